@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make            build/dsr-lb and build/dsr-agent
+# make demo       (root) the whole product once, in network namespaces
+# make check      (root) every test
+# make lint       format, static analysis, layers, units
+# make fuzz       each fuzzer for FUZZ_SECONDS under ASan and UBSan
+# make install    DESTDIR= PREFIX=/usr
+#
+# V=1 verbose; SAN=address,undefined or thread; COVERAGE=1; XDP=0 without libbpf and clang.
+
+VERSION  := 0.1.0
+PREFIX   ?= /usr
+DESTDIR  ?=
+SYSCONFDIR ?= /etc
+BUILD    := build
+CLANG    ?= clang
+SAN      ?=
+COVERAGE ?=
+XDP      ?= 1
+FUZZ_SECONDS ?= 60
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' "$(1)" "$(2)";)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# Goals that install what is missing, then call make again with pkg-config in place.
+ENTRY_GOALS := demo check bench
+PLAIN_GOALS := deps clean $(ENTRY_GOALS)
+
+ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
+PACKAGES := libmnl libnl-3.0 libnl-route-3.0 libsystemd inih cmocka libsodium jansson smartcols
+ifeq ($(shell command -v pkg-config),)
+$(error pkg-config is missing; `make deps` installs what the build needs)
+endif
+MISSING := $(foreach p,$(PACKAGES),$(shell pkg-config --exists $(p) || echo $(p)))
+ifneq ($(strip $(MISSING)),)
+$(error missing libraries: $(strip $(MISSING)); `make deps` installs what the build needs)
+endif
+PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
+LIBS_common := $(shell pkg-config --libs libmnl libsystemd inih libsodium jansson smartcols) -lpthread
+LIBS_agent  := $(shell pkg-config --libs libnl-route-3.0 libnl-3.0)
+LIBS_lb     :=
+LIBS_test   := $(shell pkg-config --libs cmocka)
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wformat=2 -Wundef -Wvla -Wwrite-strings -Wimplicit-fallthrough -Werror=return-type \
+	-Wno-unused-parameter $(if $(WERROR),-Werror)
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection
+LINK_HARDEN := -pie -Wl,-z,relro,-z,now
+OPTIMISE := -O2 -g
+ifneq ($(SAN),)
+OPTIMISE := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+LINK_HARDEN += -fsanitize=$(SAN)
+else
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+endif
+ifneq ($(COVERAGE),)
+OPTIMISE := -O0 -g --coverage
+HARDEN := $(filter-out -D_FORTIFY_SOURCE=3,$(HARDEN))
+LINK_HARDEN += --coverage
+endif
+
+BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DDSR_VERSION='"$(VERSION)"' -I. -I$(BUILD) $(PACKAGE_CFLAGS) \
+	$(OPTIMISE) $(HARDEN) -fPIE $(WARNINGS)
+ALL_CFLAGS = $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(LINK_HARDEN) $(LDFLAGS)
+
+sources = $(filter-out %/main.c,$(wildcard $(1)/*.c))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+COMMON_O := $(call objects,$(wildcard common/*.c))
+AGENT_O  := $(call objects,$(call sources,agent))
+LB_O     := $(call objects,$(call sources,lb))
+LIB_common := $(BUILD)/libcommon.a
+LIB_agent  := $(BUILD)/libagent.a
+LIB_lb     := $(BUILD)/liblb.a
+
+UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/fuzz_*.c))
+TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
+KERNEL  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/kernel/*.bpf.c))
+
+.PHONY: all tests clean deps demo check bench install lint format check-layers check-units fuzz unit run-check run-demo
+all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
+tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(if $(filter 0,$(XDP)),,$(KERNEL))
+
+# Everything is compiled anew when the compiler or its flags change.
+FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','"'"',$(FLAGS_NOW))' | cmp -s - $@ || printf '%s\n' '$(subst ','"'"',$(FLAGS_NOW))' > $@
+FORCE:
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB_common): $(COMMON_O)
+$(LIB_agent): $(AGENT_O)
+$(LIB_lb): $(LB_O)
+%.a:
+	@mkdir -p $(@D)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/dsr-lb: $(BUILD)/lb/main.o $(LIB_lb) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
+$(BUILD)/dsr-agent: $(BUILD)/agent/main.o $(LIB_agent) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common)
+
+# tests/unit/ROOM/test_X.c links ROOM and common.
+room = $(word 3,$(subst /, ,$(1)))
+$(BUILD)/tests/unit/common/%: $(BUILD)/tests/unit/common/%.o $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_common) $(LIBS_test)
+$(BUILD)/tests/unit/agent/%: $(BUILD)/tests/unit/agent/%.o $(LIB_agent) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common) $(LIBS_test)
+$(BUILD)/tests/unit/lb/%: $(BUILD)/tests/unit/lb/%.o $(LIB_lb) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common) $(LIBS_test)
+
+# A fuzzer is one function; here it is linked with a driver that runs the corpus and random
+# mutations of it, under any compiler; `make fuzz` links the same file with libFuzzer.
+FUZZ_DRIVER := $(BUILD)/tests/fuzz/driver.o
+$(BUILD)/tests/fuzz/common/%: $(BUILD)/tests/fuzz/common/%.o $(FUZZ_DRIVER) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_common)
+$(BUILD)/tests/fuzz/agent/%: $(BUILD)/tests/fuzz/agent/%.o $(FUZZ_DRIVER) $(LIB_agent) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common)
+$(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(LIB_lb) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
+
+$(BUILD)/tests/harness/%: $(BUILD)/tests/harness/%.o $(LIB_lb) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
+
+# The core passes the BPF compiler from the first day.
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+$(BUILD)/tests/kernel/%.bpf.o: tests/kernel/%.bpf.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)$(CLANG) -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. \
+		$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP -c -o $@ $<
+
+unit: $(UNIT)
+	$(Q)tests/run unit
+
+deps:
+	$(Q)tests/deps
+
+$(ENTRY_GOALS): deps
+	$(Q)$(MAKE) --no-print-directory run-$@
+run-check: tests
+	$(Q)BUILD=$(BUILD) SAN='$(SAN)' XDP='$(XDP)' tests/run all
+run-demo: all tests
+	$(Q)BUILD=$(BUILD) tests/demo
+run-bench:
+	@echo 'bench: not available in this version' >&2; exit 69
+
+include lint.mk
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system-preset $(DESTDIR)$(PREFIX)/lib/sysusers.d \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/doc/dsr/examples
+	install -m 755 $(BUILD)/dsr-lb $(BUILD)/dsr-agent $(DESTDIR)$(PREFIX)/sbin/
+	for u in dsr-lb dsr-agent; do \
+		sed 's|@SBINDIR@|$(PREFIX)/sbin|g' units/$$u.service \
+			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service || exit 1; done
+	install -m 644 units/dsr.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/dsr.conf
+	install -m 644 units/dsr.preset $(DESTDIR)$(PREFIX)/lib/systemd/system-preset/50-dsr.preset
+	for page in man/*.scd; do name=$$(basename $$page .scd); \
+		scdoc < $$page > $(DESTDIR)$(PREFIX)/share/man/man$${name##*.}/$$name || exit 1; done
+	install -m 644 units/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsr-lb
+	ln -sf dsr-lb $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsr-agent
+	install -m 644 units/dsr-lb.conf units/dsr-agent.conf $(DESTDIR)$(PREFIX)/share/doc/dsr/examples/
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.SECONDARY:

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model of the real server's host: interfaces with their ARP settings, addresses, and what
+ * the agent itself changed (so that it can undo exactly that). Plain data; observe.c fills it,
+ * plan.c compares it, apply.c changes the kernel. Pure.
+ */
+#pragma once
+
+#include <net/if.h>
+
+#include "common/addr.h"
+#include "common/util.h"
+
+#define HOST_LINKS_MAX     1024u
+#define HOST_ADDRESSES_MAX 8192u
+#define HOST_VIPS_MAX      48u /* PROTO_VIPS_MAX */
+
+#define HOST_ARP_IGNORE   UINT32_C(1)
+#define HOST_ARP_ANNOUNCE UINT32_C(2)
+
+struct host_link {
+	unsigned int ifindex;
+	char name[IFNAMSIZ];
+	bool loopback;
+	bool arp;       /* answers ARP: not loopback, not IFF_NOARP */
+	bool has_inet;  /* the kernel told its IPv4 settings */
+	struct mac mac;
+	uint32_t arp_ignore;   /* the interface's own values, full width */
+	uint32_t arp_announce;
+};
+
+struct host_address {
+	unsigned int ifindex;
+	struct addr addr;
+	uint8_t prefix_len;
+	uint8_t scope;
+	uint32_t flags; /* IFA_F_… */
+	char label[IFNAMSIZ]; /* IPv4 only */
+};
+
+/* The host as it is. */
+struct host {
+	struct host_link *links;
+	size_t n_links;
+	struct host_address *addresses;
+	size_t n_addresses;
+	uint32_t all_arp_ignore; /* conf/all: nobody can set them over netlink */
+	uint32_t all_arp_announce;
+};
+void host_clear(struct host *host);
+
+/* The value that an interface was found with, before the agent's first change. */
+struct host_original {
+	unsigned int ifindex;
+	char name[IFNAMSIZ]; /* for messages; ifindex is the identity, a rename keeps it */
+	struct mac mac;
+	uint32_t arp_ignore;
+	uint32_t arp_announce;
+};
+
+/* What the agent changed and must be able to undo after a crash; kept in a file. */
+struct host_owned {
+	struct host_original originals[HOST_LINKS_MAX];
+	size_t n_originals;
+	struct addr added[HOST_VIPS_MAX]; /* addresses on lo that we put there */
+	size_t n_added;
+};
+
+/* What is wanted. */
+struct host_wish {
+	struct addr vips[HOST_VIPS_MAX];
+	size_t n_vips;
+	unsigned int loopback_ifindex; /* of the `loopback` interface; 0: absent */
+	char loopback[IFNAMSIZ];
+};
+
+const struct host_link *host_link(const struct host *host, unsigned int ifindex);
+/* The VIP on this interface, with the full prefix length; NULL: absent. */
+const struct host_address *host_vip(const struct host *host, unsigned int ifindex,
+	const struct addr *vip);
+/* max(all, interface): what the kernel goes by (IN_DEV_MAXCONF). */
+uint32_t host_effective_ignore(const struct host *host, const struct host_link *link);
+uint32_t host_effective_announce(const struct host *host, const struct host_link *link);
+/* 1 and 2 keep silence for a VIP on lo; 0 and 3–7 answer, 8 silences the real IP too. */
+bool host_ignore_is_right(uint32_t effective);
+bool host_announce_is_right(uint32_t effective); /* 2 alone */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control socket of both daemons: DIR/control.sock, a Unix stream socket under sd-event.
+ * A request is one line of JSON, {"verb": "…", "args": {…}}; the answer one line of JSON,
+ * {"status": EXIT STATUS, "error": "…"} or {"status": 0, "result": …}. Looking needs access to the
+ * socket (mode 0660, its group); changing needs root or the service's own user (SO_PEERCRED).
+ * A connection that begins with "GET " is HTTP and gets 501 until the HTTP surface exists.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <systemd/sd-event.h>
+
+#include "common/util.h"
+
+#define CONTROL_SOCKET_NAME      "control.sock"
+#define CONTROL_REQUEST_MAX      65536u /* bytes of one line; longer: error, connection closed */
+#define CONTROL_CLIENTS_MAX      32u    /* more wait in the backlog */
+#define CONTROL_IDLE_US          (10 * US_PER_S) /* a request must be complete by then */
+
+/* Exit statuses of INTERFACE, used by daemons' answers and the verbs. */
+enum control_status {
+	CONTROL_OK = 0,
+	CONTROL_USAGE = 64,
+	CONTROL_UNAVAILABLE = 69, /* daemon not reachable; feature not available in this version */
+	CONTROL_TIMEOUT = 75,
+	CONTROL_PERMISSION = 77,
+	CONTROL_CONFIG = 78,
+};
+
+struct control;
+struct control_request; /* one waiting client; lives until answered or the client hangs up */
+
+/*
+ * Serves one request. `may_change` tells whether the peer may change things: a verb that changes
+ * answers CONTROL_PERMISSION where it is false. Answer with control_reply() or control_fail(),
+ * at once or later (--wait): a request that is kept gets its `gone` callback if the client leaves.
+ */
+typedef void control_verb_fn(struct control_request *request, const char *verb, json_t *args,
+	bool may_change, void *context);
+
+/*
+ * Binds DIR/control.sock (an old socket file that nobody serves is removed; a served one is
+ * -EADDRINUSE). Takes no ownership of event or context. 0 or negative errno.
+ */
+int control_listen(sd_event *event, const char *directory, control_verb_fn *fn, void *context,
+	struct control **ret_control);
+struct control *control_free(struct control *control); /* removes the socket file */
+DEFINE_CLEANUP(struct control *, control_free)
+
+/* Answer and forget the request. Steals `result` (NULL: none). */
+void control_reply(struct control_request *request, int status, json_t *result);
+void control_fail(struct control_request *request, int status, const char *format, ...)
+	_printf_(3, 4);
+/* For answers that come later. `gone` may be NULL; it must not answer. */
+void control_request_keep(struct control_request *request,
+	void (*gone)(struct control_request *request, void *context), void *context);
+
+/*
+ * Client side, blocking. Steals `args` (NULL: none). On an answer returns its status (0–255) and
+ * sets `*ret_result` (may be NULL) and `*ret_error` ("" or text, to free); -ECONNREFUSED or -ENOENT:
+ * nobody serves DIR; -EACCES: not in the group; -ETIMEDOUT after `timeout_us` (0: wait for ever).
+ */
+int control_call(const char *directory, const char *verb, json_t *args, uint64_t timeout_us,
+	json_t **ret_result, char **ret_error);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Announces the VIPs on the client interface while the balancer is active: answers ARP requests
+ * (RFC 826) and neighbour solicitations (RFC 4861) for them, sends gratuitous ARP (RFC 5227 §3)
+ * and unsolicited neighbour advertisements at the start and periodically, and watches for
+ * anybody else who announces one. Raw packet sockets under sd-event; frames are built and parsed by
+ * pure functions, fuzzed.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "common/addr.h"
+
+#define ANNOUNCE_FRAME_MAX_BYTES 128u
+
+struct announce;
+
+struct announce_config {
+	unsigned int ifindex;
+	struct mac mac;
+	const struct addr *vips;
+	size_t n_vips;
+	uint64_t refresh_us; /* 0: never again after the start */
+};
+
+struct announce_callbacks {
+	/* Somebody else claims the VIP; once a minute for each pair. */
+	void (*foreign)(const struct addr *vip, const struct mac *mac, void *context);
+};
+
+int announce_start(sd_event *event, const struct announce_callbacks *callbacks, void *context,
+	struct announce **ret_announce);
+struct announce *announce_free(struct announce *announce);
+DEFINE_CLEANUP(struct announce *, announce_free)
+/*
+ * Announces exactly these VIPs from now on (copied): new ones gratuitously at once and twice
+ * more a second apart; n_vips 0: silence. Reopens its sockets when the interface changed.
+ */
+int announce_set(struct announce *announce, const struct announce_config *config);
+/* Answers given, gratuitous frames sent, foreign claims seen. */
+struct announce_counters {
+	uint64_t answered, sent, foreign;
+};
+void announce_counters(const struct announce *announce, struct announce_counters *ret_counters);
+
+/* What a frame asks or claims. */
+enum announce_kind {
+	ANNOUNCE_OTHER,
+	ANNOUNCE_REQUEST, /* who has `target`? */
+	ANNOUNCE_CLAIM,   /* `target` is at `mac` (reply, gratuitous, advertisement) */
+};
+struct announce_frame {
+	enum announce_kind kind;
+	struct addr target;
+	struct mac mac;      /* of the sender, as the payload says */
+	struct mac reply_to; /* Ethernet source */
+	struct addr asker;   /* unspecified for duplicate address detection */
+};
+/* Parses any bytes from Ethernet on. */
+void announce_parse(const void *data, size_t size_bytes, struct announce_frame *ret_frame);
+/* Builds the answer to a REQUEST, or a gratuitous frame when `to` is NULL. Returns bytes. */
+size_t announce_build(const struct addr *vip, const struct mac *own, const struct announce_frame *to,
+	uint8_t buffer[ANNOUNCE_FRAME_MAX_BYTES]);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The contract of a packet engine. An engine takes frames from the client interface, runs the
+ * core on them against the published snapshot, sends what is to be forwarded, and counts. It
+ * knows neither configuration nor registry. All calls come from the main loop.
+ */
+#pragma once
+
+#include "lb/fwd/reason.h"
+#include "lb/fwd/types.h"
+#include "lb/snapshot.h"
+
+#define ENGINE_WORKERS_MAX 64u
+#define ENGINE_WHY_BYTES   256u
+
+struct engine_config {
+	unsigned int ifindex;     /* clients */
+	unsigned int out_ifindex; /* backends; may be the same */
+	unsigned int n_workers;   /* 1–ENGINE_WORKERS_MAX */
+};
+
+/* received = packets[PASS] + [FORWARD] + [DROP], exactly; reasons add up to the verdicts. */
+struct engine_totals {
+	uint64_t received_pkts;
+	uint64_t verdict_pkts[FWD_VERDICT_N_];
+	uint64_t reason_pkts[FWD_REASON_N_];
+	uint64_t evictions;
+	uint64_t unrecorded;
+};
+
+struct engine_service_counters {
+	uint64_t packets;
+	uint64_t bytes; /* of forwarded frames, Ethernet header included */
+	uint64_t syns;
+};
+
+struct engine_pair_counters {
+	uint16_t service;
+	uint16_t backend;
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t new_flows; /* SYNs forwarded and records made */
+};
+
+struct engine;
+
+struct engine_ops {
+	const char *name; /* "packet" */
+	/*
+	 * Opens sockets and starts workers with an empty snapshot: everything is passed. 0 or
+	 * negative errno with the failing step in `ret_why` (ENGINE_WHY_BYTES).
+	 */
+	int (*start)(const struct engine_config *config, struct engine **ret_engine, char *ret_why);
+	/*
+	 * Makes `snapshot` the one in force and owns it from here on, also on error. When no
+	 * worker can read the replaced one any more, it is freed. Never blocks for longer than a
+	 * batch takes; frames on the way see the old or the new one whole.
+	 */
+	int (*publish)(struct engine *engine, struct snapshot *snapshot);
+	/* The snapshot in force. */
+	const struct snapshot *(*current)(struct engine *engine);
+	/* Frees replaced snapshots that nobody reads any more; call now and then. */
+	void (*reclaim)(struct engine *engine);
+	void (*totals)(struct engine *engine, struct engine_totals *ret_totals);
+	void (*service_counters)(struct engine *engine, uint16_t service,
+		struct engine_service_counters *ret_counters);
+	void (*pair_counters)(struct engine *engine, uint16_t service, uint16_t backend,
+		struct engine_pair_counters *ret_counters);
+	/* 0, or the negative errno by which a worker ended (interface gone: -ENETDOWN, -ENODEV). */
+	int (*health)(struct engine *engine);
+	/* Stops workers and frees everything; the kept memory (flows, rows) stays as it is. */
+	void (*stop)(struct engine *engine);
+};
+
+extern const struct engine_ops engine_packet_ops;

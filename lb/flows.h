@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control plane's view of the flow table (lb/fwd/flow.h): sizes, listing, counting, purging,
+ * and which rows of a table still have records that disagree. Reads while workers write: what
+ * it sees may be a moment old, never torn.
+ */
+#pragma once
+
+#include "common/addr.h"
+#include "lb/fwd/flow.h"
+
+struct flows_table {
+	struct flow4_bucket *flow4; /* settings.flow4_buckets of them */
+	struct flow6_bucket *flow6;
+	uint32_t n_flow4;
+	uint32_t n_flow6;
+};
+
+/*
+ * Buckets for `max_flows` flows of each family: room for a quarter more than asked, so that the
+ * table holds max_flows with few full buckets.
+ */
+uint32_t flows_buckets4(uint64_t max_flows);
+uint32_t flows_buckets6(uint64_t max_flows);
+
+/* Timeouts by service, for aging. Absent service: the record is dead. */
+typedef const struct fwd_service *flows_service_fn(uint16_t service, void *context);
+
+struct flows_entry {
+	struct addr client;
+	uint16_t client_port; /* host byte order */
+	uint16_t vip_port;
+	uint16_t service;
+	uint16_t backend;
+	enum flow_state state;
+	uint32_t idle_s;
+};
+
+/* Calls back for every live record; return false to stop. */
+typedef bool flows_entry_fn(const struct flows_entry *entry, void *context);
+void flows_each(const struct flows_table *table, flows_service_fn *service, void *service_context,
+	uint32_t now_s, flows_entry_fn *fn, void *context);
+/* Frees records of a backend in one service (service 0: in all). Returns how many. */
+size_t flows_purge(struct flows_table *table, uint16_t service, uint16_t backend);
+/* "syn", "established", "fin", "reset", "new" */
+const char *flows_state_name(enum flow_state state);
+/* Timeout in seconds of a record in this state. */
+uint32_t flows_timeout_s(const struct fwd_service *service, enum flow_state state);

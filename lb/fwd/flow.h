@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The flow table's layout and its bucket operations, one code for every engine. A look-up
+ * touches one 64-byte bucket: four IPv4 flows of 16 bytes or two IPv6 flows of 32. An entry is
+ * exact (no digest), names a backend id, and carries its time, so the table can be listed,
+ * aged without a timer, and kept over restarts.
+ *
+ * Concurrency: `meta` is one aligned 64-bit word, the key beside it. A writer claims an entry by
+ * compare-and-swap of the `meta` it judged by to FLOW_BUSY, writes the key, then publishes the
+ * new meta with release. A reader takes meta, compares the key, and takes meta again: a change
+ * between is a miss. Two CPUs that make the same flow at once may leave two entries of it: both
+ * name a backend chosen by the same table, look-ups take the first, the other ages.
+ */
+#pragma once
+
+#include "lb/fwd/types.h"
+
+enum flow_state {
+	FLOW_FREE,
+	FLOW_TCP_SYN,         /* unproven: only a SYN was seen */
+	FLOW_TCP_ESTABLISHED,
+	FLOW_TCP_FIN,
+	FLOW_TCP_RESET,
+	FLOW_UDP_NEW,         /* unproven: one datagram */
+	FLOW_UDP_ESTABLISHED,
+	FLOW_BUSY = 15,       /* being written */
+};
+
+#define FLOW_SYN_TIMEOUT_S   60u
+#define FLOW_RESET_TIMEOUT_S 2u
+
+/* meta: service 16 | backend 16 | state 4 | seconds of CLOCK_MONOTONIC 28 (wraps in 8.5 years) */
+#define FLOW_TIME_BITS 28u
+#define FLOW_TIME_MASK ((1u << FLOW_TIME_BITS) - 1)
+
+static __inline __attribute__((__always_inline__)) __u64 flow_meta(
+	__u16 service, __u16 backend, __u8 state, __u32 now_s)
+{
+	return (__u64)service << 48 | (__u64)backend << 32 |
+		(__u64)state << FLOW_TIME_BITS | (now_s & FLOW_TIME_MASK);
+}
+
+static __inline __attribute__((__always_inline__)) __u16 flow_meta_service(__u64 meta)
+{
+	return (__u16)(meta >> 48);
+}
+
+static __inline __attribute__((__always_inline__)) __u16 flow_meta_backend(__u64 meta)
+{
+	return (__u16)(meta >> 32);
+}
+
+static __inline __attribute__((__always_inline__)) __u8 flow_meta_state(__u64 meta)
+{
+	return (__u8)(meta >> FLOW_TIME_BITS & 15);
+}
+
+/* Seconds since the entry's time; an entry from the future (a race) is 0 seconds old. */
+static __inline __attribute__((__always_inline__)) __u32 flow_meta_age_s(__u64 meta, __u32 now_s)
+{
+	__u32 age_s = (now_s - (__u32)meta) & FLOW_TIME_MASK;
+
+	return age_s > FLOW_TIME_MASK / 2 ? 0 : age_s;
+}
+
+struct flow4 {
+	__be32 client;
+	__be16 client_port;
+	__be16 vip_port;
+	__u64 meta;
+};
+
+struct flow6 {
+	__be32 client[4];
+	__be16 client_port;
+	__be16 vip_port;
+	__u32 pad;
+	__u64 meta;
+};
+
+#define FLOW4_PER_BUCKET 4u
+#define FLOW6_PER_BUCKET 2u
+
+struct flow4_bucket {
+	struct flow4 entries[FLOW4_PER_BUCKET];
+} __attribute__((__aligned__(64)));
+
+struct flow6_bucket {
+	struct flow6 entries[FLOW6_PER_BUCKET];
+} __attribute__((__aligned__(64)));

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The look-ups that the core needs and each target defines: the packet engine's worker, explain,
+ * tests and fuzzers over user-space memory, the BPF programs over maps. They are declared here
+ * as static: a target that forgets one does not compile. A target includes this header, defines
+ * all of them, then includes core.h.
+ *
+ * None of them decides anything. NULL or 0 means "absent" and nothing else.
+ */
+#pragma once
+
+#include "lb/fwd/flow.h"
+#include "lb/fwd/types.h"
+
+#define FWD_INLINE static __inline __attribute__((__always_inline__))
+
+/* The target's context of one run: snapshot, worker, clock. Opaque to the core. */
+struct fwd_port;
+
+/* What fragments of one datagram have in common. */
+struct fwd_fragment_key {
+	struct fwd_addr source;
+	struct fwd_addr vip;
+	__u32 id;    /* IPv4: 16 bits */
+	__u32 proto;
+};
+
+struct fwd_fragment {
+	__u16 service;
+	__u16 backend;
+	__u32 seen_s;
+};
+
+FWD_INLINE const struct fwd_settings *port_settings(struct fwd_port *port);
+/* Seconds of CLOCK_MONOTONIC. */
+FWD_INLINE __u32 port_now_s(struct fwd_port *port);
+FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address);
+/* The service id of an exact port, or 0. */
+FWD_INLINE __u16 port_service_id(struct fwd_port *port, const struct fwd_service_key *key);
+FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id);
+/* row < FWD_ROWS. The row may be written (seen_s) unless the target only looks. */
+FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row);
+FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id);
+/* Whether the backend serves this service now, in whatever state. Asked on rare paths only. */
+FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend);
+FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const __u8 *mac);
+/* index < settings.flowN_buckets. */
+FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index);
+FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index);
+/* True where the run must leave no trace (explain): no record, no time. */
+FWD_INLINE int port_only_looks(struct fwd_port *port);
+FWD_INLINE int port_fragment_get(struct fwd_port *port, const struct fwd_fragment_key *key,
+	struct fwd_fragment *ret_fragment);
+FWD_INLINE void port_fragment_put(struct fwd_port *port, const struct fwd_fragment_key *key,
+	const struct fwd_fragment *fragment);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A snapshot: everything an engine needs to forward, immutable once built, but for the flow table
+ * and the rows it points to. The control plane builds one and publishes it; workers read it
+ * without locks. Pure: memory only.
+ */
+#pragma once
+
+#include "common/addr.h"
+#include "lb/flows.h"
+#include "lb/fwd/types.h"
+
+#define SNAPSHOT_SERVICES_MAX 16384u
+#define SNAPSHOT_TABLES_MAX   16384u
+
+struct snapshot;
+
+/* Starts a snapshot with these settings; flow memory is the caller's and outlives the snapshot. */
+int snapshot_new(const struct fwd_settings *settings, const struct flows_table *flows,
+	uint64_t generation, struct snapshot **ret_snapshot);
+struct snapshot *snapshot_free(struct snapshot *snapshot);
+DEFINE_CLEANUP(struct snapshot *, snapshot_free)
+
+/*
+ * Adds rows (FWD_ROWS of them); `release(context)` is called when the snapshot is freed. Returns
+ * the table's index for services in `*ret_table`. -ENOSPC at SNAPSHOT_TABLES_MAX, -ENOMEM.
+ */
+int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows,
+	void (*release)(void *context), void *context, uint32_t *ret_table);
+/* -EEXIST: the id is taken. -EINVAL: id 0. */
+int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *service);
+int snapshot_add_backend(struct snapshot *snapshot, uint16_t id, const struct fwd_backend *backend);
+/* The backend serves the service (whatever its state): for loop detection. */
+int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t backend);
+int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fwd_mac kind);
+/*
+ * Binds VIP, protocol (FWD_PROTO_TCP or _UDP) and ports first–last (0–65535: any; one port:
+ * exact; else a range) to a service. -EEXIST: bound already; -ENOSPC: more than FWD_RANGES_MAX.
+ */
+int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint8_t proto,
+	uint16_t first_port, uint16_t last_port, uint16_t service);
+
+/* Look-ups: the user-space half of lb/fwd/port.h. */
+const struct fwd_settings *snapshot_settings(const struct snapshot *snapshot);
+uint64_t snapshot_generation(const struct snapshot *snapshot);
+const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct fwd_addr *address);
+uint16_t snapshot_service_id(const struct snapshot *snapshot, const struct fwd_service_key *key);
+const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id);
+struct fwd_slot *snapshot_slot(const struct snapshot *snapshot, uint32_t table, uint32_t row);
+const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint16_t id);
+bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
+struct fwd_mac snapshot_mac(const struct snapshot *snapshot, const uint8_t *mac);
+const struct flows_table *snapshot_flows(const struct snapshot *snapshot);
+
+void snapshot_addr(const struct addr *addr, struct fwd_addr *ret_addr);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tables: Maglev rows from members and weights, what a new table inherits from the old one (the
+ * bases of just-enough tracking), settling, shares and the digest. Pure: memory is the caller's,
+ * time an argument.
+ *
+ * Maglev: Eisenbud et al., NSDI 2016 §3.4. Permutations come from a SipHash of the member's
+ * address under the cluster seed, members are taken in address order, and a member with weight w
+ * takes turns in proportion to w: the same set gives the same rows on every balancer, whatever
+ * the order of joining.
+ */
+#pragma once
+
+#include "common/addr.h"
+#include "lb/fwd/types.h"
+
+#define TABLE_MEMBERS_MAX 4096u
+#define TABLE_SEED_BYTES  16u
+#define TABLE_DIGEST_LEN  17u /* 16 hex digits and the end */
+
+struct table_member {
+	struct addr address; /* identity: the same on every balancer */
+	uint16_t id;         /* this balancer's name for it: goes into the rows */
+	uint32_t weight;     /* 1–65535, effective; members of weight 0 are left out by the caller */
+};
+
+/* The 16-byte seed of a cluster-seed string ("" is a constant of the product). */
+void table_seed(const char *cluster_seed, uint8_t ret_seed[TABLE_SEED_BYTES]);
+
+/*
+ * Writes the owner of each of the FWD_ROWS rows; base and seen_s are left alone. Members are
+ * sorted in place by address. No members: all owners 0. -EINVAL: more than TABLE_MEMBERS_MAX, a
+ * weight of 0, an address twice. -ENOMEM.
+ */
+int table_fill(struct table_member *members, size_t n_members,
+	const uint8_t seed[TABLE_SEED_BYTES], struct fwd_slot *rows);
+
+/* Tells whether a backend may still hold flows of this table's services (FWD_BACKEND_FLOWS, member). */
+typedef bool table_alive_fn(uint16_t backend, void *context);
+
+/*
+ * Gives every row its base, from the table that it replaces: the old base where it is alive
+ * and the old row was moving or the owner changed now; the owner itself (settled) where the old
+ * base is 0 or not alive, or where `follow` is set (a balancer that starts with nothing) or
+ * there is no old table (NULL). A row that begins to move gets seen_s = now_s. Returns the
+ * number of moving rows.
+ */
+size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, bool follow,
+	table_alive_fn *alive, void *context, uint32_t now_s);
+/* Carries later `seen_s` of the replaced table over, when its last reader has gone. */
+void table_carry_seen(struct fwd_slot *rows, const struct fwd_slot *old_rows);
+
+/*
+ * Settles moving rows: those to whose base no packet went for tcp_timeout_s, and for which
+ * `disagrees` (one bit a row, FWD_ROWS bits: a live flow record names another backend than
+ * the owner) is not set. Returns the number still moving.
+ */
+size_t table_settle(struct fwd_slot *rows, const uint8_t *disagrees, uint32_t tcp_timeout_s,
+	uint32_t now_s);
+size_t table_moving(const struct fwd_slot *rows);
+
+/* Rows owned by `id`. */
+size_t table_owned(const struct fwd_slot *rows, uint16_t id);
+/*
+ * 64 bits of keyed hash over members' addresses, weights and rows (as positions among the
+ * sorted members, so that ids, which differ between balancers, do not count), in hex.
+ */
+void table_digest(const struct table_member *members, size_t n_members, const struct fwd_slot *rows,
+	char ret_digest[TABLE_DIGEST_LEN]);
