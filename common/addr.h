@@ -40,7 +40,7 @@ struct addr_port {
 	uint16_t port;    /* host byte order; 0: not given */
 };
 
-/* Numeric addresses only, never names. 0, or -EINVAL. */
+/* Numeric addresses only, never names; ::ffff:192.0.2.1 is read as IPv4. 0, or -EINVAL. */
 int addr_parse(const char *text, struct addr *ret_addr);
 /* "192.0.2.0/24", or a bare address (full length). Host bits set: -EINVAL. */
 int addr_prefix_parse(const char *text, struct addr_prefix *ret_prefix);
@@ -72,6 +72,9 @@ bool mac_is_zero(const struct mac *mac);
 
 /* Socket addresses. IPv4-mapped IPv6 becomes IPv4. -EAFNOSUPPORT for other families. */
 int addr_from_sockaddr(const struct sockaddr *address, struct addr_port *ret_endpoint);
-/* `scope_ifindex` is used for link-local IPv6 only. Returns the length to pass to the kernel. */
+/*
+ * `scope_ifindex` is used for link-local IPv6 only. AF_UNSPEC becomes the IPv6 wildcard, which a
+ * socket without IPV6_V6ONLY serves for IPv4 too. Returns the length to pass to the kernel.
+ */
 socklen_t addr_to_sockaddr(const struct addr_port *endpoint, unsigned int scope_ifindex,
 	struct sockaddr_storage *ret_address);

@@ -100,8 +100,12 @@ int ini_load_text(const char *name, const char *text, size_t size_bytes,
  */
 const char *ini_report_effective(const struct ini_report *report, size_t idx);
 
-/* Parsers for the table; the member's type stands in front. */
-ini_parse_fn ini_parse_string;   /* char *      non-empty; frees the former value */
+/*
+ * Parsers for the table; the member's type stands in front. (libinih exports a function named
+ * ini_parse_string: no symbol of ours may have that name.)
+ */
+#define ini_parse_string ini_parse_text
+ini_parse_fn ini_parse_text;     /* char *      non-empty; frees the former value */
 ini_parse_fn ini_parse_bool;     /* bool        yes/no, true/false, on/off, 1/0 */
 ini_parse_fn ini_parse_u32;      /* uint32_t    decimal, min–max */
 ini_parse_fn ini_parse_duration; /* uint64_t    microseconds; us ms s min h, bare = seconds */

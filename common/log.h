@@ -38,5 +38,6 @@ int log_write(enum log_level level, int error, const char *const *fields, const 
 /* Says what failed, on what, why; returns the negative errno: `return log_errno(r, "…");` */
 #define log_errno(error, ...) log_write(LOG_LEVEL_ERROR, error, NULL, __VA_ARGS__)
 #define log_warning_errno(error, ...) log_write(LOG_LEVEL_WARNING, error, NULL, __VA_ARGS__)
-/* log_fields(LOG_LEVEL_INFO, ("DSR_BACKEND=web1", …), "format", …) */
+/* log_fields(LOG_LEVEL_INFO, LOG_FIELDS("DSR_BACKEND=web1"), "format", …) */
+#define LOG_FIELDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define log_fields(level, fields, ...) ((void)log_write(level, 0, fields, __VA_ARGS__))
