@@ -13,7 +13,7 @@
 
 #define HOST_LINKS_MAX     1024u
 #define HOST_ADDRESSES_MAX 8192u
-#define HOST_VIPS_MAX      48u /* PROTO_VIPS_MAX */
+#define HOST_VIPS_MAX      40u /* PROTO_VIPS_MAX */
 
 #define HOST_ARP_IGNORE   UINT32_C(1)
 #define HOST_ARP_ANNOUNCE UINT32_C(2)

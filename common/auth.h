@@ -54,6 +54,9 @@ int auth_init(void);
 /* A line for a key file with a random key: "ID hex:…". `id` NULL: a random one. */
 int auth_keygen(const char *id, char *buffer, size_t size_bytes);
 
+/* Binds whoever uses the key's session later to the very key: 8 bytes that tell nothing of it. */
+uint64_t auth_key_fingerprint(const struct auth_key *key);
+
 /* Writes the tag over data[0 … size - PROTO_TAG_BYTES) into the last PROTO_TAG_BYTES. */
 void auth_seal(uint8_t *data, size_t size_bytes, const uint8_t secret[AUTH_KEY_BYTES]);
 /* Constant-time comparison of that tag. */

@@ -29,7 +29,12 @@
 #define PROTO_NAME_MAX        64u  /* bytes, without the end */
 #define PROTO_KEY_ID_MAX      32u
 #define PROTO_REASON_MAX      160u
-#define PROTO_VIPS_MAX        48u
+#define PROTO_INTERVAL_MIN_US 50000u
+#define PROTO_INTERVAL_MAX_US 60000000u
+#define PROTO_MULTIPLIER_MAX  20u
+#define PROTO_HEADER_BYTES    8u
+#define PROTO_CHALLENGE_BYTES (PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES + PROTO_TAG_BYTES)
+#define PROTO_VIPS_MAX        40u /* the largest REGISTER must fit PROTO_MESSAGE_MAX */
 
 enum proto_type {
 	PROTO_HELLO = 1,
@@ -83,7 +88,7 @@ struct proto_status {
 
 struct proto_hello {
 	uint8_t nonce_agent[PROTO_NONCE_BYTES];
-	char key_id[PROTO_KEY_ID_MAX + 1];
+	char key_id[PROTO_KEY_ID_MAX + 1]; /* proto_key_id_is_valid() */
 };
 
 struct proto_challenge {
@@ -108,8 +113,9 @@ struct proto_accept {
 	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
 	uint64_t session_id;    /* random, never 0 */
 	uint64_t boot_id;       /* of the balancer's process history; changes when it forgot everything */
-	uint32_t interval_us;
-	uint8_t multiplier;
+	uint64_t sequence;      /* of the balancer: what the agent echoes until the first HEARTBEAT */
+	uint32_t interval_us;   /* PROTO_INTERVAL_MIN_US–PROTO_INTERVAL_MAX_US */
+	uint8_t multiplier;     /* 1–PROTO_MULTIPLIER_MAX */
 };
 
 struct proto_rejected {
@@ -180,3 +186,5 @@ const char *proto_state_name(enum proto_state state); /* "up", "drain", "maint",
 const char *proto_reject_name(enum proto_reject code);
 /* A legal backend name: 1–PROTO_NAME_MAX of letters, digits, '.', '-', '_'; not starting with '-'. */
 bool proto_name_is_valid(const char *name);
+/* The same for the ID of a key: 1–PROTO_KEY_ID_MAX of these characters. */
+bool proto_key_id_is_valid(const char *id);

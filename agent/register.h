@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The registration with one balancer: a state machine from (state, event, time) to datagrams and
+ * a deadline. Pure: no socket, clock or log; randomness comes in as a seed. One object for each
+ * balancer in the configuration. doc/protocol.md is the specification.
+ *
+ * The caller: register_start() once the host is verified; every datagram into
+ * register_receive(); register_tick() when the deadline that it returned has come, and after
+ * every other call here (deadlines may have moved nearer); register_set_status() whenever
+ * something changed or was counted anew.
+ */
+#pragma once
+
+#include "common/auth.h"
+
+#define REGISTER_SEED_BYTES       32u
+#define REGISTER_NEVER_US         UINT64_MAX
+#define REGISTER_REASON_BYTES     256u
+#define REGISTER_RETRY_FIRST_US   (200 * US_PER_MS)
+#define REGISTER_RETRY_MAX_US     (5 * US_PER_S)
+#define REGISTER_REFUSED_RETRY_US (15 * US_PER_S)
+#define REGISTER_REPEAT_FIRST_US  (30 * US_PER_MS) /* UPDATE and LEAVE until acknowledged */
+#define REGISTER_REPEAT_MAX_US    (1 * US_PER_S)
+#define REGISTER_LEAVE_TRIES      6u
+
+enum register_state {
+	REGISTER_IDLE,       /* not started */
+	REGISTER_CONNECTING, /* HELLO or REGISTER on the way, again and again */
+	REGISTER_REGISTERED,
+	REGISTER_REFUSED,    /* a signed REJECT; tried again slowly */
+	REGISTER_LEAVING,    /* LEAVE on the way */
+	REGISTER_LEFT,       /* acknowledged, or given up */
+	REGISTER_STATE_N_
+};
+const char *register_state_name(enum register_state state);
+
+/* Why a datagram was refused; the first seven as enum proto_error. */
+enum register_refusal {
+	REGISTER_ACCEPTED,
+	REGISTER_SHORT,
+	REGISTER_LONG,
+	REGISTER_MAGIC,
+	REGISTER_VERSION,
+	REGISTER_TYPE,       /* unknown, or one that only an agent sends */
+	REGISTER_TRUNCATED,
+	REGISTER_VALUE,
+	REGISTER_TTL,
+	REGISTER_SOURCE,     /* not the balancer's address */
+	REGISTER_NONCE,      /* answers no question of ours */
+	REGISTER_TAG,
+	REGISTER_REPLAY,
+	REGISTER_SESSION,    /* of another session, or while there is none */
+	REGISTER_REFUSAL_N_
+};
+const char *register_refusal_name(enum register_refusal refusal);
+
+/* Who we are; all of it is validated by the caller's configuration. */
+struct register_identity {
+	char name[PROTO_NAME_MAX + 1];
+	char version[PROTO_NAME_MAX + 1];
+	struct addr real_ip;
+	struct mac mac;
+	struct addr vips[PROTO_VIPS_MAX];
+	size_t n_vips;
+	struct auth_key key;
+};
+
+/* For `status`. */
+struct register_view {
+	struct addr_port balancer;
+	enum register_state state;
+	uint64_t since_us;          /* of the state */
+	uint64_t last_heartbeat_us; /* 0: none ever */
+	char reason[REGISTER_REASON_BYTES]; /* "" only when registered */
+	uint64_t received;          /* = accepted + all of rejected */
+	uint64_t accepted;
+	uint64_t rejected[REGISTER_REFUSAL_N_];
+	uint64_t boot_id;           /* of the balancer; 0: none yet */
+};
+
+/* Sends one datagram to the balancer with hop limit 255. */
+typedef void (*register_send_fn)(void *context, const struct addr_port *balancer,
+	const uint8_t *data, size_t size_bytes);
+
+struct registration;
+
+/* `seed` is random, of its own for each object and process. NULL: out of memory. */
+struct registration *register_new(const struct addr_port *balancer,
+	const uint8_t seed[REGISTER_SEED_BYTES], register_send_fn send, void *context,
+	uint64_t now_us);
+struct registration *register_free(struct registration *registration); /* wipes the keys */
+DEFINE_CLEANUP(struct registration *, register_free)
+
+/*
+ * Sets or changes the identity; a change of any of it while registered or connecting begins
+ * anew. `status->n_vips` of what register_set_status() says must be the identity's n_vips.
+ */
+void register_set_identity(struct registration *registration,
+	const struct register_identity *identity, uint64_t now_us);
+/*
+ * Takes the local truth. While registered, a change of anything but the `established` counts
+ * goes out as an UPDATE at once, repeated until acknowledged; the counts ride on the ANSWERs.
+ * -EINVAL: not a status that could be sent (see proto.h); nothing changes.
+ */
+int register_set_status(struct registration *registration, const struct proto_status *status,
+	uint64_t now_us);
+/* Begins (again), at once. Needs identity and status. */
+void register_start(struct registration *registration, uint64_t now_us);
+/* Leaves: a LEAVE repeated until acknowledged, REGISTER_LEAVE_TRIES times; then `left`. */
+void register_leave(struct registration *registration, uint64_t now_us);
+
+enum register_refusal register_receive(struct registration *registration,
+	const struct addr_port *source, int hop_limit, const void *data, size_t size_bytes,
+	uint64_t now_us);
+/* Does what is due; returns the next deadline, REGISTER_NEVER_US for none. */
+uint64_t register_tick(struct registration *registration, uint64_t now_us);
+
+const struct register_view *register_view(const struct registration *registration);
+/* True when nothing that the balancer should know is unacknowledged. */
+bool register_is_settled(const struct registration *registration);

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Messages <-> bytes. One struct `parser` reads straight down and is asked once at the end;
+ * one validator, message_is_valid(), serves both directions, so that whatever can be written
+ * can be read and the encoding of a message is unique (proto_parse then proto_write gives the
+ * same bytes but for the tag). Knows no key, clock or socket.
+ */
+#include "common/proto.h"
+
+#include "common/cursor.h"
+
+#include <assert.h>
+
+#define MAGIC 0x44535250u /* "DSRP" */
+
+#define ADDR_BYTES_MAX    (1 + 16u)
+#define VIP_STATUS_BYTES  (1 + 4u)
+#define STRING_BYTES(max) (1 + (max))
+#define STATUS_BYTES_MAX \
+	(1 + 2 + STRING_BYTES(PROTO_REASON_MAX) + 1 + PROTO_VIPS_MAX * VIP_STATUS_BYTES)
+#define REGISTER_BYTES_MAX \
+	(PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES + STRING_BYTES(PROTO_KEY_ID_MAX) + \
+		2 * STRING_BYTES(PROTO_NAME_MAX) + ADDR_BYTES_MAX + MAC_LEN + STATUS_BYTES_MAX + \
+		PROTO_VIPS_MAX * ADDR_BYTES_MAX + PROTO_TAG_BYTES)
+_Static_assert(REGISTER_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest REGISTER must fit");
+
+#define VIP_PRESENT 0x01u
+#define VIP_SILENT  0x02u
+
+static const char *const type_names[] = {
+	[PROTO_HELLO] = "HELLO",
+	[PROTO_CHALLENGE] = "CHALLENGE",
+	[PROTO_REGISTER] = "REGISTER",
+	[PROTO_ACCEPT] = "ACCEPT",
+	[PROTO_REJECT] = "REJECT",
+	[PROTO_HEARTBEAT] = "HEARTBEAT",
+	[PROTO_ANSWER] = "ANSWER",
+	[PROTO_UPDATE] = "UPDATE",
+	[PROTO_LEAVE] = "LEAVE",
+	[PROTO_ACK] = "ACK",
+};
+_Static_assert(ARRAY_LEN(type_names) == PROTO_TYPE_N_, "a name for every type");
+
+static const char *const error_names[] = {
+	[PROTO_OK] = "ok",
+	[PROTO_ERROR_SHORT] = "short",
+	[PROTO_ERROR_LONG] = "long",
+	[PROTO_ERROR_MAGIC] = "magic",
+	[PROTO_ERROR_VERSION] = "version",
+	[PROTO_ERROR_TYPE] = "type",
+	[PROTO_ERROR_TRUNCATED] = "truncated",
+	[PROTO_ERROR_VALUE] = "value",
+};
+_Static_assert(ARRAY_LEN(error_names) == PROTO_ERROR_N_, "a name for every error");
+
+static const char *const state_names[] = {
+	[PROTO_STATE_UP] = "up",
+	[PROTO_STATE_DRAIN] = "drain",
+	[PROTO_STATE_MAINT] = "maint",
+	[PROTO_STATE_DOWN] = "down",
+};
+_Static_assert(ARRAY_LEN(state_names) == PROTO_STATE_N_, "a name for every state");
+
+static const char *const reject_names[] = {
+	[PROTO_REJECT_VERSION] = "version",
+	[PROTO_REJECT_NOT_ALLOWED] = "not-allowed",
+	[PROTO_REJECT_KEY_BINDING] = "key-binding",
+	[PROTO_REJECT_NO_VIP] = "no-vip",
+	[PROTO_REJECT_CLONE] = "clone",
+	[PROTO_REJECT_ADDRESS] = "address",
+	[PROTO_REJECT_FULL] = "full",
+	[PROTO_REJECT_ADMIN] = "admin",
+};
+_Static_assert(ARRAY_LEN(reject_names) == PROTO_REJECT_N_, "a name for every code");
+
+static const char *name_of(const char *const *names, size_t len, unsigned int idx)
+{
+	return idx < len && names[idx] ? names[idx] : "unknown";
+}
+
+const char *proto_type_name(enum proto_type type)
+{
+	return name_of(type_names, ARRAY_LEN(type_names), type);
+}
+
+const char *proto_error_name(enum proto_error error)
+{
+	return name_of(error_names, ARRAY_LEN(error_names), error);
+}
+
+const char *proto_state_name(enum proto_state state)
+{
+	return name_of(state_names, ARRAY_LEN(state_names), state);
+}
+
+const char *proto_reject_name(enum proto_reject code)
+{
+	return name_of(reject_names, ARRAY_LEN(reject_names), code);
+}
+
+/* ---- what is legal, in both directions ---- */
+
+/* Own classification: isalnum() depends on the locale. */
+static bool is_word_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		c == '.' || c == '-' || c == '_';
+}
+
+static bool word_is_valid(const char *text, size_t max)
+{
+	size_t length = strnlen(text, max + 1);
+
+	if (length == 0 || length > max || text[0] == '-')
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!is_word_char(text[i]))
+			return false;
+	return true;
+}
+
+bool proto_name_is_valid(const char *name)
+{
+	return word_is_valid(name, PROTO_NAME_MAX);
+}
+
+bool proto_key_id_is_valid(const char *id)
+{
+	return word_is_valid(id, PROTO_KEY_ID_MAX);
+}
+
+/* Texts end up on terminals and in logs: printable ASCII only, no control sequences. */
+static bool text_is_valid(const char *text, size_t max)
+{
+	size_t length = strnlen(text, max + 1);
+
+	if (length > max)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	return true;
+}
+
+static bool status_is_valid(const struct proto_status *status)
+{
+	if (status->state >= PROTO_STATE_N_ || status->weight == 0)
+		return false;
+	if (status->n_vips == 0 || status->n_vips > PROTO_VIPS_MAX)
+		return false;
+	if (!text_is_valid(status->reason, PROTO_REASON_MAX))
+		return false;
+	/* A state that is not `up` always carries a reason in words. */
+	return status->state == PROTO_STATE_UP || status->reason[0] != '\0';
+}
+
+static bool vips_are_valid(const struct addr *vips, size_t n_vips)
+{
+	for (size_t i = 0; i < n_vips; i++) {
+		if (!addr_is_unicast(&vips[i]))
+			return false;
+		for (size_t j = 0; j < i; j++)
+			if (addr_equal(&vips[i], &vips[j]))
+				return false;
+	}
+	return true;
+}
+
+static bool mac_is_host(const struct mac *mac)
+{
+	return !mac_is_zero(mac) && !(mac->bytes[0] & 0x01); /* IEEE 802 group bit */
+}
+
+static bool register_is_valid(const struct proto_register *reg)
+{
+	return proto_key_id_is_valid(reg->key_id) && proto_name_is_valid(reg->name) &&
+		text_is_valid(reg->version, PROTO_NAME_MAX) && reg->version[0] != '\0' &&
+		addr_is_unicast(&reg->real_ip) && mac_is_host(&reg->mac) &&
+		status_is_valid(&reg->status) && vips_are_valid(reg->vips, reg->status.n_vips);
+}
+
+static bool accept_is_valid(const struct proto_accept *accept)
+{
+	return accept->session_id != 0 && accept->sequence != 0 &&
+		accept->interval_us >= PROTO_INTERVAL_MIN_US &&
+		accept->interval_us <= PROTO_INTERVAL_MAX_US && accept->multiplier >= 1 &&
+		accept->multiplier <= PROTO_MULTIPLIER_MAX;
+}
+
+static bool session_is_valid(const struct proto_session *session, enum proto_type type)
+{
+	if (session->session_id == 0 || session->sequence == 0)
+		return false;
+	/* A HEARTBEAT acknowledges nothing; everything else names what it answers. */
+	return (type == PROTO_HEARTBEAT) == (session->echo == 0);
+}
+
+static bool message_is_valid(const struct proto_message *message)
+{
+	switch (message->type) {
+	case PROTO_HELLO:
+		return proto_key_id_is_valid(message->hello.key_id);
+	case PROTO_CHALLENGE:
+		return true;
+	case PROTO_REGISTER:
+		return register_is_valid(&message->reg);
+	case PROTO_ACCEPT:
+		return accept_is_valid(&message->accept);
+	case PROTO_REJECT:
+		return message->rejected.code < PROTO_REJECT_N_ &&
+			text_is_valid(message->rejected.reason, PROTO_REASON_MAX);
+	case PROTO_HEARTBEAT:
+	case PROTO_LEAVE:
+	case PROTO_ACK:
+		return session_is_valid(&message->session, message->type);
+	case PROTO_ANSWER:
+	case PROTO_UPDATE:
+		return session_is_valid(&message->report.session, message->type) &&
+			status_is_valid(&message->report.status);
+	case PROTO_TYPE_N_:
+		break;
+	}
+	return false;
+}
+
+/* ---- bytes -> message ---- */
+
+struct parser {
+	struct cursor_reader reader;
+	bool bad; /* a value that cannot even be stored; sticky, like reader.failed */
+};
+
+/* Zeros read after an overrun are no values: what counts then is the overrun. */
+static void parser_mark_bad(struct parser *parser)
+{
+	if (!parser->reader.failed)
+		parser->bad = true;
+}
+
+/* A length byte and so many bytes; `ret_text` has max + 1 bytes. */
+static void get_string(struct parser *parser, char *ret_text, size_t max)
+{
+	size_t length = cursor_get_u8(&parser->reader);
+
+	if (length > max) {
+		parser_mark_bad(parser);
+		length = 0;
+	}
+	cursor_get(&parser->reader, ret_text, length);
+	ret_text[length] = '\0';
+	/* An early NUL would hide the rest from every reader of the string. */
+	if (strlen(ret_text) != length)
+		parser_mark_bad(parser);
+}
+
+static void get_zeros(struct parser *parser, size_t size_bytes)
+{
+	for (size_t i = 0; i < size_bytes; i++)
+		if (cursor_get_u8(&parser->reader) != 0)
+			parser_mark_bad(parser);
+}
+
+static void get_addr(struct parser *parser, struct addr *ret_addr)
+{
+	uint8_t version = cursor_get_u8(&parser->reader);
+
+	*ret_addr = (struct addr){ 0 };
+	if (version != 4 && version != 6) {
+		parser_mark_bad(parser);
+		return;
+	}
+	ret_addr->family = version == 4 ? AF_INET : AF_INET6;
+	cursor_get(&parser->reader, ret_addr->bytes, version == 4 ? 4 : 16);
+}
+
+static void get_vip_status(struct parser *parser, struct proto_vip_status *ret_vip)
+{
+	uint8_t flags = cursor_get_u8(&parser->reader);
+
+	if (flags & ~(VIP_PRESENT | VIP_SILENT))
+		parser_mark_bad(parser);
+	ret_vip->present = flags & VIP_PRESENT;
+	ret_vip->silent = flags & VIP_SILENT;
+	ret_vip->established = cursor_get_u32(&parser->reader);
+}
+
+static void get_status(struct parser *parser, struct proto_status *ret_status)
+{
+	ret_status->state = cursor_get_u8(&parser->reader);
+	ret_status->weight = cursor_get_u16(&parser->reader);
+	get_string(parser, ret_status->reason, PROTO_REASON_MAX);
+	ret_status->n_vips = cursor_get_u8(&parser->reader);
+	if (ret_status->n_vips > PROTO_VIPS_MAX) {
+		parser_mark_bad(parser);
+		ret_status->n_vips = 0;
+	}
+	for (size_t i = 0; i < ret_status->n_vips; i++)
+		get_vip_status(parser, &ret_status->vips[i]);
+}
+
+static void get_nonces(struct parser *parser, uint8_t *ret_agent, uint8_t *ret_balancer)
+{
+	cursor_get(&parser->reader, ret_agent, PROTO_NONCE_BYTES);
+	cursor_get(&parser->reader, ret_balancer, PROTO_NONCE_BYTES);
+}
+
+/* The padding makes the HELLO as large as its answer: nobody can be flooded by way of us. */
+static void get_hello(struct parser *parser, struct proto_hello *ret_hello)
+{
+	size_t body = PROTO_CHALLENGE_BYTES - PROTO_HEADER_BYTES - PROTO_TAG_BYTES;
+	size_t used;
+
+	cursor_get(&parser->reader, ret_hello->nonce_agent, PROTO_NONCE_BYTES);
+	get_string(parser, ret_hello->key_id, PROTO_KEY_ID_MAX);
+	used = PROTO_NONCE_BYTES + STRING_BYTES(strlen(ret_hello->key_id));
+	if (used < body)
+		get_zeros(parser, body - used);
+}
+
+static void get_register(struct parser *parser, struct proto_register *ret_reg)
+{
+	get_nonces(parser, ret_reg->nonce_agent, ret_reg->nonce_balancer);
+	get_string(parser, ret_reg->key_id, PROTO_KEY_ID_MAX);
+	get_string(parser, ret_reg->name, PROTO_NAME_MAX);
+	get_string(parser, ret_reg->version, PROTO_NAME_MAX);
+	get_addr(parser, &ret_reg->real_ip);
+	cursor_get(&parser->reader, ret_reg->mac.bytes, MAC_LEN);
+	get_status(parser, &ret_reg->status);
+	for (size_t i = 0; i < ret_reg->status.n_vips; i++)
+		get_addr(parser, &ret_reg->vips[i]);
+}
+
+static void get_accept(struct parser *parser, struct proto_accept *ret_accept)
+{
+	get_nonces(parser, ret_accept->nonce_agent, ret_accept->nonce_balancer);
+	ret_accept->session_id = cursor_get_u64(&parser->reader);
+	ret_accept->boot_id = cursor_get_u64(&parser->reader);
+	ret_accept->sequence = cursor_get_u64(&parser->reader);
+	ret_accept->interval_us = cursor_get_u32(&parser->reader);
+	ret_accept->multiplier = cursor_get_u8(&parser->reader);
+}
+
+static void get_rejected(struct parser *parser, struct proto_rejected *ret_rejected)
+{
+	get_nonces(parser, ret_rejected->nonce_agent, ret_rejected->nonce_balancer);
+	ret_rejected->code = cursor_get_u8(&parser->reader);
+	get_string(parser, ret_rejected->reason, PROTO_REASON_MAX);
+}
+
+static void get_session(struct parser *parser, struct proto_session *ret_session)
+{
+	ret_session->session_id = cursor_get_u64(&parser->reader);
+	ret_session->sequence = cursor_get_u64(&parser->reader);
+	ret_session->echo = cursor_get_u64(&parser->reader);
+}
+
+static void get_body(struct parser *parser, struct proto_message *message)
+{
+	switch (message->type) {
+	case PROTO_HELLO:
+		get_hello(parser, &message->hello);
+		break;
+	case PROTO_CHALLENGE:
+		get_nonces(
+			parser, message->challenge.nonce_agent, message->challenge.nonce_balancer);
+		break;
+	case PROTO_REGISTER:
+		get_register(parser, &message->reg);
+		break;
+	case PROTO_ACCEPT:
+		get_accept(parser, &message->accept);
+		break;
+	case PROTO_REJECT:
+		get_rejected(parser, &message->rejected);
+		break;
+	case PROTO_HEARTBEAT:
+	case PROTO_LEAVE:
+	case PROTO_ACK:
+		get_session(parser, &message->session);
+		break;
+	case PROTO_ANSWER:
+	case PROTO_UPDATE:
+		get_session(parser, &message->report.session);
+		get_status(parser, &message->report.status);
+		break;
+	case PROTO_TYPE_N_:
+		break;
+	}
+}
+
+enum proto_error proto_peek_type(const void *data, size_t size_bytes, enum proto_type *ret_type)
+{
+	struct cursor_reader reader = cursor_reader_make(data, size_bytes);
+	uint32_t magic;
+	uint8_t version, type;
+
+	if (size_bytes < PROTO_HEADER_BYTES + PROTO_TAG_BYTES)
+		return PROTO_ERROR_SHORT;
+	if (size_bytes > PROTO_MESSAGE_MAX)
+		return PROTO_ERROR_LONG;
+	magic = cursor_get_u32(&reader);
+	version = cursor_get_u8(&reader);
+	type = cursor_get_u8(&reader);
+	if (magic != MAGIC)
+		return PROTO_ERROR_MAGIC;
+	if (version != PROTO_VERSION)
+		return PROTO_ERROR_VERSION;
+	if (type < PROTO_HELLO || type >= PROTO_TYPE_N_)
+		return PROTO_ERROR_TYPE;
+	if (cursor_get_u16(&reader) != 0) /* reserved */
+		return PROTO_ERROR_VALUE;
+	*ret_type = type;
+	return PROTO_OK;
+}
+
+uint64_t proto_peek_session(const void *data, size_t size_bytes)
+{
+	enum proto_type type;
+	uint64_t session_id;
+
+	if (proto_peek_type(data, size_bytes, &type) != PROTO_OK || type < PROTO_HEARTBEAT ||
+		size_bytes < PROTO_HEADER_BYTES + sizeof(session_id) + PROTO_TAG_BYTES)
+		return 0;
+	memcpy(&session_id, (const uint8_t *)data + PROTO_HEADER_BYTES, sizeof(session_id));
+	return be64toh(session_id);
+}
+
+static bool tag_is_zero(const uint8_t *data, size_t size_bytes)
+{
+	static const uint8_t zeros[PROTO_TAG_BYTES];
+
+	return memcmp(data + size_bytes - PROTO_TAG_BYTES, zeros, sizeof(zeros)) == 0;
+}
+
+enum proto_error proto_parse(const void *data, size_t size_bytes, struct proto_message *ret_message)
+{
+	struct proto_message message = { 0 };
+	struct parser parser = { 0 };
+	enum proto_error error;
+
+	error = proto_peek_type(data, size_bytes, &message.type);
+	if (error != PROTO_OK)
+		return error;
+	parser.reader = cursor_reader_make((const uint8_t *)data + PROTO_HEADER_BYTES,
+		size_bytes - PROTO_HEADER_BYTES - PROTO_TAG_BYTES);
+	get_body(&parser, &message);
+	if (parser.bad)
+		return PROTO_ERROR_VALUE;
+	if (parser.reader.failed)
+		return PROTO_ERROR_TRUNCATED;
+	if (cursor_left(&parser.reader) > 0)
+		return PROTO_ERROR_LONG;
+	if (message.type <= PROTO_CHALLENGE && !tag_is_zero(data, size_bytes))
+		return PROTO_ERROR_VALUE;
+	if (!message_is_valid(&message))
+		return PROTO_ERROR_VALUE;
+	*ret_message = message;
+	return PROTO_OK;
+}
+
+/* ---- message -> bytes; everything was validated before the first byte is written ---- */
+
+static void put_string(struct cursor_writer *writer, const char *text)
+{
+	size_t length = strlen(text);
+
+	cursor_put_u8(writer, (uint8_t)length);
+	cursor_put(writer, text, length);
+}
+
+static void put_zeros(struct cursor_writer *writer, size_t size_bytes)
+{
+	for (size_t i = 0; i < size_bytes; i++)
+		cursor_put_u8(writer, 0);
+}
+
+static void put_addr(struct cursor_writer *writer, const struct addr *addr)
+{
+	cursor_put_u8(writer, addr->family == AF_INET ? 4 : 6);
+	cursor_put(writer, addr->bytes, addr->family == AF_INET ? 4 : 16);
+}
+
+static void put_status(struct cursor_writer *writer, const struct proto_status *status)
+{
+	cursor_put_u8(writer, (uint8_t)status->state);
+	cursor_put_u16(writer, status->weight);
+	put_string(writer, status->reason);
+	cursor_put_u8(writer, status->n_vips);
+	for (size_t i = 0; i < status->n_vips; i++) {
+		const struct proto_vip_status *vip = &status->vips[i];
+
+		cursor_put_u8(writer,
+			(uint8_t)((vip->present ? VIP_PRESENT : 0) |
+				(vip->silent ? VIP_SILENT : 0)));
+		cursor_put_u32(writer, vip->established);
+	}
+}
+
+static void put_nonces(struct cursor_writer *writer, const uint8_t *agent, const uint8_t *balancer)
+{
+	cursor_put(writer, agent, PROTO_NONCE_BYTES);
+	cursor_put(writer, balancer, PROTO_NONCE_BYTES);
+}
+
+static void put_hello(struct cursor_writer *writer, const struct proto_hello *hello)
+{
+	size_t body = PROTO_CHALLENGE_BYTES - PROTO_HEADER_BYTES - PROTO_TAG_BYTES;
+	size_t used = PROTO_NONCE_BYTES + STRING_BYTES(strlen(hello->key_id));
+
+	cursor_put(writer, hello->nonce_agent, PROTO_NONCE_BYTES);
+	put_string(writer, hello->key_id);
+	if (used < body)
+		put_zeros(writer, body - used);
+}
+
+static void put_register(struct cursor_writer *writer, const struct proto_register *reg)
+{
+	put_nonces(writer, reg->nonce_agent, reg->nonce_balancer);
+	put_string(writer, reg->key_id);
+	put_string(writer, reg->name);
+	put_string(writer, reg->version);
+	put_addr(writer, &reg->real_ip);
+	cursor_put(writer, reg->mac.bytes, MAC_LEN);
+	put_status(writer, &reg->status);
+	for (size_t i = 0; i < reg->status.n_vips; i++)
+		put_addr(writer, &reg->vips[i]);
+}
+
+static void put_accept(struct cursor_writer *writer, const struct proto_accept *accept)
+{
+	put_nonces(writer, accept->nonce_agent, accept->nonce_balancer);
+	cursor_put_u64(writer, accept->session_id);
+	cursor_put_u64(writer, accept->boot_id);
+	cursor_put_u64(writer, accept->sequence);
+	cursor_put_u32(writer, accept->interval_us);
+	cursor_put_u8(writer, accept->multiplier);
+}
+
+static void put_rejected(struct cursor_writer *writer, const struct proto_rejected *rejected)
+{
+	put_nonces(writer, rejected->nonce_agent, rejected->nonce_balancer);
+	cursor_put_u8(writer, (uint8_t)rejected->code);
+	put_string(writer, rejected->reason);
+}
+
+static void put_session(struct cursor_writer *writer, const struct proto_session *session)
+{
+	cursor_put_u64(writer, session->session_id);
+	cursor_put_u64(writer, session->sequence);
+	cursor_put_u64(writer, session->echo);
+}
+
+static void put_body(struct cursor_writer *writer, const struct proto_message *message)
+{
+	switch (message->type) {
+	case PROTO_HELLO:
+		put_hello(writer, &message->hello);
+		break;
+	case PROTO_CHALLENGE:
+		put_nonces(
+			writer, message->challenge.nonce_agent, message->challenge.nonce_balancer);
+		break;
+	case PROTO_REGISTER:
+		put_register(writer, &message->reg);
+		break;
+	case PROTO_ACCEPT:
+		put_accept(writer, &message->accept);
+		break;
+	case PROTO_REJECT:
+		put_rejected(writer, &message->rejected);
+		break;
+	case PROTO_HEARTBEAT:
+	case PROTO_LEAVE:
+	case PROTO_ACK:
+		put_session(writer, &message->session);
+		break;
+	case PROTO_ANSWER:
+	case PROTO_UPDATE:
+		put_session(writer, &message->report.session);
+		put_status(writer, &message->report.status);
+		break;
+	case PROTO_TYPE_N_:
+		break;
+	}
+}
+
+int proto_write(const struct proto_message *message, uint8_t *buffer)
+{
+	struct cursor_writer writer = cursor_writer_make(buffer, PROTO_MESSAGE_MAX);
+
+	if (!message_is_valid(message))
+		return -EINVAL;
+	cursor_put_u32(&writer, MAGIC);
+	cursor_put_u8(&writer, PROTO_VERSION);
+	cursor_put_u8(&writer, (uint8_t)message->type);
+	cursor_put_u16(&writer, 0);
+	put_body(&writer, message);
+	put_zeros(&writer, PROTO_TAG_BYTES);
+	assert(!writer.failed); /* The largest REGISTER fits: asserted statically above. */
+	return (int)(writer.next - buffer);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The balancer's control plane: datagrams -> proto, auth -> registry, and the answers back.
+ * Owns the sessions with agents (keys, replay windows, echo windows), the rate limits and the
+ * counters of refused messages. The socket, the clock and the log are the caller's: bytes and
+ * times come in, datagrams go out through a callback. Decides nothing about backends: that is
+ * the registry. doc/protocol.md is the specification.
+ *
+ * The order of checks is: hop limit and header, rate limit, parse, replay and echo, tag, policy.
+ * So nothing costs cryptography before it was paid for, nothing moves a window before it was
+ * authenticated, and only who holds a key ever learns of a refusal.
+ */
+#pragma once
+
+#include "common/auth.h"
+#include "lb/registry.h"
+
+#define SESSION_LEN_MAX        REGISTRY_BACKENDS_MAX
+#define SESSION_SEED_BYTES     32u
+#define SESSION_ECHO_WINDOW    16u /* newest heartbeats of which an echo counts */
+#define SESSION_REASON_BYTES   32u
+/* Packets a second and burst: handshakes of one source; messages of one session. */
+#define SESSION_HANDSHAKE_RATE  10u
+#define SESSION_HANDSHAKE_BURST 20u
+#define SESSION_MESSAGE_RATE    500u
+#define SESSION_MESSAGE_BURST   500u
+#define SESSION_SOURCES_MAX     4096u /* strangers known at a time; more are refused */
+#define SESSION_SECRET_US       (60 * US_PER_S) /* a challenge secret is used so long */
+#define SESSION_LEFT_US         (5 * US_PER_S)  /* a repeated LEAVE is acknowledged so long */
+
+/* Why a message was refused; names by session_refusal_name(). */
+enum session_refusal {
+	SESSION_ACCEPTED,
+	SESSION_SHORT,      /* the first seven as enum proto_error */
+	SESSION_LONG,
+	SESSION_MAGIC,
+	SESSION_VERSION,
+	SESSION_TYPE,       /* unknown, or one that only a balancer sends */
+	SESSION_TRUNCATED,
+	SESSION_VALUE,
+	SESSION_TTL,        /* did not arrive with 255: from beyond the link */
+	SESSION_RATE,       /* over its rate, or no room for a new source */
+	SESSION_KEY,        /* no such key ID */
+	SESSION_CHALLENGE,  /* not a challenge of ours for this source, or too old */
+	SESSION_TAG,        /* wrong key, or changed on the way */
+	SESSION_REPLAY,     /* seen before, or too old to tell */
+	SESSION_ECHO,       /* answers no heartbeat that was sent of late */
+	SESSION_UNKNOWN,    /* no such session: "session" */
+	SESSION_SOURCE,     /* the session's, from another address */
+	SESSION_POLICY_0,   /* + enum proto_reject: "policy:not-allowed" … */
+	SESSION_REFUSAL_N_ = SESSION_POLICY_0 + PROTO_REJECT_N_
+};
+const char *session_refusal_name(enum session_refusal refusal);
+
+struct session_counters {
+	uint64_t received; /* = accepted + all of rejected, exactly */
+	uint64_t accepted;
+	uint64_t rejected[SESSION_REFUSAL_N_]; /* [SESSION_ACCEPTED] stays 0 */
+};
+
+/* From whom to whom; heartbeats go from `local` (AF_UNSPEC: as the kernel chooses) to `remote`. */
+struct session_path {
+	struct addr_port remote;
+	struct addr local; /* the address that the datagram was sent to */
+};
+
+struct session_calls {
+	/* Sends one datagram with hop limit 255. Losses are not reported: the protocol repeats. */
+	void (*send)(void *context, const struct session_path *path, const uint8_t *data,
+		size_t size_bytes);
+	/* A message was refused, for the log (see session_log_due()). May be NULL. */
+	void (*refused)(void *context, const struct addr_port *source,
+		enum session_refusal refusal);
+	void *context;
+};
+
+struct session_config {
+	uint8_t seed[SESSION_SEED_BYTES]; /* random, new in each process */
+	uint64_t boot_id;                 /* random; kept as long as the backends are */
+	uint32_t interval_us;             /* heartbeat-interval */
+	uint8_t multiplier;               /* heartbeat-fall */
+};
+
+struct sessions;
+
+/* The registry and the calls' context must outlive the sessions. NULL: out of memory. */
+struct sessions *session_new(const struct session_config *config, struct registry *registry,
+	const struct session_calls *calls);
+struct sessions *session_free(struct sessions *sessions); /* wipes the keys */
+DEFINE_CLEANUP(struct sessions *, session_free)
+
+/*
+ * Takes the key ring (ownership) and the timing of a reload. Sessions whose key is gone or
+ * changed end: their agents register anew, and are refused. Must be called once before the rest.
+ */
+void session_configure(struct sessions *sessions, struct auth_keyring *ring, uint32_t interval_us,
+	uint8_t multiplier);
+
+/*
+ * One datagram. `hop_limit` is the TTL or hop limit it arrived with, negative when unknown
+ * (refused). Sends at most one answer, before it returns. Any bytes; drain the registry's
+ * actions afterwards.
+ */
+enum session_refusal session_receive(struct sessions *sessions, const struct session_path *path,
+	int hop_limit, const void *data, size_t size_bytes, uint64_t now_us);
+
+/* Sends a heartbeat to a backend (REGISTRY_HEARTBEAT). -ENOENT: it has no session. */
+int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_us);
+/* The backend is gone (REGISTRY_FORGOTTEN). */
+void session_forget(struct sessions *sessions, uint16_t backend);
+
+const struct session_counters *session_counters(const struct sessions *sessions);
+size_t session_len(const struct sessions *sessions);
+
+/*
+ * What survives a restart, for the caller to keep where only it and root can read. `sequence`
+ * need not be current when heartbeats follow a monotonic clock that goes on.
+ */
+struct session_kept {
+	uint16_t backend;
+	uint64_t session_id;
+	struct session_path path;
+	struct auth_session_keys keys;
+	struct auth_replay replay;
+	uint64_t sequence; /* newest heartbeat */
+	char key_id[PROTO_KEY_ID_MAX + 1];
+	uint64_t key_fingerprint;
+	uint32_t weight_max; /* of the key's binding; 0: free */
+	uint8_t n_vips;
+};
+/* -ENOENT: the backend has no session. Wipe the copy after use. */
+int session_export(const struct sessions *sessions, uint16_t backend, struct session_kept *ret_kept);
+/*
+ * Puts one back; after session_configure(). -EINVAL: a field is out of range, or the backend or
+ * the session id is taken; -EKEYREVOKED: the key is gone or changed; -ENOSPC.
+ */
+int session_import(struct sessions *sessions, const struct session_kept *kept);
+
+/*
+ * One log line a minute per source, in a fixed table; when it is full of younger sources a
+ * minute's one line says so for all others: `*ret_overflow`. Returns true when to log now;
+ * `*ret_silenced` counts the refusals of this source since its last line. Zeroed is empty.
+ */
+#define SESSION_LOG_SOURCES_MAX 64u
+#define SESSION_LOG_US          (60 * US_PER_S)
+struct session_log {
+	struct session_log_source {
+		struct addr source;
+		uint64_t logged_us;
+		uint64_t silenced;
+	} sources[SESSION_LOG_SOURCES_MAX], overflow;
+};
+bool session_log_due(struct session_log *log, const struct addr *source, uint64_t now_us,
+	uint64_t *ret_silenced, bool *ret_overflow);
