@@ -16,7 +16,7 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define ARRAY_FOREACH(item, array, len)                                                            \
-	for (__typeof__(&(array)[0]) item = (array); item < (array) + (len); item++)
+	for (__typeof__((array)[0]) *item = (array); item < (array) + (len); item++)
 
 #define MIN(a, b)                                                                                  \
 	({                                                                                         \
