@@ -27,9 +27,9 @@ enum register_state {
 	REGISTER_IDLE,       /* not started */
 	REGISTER_CONNECTING, /* HELLO or REGISTER on the way, again and again */
 	REGISTER_REGISTERED,
-	REGISTER_REFUSED,    /* a signed REJECT; tried again slowly */
-	REGISTER_LEAVING,    /* LEAVE on the way */
-	REGISTER_LEFT,       /* acknowledged, or given up */
+	REGISTER_REFUSED, /* a signed REJECT; tried again slowly */
+	REGISTER_LEAVING, /* LEAVE on the way */
+	REGISTER_LEFT,    /* acknowledged, or given up */
 	REGISTER_STATE_N_
 };
 const char *register_state_name(enum register_state state);
@@ -41,15 +41,15 @@ enum register_refusal {
 	REGISTER_LONG,
 	REGISTER_MAGIC,
 	REGISTER_VERSION,
-	REGISTER_TYPE,       /* unknown, or one that only an agent sends */
+	REGISTER_TYPE, /* unknown, or one that only an agent sends */
 	REGISTER_TRUNCATED,
 	REGISTER_VALUE,
 	REGISTER_TTL,
-	REGISTER_SOURCE,     /* not the balancer's address */
-	REGISTER_NONCE,      /* answers no question of ours */
+	REGISTER_SOURCE, /* not the balancer's address */
+	REGISTER_NONCE,  /* answers no question of ours */
 	REGISTER_TAG,
 	REGISTER_REPLAY,
-	REGISTER_SESSION,    /* of another session, or while there is none */
+	REGISTER_SESSION, /* of another session, or while there is none */
 	REGISTER_REFUSAL_N_
 };
 const char *register_refusal_name(enum register_refusal refusal);
@@ -69,18 +69,18 @@ struct register_identity {
 struct register_view {
 	struct addr_port balancer;
 	enum register_state state;
-	uint64_t since_us;          /* of the state */
-	uint64_t last_heartbeat_us; /* 0: none ever */
+	uint64_t since_us;                  /* of the state */
+	uint64_t last_heartbeat_us;         /* 0: none ever */
 	char reason[REGISTER_REASON_BYTES]; /* "" only when registered */
-	uint64_t received;          /* = accepted + all of rejected */
+	uint64_t received;                  /* = accepted + all of rejected */
 	uint64_t accepted;
 	uint64_t rejected[REGISTER_REFUSAL_N_];
-	uint64_t boot_id;           /* of the balancer; 0: none yet */
+	uint64_t boot_id; /* of the balancer; 0: none yet */
 };
 
 /* Sends one datagram to the balancer with hop limit 255. */
-typedef void (*register_send_fn)(void *context, const struct addr_port *balancer,
-	const uint8_t *data, size_t size_bytes);
+typedef void (*register_send_fn)(
+	void *context, const struct addr_port *balancer, const uint8_t *data, size_t size_bytes);
 
 struct registration;
 
@@ -102,8 +102,8 @@ void register_set_identity(struct registration *registration,
  * goes out as an UPDATE at once, repeated until acknowledged; the counts ride on the ANSWERs.
  * -EINVAL: not a status that could be sent (see proto.h); nothing changes.
  */
-int register_set_status(struct registration *registration, const struct proto_status *status,
-	uint64_t now_us);
+int register_set_status(
+	struct registration *registration, const struct proto_status *status, uint64_t now_us);
 /* Begins (again), at once. Needs identity and status. */
 void register_start(struct registration *registration, uint64_t now_us);
 /* Leaves: a LEAVE repeated until acknowledged, REGISTER_LEAVE_TRIES times; then `left`. */

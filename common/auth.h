@@ -8,12 +8,12 @@
 
 #include "common/proto.h"
 
-#define AUTH_KEY_BYTES           32u
-#define AUTH_KEYS_MAX            64u
-#define AUTH_KEY_VIPS_MAX        64u
-#define AUTH_FILE_MAX_BYTES      65536u
-#define AUTH_CHALLENGE_VALID_US  (10 * US_PER_S)
-#define AUTH_REPLAY_WINDOW       64u
+#define AUTH_KEY_BYTES          32u
+#define AUTH_KEYS_MAX           64u
+#define AUTH_KEY_VIPS_MAX       64u
+#define AUTH_FILE_MAX_BYTES     65536u
+#define AUTH_CHALLENGE_VALID_US (10 * US_PER_S)
+#define AUTH_REPLAY_WINDOW      64u
 
 struct auth_key {
 	char id[PROTO_KEY_ID_MAX + 1];
@@ -37,8 +37,8 @@ struct auth_keyring {
  * owner) or the errno of open. At least one key is required. Free with auth_keyring_free (wipes).
  */
 #define AUTH_WHY_BYTES 320u
-int auth_keyring_load(const char *path, bool with_bindings, struct auth_keyring **ret_ring,
-	char *ret_why);
+int auth_keyring_load(
+	const char *path, bool with_bindings, struct auth_keyring **ret_ring, char *ret_why);
 /* The same on text in memory (fuzzed); `name` stands for the file. */
 int auth_keyring_parse(const char *name, const char *text, size_t size_bytes, bool with_bindings,
 	struct auth_keyring **ret_ring, char *ret_why);
@@ -60,8 +60,8 @@ uint64_t auth_key_fingerprint(const struct auth_key *key);
 /* Writes the tag over data[0 … size - PROTO_TAG_BYTES) into the last PROTO_TAG_BYTES. */
 void auth_seal(uint8_t *data, size_t size_bytes, const uint8_t secret[AUTH_KEY_BYTES]);
 /* Constant-time comparison of that tag. */
-_must_check_ bool auth_open(const uint8_t *data, size_t size_bytes,
-	const uint8_t secret[AUTH_KEY_BYTES]);
+_must_check_ bool auth_open(
+	const uint8_t *data, size_t size_bytes, const uint8_t secret[AUTH_KEY_BYTES]);
 
 /*
  * nonce_balancer = time_us (8 bytes, big-endian) || keyed hash over time, source and nonce_agent (24):

@@ -26,7 +26,7 @@
 #define PROTO_MESSAGE_MAX     1400u /* bytes of UDP payload, tag included */
 #define PROTO_NONCE_BYTES     32u
 #define PROTO_TAG_BYTES       32u
-#define PROTO_NAME_MAX        64u  /* bytes, without the end */
+#define PROTO_NAME_MAX        64u /* bytes, without the end */
 #define PROTO_KEY_ID_MAX      32u
 #define PROTO_REASON_MAX      160u
 #define PROTO_INTERVAL_MIN_US 50000u
@@ -100,7 +100,7 @@ struct proto_register {
 	uint8_t nonce_agent[PROTO_NONCE_BYTES];
 	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
 	char key_id[PROTO_KEY_ID_MAX + 1];
-	char name[PROTO_NAME_MAX + 1]; /* letters, digits, '.', '-', '_' */
+	char name[PROTO_NAME_MAX + 1];    /* letters, digits, '.', '-', '_' */
 	char version[PROTO_NAME_MAX + 1]; /* of the program */
 	struct addr real_ip;
 	struct mac mac;
@@ -111,11 +111,11 @@ struct proto_register {
 struct proto_accept {
 	uint8_t nonce_agent[PROTO_NONCE_BYTES];
 	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
-	uint64_t session_id;    /* random, never 0 */
-	uint64_t boot_id;       /* of the balancer's process history; changes when it forgot everything */
-	uint64_t sequence;      /* of the balancer: what the agent echoes until the first HEARTBEAT */
-	uint32_t interval_us;   /* PROTO_INTERVAL_MIN_US–PROTO_INTERVAL_MAX_US */
-	uint8_t multiplier;     /* 1–PROTO_MULTIPLIER_MAX */
+	uint64_t session_id; /* random, never 0 */
+	uint64_t boot_id; /* of the balancer's process history; changes when it forgot everything */
+	uint64_t sequence;    /* of the balancer: what the agent echoes until the first HEARTBEAT */
+	uint32_t interval_us; /* PROTO_INTERVAL_MIN_US–PROTO_INTERVAL_MAX_US */
+	uint8_t multiplier;   /* 1–PROTO_MULTIPLIER_MAX */
 };
 
 struct proto_rejected {
@@ -129,7 +129,7 @@ struct proto_rejected {
 struct proto_session {
 	uint64_t session_id;
 	uint64_t sequence; /* of the sender, strictly rising within the session */
-	uint64_t echo;     /* the newest sequence seen from the other side; ACK: the one acknowledged */
+	uint64_t echo; /* the newest sequence seen from the other side; ACK: the one acknowledged */
 };
 
 /* ANSWER, UPDATE. */
@@ -154,9 +154,9 @@ struct proto_message {
 /* Why bytes are no message; each has a counter named by proto_error_name(). */
 enum proto_error {
 	PROTO_OK,
-	PROTO_ERROR_SHORT,     /* shorter than a header and a tag */
-	PROTO_ERROR_LONG,      /* longer than PROTO_MESSAGE_MAX, or bytes left over */
-	PROTO_ERROR_MAGIC,     /* not ours at all */
+	PROTO_ERROR_SHORT, /* shorter than a header and a tag */
+	PROTO_ERROR_LONG,  /* longer than PROTO_MESSAGE_MAX, or bytes left over */
+	PROTO_ERROR_MAGIC, /* not ours at all */
 	PROTO_ERROR_VERSION,
 	PROTO_ERROR_TYPE,
 	PROTO_ERROR_TRUNCATED, /* a field reaches over the end */
@@ -172,7 +172,8 @@ uint64_t proto_peek_session(const void *data, size_t size_bytes);
  * Parses a whole datagram, tag included (its bytes are not looked at; HELLO and CHALLENGE have
  * zeros there, which is checked). Writes `*ret_message` only on PROTO_OK. Total: any bytes.
  */
-enum proto_error proto_parse(const void *data, size_t size_bytes, struct proto_message *ret_message);
+enum proto_error proto_parse(
+	const void *data, size_t size_bytes, struct proto_message *ret_message);
 /*
  * Writes the message with a zeroed tag into `buffer` (PROTO_MESSAGE_MAX); returns the size in
  * bytes, tag included. A HELLO is padded to the size of a CHALLENGE. -EINVAL: a field is out of

@@ -15,39 +15,39 @@
 #include "common/auth.h"
 #include "lb/registry.h"
 
-#define SESSION_LEN_MAX        REGISTRY_BACKENDS_MAX
-#define SESSION_SEED_BYTES     32u
-#define SESSION_ECHO_WINDOW    16u /* newest heartbeats of which an echo counts */
-#define SESSION_REASON_BYTES   32u
+#define SESSION_LEN_MAX      REGISTRY_BACKENDS_MAX
+#define SESSION_SEED_BYTES   32u
+#define SESSION_ECHO_WINDOW  16u /* newest heartbeats of which an echo counts */
+#define SESSION_REASON_BYTES 32u
 /* Packets a second and burst: handshakes of one source; messages of one session. */
 #define SESSION_HANDSHAKE_RATE  10u
 #define SESSION_HANDSHAKE_BURST 20u
 #define SESSION_MESSAGE_RATE    500u
 #define SESSION_MESSAGE_BURST   500u
-#define SESSION_SOURCES_MAX     4096u /* strangers known at a time; more are refused */
+#define SESSION_SOURCES_MAX     4096u           /* strangers known at a time; more are refused */
 #define SESSION_SECRET_US       (60 * US_PER_S) /* a challenge secret is used so long */
 #define SESSION_LEFT_US         (5 * US_PER_S)  /* a repeated LEAVE is acknowledged so long */
 
 /* Why a message was refused; names by session_refusal_name(). */
 enum session_refusal {
 	SESSION_ACCEPTED,
-	SESSION_SHORT,      /* the first seven as enum proto_error */
+	SESSION_SHORT, /* the first seven as enum proto_error */
 	SESSION_LONG,
 	SESSION_MAGIC,
 	SESSION_VERSION,
-	SESSION_TYPE,       /* unknown, or one that only a balancer sends */
+	SESSION_TYPE, /* unknown, or one that only a balancer sends */
 	SESSION_TRUNCATED,
 	SESSION_VALUE,
-	SESSION_TTL,        /* did not arrive with 255: from beyond the link */
-	SESSION_RATE,       /* over its rate, or no room for a new source */
-	SESSION_KEY,        /* no such key ID */
-	SESSION_CHALLENGE,  /* not a challenge of ours for this source, or too old */
-	SESSION_TAG,        /* wrong key, or changed on the way */
-	SESSION_REPLAY,     /* seen before, or too old to tell */
-	SESSION_ECHO,       /* answers no heartbeat that was sent of late */
-	SESSION_UNKNOWN,    /* no such session: "session" */
-	SESSION_SOURCE,     /* the session's, from another address */
-	SESSION_POLICY_0,   /* + enum proto_reject: "policy:not-allowed" … */
+	SESSION_TTL,       /* did not arrive with 255: from beyond the link */
+	SESSION_RATE,      /* over its rate, or no room for a new source */
+	SESSION_KEY,       /* no such key ID */
+	SESSION_CHALLENGE, /* not a challenge of ours for this source, or too old */
+	SESSION_TAG,       /* wrong key, or changed on the way */
+	SESSION_REPLAY,    /* seen before, or too old to tell */
+	SESSION_ECHO,      /* answers no heartbeat that was sent of late */
+	SESSION_UNKNOWN,   /* no such session: "session" */
+	SESSION_SOURCE,    /* the session's, from another address */
+	SESSION_POLICY_0,  /* + enum proto_reject: "policy:not-allowed" … */
 	SESSION_REFUSAL_N_ = SESSION_POLICY_0 + PROTO_REJECT_N_
 };
 const char *session_refusal_name(enum session_refusal refusal);
@@ -69,8 +69,8 @@ struct session_calls {
 	void (*send)(void *context, const struct session_path *path, const uint8_t *data,
 		size_t size_bytes);
 	/* A message was refused, for the log (see session_log_due()). May be NULL. */
-	void (*refused)(void *context, const struct addr_port *source,
-		enum session_refusal refusal);
+	void (*refused)(
+		void *context, const struct addr_port *source, enum session_refusal refusal);
 	void *context;
 };
 
@@ -129,7 +129,8 @@ struct session_kept {
 	uint8_t n_vips;
 };
 /* -ENOENT: the backend has no session. Wipe the copy after use. */
-int session_export(const struct sessions *sessions, uint16_t backend, struct session_kept *ret_kept);
+int session_export(
+	const struct sessions *sessions, uint16_t backend, struct session_kept *ret_kept);
 /*
  * Puts one back; after session_configure(). -EINVAL: a field is out of range, or the backend or
  * the session id is taken; -EKEYREVOKED: the key is gone or changed; -ENOSPC.

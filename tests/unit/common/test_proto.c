@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The protocol's messages: round trips at the smallest and largest of everything, every error,
+ * every truncation, every flipped bit, and the promises about sizes.
+ */
+#include "common/proto.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define HEADER PROTO_HEADER_BYTES
+
+static void fill(char *text, size_t length)
+{
+	memset(text, 'x', length);
+	text[length] = '\0';
+}
+
+static struct addr address(const char *text)
+{
+	struct addr addr;
+
+	assert_int_equal(addr_parse(text, &addr), 0);
+	return addr;
+}
+
+static void nonces(uint8_t *agent, uint8_t *balancer, uint8_t value)
+{
+	memset(agent, value, PROTO_NONCE_BYTES);
+	memset(balancer, (uint8_t)~value, PROTO_NONCE_BYTES);
+}
+
+static struct proto_status status_smallest(void)
+{
+	return (struct proto_status){ .weight = 1, .n_vips = 1 };
+}
+
+static struct proto_status status_largest(void)
+{
+	struct proto_status status = {
+		.state = PROTO_STATE_DOWN, .weight = UINT16_MAX, .n_vips = PROTO_VIPS_MAX
+	};
+
+	fill(status.reason, PROTO_REASON_MAX);
+	ARRAY_FOREACH (vip, status.vips, PROTO_VIPS_MAX)
+		*vip = (struct proto_vip_status){ true, true, UINT32_MAX };
+	return status;
+}
+
+static struct proto_message smallest(enum proto_type type)
+{
+	struct proto_message message = { .type = type };
+
+	switch (type) {
+	case PROTO_HELLO:
+		strcpy(message.hello.key_id, "k");
+		break;
+	case PROTO_REGISTER:
+		strcpy(message.reg.key_id, "k");
+		strcpy(message.reg.name, "w");
+		strcpy(message.reg.version, "0");
+		message.reg.real_ip = address("192.0.2.1");
+		message.reg.mac.bytes[5] = 1;
+		message.reg.vips[0] = address("198.51.100.10");
+		message.reg.status = status_smallest();
+		break;
+	case PROTO_ACCEPT:
+		message.accept.session_id = 1;
+		message.accept.sequence = 1;
+		message.accept.interval_us = PROTO_INTERVAL_MIN_US;
+		message.accept.multiplier = 1;
+		break;
+	case PROTO_HEARTBEAT:
+		message.session = (struct proto_session){ 1, 1, 0 };
+		break;
+	case PROTO_LEAVE:
+	case PROTO_ACK:
+		message.session = (struct proto_session){ 1, 1, 1 };
+		break;
+	case PROTO_ANSWER:
+	case PROTO_UPDATE:
+		message.report.session = (struct proto_session){ 1, 1, 1 };
+		message.report.status = status_smallest();
+		break;
+	default:
+		break;
+	}
+	return message;
+}
+
+static void largest_register(struct proto_register *reg)
+{
+	nonces(reg->nonce_agent, reg->nonce_balancer, 0xa5);
+	fill(reg->key_id, PROTO_KEY_ID_MAX);
+	fill(reg->name, PROTO_NAME_MAX);
+	fill(reg->version, PROTO_NAME_MAX);
+	reg->real_ip = address("2001:db8::1");
+	memset(reg->mac.bytes, 0xfe, MAC_LEN);
+	reg->status = status_largest();
+	for (size_t i = 0; i < PROTO_VIPS_MAX; i++) {
+		reg->vips[i] = address("2001:db8:ffff::1");
+		reg->vips[i].bytes[15] = (uint8_t)(i + 1);
+	}
+}
+
+static struct proto_message largest(enum proto_type type)
+{
+	const struct proto_session session = { UINT64_MAX, UINT64_MAX, UINT64_MAX };
+	struct proto_message message = smallest(type);
+
+	switch (type) {
+	case PROTO_HELLO:
+		memset(message.hello.nonce_agent, 0xff, PROTO_NONCE_BYTES);
+		fill(message.hello.key_id, PROTO_KEY_ID_MAX);
+		break;
+	case PROTO_CHALLENGE:
+		nonces(message.challenge.nonce_agent, message.challenge.nonce_balancer, 0x5a);
+		break;
+	case PROTO_REGISTER:
+		largest_register(&message.reg);
+		break;
+	case PROTO_ACCEPT:
+		nonces(message.accept.nonce_agent, message.accept.nonce_balancer, 0x5a);
+		message.accept.session_id = message.accept.boot_id = UINT64_MAX;
+		message.accept.sequence = UINT64_MAX;
+		message.accept.interval_us = PROTO_INTERVAL_MAX_US;
+		message.accept.multiplier = PROTO_MULTIPLIER_MAX;
+		break;
+	case PROTO_REJECT:
+		nonces(message.rejected.nonce_agent, message.rejected.nonce_balancer, 0x5a);
+		message.rejected.code = PROTO_REJECT_N_ - 1;
+		fill(message.rejected.reason, PROTO_REASON_MAX);
+		break;
+	case PROTO_HEARTBEAT:
+		message.session = session;
+		message.session.echo = 0;
+		break;
+	case PROTO_LEAVE:
+	case PROTO_ACK:
+		message.session = session;
+		break;
+	default:
+		message.report.session = session;
+		message.report.status = status_largest();
+		break;
+	}
+	return message;
+}
+
+/* Every field of a parsed message is written by the parser, so whole structs can be compared. */
+static void check_round_trip(const struct proto_message *message)
+{
+	uint8_t bytes[PROTO_MESSAGE_MAX], again[PROTO_MESSAGE_MAX];
+	struct proto_message parsed;
+	enum proto_type type;
+	int size = proto_write(message, bytes);
+
+	assert_true(size > 0 && size <= (int)PROTO_MESSAGE_MAX);
+	assert_int_equal(proto_peek_type(bytes, (size_t)size, &type), PROTO_OK);
+	assert_int_equal(type, message->type);
+	assert_int_equal(proto_parse(bytes, (size_t)size, &parsed), PROTO_OK);
+	assert_int_equal(proto_write(&parsed, again), size);
+	assert_memory_equal(bytes, again, (size_t)size);
+	assert_memory_equal(&parsed, message, sizeof(parsed));
+}
+
+static void proto_keeps_the_smallest_of_every_type(void **state)
+{
+	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
+		struct proto_message message = smallest(type);
+
+		check_round_trip(&message);
+	}
+}
+
+static void proto_keeps_the_largest_of_every_type(void **state)
+{
+	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
+		struct proto_message message = largest(type);
+
+		check_round_trip(&message);
+	}
+}
+
+static void proto_challenge_is_never_larger_than_a_hello(void **state)
+{
+	struct proto_message hello = { .type = PROTO_HELLO };
+	struct proto_message challenge = smallest(PROTO_CHALLENGE);
+	uint8_t bytes[PROTO_MESSAGE_MAX];
+	int challenge_size = proto_write(&challenge, bytes);
+
+	assert_int_equal(challenge_size, PROTO_CHALLENGE_BYTES);
+	for (size_t length = 1; length <= PROTO_KEY_ID_MAX; length++) {
+		fill(hello.hello.key_id, length);
+		assert_true(proto_write(&hello, bytes) >= challenge_size);
+		check_round_trip(&hello);
+	}
+}
+
+/* A short HELLO would be an amplifier, however well the rest is formed. */
+static void proto_refuses_hello_without_its_padding(void **state)
+{
+	struct proto_message hello = smallest(PROTO_HELLO), parsed;
+	uint8_t bytes[PROTO_MESSAGE_MAX];
+	int size = proto_write(&hello, bytes);
+
+	for (int shorter = size - 1; shorter >= 0; shorter--)
+		assert_int_not_equal(proto_parse(bytes, (size_t)shorter, &parsed), PROTO_OK);
+}
+
+static void proto_refuses_every_truncation_of_every_type(void **state)
+{
+	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
+		struct proto_message message = largest(type), parsed;
+		uint8_t bytes[PROTO_MESSAGE_MAX];
+		int size = proto_write(&message, bytes);
+
+		for (size_t cut = 0; cut < (size_t)size; cut++) {
+			/* Exactly so many bytes on the heap: a sanitizer sees one byte too far. */
+			_cleanup_free_ uint8_t *exact = malloc(cut ? cut : 1);
+			enum proto_error error;
+
+			memcpy(exact, bytes, cut);
+			error = proto_parse(exact, cut, &parsed);
+			if (cut < HEADER + PROTO_TAG_BYTES)
+				assert_int_equal(error, PROTO_ERROR_SHORT);
+			else
+				assert_true(error == PROTO_ERROR_TRUNCATED ||
+					error == PROTO_ERROR_VALUE);
+		}
+	}
+}
+
+static void proto_refuses_one_byte_more_on_every_type(void **state)
+{
+	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
+		struct proto_message message = smallest(type), parsed;
+		uint8_t bytes[PROTO_MESSAGE_MAX + 1] = { 0 };
+		int size = proto_write(&message, bytes);
+
+		assert_int_equal(proto_parse(bytes, (size_t)size + 1, &parsed), PROTO_ERROR_LONG);
+	}
+}
+
+/* What a flipped bit leaves legal must still have one encoding only: the flipped bytes. */
+static void proto_survives_every_flipped_bit(void **state)
+{
+	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
+		struct proto_message message = largest(type), parsed;
+		uint8_t bytes[PROTO_MESSAGE_MAX], again[PROTO_MESSAGE_MAX];
+		int size = proto_write(&message, bytes);
+
+		for (size_t bit = 0; bit < (size_t)size * 8; bit++) {
+			bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+			if (proto_parse(bytes, (size_t)size, &parsed) == PROTO_OK) {
+				assert_int_equal(proto_write(&parsed, again), size);
+				assert_memory_equal(bytes, again, (size_t)size - PROTO_TAG_BYTES);
+			}
+			bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		}
+	}
+}
+
+static enum proto_error parse_changed(enum proto_type type, size_t offset, uint8_t value)
+{
+	struct proto_message message = smallest(type), parsed;
+	uint8_t bytes[PROTO_MESSAGE_MAX];
+	int size = proto_write(&message, bytes);
+
+	assert_true(offset < (size_t)size);
+	bytes[offset] = value;
+	return proto_parse(bytes, (size_t)size, &parsed);
+}
+
+static void proto_names_what_is_wrong_with_a_header(void **state)
+{
+	uint8_t bytes[PROTO_MESSAGE_MAX + 1] = { 0 };
+	struct proto_message parsed;
+
+	assert_int_equal(proto_parse(bytes, 0, &parsed), PROTO_ERROR_SHORT);
+	assert_int_equal(
+		proto_parse(bytes, HEADER + PROTO_TAG_BYTES - 1, &parsed), PROTO_ERROR_SHORT);
+	assert_int_equal(proto_parse(bytes, PROTO_MESSAGE_MAX, &parsed), PROTO_ERROR_MAGIC);
+	assert_int_equal(proto_parse(bytes, PROTO_MESSAGE_MAX + 1, &parsed), PROTO_ERROR_LONG);
+	assert_int_equal(parse_changed(PROTO_ACK, 0, 0), PROTO_ERROR_MAGIC);
+	assert_int_equal(parse_changed(PROTO_ACK, 4, 2), PROTO_ERROR_VERSION);
+	assert_int_equal(parse_changed(PROTO_ACK, 5, 0), PROTO_ERROR_TYPE);
+	assert_int_equal(parse_changed(PROTO_ACK, 5, PROTO_TYPE_N_), PROTO_ERROR_TYPE);
+	assert_int_equal(parse_changed(PROTO_ACK, 7, 1), PROTO_ERROR_VALUE);
+}
+
+static void proto_refuses_values_out_of_range(void **state)
+{
+	const size_t session = HEADER, sequence = HEADER + 8, echo = HEADER + 16;
+	const size_t body = HEADER + 24; /* of a report */
+	const size_t accept = HEADER + 2 * PROTO_NONCE_BYTES;
+	const struct {
+		enum proto_type type;
+		size_t offset;
+		uint8_t value;
+	} cases[] = {
+		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES, 0 },       /* empty key ID */
+		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES, 33 },      /* over-long key ID */
+		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES + 1, ' ' }, /* no word */
+		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES + 1, 0 },   /* early NUL */
+		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES + 2, 1 },   /* padding */
+		{ PROTO_HELLO, PROTO_CHALLENGE_BYTES - 1, 1 },        /* tag of a HELLO */
+		{ PROTO_CHALLENGE, PROTO_CHALLENGE_BYTES - 1, 1 },    /* of a CHALLENGE */
+		{ PROTO_ACCEPT, accept + 7, 0 },                      /* session 0 */
+		{ PROTO_ACCEPT, accept + 23, 0 },                     /* sequence 0 */
+		{ PROTO_ACCEPT, accept + 26, 0 },                     /* interval too short */
+		{ PROTO_ACCEPT, accept + 24, 0xff },                  /* too long */
+		{ PROTO_ACCEPT, accept + 28, 0 },                     /* multiplier */
+		{ PROTO_ACCEPT, accept + 28, PROTO_MULTIPLIER_MAX + 1 },
+		{ PROTO_REJECT, accept, PROTO_REJECT_N_ }, { PROTO_HEARTBEAT, session + 7, 0 },
+		{ PROTO_HEARTBEAT, sequence + 7, 0 },
+		{ PROTO_HEARTBEAT, echo + 7, 1 }, /* echoes nothing */
+		{ PROTO_ACK, echo + 7, 0 }, { PROTO_LEAVE, echo + 7, 0 },
+		{ PROTO_ANSWER, echo + 7, 0 }, { PROTO_ANSWER, body, PROTO_STATE_N_ },
+		{ PROTO_ANSWER, body, PROTO_STATE_DOWN }, /* without a reason */
+		{ PROTO_ANSWER, body + 2, 0 },            /* weight 0 */
+		{ PROTO_ANSWER, body + 3, PROTO_REASON_MAX + 1 },
+		{ PROTO_ANSWER, body + 4, PROTO_VIPS_MAX + 1 },
+		{ PROTO_ANSWER, body + 5, 0x04 },    /* unknown flag */
+		{ PROTO_REGISTER, accept + 6, 5 },   /* no address family */
+		{ PROTO_REGISTER, accept + 7, 224 }, /* multicast real IP */
+		{ PROTO_REGISTER, accept + 16, 0 },  /* MAC of zeros */
+		{ PROTO_REGISTER, accept + 11, 1 },  /* group MAC */
+	};
+
+	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases))
+		assert_int_equal(
+			parse_changed(item->type, item->offset, item->value), PROTO_ERROR_VALUE);
+}
+
+static void proto_refuses_to_write_what_it_would_not_read(void **state)
+{
+	uint8_t bytes[PROTO_MESSAGE_MAX];
+	struct proto_message message = smallest(PROTO_REGISTER);
+
+	message.reg.status.n_vips = 2;
+	message.reg.vips[1] = message.reg.vips[0];
+	assert_int_equal(proto_write(&message, bytes), -EINVAL); /* one VIP twice */
+	message.reg.vips[1] = address("127.0.0.1");
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.reg.vips[1] = address("198.51.100.11");
+	assert_true(proto_write(&message, bytes) > 0);
+	strcpy(message.reg.status.reason, "\033[2J");
+	assert_int_equal(proto_write(&message, bytes), -EINVAL); /* a terminal's control */
+	message = smallest(PROTO_REGISTER);
+	message.reg.status.n_vips = PROTO_VIPS_MAX + 1;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.reg.status.n_vips = 0;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message = (struct proto_message){ .type = PROTO_TYPE_N_ };
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message = smallest(PROTO_HELLO);
+	memset(message.hello.key_id, 'x', sizeof(message.hello.key_id)); /* no end */
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+}
+
+static void proto_peeks_at_sessions_only(void **state)
+{
+	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
+		struct proto_message message = largest(type);
+		uint8_t bytes[PROTO_MESSAGE_MAX];
+		size_t size = (size_t)proto_write(&message, bytes);
+
+		assert_true(proto_peek_session(bytes, size) ==
+			(type >= PROTO_HEARTBEAT ? UINT64_MAX : 0));
+		assert_true(proto_peek_session(bytes, HEADER + PROTO_TAG_BYTES + 7) == 0);
+	}
+}
+
+static void proto_leaves_the_result_alone_on_error(void **state)
+{
+	struct proto_message parsed, before;
+
+	memset(&parsed, 0x77, sizeof(parsed));
+	memcpy(&before, &parsed, sizeof(before));
+	assert_int_equal(proto_parse("DSRP", 4, &parsed), PROTO_ERROR_SHORT);
+	assert_memory_equal(&parsed, &before, sizeof(parsed));
+}
+
+static void proto_judges_names(void **state)
+{
+	char name[PROTO_NAME_MAX + 2];
+
+	assert_true(proto_name_is_valid("web-1.example_x"));
+	assert_false(proto_name_is_valid(""));
+	assert_false(proto_name_is_valid("-web"));
+	assert_false(proto_name_is_valid("we b"));
+	assert_false(proto_name_is_valid("w\xc3\xa4"));
+	fill(name, PROTO_NAME_MAX);
+	assert_true(proto_name_is_valid(name));
+	fill(name, PROTO_NAME_MAX + 1);
+	assert_false(proto_name_is_valid(name));
+	assert_true(proto_key_id_is_valid(name + PROTO_NAME_MAX + 1 - PROTO_KEY_ID_MAX));
+	assert_false(proto_key_id_is_valid(name + PROTO_NAME_MAX - PROTO_KEY_ID_MAX));
+}
+
+static void proto_names_everything(void **state)
+{
+	for (unsigned int i = PROTO_HELLO; i < PROTO_TYPE_N_; i++)
+		assert_string_not_equal(proto_type_name(i), "unknown");
+	for (unsigned int i = 0; i < PROTO_ERROR_N_; i++)
+		assert_string_not_equal(proto_error_name(i), "unknown");
+	for (unsigned int i = 0; i < PROTO_STATE_N_; i++)
+		assert_string_not_equal(proto_state_name(i), "unknown");
+	for (unsigned int i = 0; i < PROTO_REJECT_N_; i++)
+		assert_string_not_equal(proto_reject_name(i), "unknown");
+	assert_string_equal(proto_type_name(0), "unknown");
+	assert_string_equal(proto_error_name(PROTO_ERROR_N_), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(proto_keeps_the_smallest_of_every_type),
+		cmocka_unit_test(proto_keeps_the_largest_of_every_type),
+		cmocka_unit_test(proto_challenge_is_never_larger_than_a_hello),
+		cmocka_unit_test(proto_refuses_hello_without_its_padding),
+		cmocka_unit_test(proto_refuses_every_truncation_of_every_type),
+		cmocka_unit_test(proto_refuses_one_byte_more_on_every_type),
+		cmocka_unit_test(proto_survives_every_flipped_bit),
+		cmocka_unit_test(proto_names_what_is_wrong_with_a_header),
+		cmocka_unit_test(proto_refuses_values_out_of_range),
+		cmocka_unit_test(proto_refuses_to_write_what_it_would_not_read),
+		cmocka_unit_test(proto_peeks_at_sessions_only),
+		cmocka_unit_test(proto_leaves_the_result_alone_on_error),
+		cmocka_unit_test(proto_judges_names),
+		cmocka_unit_test(proto_names_everything),
+	};
+
+	return cmocka_run_group_tests_name("proto", tests, NULL, NULL);
+}
