@@ -4,9 +4,12 @@
 LINT_C := $(shell git ls-files '*.c' '*.h' 2>/dev/null || find agent common lb tests -name '*.[ch]')
 LINT_TIDY := $(filter-out %.bpf.c,$(filter %.c,$(LINT_C)))
 
-lint: check-format check-tidy check-cppcheck check-layers check-units
+LINT_SHELL := $(wildcard tests/run tests/deps tests/demo tests/check-* tests/fuzz/run \
+	tests/netns/*.bash tests/scenario/*.bash units/*.bash)
 
-.PHONY: check-format check-tidy check-cppcheck
+lint: check-format check-tidy check-cppcheck check-shell check-layers check-units
+
+.PHONY: check-format check-tidy check-cppcheck check-shell
 check-format:
 	$(call say,FORMAT,all)clang-format --dry-run --Werror $(LINT_C)
 check-tidy:
@@ -16,6 +19,10 @@ check-cppcheck:
 	$(call say,CPPCHK,all)cppcheck --quiet --std=c11 --enable=warning,performance,portability \
 		--inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 -j $$(nproc) \
 		-D_GNU_SOURCE -D__x86_64__ -I. $(filter-out %.bpf.c,$(filter %.c,$(LINT_C)))
+# SC2317, SC2329: functions called by name through fact(). SC1091: sourced files are checked themselves.
+check-shell:
+	$(call say,SHELL,all)shellcheck --shell=bash --severity=warning --exclude=SC1091,SC2317,SC2329 \
+		$(LINT_SHELL)
 check-layers:
 	$(call say,LAYERS,all)tests/check-layers
 check-units:

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bash completion for dsr-lb and dsr-agent: verbs, options, and names that the daemon knows.
+
+_dsr_verbs() {
+	"$1" --help 2> /dev/null | awk '/^  [a-z]/ { print $1 }' | sort -u
+}
+
+_dsr_backends() {
+	"$1" backends --json=short 2> /dev/null | tr ',{}' '\n\n\n' |
+		sed -n 's/^ *"name": *"\([^"]*\)".*/\1/p' | sort -u
+}
+
+_dsr_virtual_servers() {
+	"$1" virtual-servers --no-header 2> /dev/null | awk '{ print $1 }' | sort -u
+}
+
+_dsr() {
+	local program=$1 word=$2 verb=${COMP_WORDS[1]} words
+	if ((COMP_CWORD == 1)); then
+		words="$(_dsr_verbs "$program") --help --version"
+	elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --config ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+	elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --@(runtime|state)-dir ]]; then
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+		return
+	elif [[ $word == -* ]]; then
+		words='--runtime-dir --state-dir --json --json=short --json=pretty --no-header
+			--color=auto --color=always --color=never --help'
+		case $verb in
+		run) words+=' --config' ;;
+		check-config) words+=' --config --diff' ;;
+		drain) words+=' --wait --wait=' ;;
+		events) words+=' -f' ;;
+		esac
+	elif ((COMP_CWORD == 2)); then
+		case ${program##*/}:$verb in
+		dsr-lb:drain | dsr-lb:enable | dsr-lb:disable | dsr-lb:weight | dsr-lb:adopt | dsr-lb:reject)
+			words=$(_dsr_backends "$program")
+			;;
+		dsr-lb:backends | dsr-lb:flows | dsr-lb:ready)
+			words=$(_dsr_virtual_servers "$program")
+			;;
+		esac
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "${words:-}" -- "$word")
+}
+
+complete -F _dsr dsr-lb dsr-agent
