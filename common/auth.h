@@ -31,8 +31,8 @@ struct auth_keyring {
 };
 
 /*
- * Reads a key file: a regular file (a symbolic link is judged by its target) that group and
- * others can neither read nor write, owned by us or root. `with_bindings`: a balancer's file.
+ * Reads a key file: a regular file (a symbolic link is judged by its target) that nobody but its
+ * owner and we may read or write, owned by us or root. `with_bindings`: a balancer's file.
  * On error writes "path[:line]: what; mend" into `ret_why` and returns -EINVAL, -EACCES (mode or
  * owner) or the errno of open. At least one key is required. Free with auth_keyring_free (wipes).
  */

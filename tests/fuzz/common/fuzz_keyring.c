@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The key file's text. What it accepts has between one and the largest number of usable keys. */
+#include "common/auth.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void parse(const uint8_t *data, size_t size, bool with_bindings)
+{
+	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	char why[AUTH_WHY_BYTES] = "";
+	int r = auth_keyring_parse("keys", (const char *)data, size, with_bindings, &ring, why);
+
+	if (r < 0) {
+		if (ring || why[0] == '\0' || !memchr(why, '\0', sizeof(why)))
+			abort();
+		return;
+	}
+	if (ring->n_keys == 0 || ring->n_keys > AUTH_KEYS_MAX)
+		abort();
+	ARRAY_FOREACH (key, ring->keys, ring->n_keys)
+		if (auth_keyring_find(ring, key->id) != key || key->n_vips > AUTH_KEY_VIPS_MAX ||
+			key->max_weight > UINT16_MAX)
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	parse(data, size, false);
+	parse(data, size, true);
+	return 0;
+}

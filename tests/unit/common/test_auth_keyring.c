@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The key file: who may read it, its lines, its limits, and what bindings allow. */
+#include "common/auth.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#define HEX32 "0123456789abcdef0123456789ABCDEF"
+#define KEY   "hex:" HEX32 HEX32
+
+static char directory[] = "/tmp/dsr-test-keyring-XXXXXX";
+static char path[sizeof(directory) + 16];
+
+static int parse(const char *text, bool with_bindings, struct auth_keyring **ret_ring, char *why)
+{
+	return auth_keyring_parse("keys", text, strlen(text), with_bindings, ret_ring, why);
+}
+
+static void keyring_reads_keys_comments_and_blank_lines(void **state)
+{
+	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	char why[AUTH_WHY_BYTES];
+
+	assert_int_equal(
+		parse("# all of us\n\n  a " KEY "  \r\n\t# b\nb.2 " KEY, false, &ring, why), 0);
+	assert_int_equal(ring->n_keys, 2);
+	assert_non_null(auth_keyring_find(ring, "a"));
+	assert_null(auth_keyring_find(ring, "c"));
+	assert_int_equal(auth_keyring_find(ring, "b.2")->secret[31], 0xef);
+	assert_int_equal(auth_keyring_find(ring, "b.2")->max_weight, 0);
+}
+
+static void keyring_reads_bindings(void **state)
+{
+	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	char why[AUTH_WHY_BYTES];
+	const struct auth_key *key;
+
+	assert_int_equal(parse("a " KEY " agent=web1 vip=198.51.100.0/24,2001:db8::1 "
+			       "max-weight=65535\n",
+				 true, &ring, why),
+		0);
+	key = auth_keyring_find(ring, "a");
+	assert_string_equal(key->agent, "web1");
+	assert_int_equal(key->n_vips, 2);
+	assert_int_equal(key->max_weight, 65535);
+}
+
+static void keyring_names_file_line_and_error(void **state)
+{
+	const struct {
+		const char *text;
+		const char *why; /* the beginning */
+	} cases[] = {
+		{ "", "keys: no key" },
+		{ "# nothing\n", "keys: no key" },
+		{ "a\n", "keys:1: ID a has no key" },
+		{ "\n\na 0123\n", "keys:3: the key does not begin with hex:" },
+		{ "a hex:" HEX32 "\n", "keys:1: the key is not 64" },
+		{ "a " KEY "0\n", "keys:1: the key is not 64" },
+		{ "a hex:" HEX32 HEX32 "00\n", "keys:1: the key is not 64" },
+		{ "a hex:" HEX32 "x123456789abcdef0123456789abcdef\n", "keys:1: the key is not" },
+		{ "a " KEY "\na " KEY "\n", "keys:2: ID a is there twice" },
+		{ "a:b " KEY "\n", "keys:1: the ID is not" },
+		{ "a2345678901234567890123456789012x " KEY "\n", "keys:1: the ID is not" },
+		{ "a " KEY " wieght=3\n", "keys:1: unknown word 'wieght=3'" },
+		{ "a " KEY " # mine\n", "keys:1: unknown word '#'" },
+		{ "a " KEY " agent=\n", "keys:1: agent= is not a name" },
+		{ "a " KEY " agent=w agent=w\n", "keys:1: agent= is given twice" },
+		{ "a " KEY " vip=\n", "keys:1: vip= is not" },
+		{ "a " KEY " vip=192.0.2.1/24\n", "keys:1: vip=192.0.2.1/24 is not" },
+		{ "a " KEY " vip=192.0.2.1,\n", "keys:1: vip= is not" },
+		{ "a " KEY " vip=192.0.2.1 vip=192.0.2.2\n", "keys:1: vip= is given twice" },
+		{ "a " KEY " max-weight=0\n", "keys:1: max-weight is out of range" },
+		{ "a " KEY " max-weight=65536\n", "keys:1: max-weight is out of range" },
+		{ "a " KEY " max-weight=4294967297\n", "keys:1: max-weight is not" },
+		{ "a " KEY " max-weight=-1\n", "keys:1: max-weight is not" },
+		{ "a " KEY " max-weight=\n", "keys:1: max-weight is out of range" },
+		{ "a " KEY " max-weight=1 max-weight=1\n", "keys:1: max-weight= is given twice" },
+		{ "a " KEY " \033[2J\n", "keys:1: a control" },
+	};
+
+	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases)) {
+		struct auth_keyring *ring = NULL;
+		char why[AUTH_WHY_BYTES] = "";
+
+		assert_int_equal(parse(item->text, true, &ring, why), -EINVAL);
+		assert_null(ring);
+		assert_memory_equal(why, item->why, strlen(item->why));
+	}
+}
+
+static void keyring_of_an_agent_has_no_bindings(void **state)
+{
+	struct auth_keyring *ring = NULL;
+	char why[AUTH_WHY_BYTES];
+
+	assert_int_equal(parse("a " KEY " agent=web1\n", false, &ring, why), -EINVAL);
+	assert_non_null(strstr(why, "keys:1: unknown word 'agent=web1'"));
+}
+
+static void keyring_never_shows_a_secret(void **state)
+{
+	struct auth_keyring *ring = NULL;
+	char why[AUTH_WHY_BYTES];
+
+	assert_int_equal(parse("a " HEX32 HEX32 "\n", true, &ring, why), -EINVAL);
+	assert_null(strstr(why, "0123"));
+	assert_int_equal(parse(KEY " a\n", true, &ring, why), -EINVAL);
+	assert_null(strstr(why, "0123"));
+	assert_int_equal(parse("a " KEY "x\n", true, &ring, why), -EINVAL);
+	assert_null(strstr(why, "0123"));
+}
+
+static void keyring_refuses_a_nul_byte(void **state)
+{
+	static const char text[] = "a " KEY "\n\0b";
+	struct auth_keyring *ring = NULL;
+	char why[AUTH_WHY_BYTES];
+
+	assert_int_equal(auth_keyring_parse("keys", text, sizeof(text), true, &ring, why), -EINVAL);
+	assert_non_null(strstr(why, "NUL"));
+}
+
+/* One more key than fits, one more prefix than fits, one more byte than fits. */
+static void keyring_has_limits(void **state)
+{
+	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	_cleanup_free_ char *text = calloc(1, AUTH_FILE_MAX_BYTES + 2);
+	char why[AUTH_WHY_BYTES];
+	size_t size = 0;
+
+	for (unsigned int i = 0; i < AUTH_KEYS_MAX; i++)
+		size += (size_t)sprintf(text + size, "k%u " KEY "\n", i);
+	assert_int_equal(parse(text, true, &ring, why), 0);
+	assert_int_equal(ring->n_keys, AUTH_KEYS_MAX);
+	sprintf(text + size, "one-more " KEY "\n");
+	ring = auth_keyring_free(ring);
+	assert_int_equal(parse(text, true, &ring, why), -EINVAL);
+	assert_non_null(strstr(why, "keys:65: more than 64 keys"));
+
+	size = (size_t)sprintf(text, "a " KEY " vip=192.0.2.0");
+	for (unsigned int i = 1; i < AUTH_KEY_VIPS_MAX; i++)
+		size += (size_t)sprintf(text + size, ",192.0.2.%u", i);
+	assert_int_equal(parse(text, true, &ring, why), 0);
+	sprintf(text + size, ",192.0.2.200");
+	ring = auth_keyring_free(ring);
+	assert_int_equal(parse(text, true, &ring, why), -EINVAL);
+	assert_non_null(strstr(why, "more than 64 prefixes"));
+
+	size = (size_t)sprintf(text, "a " KEY "\n");
+	memset(text + size, '#', AUTH_FILE_MAX_BYTES + 1 - size);
+	assert_int_equal(
+		auth_keyring_parse("keys", text, AUTH_FILE_MAX_BYTES, true, &ring, why), 0);
+	ring = auth_keyring_free(ring);
+	assert_int_equal(
+		auth_keyring_parse("keys", text, AUTH_FILE_MAX_BYTES + 1, true, &ring, why),
+		-EINVAL);
+	assert_non_null(strstr(why, "larger than 65536"));
+}
+
+/* ---- the file itself ---- */
+
+static void write_file(mode_t mode)
+{
+	static const char text[] = "a " KEY "\n";
+	int fd;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static int load(const char *file, char *why)
+{
+	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+
+	return auth_keyring_load(file, true, &ring, why);
+}
+
+static void keyring_file_is_readable_by_its_owner_only(void **state)
+{
+	static const mode_t wrong[] = { 0640, 0604, 0620, 0602, 0610, 0601, 0644, 0660, 0666,
+		0777 };
+	char why[AUTH_WHY_BYTES];
+
+	write_file(0600);
+	assert_int_equal(load(path, why), 0);
+	write_file(0400);
+	assert_int_equal(load(path, why), 0);
+	ARRAY_FOREACH (mode, wrong, ARRAY_LEN(wrong)) {
+		write_file(*mode);
+		assert_int_equal(load(path, why), -EACCES);
+		assert_non_null(strstr(why, "chmod 600"));
+	}
+}
+
+static void keyring_file_belongs_to_us_or_root(void **state)
+{
+	char why[AUTH_WHY_BYTES];
+
+	if (geteuid() != 0) {
+		print_message("skipped: only root can give a file away\n");
+		skip();
+	}
+	write_file(0600);
+	assert_int_equal(chown(path, 12345, 0), 0);
+	assert_int_equal(load(path, why), -EACCES);
+	assert_non_null(strstr(why, "owned by user 12345"));
+}
+
+static void keyring_judges_a_link_by_its_target(void **state)
+{
+	char link_path[sizeof(directory) + 16];
+	char why[AUTH_WHY_BYTES];
+
+	snprintf(link_path, sizeof(link_path), "%s/link", directory);
+	assert_int_equal(symlink("keys", link_path), 0);
+	write_file(0600);
+	assert_int_equal(load(link_path, why), 0);
+	write_file(0644);
+	assert_int_equal(load(link_path, why), -EACCES);
+	unlink(path);
+	assert_int_equal(load(link_path, why), -ENOENT);
+	unlink(link_path);
+}
+
+static void keyring_refuses_what_is_no_regular_file(void **state)
+{
+	char why[AUTH_WHY_BYTES];
+
+	assert_int_equal(load(directory, why), -EINVAL);
+	assert_non_null(strstr(why, "not a regular file"));
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(load(path, why), -EINVAL); /* and does not wait for a writer */
+	assert_int_equal(load("/dev/zero", why), -EINVAL);
+	unlink(path);
+}
+
+static void keyring_says_when_there_is_none(void **state)
+{
+	char why[AUTH_WHY_BYTES];
+
+	unlink(path);
+	assert_int_equal(load(path, why), -ENOENT);
+	assert_non_null(strstr(why, path));
+	assert_non_null(strstr(why, "keygen"));
+}
+
+/* An access control list as systemd puts on credentials: the group bits show its mask. */
+static int set_acl(uint32_t user, uint16_t group_permissions)
+{
+	struct {
+		struct posix_acl_xattr_header header;
+		struct posix_acl_xattr_entry entries[5];
+	} acl = {
+		{ htole32(POSIX_ACL_XATTR_VERSION) },
+		{
+			{ htole16(ACL_USER_OBJ), htole16(ACL_READ), htole32((uint32_t)-1) },
+			{ htole16(ACL_USER), htole16(ACL_READ), htole32(user) },
+			{ htole16(ACL_GROUP_OBJ), htole16(group_permissions),
+				htole32((uint32_t)-1) },
+			{ htole16(ACL_MASK), htole16(ACL_READ), htole32((uint32_t)-1) },
+			{ htole16(ACL_OTHER), 0, htole32((uint32_t)-1) },
+		},
+	};
+
+	return setxattr(path, "system.posix_acl_access", &acl, sizeof(acl), 0);
+}
+
+static void keyring_takes_an_access_list_that_names_us_alone(void **state)
+{
+	char why[AUTH_WHY_BYTES];
+	struct stat status;
+
+	write_file(0400);
+	if (set_acl(geteuid(), 0) < 0) {
+		print_message("skipped: no access control lists here: %s\n", strerror(errno));
+		skip();
+	}
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0440);
+	assert_int_equal(load(path, why), 0);
+	assert_int_equal(set_acl(geteuid() + 1, 0), 0);
+	assert_int_equal(load(path, why), -EACCES);
+	assert_int_equal(set_acl(geteuid(), ACL_READ), 0);
+	assert_int_equal(load(path, why), -EACCES);
+}
+
+/* ---- bindings ---- */
+
+static void key_without_bindings_allows_everything(void **state)
+{
+	const struct auth_key key = { .id = "k" };
+	char why[AUTH_WHY_BYTES];
+	struct addr vip;
+
+	assert_int_equal(addr_parse("198.51.100.10", &vip), 0);
+	assert_true(auth_key_allows(&key, "web1", &vip, 1, 65535, why));
+}
+
+static void key_allows_what_it_is_bound_to_only(void **state)
+{
+	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	struct addr vips[2];
+	char why[AUTH_WHY_BYTES];
+	const struct auth_key *key;
+
+	assert_int_equal(parse("k " KEY " agent=web1 vip=198.51.100.0/28,2001:db8::/64 "
+			       "max-weight=10",
+				 true, &ring, why),
+		0);
+	key = &ring->keys[0];
+	assert_int_equal(addr_parse("198.51.100.10", &vips[0]), 0);
+	assert_int_equal(addr_parse("2001:db8::7", &vips[1]), 0);
+	assert_true(auth_key_allows(key, "web1", vips, 2, 10, why));
+	assert_false(auth_key_allows(key, "web2", vips, 2, 10, why));
+	assert_string_equal(why, "key k is bound to agent web1, not web2");
+	assert_false(auth_key_allows(key, "web1", vips, 2, 11, why));
+	assert_string_equal(why, "key k is bound to a weight of at most 10, not 11");
+	assert_int_equal(addr_parse("198.51.100.16", &vips[1]), 0);
+	assert_false(auth_key_allows(key, "web1", vips, 2, 10, why));
+	assert_string_equal(why, "key k is not bound to VIP 198.51.100.16");
+}
+
+static int set_up(void **state)
+{
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(path, sizeof(path), "%s/keys", directory);
+	return auth_init();
+}
+
+static int tear_down(void **state)
+{
+	unlink(path);
+	return rmdir(directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keyring_reads_keys_comments_and_blank_lines),
+		cmocka_unit_test(keyring_reads_bindings),
+		cmocka_unit_test(keyring_names_file_line_and_error),
+		cmocka_unit_test(keyring_of_an_agent_has_no_bindings),
+		cmocka_unit_test(keyring_never_shows_a_secret),
+		cmocka_unit_test(keyring_refuses_a_nul_byte),
+		cmocka_unit_test(keyring_has_limits),
+		cmocka_unit_test(keyring_file_is_readable_by_its_owner_only),
+		cmocka_unit_test(keyring_file_belongs_to_us_or_root),
+		cmocka_unit_test(keyring_judges_a_link_by_its_target),
+		cmocka_unit_test(keyring_refuses_what_is_no_regular_file),
+		cmocka_unit_test(keyring_says_when_there_is_none),
+		cmocka_unit_test(keyring_takes_an_access_list_that_names_us_alone),
+		cmocka_unit_test(key_without_bindings_allows_everything),
+		cmocka_unit_test(key_allows_what_it_is_bound_to_only),
+	};
+
+	return cmocka_run_group_tests_name("auth_keyring", tests, set_up, tear_down);
+}
