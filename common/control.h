@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The control socket of both daemons: DIR/control.sock, a Unix stream socket under sd-event.
- * A request is one line of JSON, {"verb": "…", "args": {…}}; the answer one line of JSON,
- * {"status": EXIT STATUS, "error": "…"} or {"status": 0, "result": …}. Looking needs access to the
- * socket (mode 0660, its group); changing needs root or the service's own user (SO_PEERCRED).
+ * One request a connection: one line of JSON, {"verb": "…", "args": {…}}; the answer is one line of
+ * JSON, {"status": EXIT STATUS, "error": "…"} or {"status": 0, "result": …}, then the daemon closes.
+ * Looking needs access to the socket (mode 0660, its group); changing needs root or the service's
+ * own user (SO_PEERCRED).
  * A connection that begins with "GET " is HTTP and gets 501 until the HTTP surface exists.
  */
 #pragma once
@@ -13,10 +14,14 @@
 
 #include "common/util.h"
 
-#define CONTROL_SOCKET_NAME      "control.sock"
-#define CONTROL_REQUEST_MAX      65536u /* bytes of one line; longer: error, connection closed */
-#define CONTROL_CLIENTS_MAX      32u    /* more wait in the backlog */
-#define CONTROL_IDLE_US          (10 * US_PER_S) /* a request must be complete by then */
+#define CONTROL_SOCKET_NAME "control.sock"
+#define CONTROL_LOCK_NAME   "control.lock" /* held while the socket file is looked at and replaced */
+#define CONTROL_REQUEST_MAX 65536u /* bytes of one line, its end included; longer: error, closed */
+#define CONTROL_CLIENTS_MAX 32u    /* not kept; more wait in the backlog */
+#define CONTROL_KEPT_MAX    256u   /* kept requests (--wait); more clients wait in the backlog */
+/* A request must be complete by then, and an answer must be taken by then. */
+#define CONTROL_IDLE_US    (10 * US_PER_S)
+#define CONTROL_ANSWER_MAX (256u << 20) /* bytes of an answer that the client side accepts */
 
 /* Exit statuses of INTERFACE, used by daemons' answers and the verbs. */
 enum control_status {
@@ -32,34 +37,45 @@ struct control;
 struct control_request; /* one waiting client; lives until answered or the client hangs up */
 
 /*
- * Serves one request. `may_change` tells whether the peer may change things: a verb that changes
- * answers CONTROL_PERMISSION where it is false. Answer with control_reply() or control_fail(),
- * at once or later (--wait): a request that is kept gets its `gone` callback if the client leaves.
+ * Serves one request. `args` is borrowed and an object, empty when none were given. `may_change`
+ * tells whether the peer may change things: a verb that changes answers CONTROL_PERMISSION where it
+ * is false. Answer with control_reply() or control_fail(), at once or later (--wait): a request
+ * that is to be answered later must be kept, and gets its `gone` callback if the client leaves.
  */
 typedef void control_verb_fn(struct control_request *request, const char *verb, json_t *args,
 	bool may_change, void *context);
 
 /*
  * Binds DIR/control.sock (an old socket file that nobody serves is removed; a served one is
- * -EADDRINUSE). Takes no ownership of event or context. 0 or negative errno.
+ * -EADDRINUSE). Takes no ownership of event or context. 0 or negative errno; -ENAMETOOLONG: the
+ * path does not fit a Unix socket's address.
  */
 int control_listen(sd_event *event, const char *directory, control_verb_fn *fn, void *context,
 	struct control **ret_control);
-struct control *control_free(struct control *control); /* removes the socket file */
+/*
+ * Closes every connection and removes the socket file. Whoever waits is told that the daemon stops;
+ * no request is valid afterwards, and no `gone` callback comes for them.
+ */
+struct control *control_free(struct control *control);
 DEFINE_CLEANUP(struct control *, control_free)
 
-/* Answer and forget the request. Steals `result` (NULL: none). */
+/* Answer and forget the request. Steals `result` (NULL: none). Never blocks. */
 void control_reply(struct control_request *request, int status, json_t *result);
 void control_fail(struct control_request *request, int status, const char *format, ...)
 	_printf_(3, 4);
-/* For answers that come later. `gone` may be NULL; it must not answer. */
+/*
+ * For answers that come later. `gone` may be NULL; it must not answer, and the request is invalid
+ * when it returns.
+ */
 void control_request_keep(struct control_request *request,
 	void (*gone)(struct control_request *request, void *context), void *context);
 
 /*
  * Client side, blocking. Steals `args` (NULL: none). On an answer returns its status (0–255) and
  * sets `*ret_result` (may be NULL) and `*ret_error` ("" or text, to free); -ECONNREFUSED or -ENOENT:
- * nobody serves DIR; -EACCES: not in the group; -ETIMEDOUT after `timeout_us` (0: wait for ever).
+ * nobody serves DIR; -EACCES: not in the group; -ETIMEDOUT after `timeout_us` (0: wait for ever);
+ * -ECONNRESET: hung up without an answer; -EPROTO: the answer is none; -EMSGSIZE: it is longer than
+ * CONTROL_ANSWER_MAX.
  */
 int control_call(const char *directory, const char *verb, json_t *args, uint64_t timeout_us,
 	json_t **ret_result, char **ret_error);

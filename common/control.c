@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's side of the control socket: connections, limits, who may change things, answers
+ * that wait for a slow reader. Called by the daemons' main loops; knows no verb and never logs.
+ */
+#include "common/control.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+/* How long accepting rests when the process has no descriptor or memory left. */
+#define CONTROL_EXHAUSTED_US (100 * US_PER_MS)
+
+enum request_state {
+	REQUEST_READING,
+	REQUEST_SERVED, /* given to the verb function, which has neither answered nor kept it */
+	REQUEST_KEPT,
+	REQUEST_WRITING,
+	REQUEST_DONE, /* to be freed */
+};
+
+struct control_request {
+	struct control *control;
+	struct control_request *next, **link;
+	enum request_state state;
+	int fd;
+	bool may_change;
+	bool in_handler; /* the handler on the stack frees it when it is done */
+	sd_event_source *io;
+	sd_event_source *timer;
+	char *input; /* CONTROL_REQUEST_MAX */
+	size_t input_bytes;
+	char *output;
+	size_t output_bytes;
+	size_t written_bytes;
+	void (*gone)(struct control_request *request, void *context);
+	void *gone_context;
+};
+
+struct control {
+	sd_event *event;
+	int fd;
+	struct sockaddr_un address;
+	struct stat file; /* the socket file that we made: no other is removed */
+	control_verb_fn *fn;
+	void *context;
+	sd_event_source *listener;
+	sd_event_source *rest; /* non-NULL while accepting rests */
+	struct control_request *requests;
+	size_t n_talking;
+	size_t n_kept;
+};
+
+/* Clients beyond the limits stay in the kernel's backlog: the listener is not read for a while. */
+static void control_update_listener(struct control *control)
+{
+	bool open = !control->rest && control->n_talking < CONTROL_CLIENTS_MAX &&
+		control->n_kept < CONTROL_KEPT_MAX;
+
+	if (control->listener)
+		(void)sd_event_source_set_enabled(
+			control->listener, open ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+static void request_set_state(struct control_request *request, enum request_state state)
+{
+	if (request->state == REQUEST_KEPT)
+		request->control->n_kept--;
+	else
+		request->control->n_talking--;
+	request->state = state;
+	if (state == REQUEST_KEPT)
+		request->control->n_kept++;
+	else
+		request->control->n_talking++;
+	control_update_listener(request->control);
+}
+
+static void request_free(struct control_request *request)
+{
+	request_set_state(request, REQUEST_DONE);
+	request->control->n_talking--;
+	control_update_listener(request->control);
+	*request->link = request->next;
+	if (request->next)
+		request->next->link = request->link;
+	sd_event_source_disable_unref(request->io);
+	sd_event_source_disable_unref(request->timer);
+	util_close(request->fd);
+	free(request->input);
+	free(request->output);
+	free(request);
+}
+
+/* Writes what the socket takes now. True when the connection is finished, well or not. */
+static bool request_flush(struct control_request *request)
+{
+	while (request->written_bytes < request->output_bytes) {
+		ssize_t n = send(request->fd, request->output + request->written_bytes,
+			request->output_bytes - request->written_bytes,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno != EAGAIN;
+		request->written_bytes += (size_t)n;
+	}
+	return true;
+}
+
+/* Takes the bytes of an answer (NULL: out of memory, the connection is closed without one). */
+static void request_send(struct control_request *request, char *output, size_t output_bytes)
+{
+	free(request->output);
+	request->output = output;
+	request->output_bytes = output ? output_bytes : 0;
+	request->written_bytes = 0;
+	request_set_state(request, REQUEST_WRITING);
+	if (!request_flush(request) && sd_event_source_set_io_events(request->io, EPOLLOUT) >= 0 &&
+		sd_event_source_set_time_relative(request->timer, CONTROL_IDLE_US) >= 0 &&
+		sd_event_source_set_enabled(request->timer, SD_EVENT_ONESHOT) >= 0)
+		return;
+	request_set_state(request, REQUEST_DONE);
+	if (!request->in_handler)
+		request_free(request);
+}
+
+static void request_send_json(struct control_request *request, json_t *answer)
+{
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	size_t size_bytes = text ? strlen(text) : 0;
+
+	json_decref(answer);
+	/* The line end takes the place of the terminating zero. */
+	if (text)
+		text[size_bytes++] = '\n';
+	request_send(request, text, size_bytes);
+}
+
+void control_reply(struct control_request *request, int status, json_t *result)
+{
+	json_t *answer = json_pack("{s:i}", "status", status);
+
+	if (result && (!answer || json_object_set(answer, "result", result) < 0)) {
+		json_decref(answer);
+		answer = NULL;
+	}
+	json_decref(result);
+	request_send_json(request, answer);
+}
+
+void control_fail(struct control_request *request, int status, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list arguments;
+	json_t *error;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	va_end(arguments);
+	/* Words that a client sent may be no UTF-8, and then no JSON. */
+	error = json_string(text ? text : "out of memory");
+	if (!error)
+		error = json_string("the request is not UTF-8");
+	request_send_json(request, json_pack("{s:i, s:o}", "status", status, "error", error));
+}
+
+void control_request_keep(struct control_request *request,
+	void (*gone)(struct control_request *request, void *context), void *context)
+{
+	assert(request->state == REQUEST_SERVED);
+	request->gone = gone;
+	request->gone_context = context;
+	request_set_state(request, REQUEST_KEPT);
+	/*
+	 * EPOLLHUP, which needs no asking, comes when the peer has closed (af_unix.c:unix_poll); a
+	 * peer that only shut down its sending side still waits for the answer.
+	 */
+	(void)sd_event_source_set_io_events(request->io, 0);
+	(void)sd_event_source_set_enabled(request->timer, SD_EVENT_OFF);
+}
+
+static void request_send_http(struct control_request *request)
+{
+	static const char answer[] = "HTTP/1.1 501 Not Implemented\r\n"
+				     "Content-Type: text/plain; charset=utf-8\r\n"
+				     "Content-Length: 44\r\n"
+				     "Connection: close\r\n"
+				     "\r\n"
+				     "HTTP: not available in this version of dsr.\n";
+
+	request_send(request, strdup(answer), sizeof(answer) - 1);
+}
+
+static void request_serve(struct control_request *request, size_t line_bytes)
+{
+	json_error_t why;
+	json_t *document, *args;
+	const char *verb;
+
+	document = json_loadb(request->input, line_bytes, JSON_REJECT_DUPLICATES, &why);
+	verb = json_string_value(json_object_get(document, "verb"));
+	args = json_object_get(document, "args");
+	if (!document) {
+		control_fail(request, CONTROL_USAGE, "the request is not JSON: %s", why.text);
+	} else if (!verb) {
+		control_fail(request, CONTROL_USAGE, "the request names no verb");
+	} else if (args && !json_is_object(args)) {
+		control_fail(request, CONTROL_USAGE, "the request's args are not an object");
+	} else {
+		json_t *given = args ? json_incref(args) : json_object();
+
+		request->control->fn(
+			request, verb, given, request->may_change, request->control->context);
+		json_decref(given);
+		/* A verb function that does neither would leave its client hanging. */
+		assert(request->state != REQUEST_SERVED);
+	}
+	json_decref(document);
+}
+
+/* Looks at what has come so far: a whole line, HTTP, too much, or not enough yet. */
+static void request_judge(struct control_request *request, bool ended)
+{
+	char *line_end = memchr(request->input, '\n', request->input_bytes);
+
+	if (!line_end && request->input_bytes == CONTROL_REQUEST_MAX) {
+		control_fail(request, CONTROL_USAGE, "the request is longer than %u bytes",
+			CONTROL_REQUEST_MAX);
+	} else if (!line_end && ended) {
+		if (request->input_bytes > 0)
+			control_fail(request, CONTROL_USAGE, "the request has no line end");
+		else
+			request_set_state(request, REQUEST_DONE);
+	} else if (line_end && memcmp(request->input, "GET ", MIN(request->input_bytes, 4u)) == 0) {
+		request_send_http(request);
+	} else if (line_end) {
+		request_set_state(request, REQUEST_SERVED);
+		request_serve(request, (size_t)(line_end - request->input));
+	}
+}
+
+static void request_read(struct control_request *request)
+{
+	ssize_t n = recv(request->fd, request->input + request->input_bytes,
+		CONTROL_REQUEST_MAX - request->input_bytes, MSG_DONTWAIT);
+
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			request_set_state(request, REQUEST_DONE);
+		return;
+	}
+	request->input_bytes += (size_t)n;
+	request_judge(request, n == 0);
+}
+
+static int control_on_request_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct control_request *request = userdata;
+
+	request->in_handler = true;
+	if (request->state == REQUEST_READING) {
+		request_read(request);
+	} else if (request->state == REQUEST_KEPT) {
+		if (request->gone)
+			request->gone(request, request->gone_context);
+		request_set_state(request, REQUEST_DONE);
+	} else if (request_flush(request)) {
+		request_set_state(request, REQUEST_DONE);
+	}
+	request->in_handler = false;
+	if (request->state == REQUEST_DONE)
+		request_free(request);
+	return 0;
+}
+
+static int control_on_request_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	request_free(userdata);
+	return 0;
+}
+
+static bool control_peer_may_change(int fd)
+{
+	struct ucred peer;
+	socklen_t size_bytes = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size_bytes) < 0)
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid();
+}
+
+/* Takes ownership of `fd` on success only. */
+static int control_add_request(struct control *control, int fd)
+{
+	struct control_request *request = calloc(1, sizeof(*request));
+	int r = -ENOMEM;
+
+	if (!request)
+		return -ENOMEM;
+	request->control = control;
+	request->fd = -1;
+	request->may_change = control_peer_may_change(fd);
+	request->next = control->requests;
+	request->link = &control->requests;
+	if (request->next)
+		request->next->link = &request->next;
+	control->requests = request;
+	control->n_talking++;
+	request->input = malloc(CONTROL_REQUEST_MAX);
+	if (request->input)
+		r = sd_event_add_io(
+			control->event, &request->io, fd, EPOLLIN, control_on_request_io, request);
+	if (r >= 0)
+		r = sd_event_add_time_relative(control->event, &request->timer, CLOCK_MONOTONIC,
+			CONTROL_IDLE_US, 0, control_on_request_timer, request);
+	if (r < 0) {
+		request_free(request);
+		return r;
+	}
+	request->fd = fd;
+	return 0;
+}
+
+static int control_on_rested(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct control *control = userdata;
+
+	control->rest = sd_event_source_disable_unref(control->rest);
+	control_update_listener(control);
+	return 0;
+}
+
+static int control_on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct control *control = userdata;
+	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int r = client < 0 ? -errno : control_add_request(control, client);
+
+	if (r < 0)
+		util_close(client);
+	/* The connection still waits, so that the listener would wake the loop at once, for ever. */
+	if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
+		(void)sd_event_add_time_relative(control->event, &control->rest, CLOCK_MONOTONIC,
+			CONTROL_EXHAUSTED_US, 0, control_on_rested, control);
+	control_update_listener(control);
+	return 0;
+}
+
+/* Removes the file of a daemon that is no more. -EADDRINUSE: one is there and listens. */
+static int control_remove_stale(const struct sockaddr_un *address)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat file;
+
+	if (fd < 0)
+		return -errno;
+	if (lstat(address->sun_path, &file) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	/* Somebody else's file of this name is not ours to remove. */
+	if (!S_ISSOCK(file.st_mode))
+		return -EEXIST;
+	/* EAGAIN is a full backlog, EACCES another user's socket: both are served. */
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+		errno != ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(address->sun_path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int control_bind(struct control *control, const char *directory)
+{
+	_cleanup_free_ char *lock_path = NULL;
+	_cleanup_close_ int lock = -1;
+	int r;
+
+	/* Of two daemons that start at once, the second must see the first one's socket served. */
+	if (asprintf(&lock_path, "%s/%s", directory, CONTROL_LOCK_NAME) < 0)
+		return -ENOMEM;
+	lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock < 0 || flock(lock, LOCK_EX) < 0)
+		return -errno;
+	r = control_remove_stale(&control->address);
+	if (r < 0)
+		return r;
+	/*
+	 * The mode is set before the name exists (af_unix.c:unix_bind takes the socket's own mode,
+	 * less the umask), then widened for the group: never open to others in between.
+	 */
+	if (fchmod(control->fd, 0660) < 0 ||
+		bind(control->fd, (const struct sockaddr *)&control->address,
+			sizeof(control->address)) < 0)
+		return -errno;
+	if (lstat(control->address.sun_path, &control->file) < 0)
+		return -errno;
+	if (chmod(control->address.sun_path, 0660) < 0 || listen(control->fd, SOMAXCONN) < 0)
+		return -errno;
+	return 0;
+}
+
+int control_listen(sd_event *event, const char *directory, control_verb_fn *fn, void *context,
+	struct control **ret_control)
+{
+	_cleanup_(control_freep) struct control *control = calloc(1, sizeof(*control));
+	size_t room_bytes = sizeof(control->address.sun_path);
+	int r;
+
+	if (!control)
+		return -ENOMEM;
+	control->event = sd_event_ref(event);
+	control->fn = fn;
+	control->context = context;
+	control->address.sun_family = AF_UNIX;
+	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (control->fd < 0)
+		return -errno;
+	r = snprintf(
+		control->address.sun_path, room_bytes, "%s/%s", directory, CONTROL_SOCKET_NAME);
+	if (r < 0 || (size_t)r >= room_bytes)
+		return -ENAMETOOLONG;
+	r = control_bind(control, directory);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(
+		event, &control->listener, control->fd, EPOLLIN, control_on_connection, control);
+	if (r < 0)
+		return r;
+	*ret_control = TAKE_PTR(control);
+	return 0;
+}
+
+/* The file may be another daemon's by now; only the one that we made is removed. */
+static void control_remove_file(const struct control *control)
+{
+	struct stat file;
+
+	if (control->file.st_ino != 0 && lstat(control->address.sun_path, &file) == 0 &&
+		file.st_ino == control->file.st_ino && file.st_dev == control->file.st_dev)
+		(void)unlink(control->address.sun_path);
+}
+
+struct control *control_free(struct control *control)
+{
+	static const char stopping[] = "{\"status\":69,\"error\":\"the daemon stops\"}\n";
+
+	if (!control)
+		return NULL;
+	control_remove_file(control);
+	sd_event_source_disable_unref(control->listener);
+	control->listener = NULL;
+	sd_event_source_disable_unref(control->rest);
+	while (control->requests) {
+		if (control->requests->state == REQUEST_KEPT)
+			(void)send(control->requests->fd, stopping, sizeof(stopping) - 1,
+				MSG_NOSIGNAL | MSG_DONTWAIT);
+		request_free(control->requests);
+	}
+	util_close(control->fd);
+	sd_event_unref(control->event);
+	free(control);
+	return NULL;
+}
