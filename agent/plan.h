@@ -8,43 +8,53 @@
 
 #include "agent/host.h"
 
+#define PLAN_REASON_BYTES 161u /* PROTO_REASON_MAX and the end */
+
 enum plan_op_type {
-	PLAN_SET_ARP,        /* link: arp_ignore, arp_announce to these values */
-	PLAN_ADD_ADDRESS,    /* vip to the loopback interface, label_idx for lo:N (IPv4) */
-	PLAN_REMOVE_ADDRESS,
+	PLAN_SET_ARP,        /* ifindex: arp_ignore, arp_announce to these values */
+	PLAN_RESTORE_ARP,    /* the same, back to what was found; afterwards it is ours no longer */
+	PLAN_ADD_ADDRESS,    /* vip to ifindex, label_idx for lo:N (IPv4) */
+	PLAN_REMOVE_ADDRESS, /* vip from ifindex */
 	PLAN_OP_N_
 };
 
 struct plan_op {
 	enum plan_op_type type;
 	unsigned int ifindex;
-	uint32_t arp_ignore, arp_announce; /* PLAN_SET_ARP */
+	uint32_t arp_ignore, arp_announce;
 	struct addr vip;
-	unsigned int label_idx;            /* ≥ 1 */
-	const char *why;                   /* static text: "new interface", "changed by others", … */
+	unsigned int label_idx; /* 1 and up; 0: no label (IPv6 has none) */
+	const char *why;        /* static text: "new interface", "changed by others", … */
 };
 
 struct plan {
 	struct plan_op *ops;
 	size_t n_ops;
 	/* Set when nothing that we may do helps: the VIPs must not be announced as served. */
-	char blocked[256];
+	char blocked[PLAN_REASON_BYTES];
 };
+/* Frees what the plan holds and leaves it empty. */
 void plan_clear(struct plan *plan);
+/* "set-arp", "restore-arp", "add", "remove": for messages. */
+const char *plan_op_name(enum plan_op_type type);
 
 /*
- * What must be done to serve: ARP silence on every ARP-capable interface (where any VIP is
- * IPv4), then missing VIPs; VIPs of ours that are no longer wished go first. `owned` tells what
- * is ours; it is not changed here (apply does, before each operation). -ENOMEM.
+ * What must be done to serve: VIPs of ours that are no longer wished go first, then ARP silence on
+ * every ARP-capable interface (where any VIP is IPv4; else the originals come back), then missing
+ * VIPs. A VIP that is there already is nobody's business, whoever added it. `owned` tells what is
+ * ours; it is not changed here (apply does, before each operation). -ENOMEM.
+ *
+ * `blocked` is set when `all` spoils the silence or the loopback interface is unfit; VIPs that are
+ * there stay then, and none is added into the noise.
  */
-int plan_serve(const struct host *host, const struct host_wish *wish, const struct host_owned *owned,
-	struct plan *ret_plan);
-/* What must be done to leave: our VIPs, then the original values where ours still stand. */
-int plan_withdraw(const struct host *host, const struct host_owned *owned,
-	const struct host_wish *wish, struct plan *ret_plan);
+int plan_serve(const struct host *host, const struct host_wish *wish,
+	const struct host_owned *owned, struct plan *ret_plan);
+/* What must be done to leave: our VIPs go, then the original values where ours still stand. -ENOMEM. */
+int plan_withdraw(const struct host *host, const struct host_owned *owned, struct plan *ret_plan);
 /*
- * Whether the host serves this VIP rightly: present on lo with full length, on no other
- * interface, every ARP-capable interface effectively silent. "" or the reason in words.
+ * Whether the host serves this VIP rightly: present on the loopback interface with full length, on
+ * no interface that answers ARP, every ARP-capable interface effectively silent. `ret_reason`
+ * (PLAN_REASON_BYTES) is "" or the reason in words.
  */
 void plan_verify(const struct host *host, const struct host_wish *wish, const struct addr *vip,
-	bool *ret_present, bool *ret_silent, char *ret_reason, size_t reason_size_bytes);
+	bool *ret_present, bool *ret_silent, char *ret_reason);

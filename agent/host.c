@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Look-ups and the kernel's arithmetic over the host model. Called by plan, apply, observe and the
+ * reconciler. Pure: must not know where the model came from.
+ */
+#include "agent/host.h"
+
+void host_clear(struct host *host)
+{
+	free(host->links);
+	free(host->addresses);
+	*host = (struct host){ 0 };
+}
+
+const struct host_link *host_link(const struct host *host, unsigned int ifindex)
+{
+	size_t low = 0;
+	size_t high = host->n_links;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (host->links[middle].ifindex == ifindex)
+			return &host->links[middle];
+		if (host->links[middle].ifindex < ifindex)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const struct host_link *host_link_by_name(const struct host *host, const char *name)
+{
+	ARRAY_FOREACH (link, host->links, host->n_links) {
+		if (streq(link->name, name))
+			return link;
+	}
+	return NULL;
+}
+
+uint8_t host_full_prefix(const struct addr *addr)
+{
+	return addr->family == AF_INET ? 32 : 128;
+}
+
+const struct host_address *host_vip(
+	const struct host *host, unsigned int ifindex, const struct addr *vip)
+{
+	ARRAY_FOREACH (address, host->addresses, host->n_addresses) {
+		if (address->ifindex == ifindex && address->prefix_len == host_full_prefix(vip) &&
+			addr_equal(&address->addr, vip))
+			return address;
+	}
+	return NULL;
+}
+
+bool host_wants_ipv4(const struct host_wish *wish)
+{
+	ARRAY_FOREACH (vip, wish->vips, wish->n_vips) {
+		if (vip->family == AF_INET)
+			return true;
+	}
+	return false;
+}
+
+static bool host_original_fits(const struct host_original *original, const struct host_link *link)
+{
+	if (original->ifindex != link->ifindex)
+		return false;
+	return streq(original->name, link->name) ||
+		(!mac_is_zero(&link->mac) && mac_equal(&original->mac, &link->mac));
+}
+
+const struct host_link *host_link_of_original(
+	const struct host *host, const struct host_original *original)
+{
+	const struct host_link *link = host_link(host, original->ifindex);
+
+	return link && host_original_fits(original, link) ? link : NULL;
+}
+
+const struct host_original *host_original_of_link(
+	const struct host_owned *owned, const struct host_link *link)
+{
+	ARRAY_FOREACH (original, owned->originals, owned->n_originals) {
+		if (host_original_fits(original, link))
+			return original;
+	}
+	return NULL;
+}
+
+bool host_owns_address(
+	const struct host_owned *owned, unsigned int ifindex, const struct addr *addr)
+{
+	ARRAY_FOREACH (added, owned->added, owned->n_added) {
+		if (added->ifindex == ifindex && addr_equal(&added->addr, addr))
+			return true;
+	}
+	return false;
+}
+
+/* The kernel compares as int: an all of 0xffffffff is -1 and never wins. */
+static uint32_t host_signed_max(uint32_t a, uint32_t b)
+{
+	return (int32_t)a > (int32_t)b ? a : b;
+}
+
+uint32_t host_effective_ignore(const struct host *host, const struct host_link *link)
+{
+	return host_signed_max(host->all_arp_ignore, link->arp_ignore);
+}
+
+uint32_t host_effective_announce(const struct host *host, const struct host_link *link)
+{
+	return host_signed_max(host->all_arp_announce, link->arp_announce);
+}
+
+bool host_ignore_is_right(uint32_t effective)
+{
+	return effective == 1 || effective == 2;
+}
+
+bool host_announce_is_right(uint32_t effective)
+{
+	return effective == 2;
+}
+
+bool host_link_is_silent(const struct host *host, const struct host_link *link)
+{
+	if (!link->arp || !link->has_inet)
+		return true;
+	return host_ignore_is_right(host_effective_ignore(host, link)) &&
+		host_announce_is_right(host_effective_announce(host, link));
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compares the host as it is with the wish and says what to do, in which order, and what cannot be
+ * mended. Called by the reconciler after each look at the host. Pure: must not know of netlink.
+ */
+#include "agent/plan.h"
+
+#include <assert.h>
+
+void plan_clear(struct plan *plan)
+{
+	free(plan->ops);
+	*plan = (struct plan){ 0 };
+}
+
+const char *plan_op_name(enum plan_op_type type)
+{
+	static const char *const names[] = {
+		[PLAN_SET_ARP] = "set-arp",
+		[PLAN_RESTORE_ARP] = "restore-arp",
+		[PLAN_ADD_ADDRESS] = "add",
+		[PLAN_REMOVE_ADDRESS] = "remove",
+	};
+	static_assert(ARRAY_LEN(names) == PLAN_OP_N_, "a name for each operation");
+
+	return names[type];
+}
+
+/* Room for every operation that one plan can hold, so that adding one cannot fail half-way. */
+static int plan_allocate(const struct host *host, const struct host_wish *wish,
+	const struct host_owned *owned, struct plan *ret_plan)
+{
+	size_t n_vips = wish ? wish->n_vips : 0;
+	size_t capacity = 1 + host->n_links + owned->n_originals + owned->n_added + n_vips;
+
+	*ret_plan = (struct plan){ .ops = calloc(capacity, sizeof(struct plan_op)) };
+	return ret_plan->ops ? 0 : -ENOMEM;
+}
+
+static void plan_push(struct plan *plan, struct plan_op op)
+{
+	plan->ops[plan->n_ops++] = op;
+}
+
+static bool plan_is_wished(const struct host_wish *wish, const struct host_added *added)
+{
+	if (added->ifindex != wish->loopback_ifindex)
+		return false;
+	ARRAY_FOREACH (vip, wish->vips, wish->n_vips) {
+		if (addr_equal(vip, &added->addr))
+			return true;
+	}
+	return false;
+}
+
+/* Also for addresses that have gone in between: what is ours must be forgotten then. */
+static void plan_remove_unwished(
+	const struct host_wish *wish, const struct host_owned *owned, struct plan *plan)
+{
+	ARRAY_FOREACH (added, owned->added, owned->n_added) {
+		if (wish && plan_is_wished(wish, added))
+			continue;
+		plan_push(plan,
+			(struct plan_op){
+				.type = PLAN_REMOVE_ADDRESS,
+				.ifindex = added->ifindex,
+				.vip = added->addr,
+				.why = wish ? "no longer configured" : "leaving",
+			});
+	}
+}
+
+/*
+ * A value that is right already is kept: an administrator's arp_ignore = 2 is stricter than our 1.
+ * The interface's own value is judged, not the effective one, because `all` can change at any time.
+ */
+static void plan_silence_links(
+	const struct host *host, const struct host_owned *owned, struct plan *plan)
+{
+	ARRAY_FOREACH (link, host->links, host->n_links) {
+		bool ignore_is_right = host_ignore_is_right(link->arp_ignore);
+		bool announce_is_right = host_announce_is_right(link->arp_announce);
+
+		if (!link->arp || !link->has_inet || (ignore_is_right && announce_is_right))
+			continue;
+		plan_push(plan,
+			(struct plan_op){
+				.type = PLAN_SET_ARP,
+				.ifindex = link->ifindex,
+				.arp_ignore = ignore_is_right ? link->arp_ignore : HOST_ARP_IGNORE,
+				.arp_announce = HOST_ARP_ANNOUNCE,
+				.why = host_original_of_link(owned, link) ? "changed by others"
+									  : "new interface",
+			});
+	}
+}
+
+/* Only a value that we set is put back: one that others set since then is their decision. */
+static void plan_restore_links(
+	const struct host *host, const struct host_owned *owned, struct plan *plan)
+{
+	ARRAY_FOREACH (original, owned->originals, owned->n_originals) {
+		const struct host_link *link = host_link_of_original(host, original);
+		struct plan_op op = { .type = PLAN_RESTORE_ARP, .why = "leaving" };
+
+		if (!link || !link->has_inet)
+			continue;
+		op.ifindex = link->ifindex;
+		op.arp_ignore = link->arp_ignore == HOST_ARP_IGNORE ? original->arp_ignore
+								    : link->arp_ignore;
+		op.arp_announce = link->arp_announce == HOST_ARP_ANNOUNCE ? original->arp_announce
+									  : link->arp_announce;
+		plan_push(plan, op);
+	}
+}
+
+/* What no interface's own value can mend: the kernel goes by the larger of the two. */
+static void plan_judge_all(const struct host *host, char *ret_reason)
+{
+	if ((int32_t)host->all_arp_ignore > 2)
+		snprintf(ret_reason, PLAN_REASON_BYTES,
+			"net.ipv4.conf.all.arp_ignore is %u and spoils every interface; set it to 0, 1 or 2",
+			host->all_arp_ignore);
+	else if ((int32_t)host->all_arp_announce > 2)
+		snprintf(ret_reason, PLAN_REASON_BYTES,
+			"net.ipv4.conf.all.arp_announce is %u and spoils every interface; set it to 0, 1 or 2",
+			host->all_arp_announce);
+}
+
+static bool plan_has_arp_link(const struct host *host)
+{
+	ARRAY_FOREACH (link, host->links, host->n_links) {
+		if (link->arp && link->has_inet)
+			return true;
+	}
+	return false;
+}
+
+static void plan_judge_loopback(
+	const struct host *host, const struct host_wish *wish, char *ret_reason)
+{
+	const struct host_link *link = host_link(host, wish->loopback_ifindex);
+
+	if (!link)
+		snprintf(ret_reason, PLAN_REASON_BYTES,
+			"there is no interface %s for the VIPs; mend loopback = in the configuration",
+			wish->loopback);
+	else if (link->arp)
+		snprintf(ret_reason, PLAN_REASON_BYTES,
+			"%s answers ARP and cannot hold VIPs in silence; use loopback = lo",
+			wish->loopback);
+}
+
+/* Whether the label lo:`label_idx` is free on the loopback interface and in the plan so far. */
+static bool plan_label_is_free(const struct host *host, const struct host_wish *wish,
+	const struct plan *plan, unsigned int label_idx)
+{
+	char label[IFNAMSIZ + 16];
+
+	snprintf(label, sizeof(label), "%s:%u", wish->loopback, label_idx);
+	ARRAY_FOREACH (address, host->addresses, host->n_addresses) {
+		if (address->ifindex == wish->loopback_ifindex && streq(address->label, label))
+			return false;
+	}
+	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
+		if (op->type == PLAN_ADD_ADDRESS && op->label_idx == label_idx)
+			return false;
+	}
+	return true;
+}
+
+static unsigned int plan_choose_label(const struct host *host, const struct host_wish *wish,
+	const struct plan *plan, const struct addr *vip)
+{
+	unsigned int label_idx = 1;
+
+	if (vip->family != AF_INET)
+		return 0;
+	while (!plan_label_is_free(host, wish, plan, label_idx))
+		label_idx++;
+	return label_idx;
+}
+
+static void plan_add_missing(const struct host *host, const struct host_wish *wish,
+	const struct host_owned *owned, bool noisy, struct plan *plan)
+{
+	ARRAY_FOREACH (vip, wish->vips, wish->n_vips) {
+		bool ours = host_owns_address(owned, wish->loopback_ifindex, vip);
+
+		if (host_vip(host, wish->loopback_ifindex, vip))
+			continue;
+		if (noisy && vip->family == AF_INET)
+			continue;
+		plan_push(plan,
+			(struct plan_op){
+				.type = PLAN_ADD_ADDRESS,
+				.ifindex = wish->loopback_ifindex,
+				.vip = *vip,
+				.label_idx = plan_choose_label(host, wish, plan, vip),
+				.why = ours ? "deleted by others" : "configured",
+			});
+	}
+}
+
+int plan_serve(const struct host *host, const struct host_wish *wish,
+	const struct host_owned *owned, struct plan *ret_plan)
+{
+	char loopback_unfit[PLAN_REASON_BYTES] = "";
+	char all_spoils[PLAN_REASON_BYTES] = "";
+	struct plan plan;
+	int r;
+
+	r = plan_allocate(host, wish, owned, &plan);
+	if (r < 0)
+		return r;
+	plan_remove_unwished(wish, owned, &plan);
+	if (host_wants_ipv4(wish)) {
+		plan_silence_links(host, owned, &plan);
+		if (plan_has_arp_link(host))
+			plan_judge_all(host, all_spoils);
+	} else {
+		plan_restore_links(host, owned, &plan);
+	}
+	plan_judge_loopback(host, wish, loopback_unfit);
+	if (!loopback_unfit[0])
+		plan_add_missing(host, wish, owned, all_spoils[0], &plan);
+	snprintf(plan.blocked, sizeof(plan.blocked), "%s",
+		loopback_unfit[0] ? loopback_unfit : all_spoils);
+	*ret_plan = plan;
+	return 0;
+}
+
+int plan_withdraw(const struct host *host, const struct host_owned *owned, struct plan *ret_plan)
+{
+	struct plan plan;
+	int r;
+
+	r = plan_allocate(host, NULL, owned, &plan);
+	if (r < 0)
+		return r;
+	plan_remove_unwished(NULL, owned, &plan);
+	plan_restore_links(host, owned, &plan);
+	*ret_plan = plan;
+	return 0;
+}
+
+/* The first interface that would answer ARP for an IPv4 VIP; "" when all are silent. */
+static void plan_judge_silence(const struct host *host, char *ret_reason)
+{
+	if (plan_has_arp_link(host))
+		plan_judge_all(host, ret_reason);
+	if (ret_reason[0])
+		return;
+	ARRAY_FOREACH (link, host->links, host->n_links) {
+		if (host_link_is_silent(host, link))
+			continue;
+		snprintf(ret_reason, PLAN_REASON_BYTES,
+			"%s would answer ARP for VIPs: effective arp_ignore %u, arp_announce %u",
+			link->name, host_effective_ignore(host, link),
+			host_effective_announce(host, link));
+		return;
+	}
+}
+
+/*
+ * arp_ignore 1 answers for an address of the very interface that was asked, and neighbour
+ * discovery always does, so a VIP on such an interface leaks whatever its settings are.
+ */
+static void plan_judge_elsewhere(const struct host *host, const struct host_wish *wish,
+	const struct addr *vip, char *ret_reason)
+{
+	char text[ADDR_STRLEN];
+
+	ARRAY_FOREACH (address, host->addresses, host->n_addresses) {
+		const struct host_link *link;
+
+		if (!addr_equal(&address->addr, vip))
+			continue;
+		link = host_link(host, address->ifindex);
+		if (!link || !link->arp)
+			continue;
+		snprintf(ret_reason, PLAN_REASON_BYTES,
+			"VIP %s is on %s, which answers for it; delete it there, %s is its place",
+			addr_format(vip, text), link->name, wish->loopback);
+		return;
+	}
+}
+
+void plan_verify(const struct host *host, const struct host_wish *wish, const struct addr *vip,
+	bool *ret_present, bool *ret_silent, char *ret_reason)
+{
+	const struct host_link *loopback = host_link(host, wish->loopback_ifindex);
+	char text[ADDR_STRLEN];
+	char noise[PLAN_REASON_BYTES] = "";
+
+	ret_reason[0] = '\0';
+	if (vip->family == AF_INET)
+		plan_judge_silence(host, noise);
+	if (!noise[0])
+		plan_judge_elsewhere(host, wish, vip, noise);
+	*ret_silent = !noise[0];
+	*ret_present = loopback && loopback->up && host_vip(host, loopback->ifindex, vip);
+	if (noise[0])
+		memcpy(ret_reason, noise, sizeof(noise));
+	else if (!loopback)
+		plan_judge_loopback(host, wish, ret_reason);
+	else if (!loopback->up)
+		snprintf(ret_reason, PLAN_REASON_BYTES, "%s is down; ip link set %s up",
+			loopback->name, loopback->name);
+	else if (!*ret_present)
+		snprintf(ret_reason, PLAN_REASON_BYTES, "VIP %s is missing on %s",
+			addr_format(vip, text), loopback->name);
+}
