@@ -26,6 +26,7 @@ struct engine_totals {
 	uint64_t reason_pkts[FWD_REASON_N_];
 	uint64_t evictions;
 	uint64_t unrecorded;
+	uint64_t uncounted_pairs; /* forwarded frames that pair_counters() had no room for */
 };
 
 struct engine_service_counters {
@@ -66,7 +67,11 @@ struct engine_ops {
 		struct engine_service_counters *ret_counters);
 	void (*pair_counters)(struct engine *engine, uint16_t service, uint16_t backend,
 		struct engine_pair_counters *ret_counters);
-	/* 0, or the negative errno by which a worker ended (interface gone: -ENETDOWN, -ENODEV). */
+	/*
+	 * 0; -ENETDOWN while an interface is down (workers wait and go on by themselves when it is
+	 * up); another negative errno when a worker ended for good (-ENODEV: an interface is
+	 * gone), and the engine must be started anew.
+	 */
 	int (*health)(struct engine *engine);
 	/* Stops workers and frees everything; the kept memory (flows, rows) stays as it is. */
 	void (*stop)(struct engine *engine);

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Packet sockets with a mapped receive ring; see ring.h for the contract and
+ * doc/adr/0001-packet-ring.md for why this variant. Kernel facts are of net/packet/af_packet.c.
+ *
+ * A ring frame, as tpacket_rcv() fills it, with the offsets that follow from RING_RESERVE_BYTES:
+ *
+ *   0        32           52         72              82      96
+ *   | tpacket2_hdr | sockaddr_ll | free | virtio_net_hdr | Ethernet | IP …
+ *
+ * The free bytes are where a VLAN tag finds its room.
+ */
+#include "lb/ring.h"
+
+#include <arpa/inet.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define RING_BYTES         ((size_t)RING_FRAMES * RING_FRAME_BYTES_MIN)
+#define RING_BLOCK_BYTES   65536u /* contiguous for the kernel: easy to find at any time */
+#define RING_RESERVE_BYTES 6u     /* puts the IP header on a multiple of 16 */
+
+_Static_assert(RING_BLOCK_BYTES % RING_FRAME_BYTES_MAX == 0, "frames must not cross blocks");
+_Static_assert(RING_BYTES % RING_BLOCK_BYTES == 0, "ring must be whole blocks");
+
+/* What recv() fills for a frame that is longer than a ring frame. */
+struct long_buffer {
+	uint8_t vlan_room[RING_VLAN_BYTES];
+	struct virtio_net_hdr vnet;
+	uint8_t data[RING_LONG_BYTES_MAX];
+};
+_Static_assert(offsetof(struct long_buffer, data) ==
+		offsetof(struct long_buffer, vnet) + sizeof(struct virtio_net_hdr),
+	"the frame must follow its vnet header");
+
+struct ring {
+	int rx_fd;
+	int tx_fd;
+	unsigned int ifindex;
+	unsigned int out_ifindex;
+	uint8_t *memory; /* RING_BYTES */
+	uint32_t frame_bytes;
+	uint32_t n_frames;
+	uint32_t next;    /* to be looked at */
+	uint32_t n_taken; /* before `next`, not yet released */
+	bool is_losing;
+	int error;                 /* found while receiving, not yet asked for */
+	struct long_buffer *longs; /* RING_LONG_PER_BATCH */
+	struct mmsghdr messages[RING_BATCH];
+	struct iovec vectors[RING_BATCH];
+};
+
+/* ---- pure parts ---- */
+
+uint32_t ring_frame_bytes(uint32_t mtu_bytes)
+{
+	uint32_t frame_bytes = RING_FRAME_BYTES_MIN;
+
+	while (frame_bytes < RING_FRAME_BYTES_MAX &&
+		frame_bytes - RING_HEADROOM_BYTES < mtu_bytes + ETH_HLEN + RING_VLAN_BYTES)
+		frame_bytes *= 2;
+	return frame_bytes;
+}
+
+void ring_insert_vlan(struct ring_frame *frame, uint16_t tpid, uint16_t tci)
+{
+	/* The moved MACs lie where the header was, so it is kept aside meanwhile. */
+	struct virtio_net_hdr vnet = *frame->vnet;
+	uint16_t tag[2] = { htons(tpid), htons(tci) };
+
+	if (vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		vnet.csum_start += RING_VLAN_BYTES;
+	/* 0 where it does not apply: without GSO the kernel does not set it. */
+	if (vnet.hdr_len)
+		vnet.hdr_len += RING_VLAN_BYTES;
+	frame->data -= RING_VLAN_BYTES;
+	frame->size_bytes += RING_VLAN_BYTES;
+	memmove(frame->data, frame->data + RING_VLAN_BYTES, (size_t)2 * ETH_ALEN);
+	memcpy(frame->data + (size_t)2 * ETH_ALEN, tag, sizeof(tag));
+	frame->vnet = (struct virtio_net_hdr *)(frame->data - sizeof(vnet));
+	*frame->vnet = vnet;
+}
+
+static uint16_t read_be16(const uint8_t *data)
+{
+	return (uint16_t)(data[0] << 8 | data[1]);
+}
+
+/* Where the IP header begins: behind any VLAN tags. */
+static uint32_t ip_offset(const struct ring_frame *frame)
+{
+	uint32_t offset = (uint32_t)2 * ETH_ALEN;
+
+	while (offset + RING_VLAN_BYTES + 2 <= frame->size_bytes) {
+		uint16_t type = read_be16(frame->data + offset);
+
+		if (type != ETH_P_8021Q && type != ETH_P_8021AD)
+			break;
+		offset += RING_VLAN_BYTES;
+	}
+	return offset + 2;
+}
+
+uint32_t ring_wire_packet_bytes(const struct ring_frame *frame)
+{
+	const struct virtio_net_hdr *vnet = frame->vnet;
+	uint8_t gso_type = vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
+	uint32_t ip = ip_offset(frame);
+	uint32_t transport;
+	uint32_t header_bytes = 8; /* UDP */
+
+	if (gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		return frame->size_bytes > ip ? frame->size_bytes - ip : 0;
+	if (frame->size_bytes <= ip)
+		return UINT32_MAX;
+	if (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		transport = vnet->csum_start;
+	else if (frame->data[ip] >> 4 == 4)
+		transport = ip + (frame->data[ip] & 15u) * 4;
+	else
+		transport = ip + 40; /* RFC 8200 §3; nobody merges packets with other headers */
+	if (gso_type == VIRTIO_NET_HDR_GSO_TCPV4 || gso_type == VIRTIO_NET_HDR_GSO_TCPV6) {
+		/* RFC 9293 §3.1: data offset in 32-bit words. */
+		if (transport < ip || transport + 20 > frame->size_bytes)
+			return UINT32_MAX;
+		header_bytes = (frame->data[transport + 12] >> 4) * 4u;
+	}
+	return transport - ip + header_bytes + vnet->gso_size;
+}
+
+/* ---- opening ---- */
+
+static int set_option(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? util_negative_errno() : 0;
+}
+
+/* As large as wanted with CAP_NET_ADMIN, as large as net.core allows without. */
+static void set_buffer(int fd, int force_option, int option)
+{
+	if (set_option(fd, SOL_SOCKET, force_option, RING_SOCKET_BYTES) < 0)
+		(void)set_option(fd, SOL_SOCKET, option, RING_SOCKET_BYTES);
+}
+
+static int bind_to(int fd, unsigned int ifindex, uint16_t protocol)
+{
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(protocol),
+		.sll_ifindex = (int)ifindex,
+	};
+
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return util_negative_errno();
+	return 0;
+}
+
+static int read_mtu(int fd, unsigned int ifindex, uint32_t *ret_mtu_bytes)
+{
+	struct ifreq request = { .ifr_ifindex = (int)ifindex };
+
+	if (ioctl(fd, SIOCGIFNAME, &request) < 0 || ioctl(fd, SIOCGIFMTU, &request) < 0)
+		return util_negative_errno();
+	*ret_mtu_bytes = (uint32_t)request.ifr_mtu;
+	return 0;
+}
+
+static int open_tx(struct ring *ring, unsigned int out_ifindex, const char **ret_why)
+{
+	struct timeval timeout = { .tv_usec = RING_SEND_TIMEOUT_MS * US_PER_MS };
+	int r;
+
+	/* Protocol 0: this socket receives nothing. */
+	ring->tx_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (ring->tx_fd < 0) {
+		*ret_why = "packet socket for sending";
+		return util_negative_errno();
+	}
+	r = set_option(ring->tx_fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+	if (r < 0) {
+		*ret_why = "PACKET_VNET_HDR for sending";
+		return r;
+	}
+	set_buffer(ring->tx_fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	if (setsockopt(ring->tx_fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0) {
+		*ret_why = "SO_SNDTIMEO";
+		return util_negative_errno();
+	}
+	r = bind_to(ring->tx_fd, out_ifindex, 0);
+	if (r < 0)
+		*ret_why = "bind to the backend interface";
+	return r;
+}
+
+/* The order matters: version, headers and reserve cannot change once there is a ring. */
+static int set_rx_options(struct ring *ring, const char **ret_why)
+{
+	static const struct {
+		int option;
+		int value;
+		const char *why;
+	} options[] = {
+		{ PACKET_VERSION, TPACKET_V2, "PACKET_VERSION" },
+		{ PACKET_VNET_HDR, 1, "PACKET_VNET_HDR" },
+		{ PACKET_RESERVE, RING_RESERVE_BYTES, "PACKET_RESERVE" },
+		{ PACKET_COPY_THRESH, 1, "PACKET_COPY_THRESH" },
+		{ PACKET_IGNORE_OUTGOING, 1, "PACKET_IGNORE_OUTGOING (Linux 4.20)" },
+	};
+
+	ARRAY_FOREACH (option, options, ARRAY_LEN(options)) {
+		int r = set_option(ring->rx_fd, SOL_PACKET, option->option, option->value);
+
+		if (r < 0) {
+			*ret_why = option->why;
+			return r;
+		}
+	}
+	set_buffer(ring->rx_fd, SO_RCVBUFFORCE, SO_RCVBUF);
+	return 0;
+}
+
+static int map_ring(struct ring *ring, unsigned int ifindex, const char **ret_why)
+{
+	struct tpacket_req request = { 0 };
+	uint32_t mtu_bytes;
+	void *memory;
+	int r;
+
+	r = read_mtu(ring->rx_fd, ifindex, &mtu_bytes);
+	if (r < 0) {
+		*ret_why = "MTU of the client interface";
+		return r;
+	}
+	ring->frame_bytes = ring_frame_bytes(mtu_bytes);
+	ring->n_frames = (uint32_t)(RING_BYTES / ring->frame_bytes);
+	request.tp_block_size = RING_BLOCK_BYTES;
+	request.tp_block_nr = RING_BYTES / RING_BLOCK_BYTES;
+	request.tp_frame_size = ring->frame_bytes;
+	request.tp_frame_nr = ring->n_frames;
+	if (setsockopt(ring->rx_fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) < 0) {
+		*ret_why = "PACKET_RX_RING";
+		return util_negative_errno();
+	}
+	memory = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, ring->rx_fd, 0);
+	if (memory == MAP_FAILED) {
+		*ret_why = "mmap of the ring";
+		return util_negative_errno();
+	}
+	ring->memory = memory;
+	return 0;
+}
+
+/*
+ * Nothing comes in before ring_begin(): a socket that has not joined its fanout group yet would see
+ * the frames of all the others.
+ */
+static int shut_filter(int fd)
+{
+	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { .len = 1, .filter = &drop };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		return util_negative_errno();
+	return 0;
+}
+
+static int open_rx(struct ring *ring, unsigned int ifindex, const char **ret_why)
+{
+	int r;
+
+	ring->rx_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (ring->rx_fd < 0) {
+		*ret_why = "packet socket for receiving";
+		return util_negative_errno();
+	}
+	r = set_rx_options(ring, ret_why);
+	if (r < 0)
+		return r;
+	r = map_ring(ring, ifindex, ret_why);
+	if (r < 0)
+		return r;
+	r = shut_filter(ring->rx_fd);
+	if (r < 0) {
+		*ret_why = "SO_ATTACH_FILTER";
+		return r;
+	}
+	r = bind_to(ring->rx_fd, ifindex, ETH_P_ALL);
+	if (r < 0)
+		*ret_why = "bind to the client interface";
+	return r;
+}
+
+int ring_open(unsigned int ifindex, unsigned int out_ifindex, struct ring **ret_ring,
+	const char **ret_why)
+{
+	_cleanup_(ring_freep) struct ring *ring = calloc(1, sizeof(*ring));
+	int r;
+
+	*ret_why = "memory";
+	if (!ring)
+		return -ENOMEM;
+	ring->rx_fd = ring->tx_fd = -1;
+	ring->ifindex = ifindex;
+	ring->out_ifindex = out_ifindex;
+	ring->longs = calloc(RING_LONG_PER_BATCH, sizeof(*ring->longs));
+	if (!ring->longs)
+		return -ENOMEM;
+	r = open_rx(ring, ifindex, ret_why);
+	if (r < 0)
+		return r;
+	r = open_tx(ring, out_ifindex, ret_why);
+	if (r < 0)
+		return r;
+	*ret_ring = TAKE_PTR(ring);
+	return 0;
+}
+
+struct ring *ring_free(struct ring *ring)
+{
+	if (!ring)
+		return NULL;
+	if (ring->memory)
+		munmap(ring->memory, RING_BYTES);
+	util_close(ring->rx_fd);
+	util_close(ring->tx_fd);
+	free(ring->longs);
+	free(ring);
+	return NULL;
+}
+
+int ring_join(struct ring *ring, int *fanout_id)
+{
+	bool is_first = *fanout_id == RING_FANOUT_NONE;
+	uint32_t type = PACKET_FANOUT_HASH | (is_first ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
+	uint32_t value = (is_first ? 0 : (uint32_t)*fanout_id) | type << 16;
+	socklen_t size_bytes = sizeof(value);
+
+	if (setsockopt(ring->rx_fd, SOL_PACKET, PACKET_FANOUT, &value, sizeof(value)) < 0)
+		return util_negative_errno();
+	if (getsockopt(ring->rx_fd, SOL_PACKET, PACKET_FANOUT, &value, &size_bytes) < 0)
+		return util_negative_errno();
+	*fanout_id = (int)(value & UINT16_MAX);
+	return 0;
+}
+
+int ring_begin(struct ring *ring)
+{
+	return set_option(ring->rx_fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}
+
+int ring_fd(const struct ring *ring)
+{
+	return ring->rx_fd;
+}
+
+/* ---- receiving ---- */
+
+static struct tpacket2_hdr *header_at(const struct ring *ring, uint32_t idx)
+{
+	return (struct tpacket2_hdr *)(ring->memory + (size_t)idx * ring->frame_bytes);
+}
+
+/*
+ * Takes the frame that tpacket_rcv() queued whole beside the ring entry. The queue and the ring
+ * are in step, as both are filled under one lock; a pending socket error is reported first and
+ * leaves the queue as it is, so it is taken and the call repeated.
+ */
+static bool take_long(struct ring *ring, struct long_buffer *buffer, struct ring_frame *ret_frame)
+{
+	const size_t want_bytes = sizeof(buffer->vnet) + sizeof(buffer->data);
+	ssize_t n;
+
+	do {
+		n = recv(ring->rx_fd, &buffer->vnet, want_bytes, MSG_DONTWAIT | MSG_TRUNC);
+		if (n < 0 && errno == ENETDOWN)
+			ring->error = -ENETDOWN;
+	} while (n < 0 && (errno == ENETDOWN || errno == EINTR));
+	if (n < (ssize_t)(sizeof(buffer->vnet) + ETH_HLEN) || n > (ssize_t)want_bytes)
+		return false;
+	ret_frame->vnet = &buffer->vnet;
+	ret_frame->data = buffer->data;
+	ret_frame->size_bytes = (uint32_t)n - (uint32_t)sizeof(buffer->vnet);
+	return true;
+}
+
+static bool take_one(struct ring *ring, const struct tpacket2_hdr *header, uint32_t status,
+	uint32_t *n_longs, struct ring_frame *ret_frame)
+{
+	if (status & TP_STATUS_COPY) {
+		if (!take_long(ring, &ring->longs[(*n_longs)++], ret_frame))
+			return false;
+	} else if (header->tp_snaplen < header->tp_len || header->tp_snaplen < ETH_HLEN) {
+		return false; /* cut, and the socket's buffer had no room for the whole */
+	} else {
+		ret_frame->data = (uint8_t *)header + header->tp_mac;
+		ret_frame->vnet =
+			(struct virtio_net_hdr *)(ret_frame->data - sizeof(struct virtio_net_hdr));
+		ret_frame->size_bytes = header->tp_len;
+	}
+	if (status & TP_STATUS_VLAN_VALID)
+		ring_insert_vlan(ret_frame,
+			status & TP_STATUS_VLAN_TPID_VALID ? header->tp_vlan_tpid : ETH_P_8021Q,
+			header->tp_vlan_tci);
+	return true;
+}
+
+size_t ring_take(struct ring *ring, struct ring_frame frames[RING_BATCH], uint32_t *ret_lost_pkts)
+{
+	uint32_t n_longs = 0;
+	uint32_t lost_pkts = 0;
+	size_t n = 0;
+
+	while (n < RING_BATCH && ring->n_taken < RING_BATCH && n_longs < RING_LONG_PER_BATCH) {
+		struct tpacket2_hdr *header = header_at(ring, ring->next);
+		uint32_t status = __atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE);
+
+		if (!(status & TP_STATUS_USER))
+			break;
+		if (status & TP_STATUS_LOSING)
+			ring->is_losing = true;
+		if (take_one(ring, header, status, &n_longs, &frames[n]))
+			n++;
+		else
+			lost_pkts++;
+		ring->n_taken++;
+		ring->next = ring->next + 1 == ring->n_frames ? 0 : ring->next + 1;
+	}
+	*ret_lost_pkts = lost_pkts;
+	return n;
+}
+
+void ring_release(struct ring *ring)
+{
+	uint32_t idx = (ring->next + ring->n_frames - ring->n_taken) % ring->n_frames;
+
+	for (; ring->n_taken > 0; ring->n_taken--) {
+		__atomic_store_n(
+			&header_at(ring, idx)->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+		idx = idx + 1 == ring->n_frames ? 0 : idx + 1;
+	}
+}
+
+uint32_t ring_read_drops(struct ring *ring)
+{
+	struct tpacket_stats stats = { 0 };
+	socklen_t size_bytes = sizeof(stats);
+
+	ring->is_losing = false;
+	if (getsockopt(ring->rx_fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size_bytes) < 0)
+		return 0;
+	return stats.tp_drops;
+}
+
+bool ring_is_losing(const struct ring *ring)
+{
+	return ring->is_losing;
+}
+
+int ring_take_error(struct ring *ring)
+{
+	int error = 0;
+	socklen_t size_bytes = sizeof(error);
+
+	if (getsockopt(ring->rx_fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) == 0 && error)
+		ring->error = -error;
+	error = ring->error;
+	ring->error = 0;
+	return error;
+}
+
+static int check_link(int fd, unsigned int ifindex)
+{
+	struct ifreq request = { .ifr_ifindex = (int)ifindex };
+
+	if (ioctl(fd, SIOCGIFNAME, &request) < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return -ENODEV;
+	return request.ifr_flags & IFF_UP ? 0 : -ENETDOWN;
+}
+
+int ring_check_links(const struct ring *ring)
+{
+	int r = check_link(ring->tx_fd, ring->ifindex);
+	int out = check_link(ring->tx_fd, ring->out_ifindex);
+
+	return r == -ENODEV || out == 0 ? r : out;
+}
+
+/* ---- sending ---- */
+
+void ring_send(struct ring *ring, const struct ring_frame *frames, size_t n_frames,
+	struct ring_sent *ret_sent)
+{
+	size_t at = 0;
+
+	memset(ret_sent, 0, sizeof(*ret_sent));
+	for (size_t idx = 0; idx < n_frames; idx++) {
+		ring->vectors[idx].iov_base = frames[idx].vnet;
+		ring->vectors[idx].iov_len = sizeof(*frames[idx].vnet) + frames[idx].size_bytes;
+		ring->messages[idx].msg_hdr.msg_iov = &ring->vectors[idx];
+		ring->messages[idx].msg_hdr.msg_iovlen = 1;
+	}
+	while (at < n_frames) {
+		int n = sendmmsg(
+			ring->tx_fd, ring->messages + at, (unsigned int)(n_frames - at), 0);
+
+		if (n > 0) {
+			at += (size_t)n;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		/* It stopped at this frame for this frame's own sake, or for all of them. */
+		ret_sent->failed[at++] = true;
+		if (n < 0 && (errno == ENETDOWN || errno == ENXIO || errno == ENODEV))
+			ret_sent->error = -errno;
+		if (n < 0 && errno == EAGAIN)
+			while (at < n_frames)
+				ret_sent->failed[at++] = true;
+	}
+}
