@@ -11,7 +11,8 @@
 
 #include "common/util.h"
 
-#define NL_BUFFER_BYTES 32768u
+#define NL_BUFFER_BYTES   32768u
+#define NL_DUMP_MAX_BYTES (64u << 20) /* of a dump that is collected before it is given out */
 
 struct nl;
 
@@ -28,18 +29,29 @@ typedef int nl_message_fn(const struct nlmsghdr *message, void *context);
  * `flags | NLM_F_REQUEST`, extra header of `extra_bytes` zeroed. Never NULL. The caller adds
  * attributes with mnl_attr_put*_check() against NL_BUFFER_BYTES.
  */
-struct nlmsghdr *nl_request(struct nl *nl, uint16_t type, uint16_t flags, size_t extra_bytes,
-	void **ret_extra);
-/* Sends with NLM_F_ACK and waits (at most 5 s) for the answer: 0, or the kernel's negative errno. */
+struct nlmsghdr *nl_request(
+	struct nl *nl, uint16_t type, uint16_t flags, size_t extra_bytes, void **ret_extra);
+/*
+ * Sends with NLM_F_ACK and waits (at most 5 s, then -ETIMEDOUT) for the answer: 0, or the kernel's
+ * negative errno.
+ */
 int nl_transact(struct nl *nl, struct nlmsghdr *request);
-/* Sends with NLM_F_DUMP; -EINTR after five interrupted dumps. Callback's error is returned. */
+/* The same for a request with an answer (RTM_GETROUTE): `fn` gets each message before the end. */
+int nl_query(struct nl *nl, struct nlmsghdr *request, nl_message_fn *fn, void *context);
+/*
+ * Sends with NLM_F_DUMP. The callback sees one consistent dump: nothing of an interrupted one, which
+ * is repeated; -EINTR after five of them. (A dump of NETLINK_SOCK_DIAG is given out as it comes:
+ * its kernel side never says "interrupted", and it may be very long.) Callback's error is returned;
+ * -EMSGSIZE: more than NL_DUMP_MAX_BYTES.
+ */
 int nl_dump(struct nl *nl, struct nlmsghdr *request, nl_message_fn *fn, void *context);
 
 /* An event socket: joins `groups` (RTNLGRP_…, ended by 0), not blocking, receive buffer 1 MiB. */
 int nl_open_events(int protocol, const unsigned int *groups, struct nl **ret_nl);
 int nl_fd(const struct nl *nl);
 /*
- * Reads all that is waiting. 0; -ENOBUFS: events were lost, dump everything again; another
- * negative errno: the socket is broken. Truncated or malformed messages are skipped.
+ * Reads what is waiting (a flood in several calls: watch the descriptor level-triggered). 0;
+ * -ENOBUFS: events were lost, dump everything again; another negative errno: the callback's, or
+ * the socket is broken. Truncated or malformed messages are skipped.
  */
 int nl_read_events(struct nl *nl, nl_message_fn *fn, void *context);
