@@ -246,7 +246,7 @@ static int nl_give_out(const struct nl_answer *answer)
 	return r;
 }
 
-int nl_dump(struct nl *nl, struct nlmsghdr *request, nl_message_fn *fn, void *context)
+int nl_query_all(struct nl *nl, struct nlmsghdr *request, nl_message_fn *fn, void *context)
 {
 	int r;
 

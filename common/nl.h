@@ -42,9 +42,10 @@ int nl_query(struct nl *nl, struct nlmsghdr *request, nl_message_fn *fn, void *c
  * Sends with NLM_F_DUMP. The callback sees one consistent dump: nothing of an interrupted one, which
  * is repeated; -EINTR after five of them. (A dump of NETLINK_SOCK_DIAG is given out as it comes:
  * its kernel side never says "interrupted", and it may be very long.) Callback's error is returned;
- * -EMSGSIZE: more than NL_DUMP_MAX_BYTES.
+ * -EMSGSIZE: more than NL_DUMP_MAX_BYTES. (Not named nl_dump: libnl exports a function of that name,
+ * which one of ours would replace for it.)
  */
-int nl_dump(struct nl *nl, struct nlmsghdr *request, nl_message_fn *fn, void *context);
+int nl_query_all(struct nl *nl, struct nlmsghdr *request, nl_message_fn *fn, void *context);
 
 /* An event socket: joins `groups` (RTNLGRP_…, ended by 0), not blocking, receive buffer 1 MiB. */
 int nl_open_events(int protocol, const unsigned int *groups, struct nl **ret_nl);

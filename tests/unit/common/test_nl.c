@@ -93,28 +93,28 @@ static void nl_request_starts_zeroed(void **state)
 	}
 }
 
-static void nl_dump_gives_every_link(void **state)
+static void nl_query_all_gives_every_link(void **state)
 {
 	_cleanup_(nl_freep) struct nl *nl = open_or_skip();
 	struct seen seen = { 0 };
 
-	assert_int_equal(nl_dump(nl, request_links(nl), see_link, &seen), 0);
+	assert_int_equal(nl_query_all(nl, request_links(nl), see_link, &seen), 0);
 	assert_int_equal(seen.n_loopback, 1);
 }
 
-static void nl_dump_returns_the_callbacks_error(void **state)
+static void nl_query_all_returns_the_callbacks_error(void **state)
 {
 	_cleanup_(nl_freep) struct nl *nl = open_or_skip();
 	struct seen failing = { .result = -EXDEV };
 	struct seen seen = { 0 };
 
-	assert_int_equal(nl_dump(nl, request_links(nl), see_link, &failing), -EXDEV);
+	assert_int_equal(nl_query_all(nl, request_links(nl), see_link, &failing), -EXDEV);
 	assert_int_equal(failing.n_messages, 1);
-	assert_int_equal(nl_dump(nl, request_links(nl), see_link, &seen), 0);
+	assert_int_equal(nl_query_all(nl, request_links(nl), see_link, &seen), 0);
 	assert_int_equal(seen.n_loopback, 1);
 }
 
-static void nl_dump_returns_the_kernels_error(void **state)
+static void nl_query_all_returns_the_kernels_error(void **state)
 {
 	_cleanup_(nl_freep) struct nl *nl = open_or_skip();
 	struct seen seen = { 0 };
@@ -122,7 +122,7 @@ static void nl_dump_returns_the_kernels_error(void **state)
 
 	/* A type above all that rtnetlink has. */
 	request = nl_request(nl, RTM_MAX + 1, 0, sizeof(struct ifinfomsg), NULL);
-	assert_int_equal(nl_dump(nl, request, see_link, &seen), -EOPNOTSUPP);
+	assert_int_equal(nl_query_all(nl, request, see_link, &seen), -EOPNOTSUPP);
 	assert_int_equal(seen.n_messages, 0);
 }
 
@@ -219,9 +219,9 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nl_request_starts_zeroed),
-		cmocka_unit_test(nl_dump_gives_every_link),
-		cmocka_unit_test(nl_dump_returns_the_callbacks_error),
-		cmocka_unit_test(nl_dump_returns_the_kernels_error),
+		cmocka_unit_test(nl_query_all_gives_every_link),
+		cmocka_unit_test(nl_query_all_returns_the_callbacks_error),
+		cmocka_unit_test(nl_query_all_returns_the_kernels_error),
 		cmocka_unit_test(nl_transact_returns_the_kernels_answer),
 		cmocka_unit_test(nl_query_gives_the_answer),
 		cmocka_unit_test(nl_events_follow_changes),
