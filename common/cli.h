@@ -11,7 +11,8 @@
 #include "common/control.h"
 #include "common/util.h"
 
-#define CLI_ARGS_MAX 8u
+#define CLI_ARGS_MAX  8u
+#define CLI_AGE_BYTES 32u
 
 enum cli_json {
 	CLI_JSON_OFF,
@@ -24,32 +25,35 @@ struct cli {
 	const char *verb; /* "status" when none was given */
 	const char *args[CLI_ARGS_MAX];
 	size_t n_args;
-	const char *config_path;  /* --config, or the program's default */
+	const char *config_path; /* --config, or the program's default */
 	bool config_given;
-	const char *runtime_dir;  /* --runtime-dir, $RUNTIME_DIRECTORY, or the default */
-	const char *state_dir;    /* --state-dir, $STATE_DIRECTORY, or the default */
-	enum cli_json json;       /* --json[=short|pretty], -j */
-	bool header;              /* false with --no-header */
-	bool color;               /* --color=auto|always|never, NO_COLOR, a terminal */
-	bool wait;                /* --wait[=TIME] */
-	uint64_t wait_us;         /* 0 with wait: no limit */
-	bool follow;              /* -f */
-	bool diff;                /* --diff */
+	const char *runtime_dir; /* --runtime-dir, $RUNTIME_DIRECTORY, or the default */
+	const char *state_dir;   /* --state-dir, $STATE_DIRECTORY, or the default */
+	enum cli_json json;      /* --json[=short|pretty], -j */
+	bool header;             /* false with --no-header */
+	bool color;              /* --color=auto|always|never, NO_COLOR, a terminal */
+	bool wait;               /* --wait[=TIME] */
+	uint64_t wait_us;        /* 0 with wait: no limit */
+	bool follow;             /* -f */
+	bool diff;               /* --diff */
 };
 
 struct cli_verb {
 	const char *name;
 	const char *args_help; /* "BACKEND N" */
 	size_t min_args, max_args;
-	const char *help;      /* one line */
-	/* NULL: known, but not part of this version: `VERB: not available`, status 69. */
+	const char *help; /* one line */
+	/*
+	 * NULL: known, but not part of this version: status 69 (but for `version`, which cli_main
+	 * serves itself).
+	 */
 	int (*run)(const struct cli *cli, void *context);
 	bool takes_wait, takes_follow, takes_diff, takes_config;
 };
 
 struct cli_program {
-	const char *name;          /* "dsr-lb" */
-	const char *summary;       /* one line for --help */
+	const char *name;    /* "dsr-lb" */
+	const char *summary; /* one line for --help */
 	const char *default_config;
 	const char *default_runtime_dir;
 	const char *default_state_dir;
@@ -78,14 +82,16 @@ struct cli_column {
 	const char *title;
 	bool right; /* numbers */
 };
-struct cli_table *cli_table_new(const struct cli *cli, const struct cli_column *columns,
-	size_t n_columns);
+/* NULL when out of memory, which the functions below take, and the last one says. */
+struct cli_table *cli_table_new(
+	const struct cli *cli, const struct cli_column *columns, size_t n_columns);
 /* Next cell of the current row, left to right; a new row begins by itself. */
 void cli_table_cell(struct cli_table *table, const char *format, ...) _printf_(2, 3);
-/* The same in a colour where colours are on: a state word ("up" green, "down" red, others yellow). */
+/* The same in a colour where colours are on: a state word ("up", "ready" green, "down", "not ready"
+ * red, others yellow). */
 void cli_table_state(struct cli_table *table, const char *state);
-/* Prints and frees. */
+/* Prints (nothing, when there is no row) and frees. */
 void cli_table_print(struct cli_table *table);
 
-/* "3s", "5min", "2h", "4d" into `buffer` (16 bytes): the largest two units at most. */
+/* "3s", "5min 2s", "2h", "4d 7h" into `buffer` (CLI_AGE_BYTES): the largest two units at most. */
 const char *cli_format_age(double seconds, char *buffer);
