@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# The two programs in a scenario's network, run as their units run them: a user of their own, only
+# the unit's capabilities, /proc/sys read-only; each with directories of its own. Sourced by
+# topology.bash.
+
+# Numbers without an account are enough; ours alone, so that ownership is tested.
+LB_UID=64501
+AGENT_UID=64502
+declare -A daemon_pid=()
+
+# Keys and copies of the programs where the daemons' users can reach them.
+daemons_prepare() {
+	mkdir "$work/bin"
+	install -m 755 "$BUILD/dsr-lb" "$BUILD/dsr-agent" "$work/bin/" || exit 1
+	"$work/bin/dsr-lb" keygen > "$work/key" || exit 1
+	[[ -s $work/key ]] || exit 1
+}
+
+# daemon_directories NAME UID
+daemon_directories() {
+	local dir
+	mkdir -p "$work/$1"
+	for dir in run state; do
+		[[ -d $work/$1/$dir ]] || install -d -m 755 -o "$2" -g "$2" "$work/$1/$dir"
+	done
+}
+
+key_file() {
+	[[ -e $1 ]] || install -m 600 -o "$2" -g "$2" "$work/key" "$1"
+}
+
+# daemon_start NAME HOST UID CAPABILITIES COMMAND… ; capabilities as setpriv takes them
+daemon_start() {
+	local name=$1 host=$2 uid=$3 capabilities=$4
+	shift 4
+	printf -- '-- start at %s: %s\n' "$(date +%T.%3N)" "$*" >> "$work/$name/log"
+	# LeakSanitizer traces its own process, which one that gained capabilities does not allow.
+	start_on "$host" "$work/$name/log" env -u RUNTIME_DIRECTORY -u STATE_DIRECTORY \
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" \
+		unshare --mount sh -c 'mount --bind /proc/sys /proc/sys &&
+			mount -o remount,bind,ro /proc/sys && exec "$@"' sh \
+		setpriv --reuid "$uid" --regid "$uid" --clear-groups --no-new-privs \
+		--inh-caps "-all,$capabilities" --ambient-caps "-all,$capabilities" \
+		--bounding-set "-all,$capabilities" "$@"
+	daemon_pid[$name]=$started
+}
+
+# lb_default_config [NAME] : web servers at the VIPs, port 80.
+lb_default_config() {
+	cat <<- END
+		[balancer]
+		interface = eth0
+		key-file = $work/${1:-lb}/keys
+
+		[virtual-server web]
+		vip = $VIP, $VIP6
+		port = 80
+	END
+}
+
+# lb_configure [NAME] < CONFIGURATION
+lb_configure() {
+	daemon_directories "${1:-lb}" "$LB_UID"
+	key_file "$work/${1:-lb}/keys" "$LB_UID"
+	cat > "$work/${1:-lb}/lb.conf"
+}
+
+# lb_launch [NAME] : starts it and does not wait.
+lb_launch() {
+	local name=${1:-lb}
+	[[ -e $work/$name/lb.conf ]] || lb_configure "$name" < <(lb_default_config "$name")
+	daemon_start "$name" "$name" "$LB_UID" +net_raw,+net_admin "$work/bin/dsr-lb" run \
+		--config "$work/$name/lb.conf" \
+		--runtime-dir "$work/$name/run" --state-dir "$work/$name/state"
+}
+
+lb_start() {
+	lb_launch "$@"
+	must wait_until 20 lb_answers "${1:-lb}"
+}
+
+lb_answers() {
+	local status=0
+	dsr_lb "$1" status > /dev/null 2>&1 || status=$?
+	((status <= 2))
+}
+
+# dsr_lb NAME VERB [ARGUMENT…] ; lb is short for `dsr_lb lb`.
+dsr_lb() {
+	local name=$1 verb=$2
+	shift 2
+	ASAN_OPTIONS="${ASAN_OPTIONS:-}" ip netns exec "$(ns "$name")" "$work/bin/dsr-lb" "$verb" \
+		--runtime-dir "$work/$name/run" --state-dir "$work/$name/state" "$@"
+}
+
+lb() {
+	dsr_lb lb "$@"
+}
+
+lb_json() {
+	dsr_lb "${2:-lb}" status --json | jq -r "$1"
+}
+
+# agent_configure NAME < CONFIGURATION
+agent_configure() {
+	daemon_directories "$1" "$AGENT_UID"
+	key_file "$work/$1/key" "$AGENT_UID"
+	cat > "$work/$1/agent.conf"
+}
+
+# agent_default_config NAME [BALANCERS] [EXTRA LINES]
+agent_default_config() {
+	cat <<- END
+		[agent]
+		balancer = ${2:-$LB}
+		vip = $VIP, $VIP6
+		key-file = $work/$1/key
+		name = $1
+		${3:-}
+	END
+}
+
+# agent_start NAME : starts it and does not wait.
+agent_start() {
+	[[ -e $work/$1/agent.conf ]] || agent_configure "$1" < <(agent_default_config "$1")
+	daemon_start "$1" "$1" "$AGENT_UID" +net_admin "$work/bin/dsr-agent" run \
+		--config "$work/$1/agent.conf" \
+		--runtime-dir "$work/$1/run" --state-dir "$work/$1/state"
+}
+
+agent() {
+	local name=$1 verb=$2
+	shift 2
+	"$work/bin/dsr-agent" "$verb" --runtime-dir "$work/$name/run" --state-dir "$work/$name/state" "$@"
+}
+
+agent_answers() {
+	local status=0
+	agent "$1" status > /dev/null 2>&1 || status=$?
+	((status <= 2))
+}
+
+agents_start() {
+	local idx
+	for ((idx = 1; idx <= topology_webs; idx++)); do
+		agent_start "web$idx"
+	done
+}
+
+# daemon_stop NAME [SIGNAL] : and waits until it is gone.
+daemon_stop() {
+	stop_pid "${daemon_pid[$1]}" "${2:-TERM}"
+}
+
+# backend_field FIELD BACKEND [BALANCER] : in the first virtual server that has it.
+backend_field() {
+	dsr_lb "${3:-lb}" status --json | jq -r --arg name "$2" \
+		"[.virtual_servers[].backends[] | select(.name == \$name)][0].$1"
+}
+
+backend_is() {
+	[[ $(backend_field state "$1" "${3:-lb}") == "$2" ]]
+}
+
+# backends_up N [BALANCER] : exactly so many, counted once each.
+backends_up() {
+	[[ $(dsr_lb "${2:-lb}" status --json | jq '[.virtual_servers[].backends[] |
+		select(.state == "up") | .name] | unique | length') == "$1" ]]
+}
+
+# lb_and_agents_start : all of it, until every server is up.
+lb_and_agents_start() {
+	lb_start
+	agents_start
+	must wait_until 20 backends_up "$topology_webs"
+}
+
+# After a failure: what the daemons said and think.
+daemons_tell() {
+	local name
+	for name in "${!daemon_pid[@]}"; do
+		printf '# --- %s (process %s%s)\n' "$name" "${daemon_pid[$name]}" \
+			"$(gone "${daemon_pid[$name]}" && printf ', ended')"
+		tail -n 40 "$work/$name/log" | sed 's/^/#   /'
+		if [[ $name == lb* ]]; then
+			timeout 5 "$work/bin/dsr-lb" backends --runtime-dir "$work/$name/run" 2>&1 | sed 's/^/#   /'
+		fi
+	done
+}
+
+daemons_sanitizer_reports() {
+	local name found=0
+	for name in "${!daemon_pid[@]}"; do
+		! grep -qE 'ERROR: [A-Za-z]+Sanitizer|runtime error:|WARNING: ThreadSanitizer' \
+			"$work/$name/log" || {
+			printf '# sanitizer report of %s:\n' "$name"
+			grep -EA 25 'ERROR: [A-Za-z]+Sanitizer|runtime error:|WARNING: ThreadSanitizer' \
+				"$work/$name/log" | head -n 60 | sed 's/^/#   /'
+			found=1
+		}
+	done
+	return "$found"
+}

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# A network for one scenario, each host a network namespace of its own:
+#
+#     client ── router ──┬── lb        one L2 segment: a bridge in a namespace
+#                        ├── lb2       (with `--balancers 2`)
+#                        ├── web1 … webN   nginx on port 80, saying who it is
+#
+#   topology_up [--webs N] [--balancers 1|2] [--two-interfaces] [--no-nginx]
+#
+# Offloads stay as they come. Names begin with $DSR_TEST_RUN, so that several runs live beside each
+# other and a leftover is known. Everything is undone when the scenario ends, however it ends.
+# With --two-interfaces the balancer meets clients on eth0, in a segment with the router, and the
+# servers on eth1, in theirs; the servers reach the router by a port of its own.
+
+set -u -o pipefail
+BUILD=${BUILD:-build}
+export DSR_TEST_RUN=${DSR_TEST_RUN:-dsr$$}
+netns_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/netns/facts.bash
+. "$netns_dir/facts.bash"
+# shellcheck source=tests/netns/daemons.bash
+. "$netns_dir/daemons.bash"
+
+VIP=198.51.100.10
+VIP2=198.51.100.11
+VIP6=2001:db8:f::10
+CLIENT=203.0.113.2
+CLIENT6=2001:db8:1::2
+ROUTER=192.0.2.1
+LB=192.0.2.2
+LB2=192.0.2.3
+LB6=2001:db8:2::2
+
+topology_hosts=()
+topology_pids=()
+topology_webs=0
+work=
+
+# The namespace of a host.
+ns() {
+	printf '%s-%s' "$DSR_TEST_RUN" "$1"
+}
+
+# on HOST COMMAND… : runs it there.
+on() {
+	local host=$1
+	shift
+	ip netns exec "$(ns "$host")" "$@"
+}
+
+# start_on HOST LOG COMMAND… : in the background; the process id is in $started.
+start_on() {
+	local host=$1 log=$2
+	shift 2
+	nsenter --net="/run/netns/$(ns "$host")" "$@" >> "$log" 2>&1 < /dev/null &
+	started=$!
+	topology_pids+=("$started")
+	disown "$started"
+}
+
+# stop_pid PID [SIGNAL] : ends it and waits until it is gone.
+stop_pid() {
+	kill "-${2:-TERM}" "$1" 2> /dev/null || return 0
+	wait_until 20 gone "$1"
+}
+
+gone() {
+	! kill -0 "$1" 2> /dev/null
+}
+
+web_address() {
+	printf '192.0.2.%d' "$((10 + ${1#web}))"
+}
+
+web_address6() {
+	printf '2001:db8:2::%x' "$((16#100 + ${1#web}))"
+}
+
+mac_of() {
+	ip -n "$(ns "$1")" -j link show dev "${2:-eth0}" | jq -r '.[0].address'
+}
+
+add_host() {
+	ip netns add "$(ns "$1")"
+	topology_hosts+=("$1")
+	ip -n "$(ns "$1")" link set lo up
+	on "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+		net.ipv6.conf.default.accept_ra=0
+}
+
+# wire HOST INTERFACE SWITCH PORT : plugs a host into a switch.
+wire() {
+	ip -n "$(ns "$1")" link add "$2" type veth peer name "$4" netns "$(ns "$3")"
+	ip -n "$(ns "$3")" link set "$4" master br0 up
+	ip -n "$(ns "$1")" link set "$2" up
+}
+
+add_switch() {
+	add_host "$1"
+	ip -n "$(ns "$1")" link add br0 type bridge forward_delay 0 mcast_snooping 0
+	ip -n "$(ns "$1")" link set br0 up
+}
+
+# addresses HOST INTERFACE ADDRESS/LEN…
+addresses() {
+	local host=$1 interface=$2 address
+	shift 2
+	for address in "$@"; do
+		if [[ $address == *:* ]]; then
+			ip -n "$(ns "$host")" address add "$address" dev "$interface" nodad
+		else
+			ip -n "$(ns "$host")" address add "$address" dev "$interface"
+		fi
+	done
+}
+
+# routes HOST, by way of the router
+default_routes() {
+	ip -n "$(ns "$1")" route add default via "$2"
+	ip -n "$(ns "$1")" -6 route add default via "$3"
+}
+
+add_client_and_router() {
+	add_host client
+	add_host router
+	ip -n "$(ns client)" link add eth0 type veth peer name clients netns "$(ns router)"
+	ip -n "$(ns client)" link set eth0 up
+	ip -n "$(ns router)" link set clients up
+	on router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	on client sysctl -qw net.ipv4.ip_local_port_range='10000 65000' net.ipv4.tcp_tw_reuse=1
+	addresses client eth0 "$CLIENT/24" "$CLIENT6/64"
+	addresses router clients 203.0.113.1/24 2001:db8:1::1/64
+	default_routes client 203.0.113.1 2001:db8:1::1
+	wire router eth0 switch router
+	# In a burst of new connections every SYN waits for one ARP answer: let the queue be long.
+	on router sysctl -qw net.ipv4.neigh.eth0.unres_qlen_bytes=4000000 \
+		net.ipv6.neigh.eth0.unres_qlen_bytes=4000000
+	addresses router eth0 "$ROUTER/24" 2001:db8:2::1/64
+	# The VIPs are on the link: the router asks who has them.
+	ip -n "$(ns router)" route add 198.51.100.0/24 dev eth0
+	ip -n "$(ns router)" -6 route add 2001:db8:f::/64 dev eth0
+}
+
+add_balancer() {
+	add_host "$1"
+	wire "$1" eth0 switch "$1"
+	addresses "$1" eth0 "$2/24" "$3/64"
+	default_routes "$1" "$ROUTER" 2001:db8:2::1
+}
+
+# The servers' segment apart from the clients': the balancer's second leg.
+add_second_leg() {
+	add_switch backswitch
+	wire lb eth1 backswitch lb
+	addresses lb eth1 10.9.0.2/24 2001:db8:9::2/64
+	wire router eth1 backswitch router
+	addresses router eth1 10.9.0.1/24 2001:db8:9::1/64
+}
+
+add_web() {
+	local name=web$1
+	add_host "$name"
+	if [[ -n $topology_two_interfaces ]]; then
+		wire "$name" eth0 backswitch "$name"
+		addresses "$name" eth0 "10.9.0.$((10 + $1))/24" "2001:db8:9::$(printf %x $((16#100 + $1)))/64"
+		default_routes "$name" 10.9.0.1 2001:db8:9::1
+	else
+		wire "$name" eth0 switch "$name"
+		addresses "$name" eth0 "$(web_address "$name")/24" "$(web_address6 "$name")/64"
+		default_routes "$name" "$ROUTER" 2001:db8:2::1
+	fi
+}
+
+topology_up() {
+	local webs=3 balancers=1 nginx=yes idx
+	topology_two_interfaces=
+	while (($#)); do
+		case $1 in
+		--webs) webs=$2 && shift ;;
+		--balancers) balancers=$2 && shift ;;
+		--two-interfaces) topology_two_interfaces=yes ;;
+		--no-nginx) nginx= ;;
+		esac
+		shift
+	done
+	work=$(mktemp -d "${TMPDIR:-/tmp}/$DSR_TEST_RUN.XXXXXX") || exit 1
+	chmod 755 "$work"
+	trap topology_down EXIT
+	trap 'exit 143' TERM INT HUP
+	daemons_prepare
+	set -e
+	add_switch switch
+	add_client_and_router
+	add_balancer lb "$LB" "$LB6"
+	((balancers < 2)) || add_balancer lb2 "$LB2" 2001:db8:2::3
+	[[ -z $topology_two_interfaces ]] || add_second_leg
+	[[ -z $nginx ]] || nginx_files
+	topology_webs=$webs
+	for ((idx = 1; idx <= webs; idx++)); do
+		add_web "$idx"
+		[[ -z $nginx ]] || nginx_start "web$idx"
+	done
+	set +e
+}
+
+# The files that all servers serve; sparse, so they cost no disk.
+nginx_files() {
+	mkdir -p "$work/files"
+	truncate -s 100M "$work/files/100M"
+	truncate -s 1M "$work/files/1M"
+	truncate -s 10k "$work/files/10k"
+}
+
+# `/` says the server's name; /files/ has files, /slow/ has them at 64 kB/s, /upload/ takes them.
+nginx_start() {
+	local name=$1 dir=$work/$1
+	mkdir -p "$dir/upload" "$dir/body"
+	chmod 777 "$dir/upload" "$dir/body"
+	cat > "$dir/nginx.conf" <<- END
+		daemon off;
+		user nobody;
+		worker_processes 1;
+		pid $dir/nginx.pid;
+		error_log $dir/nginx.log warn;
+		events { worker_connections 8192; }
+		http {
+			access_log off;
+			default_type application/octet-stream;
+			client_body_temp_path $dir/body;
+			client_max_body_size 200m;
+			sendfile on;
+			server {
+				listen 80 backlog=4096;
+				listen [::]:80 backlog=4096;
+				add_header X-Server $name always;
+				location = / { return 200 "$name\n"; }
+				location /files/ { alias $work/files/; }
+				location /slow/ { alias $work/files/; limit_rate 64k; }
+				location /upload/ { alias $dir/upload/; dav_methods PUT; }
+			}
+		}
+	END
+	sed -i 's/^user nobody;/user nobody nogroup;/' "$dir/nginx.conf"
+	getent group nogroup > /dev/null || sed -i 's/ nogroup;/;/' "$dir/nginx.conf"
+	start_on "$name" "$dir/nginx.out" nginx -p "$dir" -e "$dir/nginx.log" -c "$dir/nginx.conf"
+	printf -v "nginx_pid_$name" '%s' "$started"
+	must wait_until 20 on "$name" curl -sf -o /dev/null http://127.0.0.1/
+}
+
+# fetch PATH [CURL ARGUMENTS…] : by the client, through the VIP.
+fetch() {
+	local path=$1
+	shift
+	on client curl -sS --max-time 60 "$@" "http://$VIP$path"
+}
+
+is_empty() {
+	[[ -z $(ip netns pids "$(ns "$1")" 2> /dev/null) ]]
+}
+
+topology_down() {
+	local status=$? host pid
+	trap '' TERM INT HUP
+	trap - EXIT
+	set +e
+	if ((status != 0 || facts_failed)); then
+		daemons_tell
+	fi
+	((facts_number == 0)) || printf '1..%d\n' "$facts_number"
+	for pid in "${topology_pids[@]}"; do
+		kill -CONT "$pid" 2> /dev/null
+		kill -TERM "$pid" 2> /dev/null
+	done
+	# What a namespace still holds was started by us: the namespaces are ours alone.
+	for host in "${topology_hosts[@]}"; do
+		wait_until 3 is_empty "$host" > /dev/null
+		for pid in $(ip netns pids "$(ns "$host")" 2> /dev/null); do
+			kill -KILL "$pid" 2> /dev/null
+			wait_until 5 gone "$pid" > /dev/null
+		done
+		ip netns del "$(ns "$host")"
+	done
+	daemons_sanitizer_reports || facts_failed=$((facts_failed + 1))
+	if [[ -n ${KEEP:-} ]]; then
+		printf '# logs are kept in %s\n' "$work"
+	else
+		rm -rf "$work"
+	fi
+	((status != 0 || facts_failed == 0)) || status=1
+	exit "$status"
+}
