@@ -6,8 +6,9 @@
  * times come in, datagrams go out through a callback. Decides nothing about backends: that is
  * the registry. doc/protocol.md is the specification.
  *
- * The order of checks is: hop limit and header, rate limit, parse, replay and echo, tag, policy.
- * So nothing costs cryptography before it was paid for, nothing moves a window before it was
+ * The order of checks is: hop limit, header; of a handshake: rate, fields, key, challenge, tag,
+ * policy; of a session's message: session, source, fields, replay, echo, rate, tag, policy. So
+ * nothing costs cryptography before it was paid for, nothing moves a window before it was
  * authenticated, and only who holds a key ever learns of a refusal.
  */
 #pragma once
@@ -26,7 +27,11 @@
 #define SESSION_MESSAGE_BURST   500u
 #define SESSION_SOURCES_MAX     4096u           /* strangers known at a time; more are refused */
 #define SESSION_SECRET_US       (60 * US_PER_S) /* a challenge secret is used so long */
-#define SESSION_LEFT_US         (5 * US_PER_S)  /* a repeated LEAVE is acknowledged so long */
+/*
+ * So long an ended session is remembered: its LEAVE is acknowledged again, and no REGISTER that
+ * was recorded before its end brings it back.
+ */
+#define SESSION_LEFT_US AUTH_CHALLENGE_VALID_US
 
 /* Why a message was refused; names by session_refusal_name(). */
 enum session_refusal {

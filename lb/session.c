@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The balancer's side of the protocol. Each kind of message has one function here, which checks
+ * in the order that session.h promises and returns why it refused, or SESSION_ACCEPTED. Driven
+ * by the socket of the daemon; see doc/protocol.md.
+ */
+#include "lb/session.h"
+
+#include "lb/session_table.h"
+
+#include <assert.h>
+#include <sodium.h>
+
+_Static_assert(AUTH_WHY_BYTES >= REGISTRY_REASON_BYTES, "one buffer takes either reason");
+
+struct sessions {
+	struct session_config config;
+	struct registry *registry;
+	struct session_calls calls;
+	struct auth_keyring *ring;
+	uint64_t n_randoms; /* drawn from the seed so far */
+	uint64_t now_us;    /* of the last event */
+	struct session_counters counters;
+	struct limit_table strangers;
+	struct session_table table;
+};
+
+/* One datagram on its way through the checks. */
+struct arrival {
+	const struct session_path *path;
+	const uint8_t *data;
+	size_t size_bytes;
+	uint64_t now_us;
+	struct proto_message message;
+};
+
+static const char *const refusal_names[] = {
+	[SESSION_ACCEPTED] = "accepted",
+	[SESSION_SHORT] = "short",
+	[SESSION_LONG] = "long",
+	[SESSION_MAGIC] = "magic",
+	[SESSION_VERSION] = "version",
+	[SESSION_TYPE] = "type",
+	[SESSION_TRUNCATED] = "truncated",
+	[SESSION_VALUE] = "value",
+	[SESSION_TTL] = "ttl",
+	[SESSION_RATE] = "rate",
+	[SESSION_KEY] = "key",
+	[SESSION_CHALLENGE] = "challenge",
+	[SESSION_TAG] = "tag",
+	[SESSION_REPLAY] = "replay",
+	[SESSION_ECHO] = "echo",
+	[SESSION_UNKNOWN] = "session",
+	[SESSION_SOURCE] = "source",
+	[SESSION_POLICY_0 + PROTO_REJECT_VERSION] = "policy:version",
+	[SESSION_POLICY_0 + PROTO_REJECT_NOT_ALLOWED] = "policy:not-allowed",
+	[SESSION_POLICY_0 + PROTO_REJECT_KEY_BINDING] = "policy:key-binding",
+	[SESSION_POLICY_0 + PROTO_REJECT_NO_VIP] = "policy:no-vip",
+	[SESSION_POLICY_0 + PROTO_REJECT_CLONE] = "policy:clone",
+	[SESSION_POLICY_0 + PROTO_REJECT_ADDRESS] = "policy:address",
+	[SESSION_POLICY_0 + PROTO_REJECT_FULL] = "policy:full",
+	[SESSION_POLICY_0 + PROTO_REJECT_ADMIN] = "policy:admin",
+};
+_Static_assert(ARRAY_LEN(refusal_names) == SESSION_REFUSAL_N_, "a name for every refusal");
+_Static_assert((int)SESSION_SHORT == (int)PROTO_ERROR_SHORT &&
+		(int)SESSION_VALUE == (int)PROTO_ERROR_VALUE,
+	"the parser's errors are the first refusals");
+
+const char *session_refusal_name(enum session_refusal refusal)
+{
+	return refusal < SESSION_REFUSAL_N_ ? refusal_names[refusal] : "unknown";
+}
+
+static enum session_refusal refusal_of(enum proto_error error)
+{
+	return (enum session_refusal)error;
+}
+
+/* ---- randomness, all of it from the seed ---- */
+
+static void draw(const struct sessions *sessions, const char *label, uint64_t number,
+	void *ret_data, size_t size_bytes)
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, sessions->config.seed, SESSION_SEED_BYTES, size_bytes);
+	crypto_generichash_update(&state, (const uint8_t *)label, strlen(label) + 1);
+	crypto_generichash_update(&state, (const uint8_t *)&number, sizeof(number));
+	crypto_generichash_final(&state, ret_data, size_bytes);
+}
+
+static uint64_t draw_u64(struct sessions *sessions, const char *label)
+{
+	uint64_t values[crypto_generichash_BYTES_MIN / sizeof(uint64_t)];
+
+	draw(sessions, label, sessions->n_randoms++, values, sizeof(values));
+	return values[0];
+}
+
+/* The challenge secret of a period; it changes by itself, and no state is kept for it. */
+static void challenge_secret(
+	const struct sessions *sessions, uint64_t period, uint8_t ret_secret[AUTH_KEY_BYTES])
+{
+	draw(sessions, "dsr challenge secret", period, ret_secret, AUTH_KEY_BYTES);
+}
+
+/* ---- life ---- */
+
+struct sessions *session_new(const struct session_config *config, struct registry *registry,
+	const struct session_calls *calls)
+{
+	struct sessions *sessions = calloc(1, sizeof(*sessions));
+
+	if (!sessions)
+		return NULL;
+	sessions->config = *config;
+	sessions->registry = registry;
+	sessions->calls = *calls;
+	draw(sessions, "dsr strangers", 0, sessions->strangers.key, LIMIT_KEY_BYTES);
+	draw(sessions, "dsr sessions", 0, sessions->table.key, LIMIT_KEY_BYTES);
+	return sessions;
+}
+
+struct sessions *session_free(struct sessions *sessions)
+{
+	if (sessions) {
+		auth_keyring_free(sessions->ring);
+		sodium_memzero(sessions, sizeof(*sessions));
+	}
+	free(sessions);
+	return NULL;
+}
+
+static bool key_is_still(const struct sessions *sessions, const struct session_kept *kept)
+{
+	const struct auth_key *key = auth_keyring_find(sessions->ring, kept->key_id);
+
+	return key && auth_key_fingerprint(key) == kept->key_fingerprint;
+}
+
+void session_configure(struct sessions *sessions, struct auth_keyring *ring, uint32_t interval_us,
+	uint8_t multiplier)
+{
+	auth_keyring_free(sessions->ring);
+	sessions->ring = ring;
+	sessions->config.interval_us = interval_us;
+	sessions->config.multiplier = multiplier;
+	ARRAY_FOREACH (entry, sessions->table.entries, SESSION_SLOTS)
+		if (entry->used && !entry->ended && !key_is_still(sessions, &entry->kept))
+			session_table_end(&sessions->table, entry, sessions->now_us);
+}
+
+const struct session_counters *session_counters(const struct sessions *sessions)
+{
+	return &sessions->counters;
+}
+
+size_t session_len(const struct sessions *sessions)
+{
+	return sessions->table.len;
+}
+
+/* ---- sending ---- */
+
+/* `secret` NULL: a message without a tag. Only what proto_write() takes is ever built here. */
+static void send_message(struct sessions *sessions, const struct session_path *path,
+	const struct proto_message *message, const uint8_t *secret)
+{
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+	int size = proto_write(message, buffer);
+
+	assert(size > 0);
+	if (size <= 0)
+		return;
+	if (secret)
+		auth_seal(buffer, (size_t)size, secret);
+	sessions->calls.send(sessions->calls.context, path, buffer, (size_t)size);
+}
+
+/* Microseconds of a clock that goes on over restarts: so sequences rise over restarts too. */
+static uint64_t next_sequence(struct session_entry *entry, uint64_t now_us)
+{
+	entry->kept.sequence = MAX(now_us, entry->kept.sequence + 1);
+	return entry->kept.sequence;
+}
+
+/* A sequence that the agent may echo from now on, until SESSION_ECHO_WINDOW newer ones. */
+static uint64_t next_echo_sequence(struct session_entry *entry, uint64_t now_us)
+{
+	uint64_t sequence = next_sequence(entry, now_us);
+
+	entry->sent[entry->sent_next] = (struct session_sent){ sequence, now_us };
+	entry->sent_next = (entry->sent_next + 1) % SESSION_ECHO_WINDOW;
+	return sequence;
+}
+
+int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_us)
+{
+	struct session_entry *entry = session_table_by_backend(&sessions->table, backend);
+	struct proto_message message = { .type = PROTO_HEARTBEAT };
+
+	sessions->now_us = now_us;
+	if (!entry)
+		return -ENOENT;
+	message.session.session_id = entry->kept.session_id;
+	message.session.sequence = next_echo_sequence(entry, now_us);
+	send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
+	return 0;
+}
+
+static void send_ack(struct sessions *sessions, struct session_entry *entry, uint64_t acknowledged,
+	uint64_t now_us)
+{
+	struct proto_message message = { .type = PROTO_ACK };
+
+	message.session.session_id = entry->kept.session_id;
+	message.session.sequence = next_sequence(entry, now_us);
+	message.session.echo = acknowledged;
+	send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
+}
+
+static void send_accept(struct sessions *sessions, struct session_entry *entry,
+	const uint8_t *secret, uint64_t now_us)
+{
+	struct proto_message message = { .type = PROTO_ACCEPT };
+	struct proto_accept *accept = &message.accept;
+
+	memcpy(accept->nonce_agent, entry->nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(accept->nonce_balancer, entry->nonce_balancer, PROTO_NONCE_BYTES);
+	accept->session_id = entry->kept.session_id;
+	accept->boot_id = sessions->config.boot_id;
+	accept->sequence = next_echo_sequence(entry, now_us);
+	accept->interval_us = sessions->config.interval_us;
+	accept->multiplier = sessions->config.multiplier;
+	send_message(sessions, &entry->kept.path, &message, secret);
+}
+
+/* Reasons may quote names of the configuration; on the wire they are printable ASCII. */
+static void copy_printable(char *buffer, size_t size_bytes, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size_bytes && text[i] != '\0'; i++)
+		buffer[i] = text[i] >= 0x20 && text[i] <= 0x7e ? text[i] : '?';
+	buffer[i] = '\0';
+}
+
+static enum session_refusal send_reject(struct sessions *sessions, const struct arrival *arrival,
+	const struct auth_key *key, enum proto_reject code, const char *reason)
+{
+	struct proto_message message = { .type = PROTO_REJECT };
+	struct proto_rejected *rejected = &message.rejected;
+
+	memcpy(rejected->nonce_agent, arrival->message.reg.nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(rejected->nonce_balancer, arrival->message.reg.nonce_balancer, PROTO_NONCE_BYTES);
+	rejected->code = code;
+	copy_printable(rejected->reason, sizeof(rejected->reason), reason);
+	send_message(sessions, arrival->path, &message, key->secret);
+	return SESSION_POLICY_0 + (unsigned int)code;
+}
+
+/* ---- handshakes ---- */
+
+/* Whoever has a session has a bucket of his own: a flood of strangers does not lock him out. */
+static bool handshake_is_due(struct sessions *sessions, const struct arrival *arrival)
+{
+	const struct addr *source = &arrival->path->remote.addr;
+	struct session_entry *entry = session_table_by_address(&sessions->table, source);
+
+	if (entry)
+		return limit_take(&entry->handshakes, SESSION_HANDSHAKE_RATE,
+			SESSION_HANDSHAKE_BURST, arrival->now_us);
+	return limit_take_source(&sessions->strangers, source, SESSION_HANDSHAKE_RATE,
+		SESSION_HANDSHAKE_BURST, arrival->now_us);
+}
+
+/* Answered whether the key is known or not: the answer must not tell which keys there are. */
+static enum session_refusal receive_hello(struct sessions *sessions, const struct arrival *arrival)
+{
+	const struct proto_hello *hello = &arrival->message.hello;
+	struct proto_message message = { .type = PROTO_CHALLENGE };
+	uint8_t secret[AUTH_KEY_BYTES];
+
+	challenge_secret(sessions, arrival->now_us / SESSION_SECRET_US, secret);
+	memcpy(message.challenge.nonce_agent, hello->nonce_agent, PROTO_NONCE_BYTES);
+	auth_challenge_make(secret, &arrival->path->remote, hello->nonce_agent, arrival->now_us,
+		message.challenge.nonce_balancer);
+	send_message(sessions, arrival->path, &message, NULL);
+	return auth_keyring_find(sessions->ring, hello->key_id) ? SESSION_ACCEPTED : SESSION_KEY;
+}
+
+/* A challenge lives shorter than a secret: it is of this period or of the one before. */
+static bool challenge_is_ours(
+	const struct sessions *sessions, const struct arrival *arrival, uint64_t *ret_made_us)
+{
+	const struct proto_register *reg = &arrival->message.reg;
+	uint64_t period = arrival->now_us / SESSION_SECRET_US;
+	uint8_t secret[AUTH_KEY_BYTES];
+
+	_Static_assert(AUTH_CHALLENGE_VALID_US < SESSION_SECRET_US, "two periods suffice");
+	for (unsigned int back = 0; back <= 1 && back <= period; back++) {
+		challenge_secret(sessions, period - back, secret);
+		if (auth_challenge_check(secret, &arrival->path->remote, reg->nonce_agent,
+			    reg->nonce_balancer, arrival->now_us, ret_made_us))
+			return true;
+	}
+	return false;
+}
+
+static void open_session(struct sessions *sessions, const struct arrival *arrival,
+	const struct auth_key *key, uint16_t backend, uint64_t session_id)
+{
+	const struct proto_register *reg = &arrival->message.reg;
+	struct session_entry *old = session_table_by_backend(&sessions->table, backend);
+	struct session_entry *entry;
+
+	if (old)
+		session_table_drop(&sessions->table, old);
+	entry = session_table_add(&sessions->table, session_id, backend, arrival->path);
+	assert(entry); /* The id was made for a free slot, and the backend has no session now. */
+	if (!entry)
+		return;
+	memcpy(entry->nonce_agent, reg->nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(entry->nonce_balancer, reg->nonce_balancer, PROTO_NONCE_BYTES);
+	snprintf(entry->kept.key_id, sizeof(entry->kept.key_id), "%s", key->id);
+	entry->kept.key_fingerprint = auth_key_fingerprint(key);
+	entry->kept.weight_max = key->max_weight;
+	entry->kept.n_vips = reg->status.n_vips;
+	auth_session_derive(
+		key->secret, reg->nonce_agent, reg->nonce_balancer, session_id, &entry->kept.keys);
+	send_accept(sessions, entry, key->secret, arrival->now_us);
+}
+
+/* The ACCEPT was lost: the same REGISTER again gets the same session again. */
+static enum session_refusal repeat_accept(struct sessions *sessions, const struct arrival *arrival,
+	const struct auth_key *key, uint16_t backend)
+{
+	const struct proto_register *reg = &arrival->message.reg;
+	struct session_entry *entry = session_table_by_backend(&sessions->table, backend);
+
+	if (!entry || memcmp(entry->nonce_agent, reg->nonce_agent, PROTO_NONCE_BYTES) != 0 ||
+		memcmp(entry->nonce_balancer, reg->nonce_balancer, PROTO_NONCE_BYTES) != 0)
+		return SESSION_REPLAY;
+	send_accept(sessions, entry, key->secret, arrival->now_us);
+	return SESSION_ACCEPTED;
+}
+
+/* Authenticated from here on: refusals are told, signed. */
+static enum session_refusal admit(struct sessions *sessions, const struct arrival *arrival,
+	const struct auth_key *key, uint64_t made_us)
+{
+	const struct proto_register *reg = &arrival->message.reg;
+	const struct addr *source = &arrival->path->remote.addr;
+	char why[AUTH_WHY_BYTES] = "";
+	enum proto_reject code = PROTO_REJECT_FULL;
+	bool repeated = false;
+	uint64_t session_id;
+	uint16_t backend;
+	int r;
+
+	if (!auth_key_allows(
+		    key, reg->name, reg->vips, reg->status.n_vips, reg->status.weight, why))
+		return send_reject(sessions, arrival, key, PROTO_REJECT_KEY_BINDING, why);
+	session_id = session_table_new_id(&sessions->table, draw_u64(sessions, "dsr session"));
+	if (session_id == 0)
+		return send_reject(sessions, arrival, key, code, "all sessions are in use");
+	r = registry_register(sessions->registry, reg, source, made_us, session_id, arrival->now_us,
+		&backend, &repeated, &code, why);
+	if (r == -ESTALE)
+		return SESSION_REPLAY;
+	if (r == -EPERM)
+		return send_reject(sessions, arrival, key, code, why);
+	if (r < 0)
+		return send_reject(
+			sessions, arrival, key, PROTO_REJECT_FULL, "the balancer is out of memory");
+	if (repeated)
+		return repeat_accept(sessions, arrival, key, backend);
+	open_session(sessions, arrival, key, backend, session_id);
+	return SESSION_ACCEPTED;
+}
+
+static enum session_refusal receive_register(
+	struct sessions *sessions, const struct arrival *arrival)
+{
+	const struct auth_key *key = auth_keyring_find(sessions->ring, arrival->message.reg.key_id);
+	uint64_t made_us = 0;
+
+	if (!key)
+		return SESSION_KEY;
+	if (!challenge_is_ours(sessions, arrival, &made_us))
+		return SESSION_CHALLENGE;
+	if (!auth_open(arrival->data, arrival->size_bytes, key->secret))
+		return SESSION_TAG;
+	if (session_table_ended_since(
+		    &sessions->table, &arrival->path->remote.addr, made_us, arrival->now_us))
+		return SESSION_REPLAY;
+	return admit(sessions, arrival, key, made_us);
+}
+
+static enum session_refusal receive_handshake(struct sessions *sessions, struct arrival *arrival)
+{
+	enum proto_error error;
+
+	if (!handshake_is_due(sessions, arrival))
+		return SESSION_RATE;
+	error = proto_parse(arrival->data, arrival->size_bytes, &arrival->message);
+	if (error != PROTO_OK)
+		return refusal_of(error);
+	return arrival->message.type == PROTO_HELLO ? receive_hello(sessions, arrival)
+						    : receive_register(sessions, arrival);
+}
+
+/* ---- messages of a session ---- */
+
+static const struct session_sent *find_sent(const struct session_entry *entry, uint64_t sequence)
+{
+	ARRAY_FOREACH (sent, entry->sent, SESSION_ECHO_WINDOW)
+		if (sent->sequence == sequence && sequence != 0)
+			return sent;
+	return NULL;
+}
+
+/* Whether an agent may say this of itself in its session. */
+static enum session_refusal check_status(struct sessions *sessions, struct session_entry *entry,
+	const struct proto_status *status, uint64_t now_us)
+{
+	if (status->n_vips != entry->kept.n_vips)
+		return SESSION_VALUE;
+	if (entry->kept.weight_max == 0 || status->weight <= entry->kept.weight_max)
+		return SESSION_ACCEPTED;
+	/* The session ends, so that the agent registers anew, and is told why it may not. */
+	session_table_end(&sessions->table, entry, now_us);
+	return SESSION_POLICY_0 + PROTO_REJECT_KEY_BINDING;
+}
+
+static enum session_refusal receive_report(struct sessions *sessions, struct session_entry *entry,
+	const struct arrival *arrival, const struct session_sent *echoed)
+{
+	const struct proto_report *report = &arrival->message.report;
+	enum session_refusal refusal =
+		check_status(sessions, entry, &report->status, arrival->now_us);
+	uint64_t rtt_us = MIN(arrival->now_us - echoed->sent_us, (uint64_t)UINT32_MAX);
+	bool is_answer = arrival->message.type == PROTO_ANSWER;
+
+	if (refusal != SESSION_ACCEPTED)
+		return refusal;
+	/* 0 is "no round trip"; on one host an answer may come within a microsecond. */
+	registry_report(sessions->registry, entry->kept.backend, &report->status,
+		is_answer ? (uint32_t)MAX(rtt_us, (uint64_t)1) : 0, arrival->now_us);
+	if (!is_answer)
+		send_ack(sessions, entry, report->session.sequence, arrival->now_us);
+	return SESSION_ACCEPTED;
+}
+
+static enum session_refusal receive_leave(
+	struct sessions *sessions, struct session_entry *entry, const struct arrival *arrival)
+{
+	if (!entry->ended) {
+		registry_leave(sessions->registry, entry->kept.backend, arrival->now_us);
+		session_table_end(&sessions->table, entry, arrival->now_us);
+	}
+	send_ack(sessions, entry, arrival->message.session.sequence, arrival->now_us);
+	return SESSION_ACCEPTED;
+}
+
+/* What needs no cryptography: the fields, the replay window, the echo; then the budget. */
+static enum session_refusal check_session(struct session_entry *entry, struct arrival *arrival,
+	const struct session_sent **ret_echoed)
+{
+	enum proto_error error = proto_parse(arrival->data, arrival->size_bytes, &arrival->message);
+	/* The session comes first in both members of the union. */
+	const struct proto_session *session = &arrival->message.session;
+
+	_Static_assert(offsetof(struct proto_report, session) == 0, "a report is a session's");
+	if (error != PROTO_OK)
+		return refusal_of(error);
+	/* Older than the newest is refused even when unseen: a late "up" must not undo a "down". */
+	if (!auth_replay_is_new(&entry->kept.replay, session->sequence) ||
+		session->sequence < entry->kept.replay.newest)
+		return SESSION_REPLAY;
+	*ret_echoed = find_sent(entry, session->echo);
+	if (!*ret_echoed)
+		return SESSION_ECHO;
+	if (!limit_take(
+		    &entry->messages, SESSION_MESSAGE_RATE, SESSION_MESSAGE_BURST, arrival->now_us))
+		return SESSION_RATE;
+	return SESSION_ACCEPTED;
+}
+
+static enum session_refusal receive_session(
+	struct sessions *sessions, struct arrival *arrival, enum proto_type type)
+{
+	uint64_t session_id = proto_peek_session(arrival->data, arrival->size_bytes);
+	struct session_entry *entry = session_table_by_id(&sessions->table, session_id);
+	const struct session_sent *echoed = NULL;
+	enum session_refusal refusal;
+
+	if (session_id == 0)
+		return SESSION_TRUNCATED;
+	if (!entry || (entry->ended && type != PROTO_LEAVE))
+		return SESSION_UNKNOWN;
+	if (!addr_equal(&entry->kept.path.remote.addr, &arrival->path->remote.addr))
+		return SESSION_SOURCE;
+	refusal = check_session(entry, arrival, &echoed);
+	if (refusal != SESSION_ACCEPTED)
+		return refusal;
+	if (!auth_open(arrival->data, arrival->size_bytes, entry->kept.keys.to_balancer))
+		return SESSION_TAG;
+	auth_replay_move(&entry->kept.replay, arrival->message.session.sequence);
+	if (type == PROTO_LEAVE)
+		return receive_leave(sessions, entry, arrival);
+	return receive_report(sessions, entry, arrival, echoed);
+}
+
+/* ---- the door ---- */
+
+static enum session_refusal receive(
+	struct sessions *sessions, struct arrival *arrival, int hop_limit)
+{
+	enum proto_type type;
+	enum proto_error error;
+
+	if (hop_limit != (int)PROTO_TTL)
+		return SESSION_TTL;
+	error = proto_peek_type(arrival->data, arrival->size_bytes, &type);
+	if (error != PROTO_OK)
+		return refusal_of(error);
+	switch (type) {
+	case PROTO_HELLO:
+	case PROTO_REGISTER:
+		return receive_handshake(sessions, arrival);
+	case PROTO_ANSWER:
+	case PROTO_UPDATE:
+	case PROTO_LEAVE:
+		return receive_session(sessions, arrival, type);
+	default: /* what only a balancer sends */
+		return SESSION_TYPE;
+	}
+}
+
+enum session_refusal session_receive(struct sessions *sessions, const struct session_path *path,
+	int hop_limit, const void *data, size_t size_bytes, uint64_t now_us)
+{
+	struct arrival arrival = {
+		.path = path, .data = data, .size_bytes = size_bytes, .now_us = now_us
+	};
+	enum session_refusal refusal;
+
+	sessions->now_us = now_us;
+	sessions->counters.received++;
+	refusal = receive(sessions, &arrival, hop_limit);
+	if (refusal == SESSION_ACCEPTED) {
+		sessions->counters.accepted++;
+		return refusal;
+	}
+	sessions->counters.rejected[refusal]++;
+	if (sessions->calls.refused)
+		sessions->calls.refused(sessions->calls.context, &path->remote, refusal);
+	return refusal;
+}
+
+void session_forget(struct sessions *sessions, uint16_t backend)
+{
+	struct session_entry *entry = session_table_by_backend(&sessions->table, backend);
+
+	if (entry)
+		session_table_end(&sessions->table, entry, sessions->now_us);
+}
+
+/* ---- restarts ---- */
+
+int session_export(const struct sessions *sessions, uint16_t backend, struct session_kept *ret_kept)
+{
+	uint16_t link = sessions->table.by_backend[backend];
+
+	if (!link)
+		return -ENOENT;
+	*ret_kept = sessions->table.entries[link - 1].kept;
+	return 0;
+}
+
+int session_import(struct sessions *sessions, const struct session_kept *kept)
+{
+	struct session_entry *entry;
+
+	if (kept->session_id == 0 || kept->path.remote.port == 0 || kept->n_vips == 0 ||
+		kept->n_vips > PROTO_VIPS_MAX || !addr_is_unicast(&kept->path.remote.addr) ||
+		!proto_key_id_is_valid(kept->key_id))
+		return -EINVAL;
+	if (!key_is_still(sessions, kept))
+		return -EKEYREVOKED;
+	entry = session_table_add(&sessions->table, kept->session_id, kept->backend, &kept->path);
+	if (!entry)
+		return -EINVAL;
+	entry->kept = *kept;
+	return 0;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Token buckets, the strangers' table, and the one log line a minute. Called by session.c. */
+#include "lb/session_limit.h"
+
+#include "lb/session.h"
+
+#include <sodium.h>
+
+_Static_assert(LIMIT_KEY_BYTES == crypto_shorthash_KEYBYTES, "a key of SipHash");
+_Static_assert(LIMIT_SOURCES == SESSION_SOURCES_MAX, "the limit that is documented");
+
+bool limit_take(struct limit_bucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_us)
+{
+	uint64_t token_us = US_PER_S / rate;
+	uint64_t due_us = MAX(bucket->due_us, now_us);
+
+	if (due_us - now_us > (burst - 1) * token_us)
+		return false;
+	bucket->due_us = due_us + token_us;
+	return true;
+}
+
+uint64_t limit_hash(const uint8_t key[LIMIT_KEY_BYTES], const struct addr *addr)
+{
+	uint8_t hash[crypto_shorthash_BYTES];
+	uint8_t input[sizeof(addr->bytes) + 1];
+	uint64_t value;
+
+	memcpy(input, addr->bytes, sizeof(addr->bytes));
+	input[sizeof(addr->bytes)] = (uint8_t)addr->family;
+	crypto_shorthash(hash, input, sizeof(input), key);
+	memcpy(&value, hash, sizeof(value));
+	return value;
+}
+
+bool limit_take_source(struct limit_table *table, const struct addr *source, uint32_t rate,
+	uint32_t burst, uint64_t now_us)
+{
+	struct limit_source *set = table->sources[limit_hash(table->key, source) % LIMIT_SETS];
+	struct limit_source *room = NULL;
+
+	ARRAY_FOREACH (entry, set, LIMIT_WAYS) {
+		if (addr_equal(&entry->addr, source))
+			return limit_take(&entry->bucket, rate, burst, now_us);
+		if (!room && entry->bucket.due_us <= now_us)
+			room = entry;
+	}
+	if (!room)
+		return false;
+	*room = (struct limit_source){ .addr = *source };
+	return limit_take(&room->bucket, rate, burst, now_us);
+}
+
+static bool log_due(struct session_log_source *entry, uint64_t now_us, uint64_t *ret_silenced)
+{
+	if (entry->logged_us > 0 && now_us - entry->logged_us < SESSION_LOG_US) {
+		entry->silenced++;
+		return false;
+	}
+	*ret_silenced = entry->silenced;
+	entry->silenced = 0;
+	entry->logged_us = MAX(now_us, 1u); /* 0 is "never" */
+	return true;
+}
+
+bool session_log_due(struct session_log *log, const struct addr *source, uint64_t now_us,
+	uint64_t *ret_silenced, bool *ret_overflow)
+{
+	struct session_log_source *room = NULL;
+
+	*ret_silenced = 0;
+	*ret_overflow = false;
+	ARRAY_FOREACH (entry, log->sources, SESSION_LOG_SOURCES_MAX) {
+		if (addr_equal(&entry->source, source))
+			return log_due(entry, now_us, ret_silenced);
+		if (!room && (entry->logged_us == 0 || now_us - entry->logged_us >= SESSION_LOG_US))
+			room = entry;
+	}
+	if (room) {
+		*room = (struct session_log_source){ .source = *source };
+		return log_due(room, now_us, ret_silenced);
+	}
+	*ret_overflow = log_due(&log->overflow, now_us, ret_silenced);
+	return *ret_overflow;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rate limits of the control plane: a token bucket in one number, and a fixed table of buckets
+ * for strangers. The table refuses a new source when its set is full of busy ones; it never
+ * evicts, so a flood of invented addresses costs only newcomers. Pure.
+ */
+#pragma once
+
+#include "common/addr.h"
+#include "common/util.h"
+
+#define LIMIT_WAYS      8u
+#define LIMIT_SETS      512u
+#define LIMIT_SOURCES   (LIMIT_WAYS * LIMIT_SETS)
+#define LIMIT_KEY_BYTES 16u
+
+/*
+ * The generic cell rate algorithm (ITU-T I.371): `due_us` is when the bucket is full again.
+ * Zeroed is a full bucket, and a bucket whose time has passed is as good as a new one.
+ */
+struct limit_bucket {
+	uint64_t due_us;
+};
+
+/* Takes one token of `rate` a second with bursts of `burst`; false: none is left. */
+_must_check_ bool limit_take(
+	struct limit_bucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_us);
+
+struct limit_source {
+	struct addr addr;
+	struct limit_bucket bucket;
+};
+
+/* Zeroed but for the key, which is random: outsiders must not choose their set. */
+struct limit_table {
+	uint8_t key[LIMIT_KEY_BYTES];
+	struct limit_source sources[LIMIT_SETS][LIMIT_WAYS];
+};
+
+/* The same for a source's own bucket; false too when there is no room for a new source. */
+_must_check_ bool limit_take_source(struct limit_table *table, const struct addr *source,
+	uint32_t rate, uint32_t burst, uint64_t now_us);
+
+/* A keyed hash of an address, for every table that outsiders fill. */
+uint64_t limit_hash(const uint8_t key[LIMIT_KEY_BYTES], const struct addr *addr);
