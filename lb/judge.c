@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verdict on one backend: from what is known of it to state, reason, weight for new flows and
+ * whether existing flows may stay. Called after every event that touched the backend; the only
+ * writer of these fields. Knows nothing of how signs of life arrive.
+ */
+#include "lb/registry_internal.h"
+
+#define REASON(...) ((void)snprintf(ret_reason, REGISTRY_REASON_BYTES, __VA_ARGS__))
+
+static const char *const state_names[] = {
+	[BACKEND_PENDING] = "pending",
+	[BACKEND_UP] = "up",
+	[BACKEND_DRAIN] = "drain",
+	[BACKEND_MAINT] = "maint",
+	[BACKEND_DOWN] = "down",
+};
+_Static_assert(ARRAY_LEN(state_names) == BACKEND_STATE_N_, "every state has a name");
+
+static const char *const source_names[] = {
+	[BACKEND_AGENT] = "agent",
+	[BACKEND_STATIC] = "static",
+};
+_Static_assert(ARRAY_LEN(source_names) == BACKEND_SOURCE_N_, "every source has a name");
+
+const char *backend_state_name(enum backend_state state)
+{
+	return (size_t)state < ARRAY_LEN(state_names) ? state_names[state] : "unknown";
+}
+
+const char *backend_source_name(enum backend_source source)
+{
+	return (size_t)source < ARRAY_LEN(source_names) ? source_names[source] : "unknown";
+}
+
+static bool vip_is_usable(const struct entry *entry, uint8_t vip)
+{
+	return vip == ENTRY_NO_VIP || (entry->usable_vips & UINT64_C(1) << vip);
+}
+
+bool judge_serves(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member)
+{
+	const struct backend *backend = &entry->backend;
+
+	if (backend->kept)
+		return !registry->config.services[member->idx].drop_on_all_down &&
+			vip_is_usable(entry, member->vip);
+	return backend->state != BACKEND_UP || vip_is_usable(entry, member->vip);
+}
+
+uint64_t judge_drain_end_us(const struct registry *registry, const struct entry *entry)
+{
+	uint64_t longest_us = 0;
+
+	for (size_t i = 0; i < entry->n_services; i++)
+		longest_us = MAX(longest_us,
+			registry->config.services[entry->services[i].idx].drain_timeout_us);
+	return entry->drain_started_us + longest_us;
+}
+
+/*
+ * False, with the first offence in words, when no VIP that it serves is fit. A VIP that is unfit
+ * beside fit ones is said too.
+ */
+static bool vips_are_good(
+	const struct registry *registry, const struct entry *entry, char *ret_reason)
+{
+	bool good = false, said = false;
+
+	for (size_t i = 0; i < entry->n_services; i++) {
+		const struct entry_service *member = &entry->services[i];
+		const struct backend *backend = &entry->backend;
+		char text[ADDR_STRLEN];
+
+		if (vip_is_usable(entry, member->vip)) {
+			good = true;
+			continue;
+		}
+		if (said)
+			continue;
+		said = true;
+		addr_format(&registry->config.services[member->idx].vip, text);
+		if (!backend->status.vips[member->vip].present)
+			REASON("VIP %s is missing on its loopback interface", text);
+		else
+			REASON("VIP %s is not silent: it would answer ARP or ND for it", text);
+	}
+	return good;
+}
+
+/* False with a reason when a check is against it; `*ret_known` when it was ever known. */
+static bool checks_are_good(const struct entry *entry, char *ret_reason, bool *ret_known)
+{
+	const struct backend *backend = &entry->backend;
+
+	*ret_known = true;
+	for (size_t i = 0; i < backend->n_checks; i++) {
+		const struct registry_check *check = &backend->checks[i];
+
+		if (check->known && !check->ok) {
+			REASON("check %s",
+				check->reason[0] ? check->reason : "failed without a reason");
+			return false;
+		}
+		/* A check that is new on a proven backend does not stop it before it has run. */
+		if (!check->known && !entry->was_up) {
+			*ret_known = false;
+			REASON("check tcp:%u has not answered yet", check->port);
+		}
+	}
+	return *ret_known;
+}
+
+/* Why an agent's own word or silence keeps it from serving; BACKEND_UP: nothing does. */
+static enum backend_state judge_agent(
+	const struct registry *registry, const struct entry *entry, char *ret_reason)
+{
+	const struct backend *backend = &entry->backend;
+	const struct proto_status *status = &backend->status;
+	char vip_reason[REGISTRY_REASON_BYTES] = "";
+
+	if (entry->silent) {
+		if (backend->restored && backend->reason[0])
+			REASON("%s", backend->reason);
+		else
+			REASON("no answer to %u heartbeats", registry->config.fall);
+		return BACKEND_DOWN;
+	}
+	if (status->state == PROTO_STATE_DOWN || status->state == PROTO_STATE_MAINT) {
+		REASON("agent: %s", status->reason[0] ? status->reason : "gave no reason");
+		return status->state == PROTO_STATE_DOWN ? BACKEND_DOWN : BACKEND_MAINT;
+	}
+	if (!backend->approved) {
+		REASON("waits for approval: dsr-lb adopt %s", backend->name);
+		return BACKEND_PENDING;
+	}
+	if (!vips_are_good(registry, entry, vip_reason)) {
+		REASON("%s", vip_reason);
+		return entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
+	}
+	if (backend->streak < entry->need) {
+		if (!entry->was_up)
+			REASON("registered, no heartbeat answered yet");
+		else
+			REASON("answers again: %u of %u good answers", backend->streak,
+				entry->need);
+		return entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
+	}
+	REASON("%s", vip_reason);
+	return BACKEND_UP;
+}
+
+static enum backend_state judge_static(const struct entry *entry, char *ret_reason)
+{
+	const char *protocol = entry->backend.address.family == AF_INET6 ? "ND" : "ARP";
+
+	if (entry->silent) {
+		REASON("no answer to %s", protocol);
+		return BACKEND_DOWN;
+	}
+	if (mac_is_zero(&entry->backend.mac) || (!entry->no_check && !entry->backend.reachable)) {
+		REASON("no answer to %s yet", protocol);
+		return entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
+	}
+	return BACKEND_UP;
+}
+
+/* What it would be if no administrator had a wish. */
+static enum backend_state judge_health(
+	const struct registry *registry, const struct entry *entry, char *ret_reason)
+{
+	enum backend_state against = entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
+	char check_reason[REGISTRY_REASON_BYTES];
+	enum backend_state state;
+	bool known;
+
+	if (entry->n_services == 0) {
+		REASON("no virtual server has its VIPs, or allows its address");
+		return against;
+	}
+	if (entry->checks_overflow) {
+		REASON("its virtual servers have more than %u checks", REGISTRY_CHECKS_MAX);
+		return against;
+	}
+	if (entry->backend.source == BACKEND_AGENT)
+		state = judge_agent(registry, entry, ret_reason);
+	else
+		state = judge_static(entry, ret_reason);
+	if (state != BACKEND_UP)
+		return state;
+	if (!checks_are_good(entry, check_reason, &known)) {
+		REASON("%s", check_reason);
+		return known ? BACKEND_DOWN : BACKEND_PENDING;
+	}
+	if (mac_is_zero(&entry->backend.mac)) {
+		REASON("its MAC address is not known yet");
+		return against;
+	}
+	return BACKEND_UP;
+}
+
+static const char *keeping_virtual_server(
+	const struct registry *registry, const struct entry *entry)
+{
+	for (size_t i = 0; i < entry->n_services; i++)
+		if (registry->keeping[entry->services[i].idx])
+			return registry->config.services[entry->services[i].idx].virtual_server;
+	return "";
+}
+
+static enum backend_state judge_state(
+	const struct registry *registry, const struct entry *entry, char *ret_reason)
+{
+	const struct backend *backend = &entry->backend;
+	enum backend_state state;
+	size_t used;
+
+	if (backend->rejected) {
+		REASON("rejected by an administrator; dsr-lb adopt %s lets it in", backend->name);
+		return BACKEND_MAINT;
+	}
+	if (backend->admin == BACKEND_ADMIN_MAINT) {
+		REASON("disabled by an administrator");
+		return BACKEND_MAINT;
+	}
+	state = judge_health(registry, entry, ret_reason);
+	if (state == BACKEND_DOWN && backend->kept) {
+		used = strlen(ret_reason);
+		snprintf(ret_reason + used, REGISTRY_REASON_BYTES - used,
+			"; kept: most of virtual server %s vanished at once",
+			keeping_virtual_server(registry, entry));
+	}
+	if (state != BACKEND_UP)
+		return state;
+	if (backend->admin == BACKEND_ADMIN_DRAIN) {
+		REASON("drained by an administrator");
+		return BACKEND_DRAIN;
+	}
+	if (backend->source == BACKEND_AGENT && backend->status.state == PROTO_STATE_DRAIN) {
+		REASON("agent: %s", backend->status.reason[0] ? backend->status.reason : "drains");
+		return BACKEND_DRAIN;
+	}
+	return BACKEND_UP;
+}
+
+/* A failure is to be answered for: rise good answers, twice as many for each recent one. */
+static void note_failure(const struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+	uint64_t need = (uint64_t)registry->config.rise << backend->flaps;
+
+	entry->need = (uint32_t)MIN(need, UINT32_MAX);
+	backend->streak = 0;
+	backend->flaps = MIN(backend->flaps + 1, REGISTRY_FLAPS_MAX);
+	entry->fade_us = now_us + REGISTRY_FLAP_FADE_US;
+}
+
+static void enter_state(
+	struct registry *registry, struct entry *entry, enum backend_state state, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+	enum backend_state old = backend->state;
+
+	if (!entry->wants_state)
+		entry->told_state = old;
+	entry->wants_state = true;
+	roster_mark_dirty(registry, entry);
+	backend->state = state;
+	backend->since_us = now_us;
+	registry->rejudge = true;
+	if (state == BACKEND_DRAIN)
+		entry->drain_started_us = now_us;
+	if (state == BACKEND_UP || state == BACKEND_DRAIN)
+		entry->was_up = true;
+	if (old == BACKEND_UP && state == BACKEND_DOWN && entry->silent)
+		entry->vanished_us = now_us;
+}
+
+/* Weight for new flows; slow start will ramp it here. */
+static uint32_t effective_weight(const struct backend *backend)
+{
+	bool wanted = backend->state == BACKEND_UP ||
+		(backend->kept && backend->admin != BACKEND_ADMIN_DRAIN);
+
+	return wanted ? backend->weight : 0;
+}
+
+static uint64_t usable_vips(const struct backend *backend)
+{
+	uint64_t usable = 0;
+
+	for (uint8_t i = 0; i < backend->status.n_vips; i++)
+		if (backend->status.vips[i].present && backend->status.vips[i].silent)
+			usable |= UINT64_C(1) << i;
+	return usable;
+}
+
+void judge_entry(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+	const struct backend before = { .effective_weight = backend->effective_weight,
+		.takes_flows = backend->takes_flows };
+	uint64_t usable_before = entry->usable_vips;
+	char reason[REGISTRY_REASON_BYTES] = "";
+	enum backend_state state;
+
+	if (!registry->configured)
+		return;
+	entry->usable_vips = usable_vips(backend);
+	state = judge_state(registry, entry, reason);
+	/* Heard, disabled or announced: then it is no longer kept for its silence. */
+	if (backend->kept && (!entry->silent || state != BACKEND_DOWN)) {
+		backend->kept = false;
+		registry->n_kept--;
+		registry->rejudge = true;
+	}
+	/* Announced and silent failures are answered for; failed checks have their own rise. */
+	if (backend->source == BACKEND_AGENT && state == BACKEND_DOWN && entry->need == 0 &&
+		(entry->silent || backend->status.state == PROTO_STATE_DOWN ||
+			entry->usable_vips == 0))
+		note_failure(registry, entry, now_us);
+	if (state != backend->state)
+		enter_state(registry, entry, state, now_us);
+	memcpy(backend->reason, reason, sizeof(reason));
+
+	backend->effective_weight = effective_weight(backend);
+	backend->takes_flows = state == BACKEND_UP || backend->kept ||
+		(state == BACKEND_DRAIN && now_us < judge_drain_end_us(registry, entry));
+	if (backend->effective_weight != before.effective_weight ||
+		backend->takes_flows != before.takes_flows || entry->usable_vips != usable_before)
+		roster_mark_changed(registry,
+			(before.effective_weight > 0 && backend->effective_weight == 0) ||
+				(before.takes_flows && !backend->takes_flows) ||
+				(usable_before & ~entry->usable_vips));
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Signs of life and their absence: heartbeats of agents, neighbour answers of statics, tcp checks
+ * of both, and every deadline. Records what is known and has judge.c draw the conclusion.
+ *
+ * Detection follows BFD (RFC 5880 §6.8.4, §6.8.7): a heartbeat is sent at 75–90 % of the interval
+ * by jitter; a backend is silent when nothing was heard for fall × interval less a sixth of an
+ * interval. Then `fall` heartbeats went unanswered, and the new table is in force before fall ×
+ * interval have passed. For a fall of 1 or 2 heartbeats go out a little earlier so that this holds.
+ */
+#include "lb/registry_internal.h"
+
+/* Statics that are in no virtual server yet, and agents without a MAC, are probed this often. */
+#define PROBE_INTERVAL_US (2 * US_PER_S)
+#define PROBE_FALL        3u
+/* A prober that never reported is asked again this long after the timeout of its check. */
+#define CHECK_GRACE_US (5 * US_PER_S)
+/* Agents that are silent are still asked, but not more often than this. */
+#define SILENT_INTERVAL_US US_PER_S
+
+/* xorshift64: enough to keep heartbeats of many backends from falling together. */
+static uint64_t next_random(struct registry *registry)
+{
+	uint64_t value = registry->random;
+
+	value ^= value << 13;
+	value ^= value >> 7;
+	value ^= value << 17;
+	registry->random = value;
+	return value;
+}
+
+/* fall × latest share must leave a tenth of an interval for the last answer. */
+static uint64_t heartbeat_gap_us(struct registry *registry, const struct entry *entry)
+{
+	uint64_t latest_percent = MIN(90u, 100u - 27u / registry->config.fall);
+	uint64_t percent = latest_percent - next_random(registry) % 16;
+	uint64_t gap_us = registry->config.interval_us * percent / 100;
+
+	return entry->silent ? MAX(gap_us, SILENT_INTERVAL_US * percent / 100) : gap_us;
+}
+
+uint64_t liveness_silence_us(const struct registry *registry)
+{
+	const struct registry_config *config = &registry->config;
+
+	return config->fall * config->interval_us - config->interval_us / 6;
+}
+
+static void probing(const struct registry *registry, const struct entry *entry, uint64_t *ret_us,
+	uint32_t *ret_fall)
+{
+	*ret_us = entry->n_services ? UINT64_MAX : PROBE_INTERVAL_US;
+	*ret_fall = entry->n_services ? UINT32_MAX : PROBE_FALL;
+	for (size_t i = 0; i < entry->n_services; i++) {
+		const struct registry_service *service =
+			&registry->config.services[entry->services[i].idx];
+
+		*ret_us = MIN(*ret_us, service->check_interval_us);
+		*ret_fall = MIN(*ret_fall, service->check_fall);
+	}
+}
+
+uint64_t liveness_window_us(const struct registry *registry, const struct entry *entry)
+{
+	uint64_t interval_us;
+	uint32_t fall;
+
+	if (entry->backend.source == BACKEND_AGENT)
+		return registry->config.fall * registry->config.interval_us;
+	probing(registry, entry, &interval_us, &fall);
+	return fall * interval_us;
+}
+
+bool liveness_is_suspect(
+	const struct registry *registry, const struct entry *entry, uint64_t now_us)
+{
+	uint64_t interval_us = registry->config.interval_us;
+	uint64_t quiet_us;
+
+	if (entry->backend.source == BACKEND_STATIC)
+		return entry->neigh_missed > 0 && !entry->no_check;
+	quiet_us = MAX(liveness_silence_us(registry), 2 * interval_us) - interval_us;
+	return entry->unanswered > 0 && now_us > entry->alive_us + quiet_us;
+}
+
+void liveness_heard(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+
+	/* What was kept never left the tables: it needs no proof to stay. */
+	if (backend->kept)
+		entry->need = 0;
+	backend->heard_us = now_us;
+	backend->restored = false;
+	entry->alive_us = now_us;
+	entry->unanswered = 0;
+	if (!entry->silent)
+		return;
+	entry->silent = false;
+	entry->vanished_us = REGISTRY_NEVER_US;
+	backend->streak = 0;
+	backend->next_heartbeat_us =
+		MIN(backend->next_heartbeat_us, now_us + heartbeat_gap_us(registry, entry));
+}
+
+/* Fit for service by its own words: counts towards rise. */
+static bool report_is_good(const struct entry *entry, const struct proto_status *status)
+{
+	bool fit = false;
+
+	if (status->state != PROTO_STATE_UP && status->state != PROTO_STATE_DRAIN)
+		return false;
+	for (size_t i = 0; i < entry->n_services && !fit; i++) {
+		uint8_t vip = entry->services[i].vip;
+
+		fit = vip == ENTRY_NO_VIP ||
+			(status->vips[vip].present && status->vips[vip].silent);
+	}
+	return fit;
+}
+
+/* An answer came the way that the neighbour table shows: so its MAC is that of the agent. */
+static void prove_candidate(struct registry *registry, struct entry *entry)
+{
+	if (mac_is_zero(&entry->candidate_mac) || entry->backend.sent_us < entry->candidate_us)
+		return;
+	entry->backend.mac = entry->candidate_mac;
+	entry->candidate_mac = (struct mac){ 0 };
+	roster_mark_changed(registry, true);
+}
+
+void liveness_report(struct registry *registry, struct entry *entry,
+	const struct proto_status *status, uint32_t rtt_us, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+	bool good = report_is_good(entry, status);
+	uint8_t n_vips = backend->status.n_vips;
+
+	liveness_heard(registry, entry, now_us);
+	backend->status = *status;
+	/* The VIPs are those of the REGISTER; what a report leaves out is not present. */
+	for (uint8_t i = status->n_vips; i < n_vips; i++)
+		backend->status.vips[i] = (struct proto_vip_status){ 0 };
+	backend->status.n_vips = n_vips;
+	if (!backend->weight_set)
+		backend->weight = status->weight;
+	if (rtt_us > 0) {
+		backend->rtt_us = rtt_us;
+		backend->heartbeats_missed = 0;
+		entry->awaiting = false;
+		prove_candidate(registry, entry);
+		if (good && backend->streak < UINT32_MAX)
+			backend->streak++;
+	}
+	if (!good)
+		backend->streak = 0;
+	if (backend->streak >= entry->need)
+		entry->need = 0;
+	judge_entry(registry, entry, now_us);
+}
+
+void liveness_neighbour(
+	struct registry *registry, struct entry *entry, const struct mac *mac, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+	bool answers = !mac_is_zero(mac);
+
+	backend->reachable = answers;
+	if (!answers) {
+		/* The time until `fall` counts from here, whenever the last probe went out. */
+		if (entry->neigh_missed == 0)
+			entry->neigh_missed = 1;
+	} else {
+		entry->neigh_missed = 0;
+		if (backend->source == BACKEND_STATIC && entry->silent) {
+			entry->silent = false;
+			entry->vanished_us = REGISTRY_NEVER_US;
+		}
+		if (!mac_equal(mac, &backend->mac) && mac_is_zero(&entry->given_mac)) {
+			if (backend->source == BACKEND_AGENT && !mac_is_zero(&backend->mac)) {
+				entry->candidate_mac = *mac;
+				entry->candidate_us = now_us;
+			} else {
+				backend->mac = *mac;
+				roster_mark_changed(registry, true);
+			}
+		}
+	}
+	judge_entry(registry, entry, now_us);
+}
+
+static void check_settle(struct registry_check *check, bool ok, const char *reason)
+{
+	uint32_t wanted = check->ok ? check->fall : check->rise;
+
+	if (check->known && ok == check->ok) {
+		check->streak = 0;
+	} else if (!check->known || ++check->streak >= wanted) {
+		check->known = true;
+		check->ok = ok;
+		check->streak = 0;
+	}
+	if (!ok)
+		snprintf(check->reason, sizeof(check->reason), "%s", reason ? reason : "");
+	else if (check->ok)
+		check->reason[0] = '\0';
+}
+
+void liveness_check_result(struct registry *registry, struct entry *entry, uint16_t port, bool ok,
+	const char *reason, uint64_t now_us)
+{
+	for (size_t i = 0; i < entry->backend.n_checks; i++) {
+		struct registry_check *check = &entry->backend.checks[i];
+
+		if (check->port != port || !check->running)
+			continue;
+		check->running = false;
+		check->next_us = MAX(now_us, entry->check_started_us[i] + check->interval_us);
+		check_settle(check, ok, reason);
+		judge_entry(registry, entry, now_us);
+		return;
+	}
+}
+
+static struct registry_check *find_check(struct registry_check *checks, size_t len, uint16_t port)
+{
+	for (size_t i = 0; i < len; i++)
+		if (checks[i].port == port)
+			return &checks[i];
+	return NULL;
+}
+
+/* Virtual servers that check the same port share one check, by the strictest of their words. */
+static void merge_check(struct registry_check *check, const struct registry_service *service)
+{
+	check->interval_us = MIN(check->interval_us, service->check_interval_us);
+	check->timeout_us = MIN(check->timeout_us, service->check_timeout_us);
+	check->fall = MIN(check->fall, service->check_fall);
+	check->rise = MAX(check->rise, service->check_rise);
+}
+
+void liveness_take_checks(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct registry_check checks[REGISTRY_CHECKS_MAX] = { 0 };
+	struct backend *backend = &entry->backend;
+	uint64_t started_us[REGISTRY_CHECKS_MAX] = { 0 };
+	size_t len = 0;
+
+	entry->checks_overflow = false;
+	for (size_t i = 0; i < entry->n_services; i++) {
+		const struct registry_service *service =
+			&registry->config.services[entry->services[i].idx];
+
+		for (size_t k = 0; k < service->n_tcp_ports; k++) {
+			struct registry_check *check =
+				find_check(checks, len, service->tcp_ports[k]);
+
+			if (!check && len == REGISTRY_CHECKS_MAX) {
+				entry->checks_overflow = true;
+				continue;
+			}
+			if (!check) {
+				check = &checks[len++];
+				*check = (struct registry_check){ .port = service->tcp_ports[k],
+					.interval_us = UINT64_MAX,
+					.timeout_us = UINT64_MAX,
+					.fall = UINT32_MAX,
+					.next_us = now_us };
+			}
+			merge_check(check, service);
+		}
+	}
+	for (size_t i = 0; i < len; i++) {
+		const struct registry_check *old =
+			find_check(backend->checks, backend->n_checks, checks[i].port);
+
+		if (!old)
+			continue;
+		started_us[i] = entry->check_started_us[old - backend->checks];
+		checks[i].known = old->known;
+		checks[i].ok = old->ok;
+		checks[i].streak = old->streak;
+		checks[i].running = old->running;
+		checks[i].next_us = MIN(old->next_us, now_us + checks[i].interval_us);
+		memcpy(checks[i].reason, old->reason, sizeof(old->reason));
+	}
+	memcpy(backend->checks, checks, sizeof(checks));
+	memcpy(entry->check_started_us, started_us, sizeof(started_us));
+	backend->n_checks = len;
+	entry->wants_checks = 0;
+}
+
+void liveness_stalled(struct entry *entry, uint64_t stalled_us)
+{
+	struct backend *backend = &entry->backend;
+
+	entry->alive_us += stalled_us;
+	entry->drain_started_us += stalled_us;
+	backend->sent_us += stalled_us;
+	if (entry->vanished_us != REGISTRY_NEVER_US)
+		entry->vanished_us += stalled_us;
+	/* A neighbour that failed meanwhile is asked again before it is judged. */
+	if (entry->neigh_missed > 0)
+		entry->neigh_next_us += stalled_us;
+	for (size_t i = 0; i < backend->n_checks; i++)
+		entry->check_started_us[i] += stalled_us;
+}
+
+static bool is_probed(const struct entry *entry)
+{
+	if (entry->backend.source == BACKEND_AGENT)
+		return mac_is_zero(&entry->backend.mac);
+	return !entry->no_check || mac_is_zero(&entry->backend.mac);
+}
+
+/*
+ * When the agent is to be called silent. Heartbeats that were not sent cannot have gone
+ * unanswered: a balancer that was late sends them first, and leaves time for the last answer.
+ */
+static uint64_t silence_due_us(const struct registry *registry, const struct entry *entry)
+{
+	if (entry->unanswered < registry->config.fall)
+		return REGISTRY_NEVER_US;
+	return MAX(entry->alive_us + liveness_silence_us(registry),
+		entry->backend.sent_us + registry->config.interval_us / 15);
+}
+
+uint64_t liveness_due_us(const struct registry *registry, const struct entry *entry)
+{
+	const struct backend *backend = &entry->backend;
+	uint64_t due_us = entry->fade_us;
+
+	if (!registry->configured)
+		return REGISTRY_NEVER_US;
+	if (backend->source == BACKEND_AGENT) {
+		due_us = MIN(due_us, backend->next_heartbeat_us);
+		if (!entry->silent)
+			due_us = MIN(due_us, silence_due_us(registry, entry));
+	}
+	if (is_probed(entry))
+		due_us = MIN(due_us, entry->neigh_next_us);
+	if (backend->state == BACKEND_DRAIN && backend->takes_flows)
+		due_us = MIN(due_us, judge_drain_end_us(registry, entry));
+	for (size_t i = 0; i < backend->n_checks; i++)
+		due_us = MIN(due_us, backend->checks[i].next_us);
+	return due_us;
+}
+
+static void run_heartbeat(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+
+	if (!entry->silent && silence_due_us(registry, entry) <= now_us) {
+		entry->silent = true;
+		if (entry->awaiting)
+			backend->heartbeats_missed++;
+		entry->awaiting = false;
+		backend->streak = 0;
+		judge_entry(registry, entry, now_us);
+	}
+	if (now_us < backend->next_heartbeat_us)
+		return;
+	if (entry->awaiting)
+		backend->heartbeats_missed++;
+	entry->awaiting = true;
+	entry->unanswered++;
+	backend->sent_us = now_us;
+	backend->next_heartbeat_us = now_us + heartbeat_gap_us(registry, entry);
+	entry->wants_heartbeat = true;
+	roster_mark_dirty(registry, entry);
+}
+
+static void run_probe(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	uint64_t interval_us;
+	uint32_t fall;
+
+	if (!is_probed(entry) || now_us < entry->neigh_next_us)
+		return;
+	probing(registry, entry, &interval_us, &fall);
+	/* Silence of the kernel is no news, its refusal is: only then probes count as missed. */
+	if (!entry->backend.reachable && entry->neigh_missed > 0 &&
+		entry->neigh_missed < UINT32_MAX)
+		entry->neigh_missed++;
+	entry->neigh_next_us = now_us + interval_us;
+	entry->wants_probe = true;
+	roster_mark_dirty(registry, entry);
+	if (entry->backend.source == BACKEND_STATIC && !entry->silent && !entry->no_check &&
+		entry->neigh_missed >= fall) {
+		entry->silent = true;
+		judge_entry(registry, entry, now_us);
+	}
+}
+
+static void run_checks(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	for (size_t i = 0; i < entry->backend.n_checks; i++) {
+		struct registry_check *check = &entry->backend.checks[i];
+
+		uint64_t lost_us = entry->check_started_us[i] + check->timeout_us + CHECK_GRACE_US;
+
+		if (now_us < check->next_us)
+			continue;
+		/* A slow result is waited for; one that never comes does not end the check. */
+		if (check->running && now_us < lost_us) {
+			check->next_us = lost_us;
+			continue;
+		}
+		entry->check_started_us[i] = now_us;
+		check->running = true;
+		check->next_us = now_us + check->interval_us;
+		entry->wants_checks |= (uint8_t)(1u << i);
+		roster_mark_dirty(registry, entry);
+	}
+}
+
+void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+
+	if (backend->source == BACKEND_AGENT)
+		run_heartbeat(registry, entry, now_us);
+	run_probe(registry, entry, now_us);
+	run_checks(registry, entry, now_us);
+	if (entry->fade_us <= now_us) {
+		/* Only time that it was up is forgiven. */
+		if (backend->state != BACKEND_DOWN && backend->flaps > 0)
+			backend->flaps--;
+		entry->fade_us =
+			backend->flaps ? now_us + REGISTRY_FLAP_FADE_US : REGISTRY_NEVER_US;
+	}
+	if (backend->state == BACKEND_DRAIN && backend->takes_flows &&
+		judge_drain_end_us(registry, entry) <= now_us)
+		judge_entry(registry, entry, now_us);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The surface of the registry: events in, actions out, looking, restoring. The rules live in the
+ * files that registry_internal.h names.
+ */
+#include "lb/registry_internal.h"
+
+struct registry *registry_new(uint64_t jitter_seed)
+{
+	struct registry *registry = calloc(1, sizeof(*registry));
+
+	/* A generator of this kind stands still at zero. */
+	if (registry)
+		registry->random = jitter_seed ? jitter_seed : 1;
+	return registry;
+}
+
+struct registry *registry_free(struct registry *registry)
+{
+	if (!registry)
+		return NULL;
+	for (size_t i = 0; i < registry->len; i++)
+		roster_entry_free(registry->slots[i]);
+	free(registry->keeping);
+	free(registry->tallies);
+	free(registry);
+	return NULL;
+}
+
+static void schedule(struct registry *registry, const struct entry *entry)
+{
+	registry->due_us[entry->slot] = liveness_due_us(registry, entry);
+}
+
+/* The end of every event: who is kept, and when the one it was about is due next. */
+static void finish(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	if (registry->rejudge)
+		vanish_judge(registry, now_us);
+	if (entry)
+		schedule(registry, entry);
+}
+
+static void finish_all(struct registry *registry, uint64_t now_us)
+{
+	finish(registry, NULL, now_us);
+	for (size_t i = 0; i < registry->len; i++)
+		schedule(registry, registry->slots[i]);
+}
+
+int registry_configure(struct registry *registry, const struct registry_config *config,
+	uint64_t now_us, char *ret_why)
+{
+	int r = statics_configure(registry, config, now_us, ret_why);
+
+	if (r == 0)
+		finish_all(registry, now_us);
+	return r;
+}
+
+int registry_register(struct registry *registry, const struct proto_register *reg,
+	const struct addr *source, uint64_t challenge_us, uint64_t session_id, uint64_t now_us,
+	uint16_t *ret_backend, bool *ret_repeated, enum proto_reject *ret_code, char *ret_why)
+{
+	int r = admission_register(registry, reg, source, challenge_us, session_id, now_us,
+		ret_backend, ret_repeated, ret_code, ret_why);
+
+	/* Also where it failed: another may have had to make room. */
+	finish(registry, roster_by_address(registry, source), now_us);
+	return r;
+}
+
+static struct entry *find_agent(struct registry *registry, uint16_t backend)
+{
+	struct entry *entry = registry->by_id[backend];
+
+	return entry && entry->backend.source == BACKEND_AGENT ? entry : NULL;
+}
+
+void registry_report(struct registry *registry, uint16_t backend, const struct proto_status *status,
+	uint32_t rtt_us, uint64_t now_us)
+{
+	struct entry *entry = find_agent(registry, backend);
+
+	if (!entry)
+		return;
+	liveness_report(registry, entry, status, rtt_us, now_us);
+	finish(registry, entry, now_us);
+}
+
+/* What is left when an agent leaves a configured address: a static that nothing is known of. */
+static void become_static(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+	struct entry_service *services;
+	size_t n_services;
+
+	admission_bury(registry, entry, now_us);
+	backend->source = BACKEND_STATIC;
+	if (roster_find_services(&registry->config, entry, &services, &n_services) == 0) {
+		free(entry->services);
+		entry->services = services;
+		entry->n_services = n_services;
+		liveness_take_checks(registry, entry, now_us);
+	}
+	memset(&backend->status, 0, sizeof(backend->status));
+	backend->session_id = 0;
+	backend->challenge_us = 0;
+	backend->heartbeats_missed = 0;
+	backend->reachable = false;
+	entry->silent = false;
+	entry->was_up = false;
+	entry->need = 0;
+	entry->neigh_missed = 0;
+	entry->neigh_next_us = now_us;
+	judge_entry(registry, entry, now_us);
+	roster_mark_changed(registry, true);
+}
+
+void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us)
+{
+	struct entry *entry = find_agent(registry, backend);
+
+	if (!entry)
+		return;
+	if (entry->is_static) {
+		become_static(registry, entry, now_us);
+	} else {
+		roster_forget(registry, entry, now_us);
+		entry = NULL;
+	}
+	finish(registry, entry, now_us);
+}
+
+void registry_neighbour(struct registry *registry, const struct addr *address,
+	const struct mac *mac, uint64_t now_us)
+{
+	struct entry *entry = roster_by_address(registry, address);
+
+	if (!entry)
+		return;
+	liveness_neighbour(registry, entry, mac, now_us);
+	finish(registry, entry, now_us);
+}
+
+void registry_check_result(struct registry *registry, uint16_t backend, uint16_t check_port,
+	bool ok, const char *reason, uint64_t now_us)
+{
+	struct entry *entry = registry->by_id[backend];
+
+	if (!entry)
+		return;
+	liveness_check_result(registry, entry, check_port, ok, reason, now_us);
+	finish(registry, entry, now_us);
+}
+
+void registry_stalled(struct registry *registry, uint64_t stalled_us, uint64_t now_us)
+{
+	for (size_t i = 0; i < registry->len; i++)
+		liveness_stalled(registry->slots[i], stalled_us);
+	finish_all(registry, now_us);
+}
+
+int registry_admin(
+	struct registry *registry, const char *backend, enum backend_admin admin, uint64_t now_us)
+{
+	struct entry *entry = roster_find(registry, backend);
+	struct wish *wish;
+	struct addr address;
+
+	if ((unsigned int)admin >= BACKEND_ADMIN_N_)
+		return -EINVAL;
+	if (!entry) {
+		bool is_address = addr_parse(backend, &address) == 0;
+
+		wish = admission_wish(registry, backend, is_address ? &address : NULL);
+		if (!wish)
+			return -ENOENT;
+		wish->admin = admin;
+		return 0;
+	}
+	entry->backend.admin = admin;
+	judge_entry(registry, entry, now_us);
+	finish(registry, entry, now_us);
+	return 0;
+}
+
+int registry_weight(
+	struct registry *registry, const char *backend, uint32_t weight, uint64_t now_us)
+{
+	struct entry *entry = roster_find(registry, backend);
+	struct wish *wish;
+	struct addr address;
+
+	if (weight > UINT16_MAX)
+		return -EINVAL;
+	if (!entry) {
+		bool is_address = addr_parse(backend, &address) == 0;
+
+		wish = admission_wish(registry, backend, is_address ? &address : NULL);
+		if (!wish)
+			return -ENOENT;
+		wish->weight = weight;
+		wish->weight_set = true;
+		return 0;
+	}
+	entry->backend.weight = weight;
+	entry->backend.weight_set = true;
+	judge_entry(registry, entry, now_us);
+	finish(registry, entry, now_us);
+	return 0;
+}
+
+int registry_approve(struct registry *registry, const char *backend, bool approve, uint64_t now_us)
+{
+	struct entry *entry = roster_find(registry, backend);
+	struct wish *wish;
+	struct addr address;
+
+	if (!entry) {
+		bool is_address = addr_parse(backend, &address) == 0;
+
+		wish = admission_wish(registry, backend, is_address ? &address : NULL);
+		if (!wish)
+			return -ENOENT;
+		wish->approved = approve;
+		wish->rejected = !approve;
+		return 0;
+	}
+	if (entry->backend.source != BACKEND_AGENT)
+		return -EINVAL;
+	entry->backend.approved = approve;
+	entry->backend.rejected = !approve;
+	judge_entry(registry, entry, now_us);
+	finish(registry, entry, now_us);
+	return 0;
+}
+
+uint64_t registry_tick(struct registry *registry, uint64_t now_us)
+{
+	uint64_t next_us = REGISTRY_NEVER_US;
+
+	for (size_t i = 0; i < registry->len; i++) {
+		if (registry->due_us[i] > now_us)
+			continue;
+		liveness_run(registry, registry->slots[i], now_us);
+		schedule(registry, registry->slots[i]);
+	}
+	if (registry->rejudge || (registry->n_kept > 0 && now_us >= registry->vanish_next_us))
+		vanish_judge(registry, now_us);
+	for (size_t i = 0; i < registry->len; i++)
+		next_us = MIN(next_us, registry->due_us[i]);
+	if (registry->n_kept > 0)
+		next_us = MIN(next_us, registry->vanish_next_us);
+	return next_us;
+}
+
+/* The entry's next wish, in the order of a life: state, heartbeat, probe, checks. */
+static bool take_entry_action(struct entry *entry, struct registry_action *action)
+{
+	const struct backend *backend = &entry->backend;
+
+	if (entry->wants_state) {
+		entry->wants_state = false;
+		action->type = REGISTRY_STATE;
+		action->old_state = entry->told_state;
+		action->new_state = backend->state;
+		/* It came back before anybody asked. */
+		if (action->old_state != action->new_state)
+			return true;
+	}
+	if (entry->wants_heartbeat) {
+		entry->wants_heartbeat = false;
+		action->type = REGISTRY_HEARTBEAT;
+		/* The agent may have left since, and its address stayed as a static. */
+		if (backend->source == BACKEND_AGENT)
+			return true;
+	}
+	if (entry->wants_probe) {
+		entry->wants_probe = false;
+		action->type = REGISTRY_PROBE_NEIGH;
+		return true;
+	}
+	for (uint16_t i = 0; entry->wants_checks && i < backend->n_checks; i++) {
+		if (!(entry->wants_checks & 1u << i))
+			continue;
+		entry->wants_checks &= (uint8_t) ~(1u << i);
+		action->type = REGISTRY_RUN_CHECK;
+		action->check = i;
+		action->port = backend->checks[i].port;
+		return true;
+	}
+	return false;
+}
+
+bool registry_next_action(struct registry *registry, struct registry_action *ret_action)
+{
+	struct registry_action action = { 0 };
+
+	if (registry->changed) {
+		action.type = REGISTRY_CHANGED;
+		action.urgent = registry->changed_urgent;
+		registry->changed = false;
+		registry->changed_urgent = false;
+		*ret_action = action;
+		return true;
+	}
+	if (registry->n_forgotten > 0) {
+		const struct forgotten *gone = &registry->forgotten[registry->forgotten_first];
+
+		action.type = REGISTRY_FORGOTTEN;
+		action.backend = gone->id;
+		memcpy(action.name, gone->name, sizeof(action.name));
+		registry->forgotten_first = (registry->forgotten_first + 1) % REGISTRY_BACKENDS_MAX;
+		registry->n_forgotten--;
+		*ret_action = action;
+		return true;
+	}
+	while (registry->dirty_first) {
+		struct entry *entry = registry->dirty_first;
+
+		if (take_entry_action(entry, &action)) {
+			action.backend = entry->backend.id;
+			action.address = entry->backend.address;
+			memcpy(action.name, entry->backend.name, sizeof(action.name));
+			memcpy(action.reason, entry->backend.reason, sizeof(action.reason));
+			*ret_action = action;
+			return true;
+		}
+		registry->dirty_first = entry->next_dirty;
+		if (!registry->dirty_first)
+			registry->dirty_last = NULL;
+		entry->is_dirty = false;
+	}
+	return false;
+}
+
+size_t registry_len(const struct registry *registry)
+{
+	return registry->len;
+}
+
+const struct backend *registry_backend_at(const struct registry *registry, size_t idx)
+{
+	return idx < registry->by_name.len ? &registry->by_name.entries[idx]->backend : NULL;
+}
+
+const struct backend *registry_backend(const struct registry *registry, uint16_t id)
+{
+	return registry->by_id[id] ? &registry->by_id[id]->backend : NULL;
+}
+
+const struct backend *registry_find(const struct registry *registry, const char *name_or_address)
+{
+	const struct entry *entry = roster_find(registry, name_or_address);
+
+	return entry ? &entry->backend : NULL;
+}
+
+/* Services are known by id, so that a caller's copy will do. */
+static const struct entry_service *find_member(const struct registry *registry,
+	const struct backend *backend, const struct registry_service *service)
+{
+	const struct entry *entry = registry->by_id[backend->id];
+
+	for (size_t i = 0; entry && i < entry->n_services; i++)
+		if (registry->config.services[entry->services[i].idx].id == service->id)
+			return &entry->services[i];
+	return NULL;
+}
+
+bool registry_belongs(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service)
+{
+	return find_member(registry, backend, service) != NULL;
+}
+
+bool registry_serves(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service)
+{
+	const struct entry_service *member = find_member(registry, backend, service);
+
+	return member && judge_serves(registry, registry->by_id[backend->id], member);
+}
+
+static void restore_agent(
+	struct registry *registry, struct entry *entry, const struct backend *kept, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+
+	memcpy(backend->vips, kept->vips, sizeof(backend->vips));
+	backend->status = kept->status;
+	backend->challenge_us = kept->challenge_us;
+	backend->session_id = kept->session_id;
+	backend->heard_us = kept->heard_us;
+	backend->approved = kept->approved;
+	backend->rejected = kept->rejected;
+	backend->next_heartbeat_us = now_us;
+	snprintf(entry->agent_name, sizeof(entry->agent_name), "%s", kept->name);
+	entry->need = kept->state == BACKEND_PENDING ? 1 : 0;
+	entry->silent = kept->state == BACKEND_DOWN;
+	entry->alive_us = now_us;
+}
+
+int registry_restore(struct registry *registry, const struct backend *kept, uint64_t now_us)
+{
+	struct entry *entry;
+	struct backend *backend;
+
+	if (kept->id == 0 || kept->name[0] == '\0' || kept->address.family == AF_UNSPEC ||
+		(unsigned int)kept->state >= BACKEND_STATE_N_ ||
+		kept->status.n_vips > PROTO_VIPS_MAX)
+		return -EINVAL;
+	if (registry->by_id[kept->id] || roster_by_name(registry, kept->name) ||
+		roster_by_address(registry, &kept->address))
+		return -EEXIST;
+	if (registry->len == REGISTRY_BACKENDS_MAX)
+		return -ENOSPC;
+	entry = roster_entry_new(kept->name, &kept->address, kept->source, now_us);
+	if (!entry)
+		return -ENOMEM;
+	backend = &entry->backend;
+	backend->id = kept->id;
+	backend->mac = kept->mac;
+	backend->state = kept->state;
+	backend->since_us = kept->since_us;
+	backend->admin = kept->admin;
+	backend->weight = kept->weight;
+	backend->weight_set = kept->weight_set;
+	backend->restored = true;
+	backend->kept = kept->kept && kept->state == BACKEND_DOWN;
+	registry->n_kept += backend->kept;
+	/* The words of a silence stay; those of being kept are found anew. */
+	if (!backend->kept)
+		memcpy(backend->reason, kept->reason, sizeof(backend->reason));
+	entry->was_up = kept->state != BACKEND_PENDING;
+	entry->is_static = kept->source == BACKEND_STATIC;
+	entry->silent = backend->kept;
+	entry->drain_started_us = kept->since_us;
+	if (kept->source == BACKEND_AGENT)
+		restore_agent(registry, entry, kept, now_us);
+	roster_add(registry, entry);
+	return 0;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Takes a configuration whole: `real-server` lines become statics, one for each address; services,
+ * checks and agents' membership are found anew. Everything that can fail is done before the first
+ * change.
+ */
+#include "lb/registry_internal.h"
+
+#define WHY(...) ((void)snprintf(ret_why, REGISTRY_REASON_BYTES, __VA_ARGS__))
+
+/* All lines of one address. */
+struct group {
+	struct registry_static static_;
+	bool name_given;
+	struct entry *fresh; /* to be added; NULL: there is one of this address */
+};
+
+struct plan {
+	struct group *groups; /* in the order of addresses */
+	size_t n_groups;
+	bool *keeping;
+	struct vanish_tally *tallies;
+};
+
+static void plan_clear(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_groups; i++)
+		roster_entry_free(plan->groups[i].fresh);
+	free(plan->groups);
+	free(plan->keeping);
+	free(plan->tallies);
+}
+
+static int compare_statics(const void *a, const void *b)
+{
+	const struct group *left = a, *right = b;
+
+	return addr_compare(&left->static_.address, &right->static_.address);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A second line of the same address: what one leaves open the other may say. */
+static int merge_group(struct group *group, const struct group *other, char *ret_why)
+{
+	struct registry_static *into = &group->static_;
+	const struct registry_static *from = &other->static_;
+	char text[ADDR_STRLEN];
+
+	addr_format(&into->address, text);
+	if (group->name_given && other->name_given && !streq(into->name, from->name)) {
+		WHY("real-server %s has two names, %s and %s", text, into->name, from->name);
+		return -EINVAL;
+	}
+	if (!mac_is_zero(&into->mac) && !mac_is_zero(&from->mac) &&
+		!mac_equal(&into->mac, &from->mac)) {
+		WHY("real-server %s has two MAC addresses", text);
+		return -EINVAL;
+	}
+	if (into->weight != from->weight) {
+		WHY("real-server %s has two weights, %u and %u", text, into->weight, from->weight);
+		return -EINVAL;
+	}
+	if (other->name_given) {
+		memcpy(into->name, from->name, sizeof(into->name));
+		group->name_given = true;
+	}
+	if (mac_is_zero(&into->mac))
+		into->mac = from->mac;
+	into->no_check &= from->no_check;
+	return 0;
+}
+
+static int merge_groups(struct plan *plan, char *ret_why)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < plan->n_groups; i++) {
+		int r;
+
+		if (len == 0 ||
+			!addr_equal(&plan->groups[len - 1].static_.address,
+				&plan->groups[i].static_.address)) {
+			plan->groups[len++] = plan->groups[i];
+			continue;
+		}
+		r = merge_group(&plan->groups[len - 1], &plan->groups[i], ret_why);
+		if (r < 0)
+			return r;
+	}
+	plan->n_groups = len;
+	return 0;
+}
+
+static int names_are_unique(const struct plan *plan, char *ret_why)
+{
+	_cleanup_free_ const char **names = calloc(plan->n_groups + 1, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_groups; i++)
+		names[i] = plan->groups[i].static_.name;
+	qsort(names, plan->n_groups, sizeof(*names), compare_names);
+	for (size_t i = 1; i < plan->n_groups; i++) {
+		if (!streq(names[i - 1], names[i]))
+			continue;
+		WHY("two real-servers with different addresses have the name %s", names[i]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int collect_groups(const struct registry_config *config, struct plan *plan, char *ret_why)
+{
+	int r;
+
+	plan->groups = calloc(config->n_statics + 1, sizeof(*plan->groups));
+	if (!plan->groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_statics; i++) {
+		struct group *group = &plan->groups[plan->n_groups++];
+		char text[ADDR_STRLEN];
+
+		group->static_ = config->statics[i];
+		addr_format(&group->static_.address, text);
+		group->name_given = !streq(group->static_.name, text);
+		if (admission_on_link(config, &group->static_.address))
+			continue;
+		WHY("real-server %s is not on the backend interface's link", text);
+		return -EINVAL;
+	}
+	qsort(plan->groups, plan->n_groups, sizeof(*plan->groups), compare_statics);
+	r = merge_groups(plan, ret_why);
+	return r < 0 ? r : names_are_unique(plan, ret_why);
+}
+
+static const struct group *find_group(const struct plan *plan, const struct addr *address)
+{
+	const struct group key = { .static_.address = *address };
+
+	return bsearch(&key, plan->groups, plan->n_groups, sizeof(key), compare_statics);
+}
+
+/* A name of the configuration that an agent with another address bears. */
+static int names_are_free(const struct registry *registry, const struct plan *plan, char *ret_why)
+{
+	for (size_t i = 0; i < plan->n_groups; i++) {
+		const struct registry_static *static_ = &plan->groups[i].static_;
+		const struct entry *entry = roster_by_name(registry, static_->name);
+		char text[ADDR_STRLEN];
+
+		if (!entry || addr_equal(&entry->backend.address, &static_->address) ||
+			entry->backend.source == BACKEND_STATIC)
+			continue;
+		WHY("the name %s of a real-server belongs to the agent at %s", static_->name,
+			addr_format(&entry->backend.address, text));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Statics that the new configuration no longer has, and that are no agents. */
+static size_t count_leaving(const struct registry *registry, const struct plan *plan)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < registry->len; i++)
+		len += registry->slots[i]->backend.source == BACKEND_STATIC &&
+			!find_group(plan, &registry->slots[i]->backend.address);
+	return len;
+}
+
+static int make_entries(const struct registry *registry, struct plan *plan, uint64_t now_us)
+{
+	size_t n_fresh = 0;
+
+	for (size_t i = 0; i < plan->n_groups; i++) {
+		struct group *group = &plan->groups[i];
+
+		if (roster_by_address(registry, &group->static_.address))
+			continue;
+		group->fresh = roster_entry_new(
+			group->static_.name, &group->static_.address, BACKEND_STATIC, now_us);
+		if (!group->fresh)
+			return -ENOMEM;
+		group->fresh->is_static = true;
+		n_fresh++;
+	}
+	if (registry->len - count_leaving(registry, plan) + n_fresh > REGISTRY_BACKENDS_MAX)
+		return -ENOSPC;
+	return 0;
+}
+
+static int find_next_services(
+	const struct registry_config *config, struct entry *entry, bool is_static)
+{
+	bool was_static = entry->is_static;
+	int r;
+
+	free(TAKE_PTR(entry->next_services));
+	entry->is_static = is_static;
+	r = roster_find_services(config, entry, &entry->next_services, &entry->n_next_services);
+	entry->is_static = was_static;
+	return r;
+}
+
+static int plan_make(const struct registry *registry, const struct registry_config *config,
+	uint64_t now_us, struct plan *plan, char *ret_why)
+{
+	int r = collect_groups(config, plan, ret_why);
+
+	if (r == 0)
+		r = names_are_free(registry, plan, ret_why);
+	if (r == 0)
+		r = make_entries(registry, plan, now_us);
+	for (size_t i = 0; r == 0 && i < plan->n_groups; i++)
+		if (plan->groups[i].fresh)
+			r = find_next_services(config, plan->groups[i].fresh, true);
+	for (size_t i = 0; r == 0 && i < registry->len; i++) {
+		struct entry *entry = registry->slots[i];
+
+		r = find_next_services(
+			config, entry, find_group(plan, &entry->backend.address) != NULL);
+	}
+	if (r == -ENOSPC)
+		WHY("more than %u backends", REGISTRY_BACKENDS_MAX);
+	if (r < 0)
+		return r;
+	plan->keeping = calloc(config->n_services + 1, sizeof(*plan->keeping));
+	plan->tallies = calloc(config->n_services + 1, sizeof(*plan->tallies));
+	return plan->keeping && plan->tallies ? 0 : -ENOMEM;
+}
+
+/* A service that was keeping goes on where it has the same id. */
+static void carry_keeping(
+	const struct registry *registry, const struct registry_config *config, struct plan *plan)
+{
+	for (size_t i = 0; registry->configured && i < config->n_services; i++)
+		for (size_t k = 0; registry->n_kept && k < registry->config.n_services; k++)
+			if (registry->config.services[k].id == config->services[i].id)
+				plan->keeping[i] = registry->keeping[k];
+}
+
+static void remove_leaving(struct registry *registry, const struct plan *plan, uint64_t now_us)
+{
+	for (size_t i = registry->len; i-- > 0;) {
+		struct entry *entry = registry->slots[i];
+
+		if (find_group(plan, &entry->backend.address))
+			continue;
+		if (entry->backend.source == BACKEND_STATIC) {
+			roster_forget(registry, entry, now_us);
+			continue;
+		}
+		entry->is_static = false;
+		entry->given_mac = (struct mac){ 0 };
+	}
+}
+
+/* The line's words over what is there; a verb's weight and an agent's own stay. */
+static void take_static(struct registry *registry, struct entry *entry, const struct group *group)
+{
+	const struct registry_static *static_ = &group->static_;
+	struct backend *backend = &entry->backend;
+
+	entry->is_static = true;
+	entry->no_check = static_->no_check;
+	entry->name_given = group->name_given;
+	entry->given_mac = static_->mac;
+	if (!mac_is_zero(&static_->mac) && !mac_equal(&static_->mac, &backend->mac)) {
+		backend->mac = static_->mac;
+		roster_mark_changed(registry, true);
+	}
+	if (backend->source == BACKEND_STATIC && !backend->weight_set)
+		backend->weight = static_->weight;
+	if (backend->source == BACKEND_AGENT)
+		backend->approved = true;
+}
+
+/*
+ * Names may have changed places, so those that change give their old one up first. A name of
+ * three bytes beyond any address or legal name cannot collide.
+ */
+static void rename_statics(struct registry *registry, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_groups; i++) {
+		const struct registry_static *static_ = &plan->groups[i].static_;
+		struct entry *entry = roster_by_address(registry, &static_->address);
+		char place[REGISTRY_NAME_BYTES];
+
+		if (!entry || streq(entry->backend.name, static_->name) ||
+			(entry->backend.source == BACKEND_AGENT && !plan->groups[i].name_given))
+			continue;
+		snprintf(place, sizeof(place), "\x7f %u", entry->backend.id);
+		roster_rename(registry, entry, place);
+	}
+	for (size_t i = 0; i < plan->n_groups; i++) {
+		const struct registry_static *static_ = &plan->groups[i].static_;
+		struct entry *entry = roster_by_address(registry, &static_->address);
+
+		if (entry && entry->backend.name[0] == '\x7f')
+			roster_rename(registry, entry, static_->name);
+	}
+}
+
+static void take_groups(struct registry *registry, struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_groups; i++) {
+		struct group *group = &plan->groups[i];
+		struct entry *entry = roster_by_address(registry, &group->static_.address);
+
+		if (!entry) {
+			entry = TAKE_PTR(group->fresh);
+			roster_add(registry, entry);
+			take_static(registry, entry, group);
+			admission_recall(registry, entry);
+			continue;
+		}
+		take_static(registry, entry, group);
+	}
+}
+
+static void take_services(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	free(entry->services);
+	entry->services = TAKE_PTR(entry->next_services);
+	entry->n_services = entry->n_next_services;
+	liveness_take_checks(registry, entry, now_us);
+	/* One that was up before a restart is taken to be there until the kernel says otherwise. */
+	if (entry->backend.source == BACKEND_STATIC && entry->backend.restored) {
+		entry->backend.restored = false;
+		entry->backend.reachable =
+			entry->was_up && !entry->silent && !mac_is_zero(&entry->backend.mac);
+	}
+	entry->neigh_next_us = MIN(entry->neigh_next_us, now_us);
+}
+
+int statics_configure(struct registry *registry, const struct registry_config *config,
+	uint64_t now_us, char *ret_why)
+{
+	_cleanup_(plan_clear) struct plan plan = { 0 };
+	int r;
+
+	ret_why[0] = '\0';
+	r = plan_make(registry, config, now_us, &plan, ret_why);
+	if (r < 0)
+		return r;
+	carry_keeping(registry, config, &plan);
+	remove_leaving(registry, &plan, now_us);
+	rename_statics(registry, &plan);
+	take_groups(registry, &plan);
+	free(registry->keeping);
+	free(registry->tallies);
+	registry->keeping = TAKE_PTR(plan.keeping);
+	registry->tallies = TAKE_PTR(plan.tallies);
+	registry->config = *config;
+	registry->configured = true;
+	for (size_t i = 0; i < registry->len; i++)
+		take_services(registry, registry->slots[i], now_us);
+	for (size_t i = 0; i < registry->len; i++)
+		judge_entry(registry, registry->slots[i], now_us);
+	roster_mark_changed(registry, true);
+	registry->rejudge = true;
+	return 0;
+}

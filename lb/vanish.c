@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * When most of a virtual server's backends fall silent at once, the fault is more likely between
+ * them and the balancer than in all of them: they are kept in its tables. Announced failures and
+ * failed checks do not count: those backends spoke.
+ *
+ * Silences of one moment are found one after the other, as far apart as heartbeats are. So
+ * backends whose heartbeats are overdue are counted with the silent ones: the first to be found
+ * is kept from the start, instead of leaving the table and coming back.
+ */
+#include "lb/registry_internal.h"
+
+/* How often it is asked whether enough have come back. */
+#define VANISH_AGAIN_US (100 * US_PER_MS)
+
+static bool vanished_now(
+	const struct registry *registry, const struct entry *entry, uint64_t now_us)
+{
+	return entry->silent && entry->vanished_us != REGISTRY_NEVER_US &&
+		entry->backend.state == BACKEND_DOWN &&
+		now_us <= entry->vanished_us + liveness_window_us(registry, entry);
+}
+
+static void count(const struct registry *registry, struct vanish_tally *tallies, uint64_t now_us)
+{
+	for (size_t i = 0; i < registry->len; i++) {
+		const struct entry *entry = registry->slots[i];
+		bool silent = entry->backend.kept || vanished_now(registry, entry, now_us);
+		bool up = entry->backend.state == BACKEND_UP;
+		bool overdue = up && liveness_is_suspect(registry, entry, now_us);
+
+		if (!silent && !up)
+			continue;
+		for (size_t k = 0; k < entry->n_services; k++) {
+			struct vanish_tally *tally = &tallies[entry->services[k].idx];
+
+			if (up && !judge_serves(registry, entry, &entry->services[k]))
+				continue;
+			tally->silent += silent;
+			tally->overdue += overdue;
+			tally->left += up && !overdue;
+		}
+	}
+}
+
+static bool is_kept_somewhere(const struct registry *registry, const struct entry *entry)
+{
+	for (size_t i = 0; i < entry->n_services; i++)
+		if (registry->keeping[entry->services[i].idx])
+			return true;
+	return false;
+}
+
+static void settle_entry(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+	bool candidate = backend->kept || vanished_now(registry, entry, now_us);
+	bool keep = candidate && is_kept_somewhere(registry, entry);
+
+	if (keep == backend->kept)
+		return;
+	backend->kept = keep;
+	registry->n_kept += keep ? 1 : (size_t)-1;
+	/* Let go, it is down like any other, and its silence is no news any more. */
+	if (!keep)
+		entry->vanished_us = REGISTRY_NEVER_US;
+	judge_entry(registry, entry, now_us);
+}
+
+void vanish_judge(struct registry *registry, uint64_t now_us)
+{
+	struct vanish_tally *tallies = registry->tallies;
+
+	if (!registry->configured)
+		return;
+	registry->rejudge = false;
+	registry->vanish_next_us = now_us + VANISH_AGAIN_US;
+	memset(tallies, 0, registry->config.n_services * sizeof(*tallies));
+	count(registry, tallies, now_us);
+	for (size_t i = 0; i < registry->config.n_services; i++) {
+		const struct vanish_tally *tally = &tallies[i];
+		uint32_t lost = tally->silent + tally->overdue;
+
+		if (registry->config.services[i].drop_on_all_down || tally->silent == 0)
+			registry->keeping[i] = false;
+		else if (registry->keeping[i])
+			registry->keeping[i] = tally->left <= lost;
+		else
+			registry->keeping[i] = lost > tally->left;
+	}
+	for (size_t i = 0; i < registry->len; i++)
+		settle_entry(registry, registry->slots[i], now_us);
+	registry->rejudge = false;
+}
