@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Netlink → struct host: one full dump, and an event socket that says "something changed". Parsers
- * of single messages are separate functions for the fuzzer.
+ * Netlink → struct host: one full dump, and the route by which a balancer is reached. Parsers of
+ * single messages are separate functions for the fuzzer.
  */
 #pragma once
 
@@ -10,11 +10,20 @@
 #include "agent/host.h"
 #include "common/nl.h"
 
-/* Dumps links and addresses and reads conf/all. 0 or negative errno; `*ret_host` only on 0. */
+/*
+ * Dumps links and addresses (`nl` is a NETLINK_ROUTE socket) and reads conf/all. 0; -E2BIG: more
+ * than HOST_LINKS_MAX interfaces or HOST_ADDRESSES_MAX addresses; another negative errno.
+ * `*ret_host` only on 0, to be cleared by the caller.
+ */
 int observe_host(struct nl *nl, struct host *ret_host);
-/* RTM_NEWLINK / RTM_NEWADDR: 0, -EBADMSG (malformed), -ENODATA (not of interest). */
+/*
+ * RTM_NEWLINK / RTM_NEWADDR: 0, -EBADMSG (malformed), -ENODATA (not of interest). The message
+ * itself must be whole (mnl_nlmsg_ok); its attributes may be anything.
+ */
 int observe_parse_link(const struct nlmsghdr *message, struct host_link *ret_link);
 int observe_parse_address(const struct nlmsghdr *message, struct host_address *ret_address);
+int observe_parse_route(
+	const struct nlmsghdr *message, struct addr *ret_source, unsigned int *ret_ifindex);
 /* Source address and device of the route to `destination`. 0, -ENETUNREACH, negative errno. */
 int observe_route(struct nl *nl, const struct addr *destination, struct addr *ret_source,
 	unsigned int *ret_ifindex);

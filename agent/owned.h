@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * DIR/owned.json: what the agent changed on this host, kept over crashes. Written by rename, so
+ * that a reader meets the old state or the new one; not synced, because the runtime directory
+ * lives no longer than the kernel state that it describes. A file of another boot or another
+ * network namespace says nothing about this host and is ignored.
+ */
+#pragma once
+
+#include "agent/host.h"
+
+#define OWNED_FILE_NAME      "owned.json"
+#define OWNED_IDENTITY_BYTES 64u
+#define OWNED_FILE_MAX_BYTES (1024u * 1024u)
+
+/* Boot and network namespace of the caller as text. 0 or negative errno. */
+int owned_identity(char ret_identity[OWNED_IDENTITY_BYTES]);
+/*
+ * Reads the file of this identity into `ret_owned`; without one, or with one of another identity,
+ * it becomes empty. 0; -EBADMSG: damaged (written by nobody of ours); another negative errno.
+ */
+int owned_load(const char *directory, const char *identity, struct host_owned *ret_owned);
+/* 0 or negative errno; on an error the old file stands. */
+int owned_store(const char *directory, const char *identity, const struct host_owned *owned);
+/* Removes the file; 0 also when there is none. */
+int owned_remove(const char *directory);
+/* The same on text in memory, for the fuzzer. */
+int owned_parse(
+	const char *text, size_t size_bytes, const char *identity, struct host_owned *ret_owned);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* owned.json as it might stand in the runtime directory. */
+#include "agent/owned.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_free_ struct host_owned *owned = calloc(1, sizeof(*owned));
+
+	if (!owned || owned_parse((const char *)data, size, "boot/1", owned) < 0)
+		return 0;
+	if (owned->n_originals > HOST_LINKS_MAX || owned->n_added > HOST_VIPS_MAX)
+		abort();
+	return 0;
+}

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * observe.c and apply.c against the running kernel, in a network namespace of the test's own: one
+ * veth pair and lo. Skipped where namespaces may not be made.
+ */
+#include "agent/apply.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/if_addr.h>
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#include "agent/observe.h"
+#include "agent/owned.h"
+
+#define TEST_UID 61001
+
+struct fixture {
+	char directory[64];
+	struct nl_sock *socket;
+	struct nl *nl;
+	struct apply *apply;
+	struct host host;
+	struct host_wish wish;
+	struct plan plan;
+	char why[APPLY_WHY_BYTES];
+};
+
+static struct addr addr(const char *text)
+{
+	struct addr parsed;
+
+	assert_int_equal(addr_parse(text, &parsed), 0);
+	return parsed;
+}
+
+static void set_up_interface(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { 0 };
+
+	assert_true(fd >= 0);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	request.ifr_flags = IFF_UP | IFF_RUNNING;
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+	close(fd);
+}
+
+static void write_sysctl(const char *interface, const char *setting, const char *value)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", interface, setting);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, value, strlen(value)), (ssize_t)strlen(value));
+	close(fd);
+}
+
+static void add_foreign(struct fixture *f, const char *interface, const char *text, int prefix_len)
+{
+	struct rtnl_addr *address = rtnl_addr_alloc();
+	struct addr value = addr(text);
+	struct nl_addr *local = nl_addr_build(value.family, value.bytes, addr_size_bytes(&value));
+
+	nl_addr_set_prefixlen(local, prefix_len);
+	rtnl_addr_set_ifindex(address, (int)if_nametoindex(interface));
+	assert_int_equal(rtnl_addr_set_local(address, local), 0);
+	assert_int_equal(rtnl_addr_add(f->socket, address, NLM_F_CREATE | NLM_F_EXCL), 0);
+	nl_addr_put(local);
+	rtnl_addr_put(address);
+}
+
+static void observe(struct fixture *f)
+{
+	host_clear(&f->host);
+	assert_int_equal(observe_host(f->nl, &f->host), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("no network namespace may be made here: %s\n", strerror(errno));
+		*state = NULL;
+		free(f);
+		return 0;
+	}
+	strcpy(f->directory, "/tmp/dsr-test-apply.XXXXXX");
+	assert_non_null(mkdtemp(f->directory));
+	assert_int_equal(chmod(f->directory, 0777), 0);
+	f->socket = nl_socket_alloc();
+	assert_int_equal(nl_connect(f->socket, NETLINK_ROUTE), 0);
+	assert_int_equal(rtnl_link_veth_add(f->socket, "eth0", "peer0", getpid()), 0);
+	set_up_interface("lo");
+	set_up_interface("eth0");
+	set_up_interface("peer0");
+	add_foreign(f, "eth0", "192.0.2.11", 24);
+	assert_int_equal(nl_open(NETLINK_ROUTE, &f->nl), 0);
+	assert_int_equal(apply_new(f->directory, &f->apply), 0);
+	f->wish.loopback_ifindex = if_nametoindex("lo");
+	strcpy(f->wish.loopback, "lo");
+	f->wish.vips[0] = addr("198.51.100.10");
+	f->wish.vips[1] = addr("198.51.100.11");
+	f->wish.vips[2] = addr("2001:db8::10");
+	f->wish.n_vips = 3;
+	observe(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!f)
+		return 0;
+	plan_clear(&f->plan);
+	host_clear(&f->host);
+	apply_free(f->apply);
+	nl_free(f->nl);
+	nl_socket_free(f->socket);
+	owned_remove(f->directory);
+	assert_int_equal(rmdir(f->directory), 0);
+	free(f);
+	return 0;
+}
+
+static struct fixture *fixture(void **state)
+{
+	if (!*state)
+		skip();
+	return *state;
+}
+
+static int serve(struct fixture *f)
+{
+	plan_clear(&f->plan);
+	assert_int_equal(plan_serve(&f->host, &f->wish, apply_owned(f->apply), &f->plan), 0);
+	return apply_plan(f->apply, &f->host, &f->wish, &f->plan, f->why);
+}
+
+static void withdraw(struct fixture *f)
+{
+	observe(f);
+	plan_clear(&f->plan);
+	assert_int_equal(plan_withdraw(&f->host, apply_owned(f->apply), &f->plan), 0);
+	assert_int_equal(apply_plan(f->apply, &f->host, NULL, &f->plan, f->why), 0);
+	assert_int_equal(apply_forget(f->apply), 0);
+}
+
+static void expect_arp(struct fixture *f, const char *name, uint32_t ignore, uint32_t announce)
+{
+	const struct host_link *link = host_link_by_name(&f->host, name);
+
+	assert_non_null(link);
+	assert_true(link->has_inet);
+	assert_int_equal(link->arp_ignore, ignore);
+	assert_int_equal(link->arp_announce, announce);
+}
+
+static void expect_well(struct fixture *f)
+{
+	char reason[PLAN_REASON_BYTES];
+	bool present, silent;
+
+	observe(f);
+	ARRAY_FOREACH (vip, f->wish.vips, f->wish.n_vips) {
+		plan_verify(&f->host, &f->wish, vip, &present, &silent, reason);
+		assert_string_equal(reason, "");
+		assert_true(present && silent);
+	}
+	assert_int_equal(serve(f), 0);
+	assert_int_equal(f->plan.n_ops, 0);
+}
+
+/* The host as text, for comparison; the caller frees it. */
+static char *describe(struct fixture *f)
+{
+	char text[ADDR_STRLEN];
+	char *description = NULL;
+	size_t size_bytes;
+	FILE *stream = open_memstream(&description, &size_bytes);
+
+	assert_non_null(stream);
+	observe(f);
+	ARRAY_FOREACH (link, f->host.links, f->host.n_links)
+		fprintf(stream, "%u %s %u %u\n", link->ifindex, link->name, link->arp_ignore,
+			link->arp_announce);
+	ARRAY_FOREACH (address, f->host.addresses, f->host.n_addresses) {
+		/* Kernel-made link-local addresses lose "tentative" in their own time. */
+		if (addr_is_link_local6(&address->addr))
+			continue;
+		fprintf(stream, "%u %s/%u %x %u %s\n", address->ifindex,
+			addr_format(&address->addr, text), address->prefix_len, address->flags,
+			address->scope, address->label);
+	}
+	fclose(stream);
+	return description;
+}
+
+static void observe_sees_links_and_addresses(void **state)
+{
+	struct fixture *f = fixture(state);
+	const struct host_link *lo = host_link_by_name(&f->host, "lo");
+	const struct host_link *eth0 = host_link_by_name(&f->host, "eth0");
+	struct addr real_ip = addr("192.0.2.11");
+	bool found = false;
+
+	assert_true(lo && eth0);
+	assert_true(lo->up && !lo->arp);
+	assert_true(eth0->up && eth0->arp && eth0->has_inet && !mac_is_zero(&eth0->mac));
+	ARRAY_FOREACH (address, f->host.addresses, f->host.n_addresses) {
+		if (addr_equal(&address->addr, &real_ip))
+			found = address->ifindex == eth0->ifindex && address->prefix_len == 24 &&
+				streq(address->label, "eth0");
+	}
+	assert_true(found);
+	write_sysctl("all", "arp_ignore", "-1");
+	write_sysctl("all", "arp_announce", "3");
+	write_sysctl("eth0", "arp_ignore", "2147483647");
+	observe(f);
+	assert_int_equal(f->host.all_arp_ignore, UINT32_MAX);
+	assert_int_equal(f->host.all_arp_announce, 3);
+	expect_arp(f, "eth0", INT32_MAX, 0);
+}
+
+static void observe_finds_the_route(void **state)
+{
+	struct fixture *f = fixture(state);
+	struct addr real_ip = addr("192.0.2.11");
+	struct addr balancer = addr("192.0.2.2");
+	struct addr elsewhere = addr("203.0.113.1");
+	struct addr ourselves = addr("127.0.0.1");
+	struct addr source;
+	unsigned int ifindex;
+
+	assert_int_equal(observe_route(f->nl, &balancer, &source, &ifindex), 0);
+	assert_true(addr_equal(&source, &real_ip));
+	assert_int_equal(ifindex, host_link_by_name(&f->host, "eth0")->ifindex);
+	assert_int_equal(observe_route(f->nl, &elsewhere, &source, &ifindex), -ENETUNREACH);
+	assert_int_equal(observe_route(f->nl, &ourselves, &source, &ifindex), -ENETUNREACH);
+}
+
+static void apply_silences_then_adds(void **state)
+{
+	struct fixture *f = fixture(state);
+	const struct host_address *address;
+
+	assert_int_equal(serve(f), 0);
+	expect_well(f);
+	expect_arp(f, "eth0", 1, 2);
+	expect_arp(f, "peer0", 1, 2);
+	expect_arp(f, "lo", 0, 0);
+	address = host_vip(&f->host, f->wish.loopback_ifindex, &f->wish.vips[0]);
+	assert_string_equal(address->label, "lo:1");
+	address = host_vip(&f->host, f->wish.loopback_ifindex, &f->wish.vips[1]);
+	assert_string_equal(address->label, "lo:2");
+	address = host_vip(&f->host, f->wish.loopback_ifindex, &f->wish.vips[2]);
+	assert_true(address->flags & IFA_F_NODAD);
+	assert_true(address->flags & IFA_F_DEPRECATED); /* preferred_lft 0 */
+	assert_true(address->flags & IFA_F_PERMANENT);
+	assert_false(address->flags & IFA_F_TENTATIVE);
+}
+
+static void apply_leaves_the_host_as_it_was(void **state)
+{
+	struct fixture *f = fixture(state);
+	char *before, *after;
+
+	write_sysctl("eth0", "arp_ignore", "8");
+	write_sysctl("eth0", "arp_announce", "-7");
+	write_sysctl("peer0", "arp_ignore", "2");
+	add_foreign(f, "lo", "198.51.100.11", 32);
+	add_foreign(f, "lo", "203.0.113.5", 32);
+	before = describe(f);
+	assert_int_equal(serve(f), 0);
+	expect_well(f);
+	expect_arp(f, "peer0", 2, 2);
+	withdraw(f);
+	after = describe(f);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+static void apply_adopts_after_a_crash(void **state)
+{
+	struct fixture *f = fixture(state);
+	char *before = describe(f);
+	char *after;
+
+	assert_int_equal(serve(f), 0);
+	apply_free(f->apply);
+	f->apply = NULL;
+	assert_int_equal(apply_new(f->directory, &f->apply), 0);
+	assert_int_equal(apply_owned(f->apply)->n_added, 3);
+	assert_int_equal(apply_owned(f->apply)->n_originals, 2);
+	expect_well(f);
+	/* Repaired after the crash: the value of the others is no original. */
+	write_sysctl("eth0", "arp_ignore", "5");
+	observe(f);
+	assert_int_equal(serve(f), 0);
+	expect_well(f);
+	withdraw(f);
+	after = describe(f);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+static void apply_disowns_what_others_added_first(void **state)
+{
+	struct fixture *f = fixture(state);
+	struct addr vip = addr("198.51.100.10");
+
+	add_foreign(f, "lo", "198.51.100.10", 32); /* after we looked */
+	assert_int_equal(serve(f), 0);
+	assert_int_equal(apply_owned(f->apply)->n_added, 2);
+	withdraw(f);
+	observe(f);
+	assert_non_null(host_vip(&f->host, f->wish.loopback_ifindex, &vip));
+}
+
+static void rename_or_delete(struct fixture *f, const char *name, const char *new_name)
+{
+	struct rtnl_link *link = rtnl_link_alloc();
+	struct rtnl_link *changes = rtnl_link_alloc();
+
+	rtnl_link_set_ifindex(link, (int)if_nametoindex(name));
+	if (new_name) {
+		rtnl_link_set_name(changes, new_name);
+		assert_int_equal(rtnl_link_change(f->socket, link, changes, 0), 0);
+	} else {
+		assert_int_equal(rtnl_link_delete(f->socket, link), 0);
+	}
+	rtnl_link_put(link);
+	rtnl_link_put(changes);
+}
+
+static void apply_follows_interfaces(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	assert_int_equal(serve(f), 0);
+	rename_or_delete(f, "peer0", "lan0");
+	expect_well(f);
+	expect_arp(f, "lan0", 1, 2);
+	rename_or_delete(f, "eth0", NULL);
+	assert_int_equal(rtnl_link_veth_add(f->socket, "eth0", "peer0", getpid()), 0);
+	observe(f);
+	expect_arp(f, "eth0", 0, 0);
+	assert_int_equal(serve(f), 0);
+	expect_well(f);
+	expect_arp(f, "eth0", 1, 2);
+	/* The originals of the two that went are forgotten. */
+	assert_int_equal(apply_owned(f->apply)->n_originals, 2);
+	withdraw(f);
+	observe(f);
+	expect_arp(f, "eth0", 0, 0);
+}
+
+static void apply_forgives_an_interface_that_went(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	rename_or_delete(f, "eth0", NULL); /* after we looked */
+	assert_int_equal(serve(f), 0);
+	expect_well(f);
+}
+
+static void apply_ignores_the_file_of_another_host(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	assert_int_equal(serve(f), 0);
+	apply_free(f->apply);
+	f->apply = NULL;
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(apply_new(f->directory, &f->apply), 0);
+	assert_int_equal(apply_owned(f->apply)->n_added, 0);
+	assert_int_equal(apply_owned(f->apply)->n_originals, 0);
+}
+
+static void apply_refuses_a_damaged_file(void **state)
+{
+	struct fixture *f = fixture(state);
+	struct apply *apply;
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/" OWNED_FILE_NAME, f->directory);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs("{\"schema\": 1, \"identity\"", file);
+	fclose(file);
+	assert_int_equal(apply_new(f->directory, &apply), -EBADMSG);
+}
+
+/* Another user, /proc/sys read-only, and of all capabilities only `capabilities` (a mask). */
+static void become_service(uint32_t capabilities)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { { capabilities, capabilities, 0 }, { 0, 0, 0 } };
+
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL), 0);
+	assert_int_equal(mount(NULL, "/proc/sys", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
+	assert_int_equal(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), 0);
+	assert_int_equal(setresgid(TEST_UID, TEST_UID, TEST_UID), 0);
+	assert_int_equal(setresuid(TEST_UID, TEST_UID, TEST_UID), 0);
+	assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
+/* Runs `body` as the service; its exit status is 0 when it returned true. */
+static bool as_service(struct fixture *f, uint32_t capabilities, bool (*body)(struct fixture *f))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		become_service(capabilities);
+		_exit(body(f) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool serve_and_withdraw(struct fixture *f)
+{
+	if (apply_new(f->directory, &f->apply) < 0 || nl_open(NETLINK_ROUTE, &f->nl) < 0)
+		return false;
+	observe(f);
+	if (serve(f) < 0)
+		return false;
+	expect_well(f);
+	withdraw(f);
+	return true;
+}
+
+static bool serve_is_refused(struct fixture *f)
+{
+	if (apply_new(f->directory, &f->apply) < 0 || nl_open(NETLINK_ROUTE, &f->nl) < 0)
+		return false;
+	observe(f);
+	return serve(f) == -EPERM && strstr(f->why, "cannot set arp_ignore 1, arp_announce 2 on ");
+}
+
+static void apply_needs_net_admin_and_nothing_else(void **state)
+{
+	struct fixture *f = fixture(state);
+	char *before = describe(f);
+	char *after;
+
+	assert_true(as_service(f, UINT32_C(1) << CAP_NET_ADMIN, serve_and_withdraw));
+	after = describe(f);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+static void apply_says_what_it_may_not_do(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	assert_true(as_service(f, 0, serve_is_refused));
+}
+
+#define fact(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fact(observe_sees_links_and_addresses),
+		fact(observe_finds_the_route),
+		fact(apply_silences_then_adds),
+		fact(apply_leaves_the_host_as_it_was),
+		fact(apply_adopts_after_a_crash),
+		fact(apply_disowns_what_others_added_first),
+		fact(apply_follows_interfaces),
+		fact(apply_forgives_an_interface_that_went),
+		fact(apply_ignores_the_file_of_another_host),
+		fact(apply_refuses_a_damaged_file),
+		fact(apply_needs_net_admin_and_nothing_else),
+		fact(apply_says_what_it_may_not_do),
+	};
+
+	return cmocka_run_group_tests_name("agent/apply", tests, NULL, NULL);
+}
