@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs of dsr-lb, each a request to the daemon. All looking verbs but `explain`, `flows` and
+ * `ready` show parts of one document, so that they never disagree.
+ */
+#include "lb/client.h"
+
+#include "common/auth.h"
+
+#define CLIENT_NOT_RUNNING 3 /* of `status` (INTERFACE, exit status) */
+#define CLIENT_NOT_READY   1
+#define CLIENT_WEIGHT_MAX  65535ul
+#define CLIENT_KEY_BYTES   256u
+
+static int client_status(const struct cli *cli, void *context)
+{
+	json_t *document = NULL;
+	int status = cli_call(cli, "status", NULL, CLIENT_NOT_RUNNING, &document);
+
+	if (status != 0)
+		return status;
+	status = (int)json_integer_value(json_object_get(document, "health"));
+	if (cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, document);
+	else
+		client_print_status(cli, document);
+	json_decref(document);
+	return status;
+}
+
+static int client_virtual_servers(const struct cli *cli, void *context)
+{
+	json_t *document = NULL;
+	int status = cli_call(cli, "status", NULL, CONTROL_UNAVAILABLE, &document);
+
+	if (status != 0)
+		return status;
+	if (cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, json_object_get(document, "virtual_servers"));
+	else
+		client_print_virtual_servers(cli, document);
+	json_decref(document);
+	return 0;
+}
+
+/* The backends of one virtual server or of all, each with the name of its virtual server. */
+static int client_backends_json(
+	const struct cli *cli, const json_t *document, const char *virtual_server)
+{
+	json_t *backends = json_array();
+	bool found = !virtual_server;
+	size_t server_idx, backend_idx;
+	json_t *server, *backend;
+
+	json_array_foreach(json_object_get(document, "virtual_servers"), server_idx, server)
+	{
+		json_t *name = json_object_get(server, "name");
+
+		if (virtual_server && !streq(virtual_server, json_string_value(name)))
+			continue;
+		found = true;
+		json_array_foreach(json_object_get(server, "backends"), backend_idx, backend)
+		{
+			json_object_set(backend, "virtual_server", name);
+			json_array_append(backends, backend);
+		}
+	}
+	if (found)
+		cli_print_json(cli, backends);
+	json_decref(backends);
+	return found ? 0 : -ENOENT;
+}
+
+static int client_backends(const struct cli *cli, void *context)
+{
+	const char *virtual_server = cli->n_args > 0 ? cli->args[0] : NULL;
+	json_t *document = NULL;
+	int status = cli_call(cli, "status", NULL, CONTROL_UNAVAILABLE, &document);
+	int r;
+
+	if (status != 0)
+		return status;
+	if (cli->json != CLI_JSON_OFF)
+		r = client_backends_json(cli, document, virtual_server);
+	else
+		r = client_print_backends(cli, document, virtual_server);
+	json_decref(document);
+	if (r == -ENOENT)
+		return cli_fail(cli, CONTROL_USAGE,
+			"backends: no virtual server is named %s; `dsr-lb virtual-servers` lists them",
+			virtual_server);
+	return 0;
+}
+
+/* {"virtual_server": NAME}, or NULL where none was given. */
+static json_t *client_virtual_server_args(const struct cli *cli)
+{
+	return cli->n_args > 0 ? json_pack("{s:s}", "virtual_server", cli->args[0]) : NULL;
+}
+
+static int client_flows(const struct cli *cli, void *context)
+{
+	json_t *result = NULL, *flows;
+	int status = cli_call(
+		cli, "flows", client_virtual_server_args(cli), CONTROL_UNAVAILABLE, &result);
+
+	if (status != 0)
+		return status;
+	/* The array itself, or an object around it. */
+	flows = json_is_object(result) ? json_object_get(result, "flows") : result;
+	if (cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, result);
+	else
+		client_print_flows(cli, flows);
+	json_decref(result);
+	return 0;
+}
+
+static int client_explain(const struct cli *cli, void *context)
+{
+	json_t *answer = NULL;
+	json_t *args = json_pack("{s:s, s:s, s:s}", "client", cli->args[0], "vip", cli->args[1],
+		"protocol", cli->n_args > 2 ? cli->args[2] : "tcp");
+	int status = cli_call(cli, "explain", args, CONTROL_UNAVAILABLE, &answer);
+
+	if (status != 0)
+		return status;
+	if (cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, answer);
+	else
+		client_print_explain(cli, answer);
+	json_decref(answer);
+	return 0;
+}
+
+static int client_ready(const struct cli *cli, void *context)
+{
+	json_t *answer = NULL;
+	int status =
+		cli_call(cli, "ready", client_virtual_server_args(cli), CLIENT_NOT_READY, &answer);
+	const char *reason = json_string_value(json_object_get(answer, "reason"));
+	bool ready = json_is_true(json_object_get(answer, "ready"));
+
+	/* It never answers "degraded", and what cannot be asked cannot serve; wrong usage stays so. */
+	if (status != 0)
+		return status == CONTROL_USAGE || status == CONTROL_PERMISSION ? status
+									       : CLIENT_NOT_READY;
+	if (cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, answer);
+	else if (ready)
+		printf("ready\n");
+	else
+		printf("not ready: %s\n", reason ? reason : "no reason was given");
+	json_decref(answer);
+	return ready ? 0 : CLIENT_NOT_READY;
+}
+
+/* Verbs that change: silent when done, like those of `ip`; steals args. */
+static int client_change_with(const struct cli *cli, json_t *args)
+{
+	json_t *result = NULL;
+	int status = cli_call(cli, cli->verb, args, CONTROL_UNAVAILABLE, &result);
+
+	if (status == 0 && cli->json != CLI_JSON_OFF) {
+		json_t *shown = result ? json_incref(result) : json_object();
+
+		cli_print_json(cli, shown);
+		json_decref(shown);
+	}
+	json_decref(result);
+	return status;
+}
+
+static int client_change(const struct cli *cli, void *context)
+{
+	return client_change_with(cli, NULL);
+}
+
+static int client_change_backend(const struct cli *cli, void *context)
+{
+	return client_change_with(cli, json_pack("{s:s}", "backend", cli->args[0]));
+}
+
+static int client_drain(const struct cli *cli, void *context)
+{
+	json_t *args = json_pack("{s:s}", "backend", cli->args[0]);
+
+	if (cli->wait) {
+		json_object_set_new(args, "wait", json_true());
+		json_object_set_new(args, "wait_us", json_integer((json_int_t)cli->wait_us));
+	}
+	return client_change_with(cli, args);
+}
+
+static int client_weight(const struct cli *cli, void *context)
+{
+	const char *text = cli->args[1];
+	char *end;
+	unsigned long weight;
+
+	errno = 0;
+	weight = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || weight > CLIENT_WEIGHT_MAX)
+		return cli_fail(cli, CONTROL_USAGE, "weight: '%s' is no number from 0 to %lu", text,
+			CLIENT_WEIGHT_MAX);
+	return client_change_with(cli,
+		json_pack("{s:s, s:I}", "backend", cli->args[0], "weight", (json_int_t)weight));
+}
+
+static int client_keygen(const struct cli *cli, void *context)
+{
+	const char *id = cli->n_args > 0 ? cli->args[0] : NULL;
+	char line[CLIENT_KEY_BYTES];
+	int r = auth_init();
+
+	if (r >= 0)
+		r = auth_keygen(id, line, sizeof(line));
+	if (r == -EINVAL)
+		return cli_fail(cli, CONTROL_USAGE,
+			"keygen: '%s' is no key ID; at most %u letters, digits, '.', '-' and '_'",
+			id, PROTO_KEY_ID_MAX);
+	if (r < 0)
+		return cli_fail(
+			cli, CONTROL_UNAVAILABLE, "keygen: no random key: %s", strerror(-r));
+	printf("%s\n", line);
+	explicit_bzero(line, sizeof(line));
+	return 0;
+}
+
+#define CLIENT_VERB(verb, callback, low, high, args, text) \
+	{ \
+		.name = (verb), .args_help = (args), .min_args = (low), .max_args = (high), \
+		.help = (text), .run = (callback) \
+	}
+#define CLIENT_LATER(verb, text) CLIENT_VERB(verb, NULL, 0, 0, NULL, text)
+
+int client_main(int argc, char **argv, client_verb_fn *run, client_verb_fn *check_config)
+{
+	struct cli_verb verbs[] = {
+		{ .name = "run",
+			.help = "serve; what the unit starts",
+			.run = run,
+			.takes_config = true },
+		CLIENT_VERB("status", client_status, 0, 0, NULL, "everything at a glance"),
+		CLIENT_VERB("virtual-servers", client_virtual_servers, 0, 0, NULL,
+			"virtual servers, one a line"),
+		CLIENT_VERB("backends", client_backends, 0, 1, "[VS]",
+			"backends with state and reason"),
+		CLIENT_VERB("flows", client_flows, 0, 1, "[VS]", "flows that are recorded now"),
+		CLIENT_VERB("explain", client_explain, 2, 3, "CLIENT:PORT VIP:PORT [tcp|udp]",
+			"where this packet would go, and why"),
+		{ .name = "drain",
+			.args_help = "BACKEND [--wait[=TIME]]",
+			.min_args = 1,
+			.max_args = 1,
+			.help = "keep its flows, give it no new ones",
+			.run = client_drain,
+			.takes_wait = true },
+		CLIENT_VERB(
+			"enable", client_change_backend, 1, 1, "BACKEND", "undo drain and disable"),
+		CLIENT_VERB("disable", client_change_backend, 1, 1, "BACKEND",
+			"move its flows away now"),
+		CLIENT_VERB("weight", client_weight, 2, 2, "BACKEND N", "set its weight"),
+		CLIENT_VERB("adopt", client_change_backend, 1, 1, "BACKEND",
+			"admit it (adopt = approve)"),
+		CLIENT_VERB(
+			"reject", client_change_backend, 1, 1, "BACKEND", "refuse it from now on"),
+		CLIENT_VERB(
+			"ready", client_ready, 0, 1, "[VS]", "exit 0 if this balancer can serve"),
+		CLIENT_VERB("active", client_change, 0, 0, NULL, "announce and forward"),
+		CLIENT_VERB("standby", client_change, 0, 0, NULL, "neither announce nor forward"),
+		CLIENT_VERB("reload", client_change, 0, 0, NULL,
+			"apply the configuration, whole or not at all"),
+		{ .name = "check-config",
+			.args_help = "[--diff]",
+			.help = "validate the configuration",
+			.run = check_config,
+			.takes_config = true,
+			.takes_diff = true },
+		CLIENT_VERB("keygen", client_keygen, 0, 1, "[ID]", "print a line for a key file"),
+		CLIENT_LATER("token", "a one-line invitation for an agent"),
+		CLIENT_LATER("top", "live view"),
+		CLIENT_LATER("events", "what happened"),
+		CLIENT_LATER("capture", "record frames"),
+		CLIENT_LATER("metrics", "Prometheus text"),
+		CLIENT_LATER("doctor", "look for what is wrong"),
+		CLIENT_LATER("import", "translate another balancer's configuration"),
+		CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),
+	};
+	const struct cli_program program = {
+		.name = "dsr-lb",
+		.summary = "Load balancer for Direct Server Return: rewrites only MAC addresses.",
+		.default_config = "/etc/dsr-lb/dsr-lb.conf",
+		.default_runtime_dir = "/run/dsr-lb",
+		.default_state_dir = "/var/lib/dsr-lb",
+		.verbs = verbs,
+		.n_verbs = ARRAY_LEN(verbs),
+	};
+
+	return cli_main(&program, argc, argv, NULL);
+}

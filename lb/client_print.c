@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the looking verbs of dsr-lb print for people, in the manner of `ipvsadm -Ln` and
+ * `networkctl`: from JSON documents to tables. Called by client.c; talks to nobody.
+ */
+#include "lb/client.h"
+
+#define PRINT_AMOUNT_BYTES 24u
+
+static const char *print_string(const json_t *object, const char *name)
+{
+	const char *value = json_string_value(json_object_get(object, name));
+
+	return value && value[0] ? value : "-";
+}
+
+static unsigned long long print_number(const json_t *object, const char *name)
+{
+	return (unsigned long long)json_integer_value(json_object_get(object, name));
+}
+
+/* "1.5M" in powers of 1000, as ipvsadm counts. */
+static const char *print_amount(unsigned long long value, char *buffer)
+{
+	static const char units[] = { 'k', 'M', 'G', 'T', 'P', 'E' };
+	double scaled = (double)value;
+	size_t idx = 0;
+
+	if (value < 10000) {
+		snprintf(buffer, PRINT_AMOUNT_BYTES, "%llu", value);
+		return buffer;
+	}
+	for (scaled /= 1000; scaled >= 1000 && idx + 1 < sizeof(units); idx++)
+		scaled /= 1000;
+	snprintf(buffer, PRINT_AMOUNT_BYTES, "%.*f%c", scaled < 10 ? 1 : 0, scaled, units[idx]);
+	return buffer;
+}
+
+static void print_cell_amount(struct cli_table *table, const json_t *object, const char *name)
+{
+	char buffer[PRINT_AMOUNT_BYTES];
+
+	cli_table_cell(table, "%s", print_amount(print_number(object, name), buffer));
+}
+
+/* "198.51.100.10, 2001:db8::10", to free; NULL when there is no memory. */
+static char *print_join(const json_t *array)
+{
+	char *joined = strdup("");
+	size_t idx;
+	const json_t *item;
+
+	json_array_foreach((json_t *)array, idx, item)
+	{
+		_cleanup_free_ char *before = joined;
+		const char *text = json_string_value(item);
+
+		if (!joined ||
+			asprintf(&joined, "%s%s%s", before, idx ? ", " : "", text ? text : "") < 0)
+			return NULL;
+	}
+	return joined;
+}
+
+static void print_head(const json_t *document)
+{
+	const char *interface = print_string(document, "interface");
+	const char *backends = print_string(document, "backend_interface");
+	const char *why = json_string_value(json_object_get(document, "inactive_reason"));
+	bool active = json_is_true(json_object_get(document, "active"));
+	char age[CLI_AGE_BYTES];
+
+	printf("dsr-lb %s, mode %s on %s", print_string(document, "version"),
+		print_string(document, "mode"), interface);
+	if (!streq(backends, "-") && !streq(backends, interface))
+		printf(" (backends on %s)", backends);
+	printf(", %s", active ? "active" : "not active");
+	if (!active && why && why[0])
+		printf(" (%s)", why);
+	printf(", up %s, configuration %llu\n",
+		cli_format_age(json_number_value(json_object_get(document, "uptime_s")), age),
+		print_number(document, "config_generation"));
+}
+
+/* Only those that happened: most of the reasons never do. */
+static void print_counted(const char *title, const json_t *counters)
+{
+	bool begun = false;
+	const char *name;
+	const json_t *value;
+
+	json_object_foreach((json_t *)counters, name, value)
+	{
+		if (json_integer_value(value) <= 0)
+			continue;
+		printf("%s%s %lld", begun ? ", " : title, name,
+			(long long)json_integer_value(value));
+		begun = true;
+	}
+	if (begun)
+		putchar('\n');
+}
+
+static void print_counters(const json_t *document)
+{
+	const json_t *packets = json_object_get(document, "packets");
+	const json_t *flows = json_object_get(document, "flow_table");
+	const json_t *control = json_object_get(document, "control");
+
+	printf("packets: %llu received, %llu forwarded, %llu passed, %llu dropped\n",
+		print_number(packets, "received"), print_number(packets, "forwarded"),
+		print_number(packets, "passed"), print_number(packets, "dropped"));
+	print_counted("dropped: ", json_object_get(document, "drops"));
+	printf("flows: %llu of %llu recorded, %llu evicted\n", print_number(flows, "entries"),
+		print_number(flows, "capacity"), print_number(flows, "evictions"));
+	print_counted("refused messages: ", json_object_get(control, "rejected"));
+}
+
+/* Why and for how long: for whatever is not up; of what is up, the age alone. */
+static void print_cell_since(struct cli_table *table, const json_t *backend)
+{
+	char age[CLI_AGE_BYTES];
+
+	cli_table_cell(table, "%s",
+		cli_format_age(json_number_value(json_object_get(backend, "since_s")), age));
+}
+
+static void print_cell_reason(struct cli_table *table, const json_t *backend)
+{
+	const char *reason = json_string_value(json_object_get(backend, "reason"));
+
+	cli_table_cell(table, "%s", reason ? reason : "");
+}
+
+/* The weight that is in force stands behind the configured one where they differ. */
+static void print_cell_weight(struct cli_table *table, const json_t *backend)
+{
+	unsigned long long weight = print_number(backend, "weight");
+	unsigned long long effective = print_number(backend, "effective_weight");
+
+	if (weight == effective)
+		cli_table_cell(table, "%llu", weight);
+	else
+		cli_table_cell(table, "%llu (%llu)", weight, effective);
+}
+
+static void print_backend_row(struct cli_table *table, const json_t *backend, const char *indent)
+{
+	cli_table_cell(table, "%s%s", indent, print_string(backend, "name"));
+	cli_table_cell(table, "%s", print_string(backend, "address"));
+	cli_table_state(table, print_string(backend, "state"));
+	print_cell_since(table, backend);
+	print_cell_weight(table, backend);
+	cli_table_cell(table, "%.1f%%", 100 * json_number_value(json_object_get(backend, "share")));
+	print_cell_amount(table, backend, "flows");
+	print_cell_amount(table, backend, "established");
+	print_cell_amount(table, backend, "packets");
+	print_cell_amount(table, backend, "bytes");
+	print_cell_reason(table, backend);
+}
+
+static void print_service_row(struct cli_table *table, const json_t *virtual_server)
+{
+	_cleanup_free_ char *vips = print_join(json_object_get(virtual_server, "vip"));
+	const char *why = json_string_value(json_object_get(virtual_server, "ready_reason"));
+	bool ready = json_is_true(json_object_get(virtual_server, "ready"));
+
+	cli_table_cell(table, "%s", print_string(virtual_server, "name"));
+	cli_table_cell(table, "%s port %s %s %s%s", vips ? vips : "-",
+		print_string(virtual_server, "ports"), print_string(virtual_server, "protocol"),
+		print_string(virtual_server, "scheduler"),
+		json_is_true(json_object_get(virtual_server, "sessionless")) ? " sessionless" : "");
+	cli_table_state(table, ready ? "ready" : "not ready");
+	cli_table_cell(table, "%s", "");
+	cli_table_cell(table, "%s", "");
+	cli_table_cell(table, "%s", "");
+	print_cell_amount(table, virtual_server, "flows");
+	cli_table_cell(table, "%s", "");
+	print_cell_amount(table, virtual_server, "packets");
+	print_cell_amount(table, virtual_server, "bytes");
+	cli_table_cell(table, "%s", ready || !why ? "" : why);
+}
+
+static const struct cli_column print_status_columns[] = {
+	{ "NAME", false },
+	{ "ADDRESS", false },
+	{ "STATE", false },
+	{ "SINCE", true },
+	{ "WEIGHT", true },
+	{ "SHARE", true },
+	{ "FLOWS", true },
+	{ "ESTABLISHED", true },
+	{ "PACKETS", true },
+	{ "BYTES", true },
+	{ "REASON", false },
+};
+
+void client_print_status(const struct cli *cli, const json_t *document)
+{
+	struct cli_table *table =
+		cli_table_new(cli, print_status_columns, ARRAY_LEN(print_status_columns));
+	size_t server_idx, backend_idx;
+	const json_t *server, *backend;
+
+	if (cli->header) {
+		print_head(document);
+		print_counters(document);
+		putchar('\n');
+	}
+	json_array_foreach(json_object_get(document, "virtual_servers"), server_idx, server)
+	{
+		print_service_row(table, server);
+		json_array_foreach(json_object_get(server, "backends"), backend_idx, backend)
+			print_backend_row(table, backend, "  ");
+	}
+	cli_table_print(table);
+}
+
+void client_print_virtual_servers(const struct cli *cli, const json_t *document)
+{
+	static const struct cli_column columns[] = {
+		{ "NAME", false },
+		{ "VIP", false },
+		{ "PORT", false },
+		{ "PROTOCOL", false },
+		{ "SCHEDULER", false },
+		{ "STATE", false },
+		{ "UP", true },
+		{ "FLOWS", true },
+		{ "PACKETS", true },
+		{ "BYTES", true },
+		{ "DIGEST", false },
+		{ "REASON", false },
+	};
+	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
+	size_t server_idx, backend_idx;
+	const json_t *server, *backend;
+
+	json_array_foreach(json_object_get(document, "virtual_servers"), server_idx, server)
+	{
+		_cleanup_free_ char *vips = print_join(json_object_get(server, "vip"));
+		const char *why = json_string_value(json_object_get(server, "ready_reason"));
+		bool ready = json_is_true(json_object_get(server, "ready"));
+		json_t *backends = json_object_get(server, "backends");
+		size_t n_up = 0;
+
+		json_array_foreach(backends, backend_idx, backend) n_up +=
+			streq(print_string(backend, "state"), "up");
+		cli_table_cell(table, "%s", print_string(server, "name"));
+		cli_table_cell(table, "%s", vips ? vips : "-");
+		cli_table_cell(table, "%s", print_string(server, "ports"));
+		cli_table_cell(table, "%s", print_string(server, "protocol"));
+		cli_table_cell(table, "%s%s", print_string(server, "scheduler"),
+			json_is_true(json_object_get(server, "sessionless")) ? ", sessionless"
+									     : "");
+		cli_table_state(table, ready ? "ready" : "not ready");
+		cli_table_cell(table, "%zu/%zu", n_up, json_array_size(backends));
+		print_cell_amount(table, server, "flows");
+		print_cell_amount(table, server, "packets");
+		print_cell_amount(table, server, "bytes");
+		cli_table_cell(table, "%s", print_string(server, "table_digest"));
+		cli_table_cell(table, "%s", ready || !why ? "" : why);
+	}
+	cli_table_print(table);
+}
+
+static void print_backend_line(
+	struct cli_table *table, const char *virtual_server, const json_t *backend)
+{
+	unsigned long long rtt_us = print_number(backend, "heartbeat_rtt_us");
+
+	cli_table_cell(table, "%s", virtual_server);
+	cli_table_cell(table, "%s", print_string(backend, "name"));
+	cli_table_cell(table, "%s", print_string(backend, "address"));
+	cli_table_cell(table, "%s", print_string(backend, "mac"));
+	cli_table_cell(table, "%s", print_string(backend, "source"));
+	cli_table_state(table, print_string(backend, "state"));
+	print_cell_since(table, backend);
+	print_cell_weight(table, backend);
+	cli_table_cell(table, "%.1f%%", 100 * json_number_value(json_object_get(backend, "share")));
+	print_cell_amount(table, backend, "flows");
+	print_cell_amount(table, backend, "established");
+	if (rtt_us > 0)
+		cli_table_cell(table, "%.1fms", (double)rtt_us / 1000);
+	else
+		cli_table_cell(table, "-");
+	cli_table_cell(table, "%llu", print_number(backend, "heartbeats_missed"));
+	print_cell_reason(table, backend);
+}
+
+int client_print_backends(const struct cli *cli, const json_t *document, const char *virtual_server)
+{
+	static const struct cli_column columns[] = {
+		{ "VIRTUAL SERVER", false },
+		{ "BACKEND", false },
+		{ "ADDRESS", false },
+		{ "MAC", false },
+		{ "SOURCE", false },
+		{ "STATE", false },
+		{ "SINCE", true },
+		{ "WEIGHT", true },
+		{ "SHARE", true },
+		{ "FLOWS", true },
+		{ "ESTABLISHED", true },
+		{ "RTT", true },
+		{ "MISSED", true },
+		{ "REASON", false },
+	};
+	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
+	bool found = !virtual_server;
+	size_t server_idx, backend_idx;
+	const json_t *server, *backend;
+
+	json_array_foreach(json_object_get(document, "virtual_servers"), server_idx, server)
+	{
+		const char *name = print_string(server, "name");
+
+		if (virtual_server && !streq(virtual_server, name))
+			continue;
+		found = true;
+		json_array_foreach(json_object_get(server, "backends"), backend_idx, backend)
+			print_backend_line(table, name, backend);
+	}
+	cli_table_print(table);
+	return found ? 0 : -ENOENT;
+}
+
+/* "192.0.2.1:80", "[2001:db8::1]:80" */
+static void print_cell_endpoint(struct cli_table *table, const json_t *flow,
+	const char *address_name, const char *port_name)
+{
+	const char *address = print_string(flow, address_name);
+	bool brackets = strchr(address, ':') != NULL;
+
+	cli_table_cell(table, "%s%s%s:%llu", brackets ? "[" : "", address, brackets ? "]" : "",
+		print_number(flow, port_name));
+}
+
+void client_print_flows(const struct cli *cli, const json_t *flows)
+{
+	static const struct cli_column columns[] = {
+		{ "PROTOCOL", false },
+		{ "CLIENT", false },
+		{ "VIP", false },
+		{ "VIRTUAL SERVER", false },
+		{ "BACKEND", false },
+		{ "STATE", false },
+		{ "IDLE", true },
+	};
+	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
+	char age[CLI_AGE_BYTES];
+	size_t idx;
+	const json_t *flow;
+
+	json_array_foreach((json_t *)flows, idx, flow)
+	{
+		cli_table_cell(table, "%s", print_string(flow, "protocol"));
+		print_cell_endpoint(table, flow, "client", "client_port");
+		print_cell_endpoint(table, flow, "vip", "vip_port");
+		cli_table_cell(table, "%s", print_string(flow, "virtual_server"));
+		cli_table_cell(table, "%s", print_string(flow, "backend"));
+		cli_table_cell(table, "%s", print_string(flow, "state"));
+		cli_table_cell(table, "%s",
+			cli_format_age(json_number_value(json_object_get(flow, "idle_s")), age));
+	}
+	cli_table_print(table);
+}
+
+void client_print_explain(const struct cli *cli, const json_t *answer)
+{
+	static const char *const names[] = { "verdict", "reason", "virtual_server", "backend",
+		"mac", "how" };
+	const json_t *slot = json_object_get(answer, "slot");
+
+	ARRAY_FOREACH (name, names, ARRAY_LEN(names))
+		printf("%14s: %s\n", *name, print_string(answer, *name));
+	if (json_is_integer(slot) && json_integer_value(slot) >= 0)
+		printf("%14s: %lld\n", "slot", (long long)json_integer_value(slot));
+}
