@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The registration with one balancer. The state is what `status` shows; beside it stand the
+ * handshake in flight and the session, because they outlive each other: while a new handshake
+ * runs after a silence, heartbeats of the old session are still answered, and bring it back.
+ */
+#include "agent/register.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdarg.h>
+
+#define REGISTER_REPEATS 2u /* of one REGISTER, whose ACCEPT may be lost, before a new HELLO */
+
+enum handshake {
+	HANDSHAKE_NONE,
+	HANDSHAKE_HELLO,    /* waiting for a CHALLENGE */
+	HANDSHAKE_REGISTER, /* waiting for an ACCEPT or a REJECT */
+};
+
+struct registration {
+	struct register_view view;
+	register_send_fn send;
+	void *context;
+	uint8_t seed[REGISTER_SEED_BYTES];
+	uint64_t n_randoms;
+
+	bool wanted; /* started, and not left since */
+	bool has_identity, has_status;
+	struct register_identity identity;
+	struct proto_status status;
+
+	enum handshake handshake;
+	uint8_t nonce_agent[PROTO_NONCE_BYTES];
+	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
+	uint8_t request[PROTO_MESSAGE_MAX]; /* the REGISTER, to repeat it to the byte */
+	size_t request_size;
+	struct proto_status request_status; /* what it said */
+	unsigned int tries;                 /* without an answer */
+	unsigned int repeats;               /* of the REGISTER */
+	uint64_t retry_us;
+
+	bool has_session;
+	uint64_t session_id;
+	struct auth_session_keys keys;
+	struct auth_replay replay;
+	uint64_t sequence; /* the newest of ours */
+	uint64_t echo;     /* the balancer's, of the newest HEARTBEAT or of the ACCEPT */
+	uint64_t heard_us;
+	uint64_t silence_us; /* so long without a heartbeat is too long */
+
+	bool unacknowledged;    /* an UPDATE or LEAVE is */
+	uint64_t repeated_from; /* the first sequence whose ACK will do */
+	uint64_t repeat_us, repeat_delay_us;
+	unsigned int repeat_tries;
+};
+
+static const char *const state_names[] = {
+	[REGISTER_IDLE] = "idle",
+	[REGISTER_CONNECTING] = "connecting",
+	[REGISTER_REGISTERED] = "registered",
+	[REGISTER_REFUSED] = "refused",
+	[REGISTER_LEAVING] = "leaving",
+	[REGISTER_LEFT] = "left",
+};
+_Static_assert(ARRAY_LEN(state_names) == REGISTER_STATE_N_, "a name for every state");
+
+static const char *const refusal_names[] = {
+	[REGISTER_ACCEPTED] = "accepted",
+	[REGISTER_SHORT] = "short",
+	[REGISTER_LONG] = "long",
+	[REGISTER_MAGIC] = "magic",
+	[REGISTER_VERSION] = "version",
+	[REGISTER_TYPE] = "type",
+	[REGISTER_TRUNCATED] = "truncated",
+	[REGISTER_VALUE] = "value",
+	[REGISTER_TTL] = "ttl",
+	[REGISTER_SOURCE] = "source",
+	[REGISTER_NONCE] = "nonce",
+	[REGISTER_TAG] = "tag",
+	[REGISTER_REPLAY] = "replay",
+	[REGISTER_SESSION] = "session",
+};
+_Static_assert(ARRAY_LEN(refusal_names) == REGISTER_REFUSAL_N_, "a name for every refusal");
+_Static_assert((int)REGISTER_SHORT == (int)PROTO_ERROR_SHORT &&
+		(int)REGISTER_VALUE == (int)PROTO_ERROR_VALUE,
+	"the parser's errors are the first refusals");
+
+const char *register_state_name(enum register_state state)
+{
+	return state < REGISTER_STATE_N_ ? state_names[state] : "unknown";
+}
+
+const char *register_refusal_name(enum register_refusal refusal)
+{
+	return refusal < REGISTER_REFUSAL_N_ ? refusal_names[refusal] : "unknown";
+}
+
+/* ---- randomness, all of it from the seed ---- */
+
+static void draw(struct registration *registration, void *ret_data, size_t size_bytes)
+{
+	uint64_t number = registration->n_randoms++;
+
+	crypto_generichash(ret_data, size_bytes, (const uint8_t *)&number, sizeof(number),
+		registration->seed, REGISTER_SEED_BYTES);
+}
+
+/* A quarter to either side, so that a rack that boots at once does not ask at once. */
+static uint64_t jitter(struct registration *registration, uint64_t delay_us)
+{
+	uint64_t values[crypto_generichash_BYTES_MIN / sizeof(uint64_t)];
+
+	draw(registration, values, sizeof(values));
+	return delay_us - delay_us / 4 + values[0] % (delay_us / 2 + 1);
+}
+
+/* ---- life ---- */
+
+static void set_state(struct registration *registration, enum register_state state, uint64_t now_us)
+{
+	if (registration->view.state == state)
+		return;
+	registration->view.state = state;
+	registration->view.since_us = now_us;
+}
+
+_printf_(2, 3) static void set_reason(struct registration *registration, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(registration->view.reason, sizeof(registration->view.reason), format, args);
+	va_end(args);
+}
+
+static const char *balancer_name(const struct registration *registration, char *buffer)
+{
+	return addr_format(&registration->view.balancer.addr, buffer);
+}
+
+struct registration *register_new(const struct addr_port *balancer,
+	const uint8_t seed[REGISTER_SEED_BYTES], register_send_fn send, void *context,
+	uint64_t now_us)
+{
+	struct registration *registration = calloc(1, sizeof(*registration));
+
+	if (!registration)
+		return NULL;
+	registration->view.balancer = *balancer;
+	registration->view.since_us = now_us;
+	registration->send = send;
+	registration->context = context;
+	memcpy(registration->seed, seed, REGISTER_SEED_BYTES);
+	set_reason(registration, "not started");
+	return registration;
+}
+
+struct registration *register_free(struct registration *registration)
+{
+	if (registration)
+		sodium_memzero(registration, sizeof(*registration));
+	free(registration);
+	return NULL;
+}
+
+const struct register_view *register_view(const struct registration *registration)
+{
+	return &registration->view;
+}
+
+bool register_is_settled(const struct registration *registration)
+{
+	return !registration->unacknowledged;
+}
+
+/* ---- sending ---- */
+
+/* `secret` NULL: a message without a tag. Returns the size written to `buffer`. */
+static size_t send_message(struct registration *registration, const struct proto_message *message,
+	const uint8_t *secret, uint8_t *buffer)
+{
+	int size = proto_write(message, buffer);
+
+	assert(size > 0); /* Identity and status were validated when they came in. */
+	if (size <= 0)
+		return 0;
+	if (secret)
+		auth_seal(buffer, (size_t)size, secret);
+	registration->send(
+		registration->context, &registration->view.balancer, buffer, (size_t)size);
+	return (size_t)size;
+}
+
+static void send_hello(struct registration *registration)
+{
+	struct proto_message message = { .type = PROTO_HELLO };
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+
+	draw(registration, registration->nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(message.hello.nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(message.hello.key_id, registration->identity.key.id, sizeof(message.hello.key_id));
+	registration->handshake = HANDSHAKE_HELLO;
+	send_message(registration, &message, NULL, buffer);
+}
+
+static void send_register(struct registration *registration)
+{
+	const struct register_identity *identity = &registration->identity;
+	struct proto_message message = { .type = PROTO_REGISTER };
+	struct proto_register *reg = &message.reg;
+
+	memcpy(reg->nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(reg->nonce_balancer, registration->nonce_balancer, PROTO_NONCE_BYTES);
+	memcpy(reg->key_id, identity->key.id, sizeof(reg->key_id));
+	memcpy(reg->name, identity->name, sizeof(reg->name));
+	memcpy(reg->version, identity->version, sizeof(reg->version));
+	reg->real_ip = identity->real_ip;
+	reg->mac = identity->mac;
+	memcpy(reg->vips, identity->vips, sizeof(reg->vips));
+	reg->status = registration->status;
+	registration->request_status = registration->status;
+	registration->handshake = HANDSHAKE_REGISTER;
+	registration->repeats = 0;
+	registration->request_size =
+		send_message(registration, &message, identity->key.secret, registration->request);
+}
+
+static uint64_t send_in_session(struct registration *registration, enum proto_type type)
+{
+	struct proto_message message = { .type = type };
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+
+	if (type != PROTO_LEAVE)
+		message.report.status = registration->status;
+	message.session = (struct proto_session){ registration->session_id,
+		++registration->sequence, registration->echo };
+	send_message(registration, &message, registration->keys.to_balancer, buffer);
+	return registration->sequence;
+}
+
+/* ---- what is repeated until it is acknowledged: UPDATE and LEAVE ---- */
+
+static void begin_repeating(
+	struct registration *registration, enum proto_type type, uint64_t now_us)
+{
+	registration->unacknowledged = true;
+	registration->repeat_tries = 1;
+	registration->repeat_delay_us = REGISTER_REPEAT_FIRST_US;
+	registration->repeat_us = now_us + registration->repeat_delay_us;
+	registration->repeated_from = send_in_session(registration, type);
+}
+
+static void repeat(struct registration *registration, enum proto_type type, uint64_t now_us)
+{
+	registration->repeat_tries++;
+	registration->repeat_delay_us =
+		MIN(2 * registration->repeat_delay_us, REGISTER_REPEAT_MAX_US);
+	registration->repeat_us = now_us + registration->repeat_delay_us;
+	send_in_session(registration, type);
+}
+
+/* The counts change all the time, and ride on the next ANSWER. */
+static bool status_differs(const struct proto_status *a, const struct proto_status *b)
+{
+	if (a->state != b->state || a->weight != b->weight || a->n_vips != b->n_vips ||
+		!streq(a->reason, b->reason))
+		return true;
+	for (size_t i = 0; i < a->n_vips; i++)
+		if (a->vips[i].present != b->vips[i].present ||
+			a->vips[i].silent != b->vips[i].silent)
+			return true;
+	return false;
+}
+
+/* ---- beginning, and beginning again ---- */
+
+static uint64_t back_off(struct registration *registration)
+{
+	uint64_t delay_us = REGISTER_RETRY_FIRST_US;
+
+	for (unsigned int i = 0; i < registration->tries && delay_us < REGISTER_RETRY_MAX_US; i++)
+		delay_us *= 2;
+	return jitter(registration, MIN(delay_us, REGISTER_RETRY_MAX_US));
+}
+
+static void begin_handshake(struct registration *registration, uint64_t now_us)
+{
+	registration->tries = 0;
+	registration->retry_us = now_us + back_off(registration);
+	send_hello(registration);
+}
+
+static void forget_session(struct registration *registration)
+{
+	registration->has_session = false;
+	registration->unacknowledged = false;
+	sodium_memzero(&registration->keys, sizeof(registration->keys));
+}
+
+static void begin(struct registration *registration, uint64_t now_us)
+{
+	char name[ADDR_STRLEN];
+
+	forget_session(registration);
+	set_state(registration, REGISTER_CONNECTING, now_us);
+	set_reason(
+		registration, "waiting for an answer from %s", balancer_name(registration, name));
+	begin_handshake(registration, now_us);
+}
+
+static bool can_begin(const struct registration *registration)
+{
+	return registration->wanted && registration->has_identity && registration->has_status;
+}
+
+void register_start(struct registration *registration, uint64_t now_us)
+{
+	registration->wanted = true;
+	if (can_begin(registration))
+		begin(registration, now_us);
+}
+
+static bool identity_equals(const struct register_identity *a, const struct register_identity *b)
+{
+	if (!streq(a->name, b->name) || !streq(a->version, b->version) ||
+		!addr_equal(&a->real_ip, &b->real_ip) || !mac_equal(&a->mac, &b->mac) ||
+		a->n_vips != b->n_vips || !streq(a->key.id, b->key.id) ||
+		memcmp(a->key.secret, b->key.secret, AUTH_KEY_BYTES) != 0)
+		return false;
+	for (size_t i = 0; i < a->n_vips; i++)
+		if (!addr_equal(&a->vips[i], &b->vips[i]))
+			return false;
+	return true;
+}
+
+void register_set_identity(struct registration *registration,
+	const struct register_identity *identity, uint64_t now_us)
+{
+	if (registration->has_identity && identity_equals(&registration->identity, identity))
+		return;
+	registration->identity = *identity;
+	registration->has_identity = true;
+	/* A status for other VIPs is none: the handshake waits for the right one. */
+	if (registration->has_status && registration->status.n_vips != identity->n_vips) {
+		registration->has_status = false;
+		if (registration->wanted) {
+			registration->handshake = HANDSHAKE_NONE;
+			forget_session(registration);
+			set_state(registration, REGISTER_CONNECTING, now_us);
+		}
+	}
+	if (can_begin(registration))
+		begin(registration, now_us);
+}
+
+static bool status_is_legal(
+	const struct registration *registration, const struct proto_status *status)
+{
+	struct proto_message probe = { .type = PROTO_UPDATE };
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+
+	if (!registration->has_identity || status->n_vips != registration->identity.n_vips)
+		return false;
+	probe.report.session = (struct proto_session){ 1, 1, 1 };
+	probe.report.status = *status;
+	return proto_write(&probe, buffer) > 0;
+}
+
+int register_set_status(
+	struct registration *registration, const struct proto_status *status, uint64_t now_us)
+{
+	bool first = !registration->has_status;
+	bool differs = first || status_differs(&registration->status, status);
+
+	if (!status_is_legal(registration, status))
+		return -EINVAL;
+	registration->status = *status;
+	registration->has_status = true;
+	if (first && can_begin(registration))
+		begin(registration, now_us);
+	else if (differs && registration->view.state == REGISTER_REGISTERED)
+		begin_repeating(registration, PROTO_UPDATE, now_us);
+	return 0;
+}
+
+void register_leave(struct registration *registration, uint64_t now_us)
+{
+	registration->wanted = false;
+	registration->handshake = HANDSHAKE_NONE;
+	if (registration->view.state == REGISTER_LEAVING)
+		return;
+	if (!registration->has_session) {
+		set_state(registration, REGISTER_LEFT, now_us);
+		set_reason(registration, "left");
+		return;
+	}
+	set_state(registration, REGISTER_LEAVING, now_us);
+	set_reason(registration, "leaving");
+	begin_repeating(registration, PROTO_LEAVE, now_us);
+}
+
+/* ---- answers of the balancer ---- */
+
+static bool nonces_match(
+	const struct registration *registration, const uint8_t *agent, const uint8_t *balancer)
+{
+	return memcmp(registration->nonce_agent, agent, PROTO_NONCE_BYTES) == 0 &&
+		(!balancer ||
+			memcmp(registration->nonce_balancer, balancer, PROTO_NONCE_BYTES) == 0);
+}
+
+static enum register_refusal receive_challenge(
+	struct registration *registration, const struct proto_challenge *challenge, uint64_t now_us)
+{
+	if (registration->handshake != HANDSHAKE_HELLO ||
+		!nonces_match(registration, challenge->nonce_agent, NULL))
+		return REGISTER_NONCE;
+	memcpy(registration->nonce_balancer, challenge->nonce_balancer, PROTO_NONCE_BYTES);
+	registration->retry_us = now_us + jitter(registration, REGISTER_RETRY_FIRST_US);
+	send_register(registration);
+	return REGISTER_ACCEPTED;
+}
+
+static void open_session(
+	struct registration *registration, const struct proto_accept *accept, uint64_t now_us)
+{
+	registration->handshake = HANDSHAKE_NONE;
+	registration->tries = 0;
+	registration->has_session = true;
+	registration->session_id = accept->session_id;
+	registration->sequence = 0;
+	registration->echo = accept->sequence;
+	registration->replay = (struct auth_replay){ 0 };
+	auth_replay_move(&registration->replay, accept->sequence);
+	registration->heard_us = now_us;
+	/* Half an interval more than the balancer waits: heartbeats are sent with jitter. */
+	registration->silence_us =
+		(uint64_t)accept->interval_us * accept->multiplier + accept->interval_us / 2;
+	registration->view.boot_id = accept->boot_id;
+	auth_session_derive(registration->identity.key.secret, registration->nonce_agent,
+		registration->nonce_balancer, accept->session_id, &registration->keys);
+}
+
+static enum register_refusal receive_accept(
+	struct registration *registration, const struct proto_accept *accept, uint64_t now_us)
+{
+	open_session(registration, accept, now_us);
+	registration->unacknowledged = false;
+	set_state(registration, REGISTER_REGISTERED, now_us);
+	set_reason(registration, "%s", "");
+	/* What changed while the REGISTER was on its way. */
+	if (status_differs(&registration->request_status, &registration->status))
+		begin_repeating(registration, PROTO_UPDATE, now_us);
+	return REGISTER_ACCEPTED;
+}
+
+static enum register_refusal receive_reject(
+	struct registration *registration, const struct proto_rejected *rejected, uint64_t now_us)
+{
+	char name[ADDR_STRLEN];
+
+	registration->handshake = HANDSHAKE_NONE;
+	registration->tries = 0;
+	forget_session(registration);
+	set_state(registration, REGISTER_REFUSED, now_us);
+	set_reason(registration, "%s refused: %s", balancer_name(registration, name),
+		rejected->reason[0] != '\0' ? rejected->reason : proto_reject_name(rejected->code));
+	registration->retry_us = now_us + jitter(registration, REGISTER_REFUSED_RETRY_US);
+	return REGISTER_ACCEPTED;
+}
+
+/* Both are the answer to our REGISTER, signed with the key that we share. */
+static enum register_refusal receive_verdict(struct registration *registration,
+	const struct proto_message *message, const uint8_t *data, size_t size_bytes,
+	uint64_t now_us)
+{
+	bool accepted = message->type == PROTO_ACCEPT;
+	const uint8_t *agent =
+		accepted ? message->accept.nonce_agent : message->rejected.nonce_agent;
+	const uint8_t *balancer =
+		accepted ? message->accept.nonce_balancer : message->rejected.nonce_balancer;
+
+	if (registration->handshake != HANDSHAKE_REGISTER ||
+		!nonces_match(registration, agent, balancer))
+		return REGISTER_NONCE;
+	if (!auth_open(data, size_bytes, registration->identity.key.secret))
+		return REGISTER_TAG;
+	return accepted ? receive_accept(registration, &message->accept, now_us)
+			: receive_reject(registration, &message->rejected, now_us);
+}
+
+static void receive_heartbeat(
+	struct registration *registration, const struct proto_session *session, uint64_t now_us)
+{
+	registration->echo = session->sequence;
+	registration->heard_us = now_us;
+	registration->view.last_heartbeat_us = now_us;
+	if (registration->view.state == REGISTER_LEAVING)
+		return;
+	/* It fell silent and is back with our session: no need for another. */
+	if (registration->view.state != REGISTER_REGISTERED) {
+		registration->handshake = HANDSHAKE_NONE;
+		set_state(registration, REGISTER_REGISTERED, now_us);
+		set_reason(registration, "%s", "");
+	}
+	send_in_session(registration, PROTO_ANSWER);
+}
+
+static void receive_ack(
+	struct registration *registration, const struct proto_session *session, uint64_t now_us)
+{
+	if (!registration->unacknowledged || session->echo < registration->repeated_from ||
+		session->echo > registration->sequence)
+		return;
+	registration->unacknowledged = false;
+	if (registration->view.state == REGISTER_LEAVING) {
+		forget_session(registration);
+		set_state(registration, REGISTER_LEFT, now_us);
+		set_reason(registration, "left");
+	}
+}
+
+static enum register_refusal receive_session(struct registration *registration,
+	const struct proto_message *message, const uint8_t *data, size_t size_bytes,
+	uint64_t now_us)
+{
+	const struct proto_session *session = &message->session;
+
+	if (!registration->has_session || session->session_id != registration->session_id)
+		return REGISTER_SESSION;
+	if (!auth_replay_is_new(&registration->replay, session->sequence))
+		return REGISTER_REPLAY;
+	if (!auth_open(data, size_bytes, registration->keys.to_agent))
+		return REGISTER_TAG;
+	auth_replay_move(&registration->replay, session->sequence);
+	if (message->type == PROTO_HEARTBEAT)
+		receive_heartbeat(registration, session, now_us);
+	else
+		receive_ack(registration, session, now_us);
+	return REGISTER_ACCEPTED;
+}
+
+static enum register_refusal receive(struct registration *registration,
+	const struct addr_port *source, int hop_limit, const void *data, size_t size_bytes,
+	uint64_t now_us)
+{
+	struct proto_message message;
+	enum proto_error error;
+
+	if (hop_limit != (int)PROTO_TTL)
+		return REGISTER_TTL;
+	if (!addr_equal(&source->addr, &registration->view.balancer.addr))
+		return REGISTER_SOURCE;
+	error = proto_parse(data, size_bytes, &message);
+	if (error != PROTO_OK)
+		return (enum register_refusal)error;
+	switch (message.type) {
+	case PROTO_CHALLENGE:
+		return receive_challenge(registration, &message.challenge, now_us);
+	case PROTO_ACCEPT:
+	case PROTO_REJECT:
+		return receive_verdict(registration, &message, data, size_bytes, now_us);
+	case PROTO_HEARTBEAT:
+	case PROTO_ACK:
+		return receive_session(registration, &message, data, size_bytes, now_us);
+	default: /* what only an agent sends */
+		return REGISTER_TYPE;
+	}
+}
+
+enum register_refusal register_receive(struct registration *registration,
+	const struct addr_port *source, int hop_limit, const void *data, size_t size_bytes,
+	uint64_t now_us)
+{
+	enum register_refusal refusal =
+		receive(registration, source, hop_limit, data, size_bytes, now_us);
+
+	registration->view.received++;
+	if (refusal == REGISTER_ACCEPTED)
+		registration->view.accepted++;
+	else
+		registration->view.rejected[refusal]++;
+	return refusal;
+}
+
+/* ---- time ---- */
+
+static void on_no_answer(struct registration *registration, uint64_t now_us)
+{
+	char name[ADDR_STRLEN];
+
+	/* The slow retry of a refused one begins here; only silence then makes it connecting. */
+	if (registration->handshake == HANDSHAKE_NONE) {
+		begin_handshake(registration, now_us);
+		return;
+	}
+	registration->tries++;
+	registration->retry_us = now_us + back_off(registration);
+	set_state(registration, REGISTER_CONNECTING, now_us);
+	set_reason(registration, "no answer from %s (unreachable, or the key differs)",
+		balancer_name(registration, name));
+	if (registration->handshake == HANDSHAKE_REGISTER &&
+		registration->repeats < REGISTER_REPEATS) {
+		registration->repeats++;
+		registration->send(registration->context, &registration->view.balancer,
+			registration->request, registration->request_size);
+		return;
+	}
+	send_hello(registration);
+}
+
+static void on_silence(struct registration *registration, uint64_t now_us)
+{
+	char name[ADDR_STRLEN];
+
+	set_state(registration, REGISTER_CONNECTING, now_us);
+	set_reason(registration, "no heartbeat from %s for %llu ms",
+		balancer_name(registration, name),
+		(unsigned long long)((now_us - registration->heard_us) / US_PER_MS));
+	begin_handshake(registration, now_us);
+}
+
+static void on_repeat(struct registration *registration, uint64_t now_us)
+{
+	if (registration->view.state != REGISTER_LEAVING) {
+		repeat(registration, PROTO_UPDATE, now_us);
+		return;
+	}
+	if (registration->repeat_tries < REGISTER_LEAVE_TRIES) {
+		repeat(registration, PROTO_LEAVE, now_us);
+		return;
+	}
+	forget_session(registration);
+	set_state(registration, REGISTER_LEFT, now_us);
+	set_reason(registration, "left; the balancer did not acknowledge it");
+}
+
+static uint64_t next_deadline(const struct registration *registration)
+{
+	uint64_t repeat_us =
+		registration->unacknowledged ? registration->repeat_us : REGISTER_NEVER_US;
+
+	switch (registration->view.state) {
+	case REGISTER_CONNECTING:
+	case REGISTER_REFUSED:
+		return can_begin(registration) ? registration->retry_us : REGISTER_NEVER_US;
+	case REGISTER_REGISTERED:
+		return MIN(repeat_us, registration->heard_us + registration->silence_us);
+	case REGISTER_LEAVING:
+		return repeat_us;
+	default:
+		return REGISTER_NEVER_US;
+	}
+}
+
+/* At most one thing is due at a time: what it does moves its own deadline. */
+uint64_t register_tick(struct registration *registration, uint64_t now_us)
+{
+	bool silent = now_us >= registration->heard_us + registration->silence_us;
+
+	if (next_deadline(registration) > now_us)
+		return next_deadline(registration);
+	switch (registration->view.state) {
+	case REGISTER_CONNECTING:
+	case REGISTER_REFUSED:
+		on_no_answer(registration, now_us);
+		break;
+	case REGISTER_REGISTERED:
+		if (silent)
+			on_silence(registration, now_us);
+		else
+			on_repeat(registration, now_us);
+		break;
+	case REGISTER_LEAVING:
+		on_repeat(registration, now_us);
+		break;
+	default:
+		break;
+	}
+	return next_deadline(registration);
+}

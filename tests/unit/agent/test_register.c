@@ -1,0 +1,681 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The registration against a balancer that this file plays with proto and auth. Time is a
+ * number: every test moves from deadline to deadline.
+ */
+#include "agent/register.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define START_US    UINT64_C(1000000)
+#define INTERVAL_US 300000u
+#define SENT_MAX    64u
+
+/* The played balancer, the wire to it, and the agent under test. */
+struct bench {
+	struct registration *registration;
+	struct register_identity identity;
+	struct proto_status status;
+	struct addr_port balancer;
+	uint64_t now_us;
+	struct sent {
+		uint64_t at_us;
+		uint8_t data[PROTO_MESSAGE_MAX];
+		size_t size;
+		struct proto_message message;
+	} sent[SENT_MAX];
+	size_t n_sent, n_taken;
+	struct proto_register reg; /* the newest REGISTER taken */
+	struct auth_session_keys keys;
+	uint64_t session_id, sequence;
+};
+
+static void on_send(
+	void *context, const struct addr_port *balancer, const uint8_t *data, size_t size_bytes)
+{
+	struct bench *bench = context;
+	struct sent *sent = &bench->sent[bench->n_sent++];
+
+	assert_true(bench->n_sent <= SENT_MAX);
+	assert_int_equal(balancer->port, bench->balancer.port);
+	sent->at_us = bench->now_us;
+	sent->size = size_bytes;
+	memcpy(sent->data, data, size_bytes);
+	assert_int_equal(proto_parse(data, size_bytes, &sent->message), PROTO_OK);
+}
+
+static int set_up(void **state)
+{
+	static const uint8_t seed[REGISTER_SEED_BYTES] = { 9 };
+	struct bench *bench = calloc(1, sizeof(*bench));
+
+	if (!bench || auth_init() < 0)
+		return -1;
+	assert_int_equal(addr_port_parse("192.0.2.2:7377", false, &bench->balancer), 0);
+	bench->now_us = START_US;
+	bench->identity = (struct register_identity){ .name = "web1",
+		.version = "0.1.0",
+		.mac = { { 2, 0, 0, 0, 0, 1 } },
+		.n_vips = 1,
+		.key = { .id = "k", .secret = { 1 } } };
+	assert_int_equal(addr_parse("192.0.2.11", &bench->identity.real_ip), 0);
+	assert_int_equal(addr_parse("198.51.100.10", &bench->identity.vips[0]), 0);
+	bench->status =
+		(struct proto_status){ .weight = 1, .n_vips = 1, .vips = { { true, true, 0 } } };
+	bench->registration = register_new(&bench->balancer, seed, on_send, bench, bench->now_us);
+	assert_non_null(bench->registration);
+	*state = bench;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct bench *bench = *state;
+	const struct register_view *view = register_view(bench->registration);
+	uint64_t sum = view->accepted;
+
+	ARRAY_FOREACH (rejected, view->rejected, REGISTER_REFUSAL_N_)
+		sum += *rejected;
+	assert_int_equal(sum, view->received);
+	register_free(bench->registration);
+	free(bench);
+	return 0;
+}
+
+/* ---- playing the balancer ---- */
+
+static const struct sent *take(struct bench *bench, enum proto_type type)
+{
+	const struct sent *sent = &bench->sent[bench->n_taken];
+
+	assert_true(bench->n_taken < bench->n_sent);
+	assert_int_equal(sent->message.type, type);
+	bench->n_taken++;
+	if (bench->n_taken == bench->n_sent)
+		bench->n_taken = bench->n_sent = 0;
+	return sent;
+}
+
+static void take_nothing(const struct bench *bench)
+{
+	assert_int_equal(bench->n_sent, bench->n_taken);
+}
+
+static enum register_refusal deliver_bytes(struct bench *bench, const void *data, size_t size)
+{
+	return register_receive(
+		bench->registration, &bench->balancer, PROTO_TTL, data, size, bench->now_us);
+}
+
+static size_t build(const struct proto_message *message, const uint8_t *secret, uint8_t *buffer)
+{
+	int size = proto_write(message, buffer);
+
+	assert_true(size > 0);
+	if (secret)
+		auth_seal(buffer, (size_t)size, secret);
+	return (size_t)size;
+}
+
+static enum register_refusal deliver(
+	struct bench *bench, const struct proto_message *message, const uint8_t *secret)
+{
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+
+	return deliver_bytes(bench, buffer, build(message, secret, buffer));
+}
+
+static uint64_t tick(struct bench *bench)
+{
+	return register_tick(bench->registration, bench->now_us);
+}
+
+/* To the next deadline, and what is due then. */
+static void pass(struct bench *bench)
+{
+	uint64_t deadline_us = tick(bench);
+
+	assert_true(deadline_us != REGISTER_NEVER_US && deadline_us > bench->now_us);
+	bench->now_us = deadline_us;
+	tick(bench);
+}
+
+static void start(struct bench *bench)
+{
+	register_set_identity(bench->registration, &bench->identity, bench->now_us);
+	assert_int_equal(
+		register_set_status(bench->registration, &bench->status, bench->now_us), 0);
+	register_start(bench->registration, bench->now_us);
+}
+
+static void challenge(struct bench *bench)
+{
+	const struct proto_message hello = take(bench, PROTO_HELLO)->message;
+	struct proto_message message = { .type = PROTO_CHALLENGE };
+
+	assert_string_equal(hello.hello.key_id, "k");
+	memcpy(message.challenge.nonce_agent, hello.hello.nonce_agent, PROTO_NONCE_BYTES);
+	memset(message.challenge.nonce_balancer, 0x42, PROTO_NONCE_BYTES);
+	assert_int_equal(deliver(bench, &message, NULL), REGISTER_ACCEPTED);
+}
+
+static void take_register(struct bench *bench)
+{
+	const struct sent *sent = take(bench, PROTO_REGISTER);
+
+	assert_true(auth_open(sent->data, sent->size, bench->identity.key.secret));
+	bench->reg = sent->message.reg;
+}
+
+static struct proto_message accept_of(struct bench *bench)
+{
+	struct proto_message message = { .type = PROTO_ACCEPT };
+
+	memcpy(message.accept.nonce_agent, bench->reg.nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(message.accept.nonce_balancer, bench->reg.nonce_balancer, PROTO_NONCE_BYTES);
+	message.accept.session_id = ++bench->session_id;
+	message.accept.boot_id = 77;
+	message.accept.sequence = ++bench->sequence;
+	message.accept.interval_us = INTERVAL_US;
+	message.accept.multiplier = 3;
+	auth_session_derive(bench->identity.key.secret, bench->reg.nonce_agent,
+		bench->reg.nonce_balancer, bench->session_id, &bench->keys);
+	return message;
+}
+
+static void join(struct bench *bench)
+{
+	struct proto_message message;
+
+	start(bench);
+	challenge(bench);
+	take_register(bench);
+	message = accept_of(bench);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	assert_int_equal(register_view(bench->registration)->state, REGISTER_REGISTERED);
+	take_nothing(bench);
+}
+
+static struct proto_message session_message(
+	struct bench *bench, enum proto_type type, uint64_t echo)
+{
+	struct proto_message message = { .type = type };
+
+	message.session = (struct proto_session){ bench->session_id, ++bench->sequence, echo };
+	return message;
+}
+
+static enum register_refusal heartbeat(struct bench *bench)
+{
+	struct proto_message message = session_message(bench, PROTO_HEARTBEAT, 0);
+
+	return deliver(bench, &message, bench->keys.to_agent);
+}
+
+static void acknowledge(struct bench *bench, const struct sent *sent)
+{
+	struct proto_message message =
+		session_message(bench, PROTO_ACK, sent->message.session.sequence);
+
+	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_ACCEPTED);
+}
+
+static enum register_state state_of(const struct bench *bench)
+{
+	return register_view(bench->registration)->state;
+}
+
+/* ---- the handshake ---- */
+
+static void register_waits_until_it_is_started(void **state)
+{
+	struct bench *bench = *state;
+
+	assert_true(tick(bench) == REGISTER_NEVER_US);
+	register_start(bench->registration, bench->now_us);
+	take_nothing(bench); /* nothing to say yet */
+	register_set_identity(bench->registration, &bench->identity, bench->now_us);
+	take_nothing(bench);
+	assert_int_equal(
+		register_set_status(bench->registration, &bench->status, bench->now_us), 0);
+	take(bench, PROTO_HELLO);
+	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+}
+
+static void register_says_who_it_is(void **state)
+{
+	struct bench *bench = *state;
+
+	join(bench);
+	assert_string_equal(bench->reg.name, "web1");
+	assert_string_equal(bench->reg.key_id, "k");
+	assert_true(addr_equal(&bench->reg.real_ip, &bench->identity.real_ip));
+	assert_true(addr_equal(&bench->reg.vips[0], &bench->identity.vips[0]));
+	assert_string_equal(register_view(bench->registration)->reason, "");
+	assert_true(register_view(bench->registration)->boot_id == 77);
+}
+
+static void register_tries_at_once_then_ever_slower_then_for_ever(void **state)
+{
+	struct bench *bench = *state;
+	uint64_t before_us = START_US, gap_us = 0;
+
+	start(bench);
+	assert_true(take(bench, PROTO_HELLO)->at_us == START_US);
+	for (int i = 0; i < 40; i++) {
+		pass(bench);
+		take(bench, PROTO_HELLO);
+		gap_us = bench->now_us - before_us;
+		before_us = bench->now_us;
+		if (i == 0)
+			assert_in_range(gap_us, REGISTER_RETRY_FIRST_US * 3 / 4,
+				REGISTER_RETRY_FIRST_US * 5 / 4 + 1);
+		assert_true(gap_us <= REGISTER_RETRY_MAX_US * 5 / 4);
+	}
+	assert_true(gap_us >= REGISTER_RETRY_MAX_US * 3 / 4);
+	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+	assert_string_equal(register_view(bench->registration)->reason,
+		"no answer from 192.0.2.2 (unreachable, or the key differs)");
+	assert_true(register_view(bench->registration)->since_us == START_US);
+}
+
+/* The ACCEPT may be lost: the same bytes again get the same ACCEPT again. */
+static void register_repeats_the_same_register_before_a_new_hello(void **state)
+{
+	struct bench *bench = *state;
+	struct sent first;
+
+	start(bench);
+	challenge(bench);
+	first = *take(bench, PROTO_REGISTER);
+	for (int i = 0; i < 2; i++) {
+		const struct sent *again;
+
+		pass(bench);
+		again = take(bench, PROTO_REGISTER);
+		assert_int_equal(again->size, first.size);
+		assert_memory_equal(again->data, first.data, first.size);
+	}
+	pass(bench);
+	take(bench, PROTO_HELLO);
+}
+
+static void register_uses_a_nonce_once(void **state)
+{
+	struct bench *bench = *state;
+	uint8_t nonce[PROTO_NONCE_BYTES];
+
+	start(bench);
+	memcpy(nonce, take(bench, PROTO_HELLO)->message.hello.nonce_agent, sizeof(nonce));
+	pass(bench);
+	assert_memory_not_equal(
+		take(bench, PROTO_HELLO)->message.hello.nonce_agent, nonce, sizeof(nonce));
+}
+
+static void register_takes_answers_to_its_own_questions_only(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message = { .type = PROTO_CHALLENGE };
+
+	start(bench);
+	assert_int_equal(deliver(bench, &message, NULL), REGISTER_NONCE);
+	challenge(bench);
+	take_register(bench);
+	message = accept_of(bench);
+	message.accept.nonce_agent[0] ^= 1;
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_NONCE);
+	message.accept.nonce_agent[0] ^= 1;
+	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_TAG);
+	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_NONCE);
+	assert_int_equal(state_of(bench), REGISTER_REGISTERED);
+}
+
+static void register_shows_a_signed_refusal_and_retries_slowly(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message = { .type = PROTO_REJECT };
+	uint64_t refused_us;
+
+	start(bench);
+	challenge(bench);
+	take_register(bench);
+	memcpy(message.rejected.nonce_agent, bench->reg.nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(message.rejected.nonce_balancer, bench->reg.nonce_balancer, PROTO_NONCE_BYTES);
+	message.rejected.code = PROTO_REJECT_NO_VIP;
+	strcpy(message.rejected.reason, "no virtual server has 198.51.100.10");
+	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_TAG);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	assert_int_equal(state_of(bench), REGISTER_REFUSED);
+	assert_string_equal(register_view(bench->registration)->reason,
+		"192.0.2.2 refused: no virtual server has 198.51.100.10");
+	refused_us = bench->now_us;
+	pass(bench);
+	take(bench, PROTO_HELLO);
+	assert_true(bench->now_us - refused_us >= REGISTER_REFUSED_RETRY_US * 3 / 4);
+	assert_int_equal(state_of(bench), REGISTER_REFUSED);
+	pass(bench); /* and no answer */
+	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+}
+
+/* ---- heartbeats ---- */
+
+static void register_answers_heartbeats_at_once(void **state)
+{
+	struct bench *bench = *state;
+	const struct sent *sent;
+
+	join(bench);
+	bench->status.vips[0].established = 12;
+	assert_int_equal(
+		register_set_status(bench->registration, &bench->status, bench->now_us), 0);
+	take_nothing(bench); /* counts alone are no news */
+	for (int i = 0; i < 3; i++) {
+		bench->now_us += INTERVAL_US;
+		assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+		sent = take(bench, PROTO_ANSWER);
+		assert_true(auth_open(sent->data, sent->size, bench->keys.to_balancer));
+		assert_true(sent->message.session.echo == bench->sequence);
+		assert_int_equal(sent->message.report.status.vips[0].established, 12);
+	}
+	assert_true(register_view(bench->registration)->last_heartbeat_us == bench->now_us);
+}
+
+static void register_begins_anew_when_heartbeats_stop(void **state)
+{
+	struct bench *bench = *state;
+	uint64_t heard_us;
+
+	join(bench);
+	bench->now_us += INTERVAL_US;
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+	heard_us = bench->now_us;
+	pass(bench);
+	take(bench, PROTO_HELLO);
+	assert_true(bench->now_us - heard_us >= 3 * INTERVAL_US);
+	assert_true(bench->now_us - heard_us < 4 * INTERVAL_US);
+	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+	assert_string_equal(register_view(bench->registration)->reason,
+		"no heartbeat from 192.0.2.2 for 1050 ms");
+}
+
+static void register_goes_on_when_the_balancer_was_only_stopped(void **state)
+{
+	struct bench *bench = *state;
+
+	join(bench);
+	pass(bench);
+	take(bench, PROTO_HELLO);
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+	assert_int_equal(state_of(bench), REGISTER_REGISTERED);
+	assert_true(tick(bench) >= bench->now_us + 3 * INTERVAL_US);
+	take_nothing(bench);
+}
+
+static void register_refuses_replays(void **state)
+{
+	struct bench *bench = *state;
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+	struct proto_message message;
+	size_t size;
+
+	join(bench);
+	message = session_message(bench, PROTO_HEARTBEAT, 0);
+	size = build(&message, bench->keys.to_agent, buffer);
+	assert_int_equal(deliver_bytes(bench, buffer, size), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+	assert_int_equal(deliver_bytes(bench, buffer, size), REGISTER_REPLAY);
+	take_nothing(bench);
+}
+
+/* ---- updates ---- */
+
+static void change(struct bench *bench, enum proto_state to, const char *reason)
+{
+	bench->status.state = to;
+	strcpy(bench->status.reason, reason);
+	assert_int_equal(
+		register_set_status(bench->registration, &bench->status, bench->now_us), 0);
+}
+
+static void register_tells_a_change_at_once_and_again_until_acknowledged(void **state)
+{
+	struct bench *bench = *state;
+	uint64_t changed_us;
+	struct sent sent;
+
+	join(bench);
+	changed_us = bench->now_us;
+	change(bench, PROTO_STATE_DOWN, "nginx is gone");
+	assert_true(take(bench, PROTO_UPDATE)->at_us == changed_us);
+	assert_false(register_is_settled(bench->registration));
+	pass(bench);
+	take(bench, PROTO_UPDATE);
+	pass(bench);
+	sent = *take(bench, PROTO_UPDATE);
+	assert_true(bench->now_us - changed_us <= 100 * US_PER_MS); /* twice more in 100 ms */
+	assert_string_equal(sent.message.report.status.reason, "nginx is gone");
+	acknowledge(bench, &sent);
+	assert_true(register_is_settled(bench->registration));
+	assert_true(tick(bench) > bench->now_us + 2 * INTERVAL_US);
+	take_nothing(bench);
+}
+
+static void register_takes_no_acknowledgement_of_something_older(void **state)
+{
+	struct bench *bench = *state;
+	struct sent first, second;
+
+	join(bench);
+	change(bench, PROTO_STATE_DRAIN, "drained");
+	first = *take(bench, PROTO_UPDATE);
+	change(bench, PROTO_STATE_DOWN, "nginx is gone");
+	second = *take(bench, PROTO_UPDATE);
+	acknowledge(bench, &first);
+	assert_false(register_is_settled(bench->registration));
+	acknowledge(bench, &second);
+	assert_true(register_is_settled(bench->registration));
+}
+
+static void register_tells_what_changed_during_the_handshake(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message;
+
+	start(bench);
+	challenge(bench);
+	take_register(bench);
+	change(bench, PROTO_STATE_DRAIN, "drained");
+	take_nothing(bench);
+	message = accept_of(bench);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	assert_int_equal(take(bench, PROTO_UPDATE)->message.report.status.state, PROTO_STATE_DRAIN);
+}
+
+static void register_refuses_a_status_that_cannot_be_sent(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_status status = bench->status;
+
+	join(bench);
+	status.state = PROTO_STATE_DOWN; /* without a reason */
+	assert_int_equal(register_set_status(bench->registration, &status, bench->now_us), -EINVAL);
+	status = bench->status;
+	status.n_vips = 2;
+	assert_int_equal(register_set_status(bench->registration, &status, bench->now_us), -EINVAL);
+	status = bench->status;
+	status.weight = 0;
+	assert_int_equal(register_set_status(bench->registration, &status, bench->now_us), -EINVAL);
+	take_nothing(bench);
+}
+
+static void register_begins_anew_with_another_identity(void **state)
+{
+	struct bench *bench = *state;
+
+	join(bench);
+	register_set_identity(bench->registration, &bench->identity, bench->now_us);
+	take_nothing(bench); /* the same one */
+	bench->identity.mac.bytes[5] = 2;
+	register_set_identity(bench->registration, &bench->identity, bench->now_us);
+	take(bench, PROTO_HELLO);
+	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+}
+
+/* A reload that adds a VIP: the status for two of them has to come first. */
+static void register_waits_for_the_status_of_new_vips(void **state)
+{
+	struct bench *bench = *state;
+
+	join(bench);
+	bench->identity.n_vips = 2;
+	assert_int_equal(addr_parse("198.51.100.11", &bench->identity.vips[1]), 0);
+	register_set_identity(bench->registration, &bench->identity, bench->now_us);
+	take_nothing(bench);
+	assert_true(tick(bench) == REGISTER_NEVER_US);
+	bench->status.n_vips = 2;
+	assert_int_equal(
+		register_set_status(bench->registration, &bench->status, bench->now_us), 0);
+	challenge(bench);
+	take_register(bench);
+	assert_int_equal(bench->reg.status.n_vips, 2);
+}
+
+/* ---- leaving ---- */
+
+static void register_leaves_until_acknowledged(void **state)
+{
+	struct bench *bench = *state;
+	struct sent sent;
+
+	join(bench);
+	register_leave(bench->registration, bench->now_us);
+	take(bench, PROTO_LEAVE);
+	assert_int_equal(state_of(bench), REGISTER_LEAVING);
+	pass(bench);
+	sent = *take(bench, PROTO_LEAVE);
+	assert_true(auth_open(sent.data, sent.size, bench->keys.to_balancer));
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED); /* one that was on its way */
+	take_nothing(bench);
+	acknowledge(bench, &sent);
+	assert_int_equal(state_of(bench), REGISTER_LEFT);
+	assert_true(register_is_settled(bench->registration));
+	assert_true(tick(bench) == REGISTER_NEVER_US);
+	register_start(bench->registration, bench->now_us);
+	take(bench, PROTO_HELLO);
+}
+
+static void register_gives_up_leaving(void **state)
+{
+	struct bench *bench = *state;
+
+	join(bench);
+	register_leave(bench->registration, bench->now_us);
+	for (unsigned int i = 0; i < REGISTER_LEAVE_TRIES; i++) {
+		take(bench, PROTO_LEAVE);
+		pass(bench);
+	}
+	take_nothing(bench);
+	assert_int_equal(state_of(bench), REGISTER_LEFT);
+	assert_true(bench->now_us - START_US < 3 * US_PER_S);
+}
+
+static void register_leaves_nobody_without_a_session(void **state)
+{
+	struct bench *bench = *state;
+
+	start(bench);
+	take(bench, PROTO_HELLO);
+	register_leave(bench->registration, bench->now_us);
+	take_nothing(bench);
+	assert_int_equal(state_of(bench), REGISTER_LEFT);
+	assert_true(tick(bench) == REGISTER_NEVER_US);
+}
+
+/* ---- what is not from our balancer ---- */
+
+static void register_refuses_other_sources_and_routers(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message = { .type = PROTO_CHALLENGE };
+	struct addr_port other = bench->balancer;
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+	size_t size = build(&message, NULL, buffer);
+
+	start(bench);
+	other.addr.bytes[3]++;
+	assert_int_equal(register_receive(bench->registration, &other, PROTO_TTL, buffer, size,
+				 bench->now_us),
+		REGISTER_SOURCE);
+	assert_int_equal(register_receive(bench->registration, &bench->balancer, 254, buffer, size,
+				 bench->now_us),
+		REGISTER_TTL);
+	assert_int_equal(deliver_bytes(bench, buffer, 3), REGISTER_SHORT);
+	assert_int_equal(
+		deliver_bytes(bench, bench->sent[0].data, bench->sent[0].size), REGISTER_TYPE);
+}
+
+static void register_survives_every_flipped_bit(void **state)
+{
+	struct bench *bench = *state;
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+	struct proto_message message;
+	size_t size;
+
+	join(bench);
+	message = session_message(bench, PROTO_HEARTBEAT, 0);
+	size = build(&message, bench->keys.to_agent, buffer);
+	for (size_t bit = 0; bit < size * 8; bit++) {
+		buffer[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		assert_int_not_equal(deliver_bytes(bench, buffer, size), REGISTER_ACCEPTED);
+		buffer[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+	}
+	take_nothing(bench);
+	assert_int_equal(deliver_bytes(bench, buffer, size), REGISTER_ACCEPTED);
+}
+
+static void register_names_everything(void **state)
+{
+	for (unsigned int i = 0; i < REGISTER_STATE_N_; i++)
+		assert_string_not_equal(register_state_name(i), "unknown");
+	for (unsigned int i = 0; i < REGISTER_REFUSAL_N_; i++)
+		assert_string_not_equal(register_refusal_name(i), "unknown");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(register_waits_until_it_is_started),
+		TEST(register_says_who_it_is),
+		TEST(register_tries_at_once_then_ever_slower_then_for_ever),
+		TEST(register_repeats_the_same_register_before_a_new_hello),
+		TEST(register_uses_a_nonce_once),
+		TEST(register_takes_answers_to_its_own_questions_only),
+		TEST(register_shows_a_signed_refusal_and_retries_slowly),
+		TEST(register_answers_heartbeats_at_once),
+		TEST(register_begins_anew_when_heartbeats_stop),
+		TEST(register_goes_on_when_the_balancer_was_only_stopped),
+		TEST(register_refuses_replays),
+		TEST(register_tells_a_change_at_once_and_again_until_acknowledged),
+		TEST(register_takes_no_acknowledgement_of_something_older),
+		TEST(register_tells_what_changed_during_the_handshake),
+		TEST(register_refuses_a_status_that_cannot_be_sent),
+		TEST(register_begins_anew_with_another_identity),
+		TEST(register_waits_for_the_status_of_new_vips),
+		TEST(register_leaves_until_acknowledged),
+		TEST(register_gives_up_leaving),
+		TEST(register_leaves_nobody_without_a_session),
+		TEST(register_refuses_other_sources_and_routers),
+		TEST(register_survives_every_flipped_bit),
+		cmocka_unit_test(register_names_everything),
+	};
+
+	return cmocka_run_group_tests_name("register", tests, NULL, NULL);
+}
