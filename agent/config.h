@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dsr-agent.conf: one key table, one validated immutable struct. Reads files, looks at nothing
+ * else: whether an interface exists or an address is ours is the caller's question.
+ */
+#pragma once
+
+#include "agent/host.h"
+#include "common/addr.h"
+#include "common/ini.h"
+
+#define CONFIG_BALANCERS_MAX    16u
+#define CONFIG_DEFAULT_PATH     "/etc/dsr-agent/dsr-agent.conf"
+#define CONFIG_DEFAULT_KEY_FILE "/etc/dsr-agent/key"
+
+enum config_on_stop { CONFIG_WITHDRAW, CONFIG_KEEP };
+
+struct config {
+	struct ini_list balancers; /* struct addr_port, with a port; at least one */
+	struct ini_list vips;      /* struct addr; 1–HOST_VIPS_MAX */
+	char *key_file;
+	char *name;          /* NULL: the host's */
+	struct addr real_ip; /* AF_UNSPEC: by the route to the first balancer */
+	char *interface;     /* NULL: the same */
+	uint32_t listen;     /* UDP port */
+	char *loopback;
+	uint32_t weight; /* 0: the number of CPUs */
+	struct ini_list units, checks;
+	uint64_t check_interval_us, check_timeout_us;
+	uint32_t check_fall, check_rise;
+	uint64_t drain_on_stop_us;
+	int on_stop;      /* enum config_on_stop */
+	char http_listen; /* nothing but "off" exists yet */
+};
+
+/*
+ * Loads and validates everything: 0 with `*ret_config`; -EINVAL with a report; -ENOMEM.
+ * `*ret_report` is set but for -ENOMEM; the caller prints it.
+ */
+int config_load(const char *path, struct config **ret_config, struct ini_report **ret_report);
+int config_load_text(const char *name, const char *text, size_t size_bytes,
+	struct config **ret_config, struct ini_report **ret_report);
+struct config *config_free(struct config *config);
+DEFINE_CLEANUP(struct config *, config_free)
+/* The table, for the test that holds the man page to it. */
+const struct ini_section *config_sections(size_t *ret_n_sections);
