@@ -391,9 +391,6 @@ static enum session_refusal receive_register(
 		return SESSION_CHALLENGE;
 	if (!auth_open(arrival->data, arrival->size_bytes, key->secret))
 		return SESSION_TAG;
-	if (session_table_ended_since(
-		    &sessions->table, &arrival->path->remote.addr, made_us, arrival->now_us))
-		return SESSION_REPLAY;
 	return admit(sessions, arrival, key, made_us);
 }
 
@@ -487,6 +484,12 @@ static enum session_refusal check_session(struct session_entry *entry, struct ar
 	return SESSION_ACCEPTED;
 }
 
+/* Its ACK may have been lost: an ended session hears a LEAVE, and nothing else. */
+static bool leave_counts(const struct session_entry *entry, enum proto_type type, uint64_t now_us)
+{
+	return type == PROTO_LEAVE && now_us - entry->ended_us < SESSION_LEFT_US;
+}
+
 static enum session_refusal receive_session(
 	struct sessions *sessions, struct arrival *arrival, enum proto_type type)
 {
@@ -497,7 +500,7 @@ static enum session_refusal receive_session(
 
 	if (session_id == 0)
 		return SESSION_TRUNCATED;
-	if (!entry || (entry->ended && type != PROTO_LEAVE))
+	if (!entry || (entry->ended && !leave_counts(entry, type, arrival->now_us)))
 		return SESSION_UNKNOWN;
 	if (!addr_equal(&entry->kept.path.remote.addr, &arrival->path->remote.addr))
 		return SESSION_SOURCE;

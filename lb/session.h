@@ -27,11 +27,7 @@
 #define SESSION_MESSAGE_BURST   500u
 #define SESSION_SOURCES_MAX     4096u           /* strangers known at a time; more are refused */
 #define SESSION_SECRET_US       (60 * US_PER_S) /* a challenge secret is used so long */
-/*
- * So long an ended session is remembered: its LEAVE is acknowledged again, and no REGISTER that
- * was recorded before its end brings it back.
- */
-#define SESSION_LEFT_US AUTH_CHALLENGE_VALID_US
+#define SESSION_LEFT_US         (5 * US_PER_S)  /* a repeated LEAVE is acknowledged so long */
 
 /* Why a message was refused; names by session_refusal_name(). */
 enum session_refusal {

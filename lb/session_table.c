@@ -128,18 +128,3 @@ struct session_entry *session_table_by_address(struct session_table *table, cons
 			return &table->entries[link - 1];
 	return NULL;
 }
-
-bool session_table_ended_since(struct session_table *table, const struct addr *addr,
-	uint64_t challenge_us, uint64_t now_us)
-{
-	for (uint16_t link = *address_head(table, addr); link;
-		link = table->entries[link - 1].next_of_address) {
-		const struct session_entry *entry = &table->entries[link - 1];
-
-		if (entry->ended && now_us - entry->ended_us < SESSION_LEFT_US &&
-			challenge_us <= entry->ended_us &&
-			addr_equal(&entry->kept.path.remote.addr, addr))
-			return true;
-	}
-	return false;
-}

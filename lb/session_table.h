@@ -57,6 +57,3 @@ struct session_entry *session_table_by_id(struct session_table *table, uint64_t 
 struct session_entry *session_table_by_backend(struct session_table *table, uint16_t backend);
 struct session_entry *session_table_by_address(
 	struct session_table *table, const struct addr *addr);
-/* True when a session of this address ended after a challenge made at challenge_us. */
-bool session_table_ended_since(struct session_table *table, const struct addr *addr,
-	uint64_t challenge_us, uint64_t now_us);
