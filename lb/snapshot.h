@@ -12,6 +12,7 @@
 
 #define SNAPSHOT_SERVICES_MAX 16384u
 #define SNAPSHOT_TABLES_MAX   16384u
+#define SNAPSHOT_BACKENDS_MAX 16384u
 
 struct snapshot;
 
@@ -27,20 +28,26 @@ DEFINE_CLEANUP(struct snapshot *, snapshot_free)
  */
 int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows,
 	void (*release)(void *context), void *context, uint32_t *ret_table);
-/* -EEXIST: the id is taken. -EINVAL: id 0. */
+/*
+ * -EEXIST: the id is taken. -EINVAL: id 0, or for a backend a zero MAC: who has none yet must be in
+ * no table. -ENOSPC: SNAPSHOT_SERVICES_MAX or SNAPSHOT_BACKENDS_MAX. -ENOMEM.
+ */
 int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *service);
 int snapshot_add_backend(struct snapshot *snapshot, uint16_t id, const struct fwd_backend *backend);
-/* The backend serves the service (whatever its state): for loop detection. */
+/* The backend serves the service (whatever its state): for loop detection. Twice is once. */
 int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t backend);
+/* The last word on a MAC counts, but a balancer's is never taken for a backend's. */
 int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fwd_mac kind);
 /*
  * Binds VIP, protocol (FWD_PROTO_TCP or _UDP) and ports first–last (0–65535: any; one port:
- * exact; else a range) to a service. -EEXIST: bound already; -ENOSPC: more than FWD_RANGES_MAX.
+ * exact; else a range) to a service. -EEXIST: bound already, or a range overlaps one; -ENOSPC: more
+ * than FWD_RANGES_MAX; -EINVAL: another protocol, first > last, or no such service; -ENOMEM.
+ * ICMP echo is answered by the backends of the VIP's first service.
  */
 int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint8_t proto,
 	uint16_t first_port, uint16_t last_port, uint16_t service);
 
-/* Look-ups: the user-space half of lb/fwd/port.h. */
+/* Look-ups: the user-space half of lb/fwd/port.h. Any thread, once everything is added. */
 const struct fwd_settings *snapshot_settings(const struct snapshot *snapshot);
 uint64_t snapshot_generation(const struct snapshot *snapshot);
 const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct fwd_addr *address);

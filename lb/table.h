@@ -21,7 +21,7 @@
 struct table_member {
 	struct addr address; /* identity: the same on every balancer */
 	uint16_t id;         /* this balancer's name for it: goes into the rows */
-	uint32_t weight;     /* 1–65535, effective; members of weight 0 are left out by the caller */
+	uint32_t weight; /* 1–65535, effective; members of weight 0 are left out by the caller */
 };
 
 /* The 16-byte seed of a cluster-seed string ("" is a constant of the product). */
@@ -32,8 +32,8 @@ void table_seed(const char *cluster_seed, uint8_t ret_seed[TABLE_SEED_BYTES]);
  * sorted in place by address. No members: all owners 0. -EINVAL: more than TABLE_MEMBERS_MAX, a
  * weight of 0, an address twice. -ENOMEM.
  */
-int table_fill(struct table_member *members, size_t n_members,
-	const uint8_t seed[TABLE_SEED_BYTES], struct fwd_slot *rows);
+int table_fill(struct table_member *members, size_t n_members, const uint8_t seed[TABLE_SEED_BYTES],
+	struct fwd_slot *rows);
 
 /* Tells whether a backend may still hold flows of this table's services (FWD_BACKEND_FLOWS, member). */
 typedef bool table_alive_fn(uint16_t backend, void *context);
@@ -55,8 +55,8 @@ void table_carry_seen(struct fwd_slot *rows, const struct fwd_slot *old_rows);
  * `disagrees` (one bit a row, FWD_ROWS bits: a live flow record names another backend than
  * the owner) is not set. Returns the number still moving.
  */
-size_t table_settle(struct fwd_slot *rows, const uint8_t *disagrees, uint32_t tcp_timeout_s,
-	uint32_t now_s);
+size_t table_settle(
+	struct fwd_slot *rows, const uint8_t *disagrees, uint32_t tcp_timeout_s, uint32_t now_s);
 size_t table_moving(const struct fwd_slot *rows);
 
 /* Rows owned by `id`. */

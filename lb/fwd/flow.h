@@ -7,8 +7,9 @@
  *
  * Concurrency: `meta` is one aligned 64-bit word, the key beside it. A writer claims an entry by
  * compare-and-swap of the `meta` it judged by to FLOW_BUSY, writes the key, then publishes the
- * new meta with release. A reader takes meta, compares the key, and takes meta again: a change
- * between is a miss. Two CPUs that make the same flow at once may leave two entries of it: both
+ * new meta with release. A reader takes meta, compares the key, and takes meta again: another
+ * service, backend or a claim between is a miss. A claim whose writer died is void after
+ * FLOW_BUSY_TIMEOUT_S. Two CPUs that make the same flow at once may leave two entries of it: both
  * name a backend chosen by the same table, look-ups take the first, the other ages.
  */
 #pragma once
@@ -17,50 +18,70 @@
 
 enum flow_state {
 	FLOW_FREE,
-	FLOW_TCP_SYN,         /* unproven: only a SYN was seen */
+	FLOW_TCP_SYN, /* unproven: only a SYN was seen */
 	FLOW_TCP_ESTABLISHED,
 	FLOW_TCP_FIN,
 	FLOW_TCP_RESET,
-	FLOW_UDP_NEW,         /* unproven: one datagram */
+	FLOW_UDP_NEW, /* unproven: one datagram */
 	FLOW_UDP_ESTABLISHED,
-	FLOW_BUSY = 15,       /* being written */
+	FLOW_BUSY = 15, /* being written */
 };
 
 #define FLOW_SYN_TIMEOUT_S   60u
 #define FLOW_RESET_TIMEOUT_S 2u
+#define FLOW_BUSY_TIMEOUT_S  2u
 
 /* meta: service 16 | backend 16 | state 4 | seconds of CLOCK_MONOTONIC 28 (wraps in 8.5 years) */
 #define FLOW_TIME_BITS 28u
 #define FLOW_TIME_MASK ((1u << FLOW_TIME_BITS) - 1)
 
-static __inline __attribute__((__always_inline__)) __u64 flow_meta(
-	__u16 service, __u16 backend, __u8 state, __u32 now_s)
+FWD_INLINE __u64 flow_meta(__u16 service, __u16 backend, __u8 state, __u32 now_s)
 {
-	return (__u64)service << 48 | (__u64)backend << 32 |
-		(__u64)state << FLOW_TIME_BITS | (now_s & FLOW_TIME_MASK);
+	return (__u64)service << 48 | (__u64)backend << 32 | (__u64)state << FLOW_TIME_BITS |
+		(now_s & FLOW_TIME_MASK);
 }
 
-static __inline __attribute__((__always_inline__)) __u16 flow_meta_service(__u64 meta)
+FWD_INLINE __u16 flow_meta_service(__u64 meta)
 {
 	return (__u16)(meta >> 48);
 }
 
-static __inline __attribute__((__always_inline__)) __u16 flow_meta_backend(__u64 meta)
+FWD_INLINE __u16 flow_meta_backend(__u64 meta)
 {
 	return (__u16)(meta >> 32);
 }
 
-static __inline __attribute__((__always_inline__)) __u8 flow_meta_state(__u64 meta)
+FWD_INLINE __u8 flow_meta_state(__u64 meta)
 {
 	return (__u8)(meta >> FLOW_TIME_BITS & 15);
 }
 
 /* Seconds since the entry's time; an entry from the future (a race) is 0 seconds old. */
-static __inline __attribute__((__always_inline__)) __u32 flow_meta_age_s(__u64 meta, __u32 now_s)
+FWD_INLINE __u32 flow_meta_age_s(__u64 meta, __u32 now_s)
 {
 	__u32 age_s = (now_s - (__u32)meta) & FLOW_TIME_MASK;
 
 	return age_s > FLOW_TIME_MASK / 2 ? 0 : age_s;
+}
+
+/* How long a record lives without a packet. */
+FWD_INLINE __u32 flow_timeout_s(const struct fwd_service *service, __u8 state)
+{
+	switch (state) {
+	case FLOW_TCP_SYN:
+		return FLOW_SYN_TIMEOUT_S;
+	case FLOW_TCP_ESTABLISHED:
+		return service->tcp_timeout_s;
+	case FLOW_TCP_FIN:
+		return service->fin_timeout_s;
+	case FLOW_TCP_RESET:
+		return FLOW_RESET_TIMEOUT_S;
+	case FLOW_UDP_NEW:
+	case FLOW_UDP_ESTABLISHED:
+		return service->udp_timeout_s;
+	default:
+		return 0;
+	}
 }
 
 struct flow4 {
@@ -81,10 +102,26 @@ struct flow6 {
 #define FLOW4_PER_BUCKET 4u
 #define FLOW6_PER_BUCKET 2u
 
+/* The operations see a bucket as eight words: the key words of an entry, then its meta. */
+#define FLOW_BUCKET_WORDS 8u
+#define FLOW4_KEY_WORDS   1u
+#define FLOW6_KEY_WORDS   3u
+
 struct flow4_bucket {
-	struct flow4 entries[FLOW4_PER_BUCKET];
+	union {
+		struct flow4 entries[FLOW4_PER_BUCKET];
+		__u64 words[FLOW_BUCKET_WORDS];
+	};
 } __attribute__((__aligned__(64)));
 
 struct flow6_bucket {
-	struct flow6 entries[FLOW6_PER_BUCKET];
+	union {
+		struct flow6 entries[FLOW6_PER_BUCKET];
+		__u64 words[FLOW_BUCKET_WORDS];
+	};
 } __attribute__((__aligned__(64)));
+
+_Static_assert(sizeof(struct flow4) == 8 * (FLOW4_KEY_WORDS + 1), "one key word, one meta");
+_Static_assert(sizeof(struct flow6) == 8 * (FLOW6_KEY_WORDS + 1), "three key words, one meta");
+_Static_assert(sizeof(struct flow4_bucket) == 64, "one cache line");
+_Static_assert(sizeof(struct flow6_bucket) == 64, "one cache line");

@@ -12,24 +12,8 @@
 #include "lb/fwd/flow.h"
 #include "lb/fwd/types.h"
 
-#define FWD_INLINE static __inline __attribute__((__always_inline__))
-
 /* The target's context of one run: snapshot, worker, clock. Opaque to the core. */
 struct fwd_port;
-
-/* What fragments of one datagram have in common. */
-struct fwd_fragment_key {
-	struct fwd_addr source;
-	struct fwd_addr vip;
-	__u32 id;    /* IPv4: 16 bits */
-	__u32 proto;
-};
-
-struct fwd_fragment {
-	__u16 service;
-	__u16 backend;
-	__u32 seen_s;
-};
 
 FWD_INLINE const struct fwd_settings *port_settings(struct fwd_port *port);
 /* Seconds of CLOCK_MONOTONIC. */

@@ -8,10 +8,34 @@
 
 #include <linux/types.h>
 
-#define FWD_ROWS         65537u /* of a Maglev table: a prime (Maglev, NSDI 2016 §3.4) */
-#define FWD_ID_MAX       65535u /* service and backend ids are 1–65535; 0 is "none" */
-#define FWD_RANGES_MAX   16u    /* port ranges of one VIP, over all its virtual servers */
-#define FWD_MAC_BYTES    6u
+#define FWD_INLINE static __inline __attribute__((__always_inline__))
+
+/* Before a loop that the verifier should see as a straight line. */
+#ifdef __bpf__
+#define FWD_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FWD_UNROLL
+#endif
+
+/*
+ * Words that several CPUs share: relaxed loads and stores that are never torn. A published word
+ * makes everything written before it visible to who loads it. BPF of this compiler has no
+ * atomic load or store: aligned volatile accesses are single there, exchange is a full barrier.
+ */
+#ifdef __bpf__
+#define FWD_LOAD(pointer)           (*(const volatile __typeof__(*(pointer)) *)(pointer))
+#define FWD_STORE(pointer, value)   (*(volatile __typeof__(*(pointer)) *)(pointer) = (value))
+#define FWD_PUBLISH(pointer, value) ((void)__sync_lock_test_and_set(pointer, value))
+#else
+#define FWD_LOAD(pointer)           __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
+#define FWD_STORE(pointer, value)   __atomic_store_n(pointer, value, __ATOMIC_RELAXED)
+#define FWD_PUBLISH(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+#endif
+
+#define FWD_ROWS       65537u /* of a Maglev table: a prime (Maglev, NSDI 2016 §3.4) */
+#define FWD_ID_MAX     65535u /* service and backend ids are 1–65535; 0 is "none" */
+#define FWD_RANGES_MAX 16u    /* port ranges of one VIP, over all its virtual servers */
+#define FWD_MAC_BYTES  6u
 
 #define FWD_PROTO_ICMP   1u
 #define FWD_PROTO_TCP    6u
@@ -29,7 +53,7 @@ struct fwd_settings {
 	__u64 flow_seed[2];
 	__u32 flow4_buckets; /* of flow.h; 0: no table, nothing is recorded */
 	__u32 flow6_buckets;
-	__u32 mtu_bytes;     /* of the link to the backends: longest IP packet forwarded */
+	__u32 mtu_bytes;             /* of the link to the backends: longest IP packet forwarded */
 	__u8 own_mac[FWD_MAC_BYTES]; /* frames to any other destination are passed */
 	__u8 out_mac[FWD_MAC_BYTES]; /* source address of forwarded frames */
 };
@@ -44,10 +68,10 @@ struct fwd_range {
 
 /* A virtual address and what is not found by exact port. */
 struct fwd_vip {
-	__u32 vip_id;      /* part of the exact-port key */
-	__u16 any_tcp;     /* service for any port, or 0 */
+	__u32 vip_id;  /* part of the exact-port key */
+	__u16 any_tcp; /* service for any port, or 0 */
 	__u16 any_udp;
-	__u16 echo;        /* service whose backends answer ICMP echo, or 0 */
+	__u16 echo; /* service whose backends answer ICMP echo, or 0 */
 	__u16 n_ranges;
 	struct fwd_range ranges[FWD_RANGES_MAX];
 };
@@ -60,21 +84,21 @@ struct fwd_service_key {
 };
 
 enum fwd_service_flags {
-	FWD_SERVICE_SESSIONLESS = 1 << 0,     /* owners only; no base, no record */
-	FWD_SERVICE_HASH_SOURCE = 1 << 1,     /* slot by source address alone */
-	FWD_SERVICE_RECORD_TCP = 1 << 2,      /* record every TCP flow (rr, lc, persistence) */
-	FWD_SERVICE_DROP_FRAGMENTS = 1 << 3,  /* fragments = drop */
+	FWD_SERVICE_SESSIONLESS = 1 << 0,    /* owners only; no base, no record */
+	FWD_SERVICE_HASH_SOURCE = 1 << 1,    /* slot by source address alone */
+	FWD_SERVICE_RECORD_TCP = 1 << 2,     /* record every TCP flow (rr, lc, persistence) */
+	FWD_SERVICE_DROP_FRAGMENTS = 1 << 3, /* fragments = drop */
 };
 
 /* One virtual server at one of its VIPs; all its ports. */
 struct fwd_service {
-	__u32 table;       /* index of its rows for port_slot() */
-	__u16 id;          /* stable over reloads and restarts: flow records name it */
+	__u32 table; /* index of its rows for port_slot() */
+	__u16 id;    /* stable over reloads and restarts: flow records name it */
 	__u16 flags;
 	__u32 tcp_timeout_s;
 	__u32 fin_timeout_s;
 	__u32 udp_timeout_s;
-	__u32 n_members;   /* backends in the table; 0: drop with a reason */
+	__u32 n_members; /* backends in the table; 0: drop with a reason */
 };
 
 enum fwd_backend_flags {
@@ -87,16 +111,17 @@ struct fwd_backend {
 };
 
 /*
- * A row of a table. owner: today's choice. base: the owner when the row was last settled. base
- * != owner: the row is moving. Rows lie in memory that outlives the daemon; `base` and `seen_s`
- * are kept, `owner` is computed anew. The packet path writes `seen_s` alone, and only in moving
- * rows; everything else belongs to the control plane before publication, but for settling
- * (base = owner, one aligned 16-bit store).
+ * A row of a table. owner: today's choice. base: the owner when the row was last settled. A row
+ * is moving as long as seen_s is not 0, also when the owner has come back to the base: flows that
+ * began meanwhile are recorded elsewhere. Rows lie in memory that outlives the daemon; `base` and
+ * `seen_s` are kept, `owner` is computed anew. The packet path writes `seen_s` alone, only in
+ * moving rows, and never 0; everything else belongs to the control plane before publication, but
+ * for settling (base = owner, then seen_s = 0: aligned stores).
  */
 struct fwd_slot {
 	__u16 owner;
 	__u16 base;
-	__u32 seen_s; /* last packet sent to the base while moving; seconds of CLOCK_MONOTONIC */
+	__u32 seen_s; /* 0: settled; else last packet to the base, seconds of CLOCK_MONOTONIC */
 };
 
 enum fwd_mac_kind {
@@ -110,21 +135,32 @@ struct fwd_mac {
 	__u16 backend;
 };
 
+/* What fragments of one datagram have in common. */
+struct fwd_fragment_key {
+	struct fwd_addr source;
+	struct fwd_addr vip;
+	__u32 id; /* IPv4: 16 bits */
+	__u32 proto; /* IPv4 only: fragments of an IPv6 datagram may name different ones (RFC 8200 §4.5) */
+};
+
+/* How long the other fragments of a datagram follow its first: as long as Linux reassembles. */
+#define FWD_FRAGMENT_TIMEOUT_S 30u
+
+struct fwd_fragment {
+	__u16 service;
+	__u16 backend; /* 0: the first was dropped because the service wants no fragments */
+	__u32 seen_s;
+};
+
 enum fwd_verdict {
-	FWD_PASS,      /* not ours: the host's own stack has it anyway */
-	FWD_FORWARD,   /* rewritten; send out of the backend interface */
+	FWD_PASS,    /* not ours: the host's own stack has it anyway */
+	FWD_FORWARD, /* rewritten; send out of the backend interface */
 	FWD_DROP,
 	FWD_EXCEPTION, /* needs holding or an answer: user space decides on it */
 	FWD_VERDICT_N_
 };
 
-enum fwd_how {
-	FWD_HOW_NONE,
-	FWD_HOW_FLOW,
-	FWD_HOW_HASH,
-	FWD_HOW_PERSISTENCE,
-	FWD_HOW_N_
-};
+enum fwd_how { FWD_HOW_NONE, FWD_HOW_FLOW, FWD_HOW_HASH, FWD_HOW_PERSISTENCE, FWD_HOW_N_ };
 
 struct fwd_frame {
 	__u32 length_bytes; /* of the whole frame, Ethernet header included */
@@ -137,10 +173,11 @@ struct fwd_result {
 	__u32 reason;  /* enum fwd_reason */
 	__u16 service;
 	__u16 backend;
-	__u16 how;     /* enum fwd_how */
-	__u16 syn;     /* 1: a TCP SYN that opens a connection */
-	__u32 slot;    /* row, where a table was asked */
-	__u32 evicted; /* 1: recording cost an older flow its record */
-	__u32 recorded; /* 1: a flow record was made */
+	__u16 how;        /* enum fwd_how */
+	__u16 syn;        /* 1: a TCP SYN that opens a connection */
+	__u32 slot;       /* row, where a table was asked */
+	__u32 moving;     /* 1: that row is moving */
+	__u32 evicted;    /* 1: recording cost an older flow its record */
+	__u32 recorded;   /* 1: a flow record was made */
 	__u32 unrecorded; /* 1: a record was wanted and the bucket was full */
 };

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lb/fwd/port.h over user-space memory: a snapshot and a fragment table. Included, and so
+ * compiled in, by the packet engine's worker, explain, tests and fuzzers. A worker keeps one struct
+ * fwd_port and sets snapshot and now_s before each batch.
+ */
+#pragma once
+
+#include "lb/fragments.h"
+#include "lb/fwd/port.h"
+#include "lb/snapshot.h"
+
+struct fwd_port {
+	const struct snapshot *snapshot;
+	struct fragments *fragments; /* shared by workers; NULL: none is known */
+	__u32 now_s;                 /* seconds of CLOCK_MONOTONIC */
+	int only_looks;              /* leave no trace: explain */
+};
+
+FWD_INLINE const struct fwd_settings *port_settings(struct fwd_port *port)
+{
+	return snapshot_settings(port->snapshot);
+}
+
+FWD_INLINE __u32 port_now_s(struct fwd_port *port)
+{
+	return port->now_s;
+}
+
+FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address)
+{
+	return snapshot_vip(port->snapshot, address);
+}
+
+FWD_INLINE __u16 port_service_id(struct fwd_port *port, const struct fwd_service_key *key)
+{
+	return snapshot_service_id(port->snapshot, key);
+}
+
+FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id)
+{
+	return snapshot_service(port->snapshot, id);
+}
+
+FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row)
+{
+	return snapshot_slot(port->snapshot, table, row);
+}
+
+FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id)
+{
+	return snapshot_backend(port->snapshot, id);
+}
+
+FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend)
+{
+	return snapshot_is_member(port->snapshot, service, backend);
+}
+
+FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const __u8 *mac)
+{
+	return snapshot_mac(port->snapshot, mac);
+}
+
+FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index)
+{
+	const struct flows_table *flows = snapshot_flows(port->snapshot);
+
+	return index < flows->n_flow4 ? &flows->flow4[index] : NULL;
+}
+
+FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index)
+{
+	const struct flows_table *flows = snapshot_flows(port->snapshot);
+
+	return index < flows->n_flow6 ? &flows->flow6[index] : NULL;
+}
+
+FWD_INLINE int port_only_looks(struct fwd_port *port)
+{
+	return port->only_looks;
+}
+
+FWD_INLINE int port_fragment_get(struct fwd_port *port, const struct fwd_fragment_key *key,
+	struct fwd_fragment *ret_fragment)
+{
+	return port->fragments && fragments_get(port->fragments, key, ret_fragment);
+}
+
+FWD_INLINE void port_fragment_put(struct fwd_port *port, const struct fwd_fragment_key *key,
+	const struct fwd_fragment *fragment)
+{
+	if (port->fragments)
+		fragments_put(port->fragments, key, fragment);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The snapshot: what was added is found, what contradicts is refused, limits hold. */
+#include "lb/snapshot.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct snapshot *make(void)
+{
+	struct fwd_settings settings = { .mtu_bytes = 1500 };
+	struct snapshot *snapshot = NULL;
+
+	assert_int_equal(snapshot_new(&settings, NULL, 7, &snapshot), 0);
+	return snapshot;
+}
+
+static void add_service(struct snapshot *snapshot, uint16_t id)
+{
+	struct fwd_service service = { .id = id, .tcp_timeout_s = id };
+
+	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
+}
+
+static struct addr address(const char *text)
+{
+	struct addr addr = { 0 };
+
+	if (inet_pton(AF_INET, text, &addr.ip4) == 1)
+		addr.family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &addr.ip6) == 1)
+		addr.family = AF_INET6;
+	assert_int_not_equal(addr.family, 0);
+	return addr;
+}
+
+static const struct fwd_vip *find_vip(const struct snapshot *snapshot, const char *text)
+{
+	struct addr addr = address(text);
+	struct fwd_addr key;
+
+	snapshot_addr(&addr, &key);
+	return snapshot_vip(snapshot, &key);
+}
+
+static void snapshot_knows_settings_and_generation(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+
+	assert_int_equal(snapshot_settings(snapshot)->mtu_bytes, 1500);
+	assert_int_equal(snapshot_settings(snapshot)->flow4_buckets, 0);
+	assert_int_equal(snapshot_generation(snapshot), 7);
+	assert_null(find_vip(snapshot, "192.0.2.1"));
+	assert_null(snapshot_service(snapshot, 0));
+	assert_null(snapshot_backend(snapshot, 65535));
+	assert_null(snapshot_slot(snapshot, 0, 0));
+}
+
+static void snapshot_finds_services_by_id_however_many(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	struct fwd_service zero = { 0 };
+
+	for (unsigned int id = 1; id <= SNAPSHOT_SERVICES_MAX; id++)
+		add_service(snapshot, (uint16_t)id);
+	for (unsigned int id = 1; id <= SNAPSHOT_SERVICES_MAX; id++)
+		assert_int_equal(snapshot_service(snapshot, (uint16_t)id)->tcp_timeout_s, id);
+	assert_int_equal(snapshot_add_service(snapshot, &zero), -EINVAL);
+	assert_int_equal(snapshot_add_service(snapshot, snapshot_service(snapshot, 5)), -EEXIST);
+	zero.id = SNAPSHOT_SERVICES_MAX + 1;
+	assert_int_equal(snapshot_add_service(snapshot, &zero), -ENOSPC);
+}
+
+static void snapshot_refuses_backends_beyond_its_limit(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	struct fwd_backend backend = { .mac = { 2 } }, no_mac = { 0 };
+
+	for (unsigned int id = 1; id <= SNAPSHOT_BACKENDS_MAX; id++) {
+		backend.flags = (uint16_t)id;
+		assert_int_equal(snapshot_add_backend(snapshot, (uint16_t)id, &backend), 0);
+	}
+	for (unsigned int id = 1; id <= SNAPSHOT_BACKENDS_MAX; id++)
+		assert_int_equal(snapshot_backend(snapshot, (uint16_t)id)->flags, id);
+	assert_int_equal(snapshot_add_backend(snapshot, 0, &backend), -EINVAL);
+	assert_int_equal(snapshot_add_backend(snapshot, 1, &backend), -EEXIST);
+	assert_int_equal(snapshot_add_backend(snapshot, UINT16_MAX, &no_mac), -EINVAL);
+	assert_int_equal(snapshot_add_backend(snapshot, UINT16_MAX, &backend), -ENOSPC);
+}
+
+static void count_release(void *context)
+{
+	(*(size_t *)context)++;
+}
+
+static void snapshot_releases_its_tables(void **state)
+{
+	static struct fwd_slot rows[FWD_ROWS];
+	struct snapshot *snapshot = make();
+	size_t released = 0;
+	uint32_t table;
+
+	for (uint32_t i = 0; i < SNAPSHOT_TABLES_MAX; i++) {
+		assert_int_equal(
+			snapshot_add_table(snapshot, rows, count_release, &released, &table), 0);
+		assert_int_equal(table, i);
+	}
+	assert_int_equal(snapshot_add_table(snapshot, rows, NULL, NULL, &table), -ENOSPC);
+	assert_ptr_equal(snapshot_slot(snapshot, 3, FWD_ROWS - 1), &rows[FWD_ROWS - 1]);
+	assert_null(snapshot_slot(snapshot, 3, FWD_ROWS));
+	assert_null(snapshot_slot(snapshot, SNAPSHOT_TABLES_MAX, 0));
+	snapshot_free(snapshot);
+	assert_int_equal(released, SNAPSHOT_TABLES_MAX);
+}
+
+static void snapshot_binds_ports_exactly(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	struct addr vip = address("192.0.2.1"), vip6 = address("2001:db8::1");
+	struct fwd_service_key key = { .port = htons(80), .proto = FWD_PROTO_TCP };
+
+	add_service(snapshot, 1);
+	add_service(snapshot, 2);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, 2), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip6, FWD_PROTO_TCP, 80, 80, 1), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_UDP, 80, 80, 1), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, 1), -EEXIST);
+	key.vip_id = find_vip(snapshot, "192.0.2.1")->vip_id;
+	assert_int_equal(snapshot_service_id(snapshot, &key), 2);
+	key.proto = FWD_PROTO_UDP;
+	assert_int_equal(snapshot_service_id(snapshot, &key), 1);
+	key.port = htons(81);
+	assert_int_equal(snapshot_service_id(snapshot, &key), 0);
+	/* The first service of a VIP answers its echo requests. */
+	assert_int_equal(find_vip(snapshot, "192.0.2.1")->echo, 2);
+	assert_int_equal(find_vip(snapshot, "2001:db8::1")->echo, 1);
+}
+
+static void snapshot_binds_ranges_up_to_its_limit(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	struct addr vip = address("192.0.2.1");
+
+	add_service(snapshot, 1);
+	for (uint16_t i = 0; i < FWD_RANGES_MAX; i++)
+		assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 1000 + 10 * i,
+					 1005 + 10 * i, 1),
+			0);
+	assert_int_equal(
+		snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 5000, 5001, 1), -ENOSPC);
+	assert_int_equal(
+		snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 1005, 1007, 1), -EEXIST);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 0, 65535, 1), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 0, 65535, 1), -EEXIST);
+	assert_int_equal(find_vip(snapshot, "192.0.2.1")->any_tcp, 1);
+	assert_int_equal(find_vip(snapshot, "192.0.2.1")->any_udp, 0);
+}
+
+static void snapshot_refuses_senseless_bindings(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	struct addr vip = address("192.0.2.1");
+
+	add_service(snapshot, 1);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, 1, 80, 80, 1), -EINVAL);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 81, 80, 1), -EINVAL);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, 2), -EINVAL);
+	assert_null(find_vip(snapshot, "192.0.2.1"));
+}
+
+static void snapshot_knows_members_and_macs(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	struct mac balancer = { { 2, 0, 0, 0, 0, 1 } }, web = { { 2, 0, 0, 0, 0, 2 } };
+	struct fwd_mac kind = { .kind = FWD_MAC_BACKEND, .backend = 9 };
+
+	assert_int_equal(snapshot_add_member(snapshot, 1, 9), 0);
+	assert_int_equal(snapshot_add_member(snapshot, 1, 9), 0);
+	assert_true(snapshot_is_member(snapshot, 1, 9));
+	assert_false(snapshot_is_member(snapshot, 9, 1));
+	assert_int_equal(snapshot_add_mac(snapshot, &web, kind), 0);
+	assert_int_equal(snapshot_mac(snapshot, web.bytes).backend, 9);
+	assert_int_equal(snapshot_mac(snapshot, balancer.bytes).kind, FWD_MAC_UNKNOWN);
+	kind.kind = FWD_MAC_BALANCER;
+	assert_int_equal(snapshot_add_mac(snapshot, &balancer, kind), 0);
+	kind.kind = FWD_MAC_BACKEND;
+	assert_int_equal(snapshot_add_mac(snapshot, &balancer, kind), 0);
+	assert_int_equal(snapshot_mac(snapshot, balancer.bytes).kind, FWD_MAC_BALANCER);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(snapshot_knows_settings_and_generation),
+		cmocka_unit_test(snapshot_finds_services_by_id_however_many),
+		cmocka_unit_test(snapshot_refuses_backends_beyond_its_limit),
+		cmocka_unit_test(snapshot_releases_its_tables),
+		cmocka_unit_test(snapshot_binds_ports_exactly),
+		cmocka_unit_test(snapshot_binds_ranges_up_to_its_limit),
+		cmocka_unit_test(snapshot_refuses_senseless_bindings),
+		cmocka_unit_test(snapshot_knows_members_and_macs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
