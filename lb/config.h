@@ -10,8 +10,12 @@
 #include "common/log.h"
 
 #define CONFIG_VIRTUAL_SERVERS_MAX 8192u
-#define CONFIG_VIPS_MAX            64u /* of one virtual server */
-#define CONFIG_PORTS_MAX           64u /* items of one virtual server */
+#define CONFIG_VIPS_MAX            64u    /* of one virtual server */
+#define CONFIG_PORTS_MAX           64u    /* items of one virtual server */
+#define CONFIG_CHECKS_MAX          8u     /* tcp checks of one virtual server */
+#define CONFIG_REAL_SERVERS_MAX    4096u  /* of one virtual server */
+#define CONFIG_SERVICES_MAX        16384u /* VIPs, over all virtual servers */
+#define CONFIG_PORT_RANGES_MAX     16u /* of one VIP, over all its virtual servers and protocols */
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
 enum config_adopt { CONFIG_ADOPT_AUTO, CONFIG_ADOPT_APPROVE, CONFIG_ADOPT_OFF };
@@ -20,7 +24,7 @@ enum config_scheduler { CONFIG_MAGLEV, CONFIG_SOURCE_HASH, CONFIG_RR, CONFIG_LC 
 enum config_hash { CONFIG_SOURCE_IP, CONFIG_SOURCE_IP_PORT };
 
 struct config_port {
-	uint16_t first, last; /* host byte order; 0–65535: any */
+	uint16_t first, last; /* host byte order, 1–65535, inclusive */
 };
 
 struct config_real_server {
@@ -66,7 +70,7 @@ struct config {
 	enum config_adopt adopt;
 	bool announce;
 	uint64_t announce_refresh_us;
-	char *cluster_seed; /* "" when not given */
+	char *cluster_seed;      /* "" when not given */
 	struct addr active_when; /* AF_UNSPEC: always */
 	bool http;
 	struct addr_port http_listen;

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What several keys or virtual servers say together: protocol by port, the same VIP and port twice,
+ * port ranges of a VIP, one real server in two places. Called by config.c when every single value
+ * is right.
+ */
+#include "lb/config_internal.h"
+
+#include "lb/registry.h"
+
+#define SECTION "virtual-server"
+
+/* One VIP, protocol and port range of a virtual server. */
+struct binding {
+	const struct addr *vip;
+	bool udp;
+	bool any; /* port = any: beside the ports of others, which win */
+	struct config_port port;
+	const struct config_virtual_server *server;
+};
+
+/* One real-server line. */
+struct line {
+	const struct config_real_server *real_server;
+	const struct config_virtual_server *server;
+};
+
+static int compare_bindings(const void *a, const void *b)
+{
+	const struct binding *left = a, *right = b;
+	int order = addr_compare(left->vip, right->vip);
+
+	if (order == 0)
+		order = left->udp - right->udp;
+	if (order == 0)
+		order = left->any - right->any;
+	return order ? order : left->port.first - right->port.first;
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct line *left = a, *right = b;
+	int order = addr_compare(&left->real_server->address, &right->real_server->address);
+
+	return order ? order : strcmp(left->server->name, right->server->name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct line *left = a, *right = b;
+
+	return strcmp(left->real_server->name, right->real_server->name);
+}
+
+/* `any` becomes the empty list, and protocol follows port where it was not given. */
+static void settle_ports(struct config_virtual_server *server, const struct ini_report *report)
+{
+	const struct config_port *ports = server->ports.items;
+
+	if (server->ports.len > 0 && ports[0].first == 0)
+		ini_list_clear(&server->ports);
+	if (!ini_report_is_set(report, SECTION, server->name, "protocol"))
+		server->protocol = server->ports.len == 0 ? CONFIG_ANY : CONFIG_TCP;
+}
+
+static void check_alone(struct config_virtual_server *server, struct ini_report *report)
+{
+	const struct config_real_server *real_servers = server->real_servers.items;
+	const struct addr *vips = server->vips.items;
+	char text[ADDR_STRLEN];
+
+	settle_ports(server, report);
+	if (server->check_none && (server->check_agent || server->check_tcp.len > 0))
+		ini_report_add(report, SECTION, server->name, "check",
+			"none stands beside other checks; remove it, or them");
+	for (size_t i = 0; i < server->real_servers.len; i++)
+		for (size_t k = 0; k < server->vips.len; k++)
+			if (addr_equal(&real_servers[i].address, &vips[k]))
+				ini_report_add(report, SECTION, server->name, "real-server",
+					"%s is the VIP; write the real server's own address",
+					addr_format(&vips[k], text));
+}
+
+static size_t count_bindings(const struct config_virtual_server *server)
+{
+	return server->vips.len * MAX(server->ports.len, (size_t)1) *
+		(server->protocol == CONFIG_ANY ? 2 : 1);
+}
+
+static size_t add_bindings(const struct config_virtual_server *server, struct binding *bindings)
+{
+	const struct config_port *ports = server->ports.items;
+	const struct addr *vips = server->vips.items;
+	size_t len = 0;
+
+	for (size_t i = 0; i < server->vips.len; i++)
+		for (int udp = 0; udp < 2; udp++)
+			for (size_t k = 0; k < MAX(server->ports.len, (size_t)1); k++) {
+				if (server->protocol == (udp ? CONFIG_TCP : CONFIG_UDP))
+					continue;
+				bindings[len] = (struct binding){ .vip = &vips[i],
+					.udp = udp,
+					.any = server->ports.len == 0,
+					.port = { 0, UINT16_MAX },
+					.server = server };
+				if (server->ports.len > 0)
+					bindings[len].port = ports[k];
+				len++;
+			}
+	return len;
+}
+
+/* Sorted by VIP, protocol and first port: who overlaps stands behind the one that reaches farthest. */
+static void check_overlaps(const struct binding *bindings, size_t len, struct ini_report *report)
+{
+	const struct binding *farthest = NULL;
+	char text[ADDR_STRLEN];
+
+	for (const struct binding *binding = bindings; binding < bindings + len; binding++) {
+		bool same = farthest && addr_equal(farthest->vip, binding->vip) &&
+			farthest->udp == binding->udp && farthest->any == binding->any;
+
+		if (same && binding->port.first <= farthest->port.last &&
+			binding->server != farthest->server) {
+			char port[sizeof("65535")] = "any";
+
+			if (!binding->any)
+				snprintf(port, sizeof(port), "%u", binding->port.first);
+			ini_report_add(report, SECTION, binding->server->name,
+				binding->any ? "vip" : "port",
+				"%s %s port %s is served by virtual server %s already; remove it "
+				"from one of the two",
+				addr_format(binding->vip, text), binding->udp ? "udp" : "tcp", port,
+				farthest->server->name);
+		}
+		if (!same || binding->port.last > farthest->port.last)
+			farthest = binding;
+	}
+}
+
+static void check_ranges(const struct binding *bindings, size_t len, struct ini_report *report)
+{
+	size_t ranges = 0;
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < len; i++) {
+		if (i > 0 && !addr_equal(bindings[i].vip, bindings[i - 1].vip))
+			ranges = 0;
+		if (bindings[i].any || bindings[i].port.first == bindings[i].port.last)
+			continue;
+		if (++ranges == CONFIG_PORT_RANGES_MAX + 1)
+			ini_report_add(report, SECTION, bindings[i].server->name, "port",
+				"VIP %s has more than %u port ranges (protocol any counts twice); "
+				"join some",
+				addr_format(bindings[i].vip, text), CONFIG_PORT_RANGES_MAX);
+	}
+}
+
+static int check_bindings(const struct config *config, struct ini_report *report)
+{
+	_cleanup_free_ struct binding *bindings = NULL;
+	size_t n_services = 0, room = 1, len = 0;
+
+	for (size_t i = 0; i < config->n_virtual_servers; i++) {
+		room += count_bindings(config->virtual_servers[i]);
+		n_services += config->virtual_servers[i]->vips.len;
+	}
+	if (n_services > CONFIG_SERVICES_MAX)
+		ini_report_add(report, "balancer", NULL, "interface",
+			"the virtual servers have %zu VIPs together; %u are the most", n_services,
+			CONFIG_SERVICES_MAX);
+	bindings = calloc(room, sizeof(*bindings));
+	if (!bindings)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_virtual_servers; i++)
+		len += add_bindings(config->virtual_servers[i], bindings + len);
+	qsort(bindings, len, sizeof(*bindings), compare_bindings);
+	check_overlaps(bindings, len, report);
+	check_ranges(bindings, len, report);
+	return 0;
+}
+
+static bool is_named(const struct config_real_server *real_server)
+{
+	char text[ADDR_STRLEN];
+
+	return !streq(real_server->name, addr_format(&real_server->address, text));
+}
+
+/* Two lines of one address: one backend, so they must agree. */
+static void check_agreement(
+	const struct line *first, const struct line *second, struct ini_report *report)
+{
+	const struct config_real_server *a = first->real_server, *b = second->real_server;
+	const char *what = NULL;
+	char text[ADDR_STRLEN];
+
+	addr_format(&b->address, text);
+	if (first->server == second->server) {
+		ini_report_add(report, SECTION, second->server->name, "real-server",
+			"%s was given before; remove one of the two", text);
+		return;
+	}
+	if (is_named(a) && is_named(b) && !streq(a->name, b->name))
+		what = "name";
+	else if (a->weight != b->weight)
+		what = "weight";
+	else if (!mac_is_zero(&a->mac) && !mac_is_zero(&b->mac) && !mac_equal(&a->mac, &b->mac))
+		what = "MAC";
+	if (what)
+		ini_report_add(report, SECTION, second->server->name, "real-server",
+			"%s has another %s in virtual server %s; a backend is one thing in all of "
+			"them, write the same",
+			text, what, first->server->name);
+}
+
+static int check_real_servers(const struct config *config, struct ini_report *report)
+{
+	_cleanup_free_ struct line *lines = NULL;
+	size_t room = 1, len = 0, n_backends = 0;
+
+	for (size_t i = 0; i < config->n_virtual_servers; i++)
+		room += config->virtual_servers[i]->real_servers.len;
+	lines = calloc(room, sizeof(*lines));
+	if (!lines)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_virtual_servers; i++) {
+		const struct config_virtual_server *server = config->virtual_servers[i];
+		const struct config_real_server *items = server->real_servers.items;
+
+		for (size_t k = 0; k < server->real_servers.len; k++)
+			lines[len++] = (struct line){ &items[k], server };
+	}
+	qsort(lines, len, sizeof(*lines), compare_addresses);
+	for (size_t i = 0; i < len; i++) {
+		if (i > 0 &&
+			addr_equal(
+				&lines[i - 1].real_server->address, &lines[i].real_server->address))
+			check_agreement(&lines[i - 1], &lines[i], report);
+		else if (++n_backends == REGISTRY_BACKENDS_MAX + 1)
+			ini_report_add(report, SECTION, lines[i].server->name, "real-server",
+				"more than %u real servers together; remove some",
+				REGISTRY_BACKENDS_MAX);
+	}
+	qsort(lines, len, sizeof(*lines), compare_names);
+	for (size_t i = 1; i < len; i++)
+		if (streq(lines[i - 1].real_server->name, lines[i].real_server->name) &&
+			!addr_equal(
+				&lines[i - 1].real_server->address, &lines[i].real_server->address))
+			ini_report_add(report, SECTION, lines[i].server->name, "real-server",
+				"name %s belongs to two addresses; give each its own",
+				lines[i].real_server->name);
+	return 0;
+}
+
+int config_check(struct config *config, struct ini_report *report)
+{
+	int r;
+
+	for (size_t i = 0; i < config->n_virtual_servers; i++)
+		check_alone(config->virtual_servers[i], report);
+	r = check_bindings(config, report);
+	if (r == 0)
+		r = check_real_servers(config, report);
+	if (r == 0 && config->n_virtual_servers == 0)
+		ini_report_warn(report, "balancer", NULL, "interface",
+			"there is no virtual server; add [virtual-server NAME]");
+	return r;
+}
