@@ -212,7 +212,7 @@ static int nl_receive_answer(struct nl *nl, struct nl_answer *answer)
 
 		if (size < 0)
 			return size == -EAGAIN ? -ETIMEDOUT : size;
-		for (; mnl_nlmsg_ok(message, size) && !answer->ended;
+		for (; nl_message_ok(message, size) && !answer->ended;
 			message = mnl_nlmsg_next(message, &size))
 			if (message->nlmsg_seq == nl->sequence && message->nlmsg_pid == nl->port_id)
 				nl_take_message(answer, message);
@@ -241,7 +241,7 @@ static int nl_give_out(const struct nl_answer *answer)
 	const struct nlmsghdr *message = (const void *)answer->data;
 	int size = (int)answer->size_bytes, r = 0;
 
-	for (; r == 0 && mnl_nlmsg_ok(message, size); message = mnl_nlmsg_next(message, &size))
+	for (; r == 0 && nl_message_ok(message, size); message = mnl_nlmsg_next(message, &size))
 		r = answer->fn(message, answer->context);
 	return r;
 }
@@ -290,7 +290,7 @@ int nl_read_events(struct nl *nl, nl_message_fn *fn, void *context)
 		}
 		if (size < 0)
 			return size;
-		for (; mnl_nlmsg_ok(message, size); message = mnl_nlmsg_next(message, &size)) {
+		for (; nl_message_ok(message, size); message = mnl_nlmsg_next(message, &size)) {
 			if (message->nlmsg_type < NLMSG_MIN_TYPE)
 				continue;
 			r = fn(message, context);

@@ -25,6 +25,16 @@ DEFINE_CLEANUP(struct nl *, nl_free)
 typedef int nl_message_fn(const struct nlmsghdr *message, void *context);
 
 /*
+ * Whether a whole message lies in the `size_bytes` from here. mnl_nlmsg_ok() compares as signed and
+ * takes a length of 2 GiB or more for a short one (libmnl 1.0.5).
+ */
+static inline bool nl_message_ok(const struct nlmsghdr *message, int size_bytes)
+{
+	return size_bytes >= (int)sizeof(*message) && message->nlmsg_len >= sizeof(*message) &&
+		message->nlmsg_len <= (unsigned int)size_bytes;
+}
+
+/*
  * Starts a request in the socket's own buffer (NL_BUFFER_BYTES): header with `type` and
  * `flags | NLM_F_REQUEST`, extra header of `extra_bytes` zeroed. Never NULL. The caller adds
  * attributes with mnl_attr_put*_check() against NL_BUFFER_BYTES.

@@ -10,7 +10,10 @@
 
 #include "common/addr.h"
 
-#define NEIGH_SUBNETS_MAX 64u
+#define NEIGH_SUBNETS_MAX    64u
+#define NEIGH_ADDRESSES_MAX  16384u /* of the whole host; more are not known */
+#define NEIGH_KNOWN_MAX      16384u /* neighbours whose vanishing is noticed after lost events */
+#define NEIGH_ROUTE_PROTOCOL 217u   /* in rtm_protocol: "ip route show proto 217" */
 
 struct neigh;
 
@@ -19,20 +22,27 @@ struct neigh_link {
 	char name[16];
 	struct mac mac;
 	uint32_t mtu_bytes;
-	bool running;         /* IFF_UP and IFF_LOWER_UP */
+	bool running; /* IFF_UP and IFF_LOWER_UP */
 	struct addr_prefix subnets[NEIGH_SUBNETS_MAX];
 	size_t n_subnets;
 	struct addr addresses[NEIGH_SUBNETS_MAX]; /* own addresses, in the order of subnets */
 };
 
 struct neigh_callbacks {
-	/* A neighbour on the backend interface; zero MAC: failed or deleted. */
+	/*
+	 * A neighbour on the backend interface has just answered, or is fixed by the
+	 * administrator. Zero MAC: it failed or was deleted. A MAC that the kernel merely learnt
+	 * or that has aged is confirmed first.
+	 */
 	void (*neighbour)(const struct addr *address, const struct mac *mac, void *context);
 	/* One of the two links changed: MAC, MTU, state, index, addresses. */
 	void (*link)(void *context);
 };
 
-/* Opens netlink, dumps, joins events. The two names may be equal. 0 or negative errno. */
+/*
+ * Opens netlink, joins events, dumps links and addresses. The two names may be equal, and their
+ * interfaces may come later. No callback is called before the event loop runs. 0 or negative errno.
+ */
 int neigh_start(sd_event *event, const char *interface, const char *backend_interface,
 	const struct neigh_callbacks *callbacks, void *context, struct neigh **ret_neigh);
 struct neigh *neigh_free(struct neigh *neigh);
@@ -41,11 +51,17 @@ const struct neigh_link *neigh_client_link(const struct neigh *neigh);
 const struct neigh_link *neigh_backend_link(const struct neigh *neigh);
 /*
  * Asks the kernel to resolve the address (no entry, failed) or to confirm it (known: unicast
- * probe). The answer comes through `neighbour`. 0 or negative errno.
+ * probe). The answer comes through `neighbour`, never from within this call. 0; -ENODEV: the
+ * backend interface is not there; another negative errno.
  */
 int neigh_probe(struct neigh *neigh, const struct addr *address);
 /* Whether an address is configured on this host, on any interface (active-when, guard). */
 bool neigh_has_address(const struct neigh *neigh, const struct addr *address);
-/* Blackhole routes that keep this host's kernel from forwarding or answering for a VIP. */
+/*
+ * Blackhole routes that keep this host's kernel from forwarding packets to a VIP, in the main table
+ * under NEIGH_ROUTE_PROTOCOL. Adding adopts one of ours that is there already, and is content with
+ * somebody else's blackhole; -EEXIST: somebody else's route leads elsewhere. Removing takes away ours
+ * alone, and is 0 when there is none.
+ */
 int neigh_blackhole_add(struct neigh *neigh, const struct addr *vip);
 int neigh_blackhole_remove(struct neigh *neigh, const struct addr *vip);

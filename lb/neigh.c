@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Neighbours, links and addresses of the balancer's host under sd-event. One socket hears events,
+ * another asks; when events were lost everything is dumped again. The model of the host is in
+ * neigh_model.c, messages are parsed in neigh_message.c, requests are built in neigh_request.c.
+ */
+#include "lb/neigh.h"
+
+#include <linux/rtnetlink.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "common/log.h"
+#include "lb/neigh_internal.h"
+
+#define NEIGH_RETRY_US (100 * US_PER_MS)
+
+struct neigh {
+	struct nl *requests;
+	struct nl *events;
+	sd_event_source *events_source;
+	sd_event_source *resync_source; /* a timer: due at once, or after a failure */
+	struct neigh_callbacks callbacks;
+	void *context;
+	struct neigh_model model;
+	bool link_changed; /* in the messages that are being read */
+	bool entries_only; /* the next resynchronisation is about neighbours alone */
+};
+
+/* Only asks for it: the dump is made from the event loop, never inside a caller's call. */
+static int neigh_schedule(struct neigh *neigh, uint64_t delay_us, bool entries_only)
+{
+	int enabled = SD_EVENT_OFF, r;
+
+	r = sd_event_source_get_enabled(neigh->resync_source, &enabled);
+	if (r < 0)
+		return r;
+	neigh->entries_only = entries_only && (enabled == SD_EVENT_OFF || neigh->entries_only);
+	r = sd_event_source_set_time_relative(neigh->resync_source, delay_us);
+	if (r < 0)
+		return r;
+	return sd_event_source_set_enabled(neigh->resync_source, SD_EVENT_ONESHOT);
+}
+
+/* Without a resynchronisation the balancer would go on with old MACs: that must be heard of. */
+static void neigh_schedule_or_log(struct neigh *neigh, uint64_t delay_us, bool entries_only)
+{
+	int r = neigh_schedule(neigh, delay_us, entries_only);
+
+	if (r < 0)
+		log_errno(r, "cannot schedule a look at neighbours and links");
+}
+
+static void neigh_tell_gone(struct neigh *neigh, const struct addr *address)
+{
+	static const struct mac none;
+	const struct addr copy = *address; /* dropping moves what it points into */
+
+	neigh_model_drop(&neigh->model, &copy);
+	neigh->callbacks.neighbour(&copy, &none, neigh->context);
+}
+
+/*
+ * A MAC that was learnt from an unasked message (a gratuitous ARP after a change of the network
+ * card) is asked for at once, if anybody ever cared for this neighbour.
+ */
+static void neigh_doubt(struct neigh *neigh, const struct neigh_entry_message *entry)
+{
+	const struct neigh_known *known = neigh_model_known(&neigh->model, &entry->address);
+	char text[ADDR_STRLEN];
+	int r;
+
+	if (!known || mac_equal(&known->mac, &entry->mac))
+		return;
+	r = neigh_request_confirm(neigh->requests, entry->ifindex, &entry->address);
+	if (r < 0)
+		log_debug("cannot have the new MAC of %s confirmed: %s",
+			addr_format(&entry->address, text), strerrordesc_np(-r));
+}
+
+static void neigh_on_entry(struct neigh *neigh, const struct nlmsghdr *message)
+{
+	struct neigh_entry_message entry;
+	struct neigh_known *known;
+
+	if (neigh_parse_entry(message, &entry) < 0 || neigh->model.backend.ifindex == 0 ||
+		entry.ifindex != neigh->model.backend.ifindex)
+		return;
+	known = neigh_model_known(&neigh->model, &entry.address);
+	if (known)
+		known->seen = true;
+	if (entry.state == NEIGH_ENTRY_GONE) {
+		neigh_tell_gone(neigh, &entry.address);
+	} else if (entry.state == NEIGH_ENTRY_CONFIRMED) {
+		neigh_model_confirm(&neigh->model, &entry.address, &entry.mac);
+		neigh->callbacks.neighbour(&entry.address, &entry.mac, neigh->context);
+	} else if (entry.state == NEIGH_ENTRY_DOUBTFUL) {
+		neigh_doubt(neigh, &entry);
+	}
+}
+
+static int neigh_on_message(const struct nlmsghdr *message, void *context)
+{
+	struct neigh *neigh = context;
+	struct neigh_link_message link;
+	struct neigh_address_message address;
+	unsigned int backend = neigh->model.backend.ifindex;
+
+	if (neigh_parse_link(message, &link) == 0) {
+		neigh->link_changed |= neigh_model_link(&neigh->model, &link);
+		/* Another interface has other neighbours: its events may have come already. */
+		if (backend != neigh->model.backend.ifindex)
+			neigh_schedule_or_log(neigh, 0, true);
+	} else if (neigh_parse_address(message, &address) == 0) {
+		neigh->link_changed |= neigh_model_address(&neigh->model, &address);
+	} else {
+		neigh_on_entry(neigh, message);
+	}
+	return 0;
+}
+
+static void neigh_tell_link(struct neigh *neigh)
+{
+	if (!neigh->link_changed)
+		return;
+	neigh->link_changed = false;
+	neigh->callbacks.link(neigh->context);
+}
+
+static int neigh_on_dump_link(const struct nlmsghdr *message, void *context)
+{
+	struct neigh_model *model = context;
+	struct neigh_link_message link;
+
+	if (neigh_parse_link(message, &link) == 0)
+		neigh_model_link(model, &link);
+	return 0;
+}
+
+static int neigh_on_dump_address(const struct nlmsghdr *message, void *context)
+{
+	struct neigh_model *model = context;
+	struct neigh_address_message address;
+
+	if (neigh_parse_address(message, &address) == 0)
+		neigh_model_address(model, &address);
+	return 0;
+}
+
+static int neigh_on_dump_entry(const struct nlmsghdr *message, void *context)
+{
+	neigh_on_entry(context, message);
+	return 0;
+}
+
+/* Links and addresses anew. The two links are told of afterwards, changed or not. */
+static int neigh_read_host(struct neigh *neigh)
+{
+	int r;
+
+	neigh_model_forget_host(&neigh->model);
+	r = neigh_dump_links(neigh->requests, neigh_on_dump_link, &neigh->model);
+	if (r < 0)
+		return r;
+	return neigh_dump_addresses(neigh->requests, neigh_on_dump_address, &neigh->model);
+}
+
+/* Neighbours anew: what is there is told, what was there and is no longer, too. */
+static int neigh_read_entries(struct neigh *neigh)
+{
+	struct neigh_model *model = &neigh->model;
+	int r;
+
+	ARRAY_FOREACH (known, model->known, model->n_known)
+		known->seen = false;
+	if (model->backend.ifindex != 0) {
+		r = neigh_dump_entries(
+			neigh->requests, model->backend.ifindex, neigh_on_dump_entry, neigh);
+		if (r < 0)
+			return r;
+	}
+	for (size_t idx = model->n_known; idx-- > 0;)
+		if (!model->known[idx].seen)
+			neigh_tell_gone(neigh, &model->known[idx].address);
+	return 0;
+}
+
+static int neigh_on_resync(sd_event_source *source, uint64_t time_us, void *context)
+{
+	struct neigh *neigh = context;
+	int r = 0;
+
+	if (!neigh->entries_only) {
+		r = neigh_read_host(neigh);
+		neigh->link_changed |= r == 0;
+	}
+	if (r == 0) {
+		neigh_tell_link(neigh);
+		r = neigh_read_entries(neigh);
+	}
+	if (r < 0) {
+		log_warning_errno(r, "cannot read links and neighbours; trying again");
+		neigh_schedule_or_log(neigh, NEIGH_RETRY_US, false);
+	}
+	return 0;
+}
+
+static int neigh_on_events(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct neigh *neigh = context;
+	int r;
+
+	r = nl_read_events(neigh->events, neigh_on_message, neigh);
+	neigh_tell_link(neigh);
+	if (r == -ENOBUFS) {
+		log_debug("netlink events were lost; reading everything anew");
+		neigh_schedule_or_log(neigh, 0, false);
+	} else if (r < 0) {
+		log_warning_errno(r, "cannot read netlink events; reading everything anew");
+		neigh_schedule_or_log(neigh, NEIGH_RETRY_US, false);
+	}
+	return 0;
+}
+
+static int neigh_open(struct neigh *neigh)
+{
+	static const unsigned int groups[] = { RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR,
+		RTNLGRP_IPV6_IFADDR, 0 };
+	const int on = 1;
+	int r;
+
+	r = nl_open(NETLINK_ROUTE, &neigh->requests);
+	if (r < 0)
+		return r;
+	/* Lets the kernel filter dumps; one that cannot sends more, and the parsers filter. */
+	(void)setsockopt(
+		nl_fd(neigh->requests), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	/* Events first, then the dump: what happens in between is seen twice rather than never. */
+	return nl_open_events(NETLINK_ROUTE, groups, &neigh->events);
+}
+
+int neigh_start(sd_event *event, const char *interface, const char *backend_interface,
+	const struct neigh_callbacks *callbacks, void *context, struct neigh **ret_neigh)
+{
+	_cleanup_(neigh_freep) struct neigh *neigh = calloc(1, sizeof(*neigh));
+	int r;
+
+	if (!neigh)
+		return -ENOMEM;
+	neigh->callbacks = *callbacks;
+	neigh->context = context;
+	snprintf(neigh->model.client.name, sizeof(neigh->model.client.name), "%s", interface);
+	snprintf(neigh->model.backend.name, sizeof(neigh->model.backend.name), "%s",
+		backend_interface);
+	r = neigh_open(neigh);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(event, &neigh->events_source, nl_fd(neigh->events), EPOLLIN,
+		neigh_on_events, neigh);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(
+		event, &neigh->resync_source, CLOCK_MONOTONIC, 0, 1, neigh_on_resync, neigh);
+	if (r < 0)
+		return r;
+	neigh->entries_only = true;
+	r = neigh_read_host(neigh);
+	if (r < 0)
+		return r;
+	*ret_neigh = TAKE_PTR(neigh);
+	return 0;
+}
+
+struct neigh *neigh_free(struct neigh *neigh)
+{
+	if (!neigh)
+		return NULL;
+	sd_event_source_disable_unref(neigh->events_source);
+	sd_event_source_disable_unref(neigh->resync_source);
+	nl_free(neigh->events);
+	nl_free(neigh->requests);
+	neigh_model_clear(&neigh->model);
+	free(neigh);
+	return NULL;
+}
+
+const struct neigh_link *neigh_client_link(const struct neigh *neigh)
+{
+	return &neigh->model.client;
+}
+
+const struct neigh_link *neigh_backend_link(const struct neigh *neigh)
+{
+	return &neigh->model.backend;
+}
+
+int neigh_probe(struct neigh *neigh, const struct addr *address)
+{
+	unsigned int ifindex = neigh->model.backend.ifindex;
+	struct neigh_entry_message entry;
+	int r;
+
+	if (ifindex == 0)
+		return -ENODEV;
+	r = neigh_query_entry(neigh->requests, ifindex, address, &entry);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == 0 && entry.fixed) /* No event will come; what the table says is told anew. */
+		return neigh_schedule(neigh, 0, true);
+	if (r == 0 && entry.state == NEIGH_ENTRY_PROBING)
+		return 0;
+	if (r == 0 &&
+		(entry.state == NEIGH_ENTRY_CONFIRMED || entry.state == NEIGH_ENTRY_DOUBTFUL)) {
+		r = neigh_request_confirm(neigh->requests, ifindex, address);
+		/* It failed, or vanished, between the look and the request. */
+		if (r != -EINVAL && r != -ENOENT)
+			return r;
+	}
+	return neigh_request_resolve(neigh->requests, ifindex, address);
+}
+
+bool neigh_has_address(const struct neigh *neigh, const struct addr *address)
+{
+	const struct neigh_model *model = &neigh->model;
+
+	ARRAY_FOREACH (own, model->addresses, model->n_addresses)
+		if (addr_equal(&own->address, address))
+			return true;
+	return false;
+}
+
+int neigh_blackhole_add(struct neigh *neigh, const struct addr *vip)
+{
+	return neigh_route_add(neigh->requests, vip);
+}
+
+int neigh_blackhole_remove(struct neigh *neigh, const struct addr *vip)
+{
+	return neigh_route_remove(neigh->requests, vip);
+}

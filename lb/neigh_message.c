@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Parsers of rtnetlink messages; the contract is in the header. One pass collects the attributes of
+ * a message in an array by number, with the shortest payload that each must have.
+ */
+#include "lb/neigh_message.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_arp.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#define ATTRIBUTES_MAX 64u
+
+struct neigh_attributes {
+	const struct nlattr *of[ATTRIBUTES_MAX];
+};
+
+/*
+ * False where an attribute reaches over the end. mnl_attr_for_each() would end at the aligned
+ * length, up to three bytes behind the message.
+ */
+static bool neigh_collect(
+	const struct nlmsghdr *message, size_t extra_bytes, struct neigh_attributes *ret_attributes)
+{
+	struct neigh_attributes attributes = { 0 };
+	const char *end = (const char *)message + message->nlmsg_len;
+	const struct nlattr *attribute;
+
+	if (mnl_nlmsg_get_payload_len(message) < extra_bytes)
+		return false;
+	attribute = mnl_nlmsg_get_payload_offset(message, extra_bytes);
+	while (mnl_attr_ok(attribute, (int)(end - (const char *)attribute))) {
+		if (mnl_attr_get_type(attribute) < ATTRIBUTES_MAX)
+			attributes.of[mnl_attr_get_type(attribute)] = attribute;
+		attribute = mnl_attr_next(attribute);
+	}
+	if ((const char *)attribute < end)
+		return false;
+	*ret_attributes = attributes;
+	return true;
+}
+
+static bool neigh_get_u32(const struct nlattr *attribute, uint32_t *ret_value)
+{
+	if (!attribute || mnl_attr_get_payload_len(attribute) < sizeof(*ret_value))
+		return false;
+	memcpy(ret_value, mnl_attr_get_payload(attribute), sizeof(*ret_value));
+	return true;
+}
+
+/* An address that has exactly the size of its family. */
+static bool neigh_get_addr(const struct nlattr *attribute, uint8_t family, struct addr *ret_addr)
+{
+	struct addr addr = { .family = family };
+
+	if (!attribute || mnl_attr_get_payload_len(attribute) != addr_size_bytes(&addr))
+		return false;
+	memcpy(addr.bytes, mnl_attr_get_payload(attribute), addr_size_bytes(&addr));
+	*ret_addr = addr;
+	return true;
+}
+
+/* A MAC that can be somebody's: six bytes, neither zero nor of a group. */
+static bool neigh_get_mac(const struct nlattr *attribute, struct mac *ret_mac)
+{
+	struct mac mac;
+
+	if (!attribute || mnl_attr_get_payload_len(attribute) != MAC_LEN)
+		return false;
+	memcpy(mac.bytes, mnl_attr_get_payload(attribute), MAC_LEN);
+	if (mac_is_zero(&mac) || (mac.bytes[0] & 1))
+		return false;
+	*ret_mac = mac;
+	return true;
+}
+
+/*
+ * A message of another family than AF_UNSPEC tells of a link's role, not of the link: RTM_DELLINK
+ * with AF_BRIDGE means that a port has left its bridge (net/bridge/br_netlink.c:br_ifinfo_notify).
+ */
+int neigh_parse_link(const struct nlmsghdr *message, struct neigh_link_message *ret_link)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
+	struct neigh_link_message link = { 0 };
+	struct neigh_attributes attributes;
+	const struct nlattr *name;
+	size_t len;
+
+	if (message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK)
+		return -ENODATA;
+	if (!neigh_collect(message, sizeof(*info), &attributes) || info->ifi_index <= 0)
+		return -EBADMSG;
+	if (info->ifi_family != AF_UNSPEC)
+		return -ENODATA;
+	link.gone = message->nlmsg_type == RTM_DELLINK;
+	link.ifindex = (unsigned int)info->ifi_index;
+	link.running = (info->ifi_flags & IFF_UP) && (info->ifi_flags & IFF_LOWER_UP);
+
+	name = attributes.of[IFLA_IFNAME];
+	if (!name)
+		return -EBADMSG;
+	len = strnlen(mnl_attr_get_payload(name), mnl_attr_get_payload_len(name));
+	if (len == 0 || len >= sizeof(link.name))
+		return -EBADMSG;
+	memcpy(link.name, mnl_attr_get_payload(name), len);
+	neigh_get_u32(attributes.of[IFLA_MTU], &link.mtu_bytes);
+	if (info->ifi_type == ARPHRD_ETHER)
+		neigh_get_mac(attributes.of[IFLA_ADDRESS], &link.mac);
+	*ret_link = link;
+	return 0;
+}
+
+/* The network that an address is in: host bits cleared. */
+static struct addr_prefix neigh_subnet(const struct addr *address, uint8_t prefix_len)
+{
+	struct addr_prefix subnet = { .addr = *address, .len = prefix_len };
+
+	for (size_t idx = 0; idx < addr_size_bytes(address); idx++) {
+		if (prefix_len <= idx * 8)
+			subnet.addr.bytes[idx] = 0;
+		else if (prefix_len < (idx + 1) * 8)
+			subnet.addr.bytes[idx] &= (uint8_t)(0xff00u >> (prefix_len - idx * 8));
+	}
+	return subnet;
+}
+
+int neigh_parse_address(const struct nlmsghdr *message, struct neigh_address_message *ret_address)
+{
+	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+	struct neigh_address_message result = { 0 };
+	struct neigh_attributes attributes;
+	struct addr peer;
+
+	if (message->nlmsg_type != RTM_NEWADDR && message->nlmsg_type != RTM_DELADDR)
+		return -ENODATA;
+	if (!neigh_collect(message, sizeof(*info), &attributes))
+		return -EBADMSG;
+	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
+		return -ENODATA;
+	/* IFA_ADDRESS is the peer's where IFA_LOCAL differs: include/uapi/linux/if_addr.h. */
+	if (!neigh_get_addr(attributes.of[IFA_ADDRESS], info->ifa_family, &peer))
+		return -EBADMSG;
+	result.address = peer;
+	neigh_get_addr(attributes.of[IFA_LOCAL], info->ifa_family, &result.address);
+	if (info->ifa_prefixlen > addr_size_bytes(&peer) * 8)
+		return -EBADMSG;
+	result.gone = message->nlmsg_type == RTM_DELADDR;
+	result.ifindex = info->ifa_index;
+	result.subnet = neigh_subnet(&peer, info->ifa_prefixlen);
+	*ret_address = result;
+	return 0;
+}
+
+static enum neigh_entry_state neigh_entry_state(const struct nlmsghdr *message, uint16_t state)
+{
+	if (message->nlmsg_type == RTM_DELNEIGH || (state & NUD_FAILED))
+		return NEIGH_ENTRY_GONE;
+	if (state & (NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP))
+		return NEIGH_ENTRY_CONFIRMED;
+	if (state & NUD_PROBE)
+		return NEIGH_ENTRY_PROBING;
+	if (state & (NUD_STALE | NUD_DELAY))
+		return NEIGH_ENTRY_DOUBTFUL;
+	return NEIGH_ENTRY_RESOLVING;
+}
+
+int neigh_parse_entry(const struct nlmsghdr *message, struct neigh_entry_message *ret_entry)
+{
+	const struct ndmsg *info = mnl_nlmsg_get_payload(message);
+	struct neigh_entry_message entry = { 0 };
+	struct neigh_attributes attributes;
+
+	if (message->nlmsg_type != RTM_NEWNEIGH && message->nlmsg_type != RTM_DELNEIGH)
+		return -ENODATA;
+	if (!neigh_collect(message, sizeof(*info), &attributes))
+		return -EBADMSG;
+	/* The group carries bridges' forwarding entries and proxies too. */
+	if ((info->ndm_family != AF_INET && info->ndm_family != AF_INET6) ||
+		(info->ndm_flags & NTF_PROXY))
+		return -ENODATA;
+	if (info->ndm_ifindex <= 0 ||
+		!neigh_get_addr(attributes.of[NDA_DST], info->ndm_family, &entry.address))
+		return -EBADMSG;
+	if (!addr_is_unicast(&entry.address))
+		return -ENODATA;
+	entry.ifindex = (unsigned int)info->ndm_ifindex;
+	entry.state = neigh_entry_state(message, info->ndm_state);
+	entry.fixed = (info->ndm_state & (NUD_PERMANENT | NUD_NOARP)) != 0;
+	if (entry.state <= NEIGH_ENTRY_PROBING &&
+		!neigh_get_mac(attributes.of[NDA_LLADDR], &entry.mac))
+		return -ENODATA;
+	*ret_entry = entry;
+	return 0;
+}
+
+int neigh_parse_route(const struct nlmsghdr *message, struct neigh_route_message *ret_route)
+{
+	const struct rtmsg *info = mnl_nlmsg_get_payload(message);
+	struct neigh_route_message route = { 0 };
+	struct neigh_attributes attributes;
+
+	if (message->nlmsg_type != RTM_NEWROUTE)
+		return -ENODATA;
+	if (!neigh_collect(message, sizeof(*info), &attributes))
+		return -EBADMSG;
+	if (info->rtm_family != AF_INET && info->rtm_family != AF_INET6)
+		return -ENODATA;
+	route.destination.family = info->rtm_family;
+	/* A default route has no destination. */
+	if (attributes.of[RTA_DST] &&
+		!neigh_get_addr(attributes.of[RTA_DST], info->rtm_family, &route.destination))
+		return -EBADMSG;
+	route.prefix_len = info->rtm_dst_len;
+	route.protocol = info->rtm_protocol;
+	route.type = info->rtm_type;
+	route.table = info->rtm_table;
+	neigh_get_u32(attributes.of[RTA_TABLE], &route.table);
+	*ret_route = route;
+	return 0;
+}

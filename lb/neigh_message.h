@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rtnetlink messages -> facts for lb/neigh.c. Pure, and total over any bytes of a message whose
+ * length nl_message_ok() has checked: what is not of interest is -ENODATA, what is malformed -EBADMSG.
+ */
+#pragma once
+
+#include <linux/netlink.h>
+
+#include "common/addr.h"
+
+#define NEIGH_NAME_BYTES 16u /* IFNAMSIZ */
+
+struct neigh_link_message {
+	bool gone;
+	unsigned int ifindex;
+	char name[NEIGH_NAME_BYTES];
+	struct mac mac; /* zero: not an Ethernet link */
+	uint32_t mtu_bytes;
+	bool running;
+};
+
+struct neigh_address_message {
+	bool gone;
+	unsigned int ifindex;
+	struct addr address;       /* the host's own */
+	struct addr_prefix subnet; /* that it is in, the peer's on a point-to-point link */
+};
+
+enum neigh_entry_state {
+	NEIGH_ENTRY_CONFIRMED, /* answered lately, or set by the administrator */
+	NEIGH_ENTRY_DOUBTFUL, /* a MAC that was learnt or has aged: to be confirmed before it counts */
+	NEIGH_ENTRY_PROBING,   /* the same, and the kernel is asking already */
+	NEIGH_ENTRY_RESOLVING, /* no MAC yet, the kernel is asking */
+	NEIGH_ENTRY_GONE,      /* failed or deleted */
+	NEIGH_ENTRY_N_
+};
+
+struct neigh_entry_message {
+	unsigned int ifindex;
+	struct addr address;
+	struct mac mac; /* zero where the state has none */
+	enum neigh_entry_state state;
+	bool fixed; /* permanent or without ARP: nothing to probe */
+};
+
+struct neigh_route_message {
+	struct addr destination;
+	uint8_t prefix_len;
+	uint8_t protocol;
+	uint8_t type;
+	uint32_t table;
+};
+
+/* RTM_NEWLINK, RTM_DELLINK. */
+int neigh_parse_link(const struct nlmsghdr *message, struct neigh_link_message *ret_link);
+/* RTM_NEWADDR, RTM_DELADDR. */
+int neigh_parse_address(const struct nlmsghdr *message, struct neigh_address_message *ret_address);
+/* RTM_NEWNEIGH, RTM_DELNEIGH. */
+int neigh_parse_entry(const struct nlmsghdr *message, struct neigh_entry_message *ret_entry);
+/* RTM_NEWROUTE. */
+int neigh_parse_route(const struct nlmsghdr *message, struct neigh_route_message *ret_route);

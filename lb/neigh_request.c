@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What lb/neigh.c asks of the kernel: dumps, neighbour resolution and blackhole routes, one
+ * rtnetlink request each.
+ */
+#include "lb/neigh_internal.h"
+
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+int neigh_dump_links(struct nl *nl, nl_message_fn *fn, void *context)
+{
+	return nl_query_all(
+		nl, nl_request(nl, RTM_GETLINK, 0, sizeof(struct ifinfomsg), NULL), fn, context);
+}
+
+int neigh_dump_addresses(struct nl *nl, nl_message_fn *fn, void *context)
+{
+	return nl_query_all(
+		nl, nl_request(nl, RTM_GETADDR, 0, sizeof(struct ifaddrmsg), NULL), fn, context);
+}
+
+/* A kernel without strict checks ignores the filter and sends the entries of every interface. */
+int neigh_dump_entries(struct nl *nl, unsigned int ifindex, nl_message_fn *fn, void *context)
+{
+	struct nlmsghdr *request = nl_request(nl, RTM_GETNEIGH, 0, sizeof(struct ndmsg), NULL);
+
+	mnl_attr_put_u32(request, NDA_IFINDEX, ifindex);
+	return nl_query_all(nl, request, fn, context);
+}
+
+static struct nlmsghdr *neigh_request_entry(struct nl *nl, uint16_t type, uint16_t flags,
+	unsigned int ifindex, const struct addr *address, struct ndmsg **ret_entry)
+{
+	void *extra;
+	struct nlmsghdr *request = nl_request(nl, type, flags, sizeof(struct ndmsg), &extra);
+
+	*ret_entry = extra;
+	(*ret_entry)->ndm_family = (uint8_t)address->family;
+	(*ret_entry)->ndm_ifindex = (int)ifindex;
+	mnl_attr_put(request, NDA_DST, addr_size_bytes(address), address->bytes);
+	return request;
+}
+
+struct neigh_query {
+	struct neigh_entry_message entry;
+	bool found;
+};
+
+static int neigh_on_answer(const struct nlmsghdr *message, void *context)
+{
+	struct neigh_query *query = context;
+
+	query->found |= neigh_parse_entry(message, &query->entry) == 0;
+	return 0;
+}
+
+int neigh_query_entry(struct nl *nl, unsigned int ifindex, const struct addr *address,
+	struct neigh_entry_message *ret_entry)
+{
+	struct neigh_query query = { 0 };
+	struct nlmsghdr *request;
+	struct ndmsg *entry;
+	int r;
+
+	/* neigh_get() wants every other field zero: net/core/neighbour.c:neigh_valid_get_req, 6.1. */
+	request = neigh_request_entry(nl, RTM_GETNEIGH, 0, ifindex, address, &entry);
+	r = nl_query(nl, request, neigh_on_answer, &query);
+	if (r < 0)
+		return r;
+	if (!query.found)
+		return -ENOENT;
+	*ret_entry = query.entry;
+	return 0;
+}
+
+int neigh_request_resolve(struct nl *nl, unsigned int ifindex, const struct addr *address)
+{
+	struct nlmsghdr *request;
+	struct ndmsg *entry;
+
+	request = neigh_request_entry(
+		nl, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ifindex, address, &entry);
+	entry->ndm_flags = NTF_USE;
+	return nl_transact(nl, request);
+}
+
+/* NUD_PROBE without a MAC keeps the one that is known: net/core/neighbour.c:__neigh_update, 6.1. */
+int neigh_request_confirm(struct nl *nl, unsigned int ifindex, const struct addr *address)
+{
+	struct nlmsghdr *request;
+	struct ndmsg *entry;
+
+	request = neigh_request_entry(nl, RTM_NEWNEIGH, NLM_F_REPLACE, ifindex, address, &entry);
+	entry->ndm_state = NUD_PROBE;
+	return nl_transact(nl, request);
+}
+
+/* The destination alone is filled in: a dump of what is ours must not ask for one. */
+static struct nlmsghdr *neigh_request_route(struct nl *nl, uint16_t type, uint16_t flags,
+	const struct addr *vip, struct rtmsg **ret_route)
+{
+	void *extra;
+	struct nlmsghdr *request = nl_request(nl, type, flags, sizeof(struct rtmsg), &extra);
+	struct rtmsg *route = extra;
+
+	route->rtm_family = (uint8_t)vip->family;
+	route->rtm_dst_len = (uint8_t)(addr_size_bytes(vip) * 8);
+	route->rtm_table = RT_TABLE_MAIN;
+	route->rtm_type = RTN_BLACKHOLE;
+	route->rtm_protocol = NEIGH_ROUTE_PROTOCOL;
+	mnl_attr_put(request, RTA_DST, addr_size_bytes(vip), vip->bytes);
+	*ret_route = route;
+	return request;
+}
+
+struct neigh_route_search {
+	const struct addr *vip;
+	bool found;
+};
+
+static int neigh_on_route(const struct nlmsghdr *message, void *context)
+{
+	struct neigh_route_search *search = context;
+	struct neigh_route_message route;
+
+	if (neigh_parse_route(message, &route) < 0)
+		return 0;
+	if (route.table == RT_TABLE_MAIN && route.type == RTN_BLACKHOLE &&
+		route.prefix_len == addr_size_bytes(search->vip) * 8 &&
+		addr_equal(&route.destination, search->vip))
+		search->found = true;
+	return 0;
+}
+
+/* Whether the main table has a blackhole for the VIP. The kernel sends blackholes alone. */
+static int neigh_route_find(struct nl *nl, const struct addr *vip, bool *ret_found)
+{
+	struct neigh_route_search search = { .vip = vip };
+	void *extra;
+	struct nlmsghdr *request = nl_request(nl, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
+	struct rtmsg *filter = extra;
+	int r;
+
+	filter->rtm_family = (uint8_t)vip->family;
+	filter->rtm_table = RT_TABLE_MAIN;
+	filter->rtm_type = RTN_BLACKHOLE;
+	r = nl_query_all(nl, request, neigh_on_route, &search);
+	if (r < 0)
+		return r;
+	*ret_found = search.found;
+	return 0;
+}
+
+int neigh_route_add(struct nl *nl, const struct addr *vip)
+{
+	struct nlmsghdr *request;
+	struct rtmsg *route;
+	bool found;
+	int r;
+
+	request = neigh_request_route(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, vip, &route);
+	r = nl_transact(nl, request);
+	if (r != -EEXIST)
+		return r;
+	r = neigh_route_find(nl, vip, &found);
+	if (r < 0)
+		return r;
+	return found ? 0 : -EEXIST;
+}
+
+/* The kernel compares the protocol: net/ipv4/fib_trie.c:fib_table_delete, ip6_route_del, 6.1. */
+int neigh_route_remove(struct nl *nl, const struct addr *vip)
+{
+	struct nlmsghdr *request;
+	struct rtmsg *route;
+	int r;
+
+	request = neigh_request_route(nl, RTM_DELROUTE, 0, vip, &route);
+	r = nl_transact(nl, request);
+	return r == -ESRCH ? 0 : r;
+}
