@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The packet engine: the contract of engine.h over AF_PACKET workers (worker.h). This file is
+ * the main loop's side: it starts and stops workers, switches snapshots, and sums what workers
+ * counted. Needs CAP_NET_RAW; CAP_NET_ADMIN makes socket buffers larger.
+ */
+#include "lb/engine.h"
+
+#include <sys/eventfd.h>
+#include <sys/random.h>
+
+#include "lb/ring.h"
+#include "lb/worker.h"
+
+/* Datagrams whose later fragments are known to follow their first; fragments are rare. */
+#define ENGINE_FRAGMENTS 16384u
+
+/* A replaced snapshot that workers may still be reading. */
+struct retired {
+	struct retired *next;
+	struct snapshot *snapshot;
+	uint64_t epoch; /* of its successor: who announces this or a later one reads it no more */
+};
+
+struct engine {
+	struct worker_shared shared;
+	struct snapshot *current; /* shared.snapshot, owned */
+	struct retired *retired;
+	int stop_fd;
+	unsigned int n_workers;
+	struct worker *workers[ENGINE_WORKERS_MAX];
+};
+
+static void packet_stop(struct engine *engine)
+{
+	struct retired *retired;
+
+	if (!engine)
+		return;
+	__atomic_store_n(&engine->shared.is_stopping, true, __ATOMIC_RELEASE);
+	if (engine->stop_fd >= 0)
+		(void)eventfd_write(engine->stop_fd, 1);
+	for (unsigned int idx = 0; idx < ENGINE_WORKERS_MAX; idx++)
+		worker_free(engine->workers[idx]);
+	while ((retired = engine->retired)) {
+		engine->retired = retired->next;
+		snapshot_free(retired->snapshot);
+		free(retired);
+	}
+	snapshot_free(engine->current);
+	fragments_free(engine->shared.fragments);
+	util_close(engine->stop_fd);
+	free(engine);
+}
+DEFINE_CLEANUP(struct engine *, packet_stop)
+
+/* No MAC of its own: the core passes every frame as not ours. */
+static int make_empty_snapshot(struct snapshot **ret_snapshot)
+{
+	static const struct fwd_settings settings = { 0 };
+	static const struct flows_table flows = { 0 };
+
+	return snapshot_new(&settings, &flows, 0, ret_snapshot);
+}
+
+static int make_fragments(struct fragments **ret_fragments)
+{
+	__u64 seed[2];
+
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return util_negative_errno();
+	return fragments_new(ENGINE_FRAGMENTS, seed, ret_fragments);
+}
+
+static int start_workers(
+	struct engine *engine, const struct engine_config *config, const char **ret_why)
+{
+	struct worker_config worker_config = {
+		.ifindex = config->ifindex,
+		.out_ifindex = config->out_ifindex,
+		.pin = config->n_workers > 1,
+		.share = config->n_workers > 1,
+		.stop_fd = engine->stop_fd,
+		.shared = &engine->shared,
+	};
+	int fanout_id = RING_FANOUT_NONE;
+	int r;
+
+	/* All have joined before the first receives, so that the kernel's shares are final. */
+	for (unsigned int idx = 0; idx < config->n_workers; idx++) {
+		worker_config.idx = idx;
+		r = worker_new(&worker_config, &fanout_id, &engine->workers[idx], ret_why);
+		if (r < 0)
+			return r;
+		engine->n_workers++;
+	}
+	for (unsigned int idx = 0; idx < config->n_workers; idx++) {
+		*ret_why = "thread";
+		r = worker_start(engine->workers[idx]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Everything that workers need from the start. */
+static int prepare(struct engine *engine, const struct engine_config *config, const char **ret_step)
+{
+	int r;
+
+	*ret_step = "number of workers";
+	if (config->n_workers < 1 || config->n_workers > ENGINE_WORKERS_MAX)
+		return -EINVAL;
+	*ret_step = "snapshot";
+	r = make_empty_snapshot(&engine->current);
+	if (r < 0)
+		return r;
+	engine->shared.snapshot = engine->current;
+	*ret_step = "table of fragments";
+	r = make_fragments(&engine->shared.fragments);
+	if (r < 0)
+		return r;
+	*ret_step = "eventfd";
+	engine->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return engine->stop_fd < 0 ? util_negative_errno() : 0;
+}
+
+static int packet_start(
+	const struct engine_config *config, struct engine **ret_engine, char *ret_why)
+{
+	_cleanup_(packet_stopp) struct engine *engine = calloc(1, sizeof(*engine));
+	const char *step = "memory";
+	int r = -ENOMEM;
+
+	if (engine) {
+		engine->stop_fd = -1;
+		engine->shared.epoch = 1;
+		r = prepare(engine, config, &step);
+	}
+	if (r == 0)
+		r = start_workers(engine, config, &step);
+	if (r < 0) {
+		snprintf(ret_why, ENGINE_WHY_BYTES, "packet engine: %s: %s", step, strerror(-r));
+		return r;
+	}
+	*ret_engine = TAKE_PTR(engine);
+	return 0;
+}
+
+static void packet_reclaim(struct engine *engine)
+{
+	uint64_t oldest = UINT64_MAX; /* epoch that any worker may be in */
+	struct retired **link = &engine->retired;
+
+	for (unsigned int idx = 0; idx < engine->n_workers; idx++) {
+		uint64_t epoch = worker_epoch(engine->workers[idx]);
+
+		if (epoch != 0 && epoch < oldest)
+			oldest = epoch;
+	}
+	while (*link) {
+		struct retired *retired = *link;
+
+		if (retired->epoch > oldest) {
+			link = &retired->next;
+			continue;
+		}
+		*link = retired->next;
+		snapshot_free(retired->snapshot);
+		free(retired);
+	}
+}
+
+static int packet_publish(struct engine *engine, struct snapshot *snapshot)
+{
+	struct retired *retired = malloc(sizeof(*retired));
+
+	if (!retired) {
+		snapshot_free(snapshot);
+		return -ENOMEM;
+	}
+	retired->snapshot = engine->current;
+	retired->epoch = engine->shared.epoch + 1;
+	retired->next = engine->retired;
+	engine->retired = retired;
+	engine->current = snapshot;
+	/* In this order: see worker.h. */
+	__atomic_store_n(&engine->shared.snapshot, snapshot, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&engine->shared.epoch, retired->epoch, __ATOMIC_SEQ_CST);
+	packet_reclaim(engine);
+	return 0;
+}
+
+static const struct snapshot *packet_current(struct engine *engine)
+{
+	return engine->current;
+}
+
+static void packet_totals(struct engine *engine, struct engine_totals *ret_totals)
+{
+	struct engine_totals totals = { 0 };
+
+	for (unsigned int idx = 0; idx < engine->n_workers; idx++)
+		counters_sum_totals(worker_counters(engine->workers[idx]), &totals);
+	*ret_totals = totals;
+}
+
+static void packet_service_counters(
+	struct engine *engine, uint16_t service, struct engine_service_counters *ret_counters)
+{
+	struct engine_service_counters sum = { 0 };
+
+	for (unsigned int idx = 0; idx < engine->n_workers; idx++)
+		counters_sum_service(worker_counters(engine->workers[idx]), service, &sum);
+	*ret_counters = sum;
+}
+
+static void packet_pair_counters(struct engine *engine, uint16_t service, uint16_t backend,
+	struct engine_pair_counters *ret_counters)
+{
+	struct engine_pair_counters sum = { .service = service, .backend = backend };
+
+	for (unsigned int idx = 0; idx < engine->n_workers; idx++)
+		counters_sum_pair(worker_counters(engine->workers[idx]), service, backend, &sum);
+	*ret_counters = sum;
+}
+
+/* An ended worker says more than one that waits for its interface. */
+static int packet_health(struct engine *engine)
+{
+	int health = 0;
+
+	for (unsigned int idx = 0; idx < engine->n_workers; idx++) {
+		int r = worker_health(engine->workers[idx]);
+
+		if (r < 0 && (health == 0 || health == -ENETDOWN))
+			health = r;
+	}
+	return health;
+}
+
+const struct engine_ops engine_packet_ops = {
+	.name = "packet",
+	.start = packet_start,
+	.publish = packet_publish,
+	.current = packet_current,
+	.reclaim = packet_reclaim,
+	.totals = packet_totals,
+	.service_counters = packet_service_counters,
+	.pair_counters = packet_pair_counters,
+	.health = packet_health,
+	.stop = packet_stop,
+};

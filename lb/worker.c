@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A worker of the packet engine; see worker.h. The way of a frame reads straight down from
+ * run_batch(): take, decide, send, count, give back.
+ */
+#include "lb/worker.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <time.h>
+
+#include "lb/port_user.h"
+#include "lb/fwd/core.h"
+#include "lb/ring.h"
+
+/* How often links are looked after and drops read when no frame reminds of it. */
+#define WORKER_TICK_MS 200u
+/* Ticks in a row with drops and without a frame, after which the ring is opened anew. */
+#define WORKER_STUCK_TICKS 2u
+#define WORKER_NAME_BYTES  16u /* of the kernel: TASK_COMM_LEN */
+#define CACHE_LINE_BYTES   64u
+
+struct worker {
+	/* Read by the engine, written here at every batch: on a line of its own. */
+	uint64_t epoch __attribute__((__aligned__(CACHE_LINE_BYTES)));
+
+	struct worker_config config __attribute__((__aligned__(CACHE_LINE_BYTES)));
+	int health; /* written here, read by the engine */
+	int fanout_id;
+	struct ring *ring;
+	struct counters *counters;
+	pthread_t thread;
+	bool has_thread;
+
+	uint64_t now_ms;
+	uint64_t ticked_ms;
+	uint64_t n_taken; /* since the last tick */
+	unsigned int stuck_ticks;
+
+	struct ring_frame frames[RING_BATCH];
+	/* Those of the batch that are to be sent, in order, with their decisions. */
+	struct ring_frame out_frames[RING_BATCH];
+	struct fwd_result out_results[RING_BATCH];
+};
+
+static uint64_t read_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void set_health(struct worker *worker, int error)
+{
+	__atomic_store_n(&worker->health, error, __ATOMIC_RELAXED);
+}
+
+/* ---- frames ---- */
+
+static void decide(struct fwd_port *port, const struct ring_frame *frame, struct fwd_result *result)
+{
+	const struct virtio_net_hdr *vnet = frame->vnet;
+	struct fwd_frame info = {
+		.length_bytes = frame->size_bytes,
+		.gso = vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE,
+	};
+
+	fwd_run(port, frame->data, frame->data + frame->size_bytes, &info, result);
+	/* The core cannot see how long the segments of a super-frame will be. */
+	if (info.gso && result->verdict == FWD_FORWARD &&
+		ring_wire_packet_bytes(frame) > port_settings(port)->mtu_bytes) {
+		result->verdict = FWD_DROP;
+		result->reason = FWD_REASON_TOO_BIG;
+	}
+}
+
+static size_t decide_all(struct worker *worker, const struct snapshot *snapshot, size_t n_frames)
+{
+	struct fwd_port port = {
+		.snapshot = snapshot,
+		.fragments = worker->config.shared->fragments,
+		.now_s = (uint32_t)(worker->now_ms / 1000),
+	};
+	size_t n_out = 0;
+
+	for (size_t idx = 0; idx < n_frames; idx++) {
+		const struct ring_frame *frame = &worker->frames[idx];
+		struct fwd_result *result = &worker->out_results[n_out];
+
+		decide(&port, frame, result);
+		if (result->verdict == FWD_FORWARD)
+			worker->out_frames[n_out++] = *frame;
+		else
+			counters_add_frame(worker->counters, result, frame->size_bytes);
+	}
+	return n_out;
+}
+
+static void send_all(struct worker *worker, size_t n_out)
+{
+	struct ring_sent sent;
+
+	ring_send(worker->ring, worker->out_frames, n_out, &sent);
+	for (size_t idx = 0; idx < n_out; idx++) {
+		struct fwd_result *result = &worker->out_results[idx];
+
+		if (sent.failed[idx])
+			result->reason = FWD_REASON_SEND_FAILED;
+		counters_add_frame(worker->counters, result, worker->out_frames[idx].size_bytes);
+	}
+	if (sent.error)
+		set_health(worker, -ENETDOWN);
+}
+
+static void count_drops(struct worker *worker)
+{
+	uint32_t drops_pkts = ring_read_drops(worker->ring);
+
+	if (drops_pkts)
+		counters_add_reason(worker->counters, FWD_REASON_RING_FULL, drops_pkts);
+}
+
+/* Announces the epoch first: from then on the snapshot loaded below is not freed. */
+static const struct snapshot *enter(struct worker *worker)
+{
+	const struct worker_shared *shared = worker->config.shared;
+	uint64_t epoch = __atomic_load_n(&shared->epoch, __ATOMIC_SEQ_CST);
+
+	__atomic_store_n(&worker->epoch, epoch, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&shared->snapshot, __ATOMIC_SEQ_CST);
+}
+
+static void leave(struct worker *worker)
+{
+	__atomic_store_n(&worker->epoch, 0, __ATOMIC_RELEASE);
+}
+
+/* Takes and finishes one batch; false when nothing was waiting. */
+static bool run_batch(struct worker *worker)
+{
+	const struct snapshot *snapshot = enter(worker);
+	uint32_t lost_pkts;
+	size_t n_frames = ring_take(worker->ring, worker->frames, &lost_pkts);
+	size_t n_out;
+
+	if (n_frames == 0 && lost_pkts == 0)
+		return false;
+	worker->now_ms = read_clock_ms();
+	worker->n_taken += n_frames + lost_pkts;
+	if (lost_pkts)
+		counters_add_reason(worker->counters, FWD_REASON_RING_FULL, lost_pkts);
+	n_out = decide_all(worker, snapshot, n_frames);
+	if (n_out > 0)
+		send_all(worker, n_out);
+	ring_release(worker->ring);
+	if (ring_is_losing(worker->ring))
+		count_drops(worker);
+	return true;
+}
+
+/* ---- links and rings ---- */
+
+static int open_ring(struct worker *worker, const char **ret_why)
+{
+	const struct worker_config *config = &worker->config;
+	_cleanup_(ring_freep) struct ring *ring = NULL;
+	int r;
+
+	r = ring_open(config->ifindex, config->out_ifindex, &ring, ret_why);
+	if (r < 0)
+		return r;
+	if (config->share) {
+		r = ring_join(ring, &worker->fanout_id);
+		if (r < 0) {
+			*ret_why = "PACKET_FANOUT";
+			return r;
+		}
+	}
+	ring_free(worker->ring);
+	worker->ring = TAKE_PTR(ring);
+	return 0;
+}
+
+/*
+ * A frame whose GSO type virtio_net_hdr_from_skb() does not know (SCTP, UFO; before Linux 6.2 UDP
+ * too) makes tpacket_rcv() leave the ring's next slot reserved for ever: every later frame is
+ * dropped (seen in 6.18). It shows as drops while nothing arrives, and only a new ring helps.
+ * To be removed when no supported kernel does so.
+ */
+static int mend_stuck_ring(struct worker *worker)
+{
+	const char *why;
+	int r;
+
+	worker->stuck_ticks = 0;
+	r = open_ring(worker, &why);
+	return r < 0 ? r : ring_begin(worker->ring);
+}
+
+/* Returns a negative errno when the worker cannot go on. */
+static int tick(struct worker *worker)
+{
+	uint32_t drops_pkts = ring_read_drops(worker->ring);
+	bool is_stuck = drops_pkts > 0 && worker->n_taken == 0;
+
+	worker->ticked_ms = worker->now_ms;
+	worker->n_taken = 0;
+	worker->stuck_ticks = is_stuck ? worker->stuck_ticks + 1 : 0;
+	if (drops_pkts)
+		counters_add_reason(worker->counters, FWD_REASON_RING_FULL, drops_pkts);
+	if (worker_health(worker)) {
+		int r = ring_check_links(worker->ring);
+
+		set_health(worker, r);
+		if (r == -ENODEV)
+			return r;
+	}
+	return worker->stuck_ticks >= WORKER_STUCK_TICKS ? mend_stuck_ring(worker) : 0;
+}
+
+/* Sleeps until there are frames, the next tick is due or the engine stops. */
+static void wait_for_frames(struct worker *worker)
+{
+	struct timespec timeout = { .tv_nsec = (long)WORKER_TICK_MS * 1000000 };
+	struct pollfd polls[] = {
+		{ .fd = ring_fd(worker->ring), .events = POLLIN },
+		{ .fd = worker->config.stop_fd, .events = POLLIN },
+	};
+
+	leave(worker);
+	(void)ppoll(polls, ARRAY_LEN(polls), &timeout, NULL);
+	worker->now_ms = read_clock_ms();
+	if (!(polls[0].revents & (POLLERR | POLLHUP | POLLNVAL)))
+		return;
+	if (ring_take_error(worker->ring) < 0) {
+		set_health(worker, -ENETDOWN);
+		worker->ticked_ms = 0; /* ask now whether it is down or gone */
+	}
+}
+
+static void *run(void *argument)
+{
+	struct worker *worker = argument;
+	int r = 0;
+
+	worker->now_ms = worker->ticked_ms = read_clock_ms();
+	while (r == 0 && !__atomic_load_n(&worker->config.shared->is_stopping, __ATOMIC_ACQUIRE)) {
+		if (!run_batch(worker))
+			wait_for_frames(worker);
+		if (worker->now_ms - worker->ticked_ms >= WORKER_TICK_MS)
+			r = tick(worker);
+	}
+	leave(worker);
+	if (r < 0)
+		set_health(worker, r);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+/* The idx-th of the CPUs that this process may use; wraps around. */
+static int choose_cpu(unsigned int idx, cpu_set_t *ret_set)
+{
+	cpu_set_t allowed;
+	unsigned int n_allowed;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return util_negative_errno();
+	n_allowed = (unsigned int)CPU_COUNT(&allowed);
+	if (n_allowed == 0)
+		return -EINVAL;
+	idx %= n_allowed;
+	CPU_ZERO(ret_set);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && idx-- == 0) {
+			CPU_SET(cpu, ret_set);
+			return 0;
+		}
+	return -EINVAL;
+}
+
+int worker_new(const struct worker_config *config, int *fanout_id, struct worker **ret_worker,
+	const char **ret_why)
+{
+	_cleanup_(worker_freep) struct worker *worker =
+		aligned_alloc(CACHE_LINE_BYTES, sizeof(*worker));
+	int r;
+
+	*ret_why = "memory";
+	if (!worker)
+		return -ENOMEM;
+	memset(worker, 0, sizeof(*worker));
+	worker->config = *config;
+	worker->fanout_id = *fanout_id;
+	r = counters_new(&worker->counters);
+	if (r < 0)
+		return r;
+	r = open_ring(worker, ret_why);
+	if (r < 0)
+		return r;
+	*fanout_id = worker->fanout_id;
+	*ret_worker = TAKE_PTR(worker);
+	return 0;
+}
+
+int worker_start(struct worker *worker)
+{
+	char name[WORKER_NAME_BYTES];
+	sigset_t all, old;
+	cpu_set_t cpus;
+	int r;
+
+	/* Signals are the main loop's: a thread inherits the mask of its creator. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = -pthread_create(&worker->thread, NULL, run, worker);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r < 0)
+		return r;
+	worker->has_thread = true;
+	snprintf(name, sizeof(name), "worker/%u", worker->config.idx);
+	(void)pthread_setname_np(worker->thread, name);
+	/* Best effort: a worker on the wrong CPU is slower, not wrong. */
+	if (worker->config.pin && choose_cpu(worker->config.idx, &cpus) == 0)
+		(void)pthread_setaffinity_np(worker->thread, sizeof(cpus), &cpus);
+	return ring_begin(worker->ring);
+}
+
+struct worker *worker_free(struct worker *worker)
+{
+	if (!worker)
+		return NULL;
+	if (worker->has_thread)
+		pthread_join(worker->thread, NULL);
+	ring_free(worker->ring);
+	counters_free(worker->counters);
+	free(worker);
+	return NULL;
+}
+
+uint64_t worker_epoch(const struct worker *worker)
+{
+	return __atomic_load_n(&worker->epoch, __ATOMIC_SEQ_CST);
+}
+
+int worker_health(const struct worker *worker)
+{
+	return __atomic_load_n(&worker->health, __ATOMIC_RELAXED);
+}
+
+const struct counters *worker_counters(const struct worker *worker)
+{
+	return worker->counters;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A worker of the packet engine: one thread that takes frames from its ring, runs the core on
+ * them against the snapshot in force, and sends or counts them. Knows no other worker.
+ *
+ * Snapshots are switched without locks. The engine stores a new one in `shared`, then raises
+ * `shared->epoch`. A worker announces the epoch that it read before it loads the snapshot, and 0
+ * before it sleeps; so one that announces an epoch at or after the switch, or 0, cannot hold
+ * the replaced snapshot (quiescent-state-based reclamation).
+ */
+#pragma once
+
+#include "lb/counters.h"
+#include "lb/fragments.h"
+#include "lb/snapshot.h"
+
+/* Written by the engine alone, read by all workers. */
+struct worker_shared {
+	const struct snapshot *snapshot;
+	uint64_t epoch; /* of the newest snapshot; begins with 1 */
+	bool is_stopping;
+	struct fragments *fragments; /* locks by itself; never replaced */
+};
+
+struct worker_config {
+	unsigned int idx; /* the N of its name, "worker/N" */
+	unsigned int ifindex;
+	unsigned int out_ifindex;
+	bool pin;    /* to a CPU of its own */
+	bool share;  /* the interface with other workers */
+	int stop_fd; /* an eventfd that becomes readable when is_stopping is set; borrowed */
+	const struct worker_shared *shared; /* borrowed */
+};
+
+struct worker;
+
+/*
+ * Opens the sockets; nothing is received yet. `*fanout_id` is RING_FANOUT_NONE for the first of
+ * several workers and handed from one to the next. Negative errno with a constant string in
+ * `*ret_why`.
+ */
+int worker_new(const struct worker_config *config, int *fanout_id, struct worker **ret_worker,
+	const char **ret_why);
+/* Starts the thread and lets frames in. 0 or negative errno. */
+int worker_start(struct worker *worker);
+/* Waits for the thread, which must have been told to stop, and frees everything. */
+struct worker *worker_free(struct worker *worker);
+DEFINE_CLEANUP(struct worker *, worker_free)
+
+/* The epoch of the snapshot that the worker may be reading; 0: none. */
+uint64_t worker_epoch(const struct worker *worker);
+/* As engine_ops.health. */
+int worker_health(const struct worker *worker);
+const struct counters *worker_counters(const struct worker *worker);
