@@ -215,7 +215,7 @@ nginx_files() {
 	truncate -s 10k "$work/files/10k"
 }
 
-# `/` says the server's name; /files/ has files, /slow/ has them at 64 kB/s, /upload/ takes them.
+# `/` says the server's name; /files/ has files, /slow/ has them at 50 kB/s, /upload/ takes them.
 nginx_start() {
 	local name=$1 dir=$work/$1
 	mkdir -p "$dir/upload" "$dir/body"
@@ -239,7 +239,7 @@ nginx_start() {
 				add_header X-Server $name always;
 				location = / { return 200 "$name\n"; }
 				location /files/ { alias $work/files/; }
-				location /slow/ { alias $work/files/; limit_rate 64k; }
+				location /slow/ { alias $work/files/; limit_rate 50k; }
 				location /upload/ { alias $dir/upload/; dav_methods PUT; }
 			}
 		}

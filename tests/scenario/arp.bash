@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Nobody but the balancer ever says that it has the VIP: a prober asks a thousand times a second
+# while an agent starts and stops fifty times, an interface is deleted and made anew, another is
+# added and renamed.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 2 --no-nginx
+agent_configure web1 < <(agent_default_config web1 "$LB" "drain-on-stop = 0")
+lb_start
+agent_start web2
+must wait_until 20 backends_up 1
+tool_start arp router arp_prober eth0 "$VIP" 1000
+tool_start nd router arp_prober eth0 "$VIP6" 1000
+
+vip_is_there() {
+	[[ -n $(ip -n "$(ns "$1")" -4 address show dev lo to "$VIP/32") ]]
+}
+
+cycles=0
+for ((cycle = 1; cycle <= 50; cycle++)); do
+	agent_start web1
+	wait_until 20 vip_is_there web1 || break
+	daemon_stop web1
+	# Every fifth time by a crash, whose remains the next start adopts.
+	if ((cycle % 5 == 0)); then
+		agent_start web1
+		wait_until 20 vip_is_there web1 || break
+		daemon_stop web1 KILL
+	fi
+	cycles=$((cycles + 1))
+done
+fact the_agent_starts_and_stops_fifty_times equal "$cycles" 50
+
+agent_start web1
+must wait_until 20 backends_up 2
+interface_is_silent() {
+	local values
+	values=$(on web1 sysctl -n "net.ipv4.conf.$1.arp_ignore" "net.ipv4.conf.$1.arp_announce" | tr '\n' ' ')
+	equal "$values" "1 2 "
+}
+
+# An interface is deleted and made anew on the same segment.
+ip -n "$(ns web1)" link del eth0
+wire web1 eth0 switch web1
+addresses web1 eth0 "$(web_address web1)/24" "$(web_address6 web1)/64"
+default_routes web1 "$ROUTER" 2001:db8:2::1
+fact a_recreated_interface_is_silent wait_until 5 interface_is_silent eth0
+fact the_server_comes_back wait_until 20 backends_up 2
+
+# A second one joins the segment, and gets another name.
+wire web1 eth1 switch web1b
+addresses web1 eth1 192.0.2.99/24
+fact a_new_interface_is_silent wait_until 5 interface_is_silent eth1
+ip -n "$(ns web1)" link set eth1 down
+ip -n "$(ns web1)" link set eth1 name lan7
+ip -n "$(ns web1)" link set lan7 up
+fact a_renamed_interface_is_silent wait_until 5 interface_is_silent lan7
+before=$(mac_of lb)
+answers=$(tool_end arp)
+answers6=$(tool_end nd)
+note "asked for $VIP: $answers"
+note "asked for $VIP6: $answers6"
+fact the_prober_asked_all_the_time at_least "$(jq .asked <<< "$answers")" 5000
+fact nearly_every_question_is_answered at_least \
+	"$(jq '100 * ([.answers[]] | add) / .asked | floor' <<< "$answers")" 95
+fact only_the_balancer_answers_arp equal "$(jq -r '.answers | keys | join(" ")' <<< "$answers")" "$before"
+fact only_the_balancer_answers_nd equal "$(jq -r '.answers | keys | join(" ")' <<< "$answers6")" "$before"

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Two balancers with the same backends choose alike, in whatever order the backends joined.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 5 --balancers 2 --no-nginx
+lb_configure lb2 <<- END
+	[balancer]
+	interface = eth0
+	key-file = $work/lb2/keys
+	announce = none
+
+	[virtual-server web]
+	vip = $VIP, $VIP6
+	port = 80
+END
+lb_start lb
+lb_start lb2
+digest() {
+	lb_json '[.virtual_servers[].table_digest] | join(" ")' "$1"
+}
+
+# The first balancer meets them in this order, the second in the other: each alone at first.
+for idx in 1 2 3 4 5; do
+	agent_configure "web$idx" < <(agent_default_config "web$idx" "$LB, $LB2" "weight = $idx")
+	nft_block="table netdev one { chain out { type filter hook egress device eth0 priority 0; ip daddr"
+	((idx % 2)) && blocked=$LB2 || blocked=$LB
+	on "web$idx" nft -f - <<< "$nft_block $blocked drop; }; }"
+	agent_start "web$idx"
+done
+must wait_until 20 backends_up 3 lb
+must wait_until 20 backends_up 2 lb2
+fact different_backends_have_different_digests not equal "$(digest lb)" "$(digest lb2)"
+for idx in 1 2 3 4 5; do
+	on "web$idx" nft delete table netdev one
+done
+must wait_until 30 backends_up 5 lb
+must wait_until 30 backends_up 5 lb2
+fact the_same_backends_have_the_same_digest equal "$(digest lb)" "$(digest lb2)"
+fact the_digest_is_not_empty says '^[0-9a-f]{16}' digest lb
+
+digests_equal() {
+	[[ $(digest lb) == "$(digest lb2)" ]]
+}
+
+same_choice() {
+	local port choice choice2
+	for ((port = 20000; port < 20040; port++)); do
+		choice=$(dsr_lb lb explain "$CLIENT:$port" "$VIP:80" --json | jq -r .backend)
+		choice2=$(dsr_lb lb2 explain "$CLIENT:$port" "$VIP:80" --json | jq -r .backend)
+		equal "$choice" "$choice2" || return 1
+	done
+}
+fact both_choose_alike same_choice
+must dsr_lb lb weight web2 9
+fact another_weight_changes_the_digest not equal "$(digest lb)" "$(digest lb2)"
+must dsr_lb lb2 weight web2 9
+fact the_same_weight_on_both_makes_them_equal wait_until 5 digests_equal

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# The death of a server: silent, new connections no longer reach it 900 ms later, in twenty of
+# twenty tries; announced by its agent, 100 ms later. Measured at the server's own port, by the
+# kernel's stamps.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 10 --no-nginx
+servers_start 80
+for ((idx = 1; idx <= 10; idx++)); do
+	agent_configure "web$idx" < <(agent_default_config "web$idx" "$LB" "drain-on-stop = 10s")
+	tool_start "syn-web$idx" "web$idx" syn_watch eth0 "$VIP"
+done
+lb_and_agents_start
+tool_start flows client new_flows "$VIP:80" 400
+
+# Milliseconds from $1 (µs, real time) to the newest SYN that reached the server since; 0: none.
+last_syn_after_ms() {
+	local last
+	last=$(tool_ask "syn-$2" | jq .last_us)
+	printf '%s' "$((last > $1 ? (last - $1 + 999) / 1000 : 0))"
+}
+
+meets_new_flows() {
+	local now last
+	now=$(now_us)
+	last=$(tool_ask "syn-$1" | jq .last_us)
+	((now - last < 500000))
+}
+
+# The host falls silent: it hears frames and does nothing any more.
+silence_host() {
+	on "$1" nft -f - <<- END
+		table netdev silence {
+			chain in { type filter hook ingress device eth0 priority 0; policy drop; }
+			chain out { type filter hook egress device eth0 priority 0; policy drop; }
+		}
+	END
+}
+
+revive_host() {
+	on "$1" nft delete table netdev silence
+}
+
+worst=0 in_time=0
+try_death() {
+	local name=$1 way=$2 died took
+	must wait_until 60 backend_is "$name" up
+	must wait_until 20 meets_new_flows "$name"
+	died=$(now_us)
+	if [[ $way == host ]]; then
+		silence_host "$name"
+	else
+		kill -STOP "${daemon_pid[$name]}"
+	fi
+	must wait_until 20 backend_is "$name" down
+	# Half a second with connections at 400 a second, none of which may still come here.
+	must wait_until 20 flows_go_on
+	took=$(last_syn_after_ms "$died" "$name")
+	((took <= worst)) || worst=$took
+	((took > 900)) || in_time=$((in_time + 1))
+	note "$name, silent $way: the last new connection came after $took ms"
+	if [[ $way == host ]]; then
+		revive_host "$name"
+	else
+		kill -CONT "${daemon_pid[$name]}"
+	fi
+}
+
+# 200 more connections were opened somewhere since.
+flows_now() {
+	lb_json '[.virtual_servers[0].backends[].packets] | add'
+}
+flows_begin=
+flows_go_on() {
+	[[ -n $flows_begin ]] || flows_begin=$(flows_now)
+	(($(flows_now) > flows_begin + 600)) && flows_begin=
+}
+
+for ((try = 1; try <= 20; try++)); do
+	((try % 2)) && way=host || way=agent
+	try_death "web$(((try - 1) % 10 + 1))" "$way"
+done
+fact a_silent_death_ends_new_flows_within_900_ms_in_20_of_20 equal "$in_time" 20
+note "worst of 20: $worst ms"
+
+for ((idx = 1; idx <= 10; idx++)); do
+	must wait_until 90 backend_is "web$idx" up
+done
+announced_within_100_ms() {
+	local name=$1 begin took
+	shift
+	must wait_until 20 meets_new_flows "$name"
+	begin=$(now_us)
+	"$@"
+	must wait_until 20 flows_go_on
+	took=$(last_syn_after_ms "$begin" "$name")
+	note "$name, $*: the last new connection came after $took ms"
+	at_most "$took" 100
+}
+fact an_agent_that_stops_ends_new_flows_within_100_ms announced_within_100_ms web1 \
+	kill -TERM "${daemon_pid[web1]}"
+fact an_agent_that_is_disabled_ends_new_flows_within_100_ms announced_within_100_ms web2 \
+	agent web2 disable
+fact an_agent_that_drains_ends_new_flows_within_100_ms announced_within_100_ms web3 \
+	agent web3 drain
+summary=$(tool_end flows)
+note "$summary"
+fact no_connection_is_refused equal "$(jq .refused <<< "$summary")" 0

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Flows outlive the daemon: 200 open transfers go on over SIGTERM and over kill -9 of the
+# balancer; a broken configuration changes nothing when it is reloaded.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 3
+lb_and_agents_start
+
+transfers_start() {
+	: > "$work/transfers"
+	start_on client "$work/transfers" curl -sS -Z --parallel-immediate --parallel-max 200 \
+		--max-time 120 -w '%{http_code} %{size_download} %{exitcode}\n' \
+		-o /dev/null "http://$VIP/slow/1M?[1-200]"
+	transfers_pid=$started
+	must wait_until 30 transfers_are_open
+}
+
+# As the client's kernel sees them.
+transfers_are_open() {
+	(($(on client ss -Htn state established dst "$VIP" | wc -l) == 200))
+}
+
+# Each connection still gets bytes: the client's sum grows by more than one could explain.
+established_after() {
+	local state
+	state=$(on client ss -Htn state established dst "$VIP" | wc -l)
+	equal "$state" 200
+}
+
+backends_since() {
+	lb_json '[.virtual_servers[0].backends[] | .name + .state] | sort | join(" ")'
+}
+
+before=$(backends_since)
+transfers_start
+daemon_stop lb TERM
+fact transfers_stay_open_while_the_daemon_is_away established_after
+lb_start
+fact a_stopped_daemon_comes_back_with_its_backends_up equal "$(backends_since)" "$before"
+fact new_requests_are_served_at_once says '^web[123]$' fetch /
+daemon_stop lb KILL
+lb_start
+fact a_killed_daemon_comes_back_with_its_backends_up equal "$(backends_since)" "$before"
+fact new_requests_are_served_at_once_after_a_kill says '^web[123]$' fetch /
+
+# A reload of what is broken: refused with file and line, and nothing is changed.
+settled() {
+	lb_json '{config_generation, vs: [.virtual_servers[] | {name, vip, ports, table_digest}]}' | jq -cS .
+}
+settled_before=$(settled)
+good=$(cat "$work/lb/lb.conf")
+printf '%s\n' "$good" "sheduler = maglev" > "$work/lb/lb.conf"
+line=$(grep -n sheduler "$work/lb/lb.conf" | cut -d: -f1)
+fact a_broken_reload_exits_78 exits 78 lb reload
+fact a_broken_reload_names_file_and_line says "lb\\.conf:$line: .*scheduler" lb reload
+fact a_broken_reload_changes_nothing equal "$(settled)" "$settled_before"
+printf '%s\n' "$good" > "$work/lb/lb.conf"
+fact a_mended_reload_succeeds exits 0 lb reload
+fact requests_are_served_after_it says '^web[123]$' fetch /
+
+must wait_until 120 gone "$transfers_pid"
+fact none_of_200_transfers_is_broken equal \
+	"$(grep -c '^200 1048576 0$' "$work/transfers")" 200
+[[ $(wc -l < "$work/transfers") == 200 ]] || note "$(sort "$work/transfers" | uniq -c | head)"

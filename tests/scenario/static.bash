@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Real servers without an agent: named in the configuration, their MACs resolved, judged by ARP and
+# by a TCP check where one is configured.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 3
+for idx in 1 2 3; do
+	# What the administrator of such a host does by hand.
+	on "web$idx" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
+	ip -n "$(ns "web$idx")" address add "$VIP/32" dev lo
+	ip -n "$(ns "web$idx")" address add "$VIP6/128" dev lo nodad
+	ip -n "$(ns "web$idx")" address add "$VIP2/32" dev lo
+done
+static_config() {
+	cat <<- END
+		[balancer]
+		interface = eth0
+		key-file = $work/lb/keys
+
+		[virtual-server web]
+		vip = $VIP, $VIP6
+		port = 80
+		check = tcp:80
+		check-interval = 300ms
+		check-timeout = 1s
+		real-server = $(web_address web1) name=web1 weight=2
+		real-server = $(web_address web2) name=web2
+
+		[virtual-server bare]
+		vip = $VIP2
+		port = 80
+		check = none
+		real-server = $(web_address web3) name=web3
+	END
+}
+lb_configure < <(static_config)
+lb_start
+fact static_servers_come_up wait_until 20 backends_up 3
+fact their_source_is_static equal "$(backend_field source web1)" static
+fact their_mac_is_resolved equal "$(backend_field mac web1)" "$(mac_of web1)"
+answer_names() {
+	on client curl -sS --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-$2]" |
+		sort -u | tr '\n' ' '
+}
+fact they_serve equal "$(answer_names "$VIP" 60)" "web1 web2 "
+fact they_serve_ipv6_by_the_same_mac equal "$(answer_names "[$VIP6]" 60)" "web1 web2 "
+fact check_none_serves equal "$(answer_names "$VIP2" 5)" "web3 "
+
+# The service dies, the host lives.
+stop_pid "$nginx_pid_web1" KILL
+for pid in $(ip netns pids "$(ns web1)"); do kill -KILL "$pid"; done
+fact a_dead_service_is_found_by_the_tcp_check wait_until 20 backend_is web1 down
+fact its_reason_names_the_check says 'tcp:80' backend_field reason web1
+fact the_other_serves_alone equal "$(answer_names "$VIP" 20)" "web2 "
+fact status_is_1_when_one_is_down exits 1 lb status
+nginx_start web1
+fact it_comes_back wait_until 30 backend_is web1 up
+
+# The host dies: nothing but ARP can tell for check = none.
+ip -n "$(ns web3)" link set eth0 down
+fact a_dead_host_is_found_by_arp wait_until 60 not backend_is web3 up
+fact status_is_2_without_service exits 2 lb status
+fact ready_is_1_for_it exits 1 lb ready bare
+fact ready_is_0_for_the_other exits 0 lb ready web
+ip -n "$(ns web3)" link set eth0 up
+default_routes web3 "$ROUTER" 2001:db8:2::1 2> /dev/null
+fact it_comes_back_too wait_until 60 backend_is web3 up
+
+# Static servers change with the configuration, whole or not at all.
+static_config | sed "s/web2$/web2 weight=7/" > "$work/lb/lb.conf"
+fact a_reload_changes_a_weight exits 0 lb reload
+fact the_weight_is_the_new_one equal "$(backend_field weight web2)" 7
+static_config | sed "/name=web2/d" > "$work/lb/lb.conf"
+must lb reload
+fact a_reload_removes_a_server equal "$(backend_field state web2)" null
+static_config | sed "s/$(web_address web2) name=web2/10.99.0.1 name=far/" > "$work/lb/lb.conf"
+fact a_server_that_is_not_on_the_link_is_refused exits 78 lb reload
+fact the_refusal_says_so says 'link' lb reload
+static_config | sed "s/$(web_address web2) name=web2/$(web_address web2):8080 name=web2/" > "$work/lb/lb.conf"
+fact a_server_with_a_port_is_refused exits 78 lb reload
+fact the_refusal_says_why says 'port' lb reload
+fact web1_still_serves says web1 fetch /

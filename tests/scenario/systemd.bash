@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# The units for real: systemd, booted in a container of its own, starts both programs from their
+# installed units, reloads and kills them. The machine's own systemd and files are not touched:
+# the container's root is an overlay in memory, in a private mount namespace.
+. "$(dirname "$0")/../netns/topology.bash"
+
+for tool in systemd-nspawn systemctl; do
+	command -v "$tool" > /dev/null || skip "no $tool"
+done
+[[ -x /lib/systemd/systemd ]] || skip "no systemd to boot"
+grep -qw overlay /proc/filesystems || modprobe -q overlay || skip "no overlay file system"
+
+topology_pids=()
+work=$(mktemp -d "${TMPDIR:-/tmp}/$DSR_TEST_RUN.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 143' TERM INT HUP
+chmod 755 "$work"
+mkdir "$work/install" "$work/out"
+make -s install DESTDIR="$work/install" PREFIX=/usr BUILD="$BUILD" SAN="$SAN" > "$work/make" 2>&1 || {
+	cat "$work/make"
+	exit 1
+}
+
+# What runs inside: two hosts of one link, made of a pair of interfaces, would need namespaces
+# that the units know nothing of; so both programs serve on one host, apart by addresses.
+cat > "$work/inside" <<- 'END'
+	#!/bin/bash
+	out=/out/facts
+	say() { printf '%s\n' "$*" >> $out; }
+	fact() { local name=$1; shift; if "$@" > /out/last 2>&1; then say "ok $name"; else say "not ok $name"; sed 's/^/# /' /out/last >> $out; fi; }
+	wait_for() { local n; for n in {1..300}; do "$@" && return; sleep 0.1; done; return 1; }
+	pid_of() { systemctl show -p MainPID --value "$1"; }
+	is_new() { local now; now=$(pid_of "$1"); [[ $now != 0 && $now != "$2" ]] && systemctl -q is-active "$1"; }
+	user_of() { [[ $(stat -c %U "/proc/$(pid_of "$1")") == "$1" ]]; }
+	capabilities_of() { [[ $(awk '/^CapEff/ { print $2 }' "/proc/$(pid_of "$1")/status") == "$2" ]]; }
+	systemd-sysusers
+	ip link add dsr0 type veth peer name dsr1
+	ip address add 192.0.2.2/24 dev dsr0
+	ip link set dsr0 up; ip link set dsr1 up
+	fact lb_starts systemctl start dsr-lb
+	fact agent_starts systemctl start dsr-agent
+	for unit in dsr-lb dsr-agent; do
+		fact "${unit}_is_active" systemctl is-active "$unit"
+		fact "${unit}_runs_as_its_user" user_of "$unit"
+		fact "${unit}_tells_its_status" test -n "$(systemctl show -p StatusText --value "$unit")"
+		fact "${unit}_reloads" systemctl reload "$unit"
+	done
+	fact lb_has_its_two_capabilities capabilities_of dsr-lb 0000000000003000
+	fact agent_has_its_one_capability capabilities_of dsr-agent 0000000000001000
+	fact lb_answers_root sh -c 'dsr-lb status; test $? -le 2'
+	fact agent_answers_root sh -c 'dsr-agent status; test $? -le 2'
+	fact agent_puts_the_vip_on_lo wait_for sh -c 'ip address show dev lo | grep -q 198.51.100.10/32'
+	cp /etc/dsr-lb/dsr-lb.conf /out/good
+	echo 'nonsense = 1' >> /etc/dsr-lb/dsr-lb.conf
+	fact a_broken_reload_fails sh -c '! systemctl reload dsr-lb'
+	fact and_the_daemon_goes_on systemctl is-active dsr-lb
+	cp /out/good /etc/dsr-lb/dsr-lb.conf
+	for unit in dsr-lb dsr-agent; do
+		pid=$(pid_of "$unit")
+		kill -KILL "$pid"
+		fact "${unit}_is_restarted_after_a_crash" wait_for is_new "$unit" "$pid"
+		fact "${unit}_restarts" systemctl restart "$unit"
+	done
+	pid=$(pid_of dsr-lb)
+	kill -STOP "$pid"
+	fact the_watchdog_finds_a_hung_daemon wait_for is_new dsr-lb "$pid"
+	fact agent_stops systemctl stop dsr-agent
+	fact the_vip_is_gone sh -c '! ip address show dev lo | grep -q 198.51.100.10'
+	fact lb_stops systemctl stop dsr-lb
+	fact the_kept_state_stays test -e /run/dsr-lb/state.json
+	journalctl --no-pager -u dsr-lb -u dsr-agent > /out/journal 2>&1
+	say end
+	systemctl poweroff --no-block
+END
+chmod +x "$work/inside"
+
+cat > "$work/boot" <<- 'END'
+	#!/bin/bash
+	# In a private mount namespace: its mounts end with it.
+	set -e
+	work=$1
+	mount --make-rprivate /
+	mount -t tmpfs run /run
+	mkdir -p /run/systemd
+	mount -t cgroup2 none /sys/fs/cgroup
+	mkdir "$work/overlay"
+	mount -t tmpfs overlay "$work/overlay"
+	mkdir "$work/overlay/"{upper,work,root}
+	mount -t overlay -o "lowerdir=/,upperdir=$work/overlay/upper,workdir=$work/overlay/work" \
+		overlay "$work/overlay/root"
+	root=$work/overlay/root
+	cp -r "$work/install/." "$root/"
+	# Nothing of this machine is started inside, but for what a boot needs.
+	rm -f "$root"/etc/systemd/system/*.wants/* "$root/etc/machine-id"
+	: > "$root/etc/machine-id"
+	ln -sf /dev/null "$root/etc/systemd/system/systemd-networkd-wait-online.service"
+	mkdir -p "$root/out" "$root/etc/dsr-lb" "$root/etc/dsr-agent" \
+		"$root/etc/systemd/system/multi-user.target.wants"
+	cp "$work/inside" "$root/usr/local/bin/dsr-inside"
+	"$root/usr/sbin/dsr-lb" keygen > "$root/etc/dsr-lb/keys"
+	cp "$root/etc/dsr-lb/keys" "$root/etc/dsr-agent/key"
+	chmod 600 "$root/etc/dsr-lb/keys" "$root/etc/dsr-agent/key"
+	printf '[balancer]\ninterface = dsr0\n\n[virtual-server web]\nvip = 198.51.100.10\nport = 80\n' \
+		> "$root/etc/dsr-lb/dsr-lb.conf"
+	printf '[agent]\nbalancer = 192.0.2.2\nvip = 198.51.100.10\ninterface = dsr0\nreal-ip = 192.0.2.2\nlisten = 7378\ndrain-on-stop = 0\n' \
+		> "$root/etc/dsr-agent/dsr-agent.conf"
+	printf '[Unit]\nAfter=network.target\n[Service]\nType=exec\nExecStart=/usr/local/bin/dsr-inside\n' \
+		> "$root/etc/systemd/system/dsr-inside.service"
+	ln -sf ../dsr-inside.service "$root/etc/systemd/system/multi-user.target.wants/"
+	SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn --quiet -b --private-network \
+		--register=no --keep-unit --kill-signal=SIGRTMIN+3 --console=read-only --capability=all \
+		--bind="$work/out:/out" -M "$(basename "$work" | tr -cd 'a-z0-9')" -D "$root"
+END
+chmod +x "$work/boot"
+timeout --signal=TERM --kill-after=10 150 unshare --mount --pid --fork --kill-child \
+	--mount-proc "$work/boot" "$work" > "$work/console" 2>&1 < /dev/null
+[[ -e $work/out/facts ]] || {
+	tail -n 5 "$work/console" | sed 's/^/# /'
+	rm -rf "$work"
+	skip "systemd does not boot in a container here"
+}
+failed=0 number=0
+while read -r line; do
+	case $line in
+	'ok '*) printf 'ok %d - %s\n' "$((++number))" "${line#ok }" ;;
+	'not ok '*)
+		failed=1
+		printf 'not ok %d - %s\n' "$((++number))" "${line#not ok }"
+		;;
+	*) printf '%s\n' "$line" ;;
+	esac
+done < "$work/out/facts"
+printf '1..%d\n' "$number"
+grep -q '^end$' "$work/out/facts" || failed=1
+if ((failed)); then
+	sed 's/^/# /' "$work/out/journal" 2> /dev/null | tail -n 60
+	tail -n 30 "$work/console" | sed 's/^/# /'
+fi
+exit "$failed"

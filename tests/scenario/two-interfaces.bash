@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# A balancer between two segments: clients' frames arrive on one interface, the servers are on
+# another; their answers go to the router without it.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 2 --two-interfaces
+lb_configure <<- END
+	[balancer]
+	interface = eth0
+	backend-interface = eth1
+	key-file = $work/lb/keys
+
+	[virtual-server web]
+	vip = $VIP, $VIP6
+	port = 80
+END
+for idx in 1 2; do
+	agent_configure "web$idx" < <(agent_default_config "web$idx" 10.9.0.2)
+done
+lb_and_agents_start
+names() {
+	on client curl -sS --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-60]" |
+		sort -u | tr '\n' ' '
+}
+fact both_serve equal "$(names "$VIP")" "web1 web2 "
+fact both_serve_ipv6 equal "$(names "[$VIP6]")" "web1 web2 "
+head -c 20000000 /dev/urandom > "$work/upload"
+server=$(fetch /upload/one -T "$work/upload" -o /dev/null -w '%header{x-server}')
+fact an_upload_arrives_intact cmp "$work/upload" "$work/$server/upload/one"
+fact the_interfaces_are_told equal "$(lb_json '.interface + " " + .backend_interface')" "eth0 eth1"
+fact the_vip_is_not_announced_to_the_servers not says "$VIP" ip -n "$(ns web1)" neigh show

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# What administrators and scripts say and hear: verbs, exit statuses, JSON.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 3
+json_is_valid() {
+	lb "$1" --json=short | jq -e 'type == "object" or type == "array"' > /dev/null
+}
+slow_ones_are_open() {
+	(($(on client ss -Htn state established dst "$VIP" | wc -l) >= 30))
+}
+
+mkdir -p "$work/lb/run"
+fact status_is_3_when_not_running exits 3 lb status
+fact a_verb_is_69_when_not_running exits 69 lb drain web1
+rmdir "$work/lb/run"
+lb_start
+fact status_is_2_without_backends exits 2 lb status
+fact ready_is_1_without_backends exits 1 lb ready
+agents_start
+must wait_until 20 backends_up 3
+fact status_is_0_when_all_is_well exits 0 lb status
+fact ready_is_0 exits 0 lb ready
+fact the_agents_status_is_0 wait_until 5 exits 0 agent web1 status
+
+fact an_unknown_verb_is_64 exits 64 lb sing
+fact a_missing_argument_is_64 exits 64 lb weight web1
+fact a_weight_out_of_range_is_64 exits 64 lb weight web1 65536
+fact an_unknown_backend_fails not lb drain nobody
+for verb in top doctor metrics token; do
+	fact "${verb}_is_not_available_and_says_so" says 'not available' lb "$verb"
+	fact "${verb}_does_not_pretend" not lb "$verb"
+done
+fact the_agents_doctor_is_not_available says 'not available' agent web1 doctor
+fact version_names_the_version says '[0-9]+\.[0-9]+\.[0-9]+' "$work/bin/dsr-lb" --version
+
+# Looking, as a table and as JSON.
+for verb in status virtual-servers backends flows; do
+	fact "${verb}_prints" exits 0 lb "$verb"
+	fact "${verb}_prints_json" json_is_valid "$verb"
+done
+fact status_has_schema_1 equal "$(lb_json .schema)" 1
+fact the_mode_is_packet equal "$(lb_json .mode)" packet
+fact backends_are_named equal "$(lb_json '[.virtual_servers[0].backends[].name] | sort | join(" ")')" "web1 web2 web3"
+fact established_is_a_number equal "$(lb_json '[.virtual_servers[0].backends[].established | type] | unique | join(" ")')" number
+fact the_agent_knows_its_balancer equal "$(agent web1 status --json | jq -r '.balancers[0].state')" up
+fact the_agent_shows_its_vips equal "$(agent web1 status --json | jq '[.vips[] | select(.present)] | length')" 2
+fact a_table_has_a_header says '^(BACKEND|NAME|VIRTUAL)' lb backends
+fact no_header_leaves_it_out not says '^(BACKEND|NAME|VIRTUAL)' lb backends --no-header
+
+# Explain tells the truth.
+told() {
+	local port answer
+	for port in 30001 30002 30003 30004 30005; do
+		answer=$(on client curl -sS --max-time 5 --local-port "$port" "http://$VIP/") || return 1
+		equal "$answer" "$(lb explain "$CLIENT:$port" "$VIP:80" --json | jq -r .backend)" || return 1
+	done
+}
+fact explain_tells_where_a_connection_goes told
+fact explain_says_how equal "$(lb explain "$CLIENT:1" "$VIP:80" --json | jq -r '.verdict + " " + .how')" "forward hash"
+fact explain_knows_what_is_not_served equal "$(lb explain "$CLIENT:1" "$VIP:81" --json | jq -r '.verdict + " " + .reason')" "pass no-service"
+
+names() {
+	on client curl -sS --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$VIP/?[1-60]" |
+		sort -u | tr '\n' ' '
+}
+start_on client "$work/slow" curl -sS -Z --parallel-immediate --parallel-max 30 --max-time 60 \
+	-w '%{http_code} %{size_download}\n' -o /dev/null "http://$VIP/slow/1M?[1-30]"
+slow_pid=$started
+must wait_until 20 slow_ones_are_open
+fact drain_succeeds exits 0 lb drain web1
+fact a_draining_backend_says_so equal "$(backend_field state web1)" drain
+fact it_has_a_reason not equal "$(backend_field reason web1)" ""
+fact new_requests_go_elsewhere equal "$(names)" "web2 web3 "
+fact status_is_1_when_one_drains exits 1 lb status
+fact enable_succeeds exits 0 lb enable web1
+fact it_is_up_again wait_until 10 backend_is web1 up
+must lb drain web1
+must wait_until 60 gone "$slow_pid"
+fact no_transfer_is_broken_by_the_drain equal "$(grep -c '^200 1048576$' "$work/slow")" 30
+fact drain_wait_ends_when_nothing_is_open exits 0 timeout 60 "$work/bin/dsr-lb" drain web1 --wait=30s --runtime-dir "$work/lb/run"
+must lb enable web1
+fact disable_succeeds exits 0 lb disable web2
+fact a_disabled_backend_is_in_maintenance equal "$(backend_field state web2)" maint
+fact nothing_goes_to_it equal "$(names)" "web1 web3 "
+must lb enable web2
+must wait_until 10 backend_is web2 up
+fact weight_succeeds exits 0 lb weight web3 10
+fact the_weight_is_shown equal "$(backend_field weight web3)" 10
+fact by_address_it_is_the_same_backend exits 0 lb weight "$(web_address web3)" 1
+
+# The agent's own wishes.
+fact the_agent_can_drain_itself exits 0 agent web3 drain
+fact the_balancer_hears_it wait_until 5 backend_is web3 drain
+fact the_agent_can_come_back exits 0 agent web3 enable
+fact the_balancer_hears_that_too wait_until 10 backend_is web3 up
+fact the_agent_can_disable_itself exits 0 agent web3 disable
+fact the_balancer_hears_maintenance wait_until 5 backend_is web3 maint
+
+# Others may neither look nor change; the service's user may both.
+as_user() {
+	setpriv --reuid "$1" --regid "$2" --clear-groups --bounding-set -all "$work/bin/dsr-lb" "${@:3}" \
+		--runtime-dir "$work/lb/run"
+}
+fact a_stranger_may_not_look not as_user 64777 64777 status
+fact a_member_of_the_group_may_look says web1 as_user 64777 "$LB_UID" backends
+fact a_member_of_the_group_may_not_change exits 77 as_user 64777 "$LB_UID" drain web1
+fact the_services_user_may_change exits 0 as_user "$LB_UID" "$LB_UID" enable web1
