@@ -16,7 +16,7 @@
 
 set -u -o pipefail
 BUILD=${BUILD:-build}
-export DSR_TEST_RUN=${DSR_TEST_RUN:-dsr$$}
+export DSR_TEST_RUN=${DSR_TEST_RUN:-dsr$$} SAN=${SAN:-}
 netns_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/netns/facts.bash
 . "$netns_dir/facts.bash"
@@ -212,7 +212,7 @@ nginx_files() {
 	mkdir -p "$work/files"
 	truncate -s 100M "$work/files/100M"
 	truncate -s 1M "$work/files/1M"
-	truncate -s 10k "$work/files/10k"
+	truncate -s 500k "$work/files/500k"
 }
 
 # `/` says the server's name; /files/ has files, /slow/ has them at 50 kB/s, /upload/ takes them.

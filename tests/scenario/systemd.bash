@@ -35,12 +35,20 @@ cat > "$work/inside" <<- 'END'
 	is_new() { local now; now=$(pid_of "$1"); [[ $now != 0 && $now != "$2" ]] && systemctl -q is-active "$1"; }
 	user_of() { [[ $(stat -c %U "/proc/$(pid_of "$1")") == "$1" ]]; }
 	capabilities_of() { [[ $(awk '/^CapEff/ { print $2 }' "/proc/$(pid_of "$1")/status") == "$2" ]]; }
+	finish() {
+		journalctl --no-pager -u dsr-lb -u dsr-agent > /out/journal 2>&1
+		say end
+		systemctl poweroff --no-block
+	}
+	trap finish EXIT
 	systemd-sysusers
 	ip link add dsr0 type veth peer name dsr1
 	ip address add 192.0.2.2/24 dev dsr0
 	ip link set dsr0 up; ip link set dsr1 up
 	fact lb_starts systemctl start dsr-lb
+	systemctl -q is-active dsr-lb || exit
 	fact agent_starts systemctl start dsr-agent
+	systemctl -q is-active dsr-agent || exit
 	for unit in dsr-lb dsr-agent; do
 		fact "${unit}_is_active" systemctl is-active "$unit"
 		fact "${unit}_runs_as_its_user" user_of "$unit"
@@ -70,9 +78,6 @@ cat > "$work/inside" <<- 'END'
 	fact the_vip_is_gone sh -c '! ip address show dev lo | grep -q 198.51.100.10'
 	fact lb_stops systemctl stop dsr-lb
 	fact the_kept_state_stays test -e /run/dsr-lb/state.json
-	journalctl --no-pager -u dsr-lb -u dsr-agent > /out/journal 2>&1
-	say end
-	systemctl poweroff --no-block
 END
 chmod +x "$work/inside"
 
