@@ -221,10 +221,10 @@ static int parse_text(
 int auth_keyring_parse(const char *name, const char *text, size_t size_bytes, bool with_bindings,
 	struct auth_keyring **ret_ring, char *ret_why)
 {
-	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
 	struct place place = { name, 0, ret_why };
+	struct auth_keyring *ring;
 	char *copy;
-	int r;
+	int r = -ENOMEM;
 
 	if (size_bytes > AUTH_FILE_MAX_BYTES)
 		return complain(
@@ -233,18 +233,20 @@ int auth_keyring_parse(const char *name, const char *text, size_t size_bytes, bo
 		return complain(&place, "a NUL byte in it; is it a key file?");
 	ring = calloc(1, sizeof(*ring));
 	copy = calloc(1, size_bytes + 1);
-	if (!ring || !copy) {
-		free(copy);
-		snprintf(ret_why, AUTH_WHY_BYTES, "%.160s: out of memory", name);
-		return -ENOMEM;
+	if (ring && copy) {
+		memcpy(copy, text, size_bytes);
+		r = parse_text(name, copy, with_bindings, ring, ret_why);
+		sodium_memzero(copy, size_bytes);
+	} else {
+		complain(&place, "out of memory");
 	}
-	memcpy(copy, text, size_bytes);
-	r = parse_text(name, copy, with_bindings, ring, ret_why);
-	sodium_memzero(copy, size_bytes);
 	free(copy);
-	if (r == 0)
-		*ret_ring = TAKE_PTR(ring);
-	return r;
+	if (r < 0) {
+		auth_keyring_free(ring);
+		return r;
+	}
+	*ret_ring = ring;
+	return 0;
 }
 
 /* ---- the file ---- */

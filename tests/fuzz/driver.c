@@ -21,12 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Weak: few targets prepare anything. */
 __attribute__((__weak__)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-/* Read by the handler of a crash, which can be told nothing. */
-static struct {
-	char path[PATH_MAX];
-	volatile unsigned long mutation; /* 0: the file as it is */
-	unsigned long seed;
-} current;
+/* What the handler of a crash writes: it can be told nothing, and may call next to nothing. */
+static char current[PATH_MAX + 128];
+static size_t current_size;
 
 struct random {
 	uint64_t state;
@@ -94,27 +91,34 @@ static void run_once(const uint8_t *data, size_t size)
 	LLVMFuzzerTestOneInput(exact, size);
 }
 
-static int run_file(const char *path, unsigned long n_mutations, unsigned long seed)
+static int read_file(const char *path, uint8_t *ret_data, size_t *ret_size)
 {
-	_cleanup_free_ uint8_t *original = malloc(INPUT_MAX_BYTES);
-	_cleanup_free_ uint8_t *data = malloc(INPUT_MAX_BYTES);
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	struct random random = { seed };
-	size_t size;
+	FILE *file = fopen(path, "re");
+	bool failed;
 
-	if (!original || !data)
-		return -ENOMEM;
 	if (!file)
 		return util_negative_errno();
-	size = fread(original, 1, INPUT_MAX_BYTES, file);
-	if (ferror(file))
-		return -EIO;
-	snprintf(current.path, sizeof(current.path), "%s", path);
-	current.seed = seed;
+	*ret_size = fread(ret_data, 1, INPUT_MAX_BYTES, file);
+	failed = ferror(file);
+	fclose(file);
+	return failed ? -EIO : 0;
+}
+
+static int run_file(const char *path, unsigned long n_mutations, unsigned long seed)
+{
+	static uint8_t original[INPUT_MAX_BYTES], data[INPUT_MAX_BYTES];
+	struct random random = { seed };
+	size_t size = 0;
+	int r = read_file(path, original, &size);
+
+	if (r < 0)
+		return r;
+	/* Mutation 0 is the file as it is. */
 	for (unsigned long i = 0; i <= n_mutations; i++) {
 		size_t mutated = size;
 
-		current.mutation = i;
+		current_size = (size_t)snprintf(current, sizeof(current),
+			"input: %s, mutation %lu of seed %lu\n", path, i, seed);
 		memcpy(data, original, size);
 		if (i > 0)
 			for (size_t edits = 1 + random_below(&random, EDITS_MAX); edits > 0;
@@ -153,13 +157,9 @@ static int run_directory(const char *directory, unsigned long n_mutations, unsig
 	return r;
 }
 
-/* Only write(2) and a formatter that allocates nothing for these conversions. */
 static void say_input(void)
 {
-	char line[PATH_MAX + 128];
-	int length = snprintf(line, sizeof(line), "input: %s, mutation %lu of seed %lu\n",
-		current.path, current.mutation, current.seed);
-	ssize_t written = write(STDERR_FILENO, line, (size_t)length);
+	ssize_t written = write(STDERR_FILENO, current, current_size);
 
 	(void)written;
 }

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #define START_US    UINT64_C(1000000)
-#define INTERVAL_US 300000u
+#define INTERVAL_US UINT64_C(300000)
 #define SENT_MAX    64u
 
 /* The played balancer, the wire to it, and the agent under test. */
@@ -51,8 +51,8 @@ static int set_up(void **state)
 	static const uint8_t seed[REGISTER_SEED_BYTES] = { 9 };
 	struct bench *bench = calloc(1, sizeof(*bench));
 
-	if (!bench || auth_init() < 0)
-		return -1;
+	assert_non_null(bench);
+	assert_int_equal(auth_init(), 0);
 	assert_int_equal(addr_port_parse("192.0.2.2:7377", false, &bench->balancer), 0);
 	bench->now_us = START_US;
 	bench->identity = (struct register_identity){ .name = "web1",
@@ -178,7 +178,7 @@ static struct proto_message accept_of(struct bench *bench)
 	message.accept.session_id = ++bench->session_id;
 	message.accept.boot_id = 77;
 	message.accept.sequence = ++bench->sequence;
-	message.accept.interval_us = INTERVAL_US;
+	message.accept.interval_us = (uint32_t)INTERVAL_US;
 	message.accept.multiplier = 3;
 	auth_session_derive(bench->identity.key.secret, bench->reg.nonce_agent,
 		bench->reg.nonce_balancer, bench->session_id, &bench->keys);
@@ -346,7 +346,8 @@ static void register_shows_a_signed_refusal_and_retries_slowly(void **state)
 	memcpy(message.rejected.nonce_agent, bench->reg.nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(message.rejected.nonce_balancer, bench->reg.nonce_balancer, PROTO_NONCE_BYTES);
 	message.rejected.code = PROTO_REJECT_NO_VIP;
-	strcpy(message.rejected.reason, "no virtual server has 198.51.100.10");
+	snprintf(message.rejected.reason, sizeof(message.rejected.reason), "%s",
+		"no virtual server has 198.51.100.10");
 	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_TAG);
 	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
 	assert_int_equal(state_of(bench), REGISTER_REFUSED);
@@ -438,7 +439,7 @@ static void register_refuses_replays(void **state)
 static void change(struct bench *bench, enum proto_state to, const char *reason)
 {
 	bench->status.state = to;
-	strcpy(bench->status.reason, reason);
+	snprintf(bench->status.reason, sizeof(bench->status.reason), "%s", reason);
 	assert_int_equal(
 		register_set_status(bench->registration, &bench->status, bench->now_us), 0);
 }

@@ -188,7 +188,7 @@ static void auth_fingerprint_tells_keys_apart(void **state)
 	b.secret[31] = 1;
 	assert_true(auth_key_fingerprint(&a) != auth_key_fingerprint(&b));
 	b = a;
-	strcpy(b.id, "b");
+	snprintf(b.id, sizeof(b.id), "%s", "b");
 	assert_true(auth_key_fingerprint(&a) != auth_key_fingerprint(&b));
 }
 

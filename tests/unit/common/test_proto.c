@@ -54,12 +54,12 @@ static struct proto_message smallest(enum proto_type type)
 
 	switch (type) {
 	case PROTO_HELLO:
-		strcpy(message.hello.key_id, "k");
+		snprintf(message.hello.key_id, sizeof(message.hello.key_id), "%s", "k");
 		break;
 	case PROTO_REGISTER:
-		strcpy(message.reg.key_id, "k");
-		strcpy(message.reg.name, "w");
-		strcpy(message.reg.version, "0");
+		snprintf(message.reg.key_id, sizeof(message.reg.key_id), "%s", "k");
+		snprintf(message.reg.name, sizeof(message.reg.name), "%s", "w");
+		snprintf(message.reg.version, sizeof(message.reg.version), "%s", "0");
 		message.reg.real_ip = address("192.0.2.1");
 		message.reg.mac.bytes[5] = 1;
 		message.reg.vips[0] = address("198.51.100.10");
@@ -297,36 +297,36 @@ static void proto_refuses_values_out_of_range(void **state)
 	const size_t accept = HEADER + 2 * PROTO_NONCE_BYTES;
 	const struct {
 		enum proto_type type;
-		size_t offset;
 		uint8_t value;
+		size_t offset;
 	} cases[] = {
-		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES, 0 },       /* empty key ID */
-		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES, 33 },      /* over-long key ID */
-		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES + 1, ' ' }, /* no word */
-		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES + 1, 0 },   /* early NUL */
-		{ PROTO_HELLO, HEADER + PROTO_NONCE_BYTES + 2, 1 },   /* padding */
-		{ PROTO_HELLO, PROTO_CHALLENGE_BYTES - 1, 1 },        /* tag of a HELLO */
-		{ PROTO_CHALLENGE, PROTO_CHALLENGE_BYTES - 1, 1 },    /* of a CHALLENGE */
-		{ PROTO_ACCEPT, accept + 7, 0 },                      /* session 0 */
-		{ PROTO_ACCEPT, accept + 23, 0 },                     /* sequence 0 */
-		{ PROTO_ACCEPT, accept + 26, 0 },                     /* interval too short */
-		{ PROTO_ACCEPT, accept + 24, 0xff },                  /* too long */
-		{ PROTO_ACCEPT, accept + 28, 0 },                     /* multiplier */
-		{ PROTO_ACCEPT, accept + 28, PROTO_MULTIPLIER_MAX + 1 },
-		{ PROTO_REJECT, accept, PROTO_REJECT_N_ }, { PROTO_HEARTBEAT, session + 7, 0 },
-		{ PROTO_HEARTBEAT, sequence + 7, 0 },
-		{ PROTO_HEARTBEAT, echo + 7, 1 }, /* echoes nothing */
-		{ PROTO_ACK, echo + 7, 0 }, { PROTO_LEAVE, echo + 7, 0 },
-		{ PROTO_ANSWER, echo + 7, 0 }, { PROTO_ANSWER, body, PROTO_STATE_N_ },
-		{ PROTO_ANSWER, body, PROTO_STATE_DOWN }, /* without a reason */
-		{ PROTO_ANSWER, body + 2, 0 },            /* weight 0 */
-		{ PROTO_ANSWER, body + 3, PROTO_REASON_MAX + 1 },
-		{ PROTO_ANSWER, body + 4, PROTO_VIPS_MAX + 1 },
-		{ PROTO_ANSWER, body + 5, 0x04 },    /* unknown flag */
-		{ PROTO_REGISTER, accept + 6, 5 },   /* no address family */
-		{ PROTO_REGISTER, accept + 7, 224 }, /* multicast real IP */
-		{ PROTO_REGISTER, accept + 16, 0 },  /* MAC of zeros */
-		{ PROTO_REGISTER, accept + 11, 1 },  /* group MAC */
+		{ PROTO_HELLO, 0, HEADER + PROTO_NONCE_BYTES },       /* empty key ID */
+		{ PROTO_HELLO, 33, HEADER + PROTO_NONCE_BYTES },      /* over-long key ID */
+		{ PROTO_HELLO, ' ', HEADER + PROTO_NONCE_BYTES + 1 }, /* no word */
+		{ PROTO_HELLO, 0, HEADER + PROTO_NONCE_BYTES + 1 },   /* early NUL */
+		{ PROTO_HELLO, 1, HEADER + PROTO_NONCE_BYTES + 2 },   /* padding */
+		{ PROTO_HELLO, 1, PROTO_CHALLENGE_BYTES - 1 },        /* tag of a HELLO */
+		{ PROTO_CHALLENGE, 1, PROTO_CHALLENGE_BYTES - 1 },    /* of a CHALLENGE */
+		{ PROTO_ACCEPT, 0, accept + 7 },                      /* session 0 */
+		{ PROTO_ACCEPT, 0, accept + 23 },                     /* sequence 0 */
+		{ PROTO_ACCEPT, 0, accept + 26 },                     /* interval too short */
+		{ PROTO_ACCEPT, 0xff, accept + 24 },                  /* too long */
+		{ PROTO_ACCEPT, 0, accept + 28 },                     /* multiplier */
+		{ PROTO_ACCEPT, PROTO_MULTIPLIER_MAX + 1, accept + 28 },
+		{ PROTO_REJECT, PROTO_REJECT_N_, accept }, { PROTO_HEARTBEAT, 0, session + 7 },
+		{ PROTO_HEARTBEAT, 0, sequence + 7 },
+		{ PROTO_HEARTBEAT, 1, echo + 7 }, /* echoes nothing */
+		{ PROTO_ACK, 0, echo + 7 }, { PROTO_LEAVE, 0, echo + 7 },
+		{ PROTO_ANSWER, 0, echo + 7 }, { PROTO_ANSWER, PROTO_STATE_N_, body },
+		{ PROTO_ANSWER, PROTO_STATE_DOWN, body }, /* without a reason */
+		{ PROTO_ANSWER, 0, body + 2 },            /* weight 0 */
+		{ PROTO_ANSWER, PROTO_REASON_MAX + 1, body + 3 },
+		{ PROTO_ANSWER, PROTO_VIPS_MAX + 1, body + 4 },
+		{ PROTO_ANSWER, 0x04, body + 5 },    /* unknown flag */
+		{ PROTO_REGISTER, 5, accept + 6 },   /* no address family */
+		{ PROTO_REGISTER, 224, accept + 7 }, /* multicast real IP */
+		{ PROTO_REGISTER, 0, accept + 16 },  /* MAC of zeros */
+		{ PROTO_REGISTER, 1, accept + 11 },  /* group MAC */
 	};
 
 	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases))
@@ -346,7 +346,7 @@ static void proto_refuses_to_write_what_it_would_not_read(void **state)
 	assert_int_equal(proto_write(&message, bytes), -EINVAL);
 	message.reg.vips[1] = address("198.51.100.11");
 	assert_true(proto_write(&message, bytes) > 0);
-	strcpy(message.reg.status.reason, "\033[2J");
+	snprintf(message.reg.status.reason, sizeof(message.reg.status.reason), "%s", "\033[2J");
 	assert_int_equal(proto_write(&message, bytes), -EINVAL); /* a terminal's control */
 	message = smallest(PROTO_REGISTER);
 	message.reg.status.n_vips = PROTO_VIPS_MAX + 1;

@@ -97,8 +97,8 @@ _unused_ static int set_up(void **state)
 	struct bench *bench = calloc(1, sizeof(*bench));
 	char why[REGISTRY_REASON_BYTES];
 
-	if (!bench || auth_init() < 0)
-		return -1;
+	assert_non_null(bench);
+	assert_int_equal(auth_init(), 0);
 	assert_int_equal(addr_prefix_parse("192.0.2.0/24", &bench->subnet), 0);
 	bench->service = (struct registry_service){ .id = 1,
 		.virtual_server = "web",
@@ -195,7 +195,7 @@ _unused_ static enum session_refusal say_hello(struct bench *bench, struct agent
 
 	agent->nonce[0]++;
 	memcpy(message.hello.nonce_agent, agent->nonce, PROTO_NONCE_BYTES);
-	strcpy(message.hello.key_id, agent->key_id);
+	snprintf(message.hello.key_id, sizeof(message.hello.key_id), "%s", agent->key_id);
 	agent->hello_size = (size_t)proto_write(&message, agent->hello);
 	return deliver(bench, agent, agent->hello, agent->hello_size);
 }
@@ -222,9 +222,9 @@ _unused_ static struct proto_message register_of(const struct agent *agent)
 
 	memcpy(reg->nonce_agent, agent->nonce, PROTO_NONCE_BYTES);
 	memcpy(reg->nonce_balancer, agent->nonce_balancer, PROTO_NONCE_BYTES);
-	strcpy(reg->key_id, agent->key_id);
-	strcpy(reg->name, agent->name);
-	strcpy(reg->version, "0.1.0");
+	snprintf(reg->key_id, sizeof(reg->key_id), "%s", agent->key_id);
+	snprintf(reg->name, sizeof(reg->name), "%s", agent->name);
+	snprintf(reg->version, sizeof(reg->version), "%s", "0.1.0");
 	reg->real_ip = agent->path.remote.addr;
 	reg->mac = (struct mac){ { 2, 0, 0, 0, 0, agent->path.remote.addr.bytes[3] } };
 	reg->vips[0] = (struct addr){ 0 };
