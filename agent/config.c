@@ -33,7 +33,7 @@ static int config_parse_name(
 			PROTO_NAME_MAX);
 		return -EINVAL;
 	}
-	return ini_parse_string(key, value, target, ret_why);
+	return ini_parse_text(key, value, target, ret_why);
 }
 
 /* What a later version will do must not seem to be done: a check that never runs is worse than none. */
@@ -54,8 +54,8 @@ static const struct ini_key config_keys[] = {
 		INI_LIST | INI_REQUIRED, "addresses of the balancers to register with" },
 	{ "vip", ini_parse_addr_list, KEY_OFFSET(vips), 0, 0, NULL, NULL, INI_LIST | INI_REQUIRED,
 		"virtual addresses that this host serves" },
-	{ "key-file", ini_parse_string, KEY_OFFSET(key_file), 0, 0, CONFIG_DEFAULT_KEY_FILE, NULL,
-		0, "key shared with the balancers, mode 0600 or stricter" },
+	{ "key-file", ini_parse_text, KEY_OFFSET(key_file), 0, 0, CONFIG_DEFAULT_KEY_FILE, NULL, 0,
+		"key shared with the balancers, mode 0600 or stricter" },
 	{ "name", config_parse_name, KEY_OFFSET(name), 0, 0, NULL, NULL, 0,
 		"name of this backend on the balancers; the host name when not given" },
 	{ "real-ip", ini_parse_addr, KEY_OFFSET(real_ip), 0, 0, NULL, NULL, 0,

@@ -108,7 +108,6 @@ const char *ini_report_effective(struct ini_report *report, size_t idx);
  * Parsers for the table; the member's type stands in front. (libinih exports a function named
  * ini_parse_string: no symbol of ours may have that name.)
  */
-#define ini_parse_string ini_parse_text
 ini_parse_fn ini_parse_text;      /* char *      non-empty; frees the former value */
 ini_parse_fn ini_parse_bool;      /* bool        yes/no, true/false, on/off, 1/0 */
 ini_parse_fn ini_parse_u32;       /* uint32_t    decimal, min–max */

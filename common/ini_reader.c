@@ -9,12 +9,9 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <ini.h>
 
 #include "common/ini_suggest.h"
-
-/* libinih's own function of this name is not the alias in our header. */
-#undef ini_parse_string
-#include <ini.h>
 
 #define BYTE_ORDER_MARK   "\xef\xbb\xbf"
 #define BLANKS            " \t\r\v\f"
