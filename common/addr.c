@@ -218,7 +218,7 @@ const char *addr_port_format(const struct addr_port *endpoint, char *buffer)
 
 	addr_format(&endpoint->addr, text);
 	if (endpoint->port == 0)
-		return strcpy(buffer, text);
+		return addr_format(&endpoint->addr, buffer);
 	snprintf(buffer, ADDR_PORT_STRLEN, "%s%s%s:%u", brackets ? "[" : "", text,
 		brackets ? "]" : "", endpoint->port);
 	return buffer;
@@ -230,7 +230,7 @@ const char *addr_prefix_format(const struct addr_prefix *prefix, char *buffer)
 
 	addr_format(&prefix->addr, text);
 	if (prefix->addr.family == AF_UNSPEC)
-		return strcpy(buffer, text);
+		return addr_format(&prefix->addr, buffer);
 	snprintf(buffer, ADDR_PORT_STRLEN, "%s/%u", text, prefix->len);
 	return buffer;
 }
