@@ -13,6 +13,8 @@
 #include "common/addr.h"
 
 #define ANNOUNCE_FRAME_MAX_BYTES 128u
+#define ANNOUNCE_BATCH           256u /* frames sent, and frames read, in one turn of the loop */
+#define ANNOUNCE_FOREIGN_MAX     64u  /* pairs remembered; more within a minute are only counted */
 
 struct announce;
 
@@ -53,12 +55,12 @@ enum announce_kind {
 struct announce_frame {
 	enum announce_kind kind;
 	struct addr target;
-	struct mac mac;      /* of the sender, as the payload says */
+	struct mac mac;      /* of the sender, as the payload says; else the Ethernet source */
 	struct mac reply_to; /* Ethernet source */
-	struct addr asker;   /* unspecified for duplicate address detection */
+	struct addr asker;   /* 0.0.0.0 or :: for a probe (RFC 5227, RFC 4862) */
 };
 /* Parses any bytes from Ethernet on. */
 void announce_parse(const void *data, size_t size_bytes, struct announce_frame *ret_frame);
 /* Builds the answer to a REQUEST, or a gratuitous frame when `to` is NULL. Returns bytes. */
-size_t announce_build(const struct addr *vip, const struct mac *own, const struct announce_frame *to,
-	uint8_t buffer[ANNOUNCE_FRAME_MAX_BYTES]);
+size_t announce_build(const struct addr *vip, const struct mac *own,
+	const struct announce_frame *to, uint8_t buffer[ANNOUNCE_FRAME_MAX_BYTES]);

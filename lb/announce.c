@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sockets and times of announcing: who is answered, what is sent unasked and when, whose claim
+ * is foreign. Called by the daemon; the frames' bytes are announce_frame.c's. Needs CAP_NET_RAW.
+ */
+#include "lb/announce.h"
+
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <netinet/icmp6.h>
+#include <sys/epoll.h>
+
+#include "common/log.h"
+
+#define ANNOUNCE_REPEATS    3u               /* on take-over, ANNOUNCE_REPEAT_US apart */
+#define ANNOUNCE_REPEAT_US  US_PER_S         /* a second apart; RFC 5227 §1.1 would take two */
+#define ANNOUNCE_PACE_US    (10 * US_PER_MS) /* between batches */
+#define ANNOUNCE_FOREIGN_US (60 * US_PER_S)
+#define ANNOUNCE_NEVER_US   UINT64_MAX
+#define ANNOUNCE_READ_BYTES 2048u
+
+struct announced {
+	struct addr address;
+	uint64_t due_us;      /* of the next unasked frame */
+	unsigned int repeats; /* still to send a second apart */
+};
+
+/* Sockets that hold group memberships and receive nothing. */
+struct announce_groups {
+	int *fds;
+	size_t n_fds;
+};
+
+struct announce_claim {
+	struct addr vip;
+	struct mac mac;
+	uint64_t said_us; /* 0: free */
+};
+
+struct announce {
+	sd_event *event;
+	const struct announce_callbacks *callbacks;
+	void *context;
+	sd_event_source *timer;
+	unsigned int ifindex;
+	struct mac mac;
+	uint64_t refresh_us;
+	struct announced *vips; /* sorted */
+	size_t n_vips;
+	int arp_fd, nd_fd;
+	sd_event_source *arp, *nd;
+	struct announce_groups groups;
+	struct announce_claim claims[ANNOUNCE_FOREIGN_MAX];
+	struct announce_counters counters;
+};
+
+/*
+ * Frames of VLANs that the host does not have arrive here without their tag
+ * (net/core/dev.c:__netif_receive_skb_core): they are of another link, so they are dropped.
+ */
+#define ANNOUNCE_NO_VLAN \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT)), \
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0), \
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG)), \
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfff), \
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0), BPF_STMT(BPF_RET | BPF_K, 0)
+#define ANNOUNCE_ACCEPT BPF_STMT(BPF_RET | BPF_K, ANNOUNCE_READ_BYTES)
+#define ANNOUNCE_REJECT BPF_STMT(BPF_RET | BPF_K, 0)
+
+static struct sock_filter announce_arp_filter[] = {
+	ANNOUNCE_NO_VLAN,
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_ARP, 0, 1),
+	ANNOUNCE_ACCEPT,
+	ANNOUNCE_REJECT,
+};
+
+/* Offsets: Ethernet 14; next header at 6 of IPv6; the ICMPv6 type behind its 40 bytes. */
+static struct sock_filter announce_nd_filter[] = {
+	ANNOUNCE_NO_VLAN,
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_IPV6, 0, 6),
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 14 + 6),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 4),
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 14 + 40),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_SOLICIT, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_ADVERT, 0, 1),
+	ANNOUNCE_ACCEPT,
+	ANNOUNCE_REJECT,
+};
+
+static uint64_t announce_now(const struct announce *announce)
+{
+	uint64_t now_us = 0;
+
+	(void)sd_event_now(announce->event, CLOCK_MONOTONIC, &now_us);
+	return now_us;
+}
+
+static int announced_compare(const void *a, const void *b)
+{
+	const struct announced *left = a, *right = b;
+
+	return addr_compare(&left->address, &right->address);
+}
+
+static struct announced *announce_find(const struct announce *announce, const struct addr *address)
+{
+	const struct announced key = { .address = *address };
+
+	if (announce->n_vips == 0)
+		return NULL;
+	return bsearch(&key, announce->vips, announce->n_vips, sizeof(key), announced_compare);
+}
+
+/* 0 or negative errno. */
+static int announce_send(
+	struct announce *announce, const struct addr *vip, const struct announce_frame *to)
+{
+	int fd = vip->family == AF_INET ? announce->arp_fd : announce->nd_fd;
+	uint8_t frame[ANNOUNCE_FRAME_MAX_BYTES];
+	size_t size_bytes = announce_build(vip, &announce->mac, to, frame);
+
+	if (send(fd, frame, size_bytes, MSG_DONTWAIT) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Sends what is due, a batch at most, and arms the timer for the next. */
+static void announce_send_due(struct announce *announce)
+{
+	uint64_t now_us = announce_now(announce), next_us = ANNOUNCE_NEVER_US;
+	unsigned int n_sent = 0;
+
+	ARRAY_FOREACH (vip, announce->vips, announce->n_vips) {
+		if (vip->due_us <= now_us && n_sent < ANNOUNCE_BATCH) {
+			n_sent++;
+			/* While the link is down nothing is heard: it counts when it was sent. */
+			if (announce_send(announce, &vip->address, NULL) == 0) {
+				announce->counters.sent++;
+				vip->repeats -= vip->repeats > 0;
+			}
+			if (vip->repeats > 0)
+				vip->due_us = now_us + ANNOUNCE_REPEAT_US;
+			else if (announce->refresh_us > 0)
+				vip->due_us = now_us + announce->refresh_us;
+			else
+				vip->due_us = ANNOUNCE_NEVER_US;
+		}
+		next_us = MIN(next_us, MAX(vip->due_us, now_us + ANNOUNCE_PACE_US));
+	}
+	(void)sd_event_source_set_time(announce->timer, next_us);
+	(void)sd_event_source_set_enabled(
+		announce->timer, next_us == ANNOUNCE_NEVER_US ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static int announce_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	announce_send_due(userdata);
+	return 0;
+}
+
+/* The place for this claim: its own, else a free or stale one; NULL when all are fresh. */
+static struct announce_claim *announce_claim_slot(
+	struct announce *announce, const struct addr *vip, const struct mac *mac, uint64_t now_us)
+{
+	struct announce_claim *stale = NULL;
+
+	ARRAY_FOREACH (claim, announce->claims, ANNOUNCE_FOREIGN_MAX) {
+		if (claim->said_us != 0 && addr_equal(&claim->vip, vip) &&
+			mac_equal(&claim->mac, mac))
+			return claim;
+		if (!stale &&
+			(claim->said_us == 0 || claim->said_us + ANNOUNCE_FOREIGN_US <= now_us))
+			stale = claim;
+	}
+	return stale;
+}
+
+/* Whoever names one of our VIPs as its own address, in a reply, announcement or question. */
+static void announce_judge_claim(
+	struct announce *announce, const struct addr *vip, const struct mac *mac)
+{
+	uint64_t now_us = announce_now(announce);
+	struct announce_claim *claim;
+
+	if (mac_equal(mac, &announce->mac) || !announce_find(announce, vip))
+		return;
+	announce->counters.foreign++;
+	claim = announce_claim_slot(announce, vip, mac, now_us);
+	if (!claim)
+		return;
+	if (claim->said_us != 0 && claim->said_us + ANNOUNCE_FOREIGN_US > now_us)
+		return;
+	*claim = (struct announce_claim){ *vip, *mac, now_us };
+	if (announce->callbacks->foreign)
+		announce->callbacks->foreign(vip, mac, announce->context);
+}
+
+static void announce_handle(
+	struct announce *announce, const void *data, size_t size_bytes, unsigned char packet_type)
+{
+	struct announce_frame frame;
+
+	announce_parse(data, size_bytes, &frame);
+	if (frame.kind == ANNOUNCE_CLAIM)
+		announce_judge_claim(announce, &frame.target, &frame.mac);
+	if (frame.kind != ANNOUNCE_REQUEST)
+		return;
+	announce_judge_claim(announce, &frame.asker, &frame.mac);
+	/* A promiscuous interface hears questions to others' MACs: they are not for us. */
+	if (packet_type != PACKET_OTHERHOST && announce_find(announce, &frame.target) &&
+		announce_send(announce, &frame.target, &frame) == 0)
+		announce->counters.answered++;
+}
+
+/* The link went down; when it is back, switches and hosts have to hear from us again. */
+static void announce_again(struct announce *announce)
+{
+	ARRAY_FOREACH (vip, announce->vips, announce->n_vips) {
+		vip->repeats = ANNOUNCE_REPEATS;
+		vip->due_us = announce_now(announce) + ANNOUNCE_REPEAT_US;
+	}
+	announce_send_due(announce);
+}
+
+static int announce_on_frames(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct announce *announce = userdata;
+
+	for (unsigned int i = 0; i < ANNOUNCE_BATCH; i++) {
+		uint8_t frame[ANNOUNCE_READ_BYTES];
+		struct sockaddr_ll from = { 0 };
+		socklen_t from_bytes = sizeof(from);
+		ssize_t n = recvfrom(fd, frame, sizeof(frame), MSG_DONTWAIT,
+			(struct sockaddr *)&from, &from_bytes);
+
+		if (n < 0) {
+			if (errno == ENETDOWN)
+				announce_again(announce);
+			break;
+		}
+		announce_handle(announce, frame, (size_t)n, from.sll_pkttype);
+	}
+	return 0;
+}
+
+static int announce_open(unsigned int ifindex, uint16_t ethertype, struct sock_filter *filter,
+	size_t filter_len, int *ret_fd)
+{
+	/* Protocol 0 receives nothing: no frame slips in before the filter is there. */
+	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct sock_fprog program = { (unsigned short)filter_len, filter };
+	const struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htobe16(ethertype),
+		.sll_ifindex = (int)ifindex,
+	};
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
+		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static void announce_groups_clear(struct announce_groups *groups)
+{
+	for (size_t idx = 0; idx < groups->n_fds; idx++)
+		util_close(groups->fds[idx]);
+	free(groups->fds);
+	*groups = (struct announce_groups){ 0 };
+}
+
+/* Opens one more socket of the family; 0 or negative errno. */
+static int announce_groups_grow(struct announce_groups *groups, int family, int type)
+{
+	int *larger = realloc(groups->fds, (groups->n_fds + 1) * sizeof(*larger));
+	int fd;
+
+	if (!larger)
+		return -ENOMEM;
+	groups->fds = larger;
+	fd = socket(family, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	groups->fds[groups->n_fds++] = fd;
+	return 0;
+}
+
+/* The host's own membership, so that switches that snoop MLD send us the solicitations. */
+static int announce_join_mld(
+	struct announce_groups *groups, unsigned int ifindex, const struct in6_addr *group)
+{
+	const struct ipv6_mreq request = { *group, ifindex };
+
+	for (int attempt = 0; attempt < 2; attempt++) {
+		int r;
+
+		if (setsockopt(groups->fds[groups->n_fds - 1], IPPROTO_IPV6, IPV6_JOIN_GROUP,
+			    &request, sizeof(request)) == 0 ||
+			errno == EADDRINUSE) /* another VIP has the same last 24 bits */
+			return 0;
+		/* A socket's memberships are limited by optmem_max; the next one has room. */
+		if (errno != ENOMEM && errno != ENOBUFS)
+			return -errno;
+		r = announce_groups_grow(groups, AF_INET6, SOCK_DGRAM);
+		if (r < 0)
+			return r;
+	}
+	return -ENOBUFS;
+}
+
+/*
+ * Joins the solicited-node groups (RFC 4291 §2.7.1) of all IPv6 VIPs: at the NIC's filter by a
+ * packet socket, which works without IPv6 on the host, and for MLD by an IPv6 socket.
+ */
+static int announce_join_groups(
+	const struct announce *announce, unsigned int ifindex, struct announce_groups *groups)
+{
+	struct in6_addr group = { { { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff } } };
+	struct packet_mreq filter = {
+		.mr_ifindex = (int)ifindex,
+		.mr_type = PACKET_MR_MULTICAST,
+		.mr_alen = MAC_LEN,
+		.mr_address = { 0x33, 0x33, 0xff },
+	};
+	int packet_fd, mld, r;
+
+	r = announce_groups_grow(groups, AF_PACKET, SOCK_RAW);
+	if (r < 0)
+		return r;
+	packet_fd = groups->fds[0];
+	mld = announce_groups_grow(groups, AF_INET6, SOCK_DGRAM);
+	ARRAY_FOREACH (vip, announce->vips, announce->n_vips) {
+		if (vip->address.family != AF_INET6)
+			continue;
+		memcpy(&group.s6_addr[13], &vip->address.bytes[13], 3);
+		memcpy(&filter.mr_address[3], &vip->address.bytes[13], 3);
+		if (setsockopt(packet_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &filter,
+			    sizeof(filter)) < 0)
+			return -errno;
+		if (mld == 0)
+			mld = announce_join_mld(groups, ifindex, &group);
+	}
+	if (mld < 0)
+		(void)log_warning_errno(mld,
+			"cannot join the VIPs' multicast groups: a switch that snoops MLD may keep "
+			"neighbour solicitations from this host");
+	return 0;
+}
+
+static void announce_close(struct announce *announce)
+{
+	announce->arp = sd_event_source_disable_unref(announce->arp);
+	announce->nd = sd_event_source_disable_unref(announce->nd);
+	announce->arp_fd = util_close(announce->arp_fd);
+	announce->nd_fd = util_close(announce->nd_fd);
+	announce_groups_clear(&announce->groups);
+}
+
+static bool announce_has_family(const struct announce *announce, sa_family_t family)
+{
+	ARRAY_FOREACH (vip, announce->vips, announce->n_vips)
+		if (vip->address.family == family)
+			return true;
+	return false;
+}
+
+static int announce_open_family(struct announce *announce, sa_family_t family)
+{
+	bool arp = family == AF_INET;
+	int *fd = arp ? &announce->arp_fd : &announce->nd_fd;
+	sd_event_source **source = arp ? &announce->arp : &announce->nd;
+	int r;
+
+	if (!announce_has_family(announce, family)) {
+		*source = sd_event_source_disable_unref(*source);
+		*fd = util_close(*fd);
+		return 0;
+	}
+	if (*fd >= 0)
+		return 0;
+	if (arp)
+		r = announce_open(announce->ifindex, ETHERTYPE_ARP, announce_arp_filter,
+			ARRAY_LEN(announce_arp_filter), fd);
+	else
+		r = announce_open(announce->ifindex, ETHERTYPE_IPV6, announce_nd_filter,
+			ARRAY_LEN(announce_nd_filter), fd);
+	if (r < 0)
+		return r;
+	return sd_event_add_io(announce->event, source, *fd, EPOLLIN, announce_on_frames, announce);
+}
+
+static int announce_open_all(struct announce *announce)
+{
+	struct announce_groups groups = { 0 };
+	int r;
+
+	r = announce_open_family(announce, AF_INET);
+	if (r < 0)
+		return r;
+	r = announce_open_family(announce, AF_INET6);
+	if (r < 0)
+		return r;
+	/* The new memberships come before the old ones go, so that what stays is never left. */
+	if (announce->nd_fd >= 0)
+		r = announce_join_groups(announce, announce->ifindex, &groups);
+	announce_groups_clear(&announce->groups);
+	announce->groups = groups;
+	return r;
+}
+
+/* The new list, sorted and without doubles; VIPs that stay keep their times unless `anew`. */
+static int announce_take_vips(
+	struct announce *announce, const struct announce_config *config, bool anew)
+{
+	struct announced *vips = NULL;
+	size_t n_vips = 0;
+
+	if (config->n_vips > 0) {
+		vips = calloc(config->n_vips, sizeof(*vips));
+		if (!vips)
+			return -ENOMEM;
+	}
+	for (size_t idx = 0; idx < config->n_vips; idx++) {
+		const struct announced *old =
+			anew ? NULL : announce_find(announce, &config->vips[idx]);
+
+		if (old)
+			vips[idx] = *old;
+		else
+			vips[idx] = (struct announced){ config->vips[idx], 0, ANNOUNCE_REPEATS };
+		if (vips[idx].due_us == ANNOUNCE_NEVER_US && config->refresh_us > 0)
+			vips[idx].due_us = announce_now(announce) + config->refresh_us;
+	}
+	if (config->n_vips > 0)
+		qsort(vips, config->n_vips, sizeof(*vips), announced_compare);
+	for (size_t idx = 0; idx < config->n_vips; idx++)
+		if (n_vips == 0 || announced_compare(&vips[n_vips - 1], &vips[idx]) != 0)
+			vips[n_vips++] = vips[idx];
+	free(announce->vips);
+	announce->vips = vips;
+	announce->n_vips = n_vips;
+	return 0;
+}
+
+int announce_set(struct announce *announce, const struct announce_config *config)
+{
+	bool moved = config->ifindex != announce->ifindex;
+	int r;
+
+	r = announce_take_vips(announce, config, moved || !mac_equal(&config->mac, &announce->mac));
+	if (r < 0)
+		return r;
+	if (moved)
+		announce_close(announce);
+	announce->ifindex = config->ifindex;
+	announce->mac = config->mac;
+	announce->refresh_us = config->refresh_us;
+	r = announce_open_all(announce);
+	if (r < 0) {
+		/* Silent, and ready to begin anew at the next call. */
+		announce_close(announce);
+		announce->n_vips = 0;
+	}
+	announce_send_due(announce);
+	return r;
+}
+
+int announce_start(sd_event *event, const struct announce_callbacks *callbacks, void *context,
+	struct announce **ret_announce)
+{
+	_cleanup_(announce_freep) struct announce *announce = calloc(1, sizeof(*announce));
+	int r;
+
+	if (!announce)
+		return -ENOMEM;
+	announce->event = sd_event_ref(event);
+	announce->callbacks = callbacks;
+	announce->context = context;
+	announce->arp_fd = -1;
+	announce->nd_fd = -1;
+	r = sd_event_add_time(event, &announce->timer, CLOCK_MONOTONIC, ANNOUNCE_NEVER_US,
+		US_PER_MS, announce_on_timer, announce);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_enabled(announce->timer, SD_EVENT_OFF);
+	if (r < 0)
+		return r;
+	*ret_announce = TAKE_PTR(announce);
+	return 0;
+}
+
+struct announce *announce_free(struct announce *announce)
+{
+	if (!announce)
+		return NULL;
+	announce_close(announce);
+	sd_event_source_disable_unref(announce->timer);
+	sd_event_unref(announce->event);
+	free(announce->vips);
+	free(announce);
+	return NULL;
+}
+
+void announce_counters(const struct announce *announce, struct announce_counters *ret_counters)
+{
+	*ret_counters = announce->counters;
+}

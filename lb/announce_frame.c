@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ARP and neighbour discovery as bytes: what a frame asks or claims, and the answers. Pure; called by
+ * announce.c and the fuzzer; knows no socket and no list of VIPs.
+ */
+#include "lb/announce.h"
+
+#include <net/ethernet.h>
+#include <net/if_arp.h>
+#include <netinet/icmp6.h>
+
+#include "common/cursor.h"
+
+#define FRAME_HOP_LIMIT    255u /* RFC 4861 §7.1: nothing from beyond the link has it */
+#define FRAME_OPTION_UNIT  8u   /* RFC 4861 §4.6: lengths count units of 8 octets */
+#define FRAME_NA_BYTES     32u  /* advertisement with one link-layer address option */
+#define FRAME_NA_SOLICITED UINT32_C(0x40000000)
+#define FRAME_NA_OVERRIDE  UINT32_C(0x20000000)
+
+static const struct mac frame_broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+/* 33:33 and the last 32 bits of ff02::1 (RFC 2464 §7). */
+static const struct mac frame_all_nodes_mac = { { 0x33, 0x33, 0, 0, 0, 1 } };
+static const struct in6_addr frame_all_nodes = {
+	{ { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 } }
+};
+
+static bool frame_mac_is_host(const struct mac *mac)
+{
+	return !(mac->bytes[0] & 1) && !mac_is_zero(mac);
+}
+
+static void frame_get_addr(struct cursor_reader *reader, sa_family_t family, struct addr *ret_addr)
+{
+	*ret_addr = (struct addr){ .family = family };
+	cursor_get(reader, ret_addr->bytes, family == AF_INET ? 4 : 16);
+}
+
+static bool frame_addr_is_unspecified(const struct addr *addr)
+{
+	const struct addr unspecified = { .family = addr->family };
+
+	return addr_equal(addr, &unspecified);
+}
+
+/* RFC 826; RFC 5227 §1.1 for the words probe and announcement. */
+static void frame_parse_arp(struct cursor_reader *reader, struct announce_frame *frame)
+{
+	struct mac target_mac;
+	struct addr target;
+	uint16_t hardware = cursor_get_u16(reader), protocol = cursor_get_u16(reader);
+	uint8_t hardware_bytes = cursor_get_u8(reader), protocol_bytes = cursor_get_u8(reader);
+	uint16_t operation = cursor_get_u16(reader);
+
+	cursor_get(reader, frame->mac.bytes, MAC_LEN);
+	frame_get_addr(reader, AF_INET, &frame->asker);
+	cursor_get(reader, target_mac.bytes, MAC_LEN);
+	frame_get_addr(reader, AF_INET, &target);
+	if (reader->failed || hardware != ARPHRD_ETHER || protocol != ETHERTYPE_IP ||
+		hardware_bytes != MAC_LEN || protocol_bytes != 4 || !frame_mac_is_host(&frame->mac))
+		return;
+	if (operation == ARPOP_REPLY ||
+		(operation == ARPOP_REQUEST && addr_equal(&frame->asker, &target))) {
+		frame->target = frame->asker;
+		if (!frame_addr_is_unspecified(&frame->target))
+			frame->kind = ANNOUNCE_CLAIM;
+	} else if (operation == ARPOP_REQUEST) {
+		frame->target = target;
+		frame->kind = ANNOUNCE_REQUEST;
+	}
+}
+
+/* RFC 1071 over the pseudo-header of RFC 8200 §8.1 and the message. */
+static uint16_t frame_checksum(const uint8_t *addresses, const uint8_t *message, size_t size_bytes)
+{
+	uint32_t sum = (uint32_t)size_bytes + IPPROTO_ICMPV6;
+
+	for (size_t idx = 0; idx < 32; idx += 2)
+		sum += (uint32_t)addresses[idx] << 8 | addresses[idx + 1];
+	for (size_t idx = 0; idx < size_bytes; idx += 2)
+		sum += (uint32_t)message[idx] << 8 | (idx + 1 < size_bytes ? message[idx + 1] : 0);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+/*
+ * Walks the options; takes the link-layer address of `type` into `mac`. False: one is malformed, so
+ * the whole message is to be discarded (RFC 4861 §7.1).
+ */
+static bool frame_parse_options(
+	struct cursor_reader *reader, uint8_t type, struct mac *mac, bool *ret_found)
+{
+	*ret_found = false;
+	while (cursor_left(reader) > 0) {
+		uint8_t option = cursor_get_u8(reader), units = cursor_get_u8(reader);
+		size_t value_bytes = units * FRAME_OPTION_UNIT - 2u;
+		struct mac value;
+
+		if (reader->failed || units == 0 || cursor_left(reader) < value_bytes)
+			return false;
+		if (option == type && units == 1) {
+			cursor_get(reader, value.bytes, MAC_LEN);
+			if (!frame_mac_is_host(&value))
+				return false;
+			*mac = value;
+			*ret_found = true;
+		} else {
+			reader->next += value_bytes;
+		}
+	}
+	return true;
+}
+
+/* RFC 4861 §7.1.1: what a solicitation from nobody may look like. */
+static bool frame_solicitation_is_valid(
+	const struct announce_frame *frame, const struct addr *to, bool has_option)
+{
+	static const uint8_t solicited_node[13] = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff };
+
+	if (!frame_addr_is_unspecified(&frame->asker))
+		return true;
+	return !has_option && memcmp(to->bytes, solicited_node, sizeof(solicited_node)) == 0;
+}
+
+/* `reader` stands behind the fixed header; `addresses` are its source and destination. */
+static void frame_parse_icmp6(
+	struct cursor_reader *reader, const uint8_t *addresses, struct announce_frame *frame)
+{
+	struct addr to = { .family = AF_INET6 };
+	uint16_t sum = frame_checksum(addresses, reader->next, cursor_left(reader));
+	uint8_t type = cursor_get_u8(reader), code = cursor_get_u8(reader);
+	uint32_t flags;
+	bool has_option;
+
+	(void)cursor_get_u16(reader);
+	flags = cursor_get_u32(reader);
+	frame_get_addr(reader, AF_INET6, &frame->target);
+	memcpy(to.bytes, addresses + 16, 16);
+	if (reader->failed || sum != 0 || code != 0 || IN6_IS_ADDR_MULTICAST(&frame->target.ip6))
+		return;
+	if (type != ND_NEIGHBOR_SOLICIT && type != ND_NEIGHBOR_ADVERT)
+		return;
+	if (!frame_parse_options(reader,
+		    type == ND_NEIGHBOR_SOLICIT ? ND_OPT_SOURCE_LINKADDR : ND_OPT_TARGET_LINKADDR,
+		    &frame->mac, &has_option))
+		return;
+	if (type == ND_NEIGHBOR_SOLICIT) {
+		if (frame_solicitation_is_valid(frame, &to, has_option))
+			frame->kind = ANNOUNCE_REQUEST;
+	} else if (!(flags & FRAME_NA_SOLICITED) || !IN6_IS_ADDR_MULTICAST(&to.ip6)) {
+		frame->kind = ANNOUNCE_CLAIM;
+	}
+}
+
+static void frame_parse_ip6(struct cursor_reader *reader, struct announce_frame *frame)
+{
+	const uint8_t *addresses;
+	uint32_t version = cursor_get_u32(reader) >> 28;
+	uint16_t payload_bytes = cursor_get_u16(reader);
+	uint8_t next_header = cursor_get_u8(reader), hop_limit = cursor_get_u8(reader);
+	struct addr to;
+
+	addresses = reader->next;
+	frame_get_addr(reader, AF_INET6, &frame->asker);
+	frame_get_addr(reader, AF_INET6, &to);
+	/* No extension headers: RFC 6980 §5 forbids fragments, and nobody sends others here. */
+	if (reader->failed || version != 6 || next_header != IPPROTO_ICMPV6 ||
+		hop_limit != FRAME_HOP_LIMIT || payload_bytes > cursor_left(reader) ||
+		IN6_IS_ADDR_MULTICAST(&frame->asker.ip6))
+		return;
+	/* Short frames are padded behind the packet. */
+	reader->end = reader->next + payload_bytes;
+	frame->mac = frame->reply_to;
+	frame_parse_icmp6(reader, addresses, frame);
+}
+
+void announce_parse(const void *data, size_t size_bytes, struct announce_frame *ret_frame)
+{
+	struct cursor_reader reader = cursor_reader_make(data, size_bytes);
+	struct announce_frame frame = { .kind = ANNOUNCE_OTHER };
+	struct mac to;
+	uint16_t type;
+
+	cursor_get(&reader, to.bytes, MAC_LEN);
+	cursor_get(&reader, frame.reply_to.bytes, MAC_LEN);
+	type = cursor_get_u16(&reader);
+	if (!reader.failed && frame_mac_is_host(&frame.reply_to)) {
+		if (type == ETHERTYPE_ARP)
+			frame_parse_arp(&reader, &frame);
+		else if (type == ETHERTYPE_IPV6)
+			frame_parse_ip6(&reader, &frame);
+	}
+	if (frame.kind == ANNOUNCE_OTHER)
+		frame = (struct announce_frame){ .kind = ANNOUNCE_OTHER };
+	*ret_frame = frame;
+}
+
+static void frame_put_ethernet(
+	struct cursor_writer *writer, const struct mac *to, const struct mac *own, uint16_t type)
+{
+	cursor_put(writer, to->bytes, MAC_LEN);
+	cursor_put(writer, own->bytes, MAC_LEN);
+	cursor_put_u16(writer, type);
+}
+
+static void frame_build_arp(struct cursor_writer *writer, const struct addr *vip,
+	const struct mac *own, const struct announce_frame *to)
+{
+	static const struct mac nobody;
+
+	frame_put_ethernet(writer, to ? &to->mac : &frame_broadcast, own, ETHERTYPE_ARP);
+	cursor_put_u16(writer, ARPHRD_ETHER);
+	cursor_put_u16(writer, ETHERTYPE_IP);
+	cursor_put_u8(writer, MAC_LEN);
+	cursor_put_u8(writer, 4);
+	/* An announcement is a request for the address by its owner (RFC 5227 §3). */
+	cursor_put_u16(writer, to ? ARPOP_REPLY : ARPOP_REQUEST);
+	cursor_put(writer, own->bytes, MAC_LEN);
+	cursor_put(writer, vip->bytes, 4);
+	cursor_put(writer, to ? to->mac.bytes : nobody.bytes, MAC_LEN);
+	cursor_put(writer, to ? to->asker.bytes : vip->bytes, 4);
+}
+
+static void frame_build_advertisement(struct cursor_writer *writer, const struct addr *vip,
+	const struct mac *own, const struct announce_frame *to)
+{
+	/* Whoever probes for a duplicate has no address yet: all nodes hear it (RFC 4861 §7.2.4). */
+	bool solicited = to && !frame_addr_is_unspecified(&to->asker);
+	uint8_t *addresses, *message;
+	uint16_t sum;
+
+	frame_put_ethernet(
+		writer, solicited ? &to->mac : &frame_all_nodes_mac, own, ETHERTYPE_IPV6);
+	cursor_put_u32(writer, UINT32_C(6) << 28);
+	cursor_put_u16(writer, FRAME_NA_BYTES);
+	cursor_put_u8(writer, IPPROTO_ICMPV6);
+	cursor_put_u8(writer, FRAME_HOP_LIMIT);
+	addresses = writer->next;
+	cursor_put(writer, vip->bytes, 16);
+	cursor_put(writer, solicited ? to->asker.bytes : frame_all_nodes.s6_addr, 16);
+	message = writer->next;
+	cursor_put_u8(writer, ND_NEIGHBOR_ADVERT);
+	cursor_put_u8(writer, 0);
+	cursor_put_u16(writer, 0);
+	cursor_put_u32(writer, (solicited ? FRAME_NA_SOLICITED : 0) | FRAME_NA_OVERRIDE);
+	cursor_put(writer, vip->bytes, 16);
+	cursor_put_u8(writer, ND_OPT_TARGET_LINKADDR);
+	cursor_put_u8(writer, 1);
+	cursor_put(writer, own->bytes, MAC_LEN);
+	sum = htobe16(frame_checksum(addresses, message, FRAME_NA_BYTES));
+	memcpy(message + offsetof(struct icmp6_hdr, icmp6_cksum), &sum, sizeof(sum));
+}
+
+size_t announce_build(const struct addr *vip, const struct mac *own,
+	const struct announce_frame *to, uint8_t buffer[ANNOUNCE_FRAME_MAX_BYTES])
+{
+	struct cursor_writer writer = cursor_writer_make(buffer, ANNOUNCE_FRAME_MAX_BYTES);
+
+	if (vip->family == AF_INET)
+		frame_build_arp(&writer, vip, own, to);
+	else
+		frame_build_advertisement(&writer, vip, own, to);
+	return (size_t)(writer.next - buffer);
+}

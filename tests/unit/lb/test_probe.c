@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* TCP checks against loopback listeners. */
+#include "lb/probe.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+#include <cmocka.h>
+
+#define DEADLINE_US (5 * US_PER_S)
+
+struct fixture {
+	sd_event *event;
+	struct probe *probe;
+	int listener;
+	uint16_t port;
+	unsigned int n_results;
+	uint16_t backend, result_port;
+	bool ok, free_in_callback;
+	char reason[128];
+};
+
+static void fixture_result(
+	uint16_t backend, uint16_t port, bool ok, const char *reason, void *context)
+{
+	struct fixture *fixture = context;
+
+	fixture->n_results++;
+	fixture->backend = backend;
+	fixture->result_port = port;
+	fixture->ok = ok;
+	snprintf(fixture->reason, sizeof(fixture->reason), "%s", reason);
+	if (fixture->free_in_callback)
+		probe_free(TAKE_PTR(fixture->probe));
+}
+
+/* A listener on an address of its own, so that parallel tests do not meet. */
+static int listener_open(int backlog, uint16_t *ret_port)
+{
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
+	socklen_t here_bytes = sizeof(here);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&here, sizeof(here)), 0);
+	if (backlog >= 0)
+		assert_int_equal(listen(fd, backlog), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&here, &here_bytes), 0);
+	*ret_port = ntohs(here.sin_port);
+	return fd;
+}
+
+static int fixture_setup(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	assert_true(sd_event_new(&fixture->event) >= 0);
+	assert_int_equal(
+		probe_start(fixture->event, "lo", fixture_result, fixture, &fixture->probe), 0);
+	fixture->listener = listener_open(16, &fixture->port);
+	*state = fixture;
+	return 0;
+}
+
+static int fixture_teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	probe_free(fixture->probe);
+	sd_event_unref(fixture->event);
+	util_close(fixture->listener);
+	free(fixture);
+	return 0;
+}
+
+static int fixture_probe(
+	struct fixture *fixture, uint16_t backend, uint16_t port, uint64_t timeout_us)
+{
+	struct addr address;
+
+	assert_int_equal(addr_parse("127.0.0.1", &address), 0);
+	return probe_tcp(fixture->probe, backend, &address, port, timeout_us);
+}
+
+static void fixture_await(struct fixture *fixture, unsigned int n_results)
+{
+	uint64_t begin_us, now_us;
+
+	sd_event_now(fixture->event, CLOCK_MONOTONIC, &begin_us);
+	for (now_us = begin_us; now_us < begin_us + DEADLINE_US && fixture->n_results < n_results;
+		sd_event_now(fixture->event, CLOCK_MONOTONIC, &now_us))
+		(void)sd_event_run(fixture->event, 10 * US_PER_MS);
+	assert_int_equal(fixture->n_results, n_results);
+}
+
+static void probe_finds_a_listener(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(fixture_probe(fixture, 7, fixture->port, DEADLINE_US), 0);
+	/* Never while the caller is still calling. */
+	assert_int_equal(fixture->n_results, 0);
+	fixture_await(fixture, 1);
+	assert_true(fixture->ok);
+	assert_int_equal(fixture->backend, 7);
+	assert_int_equal(fixture->result_port, fixture->port);
+	assert_string_equal(fixture->reason, "");
+}
+
+static void probe_says_that_it_was_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	char expected[64];
+	uint16_t port;
+	int fd = listener_open(-1, &port);
+
+	assert_int_equal(fixture_probe(fixture, 1, port, DEADLINE_US), 0);
+	fixture_await(fixture, 1);
+	assert_false(fixture->ok);
+	snprintf(expected, sizeof(expected), "tcp:%u: connection refused", port);
+	assert_string_equal(fixture->reason, expected);
+	close(fd);
+}
+
+static void probe_says_that_nobody_answered(void **state)
+{
+	struct fixture *fixture = *state;
+	char expected[64];
+	uint16_t port;
+	int fd = listener_open(0, &port);
+
+	/* The first fills the queue of a listener that never accepts; the next SYN is dropped. */
+	assert_int_equal(fixture_probe(fixture, 1, port, DEADLINE_US), 0);
+	fixture_await(fixture, 1);
+	assert_true(fixture->ok);
+	for (unsigned int i = 0; i < 3; i++) {
+		struct sockaddr_in there = { .sin_family = AF_INET,
+			.sin_port = htons(port),
+			.sin_addr.s_addr = htonl(0x7f000001) };
+		int filler = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		/* Left open on purpose: it occupies the queue until the process ends. */
+		(void)connect(filler, (struct sockaddr *)&there, sizeof(there));
+	}
+	assert_int_equal(fixture_probe(fixture, 1, port, 100 * US_PER_MS), 0);
+	fixture_await(fixture, 2);
+	assert_false(fixture->ok);
+	snprintf(expected, sizeof(expected), "tcp:%u: no answer within 100 ms", port);
+	assert_string_equal(fixture->reason, expected);
+	close(fd);
+}
+
+static void probe_reports_what_ends_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct addr address;
+
+	/* No route out of lo to a multicast address: connect() fails by itself. */
+	assert_int_equal(addr_parse("224.0.0.1", &address), 0);
+	assert_int_equal(probe_tcp(fixture->probe, 3, &address, 80, DEADLINE_US), 0);
+	assert_int_equal(fixture->n_results, 0);
+	fixture_await(fixture, 1);
+	assert_false(fixture->ok);
+	assert_ptr_equal(strstr(fixture->reason, "tcp:80: "), fixture->reason);
+}
+
+static void probe_cancel_forgets_one_backend(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(fixture_probe(fixture, 1, fixture->port, DEADLINE_US), 0);
+	assert_int_equal(fixture_probe(fixture, 2, fixture->port, DEADLINE_US), 0);
+	assert_int_equal(fixture_probe(fixture, 1, fixture->port, DEADLINE_US), 0);
+	probe_cancel(fixture->probe, 1);
+	fixture_await(fixture, 1);
+	assert_int_equal(fixture->backend, 2);
+	assert_int_equal(sd_event_run(fixture->event, 0), 0);
+	assert_int_equal(fixture->n_results, 1);
+}
+
+static void probe_may_be_freed_by_its_callback(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->free_in_callback = true;
+	assert_int_equal(fixture_probe(fixture, 1, fixture->port, DEADLINE_US), 0);
+	assert_int_equal(fixture_probe(fixture, 2, fixture->port, DEADLINE_US), 0);
+	fixture_await(fixture, 1);
+	assert_null(fixture->probe);
+}
+
+static void probe_fails_without_its_interface(void **state)
+{
+	struct fixture *fixture = *state;
+
+	probe_free(TAKE_PTR(fixture->probe));
+	assert_int_equal(
+		probe_start(fixture->event, "none9", fixture_result, fixture, &fixture->probe), 0);
+	assert_int_equal(fixture_probe(fixture, 1, fixture->port, DEADLINE_US), -ENODEV);
+	assert_int_equal(probe_start(fixture->event, "a-name-that-is-too-long", fixture_result,
+				 fixture, NULL),
+		-EINVAL);
+	assert_int_equal(sd_event_run(fixture->event, 0), 0);
+	assert_int_equal(fixture->n_results, 0);
+}
+
+#define PROBE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PROBE_TEST(probe_finds_a_listener),
+		PROBE_TEST(probe_says_that_it_was_refused),
+		PROBE_TEST(probe_says_that_nobody_answered),
+		PROBE_TEST(probe_reports_what_ends_at_once),
+		PROBE_TEST(probe_cancel_forgets_one_backend),
+		PROBE_TEST(probe_may_be_freed_by_its_callback),
+		PROBE_TEST(probe_fails_without_its_interface),
+	};
+
+	return cmocka_run_group_tests_name("probe", tests, NULL, NULL);
+}
