@@ -34,5 +34,5 @@ format:
 # libFuzzer with the room's sources compiled in, so that coverage guides it.
 FUZZ_FLAGS := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -O1 -g
 fuzz:
-	$(Q)CLANG='$(CLANG)' CFLAGS='$(filter-out -D_FORTIFY_SOURCE=3 -U_FORTIFY_SOURCE $(OPTIMISE),$(BASE_CFLAGS)) $(FUZZ_FLAGS)' \
+	$(Q)CLANG='$(CLANG)' CFLAGS='$(filter-out -DDSR_VERSION=% -D_FORTIFY_SOURCE=3 -U_FORTIFY_SOURCE $(OPTIMISE),$(BASE_CFLAGS)) $(FUZZ_FLAGS)' \
 		LIBS='$(LIBS_agent) $(LIBS_common)' BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)

@@ -166,7 +166,8 @@ static void auth_replay_survives_leaps(void **state)
 
 static void auth_keygen_makes_lines_that_parse(void **state)
 {
-	char line[PROTO_KEY_ID_MAX + sizeof(" hex:") + 2 * AUTH_KEY_BYTES], other[sizeof(line)];
+	char line[PROTO_KEY_ID_MAX + sizeof(" hex:") + 2 * (size_t)AUTH_KEY_BYTES],
+		other[sizeof(line)];
 	char why[AUTH_WHY_BYTES];
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
 

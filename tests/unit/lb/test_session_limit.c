@@ -53,7 +53,7 @@ static void session_flood_of_sources_harms_no_live_session(void **state)
 		bench->now_us = instant_us;
 		refused += say_hello(bench, &flood) == SESSION_RATE;
 	}
-	assert_true(refused >= 3 * SESSION_SOURCES_MAX);
+	assert_true(refused >= 3 * (size_t)SESSION_SOURCES_MAX);
 	take_heartbeat(bench, &agent);
 	assert_int_equal(say(bench, &agent, PROTO_ANSWER), SESSION_ACCEPTED);
 	join(bench, &agent);
@@ -75,7 +75,7 @@ static void session_budgets_are_apart(void **state)
 	join(bench, &two);
 	size = session_message(&one, PROTO_UPDATE, data);
 	data[size - 1] ^= 1;
-	for (size_t i = 0; i < 2 * SESSION_MESSAGE_BURST; i++) {
+	for (size_t i = 0; i < 2 * (size_t)SESSION_MESSAGE_BURST; i++) {
 		enum session_refusal refusal = deliver(bench, &one, data, size);
 
 		bench->now_us -= STEP_US;
