@@ -348,7 +348,7 @@ static int cli_run(struct cli_parser *parser, void *context)
 	if (cli->n_args < verb->min_args)
 		return cli_fail(cli, CONTROL_USAGE, "%s: an argument is missing; usage: %s %s %s",
 			cli->verb, cli->program, cli->verb, verb->args_help ? verb->args_help : "");
-	return verb->run(cli, context);
+	return verb->run ? verb->run(cli, context) : CONTROL_UNAVAILABLE;
 }
 
 int cli_main(const struct cli_program *program, int argc, char **argv, void *context)

@@ -456,11 +456,12 @@ struct control *control_free(struct control *control)
 	sd_event_source_disable_unref(control->listener);
 	control->listener = NULL;
 	sd_event_source_disable_unref(control->rest);
-	while (control->requests) {
-		if (control->requests->state == REQUEST_KEPT)
-			(void)send(control->requests->fd, stopping, sizeof(stopping) - 1,
+	for (struct control_request *request = control->requests, *next; request; request = next) {
+		next = request->next;
+		if (request->state == REQUEST_KEPT)
+			(void)send(request->fd, stopping, sizeof(stopping) - 1,
 				MSG_NOSIGNAL | MSG_DONTWAIT);
-		request_free(control->requests);
+		request_free(request);
 	}
 	util_close(control->fd);
 	sd_event_unref(control->event);

@@ -273,12 +273,13 @@ static void announce_groups_clear(struct announce_groups *groups)
 	*groups = (struct announce_groups){ 0 };
 }
 
-/* Opens one more socket of the family; 0 or negative errno. */
-static int announce_groups_grow(struct announce_groups *groups, int family, int type)
+/* Opens one more socket of the family, which the groups own; 0 or negative errno with -1. */
+static int announce_groups_grow(struct announce_groups *groups, int family, int type, int *ret_fd)
 {
 	int *larger = realloc(groups->fds, (groups->n_fds + 1) * sizeof(*larger));
 	int fd;
 
+	*ret_fd = -1;
 	if (!larger)
 		return -ENOMEM;
 	groups->fds = larger;
@@ -286,12 +287,13 @@ static int announce_groups_grow(struct announce_groups *groups, int family, int 
 	if (fd < 0)
 		return -errno;
 	groups->fds[groups->n_fds++] = fd;
+	*ret_fd = fd;
 	return 0;
 }
 
 /* The host's own membership, so that switches that snoop MLD send us the solicitations. */
 static int announce_join_mld(
-	struct announce_groups *groups, unsigned int ifindex, const struct in6_addr *group)
+	struct announce_groups *groups, int *fd, unsigned int ifindex, const struct in6_addr *group)
 {
 	const struct ipv6_mreq request = { *group, ifindex };
 
@@ -305,7 +307,7 @@ static int announce_join_mld(
 		/* A socket's memberships are limited by optmem_max; the next one has room. */
 		if (errno != ENOMEM && errno != ENOBUFS)
 			return -errno;
-		r = announce_groups_grow(groups, AF_INET6, SOCK_DGRAM);
+		r = announce_groups_grow(groups, AF_INET6, SOCK_DGRAM, fd);
 		if (r < 0)
 			return r;
 	}
@@ -326,13 +328,12 @@ static int announce_join_groups(
 		.mr_alen = MAC_LEN,
 		.mr_address = { 0x33, 0x33, 0xff },
 	};
-	int packet_fd, mld, r;
+	int packet_fd, mld_fd, mld, r;
 
-	r = announce_groups_grow(groups, AF_PACKET, SOCK_RAW);
+	r = announce_groups_grow(groups, AF_PACKET, SOCK_RAW, &packet_fd);
 	if (r < 0)
 		return r;
-	packet_fd = groups->fds[0];
-	mld = announce_groups_grow(groups, AF_INET6, SOCK_DGRAM);
+	mld = announce_groups_grow(groups, AF_INET6, SOCK_DGRAM, &mld_fd);
 	ARRAY_FOREACH (vip, announce->vips, announce->n_vips) {
 		if (vip->address.family != AF_INET6)
 			continue;
@@ -342,7 +343,7 @@ static int announce_join_groups(
 			    sizeof(filter)) < 0)
 			return -errno;
 		if (mld == 0)
-			mld = announce_join_mld(groups, ifindex, &group);
+			mld = announce_join_mld(groups, &mld_fd, ifindex, &group);
 	}
 	if (mld < 0)
 		(void)log_warning_errno(mld,

@@ -94,7 +94,7 @@ static bool frame_parse_options(
 	while (cursor_left(reader) > 0) {
 		uint8_t option = cursor_get_u8(reader), units = cursor_get_u8(reader);
 		size_t value_bytes = units * FRAME_OPTION_UNIT - 2u;
-		struct mac value;
+		struct mac value = { 0 };
 
 		if (reader->failed || units == 0 || cursor_left(reader) < value_bytes)
 			return false;

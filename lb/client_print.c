@@ -52,12 +52,14 @@ static char *print_join(const json_t *array)
 
 	json_array_foreach((json_t *)array, idx, item)
 	{
-		_cleanup_free_ char *before = joined;
 		const char *text = json_string_value(item);
+		char *longer = NULL;
 
-		if (!joined ||
-			asprintf(&joined, "%s%s%s", before, idx ? ", " : "", text ? text : "") < 0)
-			return NULL;
+		if (asprintf(&longer, "%s%s%s", joined ? joined : "", idx ? ", " : "",
+			    text ? text : "") < 0)
+			longer = NULL;
+		free(joined);
+		joined = longer;
 	}
 	return joined;
 }

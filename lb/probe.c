@@ -42,7 +42,7 @@ int probe_start(sd_event *event, const char *backend_interface, probe_result_fn 
 	if (!probe)
 		return -ENOMEM;
 	probe->event = sd_event_ref(event);
-	strcpy(probe->interface, backend_interface);
+	snprintf(probe->interface, sizeof(probe->interface), "%s", backend_interface);
 	probe->fn = fn;
 	probe->context = context;
 	*ret_probe = probe;
@@ -66,8 +66,10 @@ struct probe *probe_free(struct probe *probe)
 {
 	if (!probe)
 		return NULL;
-	while (probe->attempts)
-		attempt_free(probe->attempts);
+	for (struct attempt *attempt = probe->attempts, *next; attempt; attempt = next) {
+		next = attempt->next;
+		attempt_free(attempt);
+	}
 	sd_event_unref(probe->event);
 	free(probe);
 	return NULL;
