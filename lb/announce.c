@@ -291,7 +291,10 @@ static int announce_groups_grow(struct announce_groups *groups, int family, int 
 	return 0;
 }
 
-/* The host's own membership, so that switches that snoop MLD send us the solicitations. */
+/*
+ * The host's own membership, so that switches that snoop MLD send us the solicitations. `*fd` is the
+ * socket with room, and becomes another when it is full.
+ */
 static int announce_join_mld(
 	struct announce_groups *groups, int *fd, unsigned int ifindex, const struct in6_addr *group)
 {
@@ -300,8 +303,8 @@ static int announce_join_mld(
 	for (int attempt = 0; attempt < 2; attempt++) {
 		int r;
 
-		if (setsockopt(groups->fds[groups->n_fds - 1], IPPROTO_IPV6, IPV6_JOIN_GROUP,
-			    &request, sizeof(request)) == 0 ||
+		if (setsockopt(*fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof(request)) ==
+				0 ||
 			errno == EADDRINUSE) /* another VIP has the same last 24 bits */
 			return 0;
 		/* A socket's memberships are limited by optmem_max; the next one has room. */

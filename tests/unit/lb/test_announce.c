@@ -508,6 +508,28 @@ static void announce_is_silent_without_vips(void **state)
 	assert_int_equal(after.sent, before.sent + 2);
 }
 
+/* More groups than one socket's optmem_max has room for. */
+static void announce_joins_thousands_of_groups(void **state)
+{
+	struct live *live = *state;
+	struct announce_config config = live->config;
+	struct addr *vips = calloc(5000, sizeof(*vips));
+
+	live_require(live);
+	for (size_t idx = 0; idx < 5000; idx++) {
+		vips[idx] = address("2001:db8::");
+		vips[idx].bytes[14] = (uint8_t)(idx >> 8);
+		vips[idx].bytes[15] = (uint8_t)idx;
+	}
+	config.vips = vips;
+	config.n_vips = 5000;
+	assert_int_equal(announce_set(live->announce, &config), 0);
+	assert_true(file_has("/proc/thread-self/net/igmp6", "ff0200000000000000000001ff001387"));
+	assert_int_equal(announce_set(live->announce, &live->config), 0);
+	assert_false(file_has("/proc/thread-self/net/igmp6", "ff0200000000000000000001ff001387"));
+	free(vips);
+}
+
 static void announce_fails_without_its_interface(void **state)
 {
 	struct live *live = *state;
@@ -539,6 +561,7 @@ int main(void)
 		cmocka_unit_test(announce_reports_a_foreign_claim_once),
 		cmocka_unit_test(announce_limits_what_it_reports),
 		cmocka_unit_test(announce_is_silent_without_vips),
+		cmocka_unit_test(announce_joins_thousands_of_groups),
 		cmocka_unit_test(announce_fails_without_its_interface),
 	};
 	int failed = cmocka_run_group_tests_name("announce frames", frames, NULL, NULL);
