@@ -22,18 +22,15 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "lb/keep_file.h"
 #include "lb/keep_flows.h"
 
 #define KEEP_WHY_BYTES          256u
 #define KEEP_DOCUMENT_BYTES_MAX (64u << 20)
-#define KEEP_NAME_BYTES         32u
-#define KEEP_HEADER_BYTES       4096u /* a page, so that what follows is aligned to one */
-#define KEEP_BOOT_BYTES         40u   /* a UUID in text and its end */
 
 #define KEEP_FLOWS_MAGIC UINT64_C(0x64737220666c6f77) /* "dsr flow" */
 #define KEEP_ROWS_MAGIC  UINT64_C(0x64737220726f7773) /* "dsr rows" */
@@ -41,40 +38,17 @@
 #define KEEP_LOCK_NAME     "lock"
 #define KEEP_FLOWS_NAME    "flows"
 #define KEEP_DOCUMENT_NAME "state.json"
-#define KEEP_NEW_SUFFIX    ".new"
 #define KEEP_ROWS_PREFIX   "rows-"
-
-/* In the byte order of the host: the files never leave it. Unused bytes are zero. */
-struct keep_header {
-	uint64_t magic;
-	uint32_t layout;
-	uint32_t header_bytes;
-	uint64_t file_bytes;
-	/* Times in the files are of the monotonic clock, which begins anew with each boot. */
-	char boot[KEEP_BOOT_BYTES];
-	uint32_t n_flow4; /* flows */
-	uint32_t n_flow6;
-	uint64_t seed[2];
-	uint64_t id; /* rows */
-};
-_Static_assert(sizeof(struct keep_header) <= KEEP_HEADER_BYTES, "header outgrew its page");
-
-/* A mapped file. */
-struct keep_map {
-	struct keep_header *header;
-	size_t size_bytes;
-};
 
 /* A mapped flow table; on the heap, so that `table` keeps its address while it is mapped. */
 struct keep_flow_file {
-	struct keep_map map;
+	struct keep_file_map map;
 	struct flows_table table;
 };
 
 struct keep {
-	int directory_fd;
+	struct keep_file_directory directory;
 	int lock_fd;
-	char boot[KEEP_BOOT_BYTES];
 	struct keep_flow_file *flows;
 	struct keep_flow_file *retired; /* after a resize, while workers may read it */
 	struct keep_rows *rows;         /* all that are open */
@@ -87,7 +61,7 @@ struct keep_rows {
 	struct keep_rows *next;
 	uint64_t id;
 	size_t n_refs;
-	struct keep_map map;
+	struct keep_file_map map;
 };
 
 static int why(char *ret_why, int error, const char *format, ...) _printf_(3, 4);
@@ -101,114 +75,6 @@ static int why(char *ret_why, int error, const char *format, ...)
 	va_end(arguments);
 	snprintf(ret_why, KEEP_WHY_BYTES, "%s: %s", text, strerror(-error));
 	return error;
-}
-
-static void unmap(struct keep_map *map)
-{
-	if (map->header)
-		munmap(map->header, map->size_bytes);
-	*map = (struct keep_map){ 0 };
-}
-
-static int map_fd(int fd, size_t size_bytes, struct keep_map *ret_map)
-{
-	void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (memory == MAP_FAILED)
-		return util_negative_errno();
-	*ret_map = (struct keep_map){ memory, size_bytes };
-	return 0;
-}
-
-/* A regular file that only we can have written: nobody can shorten it under our mapping. */
-static bool is_ours(const struct stat *status)
-{
-	return S_ISREG(status->st_mode) && status->st_uid == geteuid() && status->st_nlink == 1 &&
-		!(status->st_mode & (S_IRWXG | S_IRWXO));
-}
-
-/* 0, -ENOENT, or -EINVAL for a file that is not ours or has another size than its header says. */
-static int map_open(
-	const struct keep *keep, const char *name, uint64_t magic, struct keep_map *ret_map)
-{
-	_cleanup_close_ int fd = -1;
-	struct keep_header header;
-	struct stat status;
-
-	/* O_NONBLOCK: a FIFO put in its place must not hold us up. */
-	fd = openat(keep->directory_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ENOENT : -EINVAL;
-	if (fstat(fd, &status) < 0 || !is_ours(&status) ||
-		pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
-		return -EINVAL;
-	if (header.magic != magic || header.layout != KEEP_LAYOUT ||
-		header.header_bytes != KEEP_HEADER_BYTES ||
-		header.file_bytes != (uint64_t)status.st_size || header.file_bytes > SIZE_MAX / 2 ||
-		header.file_bytes < KEEP_HEADER_BYTES ||
-		memcmp(header.boot, keep->boot, sizeof(header.boot)) != 0)
-		return -EINVAL;
-	/* Holes, by whatever means they came, would be allocated under the workers' feet. */
-	if (posix_fallocate(fd, 0, status.st_size) != 0)
-		return -EINVAL;
-	return map_fd(fd, (size_t)status.st_size, ret_map);
-}
-
-static void new_name(const char *name, char *ret_name)
-{
-	snprintf(ret_name, KEEP_NAME_BYTES, "%s" KEEP_NEW_SUFFIX, name);
-}
-
-/* Makes NAME.new with all blocks allocated and zero, maps it, and writes the header. */
-static int map_new(const struct keep *keep, const char *name, const struct keep_header *header,
-	struct keep_map *ret_map)
-{
-	_cleanup_close_ int fd = -1;
-	char temporary[KEEP_NAME_BYTES];
-	int r;
-
-	new_name(name, temporary);
-	(void)unlinkat(keep->directory_fd, temporary, 0);
-	fd = openat(keep->directory_fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return util_negative_errno();
-	/* Not fallocate(2): posix_fallocate() works on every file system. It returns the error. */
-	r = -posix_fallocate(fd, 0, (off_t)header->file_bytes);
-	if (r == 0)
-		r = map_fd(fd, header->file_bytes, ret_map);
-	if (r < 0) {
-		(void)unlinkat(keep->directory_fd, temporary, 0);
-		return r;
-	}
-	*ret_map->header = *header;
-	return 0;
-}
-
-static int make_known(const struct keep *keep, const char *name)
-{
-	char temporary[KEEP_NAME_BYTES];
-
-	new_name(name, temporary);
-	if (renameat(keep->directory_fd, temporary, keep->directory_fd, name) == 0)
-		return 0;
-	/* rename() does not replace a directory: whoever put one there cannot keep us out. */
-	if (errno != EISDIR || unlinkat(keep->directory_fd, name, AT_REMOVEDIR) < 0 ||
-		renameat(keep->directory_fd, temporary, keep->directory_fd, name) < 0)
-		return util_negative_errno();
-	return 0;
-}
-
-static struct keep_header header_make(const struct keep *keep, uint64_t magic, size_t body_bytes)
-{
-	struct keep_header header = {
-		.magic = magic,
-		.layout = KEEP_LAYOUT,
-		.header_bytes = KEEP_HEADER_BYTES,
-		.file_bytes = KEEP_HEADER_BYTES + body_bytes,
-	};
-
-	memcpy(header.boot, keep->boot, sizeof(header.boot));
-	return header;
 }
 
 /* ---- flows ---- */
@@ -231,7 +97,7 @@ static size_t flows_bytes(uint32_t n_flow4, uint32_t n_flow6)
 static struct keep_flow_file *flow_file_free(struct keep_flow_file *file)
 {
 	if (file) {
-		unmap(&file->map);
+		keep_file_unmap(&file->map);
 		free(file);
 	}
 	return NULL;
@@ -240,8 +106,8 @@ DEFINE_CLEANUP(struct keep_flow_file *, flow_file_free)
 
 static void flow_file_point(struct keep_flow_file *file)
 {
-	const struct keep_header *header = file->map.header;
-	uint8_t *body = (uint8_t *)file->map.header + KEEP_HEADER_BYTES;
+	const struct keep_file_header *header = file->map.header;
+	uint8_t *body = (uint8_t *)file->map.header + KEEP_FILE_HEADER_BYTES;
 
 	file->table = (struct flows_table){
 		.flow4 = (struct flow4_bucket *)body,
@@ -255,16 +121,17 @@ static void flow_file_point(struct keep_flow_file *file)
 static int flow_file_open(const struct keep *keep, struct keep_flow_file **ret_file)
 {
 	_cleanup_(flow_file_freep) struct keep_flow_file *file = calloc(1, sizeof(*file));
-	const struct keep_header *header;
+	const struct keep_file_header *header;
 	int r;
 
 	if (!file)
 		return -ENOMEM;
-	r = map_open(keep, KEEP_FLOWS_NAME, KEEP_FLOWS_MAGIC, &file->map);
+	r = keep_file_open(&keep->directory, KEEP_FLOWS_NAME, KEEP_FLOWS_MAGIC, &file->map);
 	if (r < 0)
 		return r;
 	header = file->map.header;
-	if (header->file_bytes != KEEP_HEADER_BYTES + flows_bytes(header->n_flow4, header->n_flow6))
+	if (header->file_bytes !=
+		KEEP_FILE_HEADER_BYTES + flows_bytes(header->n_flow4, header->n_flow6))
 		return -EINVAL;
 	flow_file_point(file);
 	*ret_file = TAKE_PTR(file);
@@ -278,16 +145,17 @@ static int flow_file_new(const struct keep *keep, uint64_t max_flows, const uint
 	_cleanup_(flow_file_freep) struct keep_flow_file *file = calloc(1, sizeof(*file));
 	uint32_t n_flow4 = flows_buckets4(max_flows);
 	uint32_t n_flow6 = flows_buckets6(max_flows);
-	struct keep_header header;
+	struct keep_file_header header;
 	int r;
 
 	if (!file)
 		return -ENOMEM;
-	header = header_make(keep, KEEP_FLOWS_MAGIC, flows_bytes(n_flow4, n_flow6));
+	header = keep_file_header_make(
+		&keep->directory, KEEP_FLOWS_MAGIC, flows_bytes(n_flow4, n_flow6));
 	header.n_flow4 = n_flow4;
 	header.n_flow6 = n_flow6;
 	memcpy(header.seed, seed, sizeof(header.seed));
-	r = map_new(keep, KEEP_FLOWS_NAME, &header, &file->map);
+	r = keep_file_new(&keep->directory, KEEP_FLOWS_NAME, &header, &file->map);
 	if (r < 0)
 		return r;
 	flow_file_point(file);
@@ -312,7 +180,7 @@ static int flow_file_replace(struct keep *keep, uint64_t max_flows)
 	if (r < 0)
 		return r;
 	keep_flows_move(&file->table, &keep->flows->table, seed, read_clock_s());
-	r = make_known(keep, KEEP_FLOWS_NAME);
+	r = keep_file_publish(&keep->directory, KEEP_FLOWS_NAME);
 	if (r < 0)
 		return r;
 	keep->retired = keep->flows;
@@ -328,7 +196,7 @@ static int open_fresh_flows(struct keep *keep, uint64_t max_flows)
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return util_negative_errno();
 	r = flow_file_new(keep, max_flows, seed, &keep->flows);
-	return r < 0 ? r : make_known(keep, KEEP_FLOWS_NAME);
+	return r < 0 ? r : keep_file_publish(&keep->directory, KEEP_FLOWS_NAME);
 }
 
 /* Nobody else has the table mapped now: we hold the lock and no worker runs yet. */
@@ -382,12 +250,12 @@ void keep_retire_flows(struct keep *keep)
 
 static void rows_name(uint64_t id, char *ret_name)
 {
-	snprintf(ret_name, KEEP_NAME_BYTES, KEEP_ROWS_PREFIX "%016" PRIx64, id);
+	snprintf(ret_name, KEEP_FILE_NAME_BYTES, KEEP_ROWS_PREFIX "%016" PRIx64, id);
 }
 
 static bool rows_parse_name(const char *name, uint64_t *ret_id)
 {
-	char again[KEEP_NAME_BYTES];
+	char again[KEEP_FILE_NAME_BYTES];
 	uint64_t id;
 
 	if (strncmp(name, KEEP_ROWS_PREFIX, strlen(KEEP_ROWS_PREFIX)) != 0)
@@ -420,22 +288,23 @@ static struct keep_rows *rows_add(struct keep *keep, struct keep_rows *rows)
 int keep_rows_new(struct keep *keep, struct keep_rows **ret_rows)
 {
 	_cleanup_free_ struct keep_rows *rows = calloc(1, sizeof(*rows));
-	char name[KEEP_NAME_BYTES];
-	struct keep_header header;
+	char name[KEEP_FILE_NAME_BYTES];
+	struct keep_file_header header;
 	int r;
 
 	if (!rows)
 		return -ENOMEM;
 	rows->id = keep->next_rows_id;
 	rows_name(rows->id, name);
-	header = header_make(keep, KEEP_ROWS_MAGIC, FWD_ROWS * sizeof(struct fwd_slot));
+	header = keep_file_header_make(
+		&keep->directory, KEEP_ROWS_MAGIC, FWD_ROWS * sizeof(struct fwd_slot));
 	header.id = rows->id;
-	r = map_new(keep, name, &header, &rows->map);
+	r = keep_file_new(&keep->directory, name, &header, &rows->map);
 	if (r < 0)
 		return r;
-	r = make_known(keep, name);
+	r = keep_file_publish(&keep->directory, name);
 	if (r < 0) {
-		unmap(&rows->map);
+		keep_file_unmap(&rows->map);
 		return r;
 	}
 	keep->next_rows_id++;
@@ -446,7 +315,7 @@ int keep_rows_new(struct keep *keep, struct keep_rows **ret_rows)
 int keep_rows_open(struct keep *keep, uint64_t id, struct keep_rows **ret_rows)
 {
 	_cleanup_free_ struct keep_rows *rows = NULL;
-	char name[KEEP_NAME_BYTES];
+	char name[KEEP_FILE_NAME_BYTES];
 	int r;
 
 	rows = rows_find(keep, id);
@@ -459,12 +328,13 @@ int keep_rows_open(struct keep *keep, uint64_t id, struct keep_rows **ret_rows)
 		return -ENOMEM;
 	rows->id = id;
 	rows_name(id, name);
-	r = map_open(keep, name, KEEP_ROWS_MAGIC, &rows->map);
+	r = keep_file_open(&keep->directory, name, KEEP_ROWS_MAGIC, &rows->map);
 	if (r < 0)
 		return r;
 	if (rows->map.header->id != id ||
-		rows->map.size_bytes != KEEP_HEADER_BYTES + FWD_ROWS * sizeof(struct fwd_slot)) {
-		unmap(&rows->map);
+		rows->map.size_bytes !=
+			KEEP_FILE_HEADER_BYTES + FWD_ROWS * sizeof(struct fwd_slot)) {
+		keep_file_unmap(&rows->map);
 		return -EINVAL;
 	}
 	*ret_rows = rows_add(keep, TAKE_PTR(rows));
@@ -481,7 +351,7 @@ static void rows_forget(struct keep_rows *rows)
 {
 	struct keep *keep = rows->keep;
 	struct keep_rows **link = &keep->rows;
-	char name[KEEP_NAME_BYTES];
+	char name[KEEP_FILE_NAME_BYTES];
 
 	while (*link != rows)
 		link = &(*link)->next;
@@ -489,7 +359,7 @@ static void rows_forget(struct keep_rows *rows)
 	if (keep->is_preserving)
 		return;
 	rows_name(rows->id, name);
-	(void)unlinkat(keep->directory_fd, name, 0);
+	(void)unlinkat(keep->directory.fd, name, 0);
 }
 
 struct keep_rows *keep_rows_unref(struct keep_rows *rows)
@@ -498,7 +368,7 @@ struct keep_rows *keep_rows_unref(struct keep_rows *rows)
 		return NULL;
 	if (rows->keep)
 		rows_forget(rows);
-	unmap(&rows->map);
+	keep_file_unmap(&rows->map);
 	free(rows);
 	return NULL;
 }
@@ -510,7 +380,7 @@ uint64_t keep_rows_id(const struct keep_rows *rows)
 
 struct fwd_slot *keep_rows_memory(struct keep_rows *rows)
 {
-	return (struct fwd_slot *)((uint8_t *)rows->map.header + KEEP_HEADER_BYTES);
+	return (struct fwd_slot *)((uint8_t *)rows->map.header + KEEP_FILE_HEADER_BYTES);
 }
 
 /* ---- the directory ---- */
@@ -519,7 +389,7 @@ struct fwd_slot *keep_rows_memory(struct keep_rows *rows)
 static int each_name(const struct keep *keep,
 	void (*fn)(struct keep *keep, const char *name, void *context), void *context)
 {
-	int fd = openat(keep->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(keep->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct dirent *entry;
 	DIR *directory;
 
@@ -544,9 +414,9 @@ static void tidy_name(struct keep *keep, const char *name, void *context)
 	size_t len = strlen(name);
 	uint64_t id;
 
-	if (len > strlen(KEEP_NEW_SUFFIX) &&
-		streq(name + len - strlen(KEEP_NEW_SUFFIX), KEEP_NEW_SUFFIX))
-		(void)unlinkat(keep->directory_fd, name, 0);
+	if (len > strlen(KEEP_FILE_NEW_SUFFIX) &&
+		streq(name + len - strlen(KEEP_FILE_NEW_SUFFIX), KEEP_FILE_NEW_SUFFIX))
+		(void)unlinkat(keep->directory.fd, name, 0);
 	else if (rows_parse_name(name, &id) && id < INT64_MAX && id >= keep->next_rows_id)
 		keep->next_rows_id = id + 1;
 }
@@ -563,7 +433,7 @@ static void sweep_name(struct keep *keep, const char *name, void *context)
 
 	if (rows_parse_name(name, &id) && !rows_find(keep, id) &&
 		!sweep->is_named(id, sweep->context))
-		(void)unlinkat(keep->directory_fd, name, 0);
+		(void)unlinkat(keep->directory.fd, name, 0);
 }
 
 void keep_sweep(struct keep *keep, bool (*is_named)(uint64_t id, void *context), void *context)
@@ -599,23 +469,23 @@ int keep_save_document(struct keep *keep, const json_t *document)
 {
 	_cleanup_free_ char *text = json_dumps(document, JSON_COMPACT | JSON_ENCODE_ANY);
 	_cleanup_close_ int fd = -1;
-	char temporary[KEEP_NAME_BYTES];
+	char temporary[KEEP_FILE_NAME_BYTES];
 	int r;
 
 	if (!text)
 		return -EINVAL;
 	if (strlen(text) > KEEP_DOCUMENT_BYTES_MAX)
 		return -EFBIG;
-	new_name(KEEP_DOCUMENT_NAME, temporary);
-	(void)unlinkat(keep->directory_fd, temporary, 0);
-	fd = openat(keep->directory_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	keep_file_temporary_name(KEEP_DOCUMENT_NAME, temporary);
+	(void)unlinkat(keep->directory.fd, temporary, 0);
+	fd = openat(keep->directory.fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return util_negative_errno();
 	r = write_all(fd, text, strlen(text));
 	if (r == 0)
-		r = make_known(keep, KEEP_DOCUMENT_NAME);
+		r = keep_file_publish(&keep->directory, KEEP_DOCUMENT_NAME);
 	if (r < 0)
-		(void)unlinkat(keep->directory_fd, temporary, 0);
+		(void)unlinkat(keep->directory.fd, temporary, 0);
 	return r;
 }
 
@@ -624,9 +494,9 @@ json_t *keep_load_document(struct keep *keep)
 	_cleanup_close_ int fd = -1;
 	struct stat status;
 
-	fd = openat(keep->directory_fd, KEEP_DOCUMENT_NAME,
+	fd = openat(keep->directory.fd, KEEP_DOCUMENT_NAME,
 		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &status) < 0 || !is_ours(&status) ||
+	if (fd < 0 || fstat(fd, &status) < 0 || !keep_file_is_ours(&status) ||
 		status.st_size > (off_t)KEEP_DOCUMENT_BYTES_MAX)
 		return NULL;
 	return json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
@@ -634,19 +504,9 @@ json_t *keep_load_document(struct keep *keep)
 
 /* ---- open and free ---- */
 
-/* Where the kernel does not say, every boot looks alike: as good as tmpfs makes it. */
-static void read_boot(char ret_boot[KEEP_BOOT_BYTES])
-{
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	memset(ret_boot, 0, KEEP_BOOT_BYTES);
-	if (fd >= 0 && read(fd, ret_boot, KEEP_BOOT_BYTES - 1) < 0)
-		memset(ret_boot, 0, KEEP_BOOT_BYTES);
-}
-
 static int open_lock(struct keep *keep, const char *directory, char *ret_why)
 {
-	keep->lock_fd = openat(keep->directory_fd, KEEP_LOCK_NAME,
+	keep->lock_fd = openat(keep->directory.fd, KEEP_LOCK_NAME,
 		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (keep->lock_fd < 0)
 		return why(ret_why, util_negative_errno(), "cannot open %s/lock", directory);
@@ -669,9 +529,9 @@ int keep_open(const char *directory, uint64_t max_flows, struct keep **ret_keep,
 		return why(ret_why, -ENOMEM, "cannot open %s", directory);
 	keep->lock_fd = -1;
 	keep->next_rows_id = 1;
-	read_boot(keep->boot);
-	keep->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (keep->directory_fd < 0)
+	keep_file_read_boot(keep->directory.boot);
+	keep->directory.fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (keep->directory.fd < 0)
 		return why(ret_why, util_negative_errno(), "cannot open %s", directory);
 	r = open_lock(keep, directory, ret_why);
 	if (r < 0)
@@ -699,7 +559,7 @@ struct keep *keep_free(struct keep *keep)
 	flow_file_free(keep->retired);
 	flow_file_free(keep->flows);
 	util_close(keep->lock_fd);
-	util_close(keep->directory_fd);
+	util_close(keep->directory.fd);
 	free(keep);
 	return NULL;
 }

@@ -114,9 +114,9 @@ static bool get(const struct bucket_view *bucket, size_t idx, void *ret_key, uin
 	if (!is_record(meta))
 		return false;
 	memcpy(ret_key, key_at(bucket, idx), bucket->key_bytes);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	*ret_meta = meta;
-	return __atomic_load_n(meta_at(bucket, idx), __ATOMIC_RELAXED) == meta;
+	/* Adds nothing: a read-modify-write, unlike a load, stays behind the reads of the key. */
+	return __atomic_fetch_add(meta_at(bucket, idx), 0, __ATOMIC_ACQ_REL) == meta;
 }
 
 static void move4(const struct flows_table *to, const struct bucket_view *from,
