@@ -17,8 +17,8 @@ struct flows_table {
 };
 
 /*
- * Buckets for `max_flows` flows of each family: room for a quarter more than asked, so that the
- * table holds max_flows with few full buckets.
+ * Buckets for `max_flows` flows of each family: room for twice as many, so that few buckets are
+ * full when the table holds max_flows (memory that was never written costs nothing).
  */
 uint32_t flows_buckets4(uint64_t max_flows);
 uint32_t flows_buckets6(uint64_t max_flows);
@@ -40,9 +40,14 @@ struct flows_entry {
 typedef bool flows_entry_fn(const struct flows_entry *entry, void *context);
 void flows_each(const struct flows_table *table, flows_service_fn *service, void *service_context,
 	uint32_t now_s, flows_entry_fn *fn, void *context);
-/* Frees records of a backend in one service (service 0: in all). Returns how many. */
+/*
+ * Frees records of a backend in one service (service 0: in all). Returns how many. To be called when
+ * a backend stops to take a service's flows, after the snapshot that says so is in force: its
+ * records must not come to life again with it, for their flows have gone elsewhere meanwhile.
+ */
 size_t flows_purge(struct flows_table *table, uint16_t service, uint16_t backend);
 /* "syn", "established", "fin", "reset", "new" */
 const char *flows_state_name(enum flow_state state);
+bool flows_is_tcp(enum flow_state state);
 /* Timeout in seconds of a record in this state. */
 uint32_t flows_timeout_s(const struct fwd_service *service, enum flow_state state);

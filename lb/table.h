@@ -30,7 +30,7 @@ void table_seed(const char *cluster_seed, uint8_t ret_seed[TABLE_SEED_BYTES]);
 /*
  * Writes the owner of each of the FWD_ROWS rows; base and seen_s are left alone. Members are
  * sorted in place by address. No members: all owners 0. -EINVAL: more than TABLE_MEMBERS_MAX, a
- * weight of 0, an address twice. -ENOMEM.
+ * weight or id of 0, a weight over 65535, an address twice. -ENOMEM.
  */
 int table_fill(struct table_member *members, size_t n_members, const uint8_t seed[TABLE_SEED_BYTES],
 	struct fwd_slot *rows);
@@ -39,11 +39,11 @@ int table_fill(struct table_member *members, size_t n_members, const uint8_t see
 typedef bool table_alive_fn(uint16_t backend, void *context);
 
 /*
- * Gives every row its base, from the table that it replaces: the old base where it is alive
- * and the old row was moving or the owner changed now; the owner itself (settled) where the old
- * base is 0 or not alive, or where `follow` is set (a balancer that starts with nothing) or
- * there is no old table (NULL). A row that begins to move gets seen_s = now_s. Returns the
- * number of moving rows.
+ * Gives every row its base, from the table that it replaces: the old base where that is alive, else
+ * the owner (what was only there has moved). A row is moving (seen_s not 0) when its owner is not
+ * the base now, and stays moving when it was, also back at its base: records may disagree. With
+ * `follow` (a balancer that starts with nothing) or no old table (NULL) all rows are settled. A
+ * row that begins to move gets seen_s = now_s. Returns the number of moving rows.
  */
 size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, bool follow,
 	table_alive_fn *alive, void *context, uint32_t now_s);
@@ -51,9 +51,9 @@ size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, boo
 void table_carry_seen(struct fwd_slot *rows, const struct fwd_slot *old_rows);
 
 /*
- * Settles moving rows: those to whose base no packet went for tcp_timeout_s, and for which
- * `disagrees` (one bit a row, FWD_ROWS bits: a live flow record names another backend than
- * the owner) is not set. Returns the number still moving.
+ * Settles moving rows: those to whose base no packet went for tcp_timeout_s (or whose owner is the
+ * base), and for which `disagrees` (one bit a row, FWD_ROWS bits: a live flow record names another
+ * backend than the owner) is not set. Returns the number still moving. Workers may run meanwhile.
  */
 size_t table_settle(
 	struct fwd_slot *rows, const uint8_t *disagrees, uint32_t tcp_timeout_s, uint32_t now_s);
@@ -62,8 +62,9 @@ size_t table_moving(const struct fwd_slot *rows);
 /* Rows owned by `id`. */
 size_t table_owned(const struct fwd_slot *rows, uint16_t id);
 /*
- * 64 bits of keyed hash over members' addresses, weights and rows (as positions among the
- * sorted members, so that ids, which differ between balancers, do not count), in hex.
+ * 64 bits of hash over members' addresses, weights and rows (as positions among the
+ * sorted members, so that ids, which differ between balancers, do not count), in hex. Members
+ * as table_fill() sorted them. -ENOMEM.
  */
-void table_digest(const struct table_member *members, size_t n_members, const struct fwd_slot *rows,
+int table_digest(const struct table_member *members, size_t n_members, const struct fwd_slot *rows,
 	char ret_digest[TABLE_DIGEST_LEN]);

@@ -122,7 +122,7 @@ struct fwd_slot {
 	__u16 owner;
 	__u16 base;
 	__u32 seen_s; /* 0: settled; else last packet to the base, seconds of CLOCK_MONOTONIC */
-};
+} __attribute__((__aligned__(8)));
 
 enum fwd_mac_kind {
 	FWD_MAC_UNKNOWN,

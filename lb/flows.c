@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads the flow table from outside the packet path, under its rules of concurrency. */
+#include "lb/flows.h"
+
+/* Double the flows: at two of four entries on average, one flow in 30 finds its bucket full. */
+#define FLOWS_HEADROOM 2u
+
+static uint32_t flows_buckets(uint64_t max_flows, uint32_t per_bucket)
+{
+	uint64_t n_buckets;
+
+	if (max_flows > UINT32_MAX / FLOWS_HEADROOM)
+		max_flows = UINT32_MAX / FLOWS_HEADROOM;
+	n_buckets = (max_flows * FLOWS_HEADROOM + per_bucket - 1) / per_bucket;
+	return n_buckets ? (uint32_t)n_buckets : 1;
+}
+
+uint32_t flows_buckets4(uint64_t max_flows)
+{
+	return flows_buckets(max_flows, FLOW4_PER_BUCKET);
+}
+
+uint32_t flows_buckets6(uint64_t max_flows)
+{
+	return flows_buckets(max_flows, FLOW6_PER_BUCKET);
+}
+
+uint32_t flows_timeout_s(const struct fwd_service *service, enum flow_state state)
+{
+	return flow_timeout_s(service, (__u8)state);
+}
+
+bool flows_is_tcp(enum flow_state state)
+{
+	return state >= FLOW_TCP_SYN && state <= FLOW_TCP_RESET;
+}
+
+const char *flows_state_name(enum flow_state state)
+{
+	switch (state) {
+	case FLOW_TCP_SYN:
+		return "syn";
+	case FLOW_TCP_ESTABLISHED:
+	case FLOW_UDP_ESTABLISHED:
+		return "established";
+	case FLOW_TCP_FIN:
+		return "fin";
+	case FLOW_TCP_RESET:
+		return "reset";
+	case FLOW_UDP_NEW:
+		return "new";
+	case FLOW_FREE:
+	case FLOW_BUSY:
+		break;
+	}
+	return "free";
+}
+
+struct flows_walk {
+	flows_service_fn *service;
+	void *service_context;
+	uint32_t now_s;
+	flows_entry_fn *fn;
+	void *context;
+};
+
+/* Copies the key words and meta of an entry; false where it is free, or changed hands meanwhile. */
+static bool flows_read(const __u64 *entry, size_t key_words, __u64 *ret_words)
+{
+	__u64 meta = FWD_LOAD(&entry[key_words]), again;
+
+	if (flow_meta_state(meta) == FLOW_FREE || flow_meta_state(meta) == FLOW_BUSY)
+		return false;
+	for (size_t i = 0; i < key_words; i++)
+		ret_words[i] = FWD_LOAD(&entry[i]);
+	again = FWD_LOAD(&entry[key_words]);
+	ret_words[key_words] = meta;
+	return flow_meta_state(again) != FLOW_BUSY && again >> 32 == meta >> 32;
+}
+
+/* Takes what both families' records say; false: it is older than its timeout. */
+static bool flows_take(const struct flows_walk *walk, __u64 meta, __be16 client_port,
+	__be16 vip_port, struct flows_entry *entry)
+{
+	const struct fwd_service *service =
+		walk->service(flow_meta_service(meta), walk->service_context);
+
+	entry->client_port = ntohs(client_port);
+	entry->vip_port = ntohs(vip_port);
+	entry->service = flow_meta_service(meta);
+	entry->backend = flow_meta_backend(meta);
+	entry->state = flow_meta_state(meta);
+	entry->idle_s = flow_meta_age_s(meta, walk->now_s);
+	return service && entry->idle_s <= flows_timeout_s(service, entry->state);
+}
+
+static bool flows_each4(const struct flows_walk *walk, const struct flow4_bucket *bucket)
+{
+	for (size_t i = 0; i < FLOW4_PER_BUCKET; i++) {
+		struct flows_entry entry = { .client.family = AF_INET };
+		struct flow4 flow;
+		__u64 words[FLOW4_KEY_WORDS + 1];
+
+		if (!flows_read(&bucket->words[i * ARRAY_LEN(words)], FLOW4_KEY_WORDS, words))
+			continue;
+		memcpy(&flow, words, sizeof(flow));
+		memcpy(&entry.client.ip4, &flow.client, sizeof(entry.client.ip4));
+		if (flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry) &&
+			!walk->fn(&entry, walk->context))
+			return false;
+	}
+	return true;
+}
+
+static bool flows_each6(const struct flows_walk *walk, const struct flow6_bucket *bucket)
+{
+	for (size_t i = 0; i < FLOW6_PER_BUCKET; i++) {
+		struct flows_entry entry = { .client.family = AF_INET6 };
+		struct flow6 flow;
+		__u64 words[FLOW6_KEY_WORDS + 1];
+
+		if (!flows_read(&bucket->words[i * ARRAY_LEN(words)], FLOW6_KEY_WORDS, words))
+			continue;
+		memcpy(&flow, words, sizeof(flow));
+		memcpy(&entry.client.ip6, flow.client, sizeof(entry.client.ip6));
+		if (flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry) &&
+			!walk->fn(&entry, walk->context))
+			return false;
+	}
+	return true;
+}
+
+void flows_each(const struct flows_table *table, flows_service_fn *service, void *service_context,
+	uint32_t now_s, flows_entry_fn *fn, void *context)
+{
+	const struct flows_walk walk = { service, service_context, now_s, fn, context };
+
+	for (uint32_t i = 0; i < table->n_flow4; i++)
+		if (!flows_each4(&walk, &table->flow4[i]))
+			return;
+	for (uint32_t i = 0; i < table->n_flow6; i++)
+		if (!flows_each6(&walk, &table->flow6[i]))
+			return;
+}
+
+/* Frees matching entries of one bucket. A worker that renews one meanwhile wins; the loop tries again. */
+static size_t flows_purge_bucket(__u64 *words, size_t key_words, uint16_t service, uint16_t backend)
+{
+	size_t n_purged = 0;
+
+	for (size_t i = key_words; i < FLOW_BUCKET_WORDS; i += key_words + 1) {
+		__u64 meta = FWD_LOAD(&words[i]);
+
+		while (flow_meta_state(meta) != FLOW_FREE && flow_meta_state(meta) != FLOW_BUSY &&
+			flow_meta_backend(meta) == backend &&
+			(service == 0 || flow_meta_service(meta) == service)) {
+			if (!__atomic_compare_exchange_n(
+				    &words[i], &meta, 0, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+				continue;
+			n_purged++;
+			break;
+		}
+	}
+	return n_purged;
+}
+
+size_t flows_purge(struct flows_table *table, uint16_t service, uint16_t backend)
+{
+	size_t n_purged = 0;
+
+	for (uint32_t i = 0; i < table->n_flow4; i++)
+		n_purged += flows_purge_bucket(
+			table->flow4[i].words, FLOW4_KEY_WORDS, service, backend);
+	for (uint32_t i = 0; i < table->n_flow6; i++)
+		n_purged += flows_purge_bucket(
+			table->flow6[i].words, FLOW6_KEY_WORDS, service, backend);
+	return n_purged;
+}

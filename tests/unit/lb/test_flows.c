@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control plane's view of the flow table: sizes, listing, ages, purging. */
+#include "lb/flows.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define NOW_S 10000u
+
+static struct flow4_bucket flow4[4];
+static struct flow6_bucket flow6[4];
+static struct flows_table table = { flow4, flow6, 4, 4 };
+static const struct fwd_service services[] = {
+	{ .id = 1, .tcp_timeout_s = 900, .fin_timeout_s = 120, .udp_timeout_s = 300 },
+	{ .id = 2, .tcp_timeout_s = 10, .fin_timeout_s = 5, .udp_timeout_s = 7 },
+};
+
+static const struct fwd_service *find_service(uint16_t service, void *context)
+{
+	return service >= 1 && service <= ARRAY_LEN(services) ? &services[service - 1] : NULL;
+}
+
+static int clear(void **state)
+{
+	memset(flow4, 0, sizeof(flow4));
+	memset(flow6, 0, sizeof(flow6));
+	return 0;
+}
+
+static void put4(size_t bucket, size_t at, __u64 meta)
+{
+	flow4[bucket].entries[at] = (struct flow4){
+		.client = htonl(0xc6336401),
+		.client_port = htons(1234),
+		.vip_port = htons(443),
+		.meta = meta,
+	};
+}
+
+struct seen {
+	struct flows_entry entries[32];
+	size_t n_entries, stop_at;
+};
+
+static bool note(const struct flows_entry *entry, void *context)
+{
+	struct seen *seen = context;
+
+	assert_true(seen->n_entries < ARRAY_LEN(seen->entries));
+	seen->entries[seen->n_entries++] = *entry;
+	return seen->n_entries != seen->stop_at;
+}
+
+static struct seen list(size_t stop_at)
+{
+	struct seen seen = { .stop_at = stop_at };
+
+	flows_each(&table, find_service, NULL, NOW_S, note, &seen);
+	return seen;
+}
+
+static void flows_size_for_twice_the_flows(void **state)
+{
+	assert_int_equal(flows_buckets4(1000000), 500000);
+	assert_int_equal(flows_buckets6(1000000), 1000000);
+	assert_int_equal(flows_buckets4(0), 1);
+	assert_int_equal(flows_buckets6(1), 1);
+	assert_int_equal(flows_buckets4(UINT64_MAX), UINT32_MAX / 4 + 1);
+}
+
+static void flows_list_both_families(void **state)
+{
+	struct seen seen;
+
+	put4(3, 2, flow_meta(1, 77, FLOW_TCP_ESTABLISHED, NOW_S - 5));
+	flow6[1].entries[1] = (struct flow6){
+		.client = { htonl(0x20010db8), 0, 0, htonl(9) },
+		.client_port = htons(53),
+		.vip_port = htons(5353),
+		.meta = flow_meta(2, 65535, FLOW_UDP_NEW, NOW_S),
+	};
+	seen = list(0);
+	assert_int_equal(seen.n_entries, 2);
+	assert_int_equal(seen.entries[0].client.family, AF_INET);
+	assert_int_equal(seen.entries[0].client.ip4.s_addr, htonl(0xc6336401));
+	assert_int_equal(seen.entries[0].client_port, 1234);
+	assert_int_equal(seen.entries[0].vip_port, 443);
+	assert_int_equal(seen.entries[0].service, 1);
+	assert_int_equal(seen.entries[0].backend, 77);
+	assert_int_equal(seen.entries[0].state, FLOW_TCP_ESTABLISHED);
+	assert_int_equal(seen.entries[0].idle_s, 5);
+	assert_int_equal(seen.entries[1].client.family, AF_INET6);
+	assert_int_equal(seen.entries[1].client.bytes[15], 9);
+	assert_int_equal(seen.entries[1].client_port, 53);
+	assert_int_equal(seen.entries[1].backend, 65535);
+}
+
+static void flows_leave_out_what_is_dead(void **state)
+{
+	static const struct {
+		enum flow_state state;
+		uint32_t timeout_s;
+	} cases[] = {
+		{ FLOW_TCP_SYN, FLOW_SYN_TIMEOUT_S },
+		{ FLOW_TCP_ESTABLISHED, 10 },
+		{ FLOW_TCP_FIN, 5 },
+		{ FLOW_TCP_RESET, FLOW_RESET_TIMEOUT_S },
+		{ FLOW_UDP_NEW, 7 },
+		{ FLOW_UDP_ESTABLISHED, 7 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(flows_timeout_s(&services[1], cases[i].state), cases[i].timeout_s);
+		put4(0, 0, flow_meta(2, 1, cases[i].state, NOW_S - cases[i].timeout_s));
+		assert_int_equal(list(0).n_entries, 1);
+		put4(0, 0, flow_meta(2, 1, cases[i].state, NOW_S - cases[i].timeout_s - 1));
+		assert_int_equal(list(0).n_entries, 0);
+	}
+	put4(0, 0, flow_meta(3, 1, FLOW_TCP_ESTABLISHED, NOW_S)); /* no such service */
+	put4(0, 1, flow_meta(1, 1, FLOW_BUSY, NOW_S));
+	assert_int_equal(list(0).n_entries, 0);
+	put4(0, 2, flow_meta(1, 1, FLOW_TCP_ESTABLISHED, NOW_S + 3)); /* a clock ahead */
+	assert_int_equal(list(0).n_entries, 1);
+	assert_int_equal(list(0).entries[0].idle_s, 0);
+}
+
+static void flows_stop_when_told(void **state)
+{
+	for (size_t i = 0; i < 4; i++)
+		put4(i, 0, flow_meta(1, 1, FLOW_TCP_ESTABLISHED, NOW_S));
+	flow6[0].entries[0].meta = flow_meta(1, 1, FLOW_UDP_NEW, NOW_S);
+	assert_int_equal(list(2).n_entries, 2);
+	assert_int_equal(list(5).n_entries, 5);
+}
+
+static void flows_purge_a_backend(void **state)
+{
+	put4(0, 0, flow_meta(1, 7, FLOW_TCP_ESTABLISHED, NOW_S));
+	put4(1, 3, flow_meta(2, 7, FLOW_TCP_SYN, NOW_S - 1000)); /* also what is dead */
+	put4(2, 0, flow_meta(1, 8, FLOW_TCP_ESTABLISHED, NOW_S));
+	flow6[2].entries[1].meta = flow_meta(1, 7, FLOW_UDP_NEW, NOW_S);
+	assert_int_equal(flows_purge(&table, 2, 7), 1);
+	assert_int_equal(flow4[1].entries[3].meta, 0);
+	assert_int_equal(flows_purge(&table, 0, 7), 2);
+	assert_int_equal(list(0).n_entries, 1);
+	assert_int_equal(list(0).entries[0].backend, 8);
+}
+
+static void flows_name_their_states(void **state)
+{
+	assert_string_equal(flows_state_name(FLOW_TCP_SYN), "syn");
+	assert_string_equal(flows_state_name(FLOW_TCP_ESTABLISHED), "established");
+	assert_string_equal(flows_state_name(FLOW_TCP_FIN), "fin");
+	assert_string_equal(flows_state_name(FLOW_TCP_RESET), "reset");
+	assert_string_equal(flows_state_name(FLOW_UDP_NEW), "new");
+	assert_string_equal(flows_state_name(FLOW_UDP_ESTABLISHED), "established");
+	assert_true(flows_is_tcp(FLOW_TCP_RESET));
+	assert_false(flows_is_tcp(FLOW_UDP_NEW));
+	assert_false(flows_is_tcp(FLOW_FREE));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flows_size_for_twice_the_flows),
+		cmocka_unit_test_setup(flows_list_both_families, clear),
+		cmocka_unit_test_setup(flows_leave_out_what_is_dead, clear),
+		cmocka_unit_test_setup(flows_stop_when_told, clear),
+		cmocka_unit_test_setup(flows_purge_a_backend, clear),
+		cmocka_unit_test(flows_name_their_states),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
