@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Services: see service.h. An id is looked up by name and VIP among all that were ever given;
+ * rising numbers, so that a record of a service that has gone names nobody else for long.
+ */
+#include "lb/service.h"
+
+#include "lb/snapshot.h"
+
+struct service_id {
+	char *virtual_server;
+	struct addr vip;
+	uint16_t id;
+};
+
+struct service_ids {
+	struct service_id *items;
+	size_t len;
+	uint16_t last;
+};
+
+struct service_ids *service_ids_new(void)
+{
+	return calloc(1, sizeof(struct service_ids));
+}
+
+struct service_ids *service_ids_free(struct service_ids *ids)
+{
+	if (!ids)
+		return NULL;
+	for (size_t i = 0; i < ids->len; i++)
+		free(ids->items[i].virtual_server);
+	free(ids->items);
+	free(ids);
+	return NULL;
+}
+
+static bool service_id_is_taken(const struct service_ids *ids, uint16_t id)
+{
+	for (size_t i = 0; i < ids->len; i++)
+		if (ids->items[i].id == id)
+			return true;
+	return false;
+}
+
+static int service_ids_add(
+	struct service_ids *ids, const char *virtual_server, const struct addr *vip, uint16_t id)
+{
+	struct service_id *items = realloc(ids->items, (ids->len + 1) * sizeof(*items));
+	char *name;
+
+	if (!items)
+		return -ENOMEM;
+	ids->items = items;
+	name = strdup(virtual_server);
+	if (!name)
+		return -ENOMEM;
+	items[ids->len++] = (struct service_id){ name, *vip, id };
+	ids->last = id;
+	return 0;
+}
+
+/* The next number that no service ever had; numbers come back after all 65535 were given. */
+static int service_ids_next(struct service_ids *ids, uint16_t *ret_id)
+{
+	uint32_t candidate = ids->last;
+
+	for (uint32_t tries = 0; tries < FWD_ID_MAX; tries++) {
+		candidate = candidate % FWD_ID_MAX + 1;
+		if (!service_id_is_taken(ids, (uint16_t)candidate)) {
+			*ret_id = (uint16_t)candidate;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+static int service_ids_get(struct service_ids *ids, const char *virtual_server,
+	const struct addr *vip, uint16_t *ret_id)
+{
+	uint16_t id;
+	int r;
+
+	for (size_t i = 0; i < ids->len; i++) {
+		if (streq(ids->items[i].virtual_server, virtual_server) &&
+			addr_equal(&ids->items[i].vip, vip)) {
+			*ret_id = ids->items[i].id;
+			return 0;
+		}
+	}
+	r = service_ids_next(ids, &id);
+	if (r < 0)
+		return r;
+	r = service_ids_add(ids, virtual_server, vip, id);
+	if (r < 0)
+		return r;
+	*ret_id = id;
+	return 0;
+}
+
+json_t *service_ids_export(const struct service_ids *ids)
+{
+	json_t *array = json_array();
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < ids->len; i++)
+		json_array_append_new(array,
+			json_pack("{s:s, s:s, s:i}", "virtual_server", ids->items[i].virtual_server,
+				"vip", addr_format(&ids->items[i].vip, text), "id",
+				(int)ids->items[i].id));
+	return array;
+}
+
+void service_ids_import(struct service_ids *ids, const json_t *document)
+{
+	size_t idx;
+	json_t *item;
+
+	json_array_foreach(document, idx, item)
+	{
+		const char *name, *text;
+		struct addr vip;
+		int id;
+
+		if (json_unpack(item, "{s:s, s:s, s:i}", "virtual_server", &name, "vip", &text,
+			    "id", &id) < 0)
+			continue;
+		if (addr_parse(text, &vip) < 0 || id < 1 || id > (int)FWD_ID_MAX)
+			continue;
+		if (!service_id_is_taken(ids, (uint16_t)id))
+			(void)service_ids_add(ids, name, &vip, (uint16_t)id);
+	}
+}
+
+static void service_fill_registry(const struct service *service, struct registry_service *ret)
+{
+	const struct config_virtual_server *from = service->virtual_server;
+
+	*ret = (struct registry_service){
+		.id = service->id,
+		.virtual_server = from->name,
+		.vip = service->vip,
+		.allow = from->allow.items,
+		.n_allow = from->allow.len,
+		.use_agents = from->check_agent,
+		.tcp_ports = from->check_tcp.items,
+		.n_tcp_ports = from->check_tcp.len,
+		.check_interval_us = from->check_interval_us,
+		.check_timeout_us = from->check_timeout_us,
+		.check_fall = from->check_fall,
+		.check_rise = from->check_rise,
+		.drain_timeout_us = from->drain_timeout_us,
+		.slow_start_us = from->slow_start_us,
+		.drop_on_all_down = from->drop_on_all_down,
+	};
+}
+
+static void service_fill_statics(const struct config *config, struct registry_static *statics)
+{
+	size_t idx = 0;
+
+	for (size_t v = 0; v < config->n_virtual_servers; v++) {
+		const struct config_virtual_server *virtual_server = config->virtual_servers[v];
+		const struct config_real_server *servers = virtual_server->real_servers.items;
+
+		for (size_t i = 0; i < virtual_server->real_servers.len; i++) {
+			struct registry_static *to = &statics[idx++];
+
+			*to = (struct registry_static){
+				.address = servers[i].address,
+				.mac = servers[i].mac,
+				.weight = servers[i].weight,
+				.virtual_server = virtual_server->name,
+				.no_check = virtual_server->check_none,
+			};
+			snprintf(to->name, sizeof(to->name), "%s", servers[i].name);
+		}
+	}
+}
+
+static int service_list_count(const struct config *config, struct service_list *list)
+{
+	for (size_t v = 0; v < config->n_virtual_servers; v++) {
+		list->len += config->virtual_servers[v]->vips.len;
+		list->n_statics += config->virtual_servers[v]->real_servers.len;
+	}
+	return list->len > SNAPSHOT_SERVICES_MAX ? -ENOSPC : 0;
+}
+
+int service_list_new(
+	const struct config *config, struct service_ids *ids, struct service_list **ret_list)
+{
+	_cleanup_(service_list_freep) struct service_list *list = calloc(1, sizeof(*list));
+	size_t idx = 0;
+	int r;
+
+	if (!list)
+		return -ENOMEM;
+	r = service_list_count(config, list);
+	if (r < 0)
+		return r;
+	list->items = calloc(list->len + 1, sizeof(*list->items));
+	list->registry = calloc(list->len + 1, sizeof(*list->registry));
+	list->statics = calloc(list->n_statics + 1, sizeof(*list->statics));
+	if (!list->items || !list->registry || !list->statics)
+		return -ENOMEM;
+	for (size_t v = 0; v < config->n_virtual_servers; v++) {
+		const struct config_virtual_server *virtual_server = config->virtual_servers[v];
+		const struct addr *vips = virtual_server->vips.items;
+
+		for (size_t i = 0; i < virtual_server->vips.len; i++, idx++) {
+			struct service *service = &list->items[idx];
+
+			service->virtual_server = virtual_server;
+			service->vip = vips[i];
+			r = service_ids_get(ids, virtual_server->name, &vips[i], &service->id);
+			if (r < 0)
+				return r;
+			service_fill_registry(service, &list->registry[idx]);
+		}
+	}
+	service_fill_statics(config, list->statics);
+	*ret_list = TAKE_PTR(list);
+	return 0;
+}
+
+struct service_list *service_list_free(struct service_list *list)
+{
+	if (!list)
+		return NULL;
+	free(list->items);
+	free(list->registry);
+	free(list->statics);
+	free(list);
+	return NULL;
+}
+
+const struct service *service_list_find(const struct service_list *list, uint16_t id)
+{
+	for (size_t i = 0; i < list->len; i++)
+		if (list->items[i].id == id)
+			return &list->items[i];
+	return NULL;
+}
