@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From services and backends to a snapshot: which services share a table, what each new table
+ * inherits from the one it replaces, when moving rows settle, and which flow records have become
+ * void. Called by the daemon's main loop; it hands snapshots out and knows no engine.
+ */
+#pragma once
+
+#include "lb/keep.h"
+#include "lb/registry.h"
+#include "lb/service.h"
+#include "lb/snapshot.h"
+
+/* A balancer that starts with nothing: bases follow owners until membership was quiet this long. */
+#define PUBLISH_QUIET_US (3 * US_PER_S)
+/* How often moving rows are looked at. */
+#define PUBLISH_SETTLE_US (2 * US_PER_S)
+#define PUBLISH_PEERS_MAX 64u
+
+struct publish;
+
+/* What a snapshot needs of the world outside registry and configuration. */
+struct publish_links {
+	struct mac own_mac;                  /* of the client interface */
+	struct mac out_mac;                  /* of the backend interface */
+	uint32_t mtu_bytes;                  /* of the backend interface */
+	struct mac peers[PUBLISH_PEERS_MAX]; /* other balancers, by what they announced */
+	size_t n_peers;
+	bool active; /* false: no VIP is bound, everything is passed */
+};
+
+/* `fresh`: nothing was kept. Takes no ownership; `keep` must outlive it. NULL: out of memory. */
+struct publish *publish_new(struct keep *keep, const char *cluster_seed, bool fresh);
+struct publish *publish_free(struct publish *publish);
+DEFINE_CLEANUP(struct publish *, publish_free)
+
+/* Which rows each service had when the document was written; unusable ones are left out. */
+void publish_import(struct publish *publish, const json_t *document);
+json_t *publish_export(const struct publish *publish);
+/* Whether row file `id` is still wanted: for keep_sweep(). */
+bool publish_names_rows(uint64_t id, void *publish);
+
+/*
+ * Builds the snapshot for these services and backends. On an error nothing has changed.
+ * -ENOMEM, -ENOSPC, or an errno of the runtime directory.
+ */
+int publish_build(struct publish *publish, const struct service_list *services,
+	const struct registry *registry, const struct publish_links *links, uint64_t now_us,
+	struct snapshot **ret_snapshot);
+
+/*
+ * Housekeeping at least every PUBLISH_SETTLE_US: carries times over from replaced tables, frees void
+ * records, settles rows.
+ */
+void publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us);
+
+/* For status; "" and 0 for an unknown service. */
+const char *publish_digest(const struct publish *publish, uint16_t service);
+size_t publish_moving(const struct publish *publish, uint16_t service);
+/* Rows that the backend owns in the service's table, of FWD_ROWS. */
+size_t publish_owned(const struct publish *publish, uint16_t service, uint16_t backend);

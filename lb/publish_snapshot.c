@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Publication, second half: from chosen tables, services and backends to a snapshot.
+ */
+#include "lb/publish_internal.h"
+
+/* A snapshot that held the table was freed. */
+static void publish_table_release(void *context)
+{
+	struct publish_table *table = context;
+
+	table->readers--;
+	publish_table_unref(table);
+}
+
+static void publish_settings(const struct publish *publish, const struct publish_links *links,
+	struct fwd_settings *ret_settings)
+{
+	const struct flows_table *flows = keep_flows(publish->keep);
+
+	*ret_settings = (struct fwd_settings){
+		.flow4_buckets = flows->n_flow4,
+		.flow6_buckets = flows->n_flow6,
+		.mtu_bytes = links->mtu_bytes,
+	};
+	memcpy(ret_settings->slot_seed, publish->seed, sizeof(ret_settings->slot_seed));
+	memcpy(ret_settings->flow_seed, keep_flow_seed(publish->keep),
+		sizeof(ret_settings->flow_seed));
+	memcpy(ret_settings->own_mac, links->own_mac.bytes, MAC_LEN);
+	memcpy(ret_settings->out_mac, links->out_mac.bytes, MAC_LEN);
+}
+
+static int publish_add_bindings(struct snapshot *snapshot, const struct service *service)
+{
+	const struct config_virtual_server *from = service->virtual_server;
+	const struct config_port any = { 0, UINT16_MAX };
+	const struct config_port *ports = from->ports.len ? from->ports.items : &any;
+	size_t n_ports = from->ports.len ? from->ports.len : 1;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n_ports; i++) {
+		if (from->protocol != CONFIG_UDP)
+			r = snapshot_add_binding(snapshot, &service->vip, FWD_PROTO_TCP,
+				ports[i].first, ports[i].last, service->id);
+		if (r == 0 && from->protocol != CONFIG_TCP)
+			r = snapshot_add_binding(snapshot, &service->vip, FWD_PROTO_UDP,
+				ports[i].first, ports[i].last, service->id);
+	}
+	return r;
+}
+
+static uint32_t publish_seconds(uint64_t us)
+{
+	return (uint32_t)MAX(us / US_PER_S, UINT64_C(1));
+}
+
+static int publish_add_service(struct snapshot *snapshot, const struct service *service,
+	const struct publish_table *table, uint32_t table_idx)
+{
+	const struct config_virtual_server *from = service->virtual_server;
+	bool by_source = from->scheduler == CONFIG_SOURCE_HASH || from->hash == CONFIG_SOURCE_IP;
+	struct fwd_service to = {
+		.table = table_idx,
+		.id = service->id,
+		.flags = (uint16_t)((from->sessionless ? FWD_SERVICE_SESSIONLESS : 0) |
+			(by_source ? FWD_SERVICE_HASH_SOURCE : 0) |
+			(from->drop_fragments ? FWD_SERVICE_DROP_FRAGMENTS : 0)),
+		.tcp_timeout_s = publish_seconds(from->tcp_timeout_us),
+		.fin_timeout_s = publish_seconds(from->fin_timeout_us),
+		.udp_timeout_s = publish_seconds(from->udp_timeout_us),
+		.n_members = (uint32_t)table->n_members,
+	};
+
+	return snapshot_add_service(snapshot, &to);
+}
+
+static int publish_add_services(struct snapshot *snapshot, const struct service_list *services,
+	const struct publish_service *built, const struct publish_links *links)
+{
+	_cleanup_free_ uint32_t *indexes = calloc(services->len + 1, sizeof(*indexes));
+	int r = indexes ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < services->len; i++) {
+		struct publish_table *table = built[i].table;
+		size_t same = 0;
+
+		while (same < i && built[same].table != table)
+			same++;
+		if (same < i) {
+			indexes[i] = indexes[same];
+		} else {
+			r = snapshot_add_table(snapshot, keep_rows_memory(table->rows),
+				publish_table_release, table, &indexes[i]);
+			if (r < 0)
+				break;
+			publish_table_ref(table)->readers++;
+		}
+		r = publish_add_service(snapshot, &services->items[i], table, indexes[i]);
+		if (r == 0 && links->active)
+			r = publish_add_bindings(snapshot, &services->items[i]);
+	}
+	return r;
+}
+
+static int publish_add_backends(struct snapshot *snapshot, const struct service_list *services,
+	const struct registry *registry)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < registry_len(registry); i++) {
+		const struct backend *backend = registry_backend_at(registry, i);
+		struct fwd_backend to = { .flags = backend->takes_flows ? FWD_BACKEND_FLOWS : 0 };
+
+		if (mac_is_zero(&backend->mac))
+			continue; /* nothing can go there, or come from there, that we would know */
+		memcpy(to.mac, backend->mac.bytes, MAC_LEN);
+		r = snapshot_add_backend(snapshot, backend->id, &to);
+		for (size_t s = 0; r == 0 && s < services->len; s++)
+			if (registry_serves(registry, backend, &services->registry[s]))
+				r = snapshot_add_member(
+					snapshot, services->items[s].id, backend->id);
+		if (r == 0)
+			r = snapshot_add_mac(snapshot, &backend->mac,
+				(struct fwd_mac){ FWD_MAC_BACKEND, backend->id });
+		if (r == -EEXIST) /* two addresses of one host share its MAC */
+			r = 0;
+	}
+	return r;
+}
+
+static int publish_add_macs(struct snapshot *snapshot, const struct publish_links *links)
+{
+	const struct fwd_mac balancer = { FWD_MAC_BALANCER, 0 };
+	int r = snapshot_add_mac(snapshot, &links->own_mac, balancer);
+
+	if (r == 0 && !mac_equal(&links->own_mac, &links->out_mac))
+		r = snapshot_add_mac(snapshot, &links->out_mac, balancer);
+	for (size_t i = 0; r == 0 && i < links->n_peers; i++) {
+		r = snapshot_add_mac(snapshot, &links->peers[i], balancer);
+		if (r == -EEXIST)
+			r = 0;
+	}
+	return r;
+}
+
+int publish_snapshot_make(struct publish *publish, const struct service_list *services,
+	const struct registry *registry, const struct publish_service *built,
+	const struct publish_links *links, struct snapshot **ret_snapshot)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = NULL;
+	struct fwd_settings settings;
+	int r;
+
+	publish_settings(publish, links, &settings);
+	r = snapshot_new(&settings, keep_flows(publish->keep), publish->generation + 1, &snapshot);
+	if (r == 0)
+		r = publish_add_macs(snapshot, links);
+	if (r == 0)
+		r = publish_add_services(snapshot, services, built, links);
+	if (r == 0)
+		r = publish_add_backends(snapshot, services, registry);
+	if (r < 0)
+		return r;
+	*ret_snapshot = TAKE_PTR(snapshot);
+	return 0;
+}

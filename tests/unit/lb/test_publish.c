@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Publication with the real registry, tables and kept files: sharing, moving, settling, restart.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <ftw.h>
+
+#include "lb/publish.h"
+
+#define S(seconds) ((uint64_t)(seconds)*US_PER_S)
+#define START_US   S(1000)
+
+struct world {
+	char directory[64];
+	struct keep *keep;
+	struct registry *registry;
+	struct service_ids *ids;
+	struct publish *publish;
+	struct config *config;
+	struct service_list *services;
+	struct publish_links links;
+	struct snapshot *snapshot;
+};
+
+static const struct addr_prefix subnet = {
+	.addr = { .family = AF_INET, .bytes = { 192, 0, 2, 0 } },
+	.len = 24,
+};
+
+/* Two virtual servers with the first `n` of these real servers each. */
+static void world_configure(struct world *world, unsigned int n, uint64_t now_us)
+{
+	struct registry_config config = {
+		.subnets = &subnet, .n_subnets = 1, .interval_us = 300000, .fall = 3, .rise = 2
+	};
+	struct config *old_config = world->config;
+	struct service_list *old_services = world->services;
+	struct ini_report *report = NULL;
+	char text[4096], why[REGISTRY_REASON_BYTES] = "";
+	int length = snprintf(text, sizeof(text), "[balancer]\ninterface = eth0\n");
+
+	for (unsigned int server = 0; server < 2; server++) {
+		length += snprintf(text + length, sizeof(text) - (size_t)length,
+			"[virtual-server s%u]\nvip = 198.51.100.%u\nport = 80\ncheck = none\n"
+			"tcp-timeout = 60\n",
+			server, 10 + server);
+		for (unsigned int i = 1; i <= n; i++)
+			length += snprintf(text + length, sizeof(text) - (size_t)length,
+				"real-server = 192.0.2.%u mac=02:00:00:00:00:%02x name=b%u\n", i, i,
+				i);
+	}
+	assert_int_equal(config_load_text("test", text, strlen(text), &world->config, &report), 0);
+	ini_report_free(report);
+	assert_int_equal(service_list_new(world->config, world->ids, &world->services), 0);
+	config.services = world->services->registry;
+	config.n_services = world->services->len;
+	config.statics = world->services->statics;
+	config.n_statics = world->services->n_statics;
+	assert_int_equal(registry_configure(world->registry, &config, now_us, why), 0);
+	registry_tick(world->registry, now_us);
+	service_list_free(old_services);
+	config_free(old_config);
+}
+
+static void world_build(struct world *world, uint64_t now_us)
+{
+	struct snapshot *snapshot = NULL;
+
+	assert_int_equal(publish_build(world->publish, world->services, world->registry,
+				 &world->links, now_us, &snapshot),
+		0);
+	snapshot_free(world->snapshot);
+	world->snapshot = snapshot;
+}
+
+static void world_open(struct world *world, bool expect_fresh)
+{
+	char why[256] = "";
+	bool fresh;
+
+	assert_int_equal(keep_open(world->directory, 1024, &world->keep, &fresh, why), 0);
+	assert_int_equal(fresh, expect_fresh);
+	world->registry = registry_new(7);
+	world->ids = service_ids_new();
+	world->publish = publish_new(world->keep, "", fresh);
+	world->links = (struct publish_links){
+		.own_mac = { { 2, 0, 0, 0, 1, 1 } },
+		.out_mac = { { 2, 0, 0, 0, 1, 1 } },
+		.mtu_bytes = 1500,
+		.active = true,
+	};
+}
+
+static void world_close(struct world *world)
+{
+	keep_preserve(world->keep);
+	snapshot_free(world->snapshot);
+	publish_free(world->publish);
+	registry_free(world->registry);
+	service_list_free(world->services);
+	service_ids_free(world->ids);
+	config_free(world->config);
+	keep_free(world->keep);
+	world->snapshot = NULL;
+	world->services = NULL;
+	world->config = NULL;
+}
+
+static int setup(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	snprintf(world->directory, sizeof(world->directory), "/tmp/test_publish.XXXXXX");
+	if (!mkdtemp(world->directory))
+		return -1;
+	world_open(world, true);
+	*state = world;
+	return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+
+	world_close(world);
+	nftw(world->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	free(world);
+	return 0;
+}
+
+static uint16_t service_at(const struct world *world, size_t idx)
+{
+	return world->services->items[idx].id;
+}
+
+static const struct fwd_slot *rows_of(const struct world *world, uint16_t service)
+{
+	return snapshot_slot(world->snapshot, snapshot_service(world->snapshot, service)->table, 0);
+}
+
+static uint16_t id_of(const struct world *world, const char *name)
+{
+	return registry_find(world->registry, name)->id;
+}
+
+/* Lets the balancer out of the time in which bases follow owners. */
+static void quieten(struct world *world, unsigned int n)
+{
+	world_configure(world, n, START_US);
+	world_build(world, START_US);
+	world_build(world, START_US + S(10));
+}
+
+static void publish_shares_a_table_of_equal_members(void **state)
+{
+	struct world *world = *state;
+
+	quieten(world, 3);
+	assert_int_equal(snapshot_service(world->snapshot, service_at(world, 0))->table,
+		snapshot_service(world->snapshot, service_at(world, 1))->table);
+	assert_string_equal(publish_digest(world->publish, service_at(world, 0)),
+		publish_digest(world->publish, service_at(world, 1)));
+	assert_int_equal(publish_owned(world->publish, service_at(world, 0), id_of(world, "b1")) +
+			publish_owned(world->publish, service_at(world, 0), id_of(world, "b2")) +
+			publish_owned(world->publish, service_at(world, 0), id_of(world, "b3")),
+		FWD_ROWS);
+}
+
+static void publish_lets_bases_follow_until_membership_is_quiet(void **state)
+{
+	struct world *world = *state;
+
+	world_configure(world, 2, START_US);
+	world_build(world, START_US);
+	world_configure(world, 3, START_US + S(1));
+	world_build(world, START_US + S(1));
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+	world_build(world, START_US + S(10));
+	world_configure(world, 4, START_US + S(11));
+	world_build(world, START_US + S(11));
+	assert_int_not_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+}
+
+static void publish_moves_rows_to_a_joining_backend(void **state)
+{
+	struct world *world = *state;
+	_cleanup_free_ struct fwd_slot *before = malloc(FWD_ROWS * sizeof(*before));
+	const struct fwd_slot *after;
+	size_t moving = 0;
+
+	quieten(world, 3);
+	memcpy(before, rows_of(world, service_at(world, 0)), FWD_ROWS * sizeof(*before));
+	world_configure(world, 4, START_US + S(20));
+	world_build(world, START_US + S(20));
+	after = rows_of(world, service_at(world, 0));
+	for (size_t i = 0; i < FWD_ROWS; i++) {
+		assert_int_equal(after[i].base, before[i].owner);
+		moving += after[i].owner != after[i].base;
+	}
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), moving);
+	assert_true(moving > FWD_ROWS / 5);
+}
+
+static void publish_settles_after_the_timeout(void **state)
+{
+	struct world *world = *state;
+
+	quieten(world, 3);
+	world_configure(world, 4, START_US + S(20));
+	world_build(world, START_US + S(20));
+	publish_tick(world->publish, world->snapshot, START_US + S(20 + 50));
+	assert_int_not_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+	publish_tick(world->publish, world->snapshot, START_US + S(20 + 70));
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+}
+
+static void publish_does_not_settle_a_row_with_a_record_of_another(void **state)
+{
+	struct world *world = *state;
+	const struct flows_table *flows = keep_flows(world->keep);
+	uint16_t service;
+
+	quieten(world, 3);
+	service = service_at(world, 0);
+	/* Every bucket names a flow of b1, seen at the end: its rows, where b1 is not owner, stay. */
+	for (uint32_t i = 0; i < flows->n_flow4; i++)
+		flows->flow4[i].entries[0] = (struct flow4){
+			.client = htobe32(0xc0000200 + i),
+			.client_port = htobe16((uint16_t)(1024 + i)),
+			.vip_port = htobe16(80),
+			.meta = flow_meta(
+				service, id_of(world, "b1"), FLOW_TCP_ESTABLISHED, 1000 + 85),
+		};
+	world_configure(world, 4, START_US + S(20));
+	world_build(world, START_US + S(20));
+	publish_tick(world->publish, world->snapshot, START_US + S(20 + 70));
+	assert_int_not_equal(publish_moving(world->publish, service), 0);
+	assert_true(publish_moving(world->publish, service) <= flows->n_flow4);
+	publish_tick(world->publish, world->snapshot, START_US + S(20 + 200));
+	assert_int_equal(publish_moving(world->publish, service), 0);
+}
+
+static void publish_frees_records_of_a_backend_that_is_gone(void **state)
+{
+	struct world *world = *state;
+	const struct flows_table *flows = keep_flows(world->keep);
+
+	quieten(world, 3);
+	flows->flow4[0].entries[0].meta =
+		flow_meta(service_at(world, 0), id_of(world, "b3"), FLOW_TCP_ESTABLISHED, 1019);
+	flows->flow4[1].entries[0].meta =
+		flow_meta(service_at(world, 0), id_of(world, "b1"), FLOW_TCP_ESTABLISHED, 1019);
+	world_configure(world, 2, START_US + S(20));
+	world_build(world, START_US + S(20));
+	/* Its own rows moved at once; next to none of the others' did. */
+	assert_true(publish_moving(world->publish, service_at(world, 0)) < FWD_ROWS / 50);
+	publish_tick(world->publish, world->snapshot, START_US + S(21));
+	assert_int_equal(flow_meta_state(flows->flow4[0].entries[0].meta), FLOW_FREE);
+	assert_int_equal(flow_meta_state(flows->flow4[1].entries[0].meta), FLOW_TCP_ESTABLISHED);
+}
+
+static void publish_remembers_bases_over_a_restart(void **state)
+{
+	struct world *world = *state;
+	_cleanup_free_ struct fwd_slot *before = malloc(FWD_ROWS * sizeof(*before));
+	struct backend backends[4];
+	json_t *tables, *ids;
+	size_t moving;
+
+	quieten(world, 3);
+	world_configure(world, 4, START_US + S(20));
+	world_build(world, START_US + S(20));
+	moving = publish_moving(world->publish, service_at(world, 0));
+	memcpy(before, rows_of(world, service_at(world, 0)), FWD_ROWS * sizeof(*before));
+	tables = publish_export(world->publish);
+	ids = service_ids_export(world->ids);
+	for (size_t i = 0; i < 4; i++)
+		backends[i] = *registry_backend_at(world->registry, i);
+	world_close(world);
+
+	world_open(world, false);
+	service_ids_import(world->ids, ids);
+	publish_import(world->publish, tables);
+	json_decref(tables);
+	json_decref(ids);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(
+			registry_restore(world->registry, &backends[i], START_US + S(25)), 0);
+	world_configure(world, 4, START_US + S(25));
+	world_build(world, START_US + S(25));
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), moving);
+	assert_memory_equal(
+		before, rows_of(world, service_at(world, 0)), FWD_ROWS * sizeof(*before));
+}
+
+static void publish_binds_nothing_while_not_active(void **state)
+{
+	struct world *world = *state;
+	struct fwd_addr vip;
+
+	quieten(world, 2);
+	snapshot_addr(&world->services->items[0].vip, &vip);
+	assert_non_null(snapshot_vip(world->snapshot, &vip));
+	world->links.active = false;
+	world_build(world, START_US + S(20));
+	assert_null(snapshot_vip(world->snapshot, &vip));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(publish_shares_a_table_of_equal_members),
+		TEST(publish_lets_bases_follow_until_membership_is_quiet),
+		TEST(publish_moves_rows_to_a_joining_backend),
+		TEST(publish_settles_after_the_timeout),
+		TEST(publish_does_not_settle_a_row_with_a_record_of_another),
+		TEST(publish_frees_records_of_a_backend_that_is_gone),
+		TEST(publish_remembers_bases_over_a_restart),
+		TEST(publish_binds_nothing_while_not_active),
+	};
+
+	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);
+}
