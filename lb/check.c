@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * check-config: see check.h. Runs without the daemon, but for --diff, and as any user who can
+ * read the files.
+ */
+#include "lb/check.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+
+#include "common/auth.h"
+#include "common/cli.h"
+#include "lb/config.h"
+#include "lb/configure.h"
+
+/* What to call with the prefix of each address of the interface; true ends the walk. */
+static bool check_same_subnet(const struct ifaddrs *address, const struct addr *target)
+{
+	struct addr_port own, mask;
+
+	if (!address->ifa_addr || !address->ifa_netmask ||
+		addr_from_sockaddr(address->ifa_addr, &own) < 0 ||
+		addr_from_sockaddr(address->ifa_netmask, &mask) < 0 ||
+		own.addr.family != target->family)
+		return false;
+	for (size_t i = 0; i < addr_size_bytes(target); i++)
+		if ((own.addr.bytes[i] ^ target->bytes[i]) & mask.addr.bytes[i])
+			return false;
+	return true;
+}
+
+static bool check_is_on_link(const char *interface, const struct addr *target)
+{
+	struct ifaddrs *addresses = NULL;
+	bool found = false;
+
+	if (getifaddrs(&addresses) < 0)
+		return true; /* cannot tell: no warning */
+	for (const struct ifaddrs *each = addresses; each && !found; each = each->ifa_next)
+		found = streq(each->ifa_name, interface) && check_same_subnet(each, target);
+	freeifaddrs(addresses);
+	return found;
+}
+
+static void check_host(const struct cli *cli, const struct config *config)
+{
+	const char *const names[] = { config->interface, config->backend_interface };
+	bool missing = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (if_nametoindex(names[i]) > 0 || (i == 1 && streq(names[0], names[1])))
+			continue;
+		missing = true;
+		fprintf(stderr,
+			"%s: warning: %s: interface %s is not there; dsr-lb would wait for it\n",
+			cli->config_path, i == 0 ? "interface" : "backend-interface", names[i]);
+	}
+	for (size_t v = 0; !missing && v < config->n_virtual_servers; v++) {
+		const struct config_virtual_server *each = config->virtual_servers[v];
+		const struct config_real_server *servers = each->real_servers.items;
+
+		for (size_t i = 0; i < each->real_servers.len; i++) {
+			char text[ADDR_STRLEN];
+
+			if (check_is_on_link(config->backend_interface, &servers[i].address))
+				continue;
+			fprintf(stderr,
+				"%s: warning: real-server: %s (%s) is on no subnet of %s; `run` would "
+				"refuse it: a MAC rewrite cannot reach it\n",
+				cli->config_path, addr_format(&servers[i].address, text),
+				each->name, config->backend_interface);
+		}
+	}
+}
+
+static bool check_has_line(const json_t *lines, const char *line)
+{
+	size_t idx;
+	json_t *each;
+
+	json_array_foreach(lines, idx, each) if (streq(json_string_value(each), line)) return true;
+	return false;
+}
+
+/* Lines that only the running daemon has, then lines that only the files have. */
+static int check_diff(const struct cli *cli, struct ini_report *report)
+{
+	json_t *running = NULL, *wanted = json_array(), *each;
+	const char *line;
+	size_t idx;
+	int status = cli_call(cli, "configuration", NULL, CONTROL_UNAVAILABLE, &running);
+
+	for (size_t i = 0; (line = ini_report_effective(report, i)); i++)
+		json_array_append_new(wanted, json_string(line));
+	if (status == 0) {
+		json_array_foreach(
+			running, idx, each) if (!check_has_line(wanted, json_string_value(each)))
+			printf("- %s\n", json_string_value(each));
+		json_array_foreach(
+			wanted, idx, each) if (!check_has_line(running, json_string_value(each)))
+			printf("+ %s\n", json_string_value(each));
+	}
+	json_decref(running);
+	json_decref(wanted);
+	return status;
+}
+
+int check_config(const struct cli *cli)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
+	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	char why[AUTH_WHY_BYTES] = "", buffer[CONFIGURE_PATH_BYTES];
+	int r = config_load(cli->config_path, &config, &report);
+
+	for (size_t i = 0; report && i < ini_report_warnings_len(report); i++)
+		fprintf(stderr, "%s\n", ini_report_warning(report, i));
+	for (size_t i = 0; report && i < ini_report_len(report); i++)
+		fprintf(stderr, "%s\n", ini_report_line(report, i));
+	if (r == -ENOMEM)
+		return cli_fail(cli, CONTROL_CONFIG, "out of memory");
+	if (r < 0)
+		return CONTROL_CONFIG;
+	r = auth_init();
+	if (r == 0)
+		r = auth_keyring_load(
+			configure_key_path(config, buffer, sizeof(buffer)), true, &ring, why);
+	if (r < 0) {
+		fprintf(stderr, "%s\n", why);
+		return CONTROL_CONFIG;
+	}
+	check_host(cli, config);
+	return cli->diff ? check_diff(cli, report) : 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The running balancer: every part under one sd-event loop. daemon.c wires and drives them,
+ * udp.c owns the sockets of the control protocol, document.c keeps state over restarts,
+ * status.c and verbs.c answer the control socket. One thread; the engine's workers are the
+ * only others.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "common/control.h"
+#include "lb/announce.h"
+#include "lb/config.h"
+#include "lb/engine.h"
+#include "lb/keep.h"
+#include "lb/neigh.h"
+#include "lb/probe.h"
+#include "lb/publish.h"
+#include "lb/registry.h"
+#include "lb/service.h"
+#include "lb/session.h"
+#include "lb/udp.h"
+
+#define DAEMON_REASON_BYTES 256u
+#define DAEMON_WAITS_MAX    CONTROL_CLIENTS_MAX
+
+/* A client that waits for a backend to be drained. */
+struct daemon_wait {
+	struct control_request *request; /* NULL: free */
+	char backend[REGISTRY_NAME_BYTES];
+	uint64_t deadline_us; /* REGISTRY_NEVER_US: none */
+};
+
+struct daemon {
+	sd_event *event;
+	const char *config_path;
+	const char *runtime_dir;
+	const char *state_dir;
+	uint64_t started_us;
+	uint64_t boot_id;
+	uint64_t config_generation;
+
+	struct config *config;
+	struct ini_report *report; /* of `config`: its effective lines */
+	struct auth_keyring *ring; /* between loading and session_configure() */
+	struct service_ids *service_ids;
+	struct service_list *services;
+	struct keep *keep;
+	struct publish *publish;
+	struct registry *registry;
+	struct sessions *sessions;
+	struct udp *udp;
+	struct neigh *neigh;
+	struct announce *announce;
+	struct probe *probe;
+	struct control *control;
+
+	const struct engine_ops *engine_ops;
+	struct engine *engine; /* NULL while the interface is not there */
+	unsigned int engine_ifindex, engine_out_ifindex;
+	char engine_reason[DAEMON_REASON_BYTES]; /* why there is none, or why this mode */
+	struct engine_totals totals_before;      /* of engines that ended */
+	struct ini_list blackholes;              /* struct addr: routes that stand */
+
+	bool standby;                                  /* by the verb */
+	bool active;                                   /* what was published last */
+	bool guarded;                                  /* inactive because something is wrong */
+	char inactive_reason[DAEMON_REASON_BYTES];     /* "" while active */
+	struct addr_prefix subnets[NEIGH_SUBNETS_MAX]; /* of the backend interface, in force */
+	size_t n_subnets;
+	struct publish_links links;               /* what was published last */
+	uint64_t peer_seen_us[PUBLISH_PEERS_MAX]; /* of links.peers */
+
+	sd_event_source *tick; /* the registry's next deadline */
+	sd_event_source *publisher;
+	sd_event_source *keeper; /* housekeeping, PUBLISH_SETTLE_US */
+	uint64_t tick_due_us;
+	bool save_due;
+	bool publish_due;
+	struct session_log refusals; /* what was logged of refused messages */
+	struct daemon_wait waits[DAEMON_WAITS_MAX];
+};
+
+/* Microseconds of CLOCK_MONOTONIC as the event loop sees them now. */
+uint64_t daemon_now(const struct daemon *daemon);
+
+/* `dsr-lb run`: returns the exit status. */
+struct cli;
+int daemon_run(const struct cli *cli);
+
+/* After anything that may have changed the registry: does what it asks for and sets the timers. */
+void daemon_pump(struct daemon *daemon);
+/* Writes the document now. */
+void daemon_save(struct daemon *daemon);
+/* Answers clients that wait for drains which are over. */
+void daemon_check_waits(struct daemon *daemon);
+
+/* configure.c: configuration and keys into the parts. */
+
+/* Loads the file for the start: 0, or CONTROL_CONFIG with every reason logged. */
+int configure_start(struct daemon *daemon);
+/* Then, when the parts stand: restores what was kept and puts the configuration in force. */
+int configure_apply_start(struct daemon *daemon, const json_t *document);
+/* The backend interface's subnets changed: judges anew who is on the link. */
+void configure_links(struct daemon *daemon);
+/*
+ * Loads the configuration anew and applies it whole, or changes nothing: 0, or CONTROL_CONFIG with
+ * every reason, one a line, in `*ret_errors` (to free).
+ */
+int configure_reload(struct daemon *daemon, char **ret_errors);
+
+/* forward.c: links, engine, announcements: everything that makes packets flow. */
+
+/* Follows links, guard and active-when; starts, stops and feeds the engine; publishes if need be. */
+void forward_update(struct daemon *daemon);
+/* Builds and publishes a snapshot, and keeps the document first. */
+void forward_publish(struct daemon *daemon);
+void forward_stop(struct daemon *daemon);
+/* Sums over the engines that ran since the start. */
+void forward_totals(const struct daemon *daemon, struct engine_totals *ret_totals);
+/* Blackhole routes for exactly the VIPs of the services; `services` NULL: none. */
+void forward_blackholes(struct daemon *daemon, const struct service_list *services);
+/* Somebody else announces a VIP. */
+void forward_foreign(const struct addr *vip, const struct mac *mac, void *context);
+
+/* document.c: the kept document. */
+json_t *document_make(const struct daemon *daemon);
+/* 0: the document is of another layout, or none: there is nothing to restore. */
+uint64_t document_boot_id(const json_t *document);
+/* Before the first configuration: ids, backends, sessions, rows. */
+void document_restore(struct daemon *daemon, const json_t *document);
+
+/* status.c */
+json_t *status_make(struct daemon *daemon);
+json_t *status_flows(struct daemon *daemon, const char *virtual_server);
+/* "" or why this balancer cannot serve the virtual server (NULL: any of them). */
+bool status_is_ready(
+	struct daemon *daemon, const char *virtual_server, char *ret_why, size_t size_bytes);
+/* Whether flows of this backend are alive anywhere: records, or what the agent reports. */
+uint64_t status_open_flows(struct daemon *daemon, const struct backend *backend);
+
+/* verbs.c: the control socket's handler; context is the daemon. */
+control_verb_fn verbs_serve;

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kept document: what a restarted balancer needs to go on as if nothing had happened. Backends,
+ * their sessions (the file is readable by us and root alone), service ids and which rows belong to whom.
+ * The document is our own, but a damaged one must do no harm: every entry is checked and a
+ * bad one left out; its agent registers anew.
+ */
+#include <sodium.h>
+
+#include "lb/daemon.h"
+
+#define DOCUMENT_LAYOUT 1
+
+static json_t *document_hex(const void *data, size_t size_bytes)
+{
+	char text[2 * 64 + 1];
+
+	if (size_bytes > sizeof(text) / 2)
+		return NULL;
+	return json_string(sodium_bin2hex(text, sizeof(text), data, size_bytes));
+}
+
+static bool document_get_hex(const json_t *object, const char *name, void *ret, size_t size_bytes)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	size_t got = 0;
+
+	return text && strlen(text) == 2 * size_bytes &&
+		sodium_hex2bin(ret, size_bytes, text, strlen(text), NULL, &got, NULL) == 0 &&
+		got == size_bytes;
+}
+
+static bool document_get_u64(const json_t *object, const char *name, uint64_t max, uint64_t *ret)
+{
+	const json_t *value = json_object_get(object, name);
+
+	/* jansson's integers are signed; ours are kept bit by bit. */
+	if (!json_is_integer(value) || (uint64_t)json_integer_value(value) > max)
+		return false;
+	*ret = (uint64_t)json_integer_value(value);
+	return true;
+}
+
+static bool document_get_addr(const json_t *object, const char *name, struct addr *ret)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text && addr_parse(text, ret) == 0;
+}
+
+/* Backends. */
+
+static json_t *document_vips(const struct backend *backend)
+{
+	json_t *array = json_array();
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < backend->status.n_vips; i++) {
+		const struct proto_vip_status *vip = &backend->status.vips[i];
+
+		json_array_append_new(array,
+			json_pack("{s:s, s:b, s:b, s:I}", "address",
+				addr_format(&backend->vips[i], text), "present", vip->present,
+				"silent", vip->silent, "established",
+				(json_int_t)vip->established));
+	}
+	return array;
+}
+
+static json_t *document_backend(const struct backend *backend)
+{
+	char address[ADDR_STRLEN], mac[MAC_STRLEN];
+
+	return json_pack(
+		"{s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:I, s:i, s:b, s:b, s:I, s:b, s:i, s:s, s:I, "
+		"s:I, s:o}",
+		"id", (int)backend->id, "name", backend->name, "address",
+		addr_format(&backend->address, address), "mac", mac_format(&backend->mac, mac),
+		"source", (int)backend->source, "state", (int)backend->state, "reason",
+		backend->reason, "since_us", (json_int_t)backend->since_us, "admin",
+		(int)backend->admin, "approved", backend->approved, "rejected", backend->rejected,
+		"weight", (json_int_t)backend->weight, "weight_set", backend->weight_set,
+		"agent_state", (int)backend->status.state, "agent_reason", backend->status.reason,
+		"challenge_us", (json_int_t)backend->challenge_us, "session_id",
+		(json_int_t)backend->session_id, "vips", document_vips(backend));
+}
+
+static bool document_read_vips(const json_t *array, struct backend *backend)
+{
+	size_t idx;
+	json_t *item;
+
+	if (!json_is_array(array) || json_array_size(array) > PROTO_VIPS_MAX)
+		return false;
+	json_array_foreach(array, idx, item)
+	{
+		uint64_t established;
+
+		if (!document_get_addr(item, "address", &backend->vips[idx]) ||
+			!document_get_u64(item, "established", UINT32_MAX, &established))
+			return false;
+		backend->status.vips[idx] = (struct proto_vip_status){
+			.present = json_is_true(json_object_get(item, "present")),
+			.silent = json_is_true(json_object_get(item, "silent")),
+			.established = (uint32_t)established,
+		};
+	}
+	backend->status.n_vips = (uint8_t)json_array_size(array);
+	return true;
+}
+
+static bool document_read_numbers(const json_t *item, struct backend *backend)
+{
+	uint64_t id, source, state, admin, weight, agent_state;
+
+	if (!document_get_u64(item, "id", FWD_ID_MAX, &id) || id == 0 ||
+		!document_get_u64(item, "source", BACKEND_SOURCE_N_ - 1, &source) ||
+		!document_get_u64(item, "state", BACKEND_STATE_N_ - 1, &state) ||
+		!document_get_u64(item, "admin", BACKEND_ADMIN_N_ - 1, &admin) ||
+		!document_get_u64(item, "weight", UINT16_MAX, &weight) ||
+		!document_get_u64(item, "agent_state", PROTO_STATE_N_ - 1, &agent_state) ||
+		!document_get_u64(item, "since_us", UINT64_MAX, &backend->since_us) ||
+		!document_get_u64(item, "challenge_us", UINT64_MAX, &backend->challenge_us) ||
+		!document_get_u64(item, "session_id", UINT64_MAX, &backend->session_id))
+		return false;
+	backend->id = (uint16_t)id;
+	backend->source = (enum backend_source)source;
+	backend->state = (enum backend_state)state;
+	backend->admin = (enum backend_admin)admin;
+	backend->weight = (uint32_t)weight;
+	backend->status.weight = (uint16_t)weight;
+	backend->status.state = (enum proto_state)agent_state;
+	return true;
+}
+
+static bool document_read_backend(const json_t *item, struct backend *ret_backend)
+{
+	struct backend backend = { 0 };
+	const char *name, *mac, *reason, *agent_reason;
+
+	if (json_unpack((json_t *)item, "{s:s, s:s, s:s, s:s}", "name", &name, "mac", &mac,
+		    "reason", &reason, "agent_reason", &agent_reason) < 0 ||
+		!document_get_addr(item, "address", &backend.address) ||
+		!document_read_numbers(item, &backend) ||
+		!document_read_vips(json_object_get(item, "vips"), &backend) ||
+		strlen(name) >= sizeof(backend.name))
+		return false;
+	(void)mac_parse(mac, &backend.mac); /* all zero is "unknown", and no MAC to the parser */
+	snprintf(backend.name, sizeof(backend.name), "%s", name);
+	snprintf(backend.reason, sizeof(backend.reason), "%s", reason);
+	snprintf(backend.status.reason, sizeof(backend.status.reason), "%s", agent_reason);
+	backend.approved = json_is_true(json_object_get(item, "approved"));
+	backend.rejected = json_is_true(json_object_get(item, "rejected"));
+	backend.weight_set = json_is_true(json_object_get(item, "weight_set"));
+	*ret_backend = backend;
+	return true;
+}
+
+/* Sessions. */
+
+static json_t *document_session(const struct session_kept *kept)
+{
+	char local[ADDR_STRLEN], remote[ADDR_STRLEN];
+
+	return json_pack("{s:i, s:I, s:s, s:i, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:I, s:I, s:i}",
+		"backend", (int)kept->backend, "session_id", (json_int_t)kept->session_id, "remote",
+		addr_format(&kept->path.remote.addr, remote), "port", (int)kept->path.remote.port,
+		"local", addr_format(&kept->path.local, local), "to_agent",
+		document_hex(kept->keys.to_agent, AUTH_KEY_BYTES), "to_balancer",
+		document_hex(kept->keys.to_balancer, AUTH_KEY_BYTES), "replay_newest",
+		(json_int_t)kept->replay.newest, "replay_seen", (json_int_t)kept->replay.seen,
+		"sequence", (json_int_t)kept->sequence, "key_id", kept->key_id, "key_fingerprint",
+		(json_int_t)kept->key_fingerprint, "weight_max", (json_int_t)kept->weight_max,
+		"n_vips", (int)kept->n_vips);
+}
+
+static bool document_read_session(const json_t *item, struct session_kept *ret_kept)
+{
+	const char *key_id = json_string_value(json_object_get(item, "key_id"));
+	uint64_t backend, port, weight_max, n_vips;
+
+	if (!key_id || strlen(key_id) > PROTO_KEY_ID_MAX ||
+		!document_get_u64(item, "backend", FWD_ID_MAX, &backend) ||
+		!document_get_u64(item, "port", UINT16_MAX, &port) ||
+		!document_get_u64(item, "weight_max", UINT32_MAX, &weight_max) ||
+		!document_get_u64(item, "n_vips", PROTO_VIPS_MAX, &n_vips) ||
+		!document_get_u64(item, "session_id", UINT64_MAX, &ret_kept->session_id) ||
+		!document_get_u64(item, "replay_newest", UINT64_MAX, &ret_kept->replay.newest) ||
+		!document_get_u64(item, "replay_seen", UINT64_MAX, &ret_kept->replay.seen) ||
+		!document_get_u64(item, "sequence", UINT64_MAX, &ret_kept->sequence) ||
+		!document_get_u64(
+			item, "key_fingerprint", UINT64_MAX, &ret_kept->key_fingerprint) ||
+		!document_get_hex(item, "to_agent", ret_kept->keys.to_agent, AUTH_KEY_BYTES) ||
+		!document_get_hex(
+			item, "to_balancer", ret_kept->keys.to_balancer, AUTH_KEY_BYTES) ||
+		!document_get_addr(item, "remote", &ret_kept->path.remote.addr))
+		return false;
+	/* An unspecified local address is written as "" and stays unspecified. */
+	(void)document_get_addr(item, "local", &ret_kept->path.local);
+	ret_kept->backend = (uint16_t)backend;
+	ret_kept->path.remote.port = (uint16_t)port;
+	ret_kept->weight_max = (uint32_t)weight_max;
+	ret_kept->n_vips = (uint8_t)n_vips;
+	snprintf(ret_kept->key_id, sizeof(ret_kept->key_id), "%s", key_id);
+	return true;
+}
+
+json_t *document_make(const struct daemon *daemon)
+{
+	json_t *backends = json_array(), *sessions = json_array();
+
+	for (size_t i = 0; i < registry_len(daemon->registry); i++) {
+		const struct backend *backend = registry_backend_at(daemon->registry, i);
+		struct session_kept kept;
+
+		json_array_append_new(backends, document_backend(backend));
+		if (session_export(daemon->sessions, backend->id, &kept) == 0)
+			json_array_append_new(sessions, document_session(&kept));
+		sodium_memzero(&kept, sizeof(kept));
+	}
+	return json_pack("{s:i, s:s, s:I, s:b, s:o, s:o, s:o, s:o}", "layout", DOCUMENT_LAYOUT,
+		"version", DSR_VERSION, "boot_id", (json_int_t)daemon->boot_id, "standby",
+		daemon->standby, "services", service_ids_export(daemon->service_ids), "tables",
+		publish_export(daemon->publish), "backends", backends, "sessions", sessions);
+}
+
+void document_restore(struct daemon *daemon, const json_t *document)
+{
+	uint64_t now_us = daemon_now(daemon);
+	size_t idx;
+	json_t *item;
+
+	daemon->standby = json_is_true(json_object_get(document, "standby"));
+	service_ids_import(daemon->service_ids, json_object_get(document, "services"));
+	publish_import(daemon->publish, json_object_get(document, "tables"));
+	json_array_foreach(json_object_get(document, "backends"), idx, item)
+	{
+		struct backend backend;
+
+		if (!document_read_backend(item, &backend) ||
+			registry_restore(daemon->registry, &backend, now_us) < 0)
+			log_warning("a kept backend (entry %zu) is damaged; it must register anew",
+				idx);
+	}
+	json_array_foreach(json_object_get(document, "sessions"), idx, item)
+	{
+		struct session_kept kept = { 0 };
+
+		if (!document_read_session(item, &kept) ||
+			session_import(daemon->sessions, &kept) < 0)
+			log_info(
+				"a kept session (entry %zu) is not usable; its agent registers anew",
+				idx);
+		sodium_memzero(&kept, sizeof(kept));
+	}
+}
+
+/* The identity of this balancer's memory: kept as long as the backends are. */
+uint64_t document_boot_id(const json_t *document)
+{
+	uint64_t boot_id = 0;
+
+	if (!document ||
+		json_integer_value(json_object_get(document, "layout")) != DOCUMENT_LAYOUT ||
+		!document_get_u64(document, "boot_id", UINT64_MAX, &boot_id))
+		return 0;
+	return boot_id;
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Makes packets flow: decides whether this balancer is active, keeps an engine on the interfaces
+ * that are there, publishes snapshots to it, and announces the VIPs. Called by the daemon's
+ * loop whenever a link, an address, the configuration or the registry changed.
+ */
+#include "lb/daemon.h"
+
+/* Three refreshes at the default of announce-refresh. */
+#define FORWARD_PEER_US (180 * US_PER_S)
+
+/* The engine. */
+
+static void forward_add_totals(struct engine_totals *sum, const struct engine_totals *part)
+{
+	sum->received_pkts += part->received_pkts;
+	for (size_t i = 0; i < FWD_VERDICT_N_; i++)
+		sum->verdict_pkts[i] += part->verdict_pkts[i];
+	for (size_t i = 0; i < FWD_REASON_N_; i++)
+		sum->reason_pkts[i] += part->reason_pkts[i];
+	sum->evictions += part->evictions;
+	sum->unrecorded += part->unrecorded;
+}
+
+void forward_totals(const struct daemon *daemon, struct engine_totals *ret_totals)
+{
+	struct engine_totals now = { 0 };
+
+	*ret_totals = daemon->totals_before;
+	if (!daemon->engine)
+		return;
+	daemon->engine_ops->totals(daemon->engine, &now);
+	forward_add_totals(ret_totals, &now);
+}
+
+static void forward_engine_stop(struct daemon *daemon)
+{
+	if (!daemon->engine)
+		return;
+	forward_totals(daemon, &daemon->totals_before);
+	daemon->engine_ops->stop(daemon->engine);
+	daemon->engine = NULL;
+	daemon->engine_ifindex = daemon->engine_out_ifindex = 0;
+}
+
+static unsigned int forward_workers(const struct daemon *daemon)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (daemon->config->workers > 0)
+		return daemon->config->workers;
+	return (unsigned int)MIN(MAX(cpus, 1L), (long)ENGINE_WORKERS_MAX);
+}
+
+static void forward_engine_start(
+	struct daemon *daemon, const struct neigh_link *clients, const struct neigh_link *backends)
+{
+	struct engine_config config = {
+		.ifindex = clients->ifindex,
+		.out_ifindex = backends->ifindex,
+		.n_workers = forward_workers(daemon),
+	};
+	char why[ENGINE_WHY_BYTES] = "";
+	int r = daemon->engine_ops->start(&config, &daemon->engine, why);
+
+	if (r < 0) {
+		daemon->engine = NULL;
+		snprintf(daemon->engine_reason, sizeof(daemon->engine_reason), "%.180s: %.60s", why,
+			strerror(-r));
+		(void)log_errno(r, "cannot start the packet engine on %s: %s", clients->name, why);
+		return;
+	}
+	daemon->engine_ifindex = clients->ifindex;
+	daemon->engine_out_ifindex = backends->ifindex;
+	snprintf(daemon->engine_reason, sizeof(daemon->engine_reason), "%s",
+		daemon->config->mode == CONFIG_MODE_AUTO
+			? "auto: this version has the packet engine alone"
+			: "as configured");
+	log_info("forwarding on %s by the %s engine, %u workers", clients->name,
+		daemon->engine_ops->name, config.n_workers);
+}
+
+/* Keeps an engine on the interfaces of that name, whatever index they have now. */
+static void forward_engine_update(struct daemon *daemon)
+{
+	const struct neigh_link *clients = neigh_client_link(daemon->neigh);
+	const struct neigh_link *backends = neigh_backend_link(daemon->neigh);
+	int health = daemon->engine ? daemon->engine_ops->health(daemon->engine) : 0;
+
+	/* An interface that is down only pauses the engine. */
+	if (daemon->engine &&
+		((health < 0 && health != -ENETDOWN) ||
+			daemon->engine_ifindex != clients->ifindex ||
+			daemon->engine_out_ifindex != backends->ifindex)) {
+		log_warning("the packet engine on %s ends: %s", daemon->config->interface,
+			health < 0 ? strerror(-health) : "the interface is another one now");
+		forward_engine_stop(daemon);
+	}
+	if (daemon->engine)
+		return;
+	if (clients->ifindex == 0 || backends->ifindex == 0) {
+		snprintf(daemon->engine_reason, sizeof(daemon->engine_reason),
+			"interface %s is not there",
+			clients->ifindex == 0 ? daemon->config->interface : daemon->config->backend_interface);
+		return;
+	}
+	forward_engine_start(daemon, clients, backends);
+}
+
+/* Whether to be active. */
+
+static const struct addr *forward_local_vip(const struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->services->len; i++)
+		if (neigh_has_address(daemon->neigh, &daemon->services->items[i].vip))
+			return &daemon->services->items[i].vip;
+	return NULL;
+}
+
+/* Writes why not into inactive_reason; true when this balancer is to serve. */
+static bool forward_should_be_active(struct daemon *daemon)
+{
+	const struct addr *local = forward_local_vip(daemon);
+	const struct addr *when = &daemon->config->active_when;
+	char *reason = daemon->inactive_reason;
+	size_t size = sizeof(daemon->inactive_reason);
+	char text[ADDR_STRLEN];
+
+	daemon->guarded = false;
+	reason[0] = '\0';
+	if (daemon->standby)
+		snprintf(reason, size, "on standby by an administrator; `dsr-lb active` ends it");
+	else if (when->family != AF_UNSPEC && !neigh_has_address(daemon->neigh, when))
+		snprintf(reason, size, "active-when: %s is not on this host",
+			addr_format(when, text));
+	else if (local) {
+		daemon->guarded = true;
+		snprintf(reason, size,
+			"%s is configured on this host, whose kernel would answer clients with RST; "
+			"remove it: dsr-lb announces VIPs itself",
+			addr_format(local, text));
+	}
+	return reason[0] == '\0';
+}
+
+/* Announcing and blackholes. */
+
+static int forward_vips(
+	const struct service_list *services, struct addr **ret_vips, size_t *ret_len)
+{
+	struct addr *vips = calloc(services->len + 1, sizeof(*vips));
+	size_t len = 0;
+
+	if (!vips)
+		return -ENOMEM;
+	for (size_t i = 0; i < services->len; i++) {
+		size_t same = 0;
+
+		while (same < len && !addr_equal(&vips[same], &services->items[i].vip))
+			same++;
+		if (same == len)
+			vips[len++] = services->items[i].vip;
+	}
+	*ret_vips = vips;
+	*ret_len = len;
+	return 0;
+}
+
+static void forward_announce(struct daemon *daemon)
+{
+	_cleanup_free_ struct addr *vips = NULL;
+	struct announce_config config = {
+		.ifindex = daemon->engine_ifindex,
+		.mac = neigh_client_link(daemon->neigh)->mac,
+		.refresh_us = daemon->config->announce_refresh_us,
+	};
+	int r;
+
+	if (daemon->active && daemon->engine && daemon->config->announce) {
+		r = forward_vips(daemon->services, &vips, &config.n_vips);
+		if (r < 0) {
+			(void)log_errno(r, "cannot announce the VIPs");
+			return;
+		}
+	}
+	config.vips = vips;
+	r = announce_set(daemon->announce, &config);
+	if (r < 0)
+		(void)log_errno(r, "cannot announce the VIPs on %s", daemon->config->interface);
+}
+
+static bool forward_list_has(const struct addr *list, size_t len, const struct addr *addr)
+{
+	for (size_t i = 0; i < len; i++)
+		if (addr_equal(&list[i], addr))
+			return true;
+	return false;
+}
+
+void forward_blackholes(struct daemon *daemon, const struct service_list *services)
+{
+	_cleanup_free_ struct addr *vips = NULL;
+	const struct addr *old = daemon->blackholes.items;
+	char text[ADDR_STRLEN];
+	size_t len = 0;
+	int r;
+
+	if (services && forward_vips(services, &vips, &len) < 0)
+		return;
+	for (size_t i = 0; i < daemon->blackholes.len; i++) {
+		if (forward_list_has(vips, len, &old[i]))
+			continue;
+		r = neigh_blackhole_remove(daemon->neigh, &old[i]);
+		if (r < 0)
+			(void)log_warning_errno(r, "cannot remove the blackhole route for %s",
+				addr_format(&old[i], text));
+	}
+	for (size_t i = 0; i < len; i++) {
+		r = forward_list_has(old, daemon->blackholes.len, &vips[i])
+			? 0
+			: neigh_blackhole_add(daemon->neigh, &vips[i]);
+		if (r < 0)
+			(void)log_warning_errno(r,
+				"cannot add a blackhole route for %s: with IP forwarding on, this "
+				"host's kernel may forward its packets a second time",
+				addr_format(&vips[i], text));
+	}
+	ini_list_clear(&daemon->blackholes);
+	daemon->blackholes = (struct ini_list){ TAKE_PTR(vips), len };
+}
+
+/*
+ * Other balancers are known by what they announce, and forgotten when they stop: a host that was
+ * balancer and router may stay a router, and its frames must not be taken for a loop.
+ */
+static void forward_peer_add(struct daemon *daemon, const struct mac *mac)
+{
+	struct publish_links *links = &daemon->links;
+	size_t idx = 0;
+
+	while (idx < links->n_peers && !mac_equal(&links->peers[idx], mac))
+		idx++;
+	if (idx == PUBLISH_PEERS_MAX)
+		return;
+	daemon->peer_seen_us[idx] = daemon_now(daemon);
+	if (idx < links->n_peers)
+		return;
+	links->peers[links->n_peers++] = *mac;
+	forward_publish(daemon);
+}
+
+static bool forward_peers_expire(struct daemon *daemon, uint64_t older_than_us)
+{
+	struct publish_links *links = &daemon->links;
+	size_t len = 0;
+	bool changed;
+
+	for (size_t i = 0; i < links->n_peers; i++) {
+		if (daemon->peer_seen_us[i] <= older_than_us)
+			continue;
+		daemon->peer_seen_us[len] = daemon->peer_seen_us[i];
+		links->peers[len++] = links->peers[i];
+	}
+	changed = len != links->n_peers;
+	links->n_peers = len;
+	return changed;
+}
+
+void forward_foreign(const struct addr *vip, const struct mac *mac, void *context)
+{
+	struct daemon *daemon = context;
+	const struct backend *owner = NULL;
+	char address[ADDR_STRLEN], text[MAC_STRLEN], field[64];
+
+	for (size_t i = 0; i < registry_len(daemon->registry) && !owner; i++)
+		if (mac_equal(&registry_backend_at(daemon->registry, i)->mac, mac))
+			owner = registry_backend_at(daemon->registry, i);
+	snprintf(field, sizeof(field), "DSR_VIP=%s", addr_format(vip, address));
+	log_fields(LOG_LEVEL_WARNING, ((const char *const[]){ field, NULL }),
+		"%s announces %s, which this balancer serves: %s", mac_format(mac, text), address,
+		owner ? owner->name : "another balancer, or a host that leaks ARP");
+	if (!owner)
+		forward_peer_add(daemon, mac);
+}
+
+/* Publishing. */
+
+void forward_publish(struct daemon *daemon)
+{
+	struct snapshot *snapshot = NULL;
+	int r;
+
+	(void)sd_event_source_set_enabled(daemon->publisher, SD_EVENT_OFF);
+	r = publish_build(daemon->publish, daemon->services, daemon->registry, &daemon->links,
+		daemon_now(daemon), &snapshot);
+	if (r < 0) {
+		(void)log_errno(r, "cannot build the tables; those in force stay");
+		return;
+	}
+	/* First the document, so that rows in force are never unknown to the next start. */
+	daemon_save(daemon);
+	if (!daemon->engine) {
+		snapshot_free(snapshot);
+		return;
+	}
+	r = daemon->engine_ops->publish(daemon->engine, snapshot);
+	if (r < 0)
+		(void)log_errno(r, "cannot publish the tables; those in force stay");
+}
+
+/* Takes over what the links say now; true if a snapshot depends on a difference. */
+static bool forward_links_update(struct daemon *daemon)
+{
+	const struct neigh_link *clients = neigh_client_link(daemon->neigh);
+	const struct neigh_link *backends = neigh_backend_link(daemon->neigh);
+	struct publish_links *links = &daemon->links;
+	bool changed = !mac_equal(&links->own_mac, &clients->mac) ||
+		!mac_equal(&links->out_mac, &backends->mac) ||
+		links->mtu_bytes != backends->mtu_bytes || links->active != daemon->active;
+
+	links->own_mac = clients->mac;
+	links->out_mac = backends->mac;
+	links->mtu_bytes = backends->mtu_bytes;
+	links->active = daemon->active;
+	return changed;
+}
+
+void forward_update(struct daemon *daemon)
+{
+	struct engine *engine_before = daemon->engine;
+	bool active_before = daemon->active;
+	uint64_t now_us = daemon_now(daemon);
+	bool publish;
+
+	forward_engine_update(daemon);
+	daemon->active = forward_should_be_active(daemon);
+	if (daemon->active != active_before)
+		log_info("%s%s",
+			daemon->active ? "active" : "not active: ", daemon->inactive_reason);
+	publish = forward_links_update(daemon);
+	publish |= daemon->engine != engine_before;
+	/* Who takes over forgets who had it. */
+	publish |= forward_peers_expire(daemon,
+		daemon->active && !active_before ? now_us : now_us - MIN(now_us, FORWARD_PEER_US));
+	if (publish)
+		forward_publish(daemon);
+	/* Clients come only when packets flow. */
+	forward_announce(daemon);
+}
+
+void forward_stop(struct daemon *daemon)
+{
+	forward_engine_stop(daemon);
+}

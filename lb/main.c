@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dsr-lb: the balancer's program. Everything is in the verbs.
+ */
+#include "lb/check.h"
+#include "lb/client.h"
+#include "lb/daemon.h"
+
+#include "common/cli.h"
+#include "common/log.h"
+
+static int main_run(const struct cli *cli, void *context)
+{
+	return daemon_run(cli);
+}
+
+static int main_check_config(const struct cli *cli, void *context)
+{
+	return check_config(cli);
+}
+
+int main(int argc, char **argv)
+{
+	log_open("dsr-lb");
+	return client_main(argc, argv, main_run, main_check_config);
+}

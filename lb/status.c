@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the balancer says of itself: the document of `status --json` (schema 1), the flows it
+ * records, and readiness. Called by the control socket's verbs; changes nothing.
+ */
+#include <sodium.h>
+
+#include "lb/daemon.h"
+#include "lb/flows.h"
+#include "lb/table.h"
+
+#define STATUS_SCHEMA    1
+#define STATUS_FLOWS_MAX 1000000u /* listed at most; the rest is counted */
+
+/* Flow records by service and backend: open addressing, grown at half full. */
+struct status_count {
+	uint32_t key; /* service << 16 | backend; 0: free */
+	uint64_t flows;
+};
+
+struct status_counts {
+	struct status_count *items;
+	size_t capacity; /* a power of two */
+	size_t len;
+	uint64_t total;
+	bool failed; /* out of memory: the counts are too low */
+};
+
+static struct status_count *status_count_slot(const struct status_counts *counts, uint32_t key)
+{
+	size_t idx = (key * UINT32_C(2654435761)) & (counts->capacity - 1);
+
+	while (counts->items[idx].key != 0 && counts->items[idx].key != key)
+		idx = (idx + 1) & (counts->capacity - 1);
+	return &counts->items[idx];
+}
+
+static bool status_counts_grow(struct status_counts *counts)
+{
+	struct status_counts bigger = { .capacity = MAX(counts->capacity * 2, (size_t)64) };
+
+	bigger.items = calloc(bigger.capacity, sizeof(*bigger.items));
+	if (!bigger.items)
+		return false;
+	for (size_t i = 0; i < counts->capacity; i++)
+		if (counts->items[i].key != 0)
+			*status_count_slot(&bigger, counts->items[i].key) = counts->items[i];
+	free(counts->items);
+	counts->items = bigger.items;
+	counts->capacity = bigger.capacity;
+	return true;
+}
+
+static bool status_count_entry(const struct flows_entry *entry, void *context)
+{
+	struct status_counts *counts = context;
+	uint32_t key = (uint32_t)entry->service << 16 | entry->backend;
+	struct status_count *count;
+
+	counts->total++;
+	if (counts->len * 2 >= counts->capacity && !status_counts_grow(counts)) {
+		counts->failed = true;
+		return true;
+	}
+	count = status_count_slot(counts, key);
+	if (count->key == 0) {
+		count->key = key;
+		counts->len++;
+	}
+	count->flows++;
+	return true;
+}
+
+static uint64_t status_count_of(
+	const struct status_counts *counts, uint16_t service, uint16_t backend)
+{
+	uint32_t key = (uint32_t)service << 16 | backend;
+
+	if (counts->capacity == 0)
+		return 0;
+	return status_count_slot(counts, key)->flows;
+}
+
+static const struct fwd_service *status_service(uint16_t service, void *context)
+{
+	const struct daemon *daemon = context;
+
+	return daemon->engine
+		? snapshot_service(daemon->engine_ops->current(daemon->engine), service)
+		: NULL;
+}
+
+static uint32_t status_now_s(const struct daemon *daemon)
+{
+	return (uint32_t)(daemon_now(daemon) / US_PER_S);
+}
+
+static void status_counts_make(struct daemon *daemon, struct status_counts *ret_counts)
+{
+	flows_each(keep_flows(daemon->keep), status_service, daemon, status_now_s(daemon),
+		status_count_entry, ret_counts);
+}
+
+/* One backend in one virtual server, summed over its VIPs. */
+struct status_sum {
+	uint64_t packets, bytes, flows, established;
+	size_t owned; /* rows, over all VIPs */
+	bool serves;
+};
+
+static uint64_t status_established(const struct backend *backend, const struct addr *vip)
+{
+	for (size_t i = 0; i < backend->status.n_vips; i++)
+		if (backend->source == BACKEND_AGENT && addr_equal(&backend->vips[i], vip))
+			return backend->status.vips[i].established;
+	return 0;
+}
+
+static void status_sum_backend(struct daemon *daemon, const struct status_counts *counts,
+	const struct config_virtual_server *virtual_server, const struct backend *backend,
+	struct status_sum *ret_sum)
+{
+	struct status_sum sum = { 0 };
+
+	for (size_t i = 0; i < daemon->services->len; i++) {
+		const struct service *service = &daemon->services->items[i];
+		struct engine_pair_counters pair = { 0 };
+
+		if (service->virtual_server != virtual_server ||
+			!registry_serves(daemon->registry, backend, &daemon->services->registry[i]))
+			continue;
+		sum.serves = true;
+		sum.owned += publish_owned(daemon->publish, service->id, backend->id);
+		sum.flows += status_count_of(counts, service->id, backend->id);
+		sum.established += status_established(backend, &service->vip);
+		if (daemon->engine)
+			daemon->engine_ops->pair_counters(
+				daemon->engine, service->id, backend->id, &pair);
+		sum.packets += pair.packets;
+		sum.bytes += pair.bytes;
+	}
+	*ret_sum = sum;
+}
+
+static json_t *status_backend(struct daemon *daemon, const struct backend *backend,
+	const struct status_sum *sum, size_t n_vips)
+{
+	char address[ADDR_STRLEN], mac[MAC_STRLEN];
+	uint64_t since_us = daemon_now(daemon) - MIN(backend->since_us, daemon_now(daemon));
+
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, "
+		"s:I}",
+		"name", backend->name, "address", addr_format(&backend->address, address), "mac",
+		mac_is_zero(&backend->mac) ? "" : mac_format(&backend->mac, mac), "state",
+		backend_state_name(backend->state), "reason", backend->reason, "since_s",
+		(double)since_us / (double)US_PER_S, "source", backend_source_name(backend->source),
+		"weight", (json_int_t)backend->weight, "effective_weight",
+		(json_int_t)backend->effective_weight, "share",
+		(double)sum->owned / (double)FWD_ROWS / (double)n_vips, "packets",
+		(json_int_t)sum->packets, "bytes", (json_int_t)sum->bytes, "flows",
+		(json_int_t)sum->flows, "established", (json_int_t)sum->established,
+		"heartbeat_rtt_us", (json_int_t)backend->rtt_us, "heartbeats_missed",
+		(json_int_t)backend->heartbeats_missed);
+}
+
+static json_t *status_vips(const struct config_virtual_server *virtual_server)
+{
+	const struct addr *vips = virtual_server->vips.items;
+	json_t *array = json_array();
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < virtual_server->vips.len; i++)
+		json_array_append_new(array, json_string(addr_format(&vips[i], text)));
+	return array;
+}
+
+/*
+ * One digest for a virtual server: that of its table where all its VIPs share one, else a hash over
+ * those of its VIPs in their order.
+ */
+static void status_digest(const struct daemon *daemon,
+	const struct config_virtual_server *virtual_server, char ret_digest[TABLE_DIGEST_LEN])
+{
+	unsigned char hash[8];
+	crypto_generichash_state state;
+	const char *first = NULL;
+	bool same = true;
+
+	crypto_generichash_init(&state, NULL, 0, crypto_generichash_BYTES_MIN);
+	for (size_t i = 0; i < daemon->services->len; i++) {
+		const char *digest;
+
+		if (daemon->services->items[i].virtual_server != virtual_server)
+			continue;
+		digest = publish_digest(daemon->publish, daemon->services->items[i].id);
+		first = first ? first : digest;
+		same = same && streq(first, digest);
+		crypto_generichash_update(&state, (const unsigned char *)digest, strlen(digest));
+	}
+	if (first && same) {
+		snprintf(ret_digest, TABLE_DIGEST_LEN, "%s", first);
+		return;
+	}
+	unsigned char whole[crypto_generichash_BYTES_MIN];
+
+	crypto_generichash_final(&state, whole, sizeof(whole));
+	memcpy(hash, whole, sizeof(hash));
+	sodium_bin2hex(ret_digest, TABLE_DIGEST_LEN, hash, sizeof(hash));
+}
+
+/* Backends that take new flows now: of all VIPs the fewest, so that "ready" means every VIP. */
+static size_t status_usable(
+	const struct daemon *daemon, const struct config_virtual_server *virtual_server)
+{
+	size_t fewest = SIZE_MAX;
+
+	for (size_t s = 0; s < daemon->services->len; s++) {
+		size_t usable = 0;
+
+		if (daemon->services->items[s].virtual_server != virtual_server)
+			continue;
+		for (size_t i = 0; i < registry_len(daemon->registry); i++) {
+			const struct backend *backend = registry_backend_at(daemon->registry, i);
+
+			if (backend->effective_weight > 0 &&
+				registry_serves(
+					daemon->registry, backend, &daemon->services->registry[s]))
+				usable++;
+		}
+		fewest = MIN(fewest, usable);
+	}
+	return fewest == SIZE_MAX ? 0 : fewest;
+}
+
+static bool status_virtual_server_is_ready(const struct daemon *daemon,
+	const struct config_virtual_server *virtual_server, char *ret_why, size_t size_bytes)
+{
+	if (!daemon->engine) {
+		snprintf(ret_why, size_bytes, "no packet engine: %s", daemon->engine_reason);
+		return false;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		const struct neigh_link *link =
+			i ? neigh_backend_link(daemon->neigh) : neigh_client_link(daemon->neigh);
+
+		if (link->running)
+			continue;
+		snprintf(ret_why, size_bytes, "interface %s is down", link->name);
+		return false;
+	}
+	if (!daemon->active) {
+		snprintf(ret_why, size_bytes, "not active: %s", daemon->inactive_reason);
+		return false;
+	}
+	if (status_usable(daemon, virtual_server) == 0) {
+		snprintf(ret_why, size_bytes, "virtual server %s has no usable backend",
+			virtual_server->name);
+		return false;
+	}
+	return true;
+}
+
+bool status_is_ready(
+	struct daemon *daemon, const char *virtual_server, char *ret_why, size_t size_bytes)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++) {
+		const struct config_virtual_server *each = daemon->config->virtual_servers[i];
+
+		if (virtual_server && !streq(virtual_server, each->name))
+			continue;
+		found = true;
+		if (!status_virtual_server_is_ready(daemon, each, ret_why, size_bytes))
+			return false;
+	}
+	if (!found)
+		snprintf(ret_why, size_bytes, "no virtual server %s",
+			virtual_server ? virtual_server : "is configured");
+	return found;
+}
+
+static json_t *status_virtual_server(struct daemon *daemon, const struct status_counts *counts,
+	const struct config_virtual_server *virtual_server)
+{
+	struct engine_service_counters total = { 0 };
+	json_t *backends = json_array();
+	char digest[TABLE_DIGEST_LEN];
+	char why[DAEMON_REASON_BYTES] = "";
+	_cleanup_free_ char *ports = config_ports_format(virtual_server);
+	uint64_t flows = 0;
+	size_t moving = 0;
+	bool ready;
+
+	for (size_t i = 0; i < daemon->services->len; i++) {
+		struct engine_service_counters counters = { 0 };
+
+		if (daemon->services->items[i].virtual_server != virtual_server)
+			continue;
+		moving += publish_moving(daemon->publish, daemon->services->items[i].id);
+		if (!daemon->engine)
+			continue;
+		daemon->engine_ops->service_counters(
+			daemon->engine, daemon->services->items[i].id, &counters);
+		total.packets += counters.packets;
+		total.bytes += counters.bytes;
+		total.syns += counters.syns;
+	}
+	for (size_t i = 0; i < registry_len(daemon->registry); i++) {
+		const struct backend *backend = registry_backend_at(daemon->registry, i);
+		struct status_sum sum;
+
+		status_sum_backend(daemon, counts, virtual_server, backend, &sum);
+		if (!sum.serves)
+			continue;
+		flows += sum.flows;
+		json_array_append_new(
+			backends, status_backend(daemon, backend, &sum, virtual_server->vips.len));
+	}
+	status_digest(daemon, virtual_server, digest);
+	ready = status_virtual_server_is_ready(daemon, virtual_server, why, sizeof(why));
+	return json_pack(
+		"{s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"name", virtual_server->name, "vip", status_vips(virtual_server), "ports",
+		ports ? ports : "", "protocol", config_protocol_name(virtual_server->protocol),
+		"scheduler", config_scheduler_name(virtual_server->scheduler), "sessionless",
+		virtual_server->sessionless, "ready", ready, "ready_reason", why, "table_digest",
+		digest, "packets", (json_int_t)total.packets, "bytes", (json_int_t)total.bytes,
+		"flows", (json_int_t)flows, "syns", (json_int_t)total.syns, "moving_slots",
+		(json_int_t)moving, "backends", backends);
+}
+
+static json_t *status_drops(const struct engine_totals *totals)
+{
+	static const struct {
+		const char *name;
+		enum fwd_verdict verdict;
+	} reasons[] = {
+#define STATUS_REASON(id, name, verdict, text) { name, verdict },
+		FWD_REASONS(STATUS_REASON)
+#undef STATUS_REASON
+	};
+	json_t *drops = json_object();
+
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+		if (reasons[i].verdict == FWD_DROP || reasons[i].verdict == FWD_EXCEPTION)
+			json_object_set_new(drops, reasons[i].name,
+				json_integer((json_int_t)totals->reason_pkts[i]));
+	return drops;
+}
+
+static json_t *status_control(const struct daemon *daemon)
+{
+	const struct session_counters *counters = session_counters(daemon->sessions);
+	json_t *rejected = json_object();
+
+	for (int i = SESSION_ACCEPTED + 1; i < SESSION_REFUSAL_N_; i++)
+		json_object_set_new(rejected, session_refusal_name((enum session_refusal)i),
+			json_integer((json_int_t)counters->rejected[i]));
+	return json_pack("{s:I, s:I, s:o}", "received", (json_int_t)counters->received, "accepted",
+		(json_int_t)counters->accepted, "rejected", rejected);
+}
+
+/* What `status` exits with: 0 all well, 1 degraded, 2 no service. */
+static int status_health(struct daemon *daemon)
+{
+	bool degraded = false;
+
+	if (!daemon->engine || !neigh_client_link(daemon->neigh)->running ||
+		!neigh_backend_link(daemon->neigh)->running)
+		return 2;
+	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++)
+		if (status_usable(daemon, daemon->config->virtual_servers[i]) == 0)
+			return 2;
+	for (size_t i = 0; i < registry_len(daemon->registry); i++)
+		degraded |= registry_backend_at(daemon->registry, i)->state != BACKEND_UP;
+	/* On standby by design is well; kept from being active by something wrong is not. */
+	degraded |= !daemon->active && daemon->guarded;
+	degraded |= daemon->links.n_peers > 0 && daemon->config->announce && daemon->active;
+	return degraded ? 1 : 0;
+}
+
+static json_t *status_packets(const struct engine_totals *totals)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "received", (json_int_t)totals->received_pkts,
+		"forwarded", (json_int_t)totals->verdict_pkts[FWD_FORWARD], "passed",
+		(json_int_t)totals->verdict_pkts[FWD_PASS], "dropped",
+		(json_int_t)totals->verdict_pkts[FWD_DROP]);
+}
+
+static json_t *status_flow_table(const struct daemon *daemon, const struct status_counts *counts,
+	const struct engine_totals *totals)
+{
+	const struct flows_table *flows = keep_flows(daemon->keep);
+	uint64_t capacity = (uint64_t)flows->n_flow4 * FLOW4_PER_BUCKET +
+		(uint64_t)flows->n_flow6 * FLOW6_PER_BUCKET;
+
+	return json_pack("{s:I, s:I, s:I, s:I}", "entries", (json_int_t)counts->total, "capacity",
+		(json_int_t)capacity, "evictions", (json_int_t)totals->evictions, "unrecorded",
+		(json_int_t)totals->unrecorded);
+}
+
+json_t *status_make(struct daemon *daemon)
+{
+	struct status_counts counts = { 0 };
+	struct engine_totals totals;
+	json_t *servers = json_array();
+	json_t *document;
+
+	forward_totals(daemon, &totals);
+	status_counts_make(daemon, &counts);
+	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++)
+		json_array_append_new(servers,
+			status_virtual_server(daemon, &counts, daemon->config->virtual_servers[i]));
+	document = json_pack(
+		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o}",
+		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
+		(double)(daemon_now(daemon) - daemon->started_us) / (double)US_PER_S, "interface",
+		daemon->config->interface, "backend_interface", daemon->config->backend_interface,
+		"mode", daemon->engine_ops->name, "mode_reason", daemon->engine_reason, "active",
+		daemon->active && daemon->engine, "inactive_reason", daemon->inactive_reason,
+		"config_generation", (json_int_t)daemon->config_generation, "health",
+		status_health(daemon), "packets", status_packets(&totals), "drops",
+		status_drops(&totals), "flow_table", status_flow_table(daemon, &counts, &totals),
+		"control", status_control(daemon), "virtual_servers", servers);
+	free(counts.items);
+	return document;
+}
+
+/* Flows. */
+
+struct status_flow_list {
+	struct daemon *daemon;
+	const char *virtual_server; /* NULL: all */
+	json_t *array;
+};
+
+static bool status_list_flow(const struct flows_entry *entry, void *context)
+{
+	struct status_flow_list *list = context;
+	const struct service *service = service_list_find(list->daemon->services, entry->service);
+	const struct backend *backend = registry_backend(list->daemon->registry, entry->backend);
+	char client[ADDR_STRLEN], vip[ADDR_STRLEN];
+
+	if (!service ||
+		(list->virtual_server &&
+			!streq(service->virtual_server->name, list->virtual_server)))
+		return true;
+	json_array_append_new(list->array,
+		json_pack("{s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:I}", "client",
+			addr_format(&entry->client, client), "client_port", (int)entry->client_port,
+			"vip", addr_format(&service->vip, vip), "vip_port", (int)entry->vip_port,
+			"protocol", flows_is_tcp(entry->state) ? "tcp" : "udp", "virtual_server",
+			service->virtual_server->name, "backend", backend ? backend->name : "",
+			"state", flows_state_name(entry->state), "idle_s",
+			(json_int_t)entry->idle_s));
+	return json_array_size(list->array) < STATUS_FLOWS_MAX;
+}
+
+json_t *status_flows(struct daemon *daemon, const char *virtual_server)
+{
+	struct status_flow_list list = { daemon, virtual_server, json_array() };
+
+	flows_each(keep_flows(daemon->keep), status_service, daemon, status_now_s(daemon),
+		status_list_flow, &list);
+	return list.array;
+}
+
+struct status_open {
+	uint16_t backend;
+	uint64_t flows;
+};
+
+static bool status_count_open(const struct flows_entry *entry, void *context)
+{
+	struct status_open *open = context;
+
+	if (entry->backend == open->backend)
+		open->flows++;
+	return true;
+}
+
+uint64_t status_open_flows(struct daemon *daemon, const struct backend *backend)
+{
+	struct status_open open = { .backend = backend->id };
+
+	if (backend->source == BACKEND_AGENT) {
+		for (size_t i = 0; i < backend->status.n_vips; i++)
+			open.flows += backend->status.vips[i].established;
+		return open.flows;
+	}
+	flows_each(keep_flows(daemon->keep), status_service, daemon, status_now_s(daemon),
+		status_count_open, &open);
+	return open.flows;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The balancer's side of the verbs: JSON requests from the control socket to the parts of the
+ * daemon. Every verb that changes something asks for permission first, and is logged.
+ */
+#include "lb/daemon.h"
+
+struct verbs_call {
+	struct daemon *daemon;
+	struct control_request *request;
+	const char *verb;
+	json_t *args;
+};
+
+static const char *verbs_string(const struct verbs_call *call, const char *name)
+{
+	return json_string_value(json_object_get(call->args, name));
+}
+
+/* Looking. */
+
+static void verbs_status(const struct verbs_call *call)
+{
+	control_reply(call->request, CONTROL_OK, status_make(call->daemon));
+}
+
+static bool verbs_virtual_server_exists(const struct verbs_call *call, const char *name)
+{
+	const struct config *config = call->daemon->config;
+
+	for (size_t i = 0; i < config->n_virtual_servers; i++)
+		if (streq(config->virtual_servers[i]->name, name))
+			return true;
+	control_fail(call->request, CONTROL_USAGE, "no virtual server is named %s", name);
+	return false;
+}
+
+static void verbs_flows(const struct verbs_call *call)
+{
+	const char *virtual_server = verbs_string(call, "virtual_server");
+
+	if (virtual_server && !verbs_virtual_server_exists(call, virtual_server))
+		return;
+	control_reply(call->request, CONTROL_OK, status_flows(call->daemon, virtual_server));
+}
+
+static void verbs_ready(const struct verbs_call *call)
+{
+	const char *virtual_server = verbs_string(call, "virtual_server");
+	char why[DAEMON_REASON_BYTES] = "";
+	bool ready;
+
+	if (virtual_server && !verbs_virtual_server_exists(call, virtual_server))
+		return;
+	ready = status_is_ready(call->daemon, virtual_server, why, sizeof(why));
+	control_reply(
+		call->request, CONTROL_OK, json_pack("{s:b, s:s}", "ready", ready, "reason", why));
+}
+
+/* The running configuration, line by line, for `check-config --diff`. */
+static void verbs_configuration(const struct verbs_call *call)
+{
+	json_t *lines = json_array();
+	const char *line;
+
+	for (size_t i = 0; (line = ini_report_effective(call->daemon->report, i)); i++)
+		json_array_append_new(lines, json_string(line));
+	control_reply(call->request, CONTROL_OK, lines);
+}
+
+/* Changing. */
+
+/* Answers for a registry call by its errno; true if it did something. */
+static bool verbs_answer_registry(const struct verbs_call *call, const char *backend, int error)
+{
+	if (error == -ENOENT)
+		control_fail(call->request, CONTROL_USAGE,
+			"%s: no backend is named %s and none has that address; `dsr-lb backends` "
+			"lists them",
+			call->verb, backend);
+	else if (error < 0)
+		control_fail(call->request, CONTROL_USAGE, "%s %s: %s", call->verb, backend,
+			strerror(-error));
+	else
+		return true;
+	return false;
+}
+
+static bool verbs_get_backend(const struct verbs_call *call, const char **ret_backend)
+{
+	*ret_backend = verbs_string(call, "backend");
+	if (!*ret_backend)
+		control_fail(call->request, CONTROL_USAGE, "%s: which backend?", call->verb);
+	return *ret_backend != NULL;
+}
+
+static void verbs_changed(const struct verbs_call *call, const char *backend)
+{
+	log_info("%s %s by an administrator", call->verb, backend);
+	call->daemon->save_due = true;
+	daemon_pump(call->daemon);
+}
+
+static void verbs_wait_gone(struct control_request *request, void *context)
+{
+	struct daemon *daemon = context;
+
+	ARRAY_FOREACH (wait, daemon->waits, DAEMON_WAITS_MAX)
+		if (wait->request == request)
+			wait->request = NULL;
+}
+
+static void verbs_wait(const struct verbs_call *call, const char *backend)
+{
+	json_int_t wait_us = json_integer_value(json_object_get(call->args, "wait_us"));
+	const struct backend *found = registry_find(call->daemon->registry, backend);
+
+	ARRAY_FOREACH (wait, call->daemon->waits, DAEMON_WAITS_MAX) {
+		if (wait->request)
+			continue;
+		wait->request = call->request;
+		snprintf(wait->backend, sizeof(wait->backend), "%s", found ? found->name : backend);
+		wait->deadline_us = wait_us > 0 ? daemon_now(call->daemon) + (uint64_t)wait_us
+						: REGISTRY_NEVER_US;
+		control_request_keep(call->request, verbs_wait_gone, call->daemon);
+		return;
+	}
+	control_fail(call->request, CONTROL_TIMEOUT, "too many clients wait already");
+}
+
+static void verbs_admin(const struct verbs_call *call, enum backend_admin admin)
+{
+	const char *backend;
+	int r;
+
+	if (!verbs_get_backend(call, &backend))
+		return;
+	r = registry_admin(call->daemon->registry, backend, admin, daemon_now(call->daemon));
+	if (!verbs_answer_registry(call, backend, r))
+		return;
+	verbs_changed(call, backend);
+	if (admin == BACKEND_ADMIN_DRAIN && json_is_true(json_object_get(call->args, "wait")))
+		verbs_wait(call, backend);
+	else
+		control_reply(call->request, CONTROL_OK, NULL);
+}
+
+static void verbs_drain(const struct verbs_call *call)
+{
+	verbs_admin(call, BACKEND_ADMIN_DRAIN);
+}
+
+static void verbs_disable(const struct verbs_call *call)
+{
+	verbs_admin(call, BACKEND_ADMIN_MAINT);
+}
+
+static void verbs_enable(const struct verbs_call *call)
+{
+	verbs_admin(call, BACKEND_ADMIN_NONE);
+}
+
+static void verbs_weight(const struct verbs_call *call)
+{
+	const json_t *weight = json_object_get(call->args, "weight");
+	const char *backend;
+	int r;
+
+	if (!verbs_get_backend(call, &backend))
+		return;
+	if (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
+		json_integer_value(weight) > UINT16_MAX) {
+		control_fail(call->request, CONTROL_USAGE, "weight: a number from 0 to 65535");
+		return;
+	}
+	r = registry_weight(call->daemon->registry, backend, (uint32_t)json_integer_value(weight),
+		daemon_now(call->daemon));
+	if (!verbs_answer_registry(call, backend, r))
+		return;
+	verbs_changed(call, backend);
+	control_reply(call->request, CONTROL_OK, NULL);
+}
+
+static void verbs_approve(const struct verbs_call *call, bool approve)
+{
+	const char *backend;
+	int r;
+
+	if (!verbs_get_backend(call, &backend))
+		return;
+	r = registry_approve(call->daemon->registry, backend, approve, daemon_now(call->daemon));
+	if (!verbs_answer_registry(call, backend, r))
+		return;
+	verbs_changed(call, backend);
+	control_reply(call->request, CONTROL_OK, NULL);
+}
+
+static void verbs_adopt(const struct verbs_call *call)
+{
+	verbs_approve(call, true);
+}
+
+static void verbs_reject(const struct verbs_call *call)
+{
+	verbs_approve(call, false);
+}
+
+static void verbs_set_standby(const struct verbs_call *call, bool standby)
+{
+	call->daemon->standby = standby;
+	log_info("%s by an administrator", call->verb);
+	forward_update(call->daemon);
+	daemon_save(call->daemon);
+	control_reply(call->request, CONTROL_OK, NULL);
+}
+
+static void verbs_active(const struct verbs_call *call)
+{
+	verbs_set_standby(call, false);
+}
+
+static void verbs_standby(const struct verbs_call *call)
+{
+	verbs_set_standby(call, true);
+}
+
+static void verbs_reload(const struct verbs_call *call)
+{
+	_cleanup_free_ char *errors = NULL;
+
+	if (configure_reload(call->daemon, &errors) != 0) {
+		log_warning("reload refused, nothing has changed: %s", errors ? errors : "");
+		control_fail(call->request, CONTROL_CONFIG, "%s",
+			errors ? errors : "the configuration is refused");
+		return;
+	}
+	control_reply(call->request, CONTROL_OK, NULL);
+}
+
+static const struct {
+	const char *name;
+	void (*serve)(const struct verbs_call *call);
+	bool changes;
+} verbs[] = {
+	{ "status", verbs_status, false },
+	{ "flows", verbs_flows, false },
+	{ "ready", verbs_ready, false },
+	{ "configuration", verbs_configuration, false },
+	{ "drain", verbs_drain, true },
+	{ "disable", verbs_disable, true },
+	{ "enable", verbs_enable, true },
+	{ "weight", verbs_weight, true },
+	{ "adopt", verbs_adopt, true },
+	{ "reject", verbs_reject, true },
+	{ "active", verbs_active, true },
+	{ "standby", verbs_standby, true },
+	{ "reload", verbs_reload, true },
+};
+
+void verbs_serve(struct control_request *request, const char *verb, json_t *args, bool may_change,
+	void *context)
+{
+	const struct verbs_call call = { context, request, verb, args };
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		if (!streq(verbs[i].name, verb))
+			continue;
+		if (verbs[i].changes && !may_change)
+			control_fail(request, CONTROL_PERMISSION,
+				"%s: changing needs root or the service's own user", verb);
+		else
+			verbs[i].serve(&call);
+		return;
+	}
+	control_fail(request, CONTROL_UNAVAILABLE, "%s: not available", verb);
+}
