@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Explain says what the core would do, and does nothing. */
+#include "lb/explain.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct fwd_slot rows[FWD_ROWS];
+static struct flow4_bucket flow4[16];
+static struct flow6_bucket flow6[16];
+
+static struct snapshot *make(struct fwd_slot row)
+{
+	const struct flows_table flows = { flow4, flow6, 16, 16 };
+	struct fwd_settings settings = { .mtu_bytes = 1500, .own_mac = { 2, 0, 0, 0, 0, 1 } };
+	struct fwd_service service = { .id = 3, .tcp_timeout_s = 900, .udp_timeout_s = 60 };
+	struct addr vip = { .family = AF_INET }, vip6 = { .family = AF_INET6 };
+	struct snapshot *snapshot = NULL;
+
+	for (size_t i = 0; i < FWD_ROWS; i++)
+		rows[i] = row;
+	assert_int_equal(snapshot_new(&settings, &flows, 1, &snapshot), 0);
+	assert_int_equal(snapshot_add_table(snapshot, rows, NULL, NULL, &service.table), 0);
+	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
+	for (uint8_t id = 1; id <= 2; id++) {
+		struct fwd_backend backend = { { 2, 0, 0, 0, 1, id }, FWD_BACKEND_FLOWS };
+
+		assert_int_equal(snapshot_add_backend(snapshot, id, &backend), 0);
+	}
+	assert_int_equal(inet_pton(AF_INET, "198.51.100.10", &vip.ip4), 1);
+	assert_int_equal(inet_pton(AF_INET6, "2001:db8::10", &vip6.ip6), 1);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, 3), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip6, FWD_PROTO_UDP, 53, 53, 3), 0);
+	return snapshot;
+}
+
+static struct explain_answer ask(
+	const struct snapshot *snapshot, const char *client, const char *vip, const char *protocol)
+{
+	char why[EXPLAIN_WHY_BYTES] = "";
+	struct explain_question question;
+	struct explain_answer answer;
+
+	assert_int_equal(explain_parse(client, vip, protocol, &question, why), 0);
+	explain_run(snapshot, &question, 1000, &answer);
+	return answer;
+}
+
+static void explain_tells_backend_and_slot(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 1, 1, 0 });
+	struct explain_answer answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.10:80", "tcp");
+
+	assert_string_equal(answer.verdict, "forward");
+	assert_string_equal(answer.reason, "forwarded");
+	assert_string_equal(answer.how, "hash");
+	assert_int_equal(answer.result.service, 3);
+	assert_int_equal(answer.result.backend, 1);
+	assert_int_equal(answer.mac.bytes[5], 1);
+	assert_true(answer.has_slot);
+	assert_false(answer.moving);
+	answer = ask(snapshot, "[2001:db8::7]:1000", "[2001:db8::10]:53", "udp");
+	assert_string_equal(answer.verdict, "forward");
+}
+
+static void explain_says_that_a_row_is_moving(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 2, 1, 999 });
+	struct explain_answer answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.10:80", "tcp");
+
+	assert_int_equal(answer.result.backend, 2);
+	assert_true(answer.moving);
+	assert_int_equal(answer.owner, 2);
+	assert_int_equal(answer.base, 1);
+}
+
+static void explain_leaves_no_trace(void **state)
+{
+	static const struct flow4_bucket nothing4[16];
+	static const struct flow6_bucket nothing6[16];
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 2, 1, 999 });
+
+	ask(snapshot, "192.0.2.7:1000", "198.51.100.10:80", "tcp");
+	ask(snapshot, "[2001:db8::7]:1000", "[2001:db8::10]:53", "udp");
+	assert_memory_equal(flow4, nothing4, sizeof(flow4));
+	assert_memory_equal(flow6, nothing6, sizeof(flow6));
+	for (size_t i = 0; i < FWD_ROWS; i++)
+		assert_int_equal(rows[i].seen_s, 999);
+}
+
+static void explain_knows_what_is_not_forwarded(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 0, 0, 0 });
+	struct explain_answer answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.10:80", "tcp");
+
+	assert_string_equal(answer.verdict, "drop");
+	assert_string_equal(answer.reason, "no-backend");
+	assert_string_equal(answer.how, "none");
+	assert_true(mac_is_zero(&answer.mac));
+	answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.10:81", "tcp");
+	assert_string_equal(answer.verdict, "pass");
+	assert_string_equal(answer.reason, "no-service");
+	assert_false(answer.has_slot);
+	answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.11:80", "tcp");
+	assert_string_equal(answer.reason, "not-vip");
+	answer = ask(snapshot, "198.51.100.10:80", "198.51.100.10:80", "tcp");
+	assert_string_equal(answer.reason, "land");
+}
+
+static void explain_refuses_questions_without_sense(void **state)
+{
+	static const char *const questions[][3] = {
+		{ "192.0.2.7", "198.51.100.10:80", "tcp" },
+		{ "192.0.2.7:1", "web", "tcp" },
+		{ "192.0.2.7:1", "[2001:db8::10]:80", "tcp" },
+		{ "192.0.2.7:1", "198.51.100.10:80", "sctp" },
+		{ "192.0.2.7:0", "198.51.100.10:80", "tcp" },
+	};
+	struct explain_question question;
+
+	ARRAY_FOREACH (words, questions, ARRAY_LEN(questions)) {
+		char why[EXPLAIN_WHY_BYTES] = "";
+
+		assert_int_equal(
+			explain_parse((*words)[0], (*words)[1], (*words)[2], &question, why),
+			-EINVAL);
+		assert_int_not_equal(why[0], '\0');
+	}
+}
+
+static void explain_names_every_reason(void **state)
+{
+	for (int i = 0; i < FWD_REASON_N_; i++) {
+		assert_true(strlen(explain_reason_name(i)) > 0);
+		assert_true(strlen(explain_reason_text(i)) > 0);
+	}
+	assert_string_equal(explain_reason_name(FWD_REASON_TOO_BIG), "too-big");
+	assert_string_equal(explain_verdict_name(FWD_DROP), "drop");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(explain_tells_backend_and_slot),
+		cmocka_unit_test(explain_says_that_a_row_is_moving),
+		cmocka_unit_test(explain_leaves_no_trace),
+		cmocka_unit_test(explain_knows_what_is_not_forwarded),
+		cmocka_unit_test(explain_refuses_questions_without_sense),
+		cmocka_unit_test(explain_names_every_reason),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
