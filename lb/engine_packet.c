@@ -52,7 +52,6 @@ static void packet_stop(struct engine *engine)
 	util_close(engine->stop_fd);
 	free(engine);
 }
-DEFINE_CLEANUP(struct engine *, packet_stop)
 
 /* No MAC of its own: the core passes every frame as not ours. */
 static int make_empty_snapshot(struct snapshot **ret_snapshot)
@@ -128,7 +127,7 @@ static int prepare(struct engine *engine, const struct engine_config *config, co
 static int packet_start(
 	const struct engine_config *config, struct engine **ret_engine, char *ret_why)
 {
-	_cleanup_(packet_stopp) struct engine *engine = calloc(1, sizeof(*engine));
+	struct engine *engine = calloc(1, sizeof(*engine));
 	const char *step = "memory";
 	int r = -ENOMEM;
 
@@ -141,9 +140,10 @@ static int packet_start(
 		r = start_workers(engine, config, &step);
 	if (r < 0) {
 		snprintf(ret_why, ENGINE_WHY_BYTES, "packet engine: %s: %s", step, strerror(-r));
+		packet_stop(engine);
 		return r;
 	}
-	*ret_engine = TAKE_PTR(engine);
+	*ret_engine = engine;
 	return 0;
 }
 

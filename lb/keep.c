@@ -521,18 +521,21 @@ static int open_lock(struct keep *keep, const char *directory, char *ret_why)
 int keep_open(const char *directory, uint64_t max_flows, struct keep **ret_keep, bool *ret_fresh,
 	char *ret_why)
 {
-	_cleanup_(keep_freep) struct keep *keep = calloc(1, sizeof(*keep));
+	_cleanup_(keep_freep) struct keep *keep = NULL;
+	_cleanup_close_ int fd = -1;
 	bool fresh;
 	int r;
 
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return why(ret_why, util_negative_errno(), "cannot open %s", directory);
+	keep = calloc(1, sizeof(*keep));
 	if (!keep)
 		return why(ret_why, -ENOMEM, "cannot open %s", directory);
+	keep->directory.fd = TAKE_FD(fd);
 	keep->lock_fd = -1;
 	keep->next_rows_id = 1;
 	keep_file_read_boot(keep->directory.boot);
-	keep->directory.fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (keep->directory.fd < 0)
-		return why(ret_why, util_negative_errno(), "cannot open %s", directory);
 	r = open_lock(keep, directory, ret_why);
 	if (r < 0)
 		return r;

@@ -49,10 +49,10 @@ struct ring {
 	uint32_t next;    /* to be looked at */
 	uint32_t n_taken; /* before `next`, not yet released */
 	bool is_losing;
-	int error;                 /* found while receiving, not yet asked for */
-	struct long_buffer *longs; /* RING_LONG_PER_BATCH */
+	int error; /* found while receiving, not yet asked for */
 	struct mmsghdr messages[RING_BATCH];
 	struct iovec vectors[RING_BATCH];
+	struct long_buffer longs[RING_LONG_PER_BATCH]; /* takes no memory before its first use */
 };
 
 /* ---- pure parts ---- */
@@ -227,7 +227,7 @@ static int set_rx_options(struct ring *ring, const char **ret_why)
 static int map_ring(struct ring *ring, unsigned int ifindex, const char **ret_why)
 {
 	struct tpacket_req request = { 0 };
-	uint32_t mtu_bytes;
+	uint32_t mtu_bytes = 0;
 	void *memory;
 	int r;
 
@@ -298,7 +298,7 @@ static int open_rx(struct ring *ring, unsigned int ifindex, const char **ret_why
 int ring_open(unsigned int ifindex, unsigned int out_ifindex, struct ring **ret_ring,
 	const char **ret_why)
 {
-	_cleanup_(ring_freep) struct ring *ring = calloc(1, sizeof(*ring));
+	struct ring *ring = calloc(1, sizeof(*ring));
 	int r;
 
 	*ret_why = "memory";
@@ -307,16 +307,14 @@ int ring_open(unsigned int ifindex, unsigned int out_ifindex, struct ring **ret_
 	ring->rx_fd = ring->tx_fd = -1;
 	ring->ifindex = ifindex;
 	ring->out_ifindex = out_ifindex;
-	ring->longs = calloc(RING_LONG_PER_BATCH, sizeof(*ring->longs));
-	if (!ring->longs)
-		return -ENOMEM;
 	r = open_rx(ring, ifindex, ret_why);
-	if (r < 0)
+	if (r == 0)
+		r = open_tx(ring, out_ifindex, ret_why);
+	if (r < 0) {
+		ring_free(ring);
 		return r;
-	r = open_tx(ring, out_ifindex, ret_why);
-	if (r < 0)
-		return r;
-	*ret_ring = TAKE_PTR(ring);
+	}
+	*ret_ring = ring;
 	return 0;
 }
 
@@ -328,7 +326,6 @@ struct ring *ring_free(struct ring *ring)
 		munmap(ring->memory, RING_BYTES);
 	util_close(ring->rx_fd);
 	util_close(ring->tx_fd);
-	free(ring->longs);
 	free(ring);
 	return NULL;
 }

@@ -24,9 +24,10 @@
 
 struct worker {
 	/* Read by the engine, written here at every batch: on a line of its own. */
-	uint64_t epoch __attribute__((__aligned__(CACHE_LINE_BYTES)));
+	uint64_t epoch;
+	uint8_t rest_of_line[CACHE_LINE_BYTES - sizeof(uint64_t)];
 
-	struct worker_config config __attribute__((__aligned__(CACHE_LINE_BYTES)));
+	struct worker_config config;
 	int health; /* written here, read by the engine */
 	int fanout_id;
 	struct ring *ring;
