@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What outlives the daemon: reopened after a kill, counted, swept, resized. */
+#include "lb/keep.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "lb/fwd/hash.h"
+#include "tests/unit/lb/keep_fixture.h"
+
+/* Runs fn in a process that ends as by kill -9: no cleanup, no exit handler. */
+static void in_killed_process(void (*fn)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fn();
+		raise(SIGKILL);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* The bucket in which the packet path looks for it. */
+static uint32_t bucket_of(const struct keep *keep, const struct fwd_addr *client,
+	__be16 client_port, __be16 vip_port, uint32_t n_buckets)
+{
+	const uint64_t *seed = keep_flow_seed(keep);
+	struct fwd_settings settings = { .flow_seed = { seed[0], seed[1] } };
+
+	return hash_reduce(hash_flow(&settings, client, client_port, vip_port, SERVICE), n_buckets);
+}
+
+static void assert_found4(const struct keep *keep, const struct flow4 *flow)
+{
+	const struct flows_table *table = keep_flows(keep);
+	struct fwd_addr client = { { 0, 0, htobe32(0xffff), flow->client } };
+	uint32_t idx = bucket_of(keep, &client, flow->client_port, flow->vip_port, table->n_flow4);
+	size_t n = 0;
+
+	ARRAY_FOREACH (entry, table->flow4[idx].entries, FLOW4_PER_BUCKET)
+		n += memcmp(entry, flow, sizeof(*flow)) == 0;
+	assert_int_equal(n, 1);
+}
+
+static void assert_found6(const struct keep *keep, const struct flow6 *flow)
+{
+	const struct flows_table *table = keep_flows(keep);
+	struct fwd_addr client;
+	uint32_t idx;
+	size_t n = 0;
+
+	memcpy(client.word, flow->client, sizeof(client.word));
+	idx = bucket_of(keep, &client, flow->client_port, flow->vip_port, table->n_flow6);
+	ARRAY_FOREACH (entry, table->flow6[idx].entries, FLOW6_PER_BUCKET)
+		n += memcmp(entry, flow, sizeof(*flow)) == 0;
+	assert_int_equal(n, 1);
+}
+
+static size_t count_flow4(const struct flows_table *table, const struct flow4 *want)
+{
+	size_t n = 0;
+
+	for (uint32_t idx = 0; idx < table->n_flow4; idx++)
+		ARRAY_FOREACH (flow, table->flow4[idx].entries, FLOW4_PER_BUCKET)
+			n += memcmp(flow, want, sizeof(*want)) == 0;
+	return n;
+}
+
+/* ---- opening ---- */
+
+static void keep_starts_fresh_with_a_seed_of_its_own(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	uint64_t seed[2];
+
+	memcpy(seed, keep_flow_seed(keep), sizeof(seed));
+	assert_true(seed[0] != 0 || seed[1] != 0);
+	assert_int_equal(keep_flows(keep)->n_flow4, flows_buckets4(MAX_FLOWS));
+	assert_int_equal(keep_flows(keep)->n_flow6, flows_buckets6(MAX_FLOWS));
+	keep_free(keep);
+	remove_directory();
+	assert_int_equal(mkdir(directory, 0700), 0);
+	keep = open_keep(MAX_FLOWS, true);
+	assert_memory_not_equal(keep_flow_seed(keep), seed, sizeof(seed));
+	keep_free(keep);
+}
+
+static void keep_refuses_a_second_daemon(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	struct keep *second = NULL;
+	char why[WHY_BYTES] = "";
+	bool fresh;
+
+	assert_int_equal(keep_open(directory, MAX_FLOWS, &second, &fresh, why), -EBUSY);
+	assert_non_null(strstr(why, "another daemon"));
+	assert_null(second);
+	keep_free(keep);
+	keep_free(open_keep(MAX_FLOWS, false));
+}
+
+static void keep_says_what_directory_is_missing(void **state)
+{
+	struct keep *keep = NULL;
+	char why[WHY_BYTES] = "";
+	bool fresh;
+
+	assert_int_equal(keep_open(path("none"), MAX_FLOWS, &keep, &fresh, why), -ENOENT);
+	assert_non_null(strstr(why, path("none")));
+}
+
+/* ---- surviving ---- */
+
+static uint64_t *shared; /* with killed processes */
+
+static void fill_and_die(void)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	json_t *document = json_pack("{s:i}", "answer", 42);
+	struct keep_rows *rows;
+
+	keep_flows(keep)->flow4[3].entries[1] = flow4_make(1);
+	keep_flows(keep)->flow6[2].entries[0] = flow6_make(2);
+	assert_int_equal(keep_rows_new(keep, &rows), 0);
+	keep_rows_memory(rows)[FWD_ROWS - 1] = (struct fwd_slot){ 5, 6, 7 };
+	assert_int_equal(keep_save_document(keep, document), 0);
+	shared[0] = keep_rows_id(rows);
+	memcpy(&shared[1], keep_flow_seed(keep), 2 * sizeof(uint64_t));
+}
+
+static void keep_loses_nothing_by_kill(void **state)
+{
+	const struct flow4 flow4 = flow4_make(1);
+	const struct flow6 flow6 = flow6_make(2);
+	struct keep_rows *rows;
+	struct keep *keep;
+	json_t *document;
+
+	in_killed_process(fill_and_die);
+	keep = open_keep(MAX_FLOWS, false);
+	assert_memory_equal(keep_flow_seed(keep), &shared[1], 2 * sizeof(uint64_t));
+	assert_memory_equal(&keep_flows(keep)->flow4[3].entries[1], &flow4, sizeof(flow4));
+	assert_memory_equal(&keep_flows(keep)->flow6[2].entries[0], &flow6, sizeof(flow6));
+	assert_int_equal(keep_rows_open(keep, shared[0], &rows), 0);
+	assert_int_equal(keep_rows_memory(rows)[FWD_ROWS - 1].owner, 5);
+	assert_int_equal(keep_rows_memory(rows)[FWD_ROWS - 1].base, 6);
+	assert_int_equal(keep_rows_memory(rows)[FWD_ROWS - 1].seen_s, 7);
+	document = keep_load_document(keep);
+	assert_int_equal(json_integer_value(json_object_get(document, "answer")), 42);
+	json_decref(document);
+	keep_rows_unref(rows);
+	keep_free(keep);
+}
+
+static void leave_half_written_entries(void)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	struct flow4_bucket *bucket = &keep_flows(keep)->flow4[0];
+
+	bucket->entries[0] = flow4_make(1);
+	bucket->entries[1] = flow4_make(2);
+	bucket->entries[1].meta = flow_meta(1, 2, FLOW_BUSY, 77);
+	bucket->entries[2] = flow4_make(3);
+	bucket->entries[2].meta = flow_meta(1, 2, FLOW_UDP_ESTABLISHED + 1, 77);
+	keep_flows(keep)->flow6[0].entries[1] = flow6_make(4);
+	keep_flows(keep)->flow6[0].entries[1].meta = flow_meta(1, 2, FLOW_BUSY, 77);
+}
+
+static void keep_frees_entries_of_killed_writers(void **state)
+{
+	struct flow4_bucket *bucket;
+	struct keep *keep;
+
+	in_killed_process(leave_half_written_entries);
+	keep = open_keep(MAX_FLOWS, false);
+	bucket = &keep_flows(keep)->flow4[0];
+	assert_int_equal(flow_meta_state(bucket->entries[0].meta), FLOW_TCP_ESTABLISHED);
+	assert_int_equal(bucket->entries[1].meta, 0);
+	assert_int_equal(bucket->entries[2].meta, 0);
+	assert_int_equal(keep_flows(keep)->flow6[0].entries[1].meta, 0);
+	keep_free(keep);
+}
+
+/* ---- rows ---- */
+
+static void keep_rows_go_with_their_last_reference(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	struct keep_rows *rows, *again;
+
+	assert_int_equal(keep_rows_new(keep, &rows), 0);
+	assert_int_equal(keep_rows_open(keep, keep_rows_id(rows), &again), 0);
+	assert_ptr_equal(rows, again);
+	keep_rows_unref(keep_rows_ref(rows));
+	keep_rows_unref(again);
+	assert_int_equal(access(path("rows-0000000000000001"), F_OK), 0);
+	keep_rows_unref(rows);
+	assert_int_equal(access(path("rows-0000000000000001"), F_OK), -1);
+	keep_free(keep);
+}
+
+static void keep_rows_stay_when_the_daemon_ends(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	struct keep_rows *first, *second;
+
+	assert_int_equal(keep_rows_new(keep, &first), 0);
+	assert_int_equal(keep_rows_new(keep, &second), 0);
+	keep_preserve(keep);
+	keep_rows_unref(first);
+	keep_free(keep);
+	keep_rows_memory(second)[0].owner = 1; /* still mapped */
+	keep_rows_unref(second);
+	keep = open_keep(MAX_FLOWS, false);
+	assert_int_equal(keep_rows_open(keep, 1, &first), 0);
+	assert_int_equal(keep_rows_open(keep, 2, &second), 0);
+	assert_int_equal(keep_rows_memory(second)[0].owner, 1);
+	keep_rows_unref(first);
+	keep_rows_unref(second);
+	keep_free(keep);
+}
+
+static void keep_gives_no_id_of_a_file_again(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	struct keep_rows *rows;
+
+	make_garbage("rows-00000000000000ff");
+	keep_free(keep);
+	keep = open_keep(MAX_FLOWS, false);
+	assert_int_equal(keep_rows_new(keep, &rows), 0);
+	assert_int_equal(keep_rows_id(rows), 256);
+	keep_rows_unref(rows);
+	keep_free(keep);
+}
+
+static bool is_seven(uint64_t id, void *context)
+{
+	return id == 7;
+}
+
+static void keep_sweeps_rows_that_nobody_names(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	struct keep_rows *rows;
+
+	make_garbage("rows-0000000000000007");
+	make_garbage("rows-0000000000000008");
+	make_garbage("rows-8");
+	assert_int_equal(keep_rows_new(keep, &rows), 0);
+	keep_sweep(keep, is_seven, NULL);
+	assert_int_equal(access(path("rows-0000000000000007"), F_OK), 0);
+	assert_int_equal(access(path("rows-0000000000000008"), F_OK), -1);
+	assert_int_equal(access(path("rows-0000000000000001"), F_OK), 0); /* open */
+	assert_int_equal(access(path("rows-8"), F_OK), 0);                /* no name of ours */
+	keep_rows_unref(rows);
+	keep_free(keep);
+}
+
+/* ---- resizing ---- */
+
+static void keep_moves_records_to_a_table_of_another_size(void **state)
+{
+	static const uint64_t sizes[] = { 50000, 3000 };
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	const struct flow4 flow4 = flow4_make(1);
+	const struct flow6 flow6 = flow6_make(2);
+	uint64_t seed[2];
+
+	memcpy(seed, keep_flow_seed(keep), sizeof(seed));
+	keep_flows(keep)->flow4[3].entries[1] = flow4;
+	keep_flows(keep)->flow6[2].entries[0] = flow6;
+	ARRAY_FOREACH (size, sizes, ARRAY_LEN(sizes)) {
+		const struct flows_table *old = keep_flows(keep);
+
+		assert_int_equal(keep_resize_flows(keep, *size), 0);
+		assert_ptr_not_equal(keep_flows(keep), old);
+		assert_int_equal(keep_flows(keep)->n_flow4, flows_buckets4(*size));
+		assert_memory_equal(keep_flow_seed(keep), seed, sizeof(seed));
+		assert_found4(keep, &flow4);
+		assert_found6(keep, &flow6);
+		assert_int_equal(count_flow4(old, &flow4), 1); /* still readable */
+		assert_int_equal(keep_resize_flows(keep, 7), -EBUSY);
+		keep_retire_flows(keep);
+	}
+	keep_free(keep);
+	keep = open_keep(8000, false); /* and at the next start */
+	assert_int_equal(keep_flows(keep)->n_flow4, flows_buckets4(8000));
+	assert_found4(keep, &flow4);
+	assert_found6(keep, &flow6);
+	assert_memory_equal(keep_flow_seed(keep), seed, sizeof(seed));
+	keep_free(keep);
+}
+
+static void keep_moves_what_was_recorded_while_it_resized(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	const struct flows_table *old = keep_flows(keep);
+	const struct flow4 early = flow4_make(1);
+	const struct flow4 late = flow4_make(2);
+
+	old->flow4[0].entries[0] = early;
+	assert_int_equal(keep_resize_flows(keep, 5000), 0);
+	old->flow4[1].entries[0] = late;
+	keep_retire_flows(keep);
+	assert_found4(keep, &early);
+	assert_found4(keep, &late);
+	keep_free(keep);
+}
+
+static void keep_shrinks_to_what_fits(void **state)
+{
+	struct keep *keep = open_keep(20000, true);
+	const struct flows_table *table = keep_flows(keep);
+	size_t n = 0;
+
+	for (uint32_t idx = 0; idx < table->n_flow4; idx++)
+		ARRAY_FOREACH (flow, table->flow4[idx].entries, FLOW4_PER_BUCKET)
+			*flow = flow4_make((uint32_t)++n);
+	assert_int_equal(keep_resize_flows(keep, MAX_FLOWS), 0);
+	n = 0;
+	for (uint32_t idx = 0; idx < keep_flows(keep)->n_flow4; idx++)
+		ARRAY_FOREACH (flow, keep_flows(keep)->flow4[idx].entries, FLOW4_PER_BUCKET)
+			n += flow->meta != 0;
+	assert_true(n > MAX_FLOWS); /* nearly every bucket is full */
+	keep_free(keep);
+}
+
+static void keep_leaves_flows_alone_when_the_size_is_the_same(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	const struct flows_table *table = keep_flows(keep);
+
+	assert_int_equal(keep_resize_flows(keep, MAX_FLOWS), 0);
+	assert_ptr_equal(keep_flows(keep), table);
+	keep_free(keep);
+}
+
+/* ---- the document ---- */
+
+static void keep_document_is_absent_at_first(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+
+	assert_null(keep_load_document(keep));
+	keep_free(keep);
+}
+
+static void keep_document_is_private_and_replaced_whole(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	struct stat status;
+
+	for (int idx = 0; idx < 2; idx++) {
+		json_t *document = json_pack("{s:i}", "n", idx);
+		json_t *loaded;
+
+		assert_int_equal(keep_save_document(keep, document), 0);
+		loaded = keep_load_document(keep);
+		assert_true(json_equal(document, loaded));
+		json_decref(loaded);
+		json_decref(document);
+	}
+	assert_int_equal(stat(path("state.json"), &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0600);
+	assert_int_equal(access(path("state.json.new"), F_OK), -1);
+	keep_free(keep);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(keep_starts_fresh_with_a_seed_of_its_own),
+		TEST(keep_refuses_a_second_daemon),
+		TEST(keep_says_what_directory_is_missing),
+		TEST(keep_loses_nothing_by_kill),
+		TEST(keep_frees_entries_of_killed_writers),
+		TEST(keep_rows_go_with_their_last_reference),
+		TEST(keep_rows_stay_when_the_daemon_ends),
+		TEST(keep_gives_no_id_of_a_file_again),
+		TEST(keep_sweeps_rows_that_nobody_names),
+		TEST(keep_moves_records_to_a_table_of_another_size),
+		TEST(keep_moves_what_was_recorded_while_it_resized),
+		TEST(keep_shrinks_to_what_fits),
+		TEST(keep_leaves_flows_alone_when_the_size_is_the_same),
+		TEST(keep_document_is_absent_at_first),
+		TEST(keep_document_is_private_and_replaced_whole),
+	};
+
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return 1;
+	return cmocka_run_group_tests_name("keep", tests, NULL, NULL);
+}
