@@ -44,7 +44,7 @@ struct worker {
 	/* Those of the batch that are to be sent, in order, with their decisions. */
 	struct ring_frame out_frames[RING_BATCH];
 	struct fwd_result out_results[RING_BATCH];
-};
+} __attribute__((__aligned__(CACHE_LINE_BYTES)));
 
 static uint64_t read_clock_ms(void)
 {
