@@ -101,17 +101,25 @@ int configure_start(struct daemon *daemon)
 	return 0;
 }
 
-/* Keeps a copy: the registry's must not change under it. */
+/*
+ * Keeps a copy: the registry's must not change under it. While the interface is not there or has no
+ * address, nobody can say who is on its link: then everybody may be.
+ */
 static bool configure_take_subnets(struct daemon *daemon)
 {
+	static const struct addr_prefix anywhere[] = {
+		{ .addr = { .family = AF_INET } },
+		{ .addr = { .family = AF_INET6 } },
+	};
 	const struct neigh_link *link = neigh_backend_link(daemon->neigh);
-	size_t size = link->n_subnets * sizeof(*link->subnets);
+	const struct addr_prefix *subnets = link->n_subnets ? link->subnets : anywhere;
+	size_t len = link->n_subnets ? link->n_subnets : ARRAY_LEN(anywhere);
 
-	if (daemon->n_subnets == link->n_subnets &&
-		memcmp(daemon->subnets, link->subnets, size) == 0)
+	if (daemon->n_subnets == len &&
+		memcmp(daemon->subnets, subnets, len * sizeof(*subnets)) == 0)
 		return false;
-	memcpy(daemon->subnets, link->subnets, size);
-	daemon->n_subnets = link->n_subnets;
+	memcpy(daemon->subnets, subnets, len * sizeof(*subnets));
+	daemon->n_subnets = len;
 	return true;
 }
 

@@ -6,6 +6,7 @@
  * bad one left out; its agent registers anew.
  */
 #include <sodium.h>
+#include <systemd/sd-id128.h>
 
 #include "lb/daemon.h"
 
@@ -72,17 +73,17 @@ static json_t *document_backend(const struct backend *backend)
 	char address[ADDR_STRLEN], mac[MAC_STRLEN];
 
 	return json_pack(
-		"{s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:I, s:i, s:b, s:b, s:I, s:b, s:i, s:s, s:I, "
+		"{s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:I, s:i, s:b, s:b, s:I, s:b, s:b, s:i, s:s, s:I, "
 		"s:I, s:o}",
 		"id", (int)backend->id, "name", backend->name, "address",
 		addr_format(&backend->address, address), "mac", mac_format(&backend->mac, mac),
 		"source", (int)backend->source, "state", (int)backend->state, "reason",
 		backend->reason, "since_us", (json_int_t)backend->since_us, "admin",
 		(int)backend->admin, "approved", backend->approved, "rejected", backend->rejected,
-		"weight", (json_int_t)backend->weight, "weight_set", backend->weight_set,
-		"agent_state", (int)backend->status.state, "agent_reason", backend->status.reason,
-		"challenge_us", (json_int_t)backend->challenge_us, "session_id",
-		(json_int_t)backend->session_id, "vips", document_vips(backend));
+		"weight", (json_int_t)backend->weight, "weight_set", backend->weight_set, "kept",
+		backend->kept, "agent_state", (int)backend->status.state, "agent_reason",
+		backend->status.reason, "challenge_us", (json_int_t)backend->challenge_us,
+		"session_id", (json_int_t)backend->session_id, "vips", document_vips(backend));
 }
 
 static bool document_read_vips(const json_t *array, struct backend *backend)
@@ -152,6 +153,7 @@ static bool document_read_backend(const json_t *item, struct backend *ret_backen
 	backend.approved = json_is_true(json_object_get(item, "approved"));
 	backend.rejected = json_is_true(json_object_get(item, "rejected"));
 	backend.weight_set = json_is_true(json_object_get(item, "weight_set"));
+	backend.kept = json_is_true(json_object_get(item, "kept"));
 	*ret_backend = backend;
 	return true;
 }
@@ -205,23 +207,34 @@ static bool document_read_session(const json_t *item, struct session_kept *ret_k
 	return true;
 }
 
+/* Which boot of the host this is: times of another one's monotonic clock mean nothing. */
+static const char *document_host_boot(char buffer[SD_ID128_STRING_MAX])
+{
+	sd_id128_t boot = SD_ID128_NULL;
+
+	(void)sd_id128_get_boot(&boot);
+	return sd_id128_to_string(boot, buffer);
+}
+
 json_t *document_make(const struct daemon *daemon)
 {
 	json_t *backends = json_array(), *sessions = json_array();
+	char host_boot[SD_ID128_STRING_MAX];
 
 	for (size_t i = 0; i < registry_len(daemon->registry); i++) {
 		const struct backend *backend = registry_backend_at(daemon->registry, i);
-		struct session_kept kept;
+		struct session_kept kept = { 0 };
 
 		json_array_append_new(backends, document_backend(backend));
 		if (session_export(daemon->sessions, backend->id, &kept) == 0)
 			json_array_append_new(sessions, document_session(&kept));
 		sodium_memzero(&kept, sizeof(kept));
 	}
-	return json_pack("{s:i, s:s, s:I, s:b, s:o, s:o, s:o, s:o}", "layout", DOCUMENT_LAYOUT,
-		"version", DSR_VERSION, "boot_id", (json_int_t)daemon->boot_id, "standby",
-		daemon->standby, "services", service_ids_export(daemon->service_ids), "tables",
-		publish_export(daemon->publish), "backends", backends, "sessions", sessions);
+	return json_pack("{s:i, s:s, s:s, s:I, s:b, s:o, s:o, s:o, s:o}", "layout", DOCUMENT_LAYOUT,
+		"host_boot", document_host_boot(host_boot), "version", DSR_VERSION, "boot_id",
+		(json_int_t)daemon->boot_id, "standby", daemon->standby, "services",
+		service_ids_export(daemon->service_ids), "tables", publish_export(daemon->publish),
+		"backends", backends, "sessions", sessions);
 }
 
 void document_restore(struct daemon *daemon, const json_t *document)
@@ -258,9 +271,11 @@ void document_restore(struct daemon *daemon, const json_t *document)
 /* The identity of this balancer's memory: kept as long as the backends are. */
 uint64_t document_boot_id(const json_t *document)
 {
+	const char *kept = json_string_value(json_object_get(document, "host_boot"));
+	char host_boot[SD_ID128_STRING_MAX];
 	uint64_t boot_id = 0;
 
-	if (!document ||
+	if (!kept || !streq(kept, document_host_boot(host_boot)) ||
 		json_integer_value(json_object_get(document, "layout")) != DOCUMENT_LAYOUT ||
 		!document_get_u64(document, "boot_id", UINT64_MAX, &boot_id))
 		return 0;

@@ -116,7 +116,7 @@ static int publish_add_backends(struct snapshot *snapshot, const struct service_
 		memcpy(to.mac, backend->mac.bytes, MAC_LEN);
 		r = snapshot_add_backend(snapshot, backend->id, &to);
 		for (size_t s = 0; r == 0 && s < services->len; s++)
-			if (registry_serves(registry, backend, &services->registry[s]))
+			if (registry_belongs(registry, backend, &services->registry[s]))
 				r = snapshot_add_member(
 					snapshot, services->items[s].id, backend->id);
 		if (r == 0)

@@ -31,7 +31,7 @@ static_config() {
 		[virtual-server bare]
 		vip = $VIP2
 		port = 80
-		check = none
+		check-interval = 300ms
 		real-server = $(web_address web3) name=web3
 	END
 }
@@ -46,7 +46,7 @@ answer_names() {
 }
 fact they_serve equal "$(answer_names "$VIP" 60)" "web1 web2 "
 fact they_serve_ipv6_by_the_same_mac equal "$(answer_names "[$VIP6]" 60)" "web1 web2 "
-fact check_none_serves equal "$(answer_names "$VIP2" 5)" "web3 "
+fact a_server_judged_by_arp_alone_serves equal "$(answer_names "$VIP2" 5)" "web3 "
 
 # The service dies, the host lives.
 stop_pid "$nginx_pid_web1" KILL
@@ -58,7 +58,7 @@ fact status_is_1_when_one_is_down exits 1 lb status
 nginx_start web1
 fact it_comes_back wait_until 30 backend_is web1 up
 
-# The host dies: nothing but ARP can tell for check = none.
+# The host dies: nothing but ARP can tell.
 ip -n "$(ns web3)" link set eth0 down
 fact a_dead_host_is_found_by_arp wait_until 60 not backend_is web3 up
 fact status_is_2_without_service exits 2 lb status
