@@ -4,6 +4,7 @@
  * daemon. Every verb that changes something asks for permission first, and is logged.
  */
 #include "lb/daemon.h"
+#include "lb/explain.h"
 
 struct verbs_call {
 	struct daemon *daemon;
@@ -55,6 +56,58 @@ static void verbs_ready(const struct verbs_call *call)
 	ready = status_is_ready(call->daemon, virtual_server, why, sizeof(why));
 	control_reply(
 		call->request, CONTROL_OK, json_pack("{s:b, s:s}", "ready", ready, "reason", why));
+}
+
+static const char *verbs_backend_name(const struct daemon *daemon, uint16_t id)
+{
+	const struct backend *backend = registry_backend(daemon->registry, id);
+
+	return backend ? backend->name : "";
+}
+
+static json_t *verbs_explain_json(const struct daemon *daemon, const struct explain_answer *answer)
+{
+	const struct service *service = service_list_find(daemon->services, answer->result.service);
+	char mac[MAC_STRLEN];
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "verdict", answer->verdict,
+		"reason", answer->reason, "text", answer->text, "virtual_server",
+		service ? service->virtual_server->name : "", "backend",
+		verbs_backend_name(daemon, answer->result.backend), "mac",
+		mac_is_zero(&answer->mac) ? "" : mac_format(&answer->mac, mac), "how", answer->how);
+
+	json_object_set_new(
+		json, "slot", answer->has_slot ? json_integer(answer->result.slot) : json_null());
+	if (answer->moving) {
+		json_object_set_new(
+			json, "slot_owner", json_string(verbs_backend_name(daemon, answer->owner)));
+		json_object_set_new(
+			json, "slot_base", json_string(verbs_backend_name(daemon, answer->base)));
+	}
+	return json;
+}
+
+static void verbs_explain(const struct verbs_call *call)
+{
+	const char *client = verbs_string(call, "client"), *vip = verbs_string(call, "vip");
+	const char *protocol = verbs_string(call, "protocol");
+	struct daemon *daemon = call->daemon;
+	struct explain_question question = { 0 };
+	struct explain_answer answer;
+	char why[EXPLAIN_WHY_BYTES] = "";
+
+	if (explain_parse(client ? client : "", vip ? vip : "", protocol ? protocol : "tcp",
+		    &question, why) < 0) {
+		control_fail(call->request, CONTROL_USAGE, "explain: %s", why);
+		return;
+	}
+	if (!daemon->engine) {
+		control_fail(call->request, CONTROL_UNAVAILABLE, "no packet engine: %s",
+			daemon->engine_reason);
+		return;
+	}
+	explain_run(daemon->engine_ops->current(daemon->engine), &question,
+		(uint32_t)(daemon_now(daemon) / US_PER_S), &answer);
+	control_reply(call->request, CONTROL_OK, verbs_explain_json(daemon, &answer));
 }
 
 /* The running configuration, line by line, for `check-config --diff`. */
@@ -245,6 +298,7 @@ static const struct {
 	{ "status", verbs_status, false },
 	{ "flows", verbs_flows, false },
 	{ "ready", verbs_ready, false },
+	{ "explain", verbs_explain, false },
 	{ "configuration", verbs_configuration, false },
 	{ "drain", verbs_drain, true },
 	{ "disable", verbs_disable, true },
