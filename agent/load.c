@@ -14,6 +14,12 @@
 #define LOAD_JUMP_BYTES   sizeof(struct inet_diag_bc_op)
 #define LOAD_FILTER_BYTES (HOST_VIPS_MAX * (LOAD_CONDITION_BYTES + LOAD_JUMP_BYTES))
 
+#define LOAD_STATE(state) (UINT32_C(1) << (state))
+/* A server that closed after its answer is in FIN_WAIT1 until the client has all of it. */
+#define LOAD_STATES_OPEN \
+	(LOAD_STATE(TCP_SYN_RECV) | LOAD_STATE(TCP_ESTABLISHED) | LOAD_STATE(TCP_FIN_WAIT1) | \
+		LOAD_STATE(TCP_CLOSE_WAIT) | LOAD_STATE(TCP_LAST_ACK) | LOAD_STATE(TCP_CLOSING))
+
 struct load {
 	struct nl *nl;
 	struct addr vips[HOST_VIPS_MAX];
@@ -136,7 +142,7 @@ static int load_count(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
-static int load_dump(struct load *load, sa_family_t family)
+static int load_dump_family(struct load *load, sa_family_t family, uint32_t states)
 {
 	_Alignas(struct inet_diag_bc_op) uint8_t filter[LOAD_FILTER_BYTES] = { 0 };
 	size_t filter_bytes = load_write_filter(load->vips, load->n_vips, filter);
@@ -148,11 +154,24 @@ static int load_dump(struct load *load, sa_family_t family)
 	query = extra;
 	query->sdiag_family = (uint8_t)family;
 	query->sdiag_protocol = IPPROTO_TCP;
-	query->idiag_states = 1 << TCP_ESTABLISHED;
+	query->idiag_states = states;
 	if (!mnl_attr_put_check(
 		    request, NL_BUFFER_BYTES, INET_DIAG_REQ_BYTECODE, filter_bytes, filter))
 		return -EMSGSIZE;
 	return nl_query_all(load->nl, request, load_count, load);
+}
+
+/* Into `counting`; a kernel without IPv6 knows no such sockets. */
+static int load_dump(struct load *load, uint32_t states)
+{
+	int r;
+
+	memset(load->counting, 0, sizeof(load->counting));
+	r = load_dump_family(load, AF_INET, states);
+	if (r < 0)
+		return r;
+	r = load_dump_family(load, AF_INET6, states);
+	return r == -ENOENT || r == -EAFNOSUPPORT ? 0 : r;
 }
 
 int load_refresh(struct load *load, uint64_t max_age_us, uint64_t now_us)
@@ -163,15 +182,27 @@ int load_refresh(struct load *load, uint64_t max_age_us, uint64_t now_us)
 		return 0;
 	if (load->counted_us && now_us < load->counted_us + max_age_us)
 		return 0;
-	memset(load->counting, 0, sizeof(load->counting));
-	r = load_dump(load, AF_INET);
-	if (r == 0)
-		r = load_dump(load, AF_INET6);
-	/* A kernel without IPv6 knows no such sockets. */
-	if (r < 0 && r != -ENOENT && r != -EAFNOSUPPORT)
+	r = load_dump(load, LOAD_STATE(TCP_ESTABLISHED));
+	if (r < 0)
 		return r;
 	memcpy(load->counts, load->counting, sizeof(load->counts));
 	load->counted_us = now_us;
+	return 0;
+}
+
+int load_count_open(struct load *load, uint64_t *ret_open)
+{
+	uint64_t open = 0;
+	int r;
+
+	if (load->n_vips > 0) {
+		r = load_dump(load, LOAD_STATES_OPEN);
+		if (r < 0)
+			return r;
+		for (size_t idx = 0; idx < load->n_vips; idx++)
+			open += load->counting[idx];
+	}
+	*ret_open = open;
 	return 0;
 }
 

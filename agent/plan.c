@@ -81,6 +81,8 @@ static void plan_silence_links(
 		bool ignore_is_right = host_ignore_is_right(link->arp_ignore);
 		bool announce_is_right = host_announce_is_right(link->arp_announce);
 
+		bool known = host_original_of_link(owned, link);
+
 		if (!link->arp || !link->has_inet || (ignore_is_right && announce_is_right))
 			continue;
 		plan_push(plan,
@@ -89,8 +91,8 @@ static void plan_silence_links(
 				.ifindex = link->ifindex,
 				.arp_ignore = ignore_is_right ? link->arp_ignore : HOST_ARP_IGNORE,
 				.arp_announce = HOST_ARP_ANNOUNCE,
-				.why = host_original_of_link(owned, link) ? "changed by others"
-									  : "new interface",
+				.repair = known,
+				.why = known ? "changed by others" : "new interface",
 			});
 	}
 }
@@ -197,6 +199,7 @@ static void plan_add_missing(const struct host *host, const struct host_wish *wi
 				.ifindex = wish->loopback_ifindex,
 				.vip = *vip,
 				.label_idx = plan_choose_label(host, wish, plan, vip),
+				.repair = ours,
 				.why = ours ? "deleted by others" : "configured",
 			});
 	}

@@ -24,6 +24,7 @@ struct plan_op {
 	uint32_t arp_ignore, arp_announce;
 	struct addr vip;
 	unsigned int label_idx; /* 1 and up; 0: no label (IPv6 has none) */
+	bool repair;            /* undoes what others did to something of ours */
 	const char *why;        /* static text: "new interface", "changed by others", … */
 };
 

@@ -153,6 +153,28 @@ static void load_is_cached(void **state)
 	assert_int_equal(load_established(f->load, 0), 1);
 }
 
+static void load_counts_half_closed_connections_as_open(void **state)
+{
+	struct fixture *f = *state;
+	struct addr vip = endpoint("127.0.0.9", 0).addr;
+	struct addr_port local = endpoint("127.0.0.9", 0);
+	uint64_t open;
+	uint16_t port;
+
+	load_watch(f->load, &vip, 1);
+	if (load_count_open(f->load, &open) < 0)
+		skip();
+	assert_int_equal(open, 0);
+	f->listeners[0] = listen_on(&local, &port);
+	connect_to(f, f->listeners[0], "127.0.0.9", port, "127.0.0.1");
+	/* The client has asked and closed its side; the server still answers: CLOSE_WAIT. */
+	assert_int_equal(shutdown(f->sockets[0], SHUT_WR), 0);
+	assert_int_equal(load_count_open(f->load, &open), 0);
+	assert_int_equal(open, 1);
+	assert_int_equal(load_refresh(f->load, 0, 1), 0);
+	assert_int_equal(load_total(f->load), 0);
+}
+
 static void load_filters_for_as_many_vips_as_there_can_be(void **state)
 {
 	struct fixture *f = *state;
@@ -184,6 +206,7 @@ int main(void)
 		fact(load_counts_established_connections),
 		fact(load_counts_ipv6_and_mapped_sockets),
 		fact(load_is_cached),
+		fact(load_counts_half_closed_connections_as_open),
 		fact(load_filters_for_as_many_vips_as_there_can_be),
 	};
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One word in a file. Called by the daemon at start, at its end, and for each verb that changes it. */
+#include "agent/admin.h"
+
+#include <fcntl.h>
+
+#define ADMIN_FILE_NAME "admin"
+#define ADMIN_MAX_BYTES 32u
+
+static int admin_path(const char *directory, const char *suffix, char **ret_path)
+{
+	return asprintf(ret_path, "%s/" ADMIN_FILE_NAME "%s", directory, suffix) < 0 ? -ENOMEM : 0;
+}
+
+enum heartbeat_admin admin_load(const char *directory)
+{
+	enum heartbeat_admin admin = HEARTBEAT_ENABLED;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	char text[ADMIN_MAX_BYTES];
+	ssize_t size_bytes;
+
+	if (admin_path(directory, "", &path) < 0)
+		return admin;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return admin;
+	size_bytes = read(fd, text, sizeof(text) - 1);
+	if (size_bytes < 0)
+		return admin;
+	text[size_bytes] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	(void)heartbeat_admin_parse(text, &admin);
+	return admin;
+}
+
+int admin_store(const char *directory, enum heartbeat_admin admin)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path_new = NULL;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	r = admin_path(directory, "", &path);
+	if (r == 0)
+		r = admin_path(directory, ".new", &path_new);
+	if (r < 0)
+		return r;
+	if (admin == HEARTBEAT_ENABLED)
+		return unlink(path) < 0 && errno != ENOENT ? util_negative_errno() : 0;
+	fd = open(path_new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return util_negative_errno();
+	if (dprintf(fd, "%s\n", heartbeat_admin_name(admin)) < 0)
+		return util_negative_errno();
+	return rename(path_new, path) < 0 ? util_negative_errno() : 0;
+}

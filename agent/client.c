@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs of dsr-agent. Called by main. Knows the daemon by its control socket only; `run` is the
+ * daemon itself.
+ */
+#include "agent/client.h"
+
+#include "agent/daemon.h"
+#include "common/auth.h"
+#include "common/cli.h"
+#include "common/log.h"
+
+#define CLIENT_NOT_RUNNING 3 /* of `status` (exit statuses of the interface) */
+
+static const char *client_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static json_int_t client_integer(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* ---- status ---- */
+
+static void client_print_vips(const struct cli *cli, const json_t *document)
+{
+	static const struct cli_column columns[] = { { "VIP", false }, { "PRESENT", false },
+		{ "SILENT", false }, { "ESTABLISHED", true } };
+	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
+	const json_t *vip;
+	size_t idx;
+
+	json_array_foreach(json_object_get(document, "vips"), idx, vip)
+	{
+		cli_table_cell(table, "%s", client_text(vip, "address"));
+		cli_table_cell(
+			table, "%s", json_is_true(json_object_get(vip, "present")) ? "yes" : "no");
+		cli_table_cell(
+			table, "%s", json_is_true(json_object_get(vip, "silent")) ? "yes" : "no");
+		cli_table_cell(table, "%" JSON_INTEGER_FORMAT, client_integer(vip, "established"));
+	}
+	cli_table_print(table);
+}
+
+static void client_print_balancers(const struct cli *cli, const json_t *document)
+{
+	static const struct cli_column columns[] = { { "BALANCER", false }, { "STATE", false },
+		{ "SINCE", true }, { "HEARTBEAT", true }, { "REASON", false } };
+	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
+	const json_t *balancer;
+	size_t idx;
+
+	json_array_foreach(json_object_get(document, "balancers"), idx, balancer)
+	{
+		const json_t *heartbeat = json_object_get(balancer, "last_heartbeat_ms");
+		char age[CLI_AGE_BYTES];
+
+		cli_table_cell(table, "%s", client_text(balancer, "address"));
+		cli_table_state(table, client_text(balancer, "state"));
+		cli_table_cell(table, "%s",
+			cli_format_age(json_real_value(json_object_get(balancer, "since_s")), age));
+		if (json_is_integer(heartbeat))
+			cli_table_cell(table, "%" JSON_INTEGER_FORMAT " ms ago",
+				json_integer_value(heartbeat));
+		else
+			cli_table_cell(table, "never");
+		cli_table_cell(table, "%s", client_text(balancer, "reason"));
+	}
+	cli_table_print(table);
+}
+
+/* Only interfaces that are not as they should be: the others are no news. */
+static void client_print_arp(const json_t *document)
+{
+	const json_t *link;
+	size_t idx;
+
+	json_array_foreach(json_object_get(document, "arp"), idx, link)
+	{
+		if (json_is_true(json_object_get(link, "ok")))
+			continue;
+		printf("%s answers ARP for VIPs: arp_ignore %" JSON_INTEGER_FORMAT
+		       ", arp_announce %" JSON_INTEGER_FORMAT "\n",
+			client_text(link, "interface"), client_integer(link, "arp_ignore"),
+			client_integer(link, "arp_announce"));
+	}
+}
+
+static void client_print_status(const struct cli *cli, const json_t *document)
+{
+	const char *reason = client_text(document, "reason");
+	char age[CLI_AGE_BYTES];
+
+	printf("%s: %s%s%s\n", client_text(document, "name"), client_text(document, "state"),
+		reason[0] ? ": " : "", reason);
+	printf("real IP %s on %s, weight %" JSON_INTEGER_FORMAT ", running for %s\n",
+		client_text(document, "real_ip"), client_text(document, "interface"),
+		client_integer(document, "weight"),
+		cli_format_age(json_real_value(json_object_get(document, "uptime_s")), age));
+	client_print_arp(document);
+	printf("\n");
+	client_print_vips(cli, document);
+	printf("\n");
+	client_print_balancers(cli, document);
+}
+
+static int client_status(const struct cli *cli, void *context)
+{
+	json_t *document = NULL;
+	int status = cli_call(cli, "status", NULL, CLIENT_NOT_RUNNING, &document);
+
+	if (status != 0)
+		return status;
+	status = (int)client_integer(document, "health");
+	if (cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, document);
+	else
+		client_print_status(cli, document);
+	json_decref(document);
+	return status;
+}
+
+/* ---- verbs that change ---- */
+
+static int client_change(const struct cli *cli, void *context)
+{
+	json_t *result = NULL;
+	int status = cli_call(cli, cli->verb, NULL, CONTROL_UNAVAILABLE, &result);
+
+	/* A reload may answer with warnings. */
+	if (status == 0 && json_is_string(result))
+		fprintf(stderr, "%s\n", json_string_value(result));
+	json_decref(result);
+	return status;
+}
+
+static int client_drain(const struct cli *cli, void *context)
+{
+	json_t *arguments = json_pack("{s:b, s:I}", "wait", (int)cli->wait, "wait_us",
+		(json_int_t)MIN(cli->wait_us, (uint64_t)INT64_MAX));
+	json_t *result = NULL;
+	int status = cli_call(cli, cli->verb, arguments, CONTROL_UNAVAILABLE, &result);
+
+	json_decref(result);
+	return status;
+}
+
+/* ---- check-config ---- */
+
+static bool client_has_line(const json_t *lines, const char *line)
+{
+	const json_t *item;
+	size_t idx;
+
+	json_array_foreach(lines, idx, item)
+	{
+		if (streq(json_string_value(item), line))
+			return true;
+	}
+	return false;
+}
+
+/* "-" what runs and would go, "+" what would come. */
+static int client_print_diff(const struct cli *cli, struct ini_report *report)
+{
+	json_t *running = NULL;
+	json_t *checked = json_array();
+	const json_t *item;
+	const char *line;
+	size_t idx;
+	int status = cli_call(cli, "config", NULL, CONTROL_UNAVAILABLE, &running);
+
+	for (idx = 0; status == 0 && (line = ini_report_effective(report, idx)); idx++)
+		(void)json_array_append_new(checked, json_string(line));
+	json_array_foreach(running, idx, item)
+	{
+		if (!client_has_line(checked, json_string_value(item)))
+			printf("-%s\n", json_string_value(item));
+	}
+	json_array_foreach(checked, idx, item)
+	{
+		if (!client_has_line(running, json_string_value(item)))
+			printf("+%s\n", json_string_value(item));
+	}
+	json_decref(checked);
+	json_decref(running);
+	return status;
+}
+
+static int client_check_config(const struct cli *cli, void *context)
+{
+	_cleanup_(settings_freep) struct settings *settings = NULL;
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (auth_init() < 0)
+		return cli_fail(cli, CONTROL_UNAVAILABLE, "cannot initialise libsodium");
+	r = settings_load(cli->config_path, true, &settings, &text);
+	if (text)
+		fprintf(stderr, "%s\n", text);
+	if (r == -ENOMEM)
+		return cli_fail(cli, CONTROL_UNAVAILABLE, "out of memory");
+	if (r < 0)
+		return CONTROL_CONFIG;
+	return cli->diff ? client_print_diff(cli, settings->report) : 0;
+}
+
+/* ---- the table ---- */
+
+static int client_run(const struct cli *cli, void *context)
+{
+	log_open(cli->program);
+	return daemon_run(cli->config_path, cli->runtime_dir);
+}
+
+static const struct cli_verb client_verbs[] = {
+	{ .name = "run",
+		.help = "serve; what the unit starts",
+		.run = client_run,
+		.takes_config = true },
+	{ .name = "status", .help = "everything at a glance", .run = client_status },
+	{ .name = "drain",
+		.args_help = "[--wait[=TIME]]",
+		.help = "keep the connections, take no new ones",
+		.run = client_drain,
+		.takes_wait = true },
+	{ .name = "enable", .help = "undo drain and disable", .run = client_change },
+	{ .name = "disable",
+		.help = "give connections up now (maintenance)",
+		.run = client_change },
+	{ .name = "reload",
+		.help = "apply the configuration, whole or not at all",
+		.run = client_change },
+	{ .name = "check-config",
+		.args_help = "[--diff]",
+		.help = "validate the configuration",
+		.run = client_check_config,
+		.takes_config = true,
+		.takes_diff = true },
+	{ .name = "doctor", .help = "look for what is wrong" },
+	{ .name = "join",
+		.args_help = "BALANCER TOKEN",
+		.max_args = 2,
+		.help = "join by a token of the balancer" },
+	{ .name = "events", .help = "what happened", .takes_follow = true },
+	{ .name = "version", .help = "the version" },
+};
+
+int client_main(int argc, char **argv)
+{
+	static const struct cli_program program = {
+		.name = "dsr-agent",
+		.summary = "Real server's half of Direct Server Return: holds VIPs in silence.",
+		.default_config = CONFIG_DEFAULT_PATH,
+		.default_runtime_dir = "/run/dsr-agent",
+		.default_state_dir = "/var/lib/dsr-agent",
+		.verbs = client_verbs,
+		.n_verbs = ARRAY_LEN(client_verbs),
+	};
+
+	return cli_main(&program, argc, argv, NULL);
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dsr-agent. */
+#include "agent/client.h"
+
+int main(int argc, char **argv)
+{
+	return client_main(argc, argv);
+}

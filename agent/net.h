@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The UDP socket on the real IP, by which the balancers are spoken to: bound to exactly this
+ * address and port, sends with hop limit 255 and tells the hop limit of what arrives.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "common/addr.h"
+#include "common/util.h"
+
+struct net;
+
+/* `hop_limit` is -1 when the kernel did not tell it; `size_bytes` is over PROTO_MESSAGE_MAX for
+ * every datagram that is too long. */
+typedef void net_receive_fn(void *context, const struct addr_port *source, int hop_limit,
+	const void *data, size_t size_bytes);
+
+/*
+ * `scope_ifindex` counts for link-local IPv6 only. 0 or negative errno: -EADDRNOTAVAIL (the
+ * address is not on this host), -EADDRINUSE.
+ */
+int net_open(sd_event *event, const struct addr_port *local, unsigned int scope_ifindex,
+	net_receive_fn *receive, void *context, struct net **ret_net);
+struct net *net_free(struct net *net);
+DEFINE_CLEANUP(struct net *, net_free)
+const struct addr_port *net_local(const struct net *net);
+/* One datagram; 0 or negative errno. Never blocks: a full queue loses it (-EAGAIN). */
+int net_send(
+	struct net *net, const struct addr_port *destination, const void *data, size_t size_bytes);

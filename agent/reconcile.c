@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Look, compare, act, again. Called by the daemon; runs under its event loop. Must not know of
+ * balancers.
+ *
+ * Our own changes come back as events (RTM_NEWLINK after RTM_SETLINK): the look that follows finds
+ * nothing to do, so that no loop can arise.
+ */
+#include "agent/reconcile.h"
+
+#include <linux/rtnetlink.h>
+
+#include "agent/apply.h"
+#include "agent/observe.h"
+#include "common/log.h"
+#include "common/nl.h"
+
+/* sd-event gathers timers within a quarter of a second where it is not told otherwise. */
+#define RECONCILE_ACCURACY_US   US_PER_MS
+#define RECONCILE_BLOCKED_BYTES (APPLY_WHY_BYTES + 64)
+
+struct reconcile {
+	sd_event *event;
+	struct nl *nl;
+	struct nl *events;
+	sd_event_source *events_source;
+	sd_event_source *timer;
+	struct apply *apply;
+	struct host host;
+	struct host_wish wish;
+	char loopback[IFNAMSIZ];
+	bool serving;
+	char blocked[RECONCILE_BLOCKED_BYTES];
+	char told[RECONCILE_BLOCKED_BYTES]; /* the last complaint */
+	unsigned int n_repairs;             /* in this fight */
+	uint64_t last_repair_us;
+	uint64_t looked_us;
+	reconcile_looked_fn *looked;
+	void *context;
+};
+
+uint64_t reconcile_fight_pause_us(unsigned int n_repairs)
+{
+	unsigned int doublings;
+
+	if (n_repairs <= RECONCILE_FIGHT_FREE)
+		return 0;
+	doublings = MIN(n_repairs - RECONCILE_FIGHT_FREE - 1, 16u);
+	return MIN(RECONCILE_FIGHT_FIRST_US << doublings, RECONCILE_FIGHT_MAX_US);
+}
+
+void reconcile_hold_repairs(struct plan *plan)
+{
+	bool noisy = false;
+	size_t kept = 0;
+
+	for (size_t idx = 0; idx < plan->n_ops; idx++) {
+		const struct plan_op *op = &plan->ops[idx];
+
+		if (op->repair && op->type == PLAN_SET_ARP)
+			noisy = true;
+		if (op->repair)
+			continue;
+		if (noisy && op->type == PLAN_ADD_ADDRESS && op->vip.family == AF_INET)
+			continue;
+		plan->ops[kept++] = *op;
+	}
+	plan->n_ops = kept;
+}
+
+static uint64_t reconcile_now(const struct reconcile *reconcile)
+{
+	uint64_t now_us = 0;
+
+	(void)sd_event_now(reconcile->event, CLOCK_MONOTONIC, &now_us);
+	return now_us;
+}
+
+static void reconcile_arm(struct reconcile *reconcile, uint64_t delay_us)
+{
+	int r;
+
+	r = sd_event_source_set_time_relative(reconcile->timer, delay_us);
+	if (r == 0)
+		r = sd_event_source_set_enabled(reconcile->timer, SD_EVENT_ONESHOT);
+	if (r < 0)
+		(void)log_errno(r, "cannot set the timer that watches the host");
+}
+
+/* Complains once about the same thing; a mended one may be complained about again. */
+static void reconcile_complain(struct reconcile *reconcile, int error, const char *why)
+{
+	char text[sizeof(reconcile->told)];
+
+	if (error)
+		snprintf(text, sizeof(text), "%s: %s", why, strerror(-error));
+	else
+		snprintf(text, sizeof(text), "%s", why);
+	memcpy(reconcile->blocked, text, sizeof(text));
+	if (streq(text, reconcile->told))
+		return;
+	memcpy(reconcile->told, text, sizeof(text));
+	log_error("%s", text);
+}
+
+static void reconcile_mended(struct reconcile *reconcile)
+{
+	if (reconcile->told[0])
+		log_info("mended: %s", reconcile->told);
+	reconcile->told[0] = '\0';
+	reconcile->blocked[0] = '\0';
+}
+
+static void reconcile_tell_op(
+	const struct reconcile *reconcile, const struct plan_op *op, enum log_level level)
+{
+	const struct host_link *link = host_link(&reconcile->host, op->ifindex);
+	const char *name = link ? link->name : "?";
+	char field_interface[32];
+	char field_vip[16 + ADDR_STRLEN];
+	char text[ADDR_STRLEN];
+
+	snprintf(field_interface, sizeof(field_interface), "DSR_INTERFACE=%s", name);
+	snprintf(field_vip, sizeof(field_vip), "DSR_VIP=%s", addr_format(&op->vip, text));
+	switch (op->type) {
+	case PLAN_SET_ARP:
+		log_fields(level, LOG_FIELDS(field_interface),
+			"%s: arp_ignore %u, arp_announce %u (%s)", name, op->arp_ignore,
+			op->arp_announce, op->why);
+		break;
+	case PLAN_RESTORE_ARP:
+		log_fields(level, LOG_FIELDS(field_interface),
+			"%s: arp_ignore %u, arp_announce %u again (%s)", name, op->arp_ignore,
+			op->arp_announce, op->why);
+		break;
+	case PLAN_ADD_ADDRESS:
+		log_fields(level, LOG_FIELDS(field_vip, field_interface), "%s: VIP %s added (%s)",
+			name, text, op->why);
+		break;
+	default:
+		log_fields(level, LOG_FIELDS(field_vip, field_interface), "%s: VIP %s removed (%s)",
+			name, text, op->why);
+		break;
+	}
+}
+
+/* Counts a repair and tells of it, until it is clear that somebody fights: that is told once. */
+static void reconcile_tell_plan(
+	struct reconcile *reconcile, const struct plan *plan, uint64_t now_us)
+{
+	bool repaired = false;
+
+	ARRAY_FOREACH (op, plan->ops, plan->n_ops)
+		repaired = repaired || op->repair;
+	if (repaired) {
+		reconcile->n_repairs++;
+		reconcile->last_repair_us = now_us;
+	}
+	if (repaired && reconcile->n_repairs == RECONCILE_FIGHT_FREE + 1)
+		log_warning("somebody on this host keeps undoing what is repaired; going on with "
+			    "growing pauses, without a word");
+	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
+		enum log_level level = op->repair ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+
+		if (op->repair && reconcile->n_repairs > RECONCILE_FIGHT_FREE)
+			level = LOG_LEVEL_DEBUG;
+		reconcile_tell_op(reconcile, op, level);
+	}
+}
+
+static bool reconcile_must_hold(struct reconcile *reconcile, uint64_t now_us)
+{
+	if (reconcile->n_repairs && now_us - reconcile->last_repair_us > RECONCILE_FIGHT_OVER_US)
+		reconcile->n_repairs = 0;
+	return now_us - reconcile->last_repair_us < reconcile_fight_pause_us(reconcile->n_repairs);
+}
+
+static int reconcile_observe(struct reconcile *reconcile)
+{
+	const struct host_link *loopback;
+	struct host host = { 0 };
+	int r;
+
+	r = observe_host(reconcile->nl, &host);
+	if (r < 0) {
+		reconcile_complain(reconcile, r, "cannot read interfaces and addresses");
+		return r;
+	}
+	host_clear(&reconcile->host);
+	reconcile->host = host;
+	loopback = host_link_by_name(&host, reconcile->loopback);
+	reconcile->wish.loopback_ifindex = loopback ? loopback->ifindex : 0;
+	return 0;
+}
+
+/* Compares and acts. 1: something was changed, so that another look is due; 0; negative errno. */
+static int reconcile_act(struct reconcile *reconcile, uint64_t now_us)
+{
+	_cleanup_(plan_clear) struct plan plan = { 0 };
+	char why[APPLY_WHY_BYTES] = "";
+	int r;
+
+	r = plan_serve(&reconcile->host, &reconcile->wish, apply_owned(reconcile->apply), &plan);
+	if (r < 0) {
+		reconcile_complain(reconcile, r, "cannot compare the host with its wish");
+		return r;
+	}
+	if (reconcile_must_hold(reconcile, now_us))
+		reconcile_hold_repairs(&plan);
+	r = apply_plan(reconcile->apply, &reconcile->host, &reconcile->wish, &plan, why);
+	if (r < 0) {
+		reconcile_complain(reconcile, r, why);
+		return r;
+	}
+	reconcile_tell_plan(reconcile, &plan, now_us);
+	if (plan.blocked[0])
+		reconcile_complain(reconcile, 0, plan.blocked);
+	else
+		reconcile_mended(reconcile);
+	return plan.n_ops > 0;
+}
+
+void reconcile_look(struct reconcile *reconcile)
+{
+	uint64_t now_us = reconcile_now(reconcile);
+	int r;
+
+	if (!reconcile->serving)
+		return;
+	reconcile->looked_us = now_us;
+	r = reconcile_observe(reconcile);
+	if (r == 0)
+		r = reconcile_act(reconcile, now_us);
+	/* What was set is believed only when it is seen. */
+	if (r > 0)
+		(void)reconcile_observe(reconcile);
+	reconcile_arm(reconcile, RECONCILE_POLL_US);
+	reconcile->looked(reconcile->context);
+}
+
+static int reconcile_on_timer(sd_event_source *source, uint64_t time_us, void *context)
+{
+	reconcile_look(context);
+	return 0;
+}
+
+/* The messages themselves are not needed: a look at everything is cheap, and cannot be out of step. */
+static int reconcile_ignore_message(const struct nlmsghdr *message, void *context)
+{
+	return 0;
+}
+
+static int reconcile_on_event(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct reconcile *reconcile = context;
+	uint64_t now_us = reconcile_now(reconcile);
+	int r;
+
+	r = nl_read_events(reconcile->events, reconcile_ignore_message, NULL);
+	/* -ENOBUFS: events were lost. The look that follows reads everything anew anyway. */
+	if (r < 0 && r != -ENOBUFS)
+		(void)log_warning_errno(
+			r, "cannot read events of interfaces; looking twice a second");
+	if (now_us - reconcile->looked_us < RECONCILE_PAUSE_US)
+		reconcile_arm(reconcile, RECONCILE_PAUSE_US);
+	else
+		reconcile_look(reconcile);
+	return 0;
+}
+
+static int reconcile_watch(struct reconcile *reconcile)
+{
+	static const unsigned int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+		RTNLGRP_IPV6_IFADDR, 0 };
+	int r;
+
+	r = nl_open_events(NETLINK_ROUTE, groups, &reconcile->events);
+	if (r < 0)
+		return log_errno(r, "cannot listen to events of interfaces");
+	r = sd_event_add_io(reconcile->event, &reconcile->events_source, nl_fd(reconcile->events),
+		EPOLLIN, reconcile_on_event, reconcile);
+	if (r == 0)
+		r = sd_event_add_time_relative(reconcile->event, &reconcile->timer, CLOCK_MONOTONIC,
+			RECONCILE_POLL_US, RECONCILE_ACCURACY_US, reconcile_on_timer, reconcile);
+	/* A new interface must be silent before it is asked: ahead of datagrams and requests. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(
+			reconcile->events_source, SD_EVENT_PRIORITY_IMPORTANT);
+	return r < 0 ? log_errno(r, "cannot watch the host") : 0;
+}
+
+int reconcile_new(sd_event *event, const char *directory, reconcile_looked_fn *looked,
+	void *context, struct reconcile **ret_reconcile)
+{
+	_cleanup_(reconcile_freep) struct reconcile *reconcile = calloc(1, sizeof(*reconcile));
+	int r;
+
+	if (!reconcile)
+		return -ENOMEM;
+	reconcile->event = event;
+	reconcile->looked = looked;
+	reconcile->context = context;
+	r = nl_open(NETLINK_ROUTE, &reconcile->nl);
+	if (r < 0)
+		return log_errno(r, "cannot open netlink");
+	r = apply_new(directory, &reconcile->apply);
+	if (r == -EBADMSG)
+		return log_errno(r,
+			"%s/owned.json, which remembers what to undo, is damaged; restore the host by "
+			"hand and delete it",
+			directory);
+	if (r < 0)
+		return log_errno(r, "cannot prepare changes of the host in %s", directory);
+	r = reconcile_watch(reconcile);
+	if (r < 0)
+		return r;
+	*ret_reconcile = TAKE_PTR(reconcile);
+	return 0;
+}
+
+struct reconcile *reconcile_free(struct reconcile *reconcile)
+{
+	if (!reconcile)
+		return NULL;
+	sd_event_source_disable_unref(reconcile->events_source);
+	sd_event_source_disable_unref(reconcile->timer);
+	apply_free(reconcile->apply);
+	nl_free(reconcile->events);
+	nl_free(reconcile->nl);
+	host_clear(&reconcile->host);
+	free(reconcile);
+	return NULL;
+}
+
+void reconcile_serve(
+	struct reconcile *reconcile, const struct addr *vips, size_t n_vips, const char *loopback)
+{
+	struct host_wish *wish = &reconcile->wish;
+
+	memset(wish, 0, sizeof(*wish));
+	wish->n_vips = MIN(n_vips, (size_t)HOST_VIPS_MAX);
+	memcpy(wish->vips, vips, wish->n_vips * sizeof(*vips));
+	snprintf(wish->loopback, sizeof(wish->loopback), "%s", loopback);
+	memcpy(reconcile->loopback, wish->loopback, sizeof(reconcile->loopback));
+	reconcile->serving = true;
+	reconcile_look(reconcile);
+}
+
+int reconcile_withdraw(struct reconcile *reconcile)
+{
+	_cleanup_(plan_clear) struct plan plan = { 0 };
+	char why[APPLY_WHY_BYTES] = "";
+	int r;
+
+	reconcile->serving = false;
+	(void)sd_event_source_set_enabled(reconcile->events_source, SD_EVENT_OFF);
+	(void)sd_event_source_set_enabled(reconcile->timer, SD_EVENT_OFF);
+	r = reconcile_observe(reconcile);
+	if (r < 0)
+		return r;
+	r = plan_withdraw(&reconcile->host, apply_owned(reconcile->apply), &plan);
+	if (r < 0)
+		return log_errno(r, "cannot compare the host with what it was");
+	r = apply_plan(reconcile->apply, &reconcile->host, NULL, &plan, why);
+	if (r < 0)
+		return log_errno(r, "%s", why);
+	ARRAY_FOREACH (op, plan.ops, plan.n_ops)
+		reconcile_tell_op(reconcile, op, LOG_LEVEL_INFO);
+	r = apply_forget(reconcile->apply);
+	return r < 0 ? log_errno(r, "cannot remove owned.json") : 0;
+}
+
+const struct host *reconcile_host(const struct reconcile *reconcile)
+{
+	return &reconcile->host;
+}
+
+const struct host_wish *reconcile_wish(const struct reconcile *reconcile)
+{
+	return &reconcile->wish;
+}
+
+const char *reconcile_blocked(const struct reconcile *reconcile)
+{
+	return reconcile->blocked;
+}

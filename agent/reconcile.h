@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keeps the host as wished, for ever: looks at it on every event of interfaces and addresses and
+ * at least once a second (changes of the ARP settings send no event), compares, repairs. Repairs
+ * are made at once; when somebody keeps undoing them, with growing pauses. Says each thing once.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "agent/plan.h"
+
+#define RECONCILE_POLL_US        (500 * US_PER_MS)
+#define RECONCILE_PAUSE_US       (2 * US_PER_MS) /* between two looks in a storm of events */
+#define RECONCILE_FIGHT_FREE     4u              /* repairs at once before pauses begin */
+#define RECONCILE_FIGHT_FIRST_US (250 * US_PER_MS)
+#define RECONCILE_FIGHT_MAX_US   (30 * US_PER_S)
+#define RECONCILE_FIGHT_OVER_US  (60 * US_PER_S) /* quiet for so long: the fight is over */
+
+struct reconcile;
+
+/* After each look at the host, whatever was found. */
+typedef void reconcile_looked_fn(void *context);
+
+/*
+ * Opens netlink and loads what is ours from `directory`; does nothing yet. 0 or negative errno
+ * (-EBADMSG: owned.json is damaged).
+ */
+int reconcile_new(sd_event *event, const char *directory, reconcile_looked_fn *looked,
+	void *context, struct reconcile **ret_reconcile);
+struct reconcile *reconcile_free(struct reconcile *reconcile); /* leaves the host as it is */
+DEFINE_CLEANUP(struct reconcile *, reconcile_free)
+
+/*
+ * Wishes these VIPs on this interface from now on; acts at once, then on every event. Failures are
+ * logged and told by reconcile_blocked(), and tried again.
+ */
+void reconcile_serve(
+	struct reconcile *reconcile, const struct addr *vips, size_t n_vips, const char *loopback);
+/* Leaves the host as it was found, and stops watching it. 0, or negative errno (logged). */
+int reconcile_withdraw(struct reconcile *reconcile);
+/* Looks and acts now, without an event. */
+void reconcile_look(struct reconcile *reconcile);
+
+/* The host at the last look; empty before the first. Valid until the next. */
+const struct host *reconcile_host(const struct reconcile *reconcile);
+const struct host_wish *reconcile_wish(const struct reconcile *reconcile);
+/* "" or what cannot be mended, or failed, in words. */
+const char *reconcile_blocked(const struct reconcile *reconcile);
+
+/* How long to hold repairs after the n-th in a fight. Pure; for the test. */
+uint64_t reconcile_fight_pause_us(unsigned int n_repairs);
+/*
+ * Takes out of a plan the repairs that must wait, and with an interface's silence the IPv4 VIPs that
+ * would come into its noise. Pure; for the test.
+ */
+void reconcile_hold_repairs(struct plan *plan);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Configuration + key file + name. Called by the daemon and by check-config. Must not know what is
+ * done with them.
+ */
+#include "agent/settings.h"
+
+#include <limits.h>
+
+#define SETTINGS_CREDENTIAL "key"
+
+/* Lines for the caller, collected. */
+struct settings_text {
+	FILE *stream;
+	char *buffer;
+	size_t size_bytes;
+};
+
+/* Where the key is: systemd's copy of it, when the unit was given one and the path is the default. */
+static int settings_key_path(const struct config *config, char **ret_path)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	_cleanup_free_ char *path = NULL;
+
+	if (directory && streq(config->key_file, CONFIG_DEFAULT_KEY_FILE)) {
+		if (asprintf(&path, "%s/" SETTINGS_CREDENTIAL, directory) < 0) {
+			path = NULL;
+			return -ENOMEM;
+		}
+		if (access(path, F_OK) == 0) {
+			*ret_path = TAKE_PTR(path);
+			return 0;
+		}
+	}
+	*ret_path = strdup(config->key_file);
+	return *ret_path ? 0 : -ENOMEM;
+}
+
+/* 0 also when the key is hidden and may be. */
+static int settings_load_key(
+	struct settings *settings, bool key_may_be_hidden, struct settings_text *text)
+{
+	_cleanup_free_ char *path = NULL;
+	char why[AUTH_WHY_BYTES];
+	int r;
+
+	r = settings_key_path(settings->config, &path);
+	if (r < 0)
+		return r;
+	r = auth_keyring_load(path, false, &settings->keys, why);
+	if (r >= 0 || r == -ENOMEM)
+		return r;
+	if (key_may_be_hidden && access(path, R_OK) < 0) {
+		fprintf(text->stream, "warning: key-file: %s\n", why);
+		return 0;
+	}
+	fprintf(text->stream, "key-file: %s\n", why);
+	return -EINVAL;
+}
+
+static int settings_choose_name(struct settings *settings, struct settings_text *text)
+{
+	char host_name[HOST_NAME_MAX + 1];
+
+	if (settings->config->name) {
+		snprintf(settings->name, sizeof(settings->name), "%s", settings->config->name);
+		return 0;
+	}
+	if (gethostname(host_name, sizeof(host_name)) < 0)
+		host_name[0] = '\0';
+	host_name[sizeof(host_name) - 1] = '\0';
+	if (!proto_name_is_valid(host_name)) {
+		fprintf(text->stream,
+			"name: the host name \"%s\" is no name for a backend; set name = in [agent]\n",
+			host_name);
+		return -EINVAL;
+	}
+	memcpy(settings->name, host_name, strlen(host_name) + 1);
+	return 0;
+}
+
+static uint16_t settings_choose_weight(const struct config *config)
+{
+	long n_cpus;
+
+	if (config->weight)
+		return (uint16_t)config->weight;
+	n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	return n_cpus < 1 ? 1 : (uint16_t)MIN(n_cpus, 65535L);
+}
+
+static void settings_tell_report(const struct ini_report *report, struct settings_text *text)
+{
+	for (size_t idx = 0; idx < ini_report_warnings_len(report); idx++)
+		fprintf(text->stream, "warning: %s\n", ini_report_warning(report, idx));
+	for (size_t idx = 0; idx < ini_report_len(report); idx++)
+		fprintf(text->stream, "%s\n", ini_report_line(report, idx));
+}
+
+static int settings_load_all(const char *config_path, bool key_may_be_hidden,
+	struct settings *settings, struct settings_text *text)
+{
+	int r, r_key, r_name;
+
+	r = config_load(config_path, &settings->config, &settings->report);
+	if (r == -ENOMEM)
+		return r;
+	settings_tell_report(settings->report, text);
+	if (r < 0)
+		return r;
+	r_key = settings_load_key(settings, key_may_be_hidden, text);
+	r_name = settings_choose_name(settings, text);
+	settings->weight = settings_choose_weight(settings->config);
+	return r_key < 0 ? r_key : r_name;
+}
+
+int settings_load(const char *config_path, bool key_may_be_hidden, struct settings **ret_settings,
+	char **ret_text)
+{
+	_cleanup_(settings_freep) struct settings *settings = calloc(1, sizeof(*settings));
+	struct settings_text text = { 0 };
+	int r;
+
+	if (!settings)
+		return -ENOMEM;
+	text.stream = open_memstream(&text.buffer, &text.size_bytes);
+	if (!text.stream)
+		return -ENOMEM;
+	r = settings_load_all(config_path, key_may_be_hidden, settings, &text);
+	if (fclose(text.stream) != 0)
+		r = -ENOMEM;
+	if (r == -ENOMEM) {
+		free(text.buffer);
+		return r;
+	}
+	if (text.size_bytes == 0) {
+		free(text.buffer);
+		text.buffer = NULL;
+	}
+	/* The last line's end is whoever prints it. */
+	if (text.buffer && text.buffer[text.size_bytes - 1] == '\n')
+		text.buffer[text.size_bytes - 1] = '\0';
+	*ret_text = text.buffer;
+	if (r < 0)
+		return -EINVAL;
+	*ret_settings = TAKE_PTR(settings);
+	return 0;
+}
+
+struct settings *settings_free(struct settings *settings)
+{
+	if (!settings)
+		return NULL;
+	config_free(settings->config);
+	ini_report_free(settings->report);
+	auth_keyring_free(settings->keys);
+	free(settings);
+	return NULL;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Everything that a start or a reload needs to know from files: the configuration, the key and the
+ * name, validated together. Errors are text, one a line, for stderr, the journal or a reload's
+ * answer.
+ */
+#pragma once
+
+#include "agent/config.h"
+#include "common/auth.h"
+
+struct settings {
+	struct config *config;
+	struct ini_report *report;
+	struct auth_keyring *keys; /* NULL: the key file could not be looked at (only if allowed) */
+	char name[PROTO_NAME_MAX + 1];
+	uint16_t weight;
+};
+
+/*
+ * `key_may_be_hidden`: a key file that is absent or unreadable for this user is a warning, for
+ * check-config as anybody. 0; -EINVAL with `*ret_text` (to free) full of errors; -ENOMEM. On 0
+ * `*ret_text` holds the warnings, or is NULL.
+ */
+int settings_load(const char *config_path, bool key_may_be_hidden, struct settings **ret_settings,
+	char **ret_text);
+struct settings *settings_free(struct settings *settings);
+DEFINE_CLEANUP(struct settings *, settings_free)

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One function a verb, one table. Called by the control socket for each request.
+ */
+#include "agent/verbs.h"
+
+#include "agent/daemon.h"
+#include "agent/status.h"
+#include "agent/stop.h"
+
+typedef void verbs_fn(struct daemon *daemon, struct control_request *request, json_t *args);
+
+static void verbs_status(struct daemon *daemon, struct control_request *request, json_t *args)
+{
+	json_t *document = status_make(daemon);
+
+	if (document)
+		control_reply(request, CONTROL_OK, document);
+	else
+		control_fail(request, CONTROL_UNAVAILABLE, "out of memory");
+}
+
+/* What the daemon runs with, line by line, for `check-config --diff`. */
+static void verbs_config(struct daemon *daemon, struct control_request *request, json_t *args)
+{
+	json_t *lines = json_array();
+	const char *line;
+
+	for (size_t idx = 0; (line = ini_report_effective(daemon->settings->report, idx)); idx++)
+		(void)json_array_append_new(lines, json_string(line));
+	control_reply(request, CONTROL_OK, lines);
+}
+
+static bool verbs_set_admin(
+	struct daemon *daemon, struct control_request *request, enum heartbeat_admin admin)
+{
+	int r = daemon_set_admin(daemon, admin);
+
+	if (r < 0)
+		control_fail(request, CONTROL_UNAVAILABLE, "cannot keep the wish in %s: %s",
+			daemon->runtime_dir, strerror(-r));
+	return r == 0;
+}
+
+static void verbs_drain(struct daemon *daemon, struct control_request *request, json_t *args)
+{
+	json_int_t wait_us = json_integer_value(json_object_get(args, "wait_us"));
+
+	if (!verbs_set_admin(daemon, request, HEARTBEAT_DRAIN))
+		return;
+	if (json_is_true(json_object_get(args, "wait")))
+		stop_wait(daemon, request, wait_us > 0 ? (uint64_t)wait_us : 0);
+	else
+		control_reply(request, CONTROL_OK, NULL);
+}
+
+static void verbs_disable(struct daemon *daemon, struct control_request *request, json_t *args)
+{
+	if (verbs_set_admin(daemon, request, HEARTBEAT_MAINT))
+		control_reply(request, CONTROL_OK, NULL);
+}
+
+static void verbs_enable(struct daemon *daemon, struct control_request *request, json_t *args)
+{
+	if (verbs_set_admin(daemon, request, HEARTBEAT_ENABLED))
+		control_reply(request, CONTROL_OK, NULL);
+}
+
+static void verbs_reload(struct daemon *daemon, struct control_request *request, json_t *args)
+{
+	_cleanup_free_ char *text = NULL;
+	int status = daemon_reload(daemon, &text);
+
+	if (status == CONTROL_OK)
+		control_reply(request, CONTROL_OK, text ? json_string(text) : NULL);
+	else
+		control_fail(request, status, "%s", text ? text : "out of memory");
+}
+
+static const struct {
+	const char *name;
+	verbs_fn *serve;
+	bool changes;
+} verbs_table[] = {
+	{ "status", verbs_status, false },
+	{ "config", verbs_config, false },
+	{ "drain", verbs_drain, true },
+	{ "disable", verbs_disable, true },
+	{ "enable", verbs_enable, true },
+	{ "reload", verbs_reload, true },
+};
+
+void verbs_serve(struct control_request *request, const char *verb, json_t *args, bool may_change,
+	void *context)
+{
+	struct daemon *daemon = context;
+
+	for (size_t idx = 0; idx < ARRAY_LEN(verbs_table); idx++) {
+		if (!streq(verb, verbs_table[idx].name))
+			continue;
+		if (verbs_table[idx].changes && !may_change)
+			control_fail(request, CONTROL_PERMISSION,
+				"%s is not permitted; only root and the agent's own user may change things",
+				verb);
+		else if (verbs_table[idx].changes && daemon->phase != DAEMON_SERVING)
+			control_fail(request, CONTROL_UNAVAILABLE, "the agent stops");
+		else
+			verbs_table[idx].serve(daemon, request, args);
+		return;
+	}
+	control_fail(request, CONTROL_USAGE, "unknown verb %s", verb);
+}
