@@ -14,7 +14,7 @@ on lb sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 lb_and_agents_start
 
 requests() {
-	on client curl -sS --max-time 100 -Z --parallel-max 30 -H 'Connection: close' \
+	on client curl -sS --no-progress-meter --max-time 100 -Z --parallel-max 30 -H 'Connection: close' \
 		"http://$1/?[1-$2]" | sort | uniq -c | awk '{ print $2, $1 }'
 }
 

@@ -5,13 +5,15 @@
 # by a TCP check where one is configured.
 . "$(dirname "$0")/../netns/topology.bash"
 
-topology_up --webs 3
-for idx in 1 2 3; do
+VIP3=198.51.100.12
+topology_up --webs 4
+for idx in 1 2 3 4; do
 	# What the administrator of such a host does by hand.
 	on "web$idx" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
 	ip -n "$(ns "web$idx")" address add "$VIP/32" dev lo
 	ip -n "$(ns "web$idx")" address add "$VIP6/128" dev lo nodad
 	ip -n "$(ns "web$idx")" address add "$VIP2/32" dev lo
+	ip -n "$(ns "web$idx")" address add "$VIP3/32" dev lo
 done
 static_config() {
 	cat <<- END
@@ -28,25 +30,31 @@ static_config() {
 		real-server = $(web_address web1) name=web1 weight=2
 		real-server = $(web_address web2) name=web2
 
-		[virtual-server bare]
+		[virtual-server plain]
 		vip = $VIP2
 		port = 80
-		check-interval = 300ms
 		real-server = $(web_address web3) name=web3
+
+		[virtual-server unchecked]
+		vip = $VIP3
+		port = 80
+		check = none
+		real-server = $(web_address web4) name=web4
 	END
 }
 lb_configure < <(static_config)
 lb_start
-fact static_servers_come_up wait_until 20 backends_up 3
+fact static_servers_come_up wait_until 20 backends_up 4
 fact their_source_is_static equal "$(backend_field source web1)" static
 fact their_mac_is_resolved equal "$(backend_field mac web1)" "$(mac_of web1)"
 answer_names() {
-	on client curl -sS --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-$2]" |
+	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-$2]" |
 		sort -u | tr '\n' ' '
 }
 fact they_serve equal "$(answer_names "$VIP" 60)" "web1 web2 "
 fact they_serve_ipv6_by_the_same_mac equal "$(answer_names "[$VIP6]" 60)" "web1 web2 "
-fact a_server_judged_by_arp_alone_serves equal "$(answer_names "$VIP2" 5)" "web3 "
+fact a_server_without_tcp_check_serves equal "$(answer_names "$VIP2" 5)" "web3 "
+fact check_none_serves equal "$(answer_names "$VIP3" 5)" "web4 "
 
 # The service dies, the host lives.
 stop_pid "$nginx_pid_web1" KILL
@@ -58,11 +66,11 @@ fact status_is_1_when_one_is_down exits 1 lb status
 nginx_start web1
 fact it_comes_back wait_until 30 backend_is web1 up
 
-# The host dies: nothing but ARP can tell.
+# The host dies: only ARP tells.
 ip -n "$(ns web3)" link set eth0 down
 fact a_dead_host_is_found_by_arp wait_until 60 not backend_is web3 up
 fact status_is_2_without_service exits 2 lb status
-fact ready_is_1_for_it exits 1 lb ready bare
+fact ready_is_1_for_it exits 1 lb ready plain
 fact ready_is_0_for_the_other exits 0 lb ready web
 ip -n "$(ns web3)" link set eth0 up
 default_routes web3 "$ROUTER" 2001:db8:2::1 2> /dev/null

@@ -63,7 +63,7 @@ fact explain_says_how equal "$(lb explain "$CLIENT:1" "$VIP:80" --json | jq -r '
 fact explain_knows_what_is_not_served equal "$(lb explain "$CLIENT:1" "$VIP:81" --json | jq -r '.verdict + " " + .reason')" "pass no-service"
 
 names() {
-	on client curl -sS --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$VIP/?[1-60]" |
+	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$VIP/?[1-60]" |
 		sort -u | tr '\n' ' '
 }
 start_on client "$work/slow" curl -sS -Z --parallel-immediate --parallel-max 30 --max-time 60 \
