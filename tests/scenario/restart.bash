@@ -10,7 +10,7 @@ lb_and_agents_start
 
 transfers_start() {
 	: > "$work/transfers"
-	start_on client "$work/transfers" curl -sS -Z --parallel-immediate --parallel-max 200 \
+	start_on client "$work/transfers" curl -sS --no-progress-meter -Z --parallel-immediate --parallel-max 200 \
 		--max-time 120 -w '%{http_code} %{size_download} %{exitcode}\n' \
 		-o /dev/null "http://$VIP/slow/1M?[1-200]"
 	transfers_pid=$started

@@ -66,7 +66,7 @@ names() {
 	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$VIP/?[1-60]" |
 		sort -u | tr '\n' ' '
 }
-start_on client "$work/slow" curl -sS -Z --parallel-immediate --parallel-max 30 --max-time 60 \
+start_on client "$work/slow" curl -sS --no-progress-meter -Z --parallel-immediate --parallel-max 30 --max-time 60 \
 	-w '%{http_code} %{size_download}\n' -o /dev/null "http://$VIP/slow/1M?[1-30]"
 slow_pid=$started
 must wait_until 20 slow_ones_are_open
