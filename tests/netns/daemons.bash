@@ -170,6 +170,13 @@ backends_up() {
 		select(.state == "up") | .name] | unique | length') == "$1" ]]
 }
 
+# A balancer that started with nothing lets flows follow every change until membership has been
+# quiet for some seconds: whoever registers now may have served them before.
+membership_is_quiet() {
+	[[ $(dsr_lb "${1:-lb}" status --json |
+		jq '[.virtual_servers[].backends[].since_s] | min > 6') == true ]]
+}
+
 # lb_and_agents_start : all of it, until every server is up.
 lb_and_agents_start() {
 	lb_start
