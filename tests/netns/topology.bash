@@ -264,7 +264,7 @@ is_empty() {
 
 topology_down() {
 	local status=$? host pid
-	trap '' TERM INT HUP
+	trap '' TERM INT HUP PIPE
 	trap - EXIT
 	set +e
 	if ((status != 0 || facts_failed)); then
