@@ -14,19 +14,15 @@ must wait_until 20 backends_up 1
 tool_start arp router arp_prober eth0 "$VIP" 1000
 tool_start nd router arp_prober eth0 "$VIP6" 1000
 
-vip_is_there() {
-	[[ -n $(ip -n "$(ns "$1")" -4 address show dev lo to "$VIP/32") ]]
-}
-
 cycles=0
 for ((cycle = 1; cycle <= 50; cycle++)); do
 	agent_start web1
-	wait_until 20 vip_is_there web1 || break
+	wait_until 20 agent_is web1 up || break
 	daemon_stop web1
 	# Every fifth time by a crash, whose remains the next start adopts.
 	if ((cycle % 5 == 0)); then
 		agent_start web1
-		wait_until 20 vip_is_there web1 || break
+		wait_until 20 agent_is web1 up || break
 		daemon_stop web1 KILL
 	fi
 	cycles=$((cycles + 1))

@@ -44,8 +44,8 @@ fact all_three_serve_ipv6 equal "$(wc -l <<< "$served")" 3
 on lb nft -f - <<- END
 	table netdev watch {
 		counter answers { }
-		chain in { type filter hook ingress device eth0 priority 0; ip saddr $VIP counter name answers; ip6 saddr $VIP6 counter name answers; }
-		chain out { type filter hook egress device eth0 priority 0; ip saddr $VIP counter name answers; ip6 saddr $VIP6 counter name answers; }
+		chain in { type filter hook ingress device eth0 priority 0; ip saddr $VIP tcp sport 80 counter name answers; ip6 saddr $VIP6 tcp sport 80 counter name answers; }
+		chain out { type filter hook egress device eth0 priority 0; ip saddr $VIP tcp sport 80 counter name answers; ip6 saddr $VIP6 tcp sport 80 counter name answers; }
 	}
 END
 answers_seen() {

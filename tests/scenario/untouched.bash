@@ -32,7 +32,7 @@ as_before() {
 }
 
 agent_start web1
-must wait_until 20 backends_up 1
+must wait_until 20 agent_is web1 up
 fact it_does_change_the_host changed
 fact a_label_shows_the_vip says 'lo:1' ip -n "$(ns web1)" address show dev lo
 daemon_stop web1
@@ -41,23 +41,22 @@ fact the_balancer_forgets_it equal "$(lb_json '[.virtual_servers[].backends[]] |
 
 # After a crash the remains stay, and the next start and stop undo them too.
 agent_start web1
-must wait_until 20 backends_up 1
+must wait_until 20 agent_is web1 up
 daemon_stop web1 KILL
 fact a_crash_leaves_the_vip_in_place says "$VIP/32" ip -n "$(ns web1)" address show dev lo
 agent_start web1
-must wait_until 20 agent_answers web1
-must wait_until 20 backends_up 1
+must wait_until 20 agent_is web1 up
 daemon_stop web1
 fact a_stop_after_a_crash_leaves_everything_as_before as_before
 
 # on-stop = keep leaves the VIP.
 agent_configure web1 < <(agent_default_config web1 "$LB" $'drain-on-stop = 0\non-stop = keep')
 agent_start web1
-must wait_until 20 backends_up 1
+must wait_until 20 agent_is web1 up
 daemon_stop web1
 fact on_stop_keep_leaves_the_vip says "$VIP/32" ip -n "$(ns web1)" address show dev lo
 agent_configure web1 < <(agent_default_config web1 "$LB" "drain-on-stop = 0")
 agent_start web1
-must wait_until 20 backends_up 1
+must wait_until 20 agent_is web1 up
 daemon_stop web1
 fact the_next_withdraw_undoes_it as_before
