@@ -33,6 +33,7 @@ static_config() {
 		[virtual-server plain]
 		vip = $VIP2
 		port = 80
+		check-interval = 300ms
 		real-server = $(web_address web3) name=web3
 
 		[virtual-server unchecked]
