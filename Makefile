@@ -79,6 +79,7 @@ LB_O     := $(call objects,$(call sources,lb))
 LIB_common := $(BUILD)/libcommon.a
 LIB_agent  := $(BUILD)/libagent.a
 LIB_lb     := $(BUILD)/liblb.a
+VECTORS_O := $(call objects,$(wildcard tests/vectors/*.c))
 
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/fuzz_*.c))
@@ -112,13 +113,13 @@ $(BUILD)/dsr-lb: $(BUILD)/lb/main.o $(LIB_lb) $(LIB_common)
 $(BUILD)/dsr-agent: $(BUILD)/agent/main.o $(LIB_agent) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common)
 
-# tests/unit/ROOM/test_X.c links ROOM and common.
+# tests/unit/ROOM/test_X.c links ROOM and common, and for lb the packet vectors.
 room = $(word 3,$(subst /, ,$(1)))
 $(BUILD)/tests/unit/common/%: $(BUILD)/tests/unit/common/%.o $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_common) $(LIBS_test)
 $(BUILD)/tests/unit/agent/%: $(BUILD)/tests/unit/agent/%.o $(LIB_agent) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common) $(LIBS_test)
-$(BUILD)/tests/unit/lb/%: $(BUILD)/tests/unit/lb/%.o $(LIB_lb) $(LIB_common)
+$(BUILD)/tests/unit/lb/%: $(BUILD)/tests/unit/lb/%.o $(VECTORS_O) $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common) $(LIBS_test)
 
 # A fuzzer is one function; here it is linked with a driver that runs the corpus and random
@@ -128,7 +129,7 @@ $(BUILD)/tests/fuzz/common/%: $(BUILD)/tests/fuzz/common/%.o $(FUZZ_DRIVER) $(LI
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_common)
 $(BUILD)/tests/fuzz/agent/%: $(BUILD)/tests/fuzz/agent/%.o $(FUZZ_DRIVER) $(LIB_agent) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common)
-$(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(LIB_lb) $(LIB_common)
+$(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(VECTORS_O) $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
 $(BUILD)/tests/harness/%: $(BUILD)/tests/harness/%.o $(LIB_lb) $(LIB_common)

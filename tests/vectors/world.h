@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The world of the vectors as a snapshot, for runners that have one. Rows are owned by backends 1–3
+ * in turn, so the owner of any row is plain; rows of VECTOR_MOVING belong to 2 with base 1. Fails
+ * by assert(): the world is ours.
+ */
+#pragma once
+
+#include <arpa/inet.h>
+#include <assert.h>
+
+#include "lb/snapshot.h"
+#include "tests/vectors/vectors.h"
+
+/* Far from 0 and from any wrap; in the middle of a row's quiet time. */
+#define VECTOR_NOW_S 100000u
+
+struct vector_world {
+	struct fwd_slot rows[FWD_ROWS];
+	struct fwd_slot moving_rows[FWD_ROWS];
+	struct fwd_slot no_rows[FWD_ROWS];
+	struct flow4_bucket flow4[64];
+	struct flow6_bucket flow6[64];
+};
+
+/* The owner of a row. */
+static inline uint16_t vector_world_owner(uint32_t row)
+{
+	return (uint16_t)(row % 3 + 1);
+}
+
+/* Rows and flows as they are before each vector. */
+static inline void vector_world_reset(struct vector_world *world)
+{
+	memset(world, 0, sizeof(*world));
+	for (uint32_t i = 0; i < FWD_ROWS; i++) {
+		world->rows[i].owner = vector_world_owner(i);
+		world->rows[i].base = vector_world_owner(i);
+		world->moving_rows[i] = (struct fwd_slot){ 2, 1, VECTOR_NOW_S - 10 };
+	}
+}
+
+static inline void vector_world_bind(struct snapshot *snapshot, const char *vip, uint8_t proto,
+	uint16_t first_port, uint16_t last_port, uint16_t service)
+{
+	struct addr addr = { .family = strchr(vip, ':') ? AF_INET6 : AF_INET };
+	int r = inet_pton(addr.family, vip, addr.bytes);
+
+	assert(r == 1);
+	r = snapshot_add_binding(snapshot, &addr, proto, first_port, last_port, service);
+	assert(r == 0);
+	(void)r;
+}
+
+static inline void vector_world_add_services(struct snapshot *snapshot, const uint32_t tables[3])
+{
+	for (uint16_t id = 1; id < VECTOR_SERVICE_N_; id++) {
+		struct fwd_service service = {
+			.id = id,
+			.table = tables[id == VECTOR_MOVING  ? 1
+					: id == VECTOR_EMPTY ? 2
+							     : 0],
+			.tcp_timeout_s = 900,
+			.fin_timeout_s = 120,
+			.udp_timeout_s = 300,
+			.n_members = id == VECTOR_EMPTY ? 0 : 3,
+		};
+		int r;
+
+		if (id == VECTOR_ANY || id == VECTOR_ANY6)
+			service.flags = FWD_SERVICE_SESSIONLESS | FWD_SERVICE_HASH_SOURCE;
+		if (id == VECTOR_WHOLE)
+			service.flags = FWD_SERVICE_DROP_FRAGMENTS;
+		r = snapshot_add_service(snapshot, &service);
+		assert(r == 0);
+		(void)r;
+		for (uint16_t backend = 1; backend <= 3 && id != VECTOR_EMPTY; backend++)
+			snapshot_add_member(snapshot, id, backend);
+	}
+}
+
+static inline void vector_world_add_macs(struct snapshot *snapshot)
+{
+	static const enum vector_mac balancers[] = { VECTOR_MAC_OWN, VECTOR_MAC_OUT,
+		VECTOR_MAC_PEER };
+	struct mac mac;
+
+	ARRAY_FOREACH (balancer, balancers, ARRAY_LEN(balancers)) {
+		memcpy(mac.bytes, vector_mac_bytes(*balancer), sizeof(mac.bytes));
+		snapshot_add_mac(snapshot, &mac, (struct fwd_mac){ FWD_MAC_BALANCER, 0 });
+	}
+	for (uint16_t id = 1; id <= VECTOR_BACKENDS; id++) {
+		struct fwd_backend backend = { .flags = FWD_BACKEND_FLOWS };
+
+		memcpy(mac.bytes, vector_mac_bytes(VECTOR_MAC_BACKEND1 + id - 1),
+			sizeof(mac.bytes));
+		memcpy(backend.mac, mac.bytes, sizeof(backend.mac));
+		snapshot_add_backend(snapshot, id, &backend);
+		snapshot_add_mac(snapshot, &mac, (struct fwd_mac){ FWD_MAC_BACKEND, id });
+	}
+}
+
+/* A snapshot over the world's memory, which has been reset and outlives it. */
+static inline struct snapshot *vector_world_snapshot(struct vector_world *world)
+{
+	const struct flows_table flows = { world->flow4, world->flow6, ARRAY_LEN(world->flow4),
+		ARRAY_LEN(world->flow6) };
+	struct fwd_settings settings = {
+		.slot_seed = { 0x0123456789abcdef, 0xfedcba9876543210 },
+		.flow_seed = { 0x1122334455667788, 0x8877665544332211 },
+		.mtu_bytes = VECTOR_MTU_BYTES,
+	};
+	struct snapshot *snapshot = NULL;
+	uint32_t tables[3];
+	int r;
+
+	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
+	memcpy(settings.out_mac, vector_mac_bytes(VECTOR_MAC_OUT), FWD_MAC_BYTES);
+	r = snapshot_new(&settings, &flows, 1, &snapshot);
+	assert(r == 0);
+	(void)r;
+	snapshot_add_table(snapshot, world->rows, NULL, NULL, &tables[0]);
+	snapshot_add_table(snapshot, world->moving_rows, NULL, NULL, &tables[1]);
+	snapshot_add_table(snapshot, world->no_rows, NULL, NULL, &tables[2]);
+	vector_world_add_services(snapshot, tables);
+	vector_world_add_macs(snapshot);
+	vector_world_bind(snapshot, "198.51.100.10", 6, 80, 80, VECTOR_WEB);
+	vector_world_bind(snapshot, "198.51.100.10", 6, 443, 443, VECTOR_WEB);
+	vector_world_bind(snapshot, "198.51.100.10", 6, 8000, 8100, VECTOR_WEB);
+	vector_world_bind(snapshot, "198.51.100.10", 17, 53, 53, VECTOR_DNS);
+	vector_world_bind(snapshot, "198.51.100.10", 17, 5000, 5999, VECTOR_DNS);
+	vector_world_bind(snapshot, "2001:db8::10", 6, 80, 80, VECTOR_WEB6);
+	vector_world_bind(snapshot, "2001:db8::10", 17, 53, 53, VECTOR_DNS6);
+	vector_world_bind(snapshot, "198.51.100.11", 6, 0, 65535, VECTOR_ANY);
+	vector_world_bind(snapshot, "198.51.100.11", 17, 0, 65535, VECTOR_ANY);
+	vector_world_bind(snapshot, "2001:db8::11", 6, 0, 65535, VECTOR_ANY6);
+	vector_world_bind(snapshot, "2001:db8::11", 17, 0, 65535, VECTOR_ANY6);
+	vector_world_bind(snapshot, "198.51.100.12", 6, 80, 80, VECTOR_EMPTY);
+	vector_world_bind(snapshot, "198.51.100.13", 17, 53, 53, VECTOR_WHOLE);
+	vector_world_bind(snapshot, "198.51.100.14", 6, 80, 80, VECTOR_MOVING);
+	return snapshot;
+}
