@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+/* An array that is NULL is empty: even adding 0 to it would be undefined. */
 #define ARRAY_FOREACH(item, array, len)                                                            \
-	for (__typeof__((array)[0]) *item = (array); item < (array) + (len); item++)
+	for (__typeof__((array)[0]) *item = (array); item && item < (array) + (len); item++)
 
 #define MIN(a, b)                                                                                  \
 	({                                                                                         \
