@@ -34,8 +34,7 @@ static void client_print_vips(const struct cli *cli, const json_t *document)
 	const json_t *vip;
 	size_t idx;
 
-	json_array_foreach(json_object_get(document, "vips"), idx, vip)
-	{
+	json_array_foreach (json_object_get(document, "vips"), idx, vip) {
 		cli_table_cell(table, "%s", client_text(vip, "address"));
 		cli_table_cell(
 			table, "%s", json_is_true(json_object_get(vip, "present")) ? "yes" : "no");
@@ -54,8 +53,7 @@ static void client_print_balancers(const struct cli *cli, const json_t *document
 	const json_t *balancer;
 	size_t idx;
 
-	json_array_foreach(json_object_get(document, "balancers"), idx, balancer)
-	{
+	json_array_foreach (json_object_get(document, "balancers"), idx, balancer) {
 		const json_t *heartbeat = json_object_get(balancer, "last_heartbeat_ms");
 		char age[CLI_AGE_BYTES];
 
@@ -79,8 +77,7 @@ static void client_print_arp(const json_t *document)
 	const json_t *link;
 	size_t idx;
 
-	json_array_foreach(json_object_get(document, "arp"), idx, link)
-	{
+	json_array_foreach (json_object_get(document, "arp"), idx, link) {
 		if (json_is_true(json_object_get(link, "ok")))
 			continue;
 		printf("%s answers ARP for VIPs: arp_ignore %" JSON_INTEGER_FORMAT
@@ -156,8 +153,7 @@ static bool client_has_line(const json_t *lines, const char *line)
 	const json_t *item;
 	size_t idx;
 
-	json_array_foreach(lines, idx, item)
-	{
+	json_array_foreach (lines, idx, item) {
 		if (streq(json_string_value(item), line))
 			return true;
 	}
@@ -176,13 +172,11 @@ static int client_print_diff(const struct cli *cli, struct ini_report *report)
 
 	for (idx = 0; status == 0 && (line = ini_report_effective(report, idx)); idx++)
 		(void)json_array_append_new(checked, json_string(line));
-	json_array_foreach(running, idx, item)
-	{
+	json_array_foreach (running, idx, item) {
 		if (!client_has_line(checked, json_string_value(item)))
 			printf("-%s\n", json_string_value(item));
 	}
-	json_array_foreach(checked, idx, item)
-	{
+	json_array_foreach (checked, idx, item) {
 		if (!client_has_line(running, json_string_value(item)))
 			printf("+%s\n", json_string_value(item));
 	}

@@ -102,13 +102,11 @@ static int owned_get_all(json_t *root, struct host_owned *owned)
 		json_array_size(originals) > HOST_LINKS_MAX ||
 		json_array_size(added) > HOST_VIPS_MAX)
 		return -EBADMSG;
-	json_array_foreach(originals, idx, item)
-	{
+	json_array_foreach (originals, idx, item) {
 		if (!owned_get_original(item, &owned->originals[owned->n_originals++]))
 			return -EBADMSG;
 	}
-	json_array_foreach(added, idx, item)
-	{
+	json_array_foreach (added, idx, item) {
 		if (!owned_get_added(item, &owned->added[owned->n_added++]))
 			return -EBADMSG;
 	}

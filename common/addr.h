@@ -10,9 +10,9 @@
 
 #include "common/util.h"
 
-#define MAC_LEN      6u
-#define MAC_STRLEN   sizeof("00:00:00:00:00:00")
-#define ADDR_STRLEN  INET6_ADDRSTRLEN
+#define MAC_LEN     6u
+#define MAC_STRLEN  sizeof("00:00:00:00:00:00")
+#define ADDR_STRLEN INET6_ADDRSTRLEN
 /* "[addr]:port" and "addr/len" fit too. */
 #define ADDR_PORT_STRLEN (INET6_ADDRSTRLEN + sizeof("[]:65535"))
 

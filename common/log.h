@@ -31,13 +31,13 @@ const char *log_level_name(enum log_level level);
 int log_write(enum log_level level, int error, const char *const *fields, const char *format, ...)
 	_printf_(4, 5);
 
-#define log_error(...) ((void)log_write(LOG_LEVEL_ERROR, 0, NULL, __VA_ARGS__))
+#define log_error(...)   ((void)log_write(LOG_LEVEL_ERROR, 0, NULL, __VA_ARGS__))
 #define log_warning(...) ((void)log_write(LOG_LEVEL_WARNING, 0, NULL, __VA_ARGS__))
-#define log_info(...) ((void)log_write(LOG_LEVEL_INFO, 0, NULL, __VA_ARGS__))
-#define log_debug(...) ((void)log_write(LOG_LEVEL_DEBUG, 0, NULL, __VA_ARGS__))
+#define log_info(...)    ((void)log_write(LOG_LEVEL_INFO, 0, NULL, __VA_ARGS__))
+#define log_debug(...)   ((void)log_write(LOG_LEVEL_DEBUG, 0, NULL, __VA_ARGS__))
 /* Says what failed, on what, why; returns the negative errno: `return log_errno(r, "…");` */
-#define log_errno(error, ...) log_write(LOG_LEVEL_ERROR, error, NULL, __VA_ARGS__)
+#define log_errno(error, ...)         log_write(LOG_LEVEL_ERROR, error, NULL, __VA_ARGS__)
 #define log_warning_errno(error, ...) log_write(LOG_LEVEL_WARNING, error, NULL, __VA_ARGS__)
 /* log_fields(LOG_LEVEL_INFO, LOG_FIELDS("DSR_BACKEND=web1"), "format", …) */
-#define LOG_FIELDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define LOG_FIELDS(...)                ((const char *const[]){ __VA_ARGS__, NULL })
 #define log_fields(level, fields, ...) ((void)log_write(level, 0, fields, __VA_ARGS__))

@@ -16,20 +16,20 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 /* An array that is NULL is empty: even adding 0 to it would be undefined. */
-#define ARRAY_FOREACH(item, array, len)                                                            \
+#define ARRAY_FOREACH(item, array, len) \
 	for (__typeof__((array)[0]) *item = (array); item && item < (array) + (len); item++)
 
-#define MIN(a, b)                                                                                  \
-	({                                                                                         \
-		__typeof__(a) min_a_ = (a);                                                        \
-		__typeof__(b) min_b_ = (b);                                                        \
-		min_a_ < min_b_ ? min_a_ : min_b_;                                                 \
+#define MIN(a, b) \
+	({ \
+		__typeof__(a) min_a_ = (a); \
+		__typeof__(b) min_b_ = (b); \
+		min_a_ < min_b_ ? min_a_ : min_b_; \
 	})
-#define MAX(a, b)                                                                                  \
-	({                                                                                         \
-		__typeof__(a) max_a_ = (a);                                                        \
-		__typeof__(b) max_b_ = (b);                                                        \
-		max_a_ > max_b_ ? max_a_ : max_b_;                                                 \
+#define MAX(a, b) \
+	({ \
+		__typeof__(a) max_a_ = (a); \
+		__typeof__(b) max_b_ = (b); \
+		max_a_ > max_b_ ? max_a_ : max_b_; \
 	})
 
 #define US_PER_MS UINT64_C(1000)
@@ -37,17 +37,17 @@
 #define NS_PER_US UINT64_C(1000)
 
 /* Cleanup attributes: `_cleanup_(fn)` runs fn(&variable) when the variable leaves its scope. */
-#define _cleanup_(fn) __attribute__((__cleanup__(fn)))
+#define _cleanup_(fn)       __attribute__((__cleanup__(fn)))
 #define _printf_(fmt, args) __attribute__((__format__(__printf__, fmt, args)))
-#define _unused_ __attribute__((__unused__))
-#define _must_check_ __attribute__((__warn_unused_result__))
+#define _unused_            __attribute__((__unused__))
+#define _must_check_        __attribute__((__warn_unused_result__))
 
 /* DEFINE_CLEANUP(struct foo *, foo_free) makes `_cleanup_(foo_freep)` usable. */
-#define DEFINE_CLEANUP(type, fn)                                                                   \
-	static inline void fn##p(type *pointer)                                                    \
-	{                                                                                          \
-		if (*pointer)                                                                      \
-			fn(*pointer);                                                              \
+#define DEFINE_CLEANUP(type, fn) \
+	static inline void fn##p(type *pointer) \
+	{ \
+		if (*pointer) \
+			fn(*pointer); \
 	}
 
 static inline void util_freep(void *pointer)
@@ -76,17 +76,17 @@ DEFINE_CLEANUP(FILE *, fclose)
 #define _cleanup_fclose_ _cleanup_(fclosep)
 
 /* Hands the value to a new owner; the old variable is left empty. */
-#define TAKE_PTR(pointer)                                                                          \
-	({                                                                                         \
-		__typeof__(pointer) taken_ = (pointer);                                            \
-		(pointer) = NULL;                                                                  \
-		taken_;                                                                            \
+#define TAKE_PTR(pointer) \
+	({ \
+		__typeof__(pointer) taken_ = (pointer); \
+		(pointer) = NULL; \
+		taken_; \
 	})
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int taken_ = (fd);                                                                 \
-		(fd) = -1;                                                                         \
-		taken_;                                                                            \
+#define TAKE_FD(fd) \
+	({ \
+		int taken_ = (fd); \
+		(fd) = -1; \
+		taken_; \
 	})
 
 static inline bool streq(const char *a, const char *b)

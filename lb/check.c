@@ -78,7 +78,9 @@ static bool check_has_line(const json_t *lines, const char *line)
 	size_t idx;
 	json_t *each;
 
-	json_array_foreach(lines, idx, each) if (streq(json_string_value(each), line)) return true;
+	json_array_foreach (lines, idx, each)
+		if (streq(json_string_value(each), line))
+			return true;
 	return false;
 }
 
@@ -93,12 +95,12 @@ static int check_diff(const struct cli *cli, struct ini_report *report)
 	for (size_t i = 0; (line = ini_report_effective(report, i)); i++)
 		json_array_append_new(wanted, json_string(line));
 	if (status == 0) {
-		json_array_foreach(
-			running, idx, each) if (!check_has_line(wanted, json_string_value(each)))
-			printf("- %s\n", json_string_value(each));
-		json_array_foreach(
-			wanted, idx, each) if (!check_has_line(running, json_string_value(each)))
-			printf("+ %s\n", json_string_value(each));
+		json_array_foreach (running, idx, each)
+			if (!check_has_line(wanted, json_string_value(each)))
+				printf("- %s\n", json_string_value(each));
+		json_array_foreach (wanted, idx, each)
+			if (!check_has_line(running, json_string_value(each)))
+				printf("+ %s\n", json_string_value(each));
 	}
 	json_decref(running);
 	json_decref(wanted);

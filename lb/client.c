@@ -52,15 +52,13 @@ static int client_backends_json(
 	size_t server_idx, backend_idx;
 	json_t *server, *backend;
 
-	json_array_foreach(json_object_get(document, "virtual_servers"), server_idx, server)
-	{
+	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {
 		json_t *name = json_object_get(server, "name");
 
 		if (virtual_server && !streq(virtual_server, json_string_value(name)))
 			continue;
 		found = true;
-		json_array_foreach(json_object_get(server, "backends"), backend_idx, backend)
-		{
+		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend) {
 			json_object_set(backend, "virtual_server", name);
 			json_array_append(backends, backend);
 		}

@@ -50,8 +50,7 @@ static char *print_join(const json_t *array)
 	size_t idx;
 	const json_t *item;
 
-	json_array_foreach((json_t *)array, idx, item)
-	{
+	json_array_foreach ((json_t *)array, idx, item) {
 		const char *text = json_string_value(item);
 		char *longer = NULL;
 
@@ -91,8 +90,7 @@ static void print_counted(const char *title, const json_t *counters)
 	const char *name;
 	const json_t *value;
 
-	json_object_foreach((json_t *)counters, name, value)
-	{
+	json_object_foreach ((json_t *)counters, name, value) {
 		if (json_integer_value(value) <= 0)
 			continue;
 		printf("%s%s %lld", begun ? ", " : title, name,
@@ -209,10 +207,9 @@ void client_print_status(const struct cli *cli, const json_t *document)
 		print_counters(document);
 		putchar('\n');
 	}
-	json_array_foreach(json_object_get(document, "virtual_servers"), server_idx, server)
-	{
+	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {
 		print_service_row(table, server);
-		json_array_foreach(json_object_get(server, "backends"), backend_idx, backend)
+		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend)
 			print_backend_row(table, backend, "  ");
 	}
 	cli_table_print(table);
@@ -238,16 +235,15 @@ void client_print_virtual_servers(const struct cli *cli, const json_t *document)
 	size_t server_idx, backend_idx;
 	const json_t *server, *backend;
 
-	json_array_foreach(json_object_get(document, "virtual_servers"), server_idx, server)
-	{
+	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {
 		_cleanup_free_ char *vips = print_join(json_object_get(server, "vip"));
 		const char *why = json_string_value(json_object_get(server, "ready_reason"));
 		bool ready = json_is_true(json_object_get(server, "ready"));
 		json_t *backends = json_object_get(server, "backends");
 		size_t n_up = 0;
 
-		json_array_foreach(backends, backend_idx, backend) n_up +=
-			streq(print_string(backend, "state"), "up");
+		json_array_foreach (backends, backend_idx, backend)
+			n_up += streq(print_string(backend, "state"), "up");
 		cli_table_cell(table, "%s", print_string(server, "name"));
 		cli_table_cell(table, "%s", vips ? vips : "-");
 		cli_table_cell(table, "%s", print_string(server, "ports"));
@@ -313,14 +309,13 @@ int client_print_backends(const struct cli *cli, const json_t *document, const c
 	size_t server_idx, backend_idx;
 	const json_t *server, *backend;
 
-	json_array_foreach(json_object_get(document, "virtual_servers"), server_idx, server)
-	{
+	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {
 		const char *name = print_string(server, "name");
 
 		if (virtual_server && !streq(virtual_server, name))
 			continue;
 		found = true;
-		json_array_foreach(json_object_get(server, "backends"), backend_idx, backend)
+		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend)
 			print_backend_line(table, name, backend);
 	}
 	cli_table_print(table);
@@ -354,8 +349,7 @@ void client_print_flows(const struct cli *cli, const json_t *flows)
 	size_t idx;
 	const json_t *flow;
 
-	json_array_foreach((json_t *)flows, idx, flow)
-	{
+	json_array_foreach ((json_t *)flows, idx, flow) {
 		cli_table_cell(table, "%s", print_string(flow, "protocol"));
 		print_cell_endpoint(table, flow, "client", "client_port");
 		print_cell_endpoint(table, flow, "vip", "vip_port");

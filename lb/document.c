@@ -93,8 +93,7 @@ static bool document_read_vips(const json_t *array, struct backend *backend)
 
 	if (!json_is_array(array) || json_array_size(array) > PROTO_VIPS_MAX)
 		return false;
-	json_array_foreach(array, idx, item)
-	{
+	json_array_foreach (array, idx, item) {
 		uint64_t established;
 
 		if (!document_get_addr(item, "address", &backend->vips[idx]) ||
@@ -246,8 +245,7 @@ void document_restore(struct daemon *daemon, const json_t *document)
 	daemon->standby = json_is_true(json_object_get(document, "standby"));
 	service_ids_import(daemon->service_ids, json_object_get(document, "services"));
 	publish_import(daemon->publish, json_object_get(document, "tables"));
-	json_array_foreach(json_object_get(document, "backends"), idx, item)
-	{
+	json_array_foreach (json_object_get(document, "backends"), idx, item) {
 		struct backend backend;
 
 		if (!document_read_backend(item, &backend) ||
@@ -255,8 +253,7 @@ void document_restore(struct daemon *daemon, const json_t *document)
 			log_warning("a kept backend (entry %zu) is damaged; it must register anew",
 				idx);
 	}
-	json_array_foreach(json_object_get(document, "sessions"), idx, item)
-	{
+	json_array_foreach (json_object_get(document, "sessions"), idx, item) {
 		struct session_kept kept = { 0 };
 
 		if (!document_read_session(item, &kept) ||

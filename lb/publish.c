@@ -134,8 +134,7 @@ void publish_import(struct publish *publish, const json_t *document)
 	publish->services = calloc(len, sizeof(*publish->services));
 	if (!publish->services)
 		return;
-	json_array_foreach(document, idx, item)
-	{
+	json_array_foreach (document, idx, item) {
 		struct publish_table *table;
 		json_int_t rows;
 		int id;

@@ -116,8 +116,7 @@ void service_ids_import(struct service_ids *ids, const json_t *document)
 	size_t idx;
 	json_t *item;
 
-	json_array_foreach(document, idx, item)
-	{
+	json_array_foreach (document, idx, item) {
 		const char *name, *text;
 		struct addr vip;
 		int id;

@@ -127,7 +127,8 @@ static void status_sum_backend(struct daemon *daemon, const struct status_counts
 		struct engine_pair_counters pair = { 0 };
 
 		if (service->virtual_server != virtual_server ||
-			!registry_belongs(daemon->registry, backend, &daemon->services->registry[i]))
+			!registry_belongs(
+				daemon->registry, backend, &daemon->services->registry[i]))
 			continue;
 		sum.serves = true;
 		sum.owned += publish_owned(daemon->publish, service->id, backend->id);
