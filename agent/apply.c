@@ -200,7 +200,8 @@ static int apply_write_arp(struct apply *apply, const struct plan_op *op)
 static int apply_read_back_arp(struct apply *apply, const struct plan_op *op)
 {
 	_cleanup_(rtnl_link_putp) struct rtnl_link *link = NULL;
-	uint32_t arp_ignore, arp_announce;
+	uint32_t arp_ignore = 0;
+	uint32_t arp_announce = 0;
 	int r;
 
 	r = rtnl_link_get_kernel(apply->socket, (int)op->ifindex, NULL, &link);

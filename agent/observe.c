@@ -302,31 +302,40 @@ static int observe_read_all(const char *path, uint32_t *ret_value)
 	return 0;
 }
 
-int observe_host(struct nl *nl, struct host *ret_host)
+static int observe_fill(struct nl *nl, struct host *host)
 {
 	struct observe_links links = { 0 };
 	struct observe_addresses addresses = { 0 };
-	_cleanup_(host_clear) struct host host = { 0 };
 	int r;
 
 	r = observe_dump_links(nl, &links);
-	host.links = links.items;
-	host.n_links = links.len;
+	host->links = links.items;
+	host->n_links = links.len;
 	if (r < 0)
 		return r;
 	r = observe_dump_addresses(nl, &addresses);
-	host.addresses = addresses.items;
-	host.n_addresses = addresses.len;
+	host->addresses = addresses.items;
+	host->n_addresses = addresses.len;
 	if (r < 0)
 		return r;
-	r = observe_read_all("/proc/sys/net/ipv4/conf/all/arp_ignore", &host.all_arp_ignore);
+	r = observe_read_all("/proc/sys/net/ipv4/conf/all/arp_ignore", &host->all_arp_ignore);
 	if (r < 0)
 		return r;
-	r = observe_read_all("/proc/sys/net/ipv4/conf/all/arp_announce", &host.all_arp_announce);
-	if (r < 0)
+	return observe_read_all(
+		"/proc/sys/net/ipv4/conf/all/arp_announce", &host->all_arp_announce);
+}
+
+int observe_host(struct nl *nl, struct host *ret_host)
+{
+	struct host host = { 0 };
+	int r;
+
+	r = observe_fill(nl, &host);
+	if (r < 0) {
+		host_clear(&host);
 		return r;
+	}
 	*ret_host = host;
-	host = (struct host){ 0 };
 	return 0;
 }
 

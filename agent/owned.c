@@ -158,7 +158,7 @@ int owned_load(const char *directory, const char *identity, struct host_owned *r
 	}
 	if (!file)
 		return util_negative_errno();
-	text = malloc(OWNED_FILE_MAX_BYTES + 1);
+	text = malloc((size_t)OWNED_FILE_MAX_BYTES + 1);
 	if (!text)
 		return -ENOMEM;
 	size_bytes = fread(text, 1, OWNED_FILE_MAX_BYTES + 1, file);

@@ -11,7 +11,7 @@
 
 #define OWNED_FILE_NAME      "owned.json"
 #define OWNED_IDENTITY_BYTES 64u
-#define OWNED_FILE_MAX_BYTES (1024u * 1024u)
+#define OWNED_FILE_MAX_BYTES (1u << 20)
 
 /* Boot and network namespace of the caller as text. 0 or negative errno. */
 int owned_identity(char ret_identity[OWNED_IDENTITY_BYTES]);

@@ -8,30 +8,21 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/if_addr.h>
-#include <net/if.h>
-#include <netlink/netlink.h>
-#include <netlink/route/addr.h>
-#include <netlink/route/link.h>
-#include <netlink/route/link/veth.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <cmocka.h>
 
 #include "agent/observe.h"
 #include "agent/owned.h"
+#include "tests/unit/agent/netns.h"
 
 #define TEST_UID 61001
 
 struct fixture {
 	char directory[64];
-	struct nl_sock *socket;
 	struct nl *nl;
 	struct apply *apply;
 	struct host host;
@@ -39,26 +30,6 @@ struct fixture {
 	struct plan plan;
 	char why[APPLY_WHY_BYTES];
 };
-
-static struct addr addr(const char *text)
-{
-	struct addr parsed;
-
-	assert_int_equal(addr_parse(text, &parsed), 0);
-	return parsed;
-}
-
-static void set_up_interface(const char *name)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = { 0 };
-
-	assert_true(fd >= 0);
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	request.ifr_flags = IFF_UP | IFF_RUNNING;
-	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
-	close(fd);
-}
 
 static void write_sysctl(const char *interface, const char *setting, const char *value)
 {
@@ -70,20 +41,6 @@ static void write_sysctl(const char *interface, const char *setting, const char 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, value, strlen(value)), (ssize_t)strlen(value));
 	close(fd);
-}
-
-static void add_foreign(struct fixture *f, const char *interface, const char *text, int prefix_len)
-{
-	struct rtnl_addr *address = rtnl_addr_alloc();
-	struct addr value = addr(text);
-	struct nl_addr *local = nl_addr_build(value.family, value.bytes, addr_size_bytes(&value));
-
-	nl_addr_set_prefixlen(local, prefix_len);
-	rtnl_addr_set_ifindex(address, (int)if_nametoindex(interface));
-	assert_int_equal(rtnl_addr_set_local(address, local), 0);
-	assert_int_equal(rtnl_addr_add(f->socket, address, NLM_F_CREATE | NLM_F_EXCL), 0);
-	nl_addr_put(local);
-	rtnl_addr_put(address);
 }
 
 static void observe(struct fixture *f)
@@ -106,20 +63,18 @@ static int setup(void **state)
 	strcpy(f->directory, "/tmp/dsr-test-apply.XXXXXX");
 	assert_non_null(mkdtemp(f->directory));
 	assert_int_equal(chmod(f->directory, 0777), 0);
-	f->socket = nl_socket_alloc();
-	assert_int_equal(nl_connect(f->socket, NETLINK_ROUTE), 0);
-	assert_int_equal(rtnl_link_veth_add(f->socket, "eth0", "peer0", getpid()), 0);
-	set_up_interface("lo");
-	set_up_interface("eth0");
-	set_up_interface("peer0");
-	add_foreign(f, "eth0", "192.0.2.11", 24);
+	netns_add_veth();
+	netns_set_up("lo");
+	netns_set_up("eth0");
+	netns_set_up("peer0");
+	netns_add_address("eth0", "192.0.2.11", 24);
 	assert_int_equal(nl_open(NETLINK_ROUTE, &f->nl), 0);
 	assert_int_equal(apply_new(f->directory, &f->apply), 0);
 	f->wish.loopback_ifindex = if_nametoindex("lo");
 	strcpy(f->wish.loopback, "lo");
-	f->wish.vips[0] = addr("198.51.100.10");
-	f->wish.vips[1] = addr("198.51.100.11");
-	f->wish.vips[2] = addr("2001:db8::10");
+	f->wish.vips[0] = netns_addr("198.51.100.10");
+	f->wish.vips[1] = netns_addr("198.51.100.11");
+	f->wish.vips[2] = netns_addr("2001:db8::10");
 	f->wish.n_vips = 3;
 	observe(f);
 	*state = f;
@@ -136,7 +91,6 @@ static int teardown(void **state)
 	host_clear(&f->host);
 	apply_free(f->apply);
 	nl_free(f->nl);
-	nl_socket_free(f->socket);
 	owned_remove(f->directory);
 	assert_int_equal(rmdir(f->directory), 0);
 	free(f);
@@ -221,7 +175,7 @@ static void observe_sees_links_and_addresses(void **state)
 	struct fixture *f = fixture(state);
 	const struct host_link *lo = host_link_by_name(&f->host, "lo");
 	const struct host_link *eth0 = host_link_by_name(&f->host, "eth0");
-	struct addr real_ip = addr("192.0.2.11");
+	struct addr real_ip = netns_addr("192.0.2.11");
 	bool found = false;
 
 	assert_true(lo && eth0);
@@ -245,10 +199,10 @@ static void observe_sees_links_and_addresses(void **state)
 static void observe_finds_the_route(void **state)
 {
 	struct fixture *f = fixture(state);
-	struct addr real_ip = addr("192.0.2.11");
-	struct addr balancer = addr("192.0.2.2");
-	struct addr elsewhere = addr("203.0.113.1");
-	struct addr ourselves = addr("127.0.0.1");
+	struct addr real_ip = netns_addr("192.0.2.11");
+	struct addr balancer = netns_addr("192.0.2.2");
+	struct addr elsewhere = netns_addr("203.0.113.1");
+	struct addr ourselves = netns_addr("127.0.0.1");
 	struct addr source;
 	unsigned int ifindex;
 
@@ -288,8 +242,8 @@ static void apply_leaves_the_host_as_it_was(void **state)
 	write_sysctl("eth0", "arp_ignore", "8");
 	write_sysctl("eth0", "arp_announce", "-7");
 	write_sysctl("peer0", "arp_ignore", "2");
-	add_foreign(f, "lo", "198.51.100.11", 32);
-	add_foreign(f, "lo", "203.0.113.5", 32);
+	netns_add_address("lo", "198.51.100.11", 32);
+	netns_add_address("lo", "203.0.113.5", 32);
 	before = describe(f);
 	assert_int_equal(serve(f), 0);
 	expect_well(f);
@@ -329,9 +283,9 @@ static void apply_adopts_after_a_crash(void **state)
 static void apply_disowns_what_others_added_first(void **state)
 {
 	struct fixture *f = fixture(state);
-	struct addr vip = addr("198.51.100.10");
+	struct addr vip = netns_addr("198.51.100.10");
 
-	add_foreign(f, "lo", "198.51.100.10", 32); /* after we looked */
+	netns_add_address("lo", "198.51.100.10", 32); /* after we looked */
 	assert_int_equal(serve(f), 0);
 	assert_int_equal(apply_owned(f->apply)->n_added, 2);
 	withdraw(f);
@@ -339,32 +293,16 @@ static void apply_disowns_what_others_added_first(void **state)
 	assert_non_null(host_vip(&f->host, f->wish.loopback_ifindex, &vip));
 }
 
-static void rename_or_delete(struct fixture *f, const char *name, const char *new_name)
-{
-	struct rtnl_link *link = rtnl_link_alloc();
-	struct rtnl_link *changes = rtnl_link_alloc();
-
-	rtnl_link_set_ifindex(link, (int)if_nametoindex(name));
-	if (new_name) {
-		rtnl_link_set_name(changes, new_name);
-		assert_int_equal(rtnl_link_change(f->socket, link, changes, 0), 0);
-	} else {
-		assert_int_equal(rtnl_link_delete(f->socket, link), 0);
-	}
-	rtnl_link_put(link);
-	rtnl_link_put(changes);
-}
-
 static void apply_follows_interfaces(void **state)
 {
 	struct fixture *f = fixture(state);
 
 	assert_int_equal(serve(f), 0);
-	rename_or_delete(f, "peer0", "lan0");
+	netns_change_link("peer0", "lan0", -1);
 	expect_well(f);
 	expect_arp(f, "lan0", 1, 2);
-	rename_or_delete(f, "eth0", NULL);
-	assert_int_equal(rtnl_link_veth_add(f->socket, "eth0", "peer0", getpid()), 0);
+	netns_change_link("eth0", NULL, -1);
+	netns_add_veth();
 	observe(f);
 	expect_arp(f, "eth0", 0, 0);
 	assert_int_equal(serve(f), 0);
@@ -381,7 +319,7 @@ static void apply_forgives_an_interface_that_went(void **state)
 {
 	struct fixture *f = fixture(state);
 
-	rename_or_delete(f, "eth0", NULL); /* after we looked */
+	netns_change_link("eth0", NULL, -1); /* after we looked */
 	assert_int_equal(serve(f), 0);
 	expect_well(f);
 }

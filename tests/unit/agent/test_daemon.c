@@ -7,23 +7,16 @@
 #include "agent/daemon.h"
 
 #include <fcntl.h>
-#include <netlink/netlink.h>
-#include <netlink/route/addr.h>
-#include <netlink/route/link.h>
-#include <netlink/route/link/veth.h>
 #include <poll.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <cmocka.h>
 
 #include "agent/observe.h"
 #include "common/log.h"
+#include "tests/unit/agent/netns.h"
 
 #define KEY         "k1 hex:abababababababababababababababababababababababababababababababab\n"
 #define WRONG_KEY   "k1 hex:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\n"
@@ -61,70 +54,16 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * US_PER_S + (uint64_t)time.tv_nsec / NS_PER_US;
 }
 
-static struct addr addr(const char *text)
-{
-	struct addr parsed;
-
-	assert_int_equal(addr_parse(text, &parsed), 0);
-	return parsed;
-}
-
-/* ---- two hosts ---- */
-
-static void set_up_interface(const char *name)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = { 0 };
-
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	request.ifr_flags = IFF_UP | IFF_RUNNING;
-	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
-	close(fd);
-}
-
-static void give_address(const char *interface, const char *text)
-{
-	struct nl_sock *socket = nl_socket_alloc();
-	struct rtnl_addr *address = rtnl_addr_alloc();
-	struct addr value = addr(text);
-	struct nl_addr *local = nl_addr_build(AF_INET, value.bytes, 4);
-
-	assert_int_equal(nl_connect(socket, NETLINK_ROUTE), 0);
-	nl_addr_set_prefixlen(local, 24);
-	rtnl_addr_set_ifindex(address, (int)if_nametoindex(interface));
-	assert_int_equal(rtnl_addr_set_local(address, local), 0);
-	assert_int_equal(rtnl_addr_add(socket, address, NLM_F_CREATE), 0);
-	nl_addr_put(local);
-	rtnl_addr_put(address);
-	nl_socket_free(socket);
-}
-
-static void make_cable(struct fixture *f)
-{
-	struct nl_sock *socket = nl_socket_alloc();
-	struct rtnl_link *link = rtnl_link_alloc();
-	struct rtnl_link *changes = rtnl_link_alloc();
-
-	assert_int_equal(nl_connect(socket, NETLINK_ROUTE), 0);
-	assert_int_equal(rtnl_link_veth_add(socket, "eth0", "peer0", getpid()), 0);
-	rtnl_link_set_ifindex(link, (int)if_nametoindex("peer0"));
-	rtnl_link_set_ns_fd(changes, f->balancer_ns);
-	assert_int_equal(rtnl_link_change(socket, link, changes, 0), 0);
-	rtnl_link_put(link);
-	rtnl_link_put(changes);
-	nl_socket_free(socket);
-}
-
 static void open_balancer(struct fixture *f)
 {
-	struct addr_port local = { addr("192.0.2.2"), PROTO_PORT };
+	struct addr_port local = { netns_addr("192.0.2.2"), PROTO_PORT };
 	struct sockaddr_storage address;
 	socklen_t size_bytes = addr_to_sockaddr(&local, 0, &address);
 	const int hops = PROTO_TTL;
 
 	assert_int_equal(setns(f->balancer_ns, CLONE_NEWNET), 0);
-	set_up_interface("peer0");
-	give_address("peer0", "192.0.2.2");
+	netns_set_up("peer0");
+	netns_add_address("peer0", "192.0.2.2", 24);
 	f->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(f->fd >= 0);
 	assert_int_equal(setsockopt(f->fd, IPPROTO_IP, IP_TTL, &hops, sizeof(hops)), 0);
@@ -170,10 +109,11 @@ static int setup(void **state)
 	f->balancer_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	f->agent_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	make_cable(f);
-	set_up_interface("lo");
-	set_up_interface("eth0");
-	give_address("eth0", "192.0.2.11");
+	netns_add_veth();
+	netns_change_link("peer0", NULL, f->balancer_ns);
+	netns_set_up("lo");
+	netns_set_up("eth0");
+	netns_add_address("eth0", "192.0.2.11", 24);
 	open_balancer(f);
 	assert_int_equal(nl_open(NETLINK_ROUTE, &f->nl), 0);
 	strcpy(f->directory, "/tmp/dsr-test-daemon.XXXXXX");
@@ -246,7 +186,7 @@ static int wait_for_end(struct fixture *f)
 
 static bool host_has_vip(struct fixture *f)
 {
-	struct addr vip = addr("198.51.100.10");
+	struct addr vip = netns_addr("198.51.100.10");
 	struct host host;
 	bool found;
 
@@ -281,7 +221,7 @@ static void write_all_arp_ignore(const char *value)
 static void send_to_agent(
 	struct fixture *f, const struct proto_message *message, const uint8_t *secret)
 {
-	struct addr_port agent = { addr("192.0.2.11"), PROTO_PORT };
+	struct addr_port agent = { netns_addr("192.0.2.11"), PROTO_PORT };
 	struct sockaddr_storage address;
 	socklen_t length = addr_to_sockaddr(&agent, 0, &address);
 	uint8_t buffer[PROTO_MESSAGE_MAX];
@@ -514,8 +454,8 @@ static bool status_names_all(struct fixture *f)
 static void daemon_registers_when_the_host_is_right(void **state)
 {
 	struct fixture *f = fixture(state);
-	struct addr vip = addr("198.51.100.10");
-	struct addr real_ip = addr("192.0.2.11");
+	struct addr vip = netns_addr("198.51.100.10");
+	struct addr real_ip = netns_addr("192.0.2.11");
 
 	assert_false(host_has_vip(f));
 	start(f);
@@ -649,7 +589,7 @@ static void daemon_registers_again_after_silence(void **state)
 static void daemon_reloads_whole_or_not_at_all(void **state)
 {
 	struct fixture *f = fixture(state);
-	struct addr other = addr("198.51.100.11");
+	struct addr other = netns_addr("198.51.100.11");
 	json_t *result = NULL;
 	char *error = NULL;
 
