@@ -170,6 +170,16 @@ void daemon_pump(struct daemon *daemon)
 	daemon_arm(daemon->tick, daemon_now(daemon));
 }
 
+void daemon_flush(struct daemon *daemon)
+{
+	daemon_pump(daemon);
+	if (!daemon->publish_due)
+		return;
+	daemon->publish_due = false;
+	forward_publish(daemon);
+	daemon_tell_systemd(daemon);
+}
+
 /* Timers. */
 
 static int daemon_on_tick(sd_event_source *source, uint64_t due_us, void *context)

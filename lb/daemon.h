@@ -91,6 +91,8 @@ int daemon_run(const struct cli *cli);
 
 /* After anything that may have changed the registry: does what it asks for and sets the timers. */
 void daemon_pump(struct daemon *daemon);
+/* The same, and what changed is in force when it returns: for verbs. */
+void daemon_flush(struct daemon *daemon);
 /* Writes the document now. */
 void daemon_save(struct daemon *daemon);
 /* Answers clients that wait for drains which are over. */

@@ -151,7 +151,7 @@ static void verbs_changed(const struct verbs_call *call, const char *backend)
 {
 	log_info("%s %s by an administrator", call->verb, backend);
 	call->daemon->save_due = true;
-	daemon_pump(call->daemon);
+	daemon_flush(call->daemon);
 }
 
 static void verbs_wait_gone(struct control_request *request, void *context)
