@@ -224,8 +224,9 @@ static int daemon_on_keeper(sd_event_source *source, uint64_t due_us, void *cont
 	forward_update(daemon);
 	if (daemon->engine) {
 		daemon->engine_ops->reclaim(daemon->engine);
-		publish_tick(daemon->publish, daemon->engine_ops->current(daemon->engine),
-			daemon_now(daemon));
+		if (publish_tick(daemon->publish, daemon->engine_ops->current(daemon->engine),
+			    daemon_now(daemon)))
+			forward_publish(daemon);
 	}
 	daemon_check_waits(daemon);
 	daemon_arm(source, daemon_now(daemon) + DAEMON_KEEPER_US);

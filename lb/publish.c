@@ -372,6 +372,12 @@ static void publish_take(
 	qsort(built, n_built, sizeof(*built), publish_service_compare);
 }
 
+bool publish_is_quiet(const struct publish *publish, uint64_t now_us)
+{
+	return publish->follow && publish->changed_us > 0 &&
+		now_us - publish->changed_us > PUBLISH_QUIET_US;
+}
+
 int publish_build(struct publish *publish, const struct service_list *services,
 	const struct registry *registry, const struct publish_links *links, uint64_t now_us,
 	struct snapshot **ret_snapshot)
@@ -380,8 +386,7 @@ int publish_build(struct publish *publish, const struct service_list *services,
 	struct publish_service *built = NULL;
 	int r;
 
-	if (publish->follow && publish->changed_us > 0 &&
-		now_us - publish->changed_us > PUBLISH_QUIET_US)
+	if (publish_is_quiet(publish, now_us))
 		publish->follow = false;
 	r = publish_services_build(
 		publish, services, registry, (uint32_t)(now_us / US_PER_S), &built);

@@ -50,9 +50,9 @@ int publish_build(struct publish *publish, const struct service_list *services,
 
 /*
  * Housekeeping at least every PUBLISH_SETTLE_US: carries times over from replaced tables, frees void
- * records, settles rows.
+ * records, settles rows. True: publish anew, because membership has become quiet.
  */
-void publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us);
+bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us);
 
 /* For status; "" and 0 for an unknown service. */
 const char *publish_digest(const struct publish *publish, uint16_t service);

@@ -52,6 +52,8 @@ DEFINE_CLEANUP(struct publish_table *, publish_table_unref)
 /* NULL: no such service is published. */
 const struct publish_service *publish_service_find(const struct publish *publish, uint16_t service);
 
+/* Membership has been quiet for long enough that bases need not follow owners any more. */
+bool publish_is_quiet(const struct publish *publish, uint64_t now_us);
 /* `built` holds one table for each service, in the order of `services`. */
 int publish_snapshot_make(struct publish *publish, const struct service_list *services,
 	const struct registry *registry, const struct publish_service *built,

@@ -101,7 +101,7 @@ static void publish_settle(struct publish *publish, const struct snapshot *snaps
 	publish_settling_end(publish, disagrees);
 }
 
-void publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us)
+bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us)
 {
 	bool moving = false;
 
@@ -113,8 +113,11 @@ void publish_tick(struct publish *publish, const struct snapshot *current, uint6
 		flows_purge((struct flows_table *)keep_flows(publish->keep),
 			publish->purges[i].service, publish->purges[i].backend);
 	publish->n_purges = 0;
-	if (!moving || now_us - publish->settled_us < PUBLISH_SETTLE_US)
-		return;
-	publish->settled_us = now_us;
-	publish_settle(publish, current, (uint32_t)(now_us / US_PER_S));
+	if (publish->follow)
+		return publish_is_quiet(publish, now_us);
+	if (moving && now_us - publish->settled_us >= PUBLISH_SETTLE_US) {
+		publish->settled_us = now_us;
+		publish_settle(publish, current, (uint32_t)(now_us / US_PER_S));
+	}
+	return false;
 }

@@ -54,8 +54,8 @@ static uint32_t publish_seconds(uint64_t us)
 	return (uint32_t)MAX(us / US_PER_S, UINT64_C(1));
 }
 
-static int publish_add_service(struct snapshot *snapshot, const struct service *service,
-	const struct publish_table *table, uint32_t table_idx)
+static int publish_add_service(struct snapshot *snapshot, const struct publish *publish,
+	const struct service *service, const struct publish_table *table, uint32_t table_idx)
 {
 	const struct config_virtual_server *from = service->virtual_server;
 	bool by_source = from->scheduler == CONFIG_SOURCE_HASH || from->hash == CONFIG_SOURCE_IP;
@@ -64,7 +64,8 @@ static int publish_add_service(struct snapshot *snapshot, const struct service *
 		.id = service->id,
 		.flags = (uint16_t)((from->sessionless ? FWD_SERVICE_SESSIONLESS : 0) |
 			(by_source ? FWD_SERVICE_HASH_SOURCE : 0) |
-			(from->drop_fragments ? FWD_SERVICE_DROP_FRAGMENTS : 0)),
+			(from->drop_fragments ? FWD_SERVICE_DROP_FRAGMENTS : 0) |
+			(publish->follow ? FWD_SERVICE_RECORD_SYN : 0)),
 		.tcp_timeout_s = publish_seconds(from->tcp_timeout_us),
 		.fin_timeout_s = publish_seconds(from->fin_timeout_us),
 		.udp_timeout_s = publish_seconds(from->udp_timeout_us),
@@ -74,8 +75,9 @@ static int publish_add_service(struct snapshot *snapshot, const struct service *
 	return snapshot_add_service(snapshot, &to);
 }
 
-static int publish_add_services(struct snapshot *snapshot, const struct service_list *services,
-	const struct publish_service *built, const struct publish_links *links)
+static int publish_add_services(struct snapshot *snapshot, const struct publish *publish,
+	const struct service_list *services, const struct publish_service *built,
+	const struct publish_links *links)
 {
 	_cleanup_free_ uint32_t *indexes = calloc(services->len + 1, sizeof(*indexes));
 	int r = indexes ? 0 : -ENOMEM;
@@ -95,7 +97,7 @@ static int publish_add_services(struct snapshot *snapshot, const struct service_
 				break;
 			publish_table_ref(table)->readers++;
 		}
-		r = publish_add_service(snapshot, &services->items[i], table, indexes[i]);
+		r = publish_add_service(snapshot, publish, &services->items[i], table, indexes[i]);
 		if (r == 0 && links->active)
 			r = publish_add_bindings(snapshot, &services->items[i]);
 	}
@@ -156,7 +158,7 @@ int publish_snapshot_make(struct publish *publish, const struct service_list *se
 	if (r == 0)
 		r = publish_add_macs(snapshot, links);
 	if (r == 0)
-		r = publish_add_services(snapshot, services, built, links);
+		r = publish_add_services(snapshot, publish, services, built, links);
 	if (r == 0)
 		r = publish_add_backends(snapshot, services, registry);
 	if (r < 0)

@@ -171,7 +171,13 @@ size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, boo
 		uint32_t old_seen_s = old_rows ? FWD_LOAD(&old_rows[i].seen_s) : 0;
 		uint16_t base = old_rows ? FWD_LOAD(&old_rows[i].base) : 0;
 
-		if (!old_rows || follow) {
+		if (follow) {
+			row->base = row->owner;
+			row->seen_s = table_never_zero(now_s);
+			n_moving++;
+			continue;
+		}
+		if (!old_rows) {
 			table_settle_row(row);
 			continue;
 		}

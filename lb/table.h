@@ -41,9 +41,10 @@ typedef bool table_alive_fn(uint16_t backend, void *context);
 /*
  * Gives every row its base, from the table that it replaces: the old base where that is alive, else
  * the owner (what was only there has moved). A row is moving (seen_s not 0) when its owner is not
- * the base now, and stays moving when it was, also back at its base: records may disagree. With
- * `follow` (a balancer that starts with nothing) or no old table (NULL) all rows are settled. A
- * row that begins to move gets seen_s = now_s. Returns the number of moving rows.
+ * the base now, and stays moving when it was, also back at its base: records may disagree. With no
+ * old table (NULL) all rows are settled. With `follow` (a balancer that starts with nothing, see
+ * FWD_SERVICE_RECORD_SYN) all bases are the owners, and all rows are moving. A row that begins to
+ * move gets seen_s = now_s. Returns the number of moving rows.
  */
 size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, bool follow,
 	table_alive_fn *alive, void *context, uint32_t now_s);

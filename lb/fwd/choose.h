@@ -126,6 +126,8 @@ FWD_INLINE __u16 choose_tracked(struct fwd_port *port, const struct fwd_service 
 	int records_all = flow->is_udp || (service->flags & FWD_SERVICE_RECORD_TCP);
 	int opens = flow->is_udp || choose_is_syn(flow);
 	__u16 backend = opens ? row->owner : row->base;
+	int records = records_all ||
+		(opens && (backend != row->base || (service->flags & FWD_SERVICE_RECORD_SYN)));
 	struct flow_key key = { .service = service->id, .is_udp = flow->is_udp };
 	struct flow_found found = { 0 };
 	__u32 now_s = port_now_s(port);
@@ -135,7 +137,7 @@ FWD_INLINE __u16 choose_tracked(struct fwd_port *port, const struct fwd_service 
 		found = flow_find(bucket, &key, key_words, service, now_s);
 	if (found.meta_at)
 		return choose_recorded(port, flow, &found, row->owner, now_s, result);
-	if (backend && !flow->only_asks && (records_all || (opens && backend != row->base)) &&
+	if (backend && !flow->only_asks && records &&
 		!choose_record(port, flow, bucket, &key, key_words, backend, now_s, result) &&
 		!flow->is_udp) {
 		/* A TCP flow without a record is found again at the base alone. */

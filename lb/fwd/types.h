@@ -88,6 +88,12 @@ enum fwd_service_flags {
 	FWD_SERVICE_HASH_SOURCE = 1 << 1,    /* slot by source address alone */
 	FWD_SERVICE_RECORD_TCP = 1 << 2,     /* record every TCP flow (rr, lc, persistence) */
 	FWD_SERVICE_DROP_FRAGMENTS = 1 << 3, /* fragments = drop */
+	/*
+	 * A balancer that started with nothing: until membership is quiet bases follow owners, because
+	 * flows from before its start are where the backends that register now served them. Flows
+	 * that begin meanwhile are recorded, so that the next to register breaks none of them.
+	 */
+	FWD_SERVICE_RECORD_SYN = 1 << 4,
 };
 
 /* One virtual server at one of its VIPs; all its ports. */

@@ -159,6 +159,8 @@ static void quieten(struct world *world, unsigned int n)
 	world_configure(world, n, START_US);
 	world_build(world, START_US);
 	world_build(world, START_US + S(10));
+	assert_false(publish_tick(world->publish, world->snapshot, START_US + S(10)));
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
 }
 
 static void publish_shares_a_table_of_equal_members(void **state)
@@ -176,19 +178,39 @@ static void publish_shares_a_table_of_equal_members(void **state)
 		FWD_ROWS);
 }
 
+static bool records_syn(const struct world *world)
+{
+	return snapshot_service(world->snapshot, service_at(world, 0))->flags &
+		FWD_SERVICE_RECORD_SYN;
+}
+
 static void publish_lets_bases_follow_until_membership_is_quiet(void **state)
 {
 	struct world *world = *state;
+	const struct fwd_slot *rows;
 
 	world_configure(world, 2, START_US);
 	world_build(world, START_US);
 	world_configure(world, 3, START_US + S(1));
 	world_build(world, START_US + S(1));
-	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+	rows = rows_of(world, service_at(world, 0));
+	for (size_t i = 0; i < FWD_ROWS; i++)
+		assert_int_equal(rows[i].base, rows[i].owner);
+	/* What begins meanwhile is recorded, and looked up: no row is settled yet. */
+	assert_true(records_syn(world));
+	assert_false(publish_tick(world->publish, world->snapshot, START_US + S(3)));
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), FWD_ROWS);
+
+	assert_true(publish_tick(world->publish, world->snapshot, START_US + S(10)));
 	world_build(world, START_US + S(10));
+	assert_false(records_syn(world));
+	assert_false(publish_tick(world->publish, world->snapshot, START_US + S(10)));
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
 	world_configure(world, 4, START_US + S(11));
 	world_build(world, START_US + S(11));
+	rows = rows_of(world, service_at(world, 0));
 	assert_int_not_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+	assert_true(publish_moving(world->publish, service_at(world, 0)) < FWD_ROWS / 2);
 }
 
 static void publish_moves_rows_to_a_joining_backend(void **state)
