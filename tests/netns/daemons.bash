@@ -183,12 +183,7 @@ membership_is_quiet() {
 }
 
 # lb_and_agents_start : all of it, until every server is up.
-lb_and_# agent_is NAME STATE : what it says of itself.
-agent_is() {
-	[[ $(agent "$1" status --json | jq -r .state) == "$2" ]]
-}
-
-agents_start() {
+lb_and_agents_start() {
 	lb_start
 	agents_start
 	must wait_until 20 backends_up "$topology_webs"
