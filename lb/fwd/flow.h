@@ -121,7 +121,9 @@ struct flow6_bucket {
 	};
 } __attribute__((__aligned__(64)));
 
-_Static_assert(sizeof(struct flow4) == 8 * (FLOW4_KEY_WORDS + 1), "one key word, one meta");
-_Static_assert(sizeof(struct flow6) == 8 * (FLOW6_KEY_WORDS + 1), "three key words, one meta");
+_Static_assert(
+	sizeof(struct flow4) == sizeof(__u64) * (FLOW4_KEY_WORDS + 1), "one key word, one meta");
+_Static_assert(
+	sizeof(struct flow6) == sizeof(__u64) * (FLOW6_KEY_WORDS + 1), "three key words, one meta");
 _Static_assert(sizeof(struct flow4_bucket) == 64, "one cache line");
 _Static_assert(sizeof(struct flow6_bucket) == 64, "one cache line");

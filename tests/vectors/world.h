@@ -54,9 +54,9 @@ static inline void vector_world_bind(struct snapshot *snapshot, const char *vip,
 
 static inline void vector_world_add_services(struct snapshot *snapshot, const uint32_t tables[3])
 {
-	for (uint16_t id = 1; id < VECTOR_SERVICE_N_; id++) {
+	for (unsigned int id = 1; id < VECTOR_SERVICE_N_; id++) {
 		struct fwd_service service = {
-			.id = id,
+			.id = (uint16_t)id,
 			.table = tables[id == VECTOR_MOVING  ? 1
 					: id == VECTOR_EMPTY ? 2
 							     : 0],
@@ -75,7 +75,7 @@ static inline void vector_world_add_services(struct snapshot *snapshot, const ui
 		assert(r == 0);
 		(void)r;
 		for (uint16_t backend = 1; backend <= 3 && id != VECTOR_EMPTY; backend++)
-			snapshot_add_member(snapshot, id, backend);
+			snapshot_add_member(snapshot, (uint16_t)id, backend);
 	}
 }
 

@@ -53,9 +53,9 @@ static struct run bench_run(
 		.now_s = VECTOR_NOW_S,
 	};
 	struct fwd_frame description = { .length_bytes = (uint32_t)size_bytes, .gso = gso };
-	struct run run = { malloc(size_bytes + 1), malloc(size_bytes), size_bytes, { 0 } };
+	uint8_t *after = size_bytes > 0 ? malloc(size_bytes) : NULL;
+	struct run run = { malloc(size_bytes + 1), after, size_bytes, { 0 } };
 
-	/* malloc(0) may be NULL; a frame of no bytes is run all the same. */
 	assert_true(run.before && (run.after || size_bytes == 0));
 	memcpy(run.before, frame, size_bytes);
 	if (size_bytes > 0)

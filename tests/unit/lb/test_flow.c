@@ -156,7 +156,7 @@ static void flow_lives_as_long_as_its_timeout(void **state)
 	} cases[] = { { SYN, FLOW_SYN_TIMEOUT_S }, { ACK, 900 }, { FIN, 120 },
 		{ RST, FLOW_RESET_TIMEOUT_S } };
 
-	for (uint16_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		tcp((uint16_t)(100 + i), SYN);
 		tcp((uint16_t)(100 + i), cases[i].flags);
 		bench.now_s += cases[i].timeout_s;
@@ -199,7 +199,7 @@ static void flow_keeps_the_row_of_its_base_moving(void **state)
 	assert_int_equal(bench.world->moving_rows[result.slot].seen_s, bench.now_s);
 	/* A recorded flow is none of the base's. */
 	bench.now_s += 7;
-	result = tcp(2, SYN);
+	tcp(2, SYN);
 	result = tcp(2, ACK);
 	assert_int_equal(result.how, FWD_HOW_FLOW);
 	assert_int_not_equal(bench.world->moving_rows[result.slot].seen_s, bench.now_s);
