@@ -466,7 +466,11 @@ static enum register_refusal receive_reject(
 	set_state(registration, REGISTER_REFUSED, now_us);
 	set_reason(registration, "%s refused: %s", balancer_name(registration, name),
 		rejected->reason[0] != '\0' ? rejected->reason : proto_reject_name(rejected->code));
-	registration->retry_us = now_us + jitter(registration, REGISTER_REFUSED_RETRY_US);
+	/* Our former self, before its MAC or name changed, is soon found silent. */
+	registration->retry_us = now_us +
+		jitter(registration,
+			rejected->code == PROTO_REJECT_CLONE ? REGISTER_CLONE_RETRY_US
+							     : REGISTER_REFUSED_RETRY_US);
 	return REGISTER_ACCEPTED;
 }
 

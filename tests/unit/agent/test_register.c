@@ -362,6 +362,26 @@ static void register_shows_a_signed_refusal_and_retries_slowly(void **state)
 	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
 }
 
+/* An interface that was replaced: the balancer still hears of its old MAC, but not for long. */
+static void register_taken_for_a_clone_retries_soon(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message = { .type = PROTO_REJECT };
+	uint64_t refused_us;
+
+	start(bench);
+	challenge(bench);
+	take_register(bench);
+	memcpy(message.rejected.nonce_agent, bench->reg.nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(message.rejected.nonce_balancer, bench->reg.nonce_balancer, PROTO_NONCE_BYTES);
+	message.rejected.code = PROTO_REJECT_CLONE;
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	refused_us = bench->now_us;
+	pass(bench);
+	take(bench, PROTO_HELLO);
+	assert_true(bench->now_us - refused_us <= REGISTER_CLONE_RETRY_US * 5 / 4);
+}
+
 /* ---- heartbeats ---- */
 
 static void register_answers_heartbeats_at_once(void **state)
@@ -660,6 +680,7 @@ int main(void)
 		TEST(register_uses_a_nonce_once),
 		TEST(register_takes_answers_to_its_own_questions_only),
 		TEST(register_shows_a_signed_refusal_and_retries_slowly),
+		TEST(register_taken_for_a_clone_retries_soon),
 		TEST(register_answers_heartbeats_at_once),
 		TEST(register_begins_anew_when_heartbeats_stop),
 		TEST(register_goes_on_when_the_balancer_was_only_stopped),
