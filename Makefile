@@ -137,10 +137,10 @@ $(BUILD)/tests/harness/%: $(BUILD)/tests/harness/%.o $(LIB_lb) $(LIB_common)
 
 # The core passes the BPF compiler from the first day.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_CFLAGS := -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH))
 $(BUILD)/tests/kernel/%.bpf.o: tests/kernel/%.bpf.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,BPF,$<)$(CLANG) -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. \
-		$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -MMD -MP -c -o $@ $<
+	$(call say,BPF,$<)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 unit: $(UNIT)
 	$(Q)tests/run unit

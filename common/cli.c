@@ -369,10 +369,10 @@ int cli_main(const struct cli_program *program, int argc, char **argv, void *con
 		.program = program,
 		.verb = cli_find_verb(program, cli.verb),
 		.cli = &cli,
-		.next = argv + MIN(argc, verb_given ? 2 : 1),
 	};
 	int status;
 
+	parser.next = argv + MIN(argc, verb_given ? 2 : 1);
 	if (!parser.verb)
 		return cli_fail_verb(program, &cli);
 	/* Before its options are looked at, which this version may not know either. */

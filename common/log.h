@@ -35,9 +35,18 @@ int log_write(enum log_level level, int error, const char *const *fields, const 
 #define log_warning(...) ((void)log_write(LOG_LEVEL_WARNING, 0, NULL, __VA_ARGS__))
 #define log_info(...)    ((void)log_write(LOG_LEVEL_INFO, 0, NULL, __VA_ARGS__))
 #define log_debug(...)   ((void)log_write(LOG_LEVEL_DEBUG, 0, NULL, __VA_ARGS__))
-/* Says what failed, on what, why; returns the negative errno: `return log_errno(r, "…");` */
-#define log_errno(error, ...)         log_write(LOG_LEVEL_ERROR, error, NULL, __VA_ARGS__)
-#define log_warning_errno(error, ...) log_write(LOG_LEVEL_WARNING, error, NULL, __VA_ARGS__)
+/*
+ * Says what failed, on what, why; returns the negative errno: `return log_errno(r, "…");`. The
+ * number is computed here, so that analysers see that a failure stays one.
+ */
+#define log_errno(error, ...)         LOG_ERRNO_AT(LOG_LEVEL_ERROR, error, __VA_ARGS__)
+#define log_warning_errno(error, ...) LOG_ERRNO_AT(LOG_LEVEL_WARNING, error, __VA_ARGS__)
+#define LOG_ERRNO_AT(level, error, ...) \
+	({ \
+		int logged_ = (error); \
+		(void)log_write(level, logged_, NULL, __VA_ARGS__); \
+		logged_ > 0 ? -logged_ : logged_; \
+	})
 /* log_fields(LOG_LEVEL_INFO, LOG_FIELDS("DSR_BACKEND=web1"), "format", …) */
 #define LOG_FIELDS(...)                ((const char *const[]){ __VA_ARGS__, NULL })
 #define log_fields(level, fields, ...) ((void)log_write(level, 0, fields, __VA_ARGS__))

@@ -36,6 +36,11 @@ struct nl_answer {
 	int callback_result; /* the first failure of fn; the rest is only drained */
 };
 
+static void nl_answer_clear(struct nl_answer *answer)
+{
+	free(answer->data);
+}
+
 static int nl_open_flags(int protocol, int flags, struct nl **ret_nl)
 {
 	_cleanup_(nl_freep) struct nl *nl = calloc(1, sizeof(*nl));
@@ -158,7 +163,7 @@ static int nl_collect(struct nl_answer *answer, const struct nlmsghdr *message)
 
 	if (answer->size_bytes + size_bytes > NL_DUMP_MAX_BYTES)
 		return -EMSGSIZE;
-	if (answer->size_bytes + size_bytes > answer->allocated_bytes) {
+	if (!answer->data || answer->size_bytes + size_bytes > answer->allocated_bytes) {
 		size_t allocated_bytes =
 			MAX(answer->allocated_bytes * 2, size_bytes + NL_COLLECT_INITIAL_BYTES);
 		uint8_t *data = realloc(answer->data, allocated_bytes);
@@ -251,18 +256,16 @@ int nl_query_all(struct nl *nl, struct nlmsghdr *request, nl_message_fn *fn, voi
 	int r;
 
 	for (unsigned int try = 0; try < NL_DUMP_TRIES; try++) {
-		struct nl_answer answer = {
+		_cleanup_(nl_answer_clear) struct nl_answer answer = {
 			.fn = fn,
 			.context = context,
 			.collect = nl->protocol != NETLINK_SOCK_DIAG,
 		};
-		_cleanup_free_ uint8_t *data = NULL;
 
 		r = nl_send(nl, request, NLM_F_DUMP);
 		if (r < 0)
 			return r;
 		r = nl_receive_answer(nl, &answer);
-		data = answer.data;
 		if (r < 0)
 			return r;
 		if (!answer.collect)

@@ -97,5 +97,7 @@ static inline bool streq(const char *a, const char *b)
 /* errno as a negative number; -EIO where a function failed without setting it. */
 static inline int util_negative_errno(void)
 {
-	return errno > 0 ? -errno : -EIO;
+	int error = -errno;
+
+	return error < 0 ? error : -EIO;
 }

@@ -164,8 +164,8 @@ static struct config_virtual_server *add_virtual_server(
 {
 	_cleanup_(virtual_server_freep) struct config_virtual_server *server =
 		calloc(1, sizeof(*server));
-	struct config_virtual_server **servers = reallocarray(
-		config->virtual_servers, config->n_virtual_servers + 1, sizeof(*servers));
+	struct config_virtual_server **servers = reallocarray(config->virtual_servers,
+		config->n_virtual_servers + 1, sizeof(struct config_virtual_server *));
 
 	if (servers)
 		config->virtual_servers = servers;
@@ -175,7 +175,7 @@ static struct config_virtual_server *add_virtual_server(
 	if (!server->name)
 		return NULL;
 	memmove(&servers[position + 1], &servers[position],
-		(config->n_virtual_servers - position) * sizeof(*servers));
+		(config->n_virtual_servers - position) * sizeof(struct config_virtual_server *));
 	servers[position] = server;
 	config->n_virtual_servers++;
 	return TAKE_PTR(server);

@@ -177,13 +177,13 @@ static int publish_want_make(const struct registry *registry, const struct servi
 {
 	const struct service *service = &services->items[idx];
 	size_t len = registry_len(registry);
+	uint64_t tcp_timeout_s = service->virtual_server->tcp_timeout_us / US_PER_S;
 	struct publish_want want = {
 		.members = calloc(len + 1, sizeof(*want.members)),
 		.alive = calloc(len + 1, sizeof(*want.alive)),
-		.tcp_timeout_s = (uint32_t)MAX(
-			service->virtual_server->tcp_timeout_us / US_PER_S, UINT64_C(1)),
 	};
 
+	want.tcp_timeout_s = (uint32_t)MAX(tcp_timeout_s, UINT64_C(1));
 	if (!want.members || !want.alive) {
 		publish_want_clear(&want);
 		return -ENOMEM;

@@ -56,7 +56,7 @@ static void index_add(
 	size_t position = index_position(index, compare, key, &found);
 
 	memmove(&index->entries[position + 1], &index->entries[position],
-		(index->len - position) * sizeof(index->entries[0]));
+		(index->len - position) * sizeof(struct entry *));
 	index->entries[position] = entry;
 	index->len++;
 }
@@ -70,7 +70,7 @@ static void index_remove(struct roster_index *index, compare_fn *compare, const 
 		return;
 	index->len--;
 	memmove(&index->entries[position], &index->entries[position + 1],
-		(index->len - position) * sizeof(index->entries[0]));
+		(index->len - position) * sizeof(struct entry *));
 }
 
 struct entry *roster_by_name(const struct registry *registry, const char *name)

@@ -28,7 +28,8 @@ struct status_counts {
 
 static struct status_count *status_count_slot(const struct status_counts *counts, uint32_t key)
 {
-	size_t idx = (key * UINT32_C(2654435761)) & (counts->capacity - 1);
+	uint32_t hash = key * UINT32_C(2654435761);
+	size_t idx = hash & (counts->capacity - 1);
 
 	while (counts->items[idx].key != 0 && counts->items[idx].key != key)
 		idx = (idx + 1) & (counts->capacity - 1);
@@ -37,7 +38,8 @@ static struct status_count *status_count_slot(const struct status_counts *counts
 
 static bool status_counts_grow(struct status_counts *counts)
 {
-	struct status_counts bigger = { .capacity = MAX(counts->capacity * 2, (size_t)64) };
+	size_t capacity = MAX(counts->capacity * 2, (size_t)64);
+	struct status_counts bigger = { .capacity = capacity };
 
 	bigger.items = calloc(bigger.capacity, sizeof(*bigger.items));
 	if (!bigger.items)

@@ -76,11 +76,9 @@ static void answer(int fd, const char *name)
 	char buffer[2048];
 	struct sockaddr_storage from;
 	socklen_t length = sizeof(from);
-	size_t name_len = strlen(name);
+	size_t name_len = (size_t)snprintf(buffer, sizeof(buffer), "%.1023s ", name);
 	ssize_t size_bytes;
 
-	memcpy(buffer, name, name_len);
-	buffer[name_len++] = ' ';
 	size_bytes = recvfrom(fd, buffer + name_len, sizeof(buffer) - name_len, 0,
 		(struct sockaddr *)&from, &length);
 	if (size_bytes >= 0)

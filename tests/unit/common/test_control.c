@@ -233,12 +233,10 @@ static void control_answers_an_error_that_is_no_utf8(void **state)
 /* A request of exactly `size_bytes`, its line end included. */
 static char *request_of_size(size_t size_bytes)
 {
-	static const char head[] = "{\"verb\":\"echo\"";
-	char *request = malloc(size_bytes);
+	char *request;
 
-	memset(request, ' ', size_bytes);
-	memcpy(request, head, sizeof(head) - 1);
-	memcpy(request + size_bytes - 2, "}\n", 2);
+	if (asprintf(&request, "%-*s}\n", (int)size_bytes - 2, "{\"verb\":\"echo\"") < 0)
+		fail();
 	return request;
 }
 
@@ -526,10 +524,11 @@ static void control_call_gets_result_and_error(void **state)
 
 static void control_call_hears_why_it_was_too_long(void **state)
 {
-	char *text = calloc(1, 4 * CONTROL_REQUEST_MAX);
+	size_t text_len = (size_t)4 * CONTROL_REQUEST_MAX;
+	char *text = calloc(1, text_len + 1);
 	struct call call = { .verb = "echo" };
 
-	memset(text, 'x', 4 * CONTROL_REQUEST_MAX - 1);
+	memset(text, 'x', text_len);
 	call.args = json_pack("{s:s}", "backend", text);
 	call_run(*state, &call);
 	assert_int_equal(call.status, CONTROL_USAGE);

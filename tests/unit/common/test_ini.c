@@ -266,10 +266,8 @@ static void ini_does_not_read_the_tail_of_a_long_line(void **state)
 	char text[2 * INI_LINE_MAX_BYTES] = "";
 	_cleanup_load_ struct load load = { 0 };
 
-	memset(text, ' ', INI_LINE_MAX_BYTES + 100);
-	strcat(text, "\nnumber = 4\n");
-	memcpy(text, "text=", 5);
-	memcpy(text + INI_LINE_MAX_BYTES, "number=9", 8);
+	snprintf(text, sizeof(text), "%-*snumber=9%100s\nnumber = 4\n", (int)INI_LINE_MAX_BYTES,
+		"text=", "");
 	load_more(&load, text);
 	assert_int_equal(ini_report_len(load.report), 1);
 	assert_int_equal(load.settings.number, 4);
@@ -411,10 +409,11 @@ static void ini_reports_every_error_in_order(void **state)
 static void ini_counts_errors_beyond_the_limit(void **state)
 {
 	_cleanup_load_ struct load load = { 0 };
+	static const char line[2] = { 'x', '\n' };
 	char text[(INI_REPORT_MAX + 3) * 4] = "";
 
 	for (size_t idx = 0; idx < INI_REPORT_MAX; idx++)
-		strcat(text, "x\n");
+		memcpy(&text[2 * idx], line, sizeof(line));
 	load_more(&load, text);
 	assert_int_equal(ini_report_len(load.report), INI_REPORT_MAX);
 	ini_report_add(load.report, "balancer", NULL, "number", "late");

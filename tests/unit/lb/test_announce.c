@@ -443,13 +443,15 @@ static void announce_does_not_answer_for_another_vlan(void **state)
 
 static void announce_reports_a_foreign_claim_once(void **state)
 {
+	static const uint8_t claimant[MAC_LEN] = { 0x02, 0, 0, 0, 0, 0x55 };
 	uint8_t claim[sizeof(arp_reply)];
 	struct live *live = *state;
 
 	live_require(live);
 	memcpy(claim, arp_reply, sizeof(claim));
-	memcpy(claim, "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x55", 12);
-	memcpy(claim + 22, "\x02\0\0\0\0\x55", 6);
+	memset(claim, 0xff, MAC_LEN);
+	memcpy(claim + MAC_LEN, claimant, MAC_LEN);
+	memcpy(claim + 22, claimant, MAC_LEN);
 	live_send(live, claim, sizeof(claim));
 	live_send(live, claim, sizeof(claim));
 	live_await(live, 0, 2);

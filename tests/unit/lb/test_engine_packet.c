@@ -97,6 +97,7 @@ static void engine_keeps_the_vlan_tag(void **state)
 	static uint8_t received[WIRE_FRAME_BYTES];
 	const size_t size_bytes = 200;
 	_cleanup_close_ int client = -1, server = -1;
+	static const uint8_t tag[] = { 0x81, 0x00, 0x60, 0x2a }; /* priority 3, VLAN 42 */
 	uint8_t tagged[256];
 	struct udp_frame frame;
 	struct engine *engine;
@@ -108,7 +109,7 @@ static void engine_keeps_the_vlan_tag(void **state)
 	engine = engine_serve("out0", MTU_BYTES);
 	frame_fill(&frame, 1, size_bytes);
 	memcpy(tagged, &frame, 12);
-	memcpy(tagged + 12, "\x81\x00\x60\x2a", 4); /* priority 3, VLAN 42 */
+	memcpy(tagged + 12, tag, sizeof(tag));
 	memcpy(tagged + 16, (uint8_t *)&frame + 12, size_bytes - 12);
 	wire_send(client, tagged, size_bytes + RING_VLAN_BYTES);
 	assert_int_equal(wire_receive(server, received, &tci), size_bytes);
