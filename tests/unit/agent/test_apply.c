@@ -178,7 +178,8 @@ static void observe_sees_links_and_addresses(void **state)
 	struct addr real_ip = netns_addr("192.0.2.11");
 	bool found = false;
 
-	assert_true(lo && eth0);
+	assert_non_null(lo);
+	assert_non_null(eth0);
 	assert_true(lo->up && !lo->arp);
 	assert_true(eth0->up && eth0->arp && eth0->has_inet && !mac_is_zero(&eth0->mac));
 	ARRAY_FOREACH (address, f->host.addresses, f->host.n_addresses) {

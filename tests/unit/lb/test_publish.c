@@ -208,7 +208,6 @@ static void publish_lets_bases_follow_until_membership_is_quiet(void **state)
 	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
 	world_configure(world, 4, START_US + S(11));
 	world_build(world, START_US + S(11));
-	rows = rows_of(world, service_at(world, 0));
 	assert_int_not_equal(publish_moving(world->publish, service_at(world, 0)), 0);
 	assert_true(publish_moving(world->publish, service_at(world, 0)) < FWD_ROWS / 2);
 }
