@@ -204,7 +204,7 @@ static const char *keeping_virtual_server(
 	const struct registry *registry, const struct entry *entry)
 {
 	for (size_t i = 0; i < entry->n_services; i++)
-		if (registry->keeping[entry->services[i].idx])
+		if (registry->keeping[entry->services[i].idx].on)
 			return registry->config.services[entry->services[i].idx].virtual_server;
 	return "";
 }

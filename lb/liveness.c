@@ -37,7 +37,9 @@ static uint64_t heartbeat_gap_us(struct registry *registry, const struct entry *
 	uint64_t percent = latest_percent - next_random(registry) % 16;
 	uint64_t gap_us = registry->config.interval_us * percent / 100;
 
-	return entry->silent ? MAX(gap_us, SILENT_INTERVAL_US * percent / 100) : gap_us;
+	return entry->silent && !entry->backend.kept
+		? MAX(gap_us, SILENT_INTERVAL_US * percent / 100)
+		: gap_us;
 }
 
 uint64_t liveness_silence_us(const struct registry *registry)
@@ -166,13 +168,13 @@ void liveness_neighbour(
 	struct backend *backend = &entry->backend;
 	bool answers = !mac_is_zero(mac);
 
-	backend->reachable = answers;
 	if (!answers) {
 		/* The time until `fall` counts from here, whenever the last probe went out. */
 		if (entry->neigh_missed == 0)
 			entry->neigh_missed = 1;
 	} else {
 		entry->neigh_missed = 0;
+		backend->reachable = true;
 		if (backend->source == BACKEND_STATIC && entry->silent) {
 			entry->silent = false;
 			entry->vanished_us = REGISTRY_NEVER_US;
@@ -380,8 +382,7 @@ static void run_probe(struct registry *registry, struct entry *entry, uint64_t n
 		return;
 	probing(registry, entry, &interval_us, &fall);
 	/* Silence of the kernel is no news, its refusal is: only then probes count as missed. */
-	if (!entry->backend.reachable && entry->neigh_missed > 0 &&
-		entry->neigh_missed < UINT32_MAX)
+	if (entry->neigh_missed > 0 && entry->neigh_missed < UINT32_MAX)
 		entry->neigh_missed++;
 	entry->neigh_next_us = now_us + interval_us;
 	entry->wants_probe = true;
@@ -389,6 +390,7 @@ static void run_probe(struct registry *registry, struct entry *entry, uint64_t n
 	if (entry->backend.source == BACKEND_STATIC && !entry->silent && !entry->no_check &&
 		entry->neigh_missed >= fall) {
 		entry->silent = true;
+		entry->backend.reachable = false;
 		judge_entry(registry, entry, now_us);
 	}
 }

@@ -97,6 +97,12 @@ struct vanish_tally {
 	uint32_t silent;  /* fell silent in this window, or is kept */
 };
 
+/* Whether a service keeps its silent ones, and since when enough others serve again. */
+struct vanish_keeping {
+	bool on;
+	uint64_t majority_us; /* REGISTRY_NEVER_US: they do not */
+};
+
 struct registry {
 	struct registry_config config;
 	bool configured;
@@ -117,9 +123,9 @@ struct registry {
 	size_t n_tombstones;
 	uint64_t stale_floor_us; /* newest challenge of a tombstone that had to go */
 
-	bool *keeping; /* for each service: most vanished, the silent ones are kept */
-	struct vanish_tally *tallies; /* for each service: room to count in */
-	bool rejudge;                 /* something that vanish.c looks at has changed */
+	struct vanish_keeping *keeping; /* for each service */
+	struct vanish_tally *tallies;   /* for each service: room to count in */
+	bool rejudge;                   /* something that vanish.c looks at has changed */
 	size_t n_kept;
 	uint64_t vanish_next_us;
 

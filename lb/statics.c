@@ -18,7 +18,7 @@ struct group {
 struct plan {
 	struct group *groups; /* in the order of addresses */
 	size_t n_groups;
-	bool *keeping;
+	struct vanish_keeping *keeping;
 	struct vanish_tally *tallies;
 };
 

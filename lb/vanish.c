@@ -46,7 +46,7 @@ static void count(const struct registry *registry, struct vanish_tally *tallies,
 static bool is_kept_somewhere(const struct registry *registry, const struct entry *entry)
 {
 	for (size_t i = 0; i < entry->n_services; i++)
-		if (registry->keeping[entry->services[i].idx])
+		if (registry->keeping[entry->services[i].idx].on)
 			return true;
 	return false;
 }
@@ -67,6 +67,29 @@ static void settle_entry(struct registry *registry, struct entry *entry, uint64_
 	judge_entry(registry, entry, now_us);
 }
 
+/*
+ * Keeping begins when more than half are lost. It ends when more than half have answered for as
+ * long as silence takes to be found: what comes back comes one after the other too.
+ */
+static void settle_service(struct registry *registry, size_t idx, uint64_t now_us)
+{
+	struct vanish_keeping *keeping = &registry->keeping[idx];
+	const struct vanish_tally *tally = &registry->tallies[idx];
+	uint32_t lost = tally->silent + tally->overdue;
+
+	if (registry->config.services[idx].drop_on_all_down || tally->silent == 0) {
+		keeping->on = false;
+	} else if (!keeping->on) {
+		keeping->on = lost > tally->left;
+		keeping->majority_us = REGISTRY_NEVER_US;
+	} else if (tally->left <= lost) {
+		keeping->majority_us = REGISTRY_NEVER_US;
+	} else {
+		keeping->majority_us = MIN(keeping->majority_us, now_us);
+		keeping->on = now_us - keeping->majority_us < liveness_silence_us(registry);
+	}
+}
+
 void vanish_judge(struct registry *registry, uint64_t now_us)
 {
 	struct vanish_tally *tallies = registry->tallies;
@@ -77,17 +100,8 @@ void vanish_judge(struct registry *registry, uint64_t now_us)
 	registry->vanish_next_us = now_us + VANISH_AGAIN_US;
 	memset(tallies, 0, registry->config.n_services * sizeof(*tallies));
 	count(registry, tallies, now_us);
-	for (size_t i = 0; i < registry->config.n_services; i++) {
-		const struct vanish_tally *tally = &tallies[i];
-		uint32_t lost = tally->silent + tally->overdue;
-
-		if (registry->config.services[i].drop_on_all_down || tally->silent == 0)
-			registry->keeping[i] = false;
-		else if (registry->keeping[i])
-			registry->keeping[i] = tally->left <= lost;
-		else
-			registry->keeping[i] = lost > tally->left;
-	}
+	for (size_t i = 0; i < registry->config.n_services; i++)
+		settle_service(registry, i, now_us);
 	for (size_t i = 0; i < registry->len; i++)
 		settle_entry(registry, registry->slots[i], now_us);
 	registry->rejudge = false;

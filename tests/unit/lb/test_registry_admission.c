@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who may register, who is told why not, and what is remembered of those who went.
+ */
+#include "registry_world.h"
+
+#include "common/auth.h"
+
+static int open_world(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	assert_non_null(world);
+	world_open(world);
+	world_configure(world);
+	*state = world;
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	world_close(*state);
+	free(*state);
+	return 0;
+}
+
+static void assert_rejected(struct world *world, struct world_agent *agent, enum proto_reject code)
+{
+	size_t len = registry_len(world->registry);
+	struct world_answer answer = world_register(world, agent);
+
+	assert_int_equal(answer.r, -EPERM);
+	assert_string_equal(proto_reject_name(answer.code), proto_reject_name(code));
+	assert_true(answer.why[0] != '\0');
+	assert_int_equal(registry_len(world->registry), len);
+}
+
+static void registry_wants_the_source_to_be_the_real_ip(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_agent(world, "web1", 11, "198.51.100.10");
+	struct addr source = world_addr("192.0.2.12");
+	struct world_answer answer = world_register_at(world, agent, &source, world->now_us);
+
+	assert_int_equal(answer.r, -EPERM);
+	assert_int_equal(answer.code, PROTO_REJECT_ADDRESS);
+	agent->reg.real_ip = world_addr("203.0.113.9");
+	assert_rejected(world, agent, PROTO_REJECT_ADDRESS);
+}
+
+static void registry_wants_a_known_vip_that_takes_agents(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_agent(world, "web1", 11, "198.51.100.99");
+
+	assert_rejected(world, agent, PROTO_REJECT_NO_VIP);
+	agent->reg.vips[0] = world_addr("198.51.100.10");
+	world->services[0].use_agents = false;
+	world_configure(world);
+	assert_rejected(world, agent, PROTO_REJECT_NO_VIP);
+}
+
+static void registry_judges_allow(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_agent(world, "web1", 11, "198.51.100.10");
+	struct addr_prefix allow;
+
+	assert_int_equal(addr_prefix_parse("192.0.2.128/25", &allow), 0);
+	world->services[0].allow = &allow;
+	world->services[0].n_allow = 1;
+	world_configure(world);
+	assert_rejected(world, agent, PROTO_REJECT_NOT_ALLOWED);
+	assert_int_equal(addr_prefix_parse("192.0.2.11/32", &allow), 0);
+	world_configure(world);
+	assert_int_equal(world_register(world, agent).r, 0);
+	world_pass(world, MS(1));
+	assert_int_equal(world_backend(world, "web1")->state, BACKEND_UP);
+	/* A reload judges those who are there anew. */
+	assert_int_equal(addr_prefix_parse("192.0.2.12/32", &allow), 0);
+	world_configure(world);
+	assert_int_equal(world_backend(world, "web1")->state, BACKEND_DOWN);
+	assert_false(registry_belongs(
+		world->registry, world_backend(world, "web1"), &world->services[0]));
+	world->services[0].allow = NULL;
+}
+
+static void registry_refuses_clones_of_the_living(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *other_address, *other_name, *other_mac;
+
+	world_farm(world, 3);
+	other_address = world_agent(world, "web01", 99, "198.51.100.10");
+	assert_rejected(world, other_address, PROTO_REJECT_CLONE);
+	other_name = world_agent(world, "other", 11, "198.51.100.10");
+	assert_rejected(world, other_name, PROTO_REJECT_CLONE);
+	other_mac = world_agent(world, "web01", 11, "198.51.100.10");
+	other_mac->reg.mac = world_mac(200);
+	assert_rejected(world, other_mac, PROTO_REJECT_CLONE);
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
+}
+
+static void registry_lets_the_dead_be_replaced(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *moved, *renamed;
+	uint16_t id;
+
+	world_farm(world, 5);
+	id = world->agents[0].id;
+	world->agents[0].answers = false;
+	world->agents[1].answers = false;
+	world_pass(world, MS(3000));
+	moved = world_agent(world, "web01", 99, "198.51.100.10");
+	assert_int_equal(world_register(world, moved).r, 0);
+	assert_int_not_equal(moved->id, id);
+	assert_null(registry_find(world->registry, "192.0.2.11"));
+	renamed = world_agent(world, "new", 12, "198.51.100.10");
+	renamed->reg.mac = world_mac(222);
+	assert_int_equal(world_register(world, renamed).r, 0);
+	assert_null(registry_find(world->registry, "web02"));
+	assert_int_equal(world->n_forgotten, 2);
+	assert_int_equal(registry_len(world->registry), 5);
+}
+
+static void registry_answers_a_repeated_register(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_join(world, "web1", 11, "198.51.100.10");
+	uint64_t challenge_us = world->now_us;
+	struct world_answer answer;
+
+	answer = world_register_at(world, agent, &agent->reg.real_ip, challenge_us);
+	assert_int_equal(answer.r, 0);
+	assert_true(answer.repeated);
+	/* The same challenge with another nonce is no repetition. */
+	agent->reg.nonce_agent[0] ^= 1;
+	answer = world_register_at(world, agent, &agent->reg.real_ip, challenge_us);
+	assert_int_equal(answer.r, -ESTALE);
+}
+
+static void registry_ignores_replays_of_old_sessions(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_join(world, "web1", 11, "198.51.100.10");
+	uint64_t first_us = world->now_us;
+	uint64_t session;
+
+	world_pass(world, MS(1000));
+	assert_int_equal(world_register(world, agent).r, 0);
+	session = world_backend(world, "web1")->session_id;
+	assert_int_equal(world_register_at(world, agent, &agent->reg.real_ip, first_us).r, -ESTALE);
+	assert_int_equal(world_backend(world, "web1")->session_id, session);
+}
+
+static void registry_ignores_replays_after_a_leave(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_join(world, "web1", 11, "198.51.100.10");
+	uint64_t challenge_us = world->now_us;
+
+	registry_leave(world->registry, agent->id, world->now_us);
+	assert_int_equal(
+		world_register_at(world, agent, &agent->reg.real_ip, challenge_us).r, -ESTALE);
+	assert_int_equal(registry_len(world->registry), 0);
+	assert_int_equal(world_register(world, agent).r, 0);
+}
+
+static void registry_buries_more_than_it_has_room_for(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_agent(world, "web1", 0, "198.51.100.10");
+	uint64_t first_us = 0;
+
+	/* More leave within the life of a challenge than there are tombstones (256). */
+	for (unsigned int i = 0; i < 300; i++) {
+		agent->reg.real_ip = world_addr("2001:db8::1:0");
+		agent->reg.real_ip.bytes[14] = (uint8_t)(i >> 8);
+		agent->reg.real_ip.bytes[15] = (uint8_t)i;
+		assert_int_equal(world_register(world, agent).r, 0);
+		if (i == 0)
+			first_us = world->now_us;
+		registry_leave(world->registry, agent->id, world->now_us);
+		world_drain_actions(world);
+	}
+	agent->reg.real_ip = world_addr("2001:db8::1:0");
+	assert_int_equal(world_register_at(world, agent, &agent->reg.real_ip, first_us).r, -ESTALE);
+	assert_int_equal(world_register(world, agent).r, 0);
+}
+
+static void registry_waits_for_approval(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent;
+
+	world->config.adopt = REGISTRY_ADOPT_APPROVE;
+	world_configure(world);
+	agent = world_join(world, "web1", 11, "198.51.100.10");
+	world_pass(world, MS(2000));
+	assert_int_equal(world_backend(world, "web1")->state, BACKEND_PENDING);
+	assert_non_null(strstr(world_backend(world, "web1")->reason, "dsr-lb adopt web1"));
+	assert_int_equal(registry_approve(world->registry, "web1", true, world->now_us), 0);
+	world_drain_actions(world);
+	assert_int_equal(world_backend(world, "web1")->state, BACKEND_UP);
+	/* It is remembered over a leave. */
+	registry_leave(world->registry, agent->id, world->now_us);
+	assert_int_equal(world_register(world, agent).r, 0);
+	world_pass(world, MS(1));
+	assert_int_equal(world_backend(world, "web1")->state, BACKEND_UP);
+	assert_int_equal(registry_approve(world->registry, "web1", false, world->now_us), 0);
+	world_drain_actions(world);
+	assert_int_equal(world_backend(world, "web1")->state, BACKEND_MAINT);
+	assert_rejected(world, agent, PROTO_REJECT_ADMIN);
+	registry_leave(world->registry, agent->id, world->now_us);
+	world_drain_actions(world);
+	assert_rejected(world, agent, PROTO_REJECT_ADMIN);
+	assert_int_equal(registry_approve(world->registry, "web1", true, world->now_us), 0);
+	assert_int_equal(world_register(world, agent).r, 0);
+	assert_int_equal(registry_approve(world->registry, "nobody", true, world->now_us), -ENOENT);
+}
+
+static void registry_adopts_nobody_new_when_off(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent;
+
+	world_farm(world, 1);
+	world->config.adopt = REGISTRY_ADOPT_OFF;
+	world_configure(world);
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
+	assert_int_equal(world_register(world, &world->agents[0]).r, 0);
+	agent = world_agent(world, "new", 99, "198.51.100.10");
+	assert_rejected(world, agent, PROTO_REJECT_NOT_ALLOWED);
+}
+
+static void fill(struct world *world, struct world_agent *agent, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(agent->reg.name, sizeof(agent->reg.name), "n%04u", i);
+		agent->reg.real_ip = world_addr("2001:db8::1:0");
+		agent->reg.real_ip.bytes[14] = (uint8_t)(i >> 8);
+		agent->reg.real_ip.bytes[15] = (uint8_t)i;
+		assert_int_equal(world_register(world, agent).r, 0);
+	}
+}
+
+static void registry_refuses_one_too_many_until_one_is_long_dead(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_agent(world, "n", 0, "198.51.100.10");
+	struct world_agent *late;
+
+	agent->answers = false;
+	fill(world, agent, REGISTRY_BACKENDS_MAX);
+	late = world_agent(world, "late", 99, "198.51.100.10");
+	assert_rejected(world, late, PROTO_REJECT_FULL);
+	for (int i = 0; i < 8; i++) {
+		world->now_us += MS(400);
+		registry_tick(world->registry, world->now_us);
+	}
+	world_drain_actions(world);
+	assert_int_equal(world_backend(world, "n0000")->state, BACKEND_DOWN);
+	assert_rejected(world, late, PROTO_REJECT_FULL);
+	world->now_us += REGISTRY_FORGET_US;
+	assert_int_equal(world_register(world, late).r, 0);
+	assert_int_equal(registry_len(world->registry), REGISTRY_BACKENDS_MAX);
+	assert_null(registry_find(world->registry, "n0000"));
+}
+
+static void registry_forgets_the_oldest_wish_of_too_many(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_agent(world, "n", 0, "198.51.100.10");
+
+	fill(world, agent, REGISTRY_WISHES_MAX + 1);
+	for (unsigned int i = 0; i <= REGISTRY_WISHES_MAX; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "n%04u", i);
+		registry_admin(world->registry, name, BACKEND_ADMIN_MAINT, world->now_us);
+		registry_leave(world->registry, world_backend(world, name)->id, world->now_us);
+	}
+	world_drain_actions(world);
+	fill(world, agent, 2);
+	assert_int_equal(world_backend(world, "n0000")->admin, BACKEND_ADMIN_NONE);
+	assert_int_equal(world_backend(world, "n0001")->admin, BACKEND_ADMIN_MAINT);
+}
+
+static void registry_reuses_ids_only_after_a_wrap(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_agent(world, "web1", 11, "198.51.100.10");
+	struct world_agent *stays = world_join(world, "stays", 12, "198.51.100.10");
+
+	assert_int_equal(stays->id, 1);
+	for (unsigned int i = 2; i <= UINT16_MAX; i++) {
+		assert_int_equal(world_register(world, agent).r, 0);
+		assert_int_equal(agent->id, i);
+		registry_leave(world->registry, agent->id, world->now_us);
+	}
+	/* 1 is still in use. */
+	assert_int_equal(world_register(world, agent).r, 0);
+	assert_int_equal(agent->id, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define FACT(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+		FACT(registry_wants_the_source_to_be_the_real_ip),
+		FACT(registry_wants_a_known_vip_that_takes_agents),
+		FACT(registry_judges_allow),
+		FACT(registry_refuses_clones_of_the_living),
+		FACT(registry_lets_the_dead_be_replaced),
+		FACT(registry_answers_a_repeated_register),
+		FACT(registry_ignores_replays_of_old_sessions),
+		FACT(registry_ignores_replays_after_a_leave),
+		FACT(registry_buries_more_than_it_has_room_for),
+		FACT(registry_waits_for_approval),
+		FACT(registry_adopts_nobody_new_when_off),
+		FACT(registry_refuses_one_too_many_until_one_is_long_dead),
+		FACT(registry_forgets_the_oldest_wish_of_too_many),
+		FACT(registry_reuses_ids_only_after_a_wrap),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
