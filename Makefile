@@ -13,7 +13,7 @@ VERSION  := 0.1.0
 PREFIX   ?= /usr
 DESTDIR  ?=
 SYSCONFDIR ?= /etc
-BUILD    := build
+BUILD    ?= build
 CLANG    ?= clang
 SAN      ?=
 COVERAGE ?=
@@ -95,6 +95,8 @@ FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','"'"',$(FLAGS_NOW))' | cmp -s - $@ || printf '%s\n' '$(subst ','"'"',$(FLAGS_NOW))' > $@
+# Phony, because .SECONDARY (below) lets make pass over what is not there.
+.PHONY: FORCE
 FORCE:
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
