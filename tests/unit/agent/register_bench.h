@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The registration and a balancer that is played with proto and auth, for test_register.c. Time
+ * is a number: every test moves from deadline to deadline.
+ */
+#pragma once
+
+#include "agent/register.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define START_US    UINT64_C(1000000)
+#define INTERVAL_US UINT64_C(300000)
+#define SENT_MAX    64u
+
+/* The played balancer, the wire to it, and the agent under test. */
+struct bench {
+	struct registration *registration;
+	struct register_identity identity;
+	struct proto_status status;
+	struct addr_port balancer;
+	uint64_t now_us;
+	struct sent {
+		uint64_t at_us;
+		uint8_t data[PROTO_MESSAGE_MAX];
+		size_t size;
+		struct proto_message message;
+	} sent[SENT_MAX];
+	size_t n_sent, n_taken;
+	struct proto_register reg; /* the newest REGISTER taken */
+	struct auth_session_keys keys;
+	uint64_t session_id, sequence;
+};
+
+static void on_send(
+	void *context, const struct addr_port *balancer, const uint8_t *data, size_t size_bytes)
+{
+	struct bench *bench = context;
+	struct sent *sent = &bench->sent[bench->n_sent++];
+
+	assert_true(bench->n_sent <= SENT_MAX);
+	assert_int_equal(balancer->port, bench->balancer.port);
+	sent->at_us = bench->now_us;
+	sent->size = size_bytes;
+	memcpy(sent->data, data, size_bytes);
+	assert_int_equal(proto_parse(data, size_bytes, &sent->message), PROTO_OK);
+}
+
+static int set_up(void **state)
+{
+	static const uint8_t seed[REGISTER_SEED_BYTES] = { 9 };
+	struct bench *bench = calloc(1, sizeof(*bench));
+
+	assert_non_null(bench);
+	assert_int_equal(auth_init(), 0);
+	assert_int_equal(addr_port_parse("192.0.2.2:7377", false, &bench->balancer), 0);
+	bench->now_us = START_US;
+	bench->identity = (struct register_identity){ .name = "web1",
+		.version = "0.1.0",
+		.mac = { { 2, 0, 0, 0, 0, 1 } },
+		.n_vips = 1,
+		.key = { .id = "k", .secret = { 1 } } };
+	assert_int_equal(addr_parse("192.0.2.11", &bench->identity.real_ip), 0);
+	assert_int_equal(addr_parse("198.51.100.10", &bench->identity.vips[0]), 0);
+	bench->status =
+		(struct proto_status){ .weight = 1, .n_vips = 1, .vips = { { true, true, 0 } } };
+	bench->registration = register_new(&bench->balancer, seed, on_send, bench, bench->now_us);
+	assert_non_null(bench->registration);
+	*state = bench;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct bench *bench = *state;
+	const struct register_view *view = register_view(bench->registration);
+	uint64_t sum = view->accepted;
+
+	ARRAY_FOREACH (rejected, view->rejected, REGISTER_REFUSAL_N_)
+		sum += *rejected;
+	assert_int_equal(sum, view->received);
+	register_free(bench->registration);
+	free(bench);
+	return 0;
+}
+
+/* ---- playing the balancer ---- */
+
+static const struct sent *take(struct bench *bench, enum proto_type type)
+{
+	const struct sent *sent = &bench->sent[bench->n_taken];
+
+	assert_true(bench->n_taken < bench->n_sent);
+	assert_int_equal(sent->message.type, type);
+	bench->n_taken++;
+	if (bench->n_taken == bench->n_sent)
+		bench->n_taken = bench->n_sent = 0;
+	return sent;
+}
+
+static void take_nothing(const struct bench *bench)
+{
+	assert_int_equal(bench->n_sent, bench->n_taken);
+}
+
+static enum register_refusal deliver_bytes(struct bench *bench, const void *data, size_t size)
+{
+	return register_receive(
+		bench->registration, &bench->balancer, PROTO_TTL, data, size, bench->now_us);
+}
+
+static size_t build(const struct proto_message *message, const uint8_t *secret, uint8_t *buffer)
+{
+	int size = proto_write(message, buffer);
+
+	assert_true(size > 0);
+	if (secret)
+		auth_seal(buffer, (size_t)size, secret);
+	return (size_t)size;
+}
+
+static enum register_refusal deliver(
+	struct bench *bench, const struct proto_message *message, const uint8_t *secret)
+{
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+
+	return deliver_bytes(bench, buffer, build(message, secret, buffer));
+}
+
+static uint64_t tick(struct bench *bench)
+{
+	return register_tick(bench->registration, bench->now_us);
+}
+
+/* To the next deadline, and what is due then. */
+static void pass(struct bench *bench)
+{
+	uint64_t deadline_us = tick(bench);
+
+	assert_true(deadline_us != REGISTER_NEVER_US && deadline_us > bench->now_us);
+	bench->now_us = deadline_us;
+	tick(bench);
+}
+
+static void start(struct bench *bench)
+{
+	register_set_identity(bench->registration, &bench->identity, bench->now_us);
+	assert_int_equal(
+		register_set_status(bench->registration, &bench->status, bench->now_us), 0);
+	register_start(bench->registration, bench->now_us);
+}
+
+static void challenge(struct bench *bench)
+{
+	const struct proto_message hello = take(bench, PROTO_HELLO)->message;
+	struct proto_message message = { .type = PROTO_CHALLENGE };
+
+	assert_string_equal(hello.hello.key_id, "k");
+	memcpy(message.challenge.nonce_agent, hello.hello.nonce_agent, PROTO_NONCE_BYTES);
+	memset(message.challenge.nonce_balancer, 0x42, PROTO_NONCE_BYTES);
+	assert_int_equal(deliver(bench, &message, NULL), REGISTER_ACCEPTED);
+}
+
+static void take_register(struct bench *bench)
+{
+	const struct sent *sent = take(bench, PROTO_REGISTER);
+
+	assert_true(auth_open(sent->data, sent->size, bench->identity.key.secret));
+	bench->reg = sent->message.reg;
+}
+
+static struct proto_message accept_of(struct bench *bench)
+{
+	struct proto_message message = { .type = PROTO_ACCEPT };
+
+	memcpy(message.accept.nonce_agent, bench->reg.nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(message.accept.nonce_balancer, bench->reg.nonce_balancer, PROTO_NONCE_BYTES);
+	message.accept.session_id = ++bench->session_id;
+	message.accept.boot_id = 77;
+	message.accept.sequence = ++bench->sequence;
+	message.accept.interval_us = (uint32_t)INTERVAL_US;
+	message.accept.multiplier = 3;
+	auth_session_derive(bench->identity.key.secret, bench->reg.nonce_agent,
+		bench->reg.nonce_balancer, bench->session_id, &bench->keys);
+	return message;
+}
+
+static void join(struct bench *bench)
+{
+	struct proto_message message;
+
+	start(bench);
+	challenge(bench);
+	take_register(bench);
+	message = accept_of(bench);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	assert_int_equal(register_view(bench->registration)->state, REGISTER_REGISTERED);
+	take_nothing(bench);
+}
+
+static struct proto_message session_message(
+	struct bench *bench, enum proto_type type, uint64_t echo)
+{
+	struct proto_message message = { .type = type };
+
+	message.session = (struct proto_session){ bench->session_id, ++bench->sequence, echo };
+	return message;
+}
+
+static enum register_refusal heartbeat(struct bench *bench)
+{
+	struct proto_message message = session_message(bench, PROTO_HEARTBEAT, 0);
+
+	return deliver(bench, &message, bench->keys.to_agent);
+}
+
+static void acknowledge(struct bench *bench, const struct sent *sent)
+{
+	struct proto_message message =
+		session_message(bench, PROTO_ACK, sent->message.session.sequence);
+
+	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_ACCEPTED);
+}
+
+static enum register_state state_of(const struct bench *bench)
+{
+	return register_view(bench->registration)->state;
+}
