@@ -386,6 +386,8 @@ int publish_build(struct publish *publish, const struct service_list *services,
 	struct publish_service *built = NULL;
 	int r;
 
+	/* A backend that comes back now must not lose the records of its new flows to its former end. */
+	publish_purge(publish);
 	if (publish_is_quiet(publish, now_us))
 		publish->follow = false;
 	r = publish_services_build(

@@ -54,6 +54,9 @@ const struct publish_service *publish_service_find(const struct publish *publish
 
 /* Membership has been quiet for long enough that bases need not follow owners any more. */
 bool publish_is_quiet(const struct publish *publish, uint64_t now_us);
+
+/* Removes the records that a former publication made void; it is in force by now. */
+void publish_purge(struct publish *publish);
 /* `built` holds one table for each service, in the order of `services`. */
 int publish_snapshot_make(struct publish *publish, const struct service_list *services,
 	const struct registry *registry, const struct publish_service *built,

@@ -101,6 +101,14 @@ static void publish_settle(struct publish *publish, const struct snapshot *snaps
 	publish_settling_end(publish, disagrees);
 }
 
+void publish_purge(struct publish *publish)
+{
+	for (size_t i = 0; i < publish->n_purges; i++)
+		flows_purge((struct flows_table *)keep_flows(publish->keep),
+			publish->purges[i].service, publish->purges[i].backend);
+	publish->n_purges = 0;
+}
+
 bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us)
 {
 	bool moving = false;
@@ -109,10 +117,7 @@ bool publish_tick(struct publish *publish, const struct snapshot *current, uint6
 		publish_carry(publish->services[i].table);
 		moving |= publish->services[i].table->moving > 0;
 	}
-	for (size_t i = 0; i < publish->n_purges; i++)
-		flows_purge((struct flows_table *)keep_flows(publish->keep),
-			publish->purges[i].service, publish->purges[i].backend);
-	publish->n_purges = 0;
+	publish_purge(publish);
 	if (publish->follow)
 		return publish_is_quiet(publish, now_us);
 	if (moving && now_us - publish->settled_us >= PUBLISH_SETTLE_US) {
