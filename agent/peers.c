@@ -338,11 +338,6 @@ void peers_start(struct peers *peers)
 	peers_go_on(peers);
 }
 
-bool peers_is_started(const struct peers *peers)
-{
-	return peers->started;
-}
-
 void peers_leave(struct peers *peers)
 {
 	uint64_t now_us = peers_now(peers);

@@ -41,7 +41,6 @@ void peers_set_identity(struct peers *peers, const struct register_identity *ide
 void peers_set_status(struct peers *peers, const struct proto_status *status);
 /* Registers with all of them, now and those that come. Needs identity and status. */
 void peers_start(struct peers *peers);
-bool peers_is_started(const struct peers *peers);
 /* Leaves all; peers_have_left() says when. */
 void peers_leave(struct peers *peers);
 bool peers_have_left(const struct peers *peers);

@@ -20,16 +20,15 @@
 #define LOG_NAME_MAX      64u
 
 struct log_level_words {
-	const char *name;
 	const char *prefix; /* on stderr */
 	int priority;       /* of syslog */
 };
 
 static const struct log_level_words log_levels[] = {
-	[LOG_LEVEL_ERROR] = { "err", "error: ", LOG_ERR },
-	[LOG_LEVEL_WARNING] = { "warning", "warning: ", LOG_WARNING },
-	[LOG_LEVEL_INFO] = { "info", "", LOG_INFO },
-	[LOG_LEVEL_DEBUG] = { "debug", "debug: ", LOG_DEBUG },
+	[LOG_LEVEL_ERROR] = { "error: ", LOG_ERR },
+	[LOG_LEVEL_WARNING] = { "warning: ", LOG_WARNING },
+	[LOG_LEVEL_INFO] = { "", LOG_INFO },
+	[LOG_LEVEL_DEBUG] = { "debug: ", LOG_DEBUG },
 };
 _Static_assert(ARRAY_LEN(log_levels) == LOG_LEVEL_N_, "every level has its words");
 
@@ -64,21 +63,6 @@ void log_open(const char *program)
 void log_set_level(enum log_level level)
 {
 	atomic_store_explicit(&log_level_now, level, memory_order_relaxed);
-}
-
-int log_level_parse(const char *text, enum log_level *ret_level)
-{
-	for (size_t idx = 0; idx < ARRAY_LEN(log_levels); idx++)
-		if (streq(text, log_levels[idx].name)) {
-			*ret_level = (enum log_level)idx;
-			return 0;
-		}
-	return -EINVAL;
-}
-
-const char *log_level_name(enum log_level level)
-{
-	return (size_t)level < ARRAY_LEN(log_levels) ? log_levels[level].name : "unknown";
 }
 
 /* Names and reasons come from other hosts: none of them may begin a line of its own. */

@@ -19,9 +19,6 @@ enum log_level {
 /* Names the program in front of lines on stderr and finds out where stderr leads. */
 void log_open(const char *program);
 void log_set_level(enum log_level level);
-/* "err", "warning", "info", "debug": 0, or -EINVAL. */
-int log_level_parse(const char *text, enum log_level *ret_level);
-const char *log_level_name(enum log_level level);
 
 /*
  * Writes one message. `error` is 0 or an errno of either sign, whose text is appended.

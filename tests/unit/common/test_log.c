@@ -101,20 +101,6 @@ static void log_keeps_errno(void **state)
 	captured();
 }
 
-static void log_level_names_and_parses(void **state)
-{
-	for (int level = 0; level < LOG_LEVEL_N_; level++) {
-		enum log_level parsed;
-
-		assert_int_equal(log_level_parse(log_level_name(level), &parsed), 0);
-		assert_int_equal(parsed, level);
-	}
-	enum log_level untouched = LOG_LEVEL_INFO;
-
-	assert_int_equal(log_level_parse("loud", &untouched), -EINVAL);
-	assert_int_equal(untouched, LOG_LEVEL_INFO);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -126,7 +112,6 @@ int main(void)
 			log_cuts_a_message_that_is_too_long, capture, release),
 		cmocka_unit_test_setup_teardown(log_leaves_fields_out_of_stderr, capture, release),
 		cmocka_unit_test_setup_teardown(log_keeps_errno, capture, release),
-		cmocka_unit_test(log_level_names_and_parses),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
