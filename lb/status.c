@@ -212,28 +212,35 @@ static void status_digest(const struct daemon *daemon,
 	sodium_bin2hex(ret_digest, TABLE_DIGEST_LEN, hash, sizeof(hash));
 }
 
-/* Backends that take new flows now: of all VIPs the fewest, so that "ready" means every VIP. */
-static size_t status_usable(
+/*
+ * Backends of a virtual server that are up: at the VIP that has the most, and at the one that has
+ * the fewest. One that is silent but kept gets flows for want of a better, and is not counted.
+ */
+struct status_usable {
+	size_t most, fewest;
+};
+
+static struct status_usable status_usable(
 	const struct daemon *daemon, const struct config_virtual_server *virtual_server)
 {
-	size_t fewest = SIZE_MAX;
+	struct status_usable usable = { .fewest = SIZE_MAX };
 
 	for (size_t s = 0; s < daemon->services->len; s++) {
-		size_t usable = 0;
+		size_t n = 0;
 
 		if (daemon->services->items[s].virtual_server != virtual_server)
 			continue;
 		for (size_t i = 0; i < registry_len(daemon->registry); i++) {
 			const struct backend *backend = registry_backend_at(daemon->registry, i);
 
-			if (backend->effective_weight > 0 &&
+			n += backend->state == BACKEND_UP && backend->effective_weight > 0 &&
 				registry_serves(
-					daemon->registry, backend, &daemon->services->registry[s]))
-				usable++;
+					daemon->registry, backend, &daemon->services->registry[s]);
 		}
-		fewest = MIN(fewest, usable);
+		usable.most = MAX(usable.most, n);
+		usable.fewest = MIN(usable.fewest, n);
 	}
-	return fewest == SIZE_MAX ? 0 : fewest;
+	return usable;
 }
 
 static bool status_virtual_server_is_ready(const struct daemon *daemon,
@@ -256,7 +263,7 @@ static bool status_virtual_server_is_ready(const struct daemon *daemon,
 		snprintf(ret_why, size_bytes, "not active: %s", daemon->inactive_reason);
 		return false;
 	}
-	if (status_usable(daemon, virtual_server) == 0) {
+	if (status_usable(daemon, virtual_server).most == 0) {
 		snprintf(ret_why, size_bytes, "virtual server %s has no usable backend",
 			virtual_server->name);
 		return false;
@@ -373,9 +380,14 @@ static int status_health(struct daemon *daemon)
 	if (!daemon->engine || !neigh_client_link(daemon->neigh)->running ||
 		!neigh_backend_link(daemon->neigh)->running)
 		return 2;
-	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++)
-		if (status_usable(daemon, daemon->config->virtual_servers[i]) == 0)
+	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++) {
+		struct status_usable usable =
+			status_usable(daemon, daemon->config->virtual_servers[i]);
+
+		if (usable.most == 0)
 			return 2;
+		degraded |= usable.fewest == 0;
+	}
 	for (size_t i = 0; i < registry_len(daemon->registry); i++)
 		degraded |= registry_backend_at(daemon->registry, i)->state != BACKEND_UP;
 	/* On standby by design is well; kept from being active by something wrong is not. */
