@@ -38,9 +38,10 @@ void daemon_save(struct daemon *daemon)
 
 	json_decref(document);
 	daemon->save_due = false;
-	if (r < 0)
+	if (r < 0 && !daemon->save_failed)
 		(void)log_errno(r, "cannot keep the state in %s; a restart would lose it",
 			daemon->runtime_dir);
+	daemon->save_failed = r < 0;
 }
 
 /* Registry actions. */
@@ -217,22 +218,6 @@ static int daemon_on_publisher(sd_event_source *source, uint64_t due_us, void *c
 	return 0;
 }
 
-static int daemon_on_keeper(sd_event_source *source, uint64_t due_us, void *context)
-{
-	struct daemon *daemon = context;
-
-	forward_update(daemon);
-	if (daemon->engine) {
-		daemon->engine_ops->reclaim(daemon->engine);
-		if (publish_tick(daemon->publish, daemon->engine_ops->current(daemon->engine),
-			    daemon_now(daemon)))
-			forward_publish(daemon);
-	}
-	daemon_check_waits(daemon);
-	daemon_arm(source, daemon_now(daemon) + DAEMON_KEEPER_US);
-	return 0;
-}
-
 void daemon_check_waits(struct daemon *daemon)
 {
 	uint64_t now_us = daemon_now(daemon);
@@ -276,12 +261,39 @@ static void daemon_on_datagram(const struct udp_datagram *datagram, void *contex
 		daemon_pump(daemon);
 }
 
+/*
+ * The sockets are bound to the interface by its index: one that is made anew needs new ones. While
+ * there is none, or the address to listen on is not there, the keeper tries again.
+ */
+static int daemon_listen(struct daemon *daemon)
+{
+	const struct neigh_link *link = neigh_backend_link(daemon->neigh);
+	char why[DAEMON_REASON_BYTES] = "";
+	int r;
+
+	if (daemon->udp_ifindex == link->ifindex)
+		return 0;
+	daemon->udp = udp_free(daemon->udp);
+	daemon->udp_ifindex = 0;
+	if (link->ifindex == 0)
+		return 0;
+	r = udp_open(daemon->event, link->name, &daemon->config->listen, daemon_on_datagram, daemon,
+		&daemon->udp, why);
+	if (r == 0)
+		daemon->udp_ifindex = link->ifindex;
+	else if (!daemon->udp_failed)
+		(void)log_errno(r, "%s", why);
+	daemon->udp_failed = r < 0;
+	return r;
+}
+
 static void daemon_on_send(
 	void *context, const struct session_path *path, const uint8_t *data, size_t size_bytes)
 {
 	struct daemon *daemon = context;
 	char text[ADDR_PORT_STRLEN];
-	int r = udp_send(daemon->udp, &path->local, &path->remote, data, size_bytes);
+	int r = daemon->udp ? udp_send(daemon->udp, &path->local, &path->remote, data, size_bytes)
+			    : -ENETDOWN;
 
 	if (r < 0)
 		log_debug("cannot send to %s: %s", addr_port_format(&path->remote, text),
@@ -319,6 +331,7 @@ static void daemon_on_link(void *context)
 	/* Before the parts stand, the start itself looks at the links. */
 	if (!daemon->control)
 		return;
+	(void)daemon_listen(daemon);
 	configure_links(daemon);
 	forward_update(daemon);
 	daemon_pump(daemon);
@@ -349,6 +362,27 @@ static int daemon_on_reload_signal(
 
 	if (configure_reload(context, &errors) != 0)
 		log_error("reload refused, nothing has changed: %s", errors ? errors : "");
+	return 0;
+}
+
+static int daemon_on_keeper(sd_event_source *source, uint64_t due_us, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)daemon_listen(daemon);
+	forward_update(daemon);
+	if (daemon->publish_failed)
+		forward_publish(daemon);
+	else if (daemon->save_failed)
+		daemon_save(daemon);
+	if (daemon->engine) {
+		daemon->engine_ops->reclaim(daemon->engine);
+		if (publish_tick(daemon->publish, daemon->engine_ops->current(daemon->engine),
+			    daemon_now(daemon)))
+			forward_publish(daemon);
+	}
+	daemon_check_waits(daemon);
+	daemon_arm(source, daemon_now(daemon) + DAEMON_KEEPER_US);
 	return 0;
 }
 
@@ -439,7 +473,6 @@ static int daemon_start_network(struct daemon *daemon)
 	static const struct neigh_callbacks neighbours = { daemon_on_neighbour, daemon_on_link };
 	static const struct announce_callbacks announces = { forward_foreign };
 	const struct config *config = daemon->config;
-	char why[DAEMON_REASON_BYTES] = "";
 	int r = neigh_start(daemon->event, config->interface, config->backend_interface,
 		&neighbours, daemon, &daemon->neigh);
 
@@ -452,9 +485,7 @@ static int daemon_start_network(struct daemon *daemon)
 		daemon->event, config->backend_interface, daemon_on_check, daemon, &daemon->probe);
 	if (r < 0)
 		return log_errno(r, "cannot set up checks");
-	r = udp_open(daemon->event, config->backend_interface, &config->listen, daemon_on_datagram,
-		daemon, &daemon->udp, why);
-	return r < 0 ? log_errno(r, "%s", why) : 0;
+	return daemon_listen(daemon);
 }
 
 static int daemon_make_directory(const char *path)
@@ -495,7 +526,7 @@ static int daemon_start(struct daemon *daemon)
 	if (r < 0)
 		return log_errno(
 			r, "cannot listen on the control socket in %s", daemon->runtime_dir);
-	forward_blackholes(daemon, daemon->services);
+	forward_blackholes_start(daemon);
 	forward_update(daemon);
 	forward_publish(daemon);
 	keep_sweep(daemon->keep, publish_names_rows, daemon->publish);

@@ -50,7 +50,9 @@ struct daemon {
 	struct publish *publish;
 	struct registry *registry;
 	struct sessions *sessions;
-	struct udp *udp;
+	struct udp *udp; /* NULL while the backend interface is not there */
+	unsigned int udp_ifindex;
+	bool udp_failed; /* and it was said */
 	struct neigh *neigh;
 	struct announce *announce;
 	struct probe *probe;
@@ -78,7 +80,8 @@ struct daemon {
 	uint64_t tick_due_us;
 	bool save_due;
 	bool publish_due;
-	struct session_log refusals; /* what was logged of refused messages */
+	bool save_failed, publish_failed; /* and it was said: the keeper tries again */
+	struct session_log refusals;      /* what was logged of refused messages */
 	struct daemon_wait waits[DAEMON_WAITS_MAX];
 };
 
@@ -123,6 +126,8 @@ void forward_stop(struct daemon *daemon);
 void forward_totals(const struct daemon *daemon, struct engine_totals *ret_totals);
 /* Blackhole routes for exactly the VIPs of the services; `services` NULL: none. */
 void forward_blackholes(struct daemon *daemon, const struct service_list *services);
+/* The same at the start: routes of a former life that was killed go too. */
+void forward_blackholes_start(struct daemon *daemon);
 /* Somebody else announces a VIP. */
 void forward_foreign(const struct addr *vip, const struct mac *mac, void *context);
 

@@ -229,6 +229,20 @@ void forward_blackholes(struct daemon *daemon, const struct service_list *servic
 	daemon->blackholes = (struct ini_list){ TAKE_PTR(vips), len };
 }
 
+static void forward_blackhole_sweep(const struct addr *vip, void *context)
+{
+	struct daemon *daemon = context;
+
+	if (!forward_list_has(daemon->blackholes.items, daemon->blackholes.len, vip))
+		(void)neigh_blackhole_remove(daemon->neigh, vip);
+}
+
+void forward_blackholes_start(struct daemon *daemon)
+{
+	forward_blackholes(daemon, daemon->services);
+	service_ids_each(daemon->service_ids, forward_blackhole_sweep, daemon);
+}
+
 /*
  * Other balancers are known by what they announce, and forgotten when they stop: a host that was
  * balancer and router may stay a router, and its frames must not be taken for a loop.
@@ -285,6 +299,14 @@ void forward_foreign(const struct addr *vip, const struct mac *mac, void *contex
 
 /* Publishing. */
 
+/* Said once, and tried again by the keeper: a full runtime directory may have room later. */
+static void forward_publish_failed(struct daemon *daemon, int error, const char *what)
+{
+	if (!daemon->publish_failed)
+		(void)log_errno(error, "cannot %s the tables; those in force stay", what);
+	daemon->publish_failed = true;
+}
+
 void forward_publish(struct daemon *daemon)
 {
 	struct snapshot *snapshot = NULL;
@@ -294,18 +316,21 @@ void forward_publish(struct daemon *daemon)
 	r = publish_build(daemon->publish, daemon->services, daemon->registry, &daemon->links,
 		daemon_now(daemon), &snapshot);
 	if (r < 0) {
-		(void)log_errno(r, "cannot build the tables; those in force stay");
+		forward_publish_failed(daemon, r, "build");
 		return;
 	}
 	/* First the document, so that rows in force are never unknown to the next start. */
 	daemon_save(daemon);
 	if (!daemon->engine) {
 		snapshot_free(snapshot);
+		daemon->publish_failed = false;
 		return;
 	}
 	r = daemon->engine_ops->publish(daemon->engine, snapshot);
 	if (r < 0)
-		(void)log_errno(r, "cannot publish the tables; those in force stay");
+		forward_publish_failed(daemon, r, "publish");
+	else
+		daemon->publish_failed = false;
 }
 
 /* Takes over what the links say now; true if a snapshot depends on a difference. */

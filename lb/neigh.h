@@ -35,7 +35,7 @@ struct neigh_callbacks {
 	 * or that has aged is confirmed first.
 	 */
 	void (*neighbour)(const struct addr *address, const struct mac *mac, void *context);
-	/* One of the two links changed: MAC, MTU, state, index, addresses. */
+	/* One of the two links changed: MAC, MTU, state, index; or an address of any link. */
 	void (*link)(void *context);
 };
 

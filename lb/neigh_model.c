@@ -98,7 +98,7 @@ static bool neigh_own_address_is(
 		addr_equal(&own->subnet.addr, &message->subnet.addr);
 }
 
-static void neigh_model_set_address(
+static bool neigh_model_set_address(
 	struct neigh_model *model, const struct neigh_address_message *message)
 {
 	struct neigh_own_address *addresses;
@@ -108,27 +108,29 @@ static void neigh_model_set_address(
 		idx++;
 	if (message->gone) {
 		if (idx == model->n_addresses)
-			return;
+			return false;
 		model->n_addresses--;
 		memmove(&model->addresses[idx], &model->addresses[idx + 1],
 			(model->n_addresses - idx) * sizeof(*model->addresses));
-		return;
+		return true;
 	}
 	if (idx < model->n_addresses || idx == NEIGH_ADDRESSES_MAX)
-		return;
+		return false;
 	addresses = reallocarray(model->addresses, idx + 1, sizeof(*addresses));
 	if (!addresses)
-		return;
+		return false;
 	addresses[idx] =
 		(struct neigh_own_address){ message->ifindex, message->address, message->subnet };
 	model->addresses = addresses;
 	model->n_addresses++;
+	return true;
 }
 
 bool neigh_model_address(struct neigh_model *model, const struct neigh_address_message *message)
 {
-	neigh_model_set_address(model, message);
-	return neigh_model_update_subnets(model);
+	bool changed = neigh_model_set_address(model, message);
+
+	return neigh_model_update_subnets(model) || changed;
 }
 
 void neigh_model_forget_host(struct neigh_model *model)

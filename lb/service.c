@@ -111,6 +111,13 @@ json_t *service_ids_export(const struct service_ids *ids)
 	return array;
 }
 
+void service_ids_each(const struct service_ids *ids,
+	void (*fn)(const struct addr *vip, void *context), void *context)
+{
+	for (size_t i = 0; i < ids->len; i++)
+		fn(&ids->items[i].vip, context);
+}
+
 void service_ids_import(struct service_ids *ids, const json_t *document)
 {
 	size_t idx;

@@ -35,6 +35,10 @@ DEFINE_CLEANUP(struct service_ids *, service_ids_free)
 json_t *service_ids_export(const struct service_ids *ids);
 void service_ids_import(struct service_ids *ids, const json_t *document);
 
+/* Calls back for the VIP of every service that ever had an id, also those that have gone. */
+void service_ids_each(const struct service_ids *ids,
+	void (*fn)(const struct addr *vip, void *context), void *context);
+
 /*
  * Flattens; new services get new ids. The list points into `config`, which must outlive it.
  * -ENOSPC: more services than ids; -ENOMEM.

@@ -424,7 +424,8 @@ static void neigh_follows_addresses(void **state)
 	settle(test);
 	here("ip addr add 198.51.100.10/32 dev lo");
 	wait_for(test, has_address, &vip);
-	assert_int_equal(test->n_links, 0);
+	/* A VIP on any interface ends activity: it is told of at once. */
+	assert_true(test->n_links > 0);
 	here("ip addr del 198.51.100.10/32 dev lo");
 	wait_for(test, has_no_address, &vip);
 	here("ip addr add 192.0.2.9/24 dev lan0");

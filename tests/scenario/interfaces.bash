@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# The balancer's interface comes late, goes down, is renamed, is deleted and made anew; somebody
+# puts a VIP on the balancer; its runtime directory runs full. It says so, and goes on by itself.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 2
+balancer_addresses() {
+	addresses lb eth0 "$LB6/64" 2> /dev/null
+	addresses lb eth0 "$LB/24" 2> /dev/null
+	default_routes lb "$ROUTER" 2001:db8:2::1 2> /dev/null
+}
+rename_link() {
+	ip -n "$(ns lb)" link set "$1" down
+	ip -n "$(ns lb)" link set "$1" name "$2"
+	ip -n "$(ns lb)" link set "$2" up
+	balancer_addresses
+}
+serves() {
+	[[ $(fetch / --max-time 2) == web* ]]
+}
+
+# Late: it waits, and says for what.
+rename_link eth0 later
+lb_launch
+fact without_its_interface_it_waits wait_until 5 lb_answers lb
+fact its_status_is_2 exits 2 lb status
+fact it_says_which_interface_is_not_there says 'eth0 is not there' lb status
+rename_link later eth0
+agents_start
+fact it_serves_when_the_interface_comes wait_until 10 backends_up 2
+fact clients_are_served wait_until 5 serves
+
+# Deleted and made anew: another interface of the same name.
+ip -n "$(ns lb)" link del eth0
+fact without_it_the_status_is_2 wait_until 5 exits 2 lb status
+must wait_until 10 not backend_is web1 up
+wire lb eth0 switch lb
+balancer_addresses
+fact agents_reach_a_recreated_interface wait_until 10 backends_up 2
+fact clients_are_served_after_a_recreation wait_until 5 serves
+
+# A VIP on the balancer itself, on any interface: its kernel would answer, so it steps back at once.
+is_active() {
+	[[ $(lb_json .active) == "$1" ]]
+}
+begin=$(now_ms)
+ip -n "$(ns lb)" address add "$VIP/32" dev lo
+must wait_until 5 is_active false
+took=$(($(now_ms) - begin))
+note "it stepped back after $took ms"
+fact a_vip_on_the_host_ends_activity_at_once at_most "$took" 500
+fact it_names_the_address says "$VIP is configured on this host" lb status
+ip -n "$(ns lb)" address del "$VIP/32" dev lo
+fact without_it_it_is_active_again wait_until 5 is_active true
+fact clients_are_served_again wait_until 5 serves
+
+# A full runtime directory hinders a change only as long as it is full.
+daemon_stop lb
+rm -rf "$work/lb/run"
+install -d -m 755 -o "$LB_UID" -g "$LB_UID" "$work/lb/run"
+mount -t tmpfs -o "size=8M,mode=755,uid=$LB_UID,gid=$LB_UID" none "$work/lb/run"
+sed -i '/^interface/a max-flows = 1k' "$work/lb/lb.conf"
+lb_start
+must wait_until 10 backends_up 2
+must wait_until 20 membership_is_quiet
+head -c 16M /dev/zero > "$work/lb/run/filler" 2> /dev/null
+must lb drain web1
+has_slots() {
+	[[ $(lb_json '.virtual_servers[0].backends[] | select(.name == "web1").share > 0') == "$1" ]]
+}
+fact tables_that_could_not_be_built_stay has_slots true
+rm "$work/lb/run/filler"
+fact they_are_built_when_there_is_room wait_until 5 has_slots false
+must lb enable web1
+
+# Killed, and started with another VIP: no blackhole route is left behind for the former one.
+blackholes() {
+	ip -n "$(ns lb)" route show proto 217 | awk '{ print $2 }' | sort | tr '\n' ' '
+}
+must equal "$(blackholes)" "$VIP "
+daemon_stop lb KILL
+sed -i "s/^vip.*/vip = $VIP2/" "$work/lb/lb.conf"
+lb_start
+fact a_killed_daemons_blackhole_goes_with_its_vip equal "$(blackholes)" "$VIP2 "
+daemon_stop lb
+fact a_stopped_daemon_leaves_none equal "$(blackholes)" ""
+umount "$work/lb/run"
