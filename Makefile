@@ -166,7 +166,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/systemd/system-preset $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-		$(DESTDIR)$(PREFIX)/share/doc/dsr/examples
+		$(DESTDIR)$(PREFIX)/share/doc/dsr/examples \
+		$(DESTDIR)/etc/dsr-lb $(DESTDIR)/etc/dsr-agent
 	install -m 755 $(BUILD)/dsr-lb $(BUILD)/dsr-agent $(DESTDIR)$(PREFIX)/sbin/
 	for u in dsr-lb dsr-agent; do \
 		sed 's|@SBINDIR@|$(PREFIX)/sbin|g' units/$$u.service \

@@ -84,6 +84,8 @@ static json_t *status_vips(const struct daemon *daemon)
 static json_t *status_arp(const struct daemon *daemon)
 {
 	const struct host *host = reconcile_host(daemon->reconcile);
+	/* Nobody asks by ARP for an IPv6 address: without an IPv4 VIP there is nothing to silence. */
+	bool needed = host_wants_ipv4(reconcile_wish(daemon->reconcile));
 	json_t *list = json_array();
 
 	ARRAY_FOREACH (link, host->links, host->n_links) {
@@ -93,7 +95,7 @@ static json_t *status_arp(const struct daemon *daemon)
 			json_pack("{s:s, s:I, s:I, s:b}", "interface", link->name, "arp_ignore",
 				(json_int_t)host_effective_ignore(host, link), "arp_announce",
 				(json_int_t)host_effective_announce(host, link), "ok",
-				(int)host_link_is_silent(host, link)));
+				(int)(!needed || host_link_is_silent(host, link))));
 	}
 	return list;
 }

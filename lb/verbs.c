@@ -32,7 +32,9 @@ static bool verbs_virtual_server_exists(const struct verbs_call *call, const cha
 	for (size_t i = 0; i < config->n_virtual_servers; i++)
 		if (streq(config->virtual_servers[i]->name, name))
 			return true;
-	control_fail(call->request, CONTROL_USAGE, "no virtual server is named %s", name);
+	control_fail(call->request, CONTROL_USAGE,
+		"%s: no virtual server is named %s; `dsr-lb virtual-servers` lists them",
+		call->verb, name);
 	return false;
 }
 

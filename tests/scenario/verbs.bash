@@ -90,6 +90,8 @@ must lb enable web2
 must wait_until 10 backend_is web2 up
 fact weight_succeeds exits 0 lb weight web3 10
 fact the_weight_is_shown equal "$(backend_field weight web3)" 10
+must lb reload
+fact a_reload_leaves_the_weight equal "$(backend_field weight web3)" 10
 fact by_address_it_is_the_same_backend exits 0 lb weight "$(web_address web3)" 1
 
 # The agent's own wishes.
@@ -99,6 +101,12 @@ fact the_agent_can_come_back exits 0 agent web3 enable
 fact the_balancer_hears_that_too wait_until 10 backend_is web3 up
 fact the_agent_can_disable_itself exits 0 agent web3 disable
 fact the_balancer_hears_maintenance wait_until 5 backend_is web3 maint
+
+# Without an IPv4 VIP there is nothing to silence: no interface is blamed.
+sed -i "s/^vip = .*/vip = $VIP6/" "$work/web3/agent.conf"
+must agent web3 reload
+fact without_ipv4_vips_arp_is_as_before_and_right equal "$(agent web3 status --json |
+	jq -c '[.arp[] | [.arp_ignore, .ok]] | unique')" '[[0,true]]'
 
 # Others may neither look nor change; the service's user may both.
 as_user() {
