@@ -38,7 +38,7 @@ tool_ask() {
 # tool_end NAME : ends it and prints its last line.
 tool_end() {
 	local line
-	kill -TERM "${tool_pid[$1]}" 2> /dev/null
+	signal_pid "${tool_pid[$1]}" TERM
 	read -r -t 20 line <&"${tool_out[$1]}" || {
 		note "no last word from $1: $(tail -n 3 "$work/$1.err")" >&2
 		return 1

@@ -62,14 +62,26 @@ start_on() {
 	disown "$started"
 }
 
+# Whether a remembered process is still the one that we started: numbers come round again. By its
+# environment, or (nginx writes over that) by its network.
+ours() {
+	grep -qzx "DSR_TEST_RUN=$DSR_TEST_RUN" "/proc/$1/environ" 2> /dev/null ||
+		[[ $(ip netns identify "$1" 2> /dev/null) == "$DSR_TEST_RUN"-* ]]
+}
+
+# signal_pid PID SIGNAL : to a process of ours, and to nobody else.
+signal_pid() {
+	ours "$1" && kill "-$2" "$1" 2> /dev/null
+}
+
 # stop_pid PID [SIGNAL] : ends it and waits until it is gone.
 stop_pid() {
-	kill "-${2:-TERM}" "$1" 2> /dev/null || return 0
+	signal_pid "$1" "${2:-TERM}" || return 0
 	wait_until 20 gone "$1"
 }
 
 gone() {
-	! kill -0 "$1" 2> /dev/null
+	! ours "$1"
 }
 
 web_address() {
@@ -272,8 +284,8 @@ topology_down() {
 	fi
 	((facts_number == 0)) || printf '1..%d\n' "$facts_number"
 	for pid in "${topology_pids[@]}"; do
-		kill -CONT "$pid" 2> /dev/null
-		kill -TERM "$pid" 2> /dev/null
+		signal_pid "$pid" CONT
+		signal_pid "$pid" TERM
 	done
 	# What a namespace still holds was started by us: the namespaces are ours alone.
 	for host in "${topology_hosts[@]}"; do

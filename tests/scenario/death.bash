@@ -52,7 +52,7 @@ try_death() {
 	if [[ $way == host ]]; then
 		silence_host "$name"
 	else
-		kill -STOP "${daemon_pid[$name]}"
+		signal_pid "${daemon_pid[$name]}" STOP
 	fi
 	must wait_until 20 backend_is "$name" down
 	# Half a second with connections at 400 a second, none of which may still come here.
@@ -64,7 +64,7 @@ try_death() {
 	if [[ $way == host ]]; then
 		revive_host "$name"
 	else
-		kill -CONT "${daemon_pid[$name]}"
+		signal_pid "${daemon_pid[$name]}" CONT
 	fi
 }
 
@@ -100,7 +100,7 @@ announced_within_100_ms() {
 	at_most "$took" 100
 }
 fact an_agent_that_stops_ends_new_flows_within_100_ms announced_within_100_ms web1 \
-	kill -TERM "${daemon_pid[web1]}"
+	signal_pid "${daemon_pid[web1]}" TERM
 fact an_agent_that_is_disabled_ends_new_flows_within_100_ms announced_within_100_ms web2 \
 	agent web2 disable
 fact an_agent_that_drains_ends_new_flows_within_100_ms announced_within_100_ms web3 \
