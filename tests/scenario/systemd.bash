@@ -114,6 +114,14 @@ cat > "$work/boot" <<- 'END'
 	printf '[Unit]\nAfter=network.target\n[Service]\nType=exec\nExecStart=/usr/local/bin/dsr-inside\n' \
 		> "$root/etc/systemd/system/dsr-inside.service"
 	ln -sf ../dsr-inside.service "$root/etc/systemd/system/multi-user.target.wants/"
+	# LeakSanitizer cannot trace a process that gained capabilities.
+	if [[ -n ${SAN:-} ]]; then
+		for unit in dsr-lb dsr-agent; do
+			mkdir -p "$root/etc/systemd/system/$unit.service.d"
+			printf '[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n' \
+				> "$root/etc/systemd/system/$unit.service.d/sanitizer.conf"
+		done
+	fi
 	SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn --quiet -b --private-network \
 		--register=no --keep-unit --kill-signal=SIGRTMIN+3 --console=read-only --capability=all \
 		--bind="$work/out:/out" -M "$(basename "$work" | tr -cd 'a-z0-9')" -D "$root"
