@@ -11,6 +11,7 @@
 #define CLIENT_NOT_READY   1
 #define CLIENT_WEIGHT_MAX  65535ul
 #define CLIENT_KEY_BYTES   256u
+#define CLIENT_FLOWS_MAX   4000000u /* listed at most: memory */
 
 static int client_status(const struct cli *cli, void *context)
 {
@@ -96,22 +97,51 @@ static json_t *client_virtual_server_args(const struct cli *cli)
 	return cli->n_args > 0 ? json_pack("{s:s}", "virtual_server", cli->args[0]) : NULL;
 }
 
+/*
+ * The daemon answers with a part at a time, so that its heartbeats go on: asks until it says that
+ * nothing is left. Flows that move meanwhile may be missing or there twice.
+ */
+static int client_collect_flows(const struct cli *cli, json_t *flows)
+{
+	json_int_t from = 0;
+
+	for (;;) {
+		json_t *args = client_virtual_server_args(cli);
+		json_t *part = NULL, *next;
+		int status;
+
+		args = args ? args : json_object();
+		json_object_set_new(args, "from", json_integer(from));
+		status = cli_call(cli, "flows", args, CONTROL_UNAVAILABLE, &part);
+		if (status != 0)
+			return status;
+		json_array_extend(flows, json_object_get(part, "flows"));
+		next = json_object_get(part, "next");
+		if (!json_is_integer(next) || json_integer_value(next) <= from) {
+			json_decref(part);
+			return 0;
+		}
+		from = json_integer_value(next);
+		json_decref(part);
+		if (json_array_size(flows) >= CLIENT_FLOWS_MAX) {
+			fprintf(stderr, "%s: flows: only the first %zu are listed\n", cli->program,
+				json_array_size(flows));
+			return 0;
+		}
+	}
+}
+
 static int client_flows(const struct cli *cli, void *context)
 {
-	json_t *result = NULL, *flows;
-	int status = cli_call(
-		cli, "flows", client_virtual_server_args(cli), CONTROL_UNAVAILABLE, &result);
+	json_t *flows = json_array();
+	int status = client_collect_flows(cli, flows);
 
-	if (status != 0)
-		return status;
-	/* The array itself, or an object around it. */
-	flows = json_is_object(result) ? json_object_get(result, "flows") : result;
-	if (cli->json != CLI_JSON_OFF)
-		cli_print_json(cli, result);
-	else
+	if (status == 0 && cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, flows);
+	else if (status == 0)
 		client_print_flows(cli, flows);
-	json_decref(result);
-	return 0;
+	json_decref(flows);
+	return status;
 }
 
 static int client_explain(const struct cli *cli, void *context)

@@ -140,7 +140,11 @@ void document_restore(struct daemon *daemon, const json_t *document);
 
 /* status.c */
 json_t *status_make(struct daemon *daemon);
-json_t *status_flows(struct daemon *daemon, const char *virtual_server);
+/*
+ * A part of the recorded flows, from a bucket of the table on: {flows: [], next: BUCKET or null}. NULL
+ * virtual_server: of all.
+ */
+json_t *status_flows(struct daemon *daemon, const char *virtual_server, uint64_t bucket);
 /* "" or why this balancer cannot serve the virtual server (NULL: any of them). */
 bool status_is_ready(
 	struct daemon *daemon, const char *virtual_server, char *ret_why, size_t size_bytes);

@@ -143,6 +143,22 @@ void flows_each(const struct flows_table *table, flows_service_fn *service, void
 			return;
 }
 
+bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
+	void *service_context, uint32_t now_s, flows_entry_fn *fn, void *context)
+{
+	const struct flows_walk walk = { service, service_context, now_s, fn, context };
+	uint64_t idx = *bucket;
+
+	if (idx >= (uint64_t)table->n_flow4 + table->n_flow6)
+		return false;
+	(*bucket)++;
+	if (idx < table->n_flow4)
+		(void)flows_each4(&walk, &table->flow4[idx]);
+	else
+		(void)flows_each6(&walk, &table->flow6[idx - table->n_flow4]);
+	return true;
+}
+
 /* Frees matching entries of one bucket. A worker that renews one meanwhile wins; the loop tries again. */
 static size_t flows_purge_bucket(__u64 *words, size_t key_words, uint16_t service, uint16_t backend)
 {

@@ -41,6 +41,12 @@ typedef bool flows_entry_fn(const struct flows_entry *entry, void *context);
 void flows_each(const struct flows_table *table, flows_service_fn *service, void *service_context,
 	uint32_t now_s, flows_entry_fn *fn, void *context);
 /*
+ * The same for one bucket, IPv4's first, then IPv6's: for walks that must not hold up the main loop.
+ * `*bucket` becomes the next one; false: there is none, and nothing was called.
+ */
+bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
+	void *service_context, uint32_t now_s, flows_entry_fn *fn, void *context);
+/*
  * Frees records of a backend in one service (service 0: in all). Returns how many. To be called when
  * a backend stops to take a service's flows, after the snapshot that says so is in force: its
  * records must not come to life again with it, for their flows have gone elsewhere meanwhile.

@@ -9,8 +9,10 @@
 #include "lb/flows.h"
 #include "lb/table.h"
 
-#define STATUS_SCHEMA    1
-#define STATUS_FLOWS_MAX 1000000u /* listed at most; the rest is counted */
+#define STATUS_SCHEMA 1
+/* In one answer, so that no listing holds up heartbeats: some 10 ms of work at most. */
+#define STATUS_FLOWS_MAX   1024u
+#define STATUS_BUCKETS_MAX 16384u
 
 /* Flow records by service and backend: open addressing, grown at half full. */
 struct status_count {
@@ -470,16 +472,20 @@ static bool status_list_flow(const struct flows_entry *entry, void *context)
 			service->virtual_server->name, "backend", backend ? backend->name : "",
 			"state", flows_state_name(entry->state), "idle_s",
 			(json_int_t)entry->idle_s));
-	return json_array_size(list->array) < STATUS_FLOWS_MAX;
+	return true;
 }
 
-json_t *status_flows(struct daemon *daemon, const char *virtual_server)
+json_t *status_flows(struct daemon *daemon, const char *virtual_server, uint64_t bucket)
 {
 	struct status_flow_list list = { daemon, virtual_server, json_array() };
+	uint64_t last = bucket + MIN(UINT64_MAX - bucket, (uint64_t)STATUS_BUCKETS_MAX);
+	bool more = true;
 
-	flows_each(keep_flows(daemon->keep), status_service, daemon, status_now_s(daemon),
-		status_list_flow, &list);
-	return list.array;
+	while (more && bucket < last && json_array_size(list.array) < STATUS_FLOWS_MAX)
+		more = flows_each_in(keep_flows(daemon->keep), &bucket, status_service, daemon,
+			status_now_s(daemon), status_list_flow, &list);
+	return json_pack("{s:o, s:o}", "flows", list.array, "next",
+		more ? json_integer((json_int_t)bucket) : json_null());
 }
 
 struct status_open {

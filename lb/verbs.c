@@ -41,10 +41,12 @@ static bool verbs_virtual_server_exists(const struct verbs_call *call, const cha
 static void verbs_flows(const struct verbs_call *call)
 {
 	const char *virtual_server = verbs_string(call, "virtual_server");
+	json_int_t from = json_integer_value(json_object_get(call->args, "from"));
 
 	if (virtual_server && !verbs_virtual_server_exists(call, virtual_server))
 		return;
-	control_reply(call->request, CONTROL_OK, status_flows(call->daemon, virtual_server));
+	control_reply(call->request, CONTROL_OK,
+		status_flows(call->daemon, virtual_server, from > 0 ? (uint64_t)from : 0));
 }
 
 static void verbs_ready(const struct verbs_call *call)

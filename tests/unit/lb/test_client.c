@@ -73,6 +73,19 @@ static int run_words(struct caught *caught, const char *words)
 	return status;
 }
 
+/* In two parts, as a daemon with many flows answers. */
+static void daemon_flows(struct control_request *request, json_int_t from)
+{
+	json_t *flow = json_pack("{s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:i}", "client",
+		from ? "203.0.113.9" : "2001:db8::7", "client_port", 4711, "vip", "198.51.100.10",
+		"vip_port", 80, "protocol", "tcp", "virtual_server", "web", "backend", "web1",
+		"state", "established", "idle_s", 75);
+
+	control_reply(request, 0,
+		json_pack("{s:[o], s:o}", "flows", flow, "next",
+			from ? json_null() : json_integer(70000)));
+}
+
 /* The daemon's process: serves the sample, and answers other verbs with what was asked. */
 static void daemon_verb(struct control_request *request, const char *verb, json_t *args,
 	bool may_change, void *context)
@@ -86,11 +99,7 @@ static void daemon_verb(struct control_request *request, const char *verb, json_
 			json_pack(
 				"{s:b, s:s}", "ready", vs == NULL, "reason", "no usable backend"));
 	else if (streq(verb, "flows"))
-		control_reply(request, 0,
-			json_pack("[{s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:i}]", "client",
-				"2001:db8::7", "client_port", 4711, "vip", "198.51.100.10",
-				"vip_port", 80, "protocol", "tcp", "virtual_server", "web",
-				"backend", "web1", "state", "established", "idle_s", 75));
+		daemon_flows(request, json_integer_value(json_object_get(args, "from")));
 	else if (streq(verb, "explain"))
 		control_reply(request, 0,
 			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "verdict", "forward",
@@ -239,6 +248,7 @@ static void client_shows_flows_and_explains(void **state)
 
 	assert_int_equal(run_words(&caught, "flows --no-header"), 0);
 	assert_non_null(strstr(caught.output, "[2001:db8::7]:4711"));
+	assert_non_null(strstr(caught.output, "203.0.113.9:4711"));
 	assert_non_null(strstr(caught.output, "1min 15s"));
 	assert_int_equal(run_words(&caught, "explain 192.0.2.7:1 198.51.100.10:80"), 0);
 	assert_string_equal(caught.output,

@@ -97,6 +97,25 @@ static void flows_list_both_families(void **state)
 	assert_int_equal(seen.entries[1].backend, 65535);
 }
 
+static void flows_come_bucket_by_bucket(void **state)
+{
+	struct seen seen = { 0 };
+	uint64_t bucket = 0;
+
+	put4(3, 2, flow_meta(1, 77, FLOW_TCP_ESTABLISHED, NOW_S - 5));
+	flow6[3].entries[1] = (struct flow6){
+		.client = { htonl(0x20010db8), 0, 0, htonl(9) },
+		.meta = flow_meta(2, 65535, FLOW_UDP_NEW, NOW_S),
+	};
+	while (flows_each_in(&table, &bucket, find_service, NULL, NOW_S, note, &seen))
+		assert_int_equal(seen.n_entries, bucket < 4 ? 0 : bucket < 8 ? 1 : 2);
+	assert_int_equal(bucket, 8);
+	assert_int_equal(seen.n_entries, 2);
+	assert_false(flows_each_in(&table, &bucket, find_service, NULL, NOW_S, note, &seen));
+	bucket = UINT64_MAX;
+	assert_false(flows_each_in(&table, &bucket, find_service, NULL, NOW_S, note, &seen));
+}
+
 static void flows_leave_out_what_is_dead(void **state)
 {
 	static const struct {
@@ -166,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_size_for_twice_the_flows),
 		cmocka_unit_test_setup(flows_list_both_families, clear),
+		cmocka_unit_test_setup(flows_come_bucket_by_bucket, clear),
 		cmocka_unit_test_setup(flows_leave_out_what_is_dead, clear),
 		cmocka_unit_test_setup(flows_stop_when_told, clear),
 		cmocka_unit_test_setup(flows_purge_a_backend, clear),
