@@ -80,8 +80,10 @@ stop_pid() {
 	wait_until 20 gone "$1"
 }
 
+# A process that was killed loses its environment first, and its files and locks later: it is gone
+# when its number is free, or somebody else's.
 gone() {
-	! ours "$1"
+	[[ ! -e /proc/$1 ]] || { ! ours "$1" && grep -qz . "/proc/$1/environ" 2> /dev/null; }
 }
 
 web_address() {
