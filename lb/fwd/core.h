@@ -44,6 +44,16 @@ FWD_INLINE int core_mac_equal(const __u8 *a, const __u8 *b)
 	return differs == 0;
 }
 
+/*
+ * An IPv4 VIP is looked up as ::ffff:a.b.c.d. That address in an IPv6 packet is not the VIP: it stands for
+ * an IPv4 node inside a host and is nobody's on the wire (RFC 4291 §2.5.5.2, RFC 4942 §2.2).
+ */
+FWD_INLINE int core_is_mapped(const struct fwd_addr *address)
+{
+	return address->word[0] == 0 && address->word[1] == 0 &&
+		address->word[2] == WIRE_32(0xffffu);
+}
+
 /* Ethernet to VIP: the cursor stands on the IP header, whose fixed part is there. */
 FWD_INLINE enum fwd_reason core_receive(struct core *core)
 {
@@ -62,6 +72,8 @@ FWD_INLINE enum fwd_reason core_receive(struct core *core)
 	reason = parse_addresses(&core->cursor, type, &core->packet);
 	if (reason)
 		return reason;
+	if (core->packet.is_ip6 && core_is_mapped(&core->packet.destination))
+		return FWD_REASON_NOT_VIP;
 	core->vip = port_vip(core->port, &core->packet.destination);
 	return core->vip ? FWD_REASON_FORWARDED : FWD_REASON_NOT_VIP;
 }

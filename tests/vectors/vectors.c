@@ -106,6 +106,7 @@ static const struct vector table[] = {
 	KEPT("length-field-instead-of-type", NOT_IP, .ethertype = 0x0026),
 	KEPT("other-destination-address", NOT_VIP, .destination = "203.0.113.1"),
 	KEPT("other-destination-address-ip6", NOT_VIP, .ip6 = true, .destination = "2001:db8::99"),
+	KEPT("vip-mapped-into-ip6", NOT_VIP, .ip6 = true, .destination = "::ffff:198.51.100.10"),
 	KEPT("not-vip-wins-over-bad-header", NOT_VIP, .destination = "203.0.113.1",
 		.header_words = 3),
 	KEPT("not-vip-wins-over-multicast-source", NOT_VIP, .destination = "203.0.113.1",
