@@ -4,6 +4,7 @@
 # make demo       (root) the whole product once, in network namespaces
 # make check      (root) every test
 # make lint       format, static analysis, layers, units
+# make coverage   of the forwarding core and its tables by the unit tests, a line a file
 # make fuzz       each fuzzer for FUZZ_SECONDS under ASan and UBSan
 # make install    DESTDIR= PREFIX=/usr
 #
@@ -60,7 +61,7 @@ else
 HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 ifneq ($(COVERAGE),)
-OPTIMISE := -O0 -g --coverage
+OPTIMISE := -O0 -g --coverage '-DFWD_INLINE=static __attribute__((__unused__))'
 HARDEN := $(filter-out -D_FORTIFY_SOURCE=3,$(HARDEN))
 LINK_HARDEN += --coverage
 endif
@@ -86,7 +87,7 @@ FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/fuzz_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
 KERNEL  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/kernel/*.bpf.c))
 
-.PHONY: all tests clean deps demo check bench install lint format check-layers check-units fuzz unit run-check run-demo
+.PHONY: all tests clean deps demo check bench install lint format check-layers check-units fuzz unit coverage run-check run-demo
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
 tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(if $(filter 0,$(XDP)),,$(KERNEL))
 
@@ -146,6 +147,12 @@ $(BUILD)/tests/kernel/%.bpf.o: tests/kernel/%.bpf.c $(BUILD)/flags
 
 unit: $(UNIT)
 	$(Q)tests/run unit
+
+# In a build folder of its own: the counters are part of the objects.
+coverage:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-coverage COVERAGE=1 run-coverage
+run-coverage: $(UNIT)
+	$(Q)BUILD=$(BUILD) tests/coverage
 
 deps:
 	$(Q)tests/deps
