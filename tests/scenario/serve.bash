@@ -71,6 +71,19 @@ uploads() {
 fact offloads_are_as_they_come says 'tcp-segmentation-offload: on' on client ethtool -k eth0
 fact a_50_MB_upload_arrives_intact uploads "$VIP" one
 fact a_50_MB_upload_over_ipv6_arrives_intact uploads "[$VIP6]" two
+# checksum_errors HOST : segments and datagrams, of both families, that the kernel found damaged.
+checksum_errors() {
+	{
+		on "$1" awk '
+			!/^(Tcp|Udp):/ { next }
+			!($1 in column) { for (i = 2; i <= NF; i++) if ($i == "InCsumErrors") column[$1] = i; next }
+			{ print $column[$1] }' /proc/net/snmp
+		on "$1" awk '$1 ~ /InCsumErrors$/ { print $2 }' /proc/net/snmp6
+	} | awk '{ n += $1 } END { print n + 0 }'
+}
+for idx in 1 2 3; do
+	fact "web${idx}_met_no_wrong_checksum" equal "$(checksum_errors "web$idx")" 0
+done
 
 # A port that nobody serves: neither RST nor ICMP from the balancer's kernel.
 is_silent() {
