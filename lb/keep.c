@@ -24,7 +24,6 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "lb/keep_file.h"
 #include "lb/keep_flows.h"
@@ -50,8 +49,7 @@ struct keep {
 	struct keep_file_directory directory;
 	int lock_fd;
 	struct keep_flow_file *flows;
-	struct keep_flow_file *retired; /* after a resize, while workers may read it */
-	struct keep_rows *rows;         /* all that are open */
+	struct keep_rows *rows; /* all that are open */
 	uint64_t next_rows_id;
 	bool is_preserving;
 };
@@ -78,15 +76,6 @@ static int why(char *ret_why, int error, const char *format, ...)
 }
 
 /* ---- flows ---- */
-
-/* For claims of entries alone (lb/fwd/flow.h). */
-static uint32_t read_clock_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint32_t)now.tv_sec;
-}
 
 static size_t flows_bytes(uint32_t n_flow4, uint32_t n_flow6)
 {
@@ -169,7 +158,7 @@ static bool flow_file_fits(const struct keep_flow_file *file, uint64_t max_flows
 		file->table.n_flow6 == flows_buckets6(max_flows);
 }
 
-/* Another table in place of `keep->flows`, with its live records and its seed. */
+/* Another table in place of `keep->flows`, with its records and its seed. */
 static int flow_file_replace(struct keep *keep, uint64_t max_flows)
 {
 	_cleanup_(flow_file_freep) struct keep_flow_file *file = NULL;
@@ -179,11 +168,11 @@ static int flow_file_replace(struct keep *keep, uint64_t max_flows)
 	r = flow_file_new(keep, max_flows, seed, &file);
 	if (r < 0)
 		return r;
-	keep_flows_move(&file->table, &keep->flows->table, seed, read_clock_s());
+	keep_flows_move(&file->table, &keep->flows->table, seed);
 	r = keep_file_publish(&keep->directory, KEEP_FLOWS_NAME);
 	if (r < 0)
 		return r;
-	keep->retired = keep->flows;
+	flow_file_free(keep->flows);
 	keep->flows = TAKE_PTR(file);
 	return 0;
 }
@@ -210,11 +199,7 @@ static int open_flows(struct keep *keep, uint64_t max_flows, bool *ret_fresh)
 	}
 	*ret_fresh = false;
 	keep_flows_mend(&keep->flows->table);
-	if (flow_file_fits(keep->flows, max_flows))
-		return 0;
-	r = flow_file_replace(keep, max_flows);
-	keep_retire_flows(keep);
-	return r;
+	return flow_file_fits(keep->flows, max_flows) ? 0 : flow_file_replace(keep, max_flows);
 }
 
 const struct flows_table *keep_flows(const struct keep *keep)
@@ -225,25 +210,6 @@ const struct flows_table *keep_flows(const struct keep *keep)
 const uint64_t *keep_flow_seed(const struct keep *keep)
 {
 	return keep->flows->map.header->seed;
-}
-
-int keep_resize_flows(struct keep *keep, uint64_t max_flows)
-{
-	if (keep->retired)
-		return -EBUSY;
-	if (flow_file_fits(keep->flows, max_flows))
-		return 0;
-	return flow_file_replace(keep, max_flows);
-}
-
-void keep_retire_flows(struct keep *keep)
-{
-	if (!keep->retired)
-		return;
-	/* Once more: what workers recorded in the old table while it was still in force. */
-	keep_flows_move(
-		&keep->flows->table, &keep->retired->table, keep_flow_seed(keep), read_clock_s());
-	keep->retired = flow_file_free(keep->retired);
 }
 
 /* ---- rows ---- */
@@ -559,7 +525,6 @@ struct keep *keep_free(struct keep *keep)
 	/* Rows that are still referenced stay mapped for their owners, and their files stay. */
 	for (struct keep_rows *rows = keep->rows; rows; rows = rows->next)
 		rows->keep = NULL;
-	flow_file_free(keep->retired);
 	flow_file_free(keep->flows);
 	util_close(keep->lock_fd);
 	util_close(keep->directory.fd);

@@ -19,8 +19,8 @@ struct keep;
 
 /*
  * Opens DIR (which exists), takes its lock (-EBUSY: another daemon has it), maps or creates the
- * flow table for max_flows. `*ret_fresh` is true when nothing usable was found: the flow seed is
- * new then. Errors: negative errno with `ret_why` (256 bytes).
+ * flow table for max_flows; the records of a table of another size move to a new one.
+ * `*ret_fresh` is true when nothing usable was found: the flow seed is new then. Errors: negative errno with `ret_why` (256 bytes).
  */
 int keep_open(const char *directory, uint64_t max_flows, struct keep **ret_keep, bool *ret_fresh,
 	char *ret_why);
@@ -30,12 +30,6 @@ DEFINE_CLEANUP(struct keep *, keep_free)
 const struct flows_table *keep_flows(const struct keep *keep);
 /* The secret seed of the flow table's index, kept beside it. */
 const uint64_t *keep_flow_seed(const struct keep *keep);
-/*
- * Resizes to another max_flows: maps a second table, moves live records over, and hands the
- * old mapping to the caller's discretion with keep_retire_flows() once no worker reads it.
- */
-int keep_resize_flows(struct keep *keep, uint64_t max_flows);
-void keep_retire_flows(struct keep *keep);
 
 /* Rows of one table: a file of its own, counted references. */
 struct keep_rows;

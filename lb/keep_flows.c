@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Moving flow records between tables; see keep_flows.h. Writes entries by the protocol of
- * lb/fwd/flow.h, so that workers may use the table meanwhile: claim by compare-and-swap, write
- * the key, publish.
+ * Moving flow records between tables; see keep_flows.h. Called before workers run, so that entries
+ * are read and written without the protocol of lb/fwd/flow.h.
  */
 #include "lb/keep_flows.h"
 
@@ -55,126 +54,89 @@ static uint64_t rank(uint64_t meta, uint64_t record_meta)
 
 	if (state == FLOW_FREE)
 		return UINT64_MAX;
-	if (state == FLOW_BUSY)
-		return 0;
 	if (state == FLOW_TCP_SYN || state == FLOW_UDP_NEW)
 		return age_s + FLOW_TIME_MASK;
 	return age_s;
 }
 
-/* Whether the bucket has a record of this flow already; else the place to put it, if any. */
-static bool find_place(const struct bucket_view *bucket, const uint8_t *key, uint64_t record_meta,
-	size_t *ret_idx, uint64_t *ret_meta)
+/* Where the bucket has the flow already, or nothing to give up for it, nothing changes. */
+static void put(const struct bucket_view *bucket, const uint8_t *key, uint64_t record_meta)
 {
 	uint64_t best = 0;
+	size_t place = 0;
 
 	for (size_t idx = 0; idx < bucket->n_entries; idx++) {
-		uint64_t meta = __atomic_load_n(meta_at(bucket, idx), __ATOMIC_ACQUIRE);
+		uint64_t meta = *meta_at(bucket, idx);
 		uint64_t value = rank(meta, record_meta);
 
 		if (is_record(meta) && flow_meta_service(meta) == flow_meta_service(record_meta) &&
 			memcmp(key_at(bucket, idx), key, bucket->key_bytes) == 0)
-			return false;
+			return;
 		if (value > best) {
 			best = value;
-			*ret_idx = idx;
-			*ret_meta = meta;
+			place = idx;
 		}
 	}
-	return best > 0;
-}
-
-static void put(
-	const struct bucket_view *bucket, const uint8_t *key, uint64_t record_meta, uint32_t now_s)
-{
-	/* Another writer may come first; then there are at most as many tries as entries. */
-	for (size_t attempt = 0; attempt < bucket->n_entries; attempt++) {
-		__u64 claim = flow_meta(0, 0, FLOW_BUSY, now_s);
-		uint64_t meta = 0;
-		size_t idx = 0;
-		__u64 expected;
-
-		if (!find_place(bucket, key, record_meta, &idx, &meta))
-			return;
-		expected = meta;
-		if (!__atomic_compare_exchange_n(meta_at(bucket, idx), &expected, claim, false,
-			    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			continue;
-		memcpy(key_at(bucket, idx), key, bucket->key_bytes);
-		__atomic_store_n(meta_at(bucket, idx), record_meta, __ATOMIC_RELEASE);
+	if (best == 0)
 		return;
-	}
-}
-
-/* Copies an entry out; false when it holds no record or was changed meanwhile. */
-static bool get(const struct bucket_view *bucket, size_t idx, void *ret_key, uint64_t *ret_meta)
-{
-	uint64_t meta = __atomic_load_n(meta_at(bucket, idx), __ATOMIC_ACQUIRE);
-
-	if (!is_record(meta))
-		return false;
-	memcpy(ret_key, key_at(bucket, idx), bucket->key_bytes);
-	*ret_meta = meta;
-	/* Adds nothing: a read-modify-write, unlike a load, stays behind the reads of the key. */
-	return __atomic_fetch_add(meta_at(bucket, idx), 0, __ATOMIC_ACQ_REL) == meta;
+	memcpy(key_at(bucket, place), key, bucket->key_bytes);
+	*meta_at(bucket, place) = record_meta;
 }
 
 static void move4(const struct flows_table *to, const struct bucket_view *from,
-	const struct fwd_settings *settings, uint32_t now_s)
+	const struct fwd_settings *settings)
 {
 	struct fwd_addr client = { { 0, 0, htobe32(0xffff), 0 } };
-	struct flow4 flow = { 0 };
 
 	for (size_t idx = 0; idx < from->n_entries; idx++) {
+		const struct flow4 *flow = (const struct flow4 *)key_at(from, idx);
 		struct bucket_view bucket;
-		uint64_t meta;
 		uint64_t hash;
 
-		if (!get(from, idx, &flow, &meta))
+		if (flow_meta_state(flow->meta) == FLOW_FREE)
 			continue;
-		client.word[3] = flow.client;
-		hash = hash_flow(settings, &client, flow.client_port, flow.vip_port,
-			flow_meta_service(meta));
+		client.word[3] = flow->client;
+		hash = hash_flow(settings, &client, flow->client_port, flow->vip_port,
+			flow_meta_service(flow->meta));
 		bucket = view4(to, hash_reduce(hash, to->n_flow4));
-		put(&bucket, (uint8_t *)&flow, meta, now_s);
+		put(&bucket, key_at(from, idx), flow->meta);
 	}
 }
 
 static void move6(const struct flows_table *to, const struct bucket_view *from,
-	const struct fwd_settings *settings, uint32_t now_s)
+	const struct fwd_settings *settings)
 {
-	struct flow6 flow = { 0 };
 	struct fwd_addr client;
 
 	for (size_t idx = 0; idx < from->n_entries; idx++) {
+		const struct flow6 *flow = (const struct flow6 *)key_at(from, idx);
 		struct bucket_view bucket;
-		uint64_t meta;
 		uint64_t hash;
 
-		if (!get(from, idx, &flow, &meta))
+		if (flow_meta_state(flow->meta) == FLOW_FREE)
 			continue;
-		memcpy(client.word, flow.client, sizeof(client.word));
-		hash = hash_flow(settings, &client, flow.client_port, flow.vip_port,
-			flow_meta_service(meta));
+		memcpy(client.word, flow->client, sizeof(client.word));
+		hash = hash_flow(settings, &client, flow->client_port, flow->vip_port,
+			flow_meta_service(flow->meta));
 		bucket = view6(to, hash_reduce(hash, to->n_flow6));
-		put(&bucket, (uint8_t *)&flow, meta, now_s);
+		put(&bucket, key_at(from, idx), flow->meta);
 	}
 }
 
-void keep_flows_move(const struct flows_table *to, const struct flows_table *from,
-	const uint64_t seed[2], uint32_t now_s)
+void keep_flows_move(
+	const struct flows_table *to, const struct flows_table *from, const uint64_t seed[2])
 {
 	struct fwd_settings settings = { .flow_seed = { seed[0], seed[1] } };
 
 	for (uint32_t idx = 0; to->n_flow4 > 0 && idx < from->n_flow4; idx++) {
 		struct bucket_view bucket = view4(from, idx);
 
-		move4(to, &bucket, &settings, now_s);
+		move4(to, &bucket, &settings);
 	}
 	for (uint32_t idx = 0; to->n_flow6 > 0 && idx < from->n_flow6; idx++) {
 		struct bucket_view bucket = view6(from, idx);
 
-		move6(to, &bucket, &settings, now_s);
+		move6(to, &bucket, &settings);
 	}
 }
 

@@ -8,12 +8,12 @@
 #include "lb/flows.h"
 
 /*
- * Puts every record of `from` that `to` does not hold into its bucket there; where the bucket is
- * full, the oldest record loses, unproven ones first. Workers may be using both tables
- * meanwhile. `seed` is that of both tables' index, now_s of CLOCK_MONOTONIC.
+ * Puts every record of `from`, which is mended, into its bucket of `to` unless it is there; where
+ * the bucket is full, the oldest record loses, unproven ones first. Nobody else may be using the
+ * tables. `seed` is that of both tables' index.
  */
-void keep_flows_move(const struct flows_table *to, const struct flows_table *from,
-	const uint64_t seed[2], uint32_t now_s);
+void keep_flows_move(
+	const struct flows_table *to, const struct flows_table *from, const uint64_t seed[2]);
 /*
  * Frees entries that a killed worker was writing, or that name no state. Nobody else may be using
  * the table.
