@@ -210,12 +210,3 @@ uint32_t load_established(const struct load *load, size_t idx)
 {
 	return idx < load->n_vips ? load->counts[idx] : 0;
 }
-
-uint64_t load_total(const struct load *load)
-{
-	uint64_t total = 0;
-
-	for (size_t idx = 0; idx < load->n_vips; idx++)
-		total += load->counts[idx];
-	return total;
-}

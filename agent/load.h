@@ -24,9 +24,8 @@ void load_watch(struct load *load, const struct addr *vips, size_t n_vips);
  * former counts stand then. LOAD_CACHE_US is what heartbeats need.
  */
 int load_refresh(struct load *load, uint64_t max_age_us, uint64_t now_us);
-/* The count of the idx-th address, and of all. */
+/* The count of the idx-th address. */
 uint32_t load_established(const struct load *load, size_t idx);
-uint64_t load_total(const struct load *load);
 /*
  * Counts at once, uncached, the connections of all addresses that a withdrawal would break: not only
  * the established ones but also those of which one side has closed while data is still on its way.

@@ -55,16 +55,6 @@ struct registration {
 	unsigned int repeat_tries;
 };
 
-static const char *const state_names[] = {
-	[REGISTER_IDLE] = "idle",
-	[REGISTER_CONNECTING] = "connecting",
-	[REGISTER_REGISTERED] = "registered",
-	[REGISTER_REFUSED] = "refused",
-	[REGISTER_LEAVING] = "leaving",
-	[REGISTER_LEFT] = "left",
-};
-_Static_assert(ARRAY_LEN(state_names) == REGISTER_STATE_N_, "a name for every state");
-
 static const char *const refusal_names[] = {
 	[REGISTER_ACCEPTED] = "accepted",
 	[REGISTER_SHORT] = "short",
@@ -85,11 +75,6 @@ _Static_assert(ARRAY_LEN(refusal_names) == REGISTER_REFUSAL_N_, "a name for ever
 _Static_assert((int)REGISTER_SHORT == (int)PROTO_ERROR_SHORT &&
 		(int)REGISTER_VALUE == (int)PROTO_ERROR_VALUE,
 	"the parser's errors are the first refusals");
-
-const char *register_state_name(enum register_state state)
-{
-	return state < REGISTER_STATE_N_ ? state_names[state] : "unknown";
-}
 
 const char *register_refusal_name(enum register_refusal refusal)
 {

@@ -33,7 +33,6 @@ enum register_state {
 	REGISTER_LEFT,    /* acknowledged, or given up */
 	REGISTER_STATE_N_
 };
-const char *register_state_name(enum register_state state);
 
 /* Why a datagram was refused; the first seven as enum proto_error. */
 enum register_refusal {

@@ -27,20 +27,6 @@ _Static_assert(REGISTER_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest REGISTER mu
 #define VIP_PRESENT 0x01u
 #define VIP_SILENT  0x02u
 
-static const char *const type_names[] = {
-	[PROTO_HELLO] = "HELLO",
-	[PROTO_CHALLENGE] = "CHALLENGE",
-	[PROTO_REGISTER] = "REGISTER",
-	[PROTO_ACCEPT] = "ACCEPT",
-	[PROTO_REJECT] = "REJECT",
-	[PROTO_HEARTBEAT] = "HEARTBEAT",
-	[PROTO_ANSWER] = "ANSWER",
-	[PROTO_UPDATE] = "UPDATE",
-	[PROTO_LEAVE] = "LEAVE",
-	[PROTO_ACK] = "ACK",
-};
-_Static_assert(ARRAY_LEN(type_names) == PROTO_TYPE_N_, "a name for every type");
-
 static const char *const error_names[] = {
 	[PROTO_OK] = "ok",
 	[PROTO_ERROR_SHORT] = "short",
@@ -76,11 +62,6 @@ _Static_assert(ARRAY_LEN(reject_names) == PROTO_REJECT_N_, "a name for every cod
 static const char *name_of(const char *const *names, size_t len, unsigned int idx)
 {
 	return idx < len && names[idx] ? names[idx] : "unknown";
-}
-
-const char *proto_type_name(enum proto_type type)
-{
-	return name_of(type_names, ARRAY_LEN(type_names), type);
 }
 
 const char *proto_error_name(enum proto_error error)

@@ -181,7 +181,6 @@ enum proto_error proto_parse(
  */
 int proto_write(const struct proto_message *message, uint8_t *buffer);
 
-const char *proto_type_name(enum proto_type type);
 const char *proto_error_name(enum proto_error error); /* "short", "magic", … for counters */
 const char *proto_state_name(enum proto_state state); /* "up", "drain", "maint", "down" */
 const char *proto_reject_name(enum proto_reject code);

@@ -59,7 +59,7 @@ static int make_empty_snapshot(struct snapshot **ret_snapshot)
 	static const struct fwd_settings settings = { 0 };
 	static const struct flows_table flows = { 0 };
 
-	return snapshot_new(&settings, &flows, 0, ret_snapshot);
+	return snapshot_new(&settings, &flows, ret_snapshot);
 }
 
 static int make_fragments(struct fragments **ret_fragments)

@@ -399,7 +399,6 @@ int publish_build(struct publish *publish, const struct service_list *services,
 		publish_services_drop(built, services->len);
 		return r;
 	}
-	publish->generation++;
 	publish_take(publish, built, services->len, now_us);
 	*ret_snapshot = TAKE_PTR(snapshot);
 	return 0;

@@ -36,7 +36,6 @@ struct publish_purge {
 struct publish {
 	struct keep *keep;
 	uint8_t seed[TABLE_SEED_BYTES];
-	uint64_t generation;
 	bool follow;         /* started with nothing, and membership is not quiet yet */
 	uint64_t changed_us; /* when membership last changed */
 	uint64_t settled_us; /* when rows were last looked at */

@@ -154,7 +154,7 @@ int publish_snapshot_make(struct publish *publish, const struct service_list *se
 	int r;
 
 	publish_settings(publish, links, &settings);
-	r = snapshot_new(&settings, keep_flows(publish->keep), publish->generation + 1, &snapshot);
+	r = snapshot_new(&settings, keep_flows(publish->keep), &snapshot);
 	if (r == 0)
 		r = publish_add_macs(snapshot, links);
 	if (r == 0)

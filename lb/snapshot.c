@@ -17,7 +17,6 @@ struct snapshot_table {
 struct snapshot {
 	struct fwd_settings settings;
 	struct flows_table flows;
-	uint64_t generation;
 	struct snapshot_table *tables;
 	size_t n_tables;
 	struct fwd_service *services;
@@ -35,7 +34,7 @@ struct snapshot {
 };
 
 int snapshot_new(const struct fwd_settings *settings, const struct flows_table *flows,
-	uint64_t generation, struct snapshot **ret_snapshot)
+	struct snapshot **ret_snapshot)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
@@ -46,7 +45,6 @@ int snapshot_new(const struct fwd_settings *settings, const struct flows_table *
 		snapshot->flows = *flows;
 	snapshot->settings.flow4_buckets = snapshot->flows.n_flow4;
 	snapshot->settings.flow6_buckets = snapshot->flows.n_flow6;
-	snapshot->generation = generation;
 	snapshot->service_at = calloc(FWD_ID_MAX + 1, sizeof(*snapshot->service_at));
 	snapshot->backend_at = calloc(FWD_ID_MAX + 1, sizeof(*snapshot->backend_at));
 	if (!snapshot->service_at || !snapshot->backend_at)
@@ -294,11 +292,6 @@ int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint
 const struct fwd_settings *snapshot_settings(const struct snapshot *snapshot)
 {
 	return &snapshot->settings;
-}
-
-uint64_t snapshot_generation(const struct snapshot *snapshot)
-{
-	return snapshot->generation;
 }
 
 const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct fwd_addr *address)

@@ -18,7 +18,7 @@ struct snapshot;
 
 /* Starts a snapshot with these settings; flow memory is the caller's and outlives the snapshot. */
 int snapshot_new(const struct fwd_settings *settings, const struct flows_table *flows,
-	uint64_t generation, struct snapshot **ret_snapshot);
+	struct snapshot **ret_snapshot);
 struct snapshot *snapshot_free(struct snapshot *snapshot);
 DEFINE_CLEANUP(struct snapshot *, snapshot_free)
 
@@ -49,7 +49,6 @@ int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint
 
 /* Look-ups: the user-space half of lb/fwd/port.h. Any thread, once everything is added. */
 const struct fwd_settings *snapshot_settings(const struct snapshot *snapshot);
-uint64_t snapshot_generation(const struct snapshot *snapshot);
 const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct fwd_addr *address);
 uint16_t snapshot_service_id(const struct snapshot *snapshot, const struct fwd_service_key *key);
 const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id);

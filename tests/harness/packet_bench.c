@@ -195,7 +195,7 @@ static struct snapshot *snapshot_make(const struct flows_table *flows)
 	memcpy(settings.own_mac, in_mac, MAC_LEN);
 	memcpy(settings.out_mac, out_mac, MAC_LEN);
 	memcpy(backend.mac, server_mac, MAC_LEN);
-	if (snapshot_new(&settings, flows, 1, &snapshot) < 0 ||
+	if (snapshot_new(&settings, flows, &snapshot) < 0 ||
 		snapshot_add_table(snapshot, rows, keep_rows, NULL, &service.table) < 0 ||
 		snapshot_add_service(snapshot, &service) < 0 ||
 		snapshot_add_backend(snapshot, 1, &backend) < 0 ||

@@ -116,7 +116,7 @@ static inline struct snapshot *vector_world_snapshot(struct vector_world *world)
 
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	memcpy(settings.out_mac, vector_mac_bytes(VECTOR_MAC_OUT), FWD_MAC_BYTES);
-	r = snapshot_new(&settings, &flows, 1, &snapshot);
+	r = snapshot_new(&settings, &flows, &snapshot);
 	assert(r == 0);
 	(void)r;
 	snapshot_add_table(snapshot, world->rows, NULL, NULL, &tables[0]);

@@ -104,7 +104,7 @@ static inline struct snapshot *snapshot_make(
 	memcpy(settings.own_mac, in.bytes, MAC_LEN);
 	memcpy(settings.out_mac, out.bytes, MAC_LEN);
 	memcpy(backend.mac, server.bytes, MAC_LEN);
-	assert_int_equal(snapshot_new(&settings, &flows, 1, &snapshot), 0);
+	assert_int_equal(snapshot_new(&settings, &flows, &snapshot), 0);
 	assert_int_equal(
 		snapshot_add_table(snapshot, rows, count_release, NULL, &service.table), 0);
 	assert_int_equal(snapshot_add_service(snapshot, &service), 0);

@@ -12,7 +12,7 @@ static struct snapshot *make(void)
 	struct fwd_settings settings = { .mtu_bytes = 1500 };
 	struct snapshot *snapshot = NULL;
 
-	assert_int_equal(snapshot_new(&settings, NULL, 7, &snapshot), 0);
+	assert_int_equal(snapshot_new(&settings, NULL, &snapshot), 0);
 	return snapshot;
 }
 
@@ -44,13 +44,12 @@ static const struct fwd_vip *find_vip(const struct snapshot *snapshot, const cha
 	return snapshot_vip(snapshot, &key);
 }
 
-static void snapshot_knows_settings_and_generation(void **state)
+static void snapshot_knows_settings(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
 
 	assert_int_equal(snapshot_settings(snapshot)->mtu_bytes, 1500);
 	assert_int_equal(snapshot_settings(snapshot)->flow4_buckets, 0);
-	assert_int_equal(snapshot_generation(snapshot), 7);
 	assert_null(find_vip(snapshot, "192.0.2.1"));
 	assert_null(snapshot_service(snapshot, 0));
 	assert_null(snapshot_backend(snapshot, 65535));
@@ -192,7 +191,7 @@ static void snapshot_knows_members_and_macs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(snapshot_knows_settings_and_generation),
+		cmocka_unit_test(snapshot_knows_settings),
 		cmocka_unit_test(snapshot_finds_services_by_id_however_many),
 		cmocka_unit_test(snapshot_refuses_backends_beyond_its_limit),
 		cmocka_unit_test(snapshot_releases_its_tables),

@@ -135,7 +135,7 @@ static void publish(struct history *history)
 
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	snapshot_free(history->snapshot);
-	assert_int_equal(snapshot_new(&settings, &flows, 1, &history->snapshot), 0);
+	assert_int_equal(snapshot_new(&settings, &flows, &history->snapshot), 0);
 	assert_int_equal(
 		snapshot_add_table(history->snapshot, rows, free, rows, &service.table), 0);
 	history->rows = rows;
