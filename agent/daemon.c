@@ -5,9 +5,7 @@
  */
 #include "agent/daemon.h"
 
-#include <inttypes.h>
 #include <linux/capability.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
@@ -17,6 +15,7 @@
 #include "agent/stop.h"
 #include "agent/verbs.h"
 #include "common/log.h"
+#include "common/systemd.h"
 
 uint64_t daemon_now(const struct daemon *daemon)
 {
@@ -281,9 +280,9 @@ int daemon_reload(struct daemon *daemon, char **ret_text)
 	char *text = NULL;
 	int r;
 
-	(void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, daemon_now(daemon));
+	systemd_tell_reloading(daemon_now(daemon));
 	r = daemon_try_reload(daemon, &text);
-	(void)sd_notify(false, "READY=1");
+	systemd_tell_ready();
 	if (r < 0)
 		log_error("the configuration was not reloaded; nothing has changed");
 	else
@@ -324,30 +323,15 @@ static int daemon_on_pace(sd_event_source *source, uint64_t time_us, void *conte
 
 static int daemon_wire_event(struct daemon *daemon)
 {
-	sigset_t signals;
 	int r;
 
-	if (sigemptyset(&signals) < 0 || sigaddset(&signals, SIGTERM) < 0 ||
-		sigaddset(&signals, SIGINT) < 0 || sigaddset(&signals, SIGHUP) < 0 ||
-		sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-		return util_negative_errno();
-	r = sd_event_new(&daemon->event);
-	if (r >= 0)
-		r = sd_event_add_signal(
-			daemon->event, NULL, SIGTERM, daemon_on_stop_signal, daemon);
-	if (r >= 0)
-		r = sd_event_add_signal(daemon->event, NULL, SIGINT, daemon_on_stop_signal, daemon);
-	if (r >= 0)
-		r = sd_event_add_signal(
-			daemon->event, NULL, SIGHUP, daemon_on_reload_signal, daemon);
+	r = systemd_new_loop(
+		daemon_on_stop_signal, daemon_on_reload_signal, daemon, &daemon->event);
 	if (r >= 0)
 		r = sd_event_add_time(daemon->event, &daemon->pace, CLOCK_MONOTONIC, 0, US_PER_MS,
 			daemon_on_pace, daemon);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(daemon->pace, SD_EVENT_OFF);
-	/* WATCHDOG=1 twice in each WATCHDOG_USEC, as long as the loop turns. */
-	if (r >= 0)
-		r = sd_event_set_watchdog(daemon->event, true);
 	return r < 0 ? r : 0;
 }
 
@@ -411,7 +395,7 @@ static int daemon_start(struct daemon *daemon)
 		log_warning("still in %s from before; dsr-agent enable ends it",
 			heartbeat_admin_name(daemon->admin));
 	daemon_adopt_settings(daemon, settings);
-	(void)sd_notify(false, "READY=1");
+	systemd_tell_ready();
 	return 0;
 }
 

@@ -7,6 +7,8 @@
 
 #include <limits.h>
 
+#include "common/systemd.h"
+
 #define SETTINGS_CREDENTIAL "key"
 
 /* Lines for the caller, collected. */
@@ -16,26 +18,6 @@ struct settings_text {
 	size_t size_bytes;
 };
 
-/* Where the key is: systemd's copy of it, when the unit was given one and the path is the default. */
-static int settings_key_path(const struct config *config, char **ret_path)
-{
-	const char *directory = getenv("CREDENTIALS_DIRECTORY");
-	_cleanup_free_ char *path = NULL;
-
-	if (directory && streq(config->key_file, CONFIG_DEFAULT_KEY_FILE)) {
-		if (asprintf(&path, "%s/" SETTINGS_CREDENTIAL, directory) < 0) {
-			path = NULL;
-			return -ENOMEM;
-		}
-		if (access(path, F_OK) == 0) {
-			*ret_path = TAKE_PTR(path);
-			return 0;
-		}
-	}
-	*ret_path = strdup(config->key_file);
-	return *ret_path ? 0 : -ENOMEM;
-}
-
 /* 0 also when the key is hidden and may be. */
 static int settings_load_key(
 	struct settings *settings, bool key_may_be_hidden, struct settings_text *text)
@@ -44,7 +26,8 @@ static int settings_load_key(
 	char why[AUTH_WHY_BYTES];
 	int r;
 
-	r = settings_key_path(settings->config, &path);
+	r = systemd_key_path(
+		settings->config->key_file, CONFIG_DEFAULT_KEY_FILE, SETTINGS_CREDENTIAL, &path);
 	if (r < 0)
 		return r;
 	r = auth_keyring_load(path, false, &settings->keys, why);

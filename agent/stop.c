@@ -6,10 +6,10 @@
 #include "agent/stop.h"
 
 #include <inttypes.h>
-#include <systemd/sd-daemon.h>
 
 #include "agent/admin.h"
 #include "common/log.h"
+#include "common/systemd.h"
 
 static void stop_arm(struct daemon *daemon, uint64_t delay_us)
 {
@@ -34,7 +34,7 @@ void stop_begin(struct daemon *daemon)
 		daemon->hurry = true;
 		return;
 	}
-	(void)sd_notify(false, "STOPPING=1");
+	systemd_tell_stopping();
 	if (config->on_stop == CONFIG_KEEP) {
 		log_info("stopping; VIPs and settings stay (on-stop = keep)");
 		(void)sd_event_exit(daemon->event, 0);

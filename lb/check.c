@@ -112,7 +112,7 @@ int check_config(const struct cli *cli)
 	_cleanup_(config_freep) struct config *config = NULL;
 	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES] = "", buffer[CONFIGURE_PATH_BYTES];
+	char why[AUTH_WHY_BYTES] = "";
 	int r = config_load(cli->config_path, &config, &report);
 
 	for (size_t i = 0; report && i < ini_report_warnings_len(report); i++)
@@ -125,8 +125,7 @@ int check_config(const struct cli *cli)
 		return CONTROL_CONFIG;
 	r = auth_init();
 	if (r == 0)
-		r = auth_keyring_load(
-			configure_key_path(config, buffer, sizeof(buffer)), true, &ring, why);
+		r = configure_load_keys(config, &ring, why);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", why);
 		return CONTROL_CONFIG;

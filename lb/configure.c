@@ -6,12 +6,12 @@
  */
 #include "lb/configure.h"
 
-#include <systemd/sd-daemon.h>
-
 #include "common/auth.h"
+#include "common/systemd.h"
 #include "lb/daemon.h"
 
 #define CONFIGURE_DEFAULT_KEY_FILE "/etc/dsr-lb/keys"
+#define CONFIGURE_CREDENTIAL       "keys"
 
 /* Everything that a new configuration consists of, before it is in force. */
 struct configure_candidate {
@@ -40,21 +40,23 @@ static void configure_say(char **text, const char *line)
 	*text = longer;
 }
 
-/* systemd hands keys over as a credential: used in place of the default path. */
-const char *configure_key_path(const struct config *config, char *buffer, size_t size_bytes)
+int configure_load_keys(const struct config *config, struct auth_keyring **ret_ring, char *ret_why)
 {
-	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	_cleanup_free_ char *path = NULL;
+	int r = systemd_key_path(
+		config->key_file, CONFIGURE_DEFAULT_KEY_FILE, CONFIGURE_CREDENTIAL, &path);
 
-	if (!directory || !streq(config->key_file, CONFIGURE_DEFAULT_KEY_FILE))
-		return config->key_file;
-	snprintf(buffer, size_bytes, "%s/keys", directory);
-	return access(buffer, F_OK) == 0 ? buffer : config->key_file;
+	if (r < 0) {
+		snprintf(ret_why, AUTH_WHY_BYTES, "out of memory");
+		return r;
+	}
+	return auth_keyring_load(path, true, ret_ring, ret_why);
 }
 
 static int configure_load(
 	const char *path, struct configure_candidate *ret_candidate, char **ret_errors)
 {
-	char why[AUTH_WHY_BYTES] = "", buffer[CONFIGURE_PATH_BYTES];
+	char why[AUTH_WHY_BYTES] = "";
 	int r = config_load(path, &ret_candidate->config, &ret_candidate->report);
 
 	for (size_t i = 0;
@@ -62,8 +64,7 @@ static int configure_load(
 		configure_say(ret_errors, ini_report_line(ret_candidate->report, i));
 	if (r < 0)
 		return CONTROL_CONFIG;
-	r = auth_keyring_load(configure_key_path(ret_candidate->config, buffer, sizeof(buffer)),
-		true, &ret_candidate->ring, why);
+	r = configure_load_keys(ret_candidate->config, &ret_candidate->ring, why);
 	if (r < 0) {
 		configure_say(ret_errors, why);
 		return CONTROL_CONFIG;
@@ -265,9 +266,8 @@ int configure_reload(struct daemon *daemon, char **ret_errors)
 {
 	int r;
 
-	(void)sd_notifyf(
-		0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)daemon_now(daemon));
+	systemd_tell_reloading(daemon_now(daemon));
 	r = configure_reload_now(daemon, ret_errors);
-	(void)sd_notify(0, "READY=1");
+	systemd_tell_ready();
 	return r;
 }

@@ -4,11 +4,11 @@
  */
 #pragma once
 
-#include <limits.h>
-
+#include "common/auth.h"
 #include "lb/config.h"
 
-#define CONFIGURE_PATH_BYTES PATH_MAX
-
-/* The key file to read: the configured one, or systemd's credential `keys` in the default's place. */
-const char *configure_key_path(const struct config *config, char *buffer, size_t size_bytes);
+/*
+ * Loads the key file: the configured one, or systemd's credential `keys` in the default's place.
+ * Negative errno with `ret_why` (AUTH_WHY_BYTES).
+ */
+int configure_load_keys(const struct config *config, struct auth_keyring **ret_ring, char *ret_why);

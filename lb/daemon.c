@@ -6,13 +6,13 @@
  */
 #include "lb/daemon.h"
 
-#include <signal.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "common/auth.h"
 #include "common/cli.h"
+#include "common/systemd.h"
 #include "lb/fwd/reason.h"
 
 /* Changes that are not urgent are joined for this long before they are published. */
@@ -439,32 +439,15 @@ static int daemon_add_timer(
 
 static int daemon_start_loop(struct daemon *daemon)
 {
-	sigset_t signals;
-	int r;
+	int r = systemd_new_loop(
+		daemon_on_stop_signal, daemon_on_reload_signal, daemon, &daemon->event);
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-		return util_negative_errno();
-	r = sd_event_default(&daemon->event);
-	if (r >= 0)
-		r = sd_event_add_signal(
-			daemon->event, NULL, SIGTERM, daemon_on_stop_signal, daemon);
-	if (r >= 0)
-		r = sd_event_add_signal(daemon->event, NULL, SIGINT, daemon_on_stop_signal, daemon);
-	if (r >= 0)
-		r = sd_event_add_signal(
-			daemon->event, NULL, SIGHUP, daemon_on_reload_signal, daemon);
 	if (r >= 0)
 		r = daemon_add_timer(daemon, &daemon->tick, daemon_on_tick);
 	if (r >= 0)
 		r = daemon_add_timer(daemon, &daemon->publisher, daemon_on_publisher);
 	if (r >= 0)
 		r = daemon_add_timer(daemon, &daemon->keeper, daemon_on_keeper);
-	if (r >= 0)
-		r = sd_event_set_watchdog(daemon->event, true);
 	return r < 0 ? log_errno(r, "cannot set up the event loop") : 0;
 }
 
@@ -537,7 +520,7 @@ static int daemon_start(struct daemon *daemon)
 
 static void daemon_stop(struct daemon *daemon)
 {
-	(void)sd_notify(0, "STOPPING=1");
+	systemd_tell_stopping();
 	if (daemon->keep && daemon->publish && daemon->services) {
 		daemon_save(daemon);
 		keep_preserve(daemon->keep);
@@ -580,7 +563,7 @@ int daemon_run(const struct cli *cli)
 	daemon.started_us = daemon_now(&daemon);
 	r = daemon_start(&daemon);
 	if (r == 0) {
-		(void)sd_notify(0, "READY=1");
+		systemd_tell_ready();
 		daemon_tell_systemd(&daemon);
 		log_info("dsr-lb %s serves %zu virtual servers", DSR_VERSION,
 			daemon.config->n_virtual_servers);
