@@ -10,8 +10,6 @@
 #include "common/cli.h"
 #include "common/log.h"
 
-#define CLIENT_NOT_RUNNING 3 /* of `status` (exit statuses of the interface) */
-
 static const char *client_text(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -107,18 +105,7 @@ static void client_print_status(const struct cli *cli, const json_t *document)
 
 static int client_status(const struct cli *cli, void *context)
 {
-	json_t *document = NULL;
-	int status = cli_call(cli, "status", NULL, CLIENT_NOT_RUNNING, &document);
-
-	if (status != 0)
-		return status;
-	status = (int)client_integer(document, "health");
-	if (cli->json != CLI_JSON_OFF)
-		cli_print_json(cli, document);
-	else
-		client_print_status(cli, document);
-	json_decref(document);
-	return status;
+	return cli_status(cli, client_print_status);
 }
 
 /* ---- verbs that change ---- */
@@ -148,43 +135,6 @@ static int client_drain(const struct cli *cli, void *context)
 
 /* ---- check-config ---- */
 
-static bool client_has_line(const json_t *lines, const char *line)
-{
-	const json_t *item;
-	size_t idx;
-
-	json_array_foreach (lines, idx, item) {
-		if (streq(json_string_value(item), line))
-			return true;
-	}
-	return false;
-}
-
-/* "-" what runs and would go, "+" what would come. */
-static int client_print_diff(const struct cli *cli, struct ini_report *report)
-{
-	json_t *running = NULL;
-	json_t *checked = json_array();
-	const json_t *item;
-	const char *line;
-	size_t idx;
-	int status = cli_call(cli, "config", NULL, CONTROL_UNAVAILABLE, &running);
-
-	for (idx = 0; status == 0 && (line = ini_report_effective(report, idx)); idx++)
-		(void)json_array_append_new(checked, json_string(line));
-	json_array_foreach (running, idx, item) {
-		if (!client_has_line(checked, json_string_value(item)))
-			printf("-%s\n", json_string_value(item));
-	}
-	json_array_foreach (checked, idx, item) {
-		if (!client_has_line(running, json_string_value(item)))
-			printf("+%s\n", json_string_value(item));
-	}
-	json_decref(checked);
-	json_decref(running);
-	return status;
-}
-
 static int client_check_config(const struct cli *cli, void *context)
 {
 	_cleanup_(settings_freep) struct settings *settings = NULL;
@@ -200,7 +150,7 @@ static int client_check_config(const struct cli *cli, void *context)
 		return cli_fail(cli, CONTROL_UNAVAILABLE, "out of memory");
 	if (r < 0)
 		return CONTROL_CONFIG;
-	return cli->diff ? client_print_diff(cli, settings->report) : 0;
+	return cli->diff ? cli_diff(cli, "config", "-", "+", settings->report) : 0;
 }
 
 /* ---- the table ---- */

@@ -11,8 +11,9 @@
 #include "common/control.h"
 #include "common/util.h"
 
-#define CLI_ARGS_MAX  8u
-#define CLI_AGE_BYTES 32u
+#define CLI_ARGS_MAX    8u
+#define CLI_AGE_BYTES   32u
+#define CLI_NOT_RUNNING 3 /* exit status of `status` */
 
 enum cli_json {
 	CLI_JSON_OFF,
@@ -73,6 +74,20 @@ int cli_fail(const struct cli *cli, int status, const char *format, ...) _printf
  */
 int cli_call(const struct cli *cli, const char *verb, json_t *args, int unreachable_status,
 	json_t **ret_result);
+/*
+ * The verb `status`: the daemon's document as JSON or by `print`. Returns the exit status: the
+ * document's `health`, CLI_NOT_RUNNING or as of cli_call().
+ */
+typedef void cli_print_fn(const struct cli *cli, const json_t *document);
+int cli_status(const struct cli *cli, cli_print_fn *print);
+/*
+ * For check-config --diff: prints the lines of the configuration in force, for which `verb` asks,
+ * that the checked one lacks, each after old_mark, then its new ones, each after new_mark. Returns
+ * the exit status.
+ */
+struct ini_report;
+int cli_diff(const struct cli *cli, const char *verb, const char *old_mark, const char *new_mark,
+	struct ini_report *report);
 /* Prints JSON as asked for by --json (and a newline). */
 void cli_print_json(const struct cli *cli, const json_t *value);
 

@@ -73,40 +73,6 @@ static void check_host(const struct cli *cli, const struct config *config)
 	}
 }
 
-static bool check_has_line(const json_t *lines, const char *line)
-{
-	size_t idx;
-	json_t *each;
-
-	json_array_foreach (lines, idx, each)
-		if (streq(json_string_value(each), line))
-			return true;
-	return false;
-}
-
-/* Lines that only the running daemon has, then lines that only the files have. */
-static int check_diff(const struct cli *cli, struct ini_report *report)
-{
-	json_t *running = NULL, *wanted = json_array(), *each;
-	const char *line;
-	size_t idx;
-	int status = cli_call(cli, "configuration", NULL, CONTROL_UNAVAILABLE, &running);
-
-	for (size_t i = 0; (line = ini_report_effective(report, i)); i++)
-		json_array_append_new(wanted, json_string(line));
-	if (status == 0) {
-		json_array_foreach (running, idx, each)
-			if (!check_has_line(wanted, json_string_value(each)))
-				printf("- %s\n", json_string_value(each));
-		json_array_foreach (wanted, idx, each)
-			if (!check_has_line(running, json_string_value(each)))
-				printf("+ %s\n", json_string_value(each));
-	}
-	json_decref(running);
-	json_decref(wanted);
-	return status;
-}
-
 int check_config(const struct cli *cli)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
@@ -131,5 +97,5 @@ int check_config(const struct cli *cli)
 		return CONTROL_CONFIG;
 	}
 	check_host(cli, config);
-	return cli->diff ? check_diff(cli, report) : 0;
+	return cli->diff ? cli_diff(cli, "configuration", "- ", "+ ", report) : 0;
 }

@@ -7,26 +7,14 @@
 
 #include "common/auth.h"
 
-#define CLIENT_NOT_RUNNING 3 /* of `status` (INTERFACE, exit status) */
-#define CLIENT_NOT_READY   1
-#define CLIENT_WEIGHT_MAX  65535ul
-#define CLIENT_KEY_BYTES   256u
-#define CLIENT_FLOWS_MAX   4000000u /* listed at most: memory */
+#define CLIENT_NOT_READY  1
+#define CLIENT_WEIGHT_MAX 65535ul
+#define CLIENT_KEY_BYTES  256u
+#define CLIENT_FLOWS_MAX  4000000u /* listed at most: memory */
 
 static int client_status(const struct cli *cli, void *context)
 {
-	json_t *document = NULL;
-	int status = cli_call(cli, "status", NULL, CLIENT_NOT_RUNNING, &document);
-
-	if (status != 0)
-		return status;
-	status = (int)json_integer_value(json_object_get(document, "health"));
-	if (cli->json != CLI_JSON_OFF)
-		cli_print_json(cli, document);
-	else
-		client_print_status(cli, document);
-	json_decref(document);
-	return status;
+	return cli_status(cli, client_print_status);
 }
 
 static int client_virtual_servers(const struct cli *cli, void *context)

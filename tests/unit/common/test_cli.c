@@ -34,7 +34,7 @@ static int call_run(const struct cli *cli, void *context)
 {
 	json_t *result;
 
-	return cli_call(cli, "status", NULL, 3, &result);
+	return cli_call(cli, "status", NULL, CLI_NOT_RUNNING, &result);
 }
 
 static int table_run(const struct cli *cli, void *context)

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
+#include "common/ini.h"
+
 static const char sample[] =
 	"{\"schema\":1,\"version\":\"0.1.0\",\"uptime_s\":182.5,\"interface\":\"eth0\","
 	"\"backend_interface\":\"eth1\",\"mode\":\"packet\",\"active\":true,"
@@ -47,6 +49,29 @@ static void caught_read(FILE *file, char *ret_text, size_t size_bytes)
 	fclose(file);
 }
 
+static void *numbers_open(void *context, const char *name, char *ret_why)
+{
+	return context;
+}
+
+/* check-config --diff against what the daemon's process has in force. */
+static int run_diff(const struct cli *cli, void *context)
+{
+	static const struct ini_key keys[] = {
+		{ .name = "same", .parse = ini_parse_u32, .max = 9 },
+		{ .name = "other", .parse = ini_parse_u32, .max = 9 },
+	};
+	static const struct ini_section section = { "numbers", false, keys, ARRAY_LEN(keys),
+		numbers_open };
+	static const char text[] = "[numbers]\nsame = 1\nother = 3\n";
+	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
+	uint32_t number;
+
+	assert_int_equal(
+		ini_load_text("text", text, strlen(text), &section, 1, &number, &report), 0);
+	return cli_diff(cli, "configuration", "- ", "+ ", report);
+}
+
 /* Runs `dsr-lb WORDS…` with its output caught. */
 static int run_words(struct caught *caught, const char *words)
 {
@@ -61,7 +86,7 @@ static int run_words(struct caught *caught, const char *words)
 	fflush(stdout);
 	dup2(fileno(output), STDOUT_FILENO);
 	dup2(fileno(error), STDERR_FILENO);
-	status = client_main(argc, argv, NULL, NULL);
+	status = client_main(argc, argv, NULL, run_diff);
 	fflush(stdout);
 	dup2(kept_output, STDOUT_FILENO);
 	dup2(kept_error, STDERR_FILENO);
@@ -105,6 +130,9 @@ static void daemon_verb(struct control_request *request, const char *verb, json_
 			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "verdict", "forward",
 				"reason", "forwarded", "virtual_server", "web", "backend", "web1",
 				"mac", "02:00:00:00:00:11", "how", "hash", "slot", 17));
+	else if (streq(verb, "configuration"))
+		control_reply(request, 0,
+			json_pack("[s, s]", "[numbers] same = 1", "[numbers] other = 2"));
 	else if (streq(verb, "enable"))
 		control_fail(request, CONTROL_USAGE, "enable: no backend is named web9");
 	else
@@ -225,6 +253,16 @@ static void client_status_tells_not_running_by_3(void **state)
 	assert_int_equal(run_words(&caught, "ready --runtime-dir /nonexistent"), 1);
 }
 
+static void client_prints_only_lines_that_differ(void **state)
+{
+	struct caught caught;
+
+	assert_int_equal(run_words(&caught, "check-config --diff"), 0);
+	assert_string_equal(caught.output, "- [numbers] other = 2\n+ [numbers] other = 3\n");
+	assert_int_equal(run_words(&caught, "check-config --diff --runtime-dir /nonexistent"), 69);
+	assert_string_equal(caught.output, "");
+}
+
 static void client_lists_virtual_servers_and_backends(void **state)
 {
 	struct caught caught;
@@ -336,6 +374,7 @@ int main(void)
 		cmocka_unit_test(client_never_loses_the_reason),
 		cmocka_unit_test(client_status_prints_the_document_as_json),
 		cmocka_unit_test(client_status_tells_not_running_by_3),
+		cmocka_unit_test(client_prints_only_lines_that_differ),
 		cmocka_unit_test(client_lists_virtual_servers_and_backends),
 		cmocka_unit_test(client_shows_flows_and_explains),
 		cmocka_unit_test(client_ready_is_yes_or_no),

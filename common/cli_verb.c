@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Verbs that both programs have: `status` and `check-config --diff`. Called by their clients; knows
+ * of the daemon's answers only what both have in common.
+ */
+#include "common/cli.h"
+#include "common/ini.h"
+
+int cli_status(const struct cli *cli, cli_print_fn *print)
+{
+	json_t *document = NULL;
+	int status = cli_call(cli, "status", NULL, CLI_NOT_RUNNING, &document);
+
+	if (status != 0)
+		return status;
+	status = (int)json_integer_value(json_object_get(document, "health"));
+	if (cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, document);
+	else
+		print(cli, document);
+	json_decref(document);
+	return status;
+}
+
+static bool cli_has_line(const json_t *lines, const char *line)
+{
+	const json_t *each;
+	size_t idx;
+
+	json_array_foreach (lines, idx, each) {
+		if (streq(json_string_value(each), line))
+			return true;
+	}
+	return false;
+}
+
+static void cli_print_lacking(const char *mark, const json_t *lines, const json_t *others)
+{
+	const json_t *each;
+	size_t idx;
+
+	json_array_foreach (lines, idx, each) {
+		if (!cli_has_line(others, json_string_value(each)))
+			printf("%s%s\n", mark, json_string_value(each));
+	}
+}
+
+int cli_diff(const struct cli *cli, const char *verb, const char *old_mark, const char *new_mark,
+	struct ini_report *report)
+{
+	json_t *running = NULL;
+	int status = cli_call(cli, verb, NULL, CONTROL_UNAVAILABLE, &running);
+	json_t *checked;
+	const char *line;
+
+	if (status != 0)
+		return status;
+	checked = json_array();
+	for (size_t idx = 0; (line = ini_report_effective(report, idx)); idx++)
+		(void)json_array_append_new(checked, json_string(line));
+	cli_print_lacking(old_mark, running, checked);
+	cli_print_lacking(new_mark, checked, running);
+	json_decref(running);
+	json_decref(checked);
+	return 0;
+}
