@@ -2,6 +2,8 @@
 /*
  * Holds the manual page of a configuration file to its key table: every key stands there as a term,
  * and its default in the text of it. Pages are read from the top of the tree, where tests are run.
+ * A whole test program: the file that includes it says MANUAL_PAGE, and has included the
+ * config.h whose config_sections() is the table.
  */
 #pragma once
 
@@ -67,4 +69,37 @@ static void manual_check_defaults(
 					key->name, key->default_value);
 		}
 	}
+}
+
+static char manual_page[MANUAL_MAX_BYTES];
+
+static int manual_set_up(void **state)
+{
+	return manual_load(MANUAL_PAGE, manual_page);
+}
+
+static void manual_names_every_key(void **state)
+{
+	size_t n_sections;
+	const struct ini_section *sections = config_sections(&n_sections);
+
+	manual_check_keys(manual_page, sections, n_sections);
+}
+
+static void manual_tells_every_default(void **state)
+{
+	size_t n_sections;
+	const struct ini_section *sections = config_sections(&n_sections);
+
+	manual_check_defaults(manual_page, sections, n_sections);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(manual_names_every_key),
+		cmocka_unit_test(manual_tells_every_default),
+	};
+
+	return cmocka_run_group_tests_name("manual", tests, manual_set_up, NULL);
 }
