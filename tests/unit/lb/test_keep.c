@@ -303,7 +303,7 @@ static void keep_shrinks_to_what_fits(void **state)
 /* Where the bucket is full, the oldest record loses, unproven ones first. */
 static void keep_shrinks_by_what_matters_least(void **state)
 {
-	struct keep *keep = open_keep(100 * MAX_FLOWS, true);
+	struct keep *keep = open_keep(UINT64_C(100) * MAX_FLOWS, true);
 	const struct flows_table *table = keep_flows(keep);
 	const struct flow4 proven = flow4_make(1);
 	uint32_t client = 1;
