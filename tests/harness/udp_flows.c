@@ -35,8 +35,9 @@
 #define LOST_WAIT_US   (50 * US_PER_MS)
 #define DATAGRAM_BYTES (sizeof(struct udphdr) + QUESTION_BYTES)
 
-_Static_assert((FRAGMENTS - 1) * FRAGMENT_BYTES < DATAGRAM_BYTES, "three fragments, no fewer");
-_Static_assert(FRAGMENTS *FRAGMENT_BYTES >= DATAGRAM_BYTES, "three fragments, no more");
+_Static_assert(
+	(size_t)(FRAGMENTS - 1) * FRAGMENT_BYTES < DATAGRAM_BYTES, "three fragments, no fewer");
+_Static_assert((size_t)FRAGMENTS *FRAGMENT_BYTES >= DATAGRAM_BYTES, "three fragments, no more");
 
 enum way { WAY_WHOLE, WAY_IN_ORDER, WAY_REVERSE, WAY_RANDOM, WAY_N_ };
 static const char *const way_names[] = { "whole", "in-order", "reverse", "random" };
@@ -157,7 +158,7 @@ static size_t put_ip4(const struct flows *flows, const struct piece *piece, uint
 			htons((uint16_t)(piece->number * FRAGMENT_BYTES / 8 | (more ? IP_MF : 0))),
 		.daddr = ((const struct sockaddr_in *)&flows->address)->sin_addr.s_addr,
 	};
-	struct sockaddr_in source;
+	struct sockaddr_in source = { 0 };
 	socklen_t length = sizeof(source);
 
 	if (getsockname(piece->flow->fd, (struct sockaddr *)&source, &length) < 0)
@@ -315,7 +316,7 @@ static void ask_all(struct flows *flows, enum way way)
 	memset(flows->moved_of, 0, sizeof(flows->moved_of));
 	for (size_t i = 0; i < flows->n_flows; i += BATCH) {
 		size_t n_batch = MIN((size_t)BATCH, flows->n_flows - i);
-		bool is_lost = i - flows->answered > LOST_MAX;
+		bool is_lost = i - flows->answered > (size_t)LOST_MAX;
 		uint64_t deadline_us =
 			tool_now_us(CLOCK_MONOTONIC) + (is_lost ? LOST_WAIT_US : WAIT_US);
 

@@ -153,7 +153,7 @@ static bool read_addresses(const struct judgement *judgement, struct packet *pac
 static unsigned int read_ip4(
 	const struct judgement *judgement, struct packet *packet, size_t end, bool is_quote)
 {
-	size_t header_bytes = byte(judgement, packet->at) % 16 * 4;
+	size_t header_bytes = (size_t)(byte(judgement, packet->at) % 16) * 4;
 	size_t total_bytes = two(judgement, packet->at + 2);
 	unsigned int fragment = two(judgement, packet->at + 6);
 	bool no_total = judgement->frame->gso && total_bytes == 0 && !is_quote;
@@ -172,7 +172,7 @@ static unsigned int read_ip4(
 		return FWD_REASON_TRUNCATED;
 	packet->proto = byte(judgement, packet->at + 9);
 	packet->id = two(judgement, packet->at + 4);
-	packet->offset_bytes = fragment % 0x2000 * 8;
+	packet->offset_bytes = (size_t)(fragment % 0x2000) * 8;
 	packet->is_later = packet->offset_bytes > 0;
 	packet->is_first = !packet->is_later && (fragment & 0x2000);
 	packet->l4_at = packet->at + header_bytes;
@@ -190,7 +190,7 @@ static void read_fragment_header(const struct judgement *judgement, struct packe
 {
 	unsigned int word = two(judgement, packet->l4_at + 2);
 
-	packet->offset_bytes = word / 8 * 8;
+	packet->offset_bytes = (size_t)(word / 8) * 8;
 	packet->is_later = packet->offset_bytes > 0;
 	packet->is_first = !packet->is_later && word % 2;
 	packet->id = four(judgement, packet->l4_at + 4);
@@ -210,9 +210,9 @@ static unsigned int read_extension(
 	if (kind == FRAGMENT && packet->is_first)
 		return FWD_REASON_BAD_EXTENSION;
 	if (kind == AH)
-		size_bytes = (byte(judgement, packet->l4_at + 1) + 2u) * 4;
+		size_bytes = (size_t)(byte(judgement, packet->l4_at + 1) + 2u) * 4;
 	else if (kind != FRAGMENT)
-		size_bytes = (byte(judgement, packet->l4_at + 1) + 1u) * 8;
+		size_bytes = (size_t)(byte(judgement, packet->l4_at + 1) + 1u) * 8;
 	if (packet->l4_at + size_bytes > packet->end)
 		return FWD_REASON_BAD_EXTENSION;
 	if (!there(judgement, packet->l4_at, size_bytes, packet->end))
@@ -449,7 +449,7 @@ static unsigned int judge_ports(struct judgement *judgement)
 	if (!there(judgement, packet->l4_at, is_tcp ? 20 : 8, packet->end))
 		return too_short(packet);
 	if (is_tcp) {
-		size_t header_bytes = byte(judgement, packet->l4_at + 12) / 16 * 4;
+		size_t header_bytes = (size_t)(byte(judgement, packet->l4_at + 12) / 16) * 4;
 
 		if (header_bytes < 20)
 			return FWD_REASON_BAD_L4;
