@@ -536,3 +536,26 @@ void ring_send(struct ring *ring, const struct ring_frame *frames, size_t n_fram
 				ret_sent->failed[at++] = true;
 	}
 }
+
+int ring_send_back(struct ring *ring, const void *data, size_t size_bytes)
+{
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_ifindex = (int)ring->ifindex,
+	};
+	struct virtio_net_hdr vnet = { 0 };
+	struct iovec vectors[] = {
+		{ &vnet, sizeof(vnet) },
+		{ (void *)(uintptr_t)data, size_bytes },
+	};
+	struct msghdr message = {
+		.msg_name = &address,
+		.msg_namelen = sizeof(address),
+		.msg_iov = vectors,
+		.msg_iovlen = ARRAY_LEN(vectors),
+	};
+
+	if (sendmsg(ring->tx_fd, &message, MSG_DONTWAIT) < 0)
+		return util_negative_errno();
+	return 0;
+}

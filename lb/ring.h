@@ -76,6 +76,11 @@ void ring_release(struct ring *ring);
 void ring_send(struct ring *ring, const struct ring_frame *frames, size_t n_frames,
 	struct ring_sent *ret_sent);
 /*
+ * Sends one frame of `size_bytes` out of the client interface. 0 or negative errno; -EAGAIN: no
+ * room for it, and nobody waits.
+ */
+int ring_send_back(struct ring *ring, const void *data, size_t size_bytes);
+/*
  * Frames that arrived and found no room since the last call. Reading resets the kernel's
  * counter, so one reader only.
  */

@@ -92,6 +92,25 @@ static void engine_sends_out_of_the_same_interface(void **state)
 	ops->stop(engine);
 }
 
+static void engine_never_receives_what_its_workers_send(void **state)
+{
+	_cleanup_close_ int client = -1;
+	struct udp_frame frame;
+	struct engine *engine;
+
+	NEEDS_NAMESPACE();
+	client = wire_open("c0");
+	engine = engine_start("in0", "in0", 2);
+	assert_int_equal(ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
+	for (uint16_t port = 1; port <= 20; port++) {
+		frame_fill(&frame, port, 500);
+		assert_forwarded(client, client, &frame, 500);
+	}
+	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == 20);
+	assert_int_equal(totals_of(engine).received_pkts, 20);
+	ops->stop(engine);
+}
+
 static void engine_keeps_the_vlan_tag(void **state)
 {
 	static uint8_t received[WIRE_FRAME_BYTES];
@@ -279,6 +298,7 @@ int main(void)
 		TEST(engine_passes_everything_before_the_first_snapshot),
 		TEST(engine_changes_nothing_but_the_addresses),
 		TEST(engine_sends_out_of_the_same_interface),
+		TEST(engine_never_receives_what_its_workers_send),
 		TEST(engine_keeps_the_vlan_tag),
 		TEST(engine_takes_frames_longer_than_a_ring_frame),
 		TEST(engine_drops_what_the_link_does_not_take),
