@@ -26,7 +26,12 @@ struct engine_totals {
 	uint64_t reason_pkts[FWD_REASON_N_];
 	uint64_t evictions;
 	uint64_t unrecorded;
-	uint64_t uncounted_pairs; /* forwarded frames that pair_counters() had no room for */
+	uint64_t uncounted_pairs;    /* forwarded frames that pair_counters() had no room for */
+	uint64_t fragments_held;     /* at this moment; received when they are decided */
+	uint64_t fragments_released; /* decided after the first of their datagram */
+	uint64_t fragments_expired;  /* dropped: it did not come in time, or too many were held */
+	uint64_t answers_sent;       /* to frames that were too big */
+	uint64_t answers_limited;    /* not sent: too many in this second */
 };
 
 struct engine_service_counters {

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 
+#include "lb/exception.h"
 #include "lb/ring.h"
 #include "lb/worker.h"
 
@@ -49,6 +50,7 @@ static void packet_stop(struct engine *engine)
 	}
 	snapshot_free(engine->current);
 	fragments_free(engine->shared.fragments);
+	exceptions_free(engine->shared.exceptions);
 	util_close(engine->stop_fd);
 	free(engine);
 }
@@ -62,13 +64,15 @@ static int make_empty_snapshot(struct snapshot **ret_snapshot)
 	return snapshot_new(&settings, &flows, ret_snapshot);
 }
 
-static int make_fragments(struct fragments **ret_fragments)
+static int make_fragments(struct worker_shared *shared)
 {
 	__u64 seed[2];
+	int r;
 
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return util_negative_errno();
-	return fragments_new(ENGINE_FRAGMENTS, seed, ret_fragments);
+	r = fragments_new(ENGINE_FRAGMENTS, seed, &shared->fragments);
+	return r < 0 ? r : exceptions_new(seed, &shared->exceptions);
 }
 
 static int start_workers(
@@ -116,7 +120,7 @@ static int prepare(struct engine *engine, const struct engine_config *config, co
 		return r;
 	engine->shared.snapshot = engine->current;
 	*ret_step = "table of fragments";
-	r = make_fragments(&engine->shared.fragments);
+	r = make_fragments(&engine->shared);
 	if (r < 0)
 		return r;
 	*ret_step = "eventfd";
@@ -202,6 +206,7 @@ static void packet_totals(struct engine *engine, struct engine_totals *ret_total
 
 	for (unsigned int idx = 0; idx < engine->n_workers; idx++)
 		counters_sum_totals(worker_counters(engine->workers[idx]), &totals);
+	exceptions_sum_totals(engine->shared.exceptions, &totals);
 	*ret_totals = totals;
 }
 

@@ -20,6 +20,12 @@ static void forward_add_totals(struct engine_totals *sum, const struct engine_to
 		sum->reason_pkts[i] += part->reason_pkts[i];
 	sum->evictions += part->evictions;
 	sum->unrecorded += part->unrecorded;
+	/* What an engine holds when it is stopped was never decided. */
+	sum->fragments_held = part->fragments_held;
+	sum->fragments_released += part->fragments_released;
+	sum->fragments_expired += part->fragments_expired;
+	sum->answers_sent += part->answers_sent;
+	sum->answers_limited += part->answers_limited;
 }
 
 void forward_totals(const struct daemon *daemon, struct engine_totals *ret_totals)
@@ -38,6 +44,7 @@ static void forward_engine_stop(struct daemon *daemon)
 	if (!daemon->engine)
 		return;
 	forward_totals(daemon, &daemon->totals_before);
+	daemon->totals_before.fragments_held = 0;
 	daemon->engine_ops->stop(daemon->engine);
 	daemon->engine = NULL;
 	daemon->engine_ifindex = daemon->engine_out_ifindex = 0;

@@ -11,7 +11,7 @@
 
 struct record {
 	struct fwd_fragment_key key;
-	struct fwd_fragment fragment; /* service 0: free */
+	struct fwd_fragment fragment; /* neither service nor reason: free */
 };
 
 struct bucket {
@@ -56,6 +56,11 @@ struct fragments *fragments_free(struct fragments *fragments)
 	return NULL;
 }
 
+static bool fragments_is_free(const struct record *record)
+{
+	return !record->fragment.service && !record->fragment.reason;
+}
+
 static uint32_t fragments_bucket(
 	const struct fragments *fragments, const struct fwd_fragment_key *key)
 {
@@ -75,7 +80,7 @@ bool fragments_get(struct fragments *fragments, const struct fwd_fragment_key *k
 
 	pthread_mutex_lock(stripe);
 	ARRAY_FOREACH (record, bucket->records, FRAGMENTS_PER_BUCKET) {
-		if (!record->fragment.service || memcmp(&record->key, key, sizeof(*key)) != 0)
+		if (fragments_is_free(record) || memcmp(&record->key, key, sizeof(*key)) != 0)
 			continue;
 		*ret_fragment = record->fragment;
 		found = true;
@@ -92,10 +97,10 @@ static struct record *fragments_place(
 	struct record *place = NULL;
 
 	ARRAY_FOREACH (record, bucket->records, FRAGMENTS_PER_BUCKET)
-		if (record->fragment.service && memcmp(&record->key, key, sizeof(*key)) == 0)
+		if (!fragments_is_free(record) && memcmp(&record->key, key, sizeof(*key)) == 0)
 			return record;
 	ARRAY_FOREACH (record, bucket->records, FRAGMENTS_PER_BUCKET) {
-		if (!record->fragment.service)
+		if (fragments_is_free(record))
 			return record;
 		if (!place || now_s - record->fragment.seen_s > now_s - place->fragment.seen_s)
 			place = record;

@@ -15,6 +15,9 @@ struct fwd_port {
 	struct fragments *fragments; /* shared by workers; NULL: none is known */
 	__u32 now_s;                 /* seconds of CLOCK_MONOTONIC */
 	int only_looks;              /* leave no trace: explain */
+	/* Of the runs since the caller cleared it: */
+	int noted_first;                  /* the fate of a first fragment was noted */
+	struct fwd_fragment_key datagram; /* of the fragment looked up or noted last */
 };
 
 FWD_INLINE const struct fwd_settings *port_settings(struct fwd_port *port)
@@ -84,12 +87,15 @@ FWD_INLINE int port_only_looks(struct fwd_port *port)
 FWD_INLINE int port_fragment_get(struct fwd_port *port, const struct fwd_fragment_key *key,
 	struct fwd_fragment *ret_fragment)
 {
+	port->datagram = *key;
 	return port->fragments && fragments_get(port->fragments, key, ret_fragment);
 }
 
 FWD_INLINE void port_fragment_put(struct fwd_port *port, const struct fwd_fragment_key *key,
 	const struct fwd_fragment *fragment)
 {
+	port->datagram = *key;
+	port->noted_first = 1;
 	if (port->fragments)
 		fragments_put(port->fragments, key, fragment);
 }

@@ -286,6 +286,7 @@ int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint
 		return r;
 	if (!entry->echo)
 		entry->echo = service;
+	entry->protos |= proto == FWD_PROTO_TCP ? FWD_VIP_TCP : FWD_VIP_UDP;
 	return 0;
 }
 

@@ -406,6 +406,19 @@ static json_t *status_packets(const struct engine_totals *totals)
 		(json_int_t)totals->verdict_pkts[FWD_DROP]);
 }
 
+static json_t *status_fragments(const struct engine_totals *totals)
+{
+	return json_pack("{s:I, s:I, s:I}", "held", (json_int_t)totals->fragments_held, "released",
+		(json_int_t)totals->fragments_released, "expired",
+		(json_int_t)totals->fragments_expired);
+}
+
+static json_t *status_answers(const struct engine_totals *totals)
+{
+	return json_pack("{s:I, s:I}", "sent", (json_int_t)totals->answers_sent, "limited",
+		(json_int_t)totals->answers_limited);
+}
+
 static json_t *status_flow_table(const struct daemon *daemon, const struct status_counts *counts,
 	const struct engine_totals *totals)
 {
@@ -431,7 +444,7 @@ json_t *status_make(struct daemon *daemon)
 		json_array_append_new(servers,
 			status_virtual_server(daemon, &counts, daemon->config->virtual_servers[i]));
 	document = json_pack(
-		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o}",
+		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
 		(double)(daemon_now(daemon) - daemon->started_us) / (double)US_PER_S, "interface",
 		daemon->config->interface, "backend_interface", daemon->config->backend_interface,
@@ -440,6 +453,7 @@ json_t *status_make(struct daemon *daemon)
 		"config_generation", (json_int_t)daemon->config_generation, "health",
 		status_health(daemon), "packets", status_packets(&totals), "drops",
 		status_drops(&totals), "flow_table", status_flow_table(daemon, &counts, &totals),
+		"fragments", status_fragments(&totals), "icmp_answers", status_answers(&totals),
 		"control", status_control(daemon), "virtual_servers", servers);
 	free(counts.items);
 	return document;

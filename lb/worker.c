@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A worker of the packet engine; see worker.h. The way of a frame reads straight down from
- * run_batch(): take, decide, send, count, give back.
+ * run_batch(): take, decide, send, count, give back. Exceptions go aside: an early fragment waits
+ * in the hold, and what is too big is answered.
  */
 #include "lb/worker.h"
 
@@ -13,6 +14,7 @@
 
 #include "lb/port_user.h"
 #include "lb/fwd/core.h"
+#include "lb/icmp_answer.h"
 #include "lb/ring.h"
 
 /* How often links are looked after and drops read when no frame reminds of it. */
@@ -44,6 +46,8 @@ struct worker {
 	/* Those of the batch that are to be sent, in order, with their decisions. */
 	struct ring_frame out_frames[RING_BATCH];
 	struct fwd_result out_results[RING_BATCH];
+	size_t n_out;
+	struct hold_frame *released; /* copies among them, freed when all are sent */
 } __attribute__((__aligned__(CACHE_LINE_BYTES)));
 
 static uint64_t read_clock_ms(void)
@@ -61,59 +65,157 @@ static void set_health(struct worker *worker, int error)
 
 /* ---- frames ---- */
 
+static bool is_gso(const struct ring_frame *frame)
+{
+	return frame->vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE;
+}
+
 static void decide(struct fwd_port *port, const struct ring_frame *frame, struct fwd_result *result)
 {
-	const struct virtio_net_hdr *vnet = frame->vnet;
 	struct fwd_frame info = {
 		.length_bytes = frame->size_bytes,
-		.gso = vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE,
+		.gso = is_gso(frame),
 	};
+	struct wire_ethernet before;
 
+	/* Every frame of the ring holds that much: see ring_take(). */
+	memcpy(&before, frame->data, sizeof(before));
 	fwd_run(port, frame->data, frame->data + frame->size_bytes, &info, result);
 	/* The core cannot see how long the segments of a super-frame will be. */
 	if (info.gso && result->verdict == FWD_FORWARD &&
 		ring_wire_packet_bytes(frame) > port_settings(port)->mtu_bytes) {
-		result->verdict = FWD_DROP;
+		result->verdict = FWD_EXCEPTION;
 		result->reason = FWD_REASON_TOO_BIG;
+		memcpy(frame->data, &before, sizeof(before));
 	}
 }
 
-static size_t decide_all(struct worker *worker, const struct snapshot *snapshot, size_t n_frames)
-{
-	struct fwd_port port = {
-		.snapshot = snapshot,
-		.fragments = worker->config.shared->fragments,
-		.now_s = (uint32_t)(worker->now_ms / 1000),
-	};
-	size_t n_out = 0;
-
-	for (size_t idx = 0; idx < n_frames; idx++) {
-		const struct ring_frame *frame = &worker->frames[idx];
-		struct fwd_result *result = &worker->out_results[n_out];
-
-		decide(&port, frame, result);
-		if (result->verdict == FWD_FORWARD)
-			worker->out_frames[n_out++] = *frame;
-		else
-			counters_add_frame(worker->counters, result, frame->size_bytes);
-	}
-	return n_out;
-}
-
-static void send_all(struct worker *worker, size_t n_out)
+static void send_all(struct worker *worker)
 {
 	struct ring_sent sent;
 
-	ring_send(worker->ring, worker->out_frames, n_out, &sent);
-	for (size_t idx = 0; idx < n_out; idx++) {
+	ring_send(worker->ring, worker->out_frames, worker->n_out, &sent);
+	for (size_t idx = 0; idx < worker->n_out; idx++) {
 		struct fwd_result *result = &worker->out_results[idx];
 
 		if (sent.failed[idx])
 			result->reason = FWD_REASON_SEND_FAILED;
 		counters_add_frame(worker->counters, result, worker->out_frames[idx].size_bytes);
 	}
+	worker->n_out = 0;
 	if (sent.error)
 		set_health(worker, -ENETDOWN);
+}
+
+/* A decided frame, whose result lies at its place already. */
+static void send_or_count(struct worker *worker, const struct ring_frame *frame)
+{
+	struct fwd_result *result = &worker->out_results[worker->n_out];
+
+	if (result->verdict != FWD_FORWARD) {
+		counters_add_frame(worker->counters, result, frame->size_bytes);
+		return;
+	}
+	worker->out_frames[worker->n_out++] = *frame;
+	if (worker->n_out == RING_BATCH)
+		send_all(worker);
+}
+
+/* ---- exceptions ---- */
+
+static void drop_expired(struct worker *worker, struct hold_frame *expired)
+{
+	for (const struct hold_frame *frame = expired; frame; frame = frame->next)
+		counters_add_reason(worker->counters, FWD_REASON_FRAGMENT_EARLY, 1);
+	hold_frames_free(expired);
+}
+
+/*
+ * Decides again on the fragments that were held for the datagram of the last run, as what became
+ * of its first is known by now. They are sent after it if it is among the frames to be sent.
+ */
+static void release_held(struct worker *worker, struct fwd_port *port)
+{
+	struct hold *hold = exceptions_hold(worker->config.shared->exceptions);
+	struct hold_frame *frames = hold_take(hold, &port->datagram);
+	struct hold_frame **end = &worker->released;
+
+	port->noted_first = 0;
+	for (const struct hold_frame *held = frames; held; held = held->next) {
+		const struct ring_frame frame = { held->vnet, held->data, held->size_bytes };
+
+		decide(port, &frame, &worker->out_results[worker->n_out]);
+		send_or_count(worker, &frame);
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = frames;
+}
+
+/*
+ * Between this worker's look and its holding, another one may have decided the first and found
+ * nothing to release: so this one looks again, behind the mutex that the other had to pass.
+ */
+static void hold_early(struct worker *worker, struct fwd_port *port, const struct ring_frame *frame)
+{
+	struct hold *hold = exceptions_hold(worker->config.shared->exceptions);
+	struct hold_frame *expired = NULL;
+	struct fwd_result result;
+
+	if (hold_add(hold, &port->datagram, frame->vnet, frame->data, frame->size_bytes,
+		    worker->now_ms, &expired) < 0) {
+		counters_add_reason(worker->counters, FWD_REASON_FRAGMENT_EARLY, 1);
+		return;
+	}
+	drop_expired(worker, expired);
+	port->only_looks = 1;
+	decide(port, frame, &result);
+	port->only_looks = 0;
+	if (result.reason != FWD_REASON_FRAGMENT_EARLY)
+		release_held(worker, port);
+}
+
+static void answer_too_big(
+	struct worker *worker, struct fwd_port *port, const struct ring_frame *frame)
+{
+	uint8_t answer[ICMP_ANSWER_BYTES_MAX] __attribute__((__aligned__(2)));
+	size_t size_bytes = icmp_answer_build(frame->data, frame->size_bytes, is_gso(frame),
+		port_settings(port)->mtu_bytes, answer);
+
+	/* The client sends again, so an answer that finds no room is no loss. */
+	if (size_bytes > 0 &&
+		exceptions_may_answer(worker->config.shared->exceptions, worker->now_ms))
+		(void)ring_send_back(worker->ring, answer, size_bytes);
+}
+
+/* ---- batches ---- */
+
+static void decide_all(struct worker *worker, const struct snapshot *snapshot, size_t n_frames)
+{
+	struct fwd_port port = {
+		.snapshot = snapshot,
+		.fragments = worker->config.shared->fragments,
+		.now_s = (uint32_t)(worker->now_ms / 1000),
+	};
+
+	for (size_t idx = 0; idx < n_frames; idx++) {
+		const struct ring_frame *frame = &worker->frames[idx];
+		struct fwd_result *result = &worker->out_results[worker->n_out];
+
+		decide(&port, frame, result);
+		if (result->reason == FWD_REASON_FRAGMENT_EARLY) {
+			hold_early(worker, &port, frame);
+			continue;
+		}
+		if (result->reason == FWD_REASON_TOO_BIG)
+			answer_too_big(worker, &port, frame);
+		send_or_count(worker, frame);
+		if (port.noted_first)
+			release_held(worker, &port);
+	}
+	if (worker->n_out > 0)
+		send_all(worker);
+	worker->released = hold_frames_free(worker->released);
 }
 
 static void count_drops(struct worker *worker)
@@ -145,7 +247,6 @@ static bool run_batch(struct worker *worker)
 	const struct snapshot *snapshot = enter(worker);
 	uint32_t lost_pkts;
 	size_t n_frames = ring_take(worker->ring, worker->frames, &lost_pkts);
-	size_t n_out;
 
 	if (n_frames == 0 && lost_pkts == 0)
 		return false;
@@ -153,9 +254,7 @@ static bool run_batch(struct worker *worker)
 	worker->n_taken += n_frames + lost_pkts;
 	if (lost_pkts)
 		counters_add_reason(worker->counters, FWD_REASON_RING_FULL, lost_pkts);
-	n_out = decide_all(worker, snapshot, n_frames);
-	if (n_out > 0)
-		send_all(worker, n_out);
+	decide_all(worker, snapshot, n_frames);
 	ring_release(worker->ring);
 	if (ring_is_losing(worker->ring))
 		count_drops(worker);
@@ -212,6 +311,9 @@ static int tick(struct worker *worker)
 	worker->stuck_ticks = is_stuck ? worker->stuck_ticks + 1 : 0;
 	if (drops_pkts)
 		counters_add_reason(worker->counters, FWD_REASON_RING_FULL, drops_pkts);
+	drop_expired(worker,
+		hold_take_expired(
+			exceptions_hold(worker->config.shared->exceptions), worker->now_ms));
 	if (worker_health(worker)) {
 		int r = ring_check_links(worker->ring);
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "lb/counters.h"
+#include "lb/exception.h"
 #include "lb/fragments.h"
 #include "lb/snapshot.h"
 
@@ -19,7 +20,9 @@ struct worker_shared {
 	const struct snapshot *snapshot;
 	uint64_t epoch; /* of the newest snapshot; begins with 1 */
 	bool is_stopping;
-	struct fragments *fragments; /* locks by itself; never replaced */
+	/* Lock by themselves; never replaced. */
+	struct fragments *fragments;
+	struct exceptions *exceptions;
 };
 
 struct worker_config {

@@ -144,16 +144,23 @@ FWD_INLINE void core_fragment_key(const struct core *core, struct fwd_fragment_k
 	ret_key->proto = packet->is_ip6 ? 0 : packet->proto;
 }
 
-FWD_INLINE void core_note_first(const struct core *core, __u16 backend)
+/*
+ * What became of a first fragment is what will become of those that follow it, unless its own
+ * header was at fault: such a one says nothing of the datagram, and anybody could have made it.
+ */
+FWD_INLINE void core_note_first(const struct core *core, enum fwd_reason reason)
 {
 	struct fwd_fragment fragment = {
 		.service = core->result->service,
-		.backend = backend,
+		.backend = core->result->backend,
 		.seen_s = port_now_s(core->port),
+		.reason = reason,
 	};
 	struct fwd_fragment_key key = { 0 };
 
 	if (core->packet.fragment != PACKET_FIRST || port_only_looks(core->port))
+		return;
+	if (reason == FWD_REASON_FRAGMENT_TINY || reason == FWD_REASON_BAD_L4)
 		return;
 	core_fragment_key(core, &key);
 	port_fragment_put(core->port, &key, &fragment);
@@ -165,6 +172,18 @@ FWD_INLINE int core_proto_is_served(const struct packet *packet)
 		return 1; /* a later fragment begins in the middle of the chain */
 	return packet->proto == FWD_PROTO_TCP || packet->proto == FWD_PROTO_UDP ||
 		packet->proto == (packet->is_ip6 ? FWD_PROTO_ICMPV6 : FWD_PROTO_ICMP);
+}
+
+/* Whether any first fragment of this protocol could concern a service of the VIP. */
+FWD_INLINE int core_vip_may_serve(const struct core *core)
+{
+	if (!core_proto_is_served(&core->packet))
+		return 0;
+	if (core->packet.proto == FWD_PROTO_TCP)
+		return (core->vip->protos & FWD_VIP_TCP) != 0;
+	if (core->packet.proto == FWD_PROTO_UDP)
+		return (core->vip->protos & FWD_VIP_UDP) != 0;
+	return 1;
 }
 
 /* Another CPU's clock may be a moment ahead: a record from the future is new. */
@@ -183,7 +202,7 @@ FWD_INLINE enum fwd_reason core_decide_later(
 	struct fwd_fragment_key key = { 0 };
 	enum fwd_reason reason;
 
-	if (!core_proto_is_served(&core->packet))
+	if (!core_vip_may_serve(core))
 		return FWD_REASON_NO_SERVICE;
 	/* It would write over the flags of the first (RFC 1858 §4.2, RFC 3128). */
 	if (core->packet.proto == FWD_PROTO_TCP && core->packet.fragment_offset_bytes < 16)
@@ -192,6 +211,10 @@ FWD_INLINE enum fwd_reason core_decide_later(
 	if (!port_fragment_get(core->port, &key, &fragment) ||
 		core_fragment_is_old(core, &fragment))
 		return FWD_REASON_FRAGMENT_EARLY;
+	if (fragment.reason) {
+		core->result->service = fragment.service;
+		return fragment.reason;
+	}
 	if (core_set_service(core, fragment.service))
 		return FWD_REASON_FRAGMENT_EARLY;
 	if (core->service->flags & FWD_SERVICE_DROP_FRAGMENTS)
@@ -218,10 +241,8 @@ FWD_INLINE enum fwd_reason core_admit(
 	if (reason)
 		return reason;
 	if (core->packet.fragment == PACKET_FIRST &&
-		(core->service->flags & FWD_SERVICE_DROP_FRAGMENTS)) {
-		core_note_first(core, 0);
+		(core->service->flags & FWD_SERVICE_DROP_FRAGMENTS))
 		return FWD_REASON_FRAGMENT_DROPPED;
-	}
 	return FWD_REASON_FORWARDED;
 }
 
@@ -333,7 +354,6 @@ FWD_INLINE enum fwd_reason core_rewrite(struct core *core, __u16 id)
 
 	if (!backend)
 		return FWD_REASON_NO_BACKEND;
-	core_note_first(core, id);
 	for (__u32 i = 0; i < FWD_MAC_BYTES; i++) {
 		core->ethernet->destination[i] = backend->mac[i];
 		core->ethernet->source[i] = settings->out_mac[i];
@@ -357,9 +377,10 @@ FWD_INLINE enum fwd_reason core_judge(struct core *core, const struct fwd_frame 
 	if (reason)
 		return reason;
 	reason = core_decide(core, frame, &backend);
-	if (reason)
-		return reason;
-	return core_rewrite(core, backend);
+	if (!reason)
+		reason = core_rewrite(core, backend);
+	core_note_first(core, reason);
+	return reason;
 }
 
 /*

@@ -69,6 +69,11 @@ struct fwd_range {
 	__u8 pad;
 };
 
+enum fwd_vip_protos {
+	FWD_VIP_TCP = 1 << 0,
+	FWD_VIP_UDP = 1 << 1,
+};
+
 /* A virtual address and what is not found by exact port. */
 struct fwd_vip {
 	__u32 vip_id;  /* part of the exact-port key */
@@ -76,6 +81,8 @@ struct fwd_vip {
 	__u16 any_udp;
 	__u16 echo; /* service whose backends answer ICMP echo, or 0 */
 	__u16 n_ranges;
+	__u16 protos; /* enum fwd_vip_protos: those with any service at all */
+	__u16 pad;
 	struct fwd_range ranges[FWD_RANGES_MAX];
 };
 
@@ -155,10 +162,12 @@ struct fwd_fragment_key {
 /* How long the other fragments of a datagram follow its first: as long as Linux reassembles. */
 #define FWD_FRAGMENT_TIMEOUT_S 30u
 
+/* What became of a first fragment. */
 struct fwd_fragment {
-	__u16 service;
-	__u16 backend; /* 0: the first was dropped because the service wants no fragments */
+	__u16 service; /* 0: nobody's, it was passed */
+	__u16 backend; /* 0: it was not forwarded */
 	__u32 seen_s;
+	__u32 reason; /* enum fwd_reason: forwarded, or why not; those that follow share it */
 };
 
 enum fwd_verdict {

@@ -22,20 +22,15 @@ static inline struct addr netns_addr(const char *text)
 	return parsed;
 }
 
-static inline void netns_set_flags(const char *interface, short flags)
+static inline void netns_set_up(const char *interface)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = { 0 };
 
 	assert_true(fd >= 0);
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	request.ifr_flags = flags;
+	request.ifr_flags = IFF_UP | IFF_RUNNING;
 	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
-}
-
-static inline void netns_set_up(const char *interface)
-{
-	netns_set_flags(interface, IFF_UP | IFF_RUNNING);
 }
 
 static inline void netns_add_address(const char *interface, const char *text, int prefix_len)
@@ -74,11 +69,8 @@ static inline void netns_change_link(const char *interface, const char *new_name
 
 	assert_int_equal(nl_connect(socket, NETLINK_ROUTE), 0);
 	rtnl_link_set_ifindex(link, (int)if_nametoindex(interface));
-	/* Before Linux 6.2 an interface that is up keeps its name (net/core/dev.c:dev_change_name). */
-	if (new_name) {
-		netns_set_flags(interface, 0);
+	if (new_name)
 		rtnl_link_set_name(changes, new_name);
-	}
 	if (namespace_fd >= 0)
 		rtnl_link_set_ns_fd(changes, namespace_fd);
 	if (new_name || namespace_fd >= 0)
@@ -88,6 +80,4 @@ static inline void netns_change_link(const char *interface, const char *new_name
 	rtnl_link_put(link);
 	rtnl_link_put(changes);
 	nl_socket_free(socket);
-	if (new_name)
-		netns_set_up(new_name);
 }

@@ -206,7 +206,7 @@ static void core_has_a_vector_for_each_reason(void **state)
 	size_t n_vectors;
 	const struct vector *vectors = vector_table(&n_vectors);
 
-	assert_true(n_vectors >= 80);
+	assert_true(n_vectors >= 150);
 	ARRAY_FOREACH (vector, vectors, n_vectors)
 		seen[vector->reason] = true;
 	for (size_t i = 0; i < FWD_REASON_N_; i++)

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where early fragments wait for the first of their datagram: copies of frames, in order of
+ * arrival, found by datagram. Bounded in number, bytes and time; where one comes too many, the
+ * longest-held gives way, so that a flood of fragments without a first shortens the wait and
+ * cannot close the door. One for all workers, behind one mutex: fragments of a datagram may reach
+ * different workers, and only fragments come here. Knows no clock, socket or counter of frames.
+ */
+#pragma once
+
+#include <linux/virtio_net.h>
+
+#include "common/util.h"
+#include "lb/fwd/types.h"
+
+#define HOLD_FRAMES_MAX 4096u
+#define HOLD_BYTES_MAX  (8u << 20) /* of frames; longer than any frame */
+#define HOLD_TIME_MS    1000u
+
+struct hold;
+
+/* A frame that was held; whoever took it frees it. */
+struct hold_frame {
+	struct hold_frame *next; /* taken at the same time, and arrived later */
+	struct fwd_fragment_key datagram;
+	uint64_t arrived_ms;
+	uint32_t size_bytes;
+	struct hold_frame *older, *newer; /* of all, while held */
+	struct virtio_net_hdr *vnet;      /* the frame's bytes follow it immediately */
+	uint8_t *data;
+};
+
+struct hold_counts {
+	uint64_t held;     /* at this moment */
+	uint64_t released; /* taken as their first was decided */
+	uint64_t expired;  /* taken because it did not come in time, or there were too many */
+};
+
+/* `seed` keeps outsiders from aiming at one chain. -ENOMEM. */
+int hold_new(const __u64 seed[2], struct hold **ret_hold);
+/* Frees also what is held. */
+struct hold *hold_free(struct hold *hold);
+DEFINE_CLEANUP(struct hold *, hold_free)
+
+/* Frees a list that was taken. NULL is legal; returns NULL. */
+struct hold_frame *hold_frames_free(struct hold_frame *frames);
+DEFINE_CLEANUP(struct hold_frame *, hold_frames_free)
+
+/*
+ * Any thread. Holds a copy of the frame. `*ret_expired` (may become NULL) are those that had to
+ * give way. -ENOMEM; -EMSGSIZE: longer than HOLD_BYTES_MAX; nothing is held or given way then.
+ */
+int hold_add(struct hold *hold, const struct fwd_fragment_key *datagram,
+	const struct virtio_net_hdr *vnet, const uint8_t *data, uint32_t size_bytes,
+	uint64_t now_ms, struct hold_frame **ret_expired);
+/* Any thread. All of a datagram, oldest first; NULL: none. */
+struct hold_frame *hold_take(struct hold *hold, const struct fwd_fragment_key *datagram);
+/* Any thread. All that have been held for HOLD_TIME_MS, oldest first; NULL: none. */
+struct hold_frame *hold_take_expired(struct hold *hold, uint64_t now_ms);
+/* Any thread. */
+void hold_count(struct hold *hold, struct hold_counts *ret_counts);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* "Too big" in ICMP and ICMPv6; see icmp_answer.h. Frames are parsed as the core parses them. */
+#include "lb/icmp_answer.h"
+
+#include "lb/fwd/parse.h"
+
+#define HOP_LIMIT 64u
+/* Precedence "internetwork control", as RFC 1812 §4.3.2.5 asks of a router's errors. */
+#define TOS_CONTROL     0xc0u
+#define DO_NOT_FRAGMENT 0x4000u
+
+#define TYPE4_UNREACHABLE 3u
+#define CODE4_FRAG_NEEDED 4u
+#define TYPE6_TOO_BIG     2u
+
+/* Queries that are answered (RFC 792, RFC 950): all other ICMP may be an error. */
+static bool type4_is_query(uint8_t type)
+{
+	return type == 0 || type == 8 || (type >= 13 && type <= 18);
+}
+
+/* RFC 4443 §2.1: errors are 0–127; redirects (137) count as such (§2.4 (e.2)). */
+static bool type6_is_query(uint8_t type)
+{
+	return type >= 128 && type != 137;
+}
+
+/* "This network", loopback, multicast, reserved and broadcast (RFC 1812 §5.3.7). */
+static bool address4_is_one_host(__be32 address)
+{
+	uint32_t first = WIRE_32(address) >> 24;
+
+	return first != 0 && first != 127 && first < 224;
+}
+
+/* Unspecified, loopback, IPv4 in disguise (RFC 4291 §2.5), multicast (§2.7). */
+static bool address6_is_one_host(const struct fwd_addr *address)
+{
+	if ((WIRE_32(address->word[0]) >> 24) == 0xff)
+		return false;
+	if (address->word[0] || address->word[1])
+		return true;
+	return WIRE_32(address->word[2]) != 0xffff &&
+		(address->word[2] || WIRE_32(address->word[3]) > 1);
+}
+
+static bool address_is_one_host(const struct packet *packet, const struct fwd_addr *address)
+{
+	return packet->is_ip6 ? address6_is_one_host(address)
+			      : address4_is_one_host(address->word[3]);
+}
+
+/* What the packet asks for may be refused by an error. The cursor stands behind the IP headers. */
+static bool packet_may_be_answered(const struct packet *packet, const struct cursor *cursor)
+{
+	if (packet->fragment == PACKET_LATER)
+		return false;
+	if (!address_is_one_host(packet, &packet->source) ||
+		!address_is_one_host(packet, &packet->destination))
+		return false;
+	if (packet->proto != (packet->is_ip6 ? FWD_PROTO_ICMPV6 : FWD_PROTO_ICMP))
+		return true;
+	if (!cursor_has(cursor, sizeof(struct wire_icmp)))
+		return false;
+	return packet->is_ip6 ? type6_is_query(*cursor->at) : type4_is_query(*cursor->at);
+}
+
+/* The sum of RFC 1071, not yet folded. */
+static uint64_t sum_bytes(uint64_t sum, const void *data, size_t size_bytes)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i + 1 < size_bytes; i += 2)
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	if (size_bytes % 2)
+		sum += (uint32_t)bytes[size_bytes - 1] << 8;
+	return sum;
+}
+
+static __be16 checksum(uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return WIRE_16((uint16_t)~sum);
+}
+
+/* Type, code and rest of header before the quote, which is in place already. */
+static void write_icmp(struct wire_icmp *icmp, uint8_t type, uint8_t code, uint32_t mtu_bytes,
+	size_t quote_bytes, uint64_t sum)
+{
+	*icmp = (struct wire_icmp){ .type = type, .code = code, .rest = WIRE_32(mtu_bytes) };
+	icmp->checksum = checksum(sum_bytes(sum, icmp, sizeof(*icmp) + quote_bytes));
+}
+
+static size_t write_ip4(
+	uint8_t *at, const struct packet *packet, const uint8_t *quoted, uint32_t mtu_bytes)
+{
+	struct wire_ip4 *ip = (void *)at;
+	struct wire_icmp *icmp = (void *)(ip + 1);
+	size_t head_bytes = sizeof(*ip) + sizeof(*icmp);
+	size_t quote_bytes = MIN((size_t)packet->ip_bytes, ICMP_ANSWER_IP4_BYTES_MAX - head_bytes);
+
+	*ip = (struct wire_ip4){
+		.version_words = 0x45,
+		.tos = TOS_CONTROL,
+		.total_bytes = WIRE_16((uint16_t)(head_bytes + quote_bytes)),
+		/* Never fragmented, so any identification will do (RFC 6864 §4.1). */
+		.fragment = WIRE_16(DO_NOT_FRAGMENT),
+		.ttl = HOP_LIMIT,
+		.proto = FWD_PROTO_ICMP,
+		.source = packet->destination.word[3],
+		.destination = packet->source.word[3],
+	};
+	ip->checksum = checksum(sum_bytes(0, ip, sizeof(*ip)));
+	memcpy(icmp + 1, quoted, quote_bytes);
+	/* RFC 1191 §4: the MTU is in the lower 16 bits. */
+	write_icmp(icmp, TYPE4_UNREACHABLE, CODE4_FRAG_NEEDED, MIN(mtu_bytes, (uint32_t)UINT16_MAX),
+		quote_bytes, 0);
+	return head_bytes + quote_bytes;
+}
+
+static size_t write_ip6(
+	uint8_t *at, const struct packet *packet, const uint8_t *quoted, uint32_t mtu_bytes)
+{
+	struct wire_ip6 *ip = (void *)at;
+	struct wire_icmp *icmp = (void *)(ip + 1);
+	size_t head_bytes = sizeof(*ip) + sizeof(*icmp);
+	size_t quote_bytes = MIN((size_t)packet->ip_bytes, ICMP_ANSWER_IP6_BYTES_MAX - head_bytes);
+	uint64_t sum;
+
+	*ip = (struct wire_ip6){
+		.version_flow = WIRE_32(6u << 28),
+		.payload_bytes = WIRE_16((uint16_t)(sizeof(*icmp) + quote_bytes)),
+		.next = FWD_PROTO_ICMPV6,
+		.hop_limit = HOP_LIMIT,
+	};
+	memcpy(ip->source, &packet->destination, sizeof(ip->source));
+	memcpy(ip->destination, &packet->source, sizeof(ip->destination));
+	memcpy(icmp + 1, quoted, quote_bytes);
+	/* The pseudo-header of RFC 8200 §8.1: addresses, length, next header. */
+	sum = sum_bytes(0, ip->source, sizeof(ip->source) + sizeof(ip->destination));
+	sum += sizeof(*icmp) + quote_bytes + FWD_PROTO_ICMPV6;
+	write_icmp(icmp, TYPE6_TOO_BIG, 0, mtu_bytes, quote_bytes, sum);
+	return head_bytes + quote_bytes;
+}
+
+size_t icmp_answer_build(const uint8_t *data, size_t size_bytes, bool gso, uint32_t mtu_bytes,
+	uint8_t ret_answer[ICMP_ANSWER_BYTES_MAX])
+{
+	const struct wire_ethernet *ethernet = (const void *)data;
+	/* The parser's cursor is one for readers and writers; nothing is written through it. */
+	struct cursor cursor = {
+		.at = (uint8_t *)(uintptr_t)data,
+		.data_end = (uint8_t *)(uintptr_t)data + size_bytes,
+		.remaining_bytes = (uint32_t)size_bytes,
+	};
+	struct packet packet = { 0 };
+	size_t link_bytes;
+	uint16_t type;
+
+	if (parse_ethernet(&cursor, &type))
+		return 0;
+	link_bytes = (size_t)(cursor.at - data);
+	if (parse_addresses(&cursor, type, &packet) || parse_ip(&cursor, &packet, gso))
+		return 0;
+	if (((ethernet->destination[0] | ethernet->source[0]) & 1) ||
+		!packet_may_be_answered(&packet, &cursor))
+		return 0;
+	memcpy(ret_answer, data, link_bytes);
+	memcpy(ret_answer, ethernet->source, FWD_MAC_BYTES);
+	memcpy(ret_answer + FWD_MAC_BYTES, ethernet->destination, FWD_MAC_BYTES);
+	return link_bytes +
+		(packet.is_ip6 ? write_ip6 : write_ip4)(
+			ret_answer + link_bytes, &packet, data + link_bytes, mtu_bytes);
+}
