@@ -136,12 +136,12 @@ static void print_cell_reason(struct cli_table *table, const json_t *backend)
 static void print_cell_weight(struct cli_table *table, const json_t *backend)
 {
 	unsigned long long weight = print_number(backend, "weight");
-	unsigned long long effective = print_number(backend, "effective_weight");
+	double effective = json_number_value(json_object_get(backend, "effective_weight"));
 
-	if (weight == effective)
+	if ((double)weight == effective)
 		cli_table_cell(table, "%llu", weight);
 	else
-		cli_table_cell(table, "%llu (%llu)", weight, effective);
+		cli_table_cell(table, "%llu (%.7g)", weight, effective);
 }
 
 static void print_backend_row(struct cli_table *table, const json_t *backend, const char *indent)

@@ -84,7 +84,7 @@ static const struct ini_key virtual_server_keys[] = {
 		"5min", .doc = "1s to 24h without a packet" },
 	{ "drain-timeout", ini_parse_duration, VIRTUAL_SERVER(drain_timeout_us), 0, HOURS(24),
 		"5min", .doc = "0 to 24h that existing flows stay on a draining backend" },
-	{ "slow-start", config_parse_later_duration, VIRTUAL_SERVER(slow_start_us), 0, HOURS(1),
+	{ "slow-start", ini_parse_duration, VIRTUAL_SERVER(slow_start_us), 0, HOURS(1),
 		"0", .doc = "0 to 1h until a new backend has its full weight" },
 	{ "on-all-down", config_parse_drop, VIRTUAL_SERVER(drop_on_all_down),
 		.default_value = "keep", .data = all_down_names,

@@ -277,7 +277,49 @@ static void enter_state(
 		entry->vanished_us = now_us;
 }
 
-/* Weight for new flows; slow start will ramp it here. */
+static uint64_t ramp_steps(uint64_t slow_start_us)
+{
+	return MAX(MIN(slow_start_us / REGISTRY_RAMP_STEP_US, (uint64_t)REGISTRY_RAMP_STEPS_MAX),
+		UINT64_C(1));
+}
+
+/* A straight line in steps: each is a new table, so there is a bounded number of them. */
+static uint8_t ramp_percent(uint64_t slow_start_us, uint64_t age_us)
+{
+	uint64_t n_steps = ramp_steps(slow_start_us);
+
+	if (age_us >= slow_start_us)
+		return 100;
+	return (uint8_t)(REGISTRY_RAMP_FROM_PERCENT +
+		(100 - REGISTRY_RAMP_FROM_PERCENT) * (age_us * n_steps / slow_start_us) / n_steps);
+}
+
+/* True: in some service the backend has another share of its weight than before. */
+static bool ramp_services(const struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	uint64_t age_us = now_us - MIN(entry->ramp_started_us, now_us);
+	bool ramps = entry->backend.effective_weight > 0, changed = false;
+
+	entry->ramp_next_us = REGISTRY_NEVER_US;
+	for (size_t i = 0; i < entry->n_services; i++) {
+		struct entry_service *member = &entry->services[i];
+		uint64_t slow_start_us = registry->config.services[member->idx].slow_start_us;
+		uint64_t n_steps = ramp_steps(slow_start_us), next;
+		uint8_t percent = ramp_percent(slow_start_us, age_us);
+
+		changed |= percent != (member->ramp_percent ? member->ramp_percent : 100);
+		member->ramp_percent = percent;
+		if (!ramps || age_us >= slow_start_us)
+			continue;
+		/* Rounded up: a moment before it the step has not come. */
+		next = age_us * n_steps / slow_start_us + 1;
+		entry->ramp_next_us = MIN(entry->ramp_next_us,
+			entry->ramp_started_us + (next * slow_start_us + n_steps - 1) / n_steps);
+	}
+	return ramps && changed;
+}
+
+/* Weight for new flows, before slow start. */
 static uint32_t effective_weight(const struct backend *backend)
 {
 	bool wanted = backend->state == BACKEND_UP ||
@@ -303,6 +345,7 @@ void judge_entry(struct registry *registry, struct entry *entry, uint64_t now_us
 		.takes_flows = backend->takes_flows };
 	uint64_t usable_before = entry->usable_vips;
 	char reason[REGISTRY_REASON_BYTES] = "";
+	bool was_kept = backend->kept;
 	enum backend_state state;
 
 	if (!registry->configured)
@@ -320,6 +363,8 @@ void judge_entry(struct registry *registry, struct entry *entry, uint64_t now_us
 		(entry->silent || backend->status.state == PROTO_STATE_DOWN ||
 			entry->usable_vips == 0))
 		note_failure(registry, entry, now_us);
+	if (state == BACKEND_UP && backend->state != BACKEND_UP && !was_kept)
+		entry->ramp_started_us = now_us;
 	if (state != backend->state)
 		enter_state(registry, entry, state, now_us);
 	memcpy(backend->reason, reason, sizeof(reason));
@@ -327,7 +372,8 @@ void judge_entry(struct registry *registry, struct entry *entry, uint64_t now_us
 	backend->effective_weight = effective_weight(backend);
 	backend->takes_flows = state == BACKEND_UP || backend->kept ||
 		(state == BACKEND_DRAIN && now_us < judge_drain_end_us(registry, entry));
-	if (backend->effective_weight != before.effective_weight ||
+	if (ramp_services(registry, entry, now_us) ||
+		backend->effective_weight != before.effective_weight ||
 		backend->takes_flows != before.takes_flows || entry->usable_vips != usable_before)
 		roster_mark_changed(registry,
 			(before.effective_weight > 0 && backend->effective_weight == 0) ||

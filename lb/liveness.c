@@ -344,6 +344,7 @@ uint64_t liveness_due_us(const struct registry *registry, const struct entry *en
 		due_us = MIN(due_us, entry->neigh_next_us);
 	if (backend->state == BACKEND_DRAIN && backend->takes_flows)
 		due_us = MIN(due_us, judge_drain_end_us(registry, entry));
+	due_us = MIN(due_us, entry->ramp_next_us);
 	for (size_t i = 0; i < backend->n_checks; i++)
 		due_us = MIN(due_us, backend->checks[i].next_us);
 	return due_us;
@@ -432,7 +433,8 @@ void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_u
 		entry->fade_us =
 			backend->flaps ? now_us + REGISTRY_FLAP_FADE_US : REGISTRY_NEVER_US;
 	}
-	if (backend->state == BACKEND_DRAIN && backend->takes_flows &&
-		judge_drain_end_us(registry, entry) <= now_us)
+	if (entry->ramp_next_us <= now_us ||
+		(backend->state == BACKEND_DRAIN && backend->takes_flows &&
+			judge_drain_end_us(registry, entry) <= now_us))
 		judge_entry(registry, entry, now_us);
 }

@@ -172,6 +172,29 @@ static int publish_member_compare(const void *a, const void *b)
 	return addr_compare(&left->address, &right->address);
 }
 
+static uint32_t publish_member_percent(const struct registry *registry,
+	const struct registry_service *service, const struct table_member *member)
+{
+	return registry_ramp_percent(registry, registry_backend(registry, member->id), service);
+}
+
+/*
+ * Slow start. While one member ramps, the weights of all are in percent, so that also a weight of 1
+ * has its 20 %; that alone moves no row, because only ratios count. Else they are as
+ * configured, and the digest is the one that it was before.
+ */
+static void publish_want_ramp(const struct registry *registry,
+	const struct registry_service *service, struct publish_want *want)
+{
+	bool ramps = false;
+
+	for (size_t i = 0; i < want->n_members; i++)
+		ramps |= publish_member_percent(registry, service, &want->members[i]) < 100;
+	for (size_t i = 0; ramps && i < want->n_members; i++)
+		want->members[i].weight *=
+			publish_member_percent(registry, service, &want->members[i]);
+}
+
 static int publish_want_make(const struct registry *registry, const struct service_list *services,
 	size_t idx, struct publish_want *ret_want)
 {
@@ -199,6 +222,7 @@ static int publish_want_make(const struct registry *registry, const struct servi
 			want.members[want.n_members++] = (struct table_member){ backend->address,
 				backend->id, backend->effective_weight };
 	}
+	publish_want_ramp(registry, &services->registry[idx], &want);
 	qsort(want.members, want.n_members, sizeof(*want.members), publish_member_compare);
 	qsort(want.alive, want.n_alive, sizeof(*want.alive), publish_id_compare);
 	*ret_want = want;
@@ -217,6 +241,20 @@ static bool publish_members_equal(
 			!addr_equal(&a->address, &b->address))
 			return false;
 	}
+	return true;
+}
+
+/* The same backends, whatever their weights: a ramp is no unrest. */
+static bool publish_membership_equal(
+	const struct publish_table *left, const struct publish_table *right)
+{
+	if (!left->known || left->n_members != right->n_members ||
+		left->n_alive != right->n_alive ||
+		memcmp(left->alive, right->alive, left->n_alive * sizeof(*left->alive)) != 0)
+		return false;
+	for (size_t i = 0; i < left->n_members; i++)
+		if (left->members[i].id != right->members[i].id)
+			return false;
 	return true;
 }
 
@@ -363,7 +401,7 @@ static void publish_take(
 
 		if (old)
 			publish_note_purges(publish, old->table, &built[i]);
-		if (!old || old->table != built[i].table)
+		if (!old || !publish_membership_equal(old->table, built[i].table))
 			publish->changed_us = now_us;
 	}
 	publish_services_drop(publish->services, publish->n_services);

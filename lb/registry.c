@@ -383,6 +383,14 @@ bool registry_serves(const struct registry *registry, const struct backend *back
 	return member && judge_serves(registry, registry->by_id[backend->id], member);
 }
 
+uint32_t registry_ramp_percent(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service)
+{
+	const struct entry_service *member = find_member(registry, backend, service);
+
+	return member && member->ramp_percent ? member->ramp_percent : 100;
+}
+
 static void restore_agent(
 	struct registry *registry, struct entry *entry, const struct backend *kept, uint64_t now_us)
 {
@@ -437,6 +445,8 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 	entry->is_static = kept->source == BACKEND_STATIC;
 	entry->silent = backend->kept;
 	entry->drain_started_us = kept->since_us;
+	/* Slow start goes on where it was; one that is not up starts anew when it is. */
+	entry->ramp_started_us = kept->state == BACKEND_UP ? kept->since_us : 0;
 	if (kept->source == BACKEND_AGENT)
 		restore_agent(registry, entry, kept, now_us);
 	roster_add(registry, entry);

@@ -24,6 +24,10 @@
 #define REGISTRY_FLAP_FADE_US (60 * US_PER_S)
 /* A full table forgets the agent that was silent the longest, if it was for this long. */
 #define REGISTRY_FORGET_US (3600 * US_PER_S)
+/* Slow start: from here to 100 % in equal steps, at most so many, and none shorter than a second. */
+#define REGISTRY_RAMP_FROM_PERCENT 20u
+#define REGISTRY_RAMP_STEPS_MAX    20u
+#define REGISTRY_RAMP_STEP_US      US_PER_S
 
 enum backend_state {
 	BACKEND_PENDING,
@@ -106,7 +110,7 @@ struct backend {
 	bool approved, rejected;   /* adopt = approve; `reject` */
 	uint32_t weight;           /* configured, by agent, or by the verb */
 	bool weight_set;           /* by the verb: the agent's weight does not override */
-	uint32_t effective_weight; /* for new flows now: 0 unless up (or kept); slow start */
+	uint32_t effective_weight; /* for new flows: 0 unless up (or kept); before slow start */
 	bool takes_flows;          /* existing flows stay: up, kept, drain until its timeout */
 	bool kept;                 /* silent, but kept: more than half vanished at once */
 	/* Agents. */
@@ -224,6 +228,15 @@ bool registry_belongs(const struct registry *registry, const struct backend *bac
  * or not silent, does not serve it; nor does a kept backend where on-all-down = drop.
  */
 bool registry_serves(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service);
+
+/*
+ * How much of its effective_weight the backend has in this service now, in percent: 100, or less
+ * while it starts slowly. Slow start is the service's, so that a backend may be new in one
+ * virtual server's eyes alone. Begins whenever the backend becomes up; but not for one that was
+ * kept, whose connections never left it.
+ */
+uint32_t registry_ramp_percent(const struct registry *registry, const struct backend *backend,
 	const struct registry_service *service);
 
 /*

@@ -17,6 +17,7 @@
 struct entry_service {
 	uint16_t idx; /* in registry->config.services */
 	uint8_t vip;  /* in backend.vips; ENTRY_NO_VIP: as a static */
+	uint8_t ramp_percent; /* of the weight: less than 100 in slow start; 0: not judged yet */
 };
 
 struct entry {
@@ -46,6 +47,8 @@ struct entry {
 	uint64_t vanished_us; /* fell silent while up; REGISTRY_NEVER_US: did not */
 	uint64_t fade_us;     /* when a flap is forgiven */
 	uint64_t drain_started_us;
+	uint64_t ramp_started_us; /* when it became up */
+	uint64_t ramp_next_us;    /* the next step of slow start; REGISTRY_NEVER_US: none */
 	uint64_t usable_vips;     /* one bit for each of the agent's VIPs: present and silent */
 	struct mac candidate_mac; /* of the neighbour table, until an answer proves it */
 	uint64_t candidate_us;

@@ -108,7 +108,8 @@ static void status_counts_make(struct daemon *daemon, struct status_counts *ret_
 /* One backend in one virtual server, summed over its VIPs. */
 struct status_sum {
 	uint64_t packets, bytes, flows, established;
-	size_t owned; /* rows, over all VIPs */
+	size_t owned;          /* rows, over all VIPs */
+	uint32_t ramp_percent; /* of the weight, in slow start */
 	bool serves;
 };
 
@@ -124,7 +125,7 @@ static void status_sum_backend(struct daemon *daemon, const struct status_counts
 	const struct config_virtual_server *virtual_server, const struct backend *backend,
 	struct status_sum *ret_sum)
 {
-	struct status_sum sum = { 0 };
+	struct status_sum sum = { .ramp_percent = 100 };
 
 	for (size_t i = 0; i < daemon->services->len; i++) {
 		const struct service *service = &daemon->services->items[i];
@@ -135,6 +136,8 @@ static void status_sum_backend(struct daemon *daemon, const struct status_counts
 				daemon->registry, backend, &daemon->services->registry[i]))
 			continue;
 		sum.serves = true;
+		sum.ramp_percent = registry_ramp_percent(
+			daemon->registry, backend, &daemon->services->registry[i]);
 		sum.owned += publish_owned(daemon->publish, service->id, backend->id);
 		sum.flows += status_count_of(counts, service->id, backend->id);
 		sum.established += status_established(backend, &service->vip);
@@ -147,6 +150,16 @@ static void status_sum_backend(struct daemon *daemon, const struct status_counts
 	*ret_sum = sum;
 }
 
+/* A whole number where it is one: in slow start a weight of 1 is 0.2 at first. */
+static json_t *status_effective_weight(uint32_t weight, uint32_t ramp_percent)
+{
+	uint64_t percent = (uint64_t)weight * ramp_percent;
+
+	if (percent % 100 == 0)
+		return json_integer((json_int_t)(percent / 100));
+	return json_real((double)percent / 100);
+}
+
 static json_t *status_backend(struct daemon *daemon, const struct backend *backend,
 	const struct status_sum *sum, size_t n_vips)
 {
@@ -154,14 +167,14 @@ static json_t *status_backend(struct daemon *daemon, const struct backend *backe
 	uint64_t since_us = daemon_now(daemon) - MIN(backend->since_us, daemon_now(daemon));
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, "
+		"{s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:I, s:I, "
 		"s:I}",
 		"name", backend->name, "address", addr_format(&backend->address, address), "mac",
 		mac_is_zero(&backend->mac) ? "" : mac_format(&backend->mac, mac), "state",
 		backend_state_name(backend->state), "reason", backend->reason, "since_s",
 		(double)since_us / (double)US_PER_S, "source", backend_source_name(backend->source),
 		"weight", (json_int_t)backend->weight, "effective_weight",
-		(json_int_t)backend->effective_weight, "share",
+		status_effective_weight(backend->effective_weight, sum->ramp_percent), "share",
 		(double)sum->owned / (double)FWD_ROWS / (double)n_vips, "packets",
 		(json_int_t)sum->packets, "bytes", (json_int_t)sum->bytes, "flows",
 		(json_int_t)sum->flows, "established", (json_int_t)sum->established,

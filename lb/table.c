@@ -89,7 +89,7 @@ static int table_check_members(struct table_member *members, size_t n_members)
 	if (n_members > 0)
 		qsort(members, n_members, sizeof(*members), table_compare_members);
 	for (size_t i = 0; i < n_members; i++) {
-		if (members[i].weight == 0 || members[i].weight > UINT16_MAX || members[i].id == 0)
+		if (members[i].weight == 0 || members[i].weight > TABLE_WEIGHT_MAX || members[i].id == 0)
 			return -EINVAL;
 		if (i > 0 && addr_equal(&members[i - 1].address, &members[i].address))
 			return -EINVAL;

@@ -15,13 +15,18 @@
 #include "lb/fwd/types.h"
 
 #define TABLE_MEMBERS_MAX 4096u
+#define TABLE_WEIGHT_MAX  (UINT16_MAX * 100u) /* in percent of a backend's weight: slow start */
 #define TABLE_SEED_BYTES  16u
 #define TABLE_DIGEST_LEN  17u /* 16 hex digits and the end */
 
 struct table_member {
 	struct addr address; /* identity: the same on every balancer */
 	uint16_t id;         /* this balancer's name for it: goes into the rows */
-	uint32_t weight; /* 1–65535, effective; members of weight 0 are left out by the caller */
+	/*
+	 * 1–TABLE_WEIGHT_MAX, effective; members of weight 0 are left out by the caller. Only the ratios
+	 * count: all weights times the same number give the same rows.
+	 */
+	uint32_t weight;
 };
 
 /* The 16-byte seed of a cluster-seed string ("" is a constant of the product). */
@@ -30,7 +35,7 @@ void table_seed(const char *cluster_seed, uint8_t ret_seed[TABLE_SEED_BYTES]);
 /*
  * Writes the owner of each of the FWD_ROWS rows; base and seen_s are left alone. Members are
  * sorted in place by address. No members: all owners 0. -EINVAL: more than TABLE_MEMBERS_MAX, a
- * weight or id of 0, a weight over 65535, an address twice. -ENOMEM.
+ * weight or id of 0, a weight over TABLE_WEIGHT_MAX, an address twice. -ENOMEM.
  */
 int table_fill(struct table_member *members, size_t n_members, const uint8_t seed[TABLE_SEED_BYTES],
 	struct fwd_slot *rows);

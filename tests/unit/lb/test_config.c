@@ -99,7 +99,7 @@ static const struct key_case virtual_server_cases[] = {
 	{ "fin-timeout", { "1s", "24h" }, { "999ms", "86401s", "x" } },
 	{ "udp-timeout", { "1s", "24h" }, { "999ms", "86401s", "x" } },
 	{ "drain-timeout", { "0", "24h" }, { "86401s", "-1s" } },
-	{ "slow-start", { "0" }, { "1s", "1h", "3601s", "x" } },
+	{ "slow-start", { "0", "300ms", "1s", "1h" }, { "3601s", "-1s", "x" } },
 	{ "on-all-down", { "keep", "drop" }, { "fail" } },
 	{ "syn-rate", { "0" }, { "1", "4294967295", "4294967296", "x" } },
 	{ "syn-rate-source", { "0" }, { "1", "4294967295", "4294967296", "x" } },

@@ -11,6 +11,7 @@
 #include <ftw.h>
 
 #include "lb/publish.h"
+#include "lb/table.h"
 
 #define S(seconds) ((uint64_t)(seconds)*US_PER_S)
 #define START_US   S(1000)
@@ -25,6 +26,7 @@ struct world {
 	struct service_list *services;
 	struct publish_links links;
 	struct snapshot *snapshot;
+	const char *more; /* lines of the virtual servers; NULL: none */
 };
 
 static const struct addr_prefix subnet = {
@@ -47,8 +49,8 @@ static void world_configure(struct world *world, unsigned int n, uint64_t now_us
 	for (unsigned int server = 0; server < 2; server++) {
 		length += snprintf(text + length, sizeof(text) - (size_t)length,
 			"[virtual-server s%u]\nvip = 198.51.100.%u\nport = 80\ncheck = none\n"
-			"tcp-timeout = 60\n",
-			server, 10 + server);
+			"tcp-timeout = 60\n%s",
+			server, 10 + server, world->more ? world->more : "");
 		for (unsigned int i = 1; i <= n; i++)
 			length += snprintf(text + length, sizeof(text) - (size_t)length,
 				"real-server = 192.0.2.%u mac=02:00:00:00:00:%02x name=b%u\n", i, i,
@@ -109,6 +111,11 @@ static void world_close(struct world *world)
 	world->snapshot = NULL;
 	world->services = NULL;
 	world->config = NULL;
+}
+
+static size_t owned(const struct world *world, uint16_t service, const char *name)
+{
+	return publish_owned(world->publish, service, registry_find(world->registry, name)->id);
 }
 
 static int setup(void **state)
@@ -337,6 +344,51 @@ static void publish_binds_nothing_while_not_active(void **state)
 	assert_null(snapshot_vip(world->snapshot, &vip));
 }
 
+static void publish_gives_a_new_backend_a_fifth_at_first(void **state)
+{
+	struct world *world = *state;
+	char digest[TABLE_DIGEST_LEN];
+	size_t before;
+
+	world->more = "slow-start = 100\n";
+	world_configure(world, 2, START_US);
+	world_build(world, START_US);
+	world_configure(world, 2, START_US + S(200));
+	registry_tick(world->registry, START_US + S(200));
+	world_build(world, START_US + S(200));
+	snprintf(digest, sizeof(digest), "%s", publish_digest(world->publish, 1));
+	world_configure(world, 3, START_US + S(200));
+	world_build(world, START_US + S(200));
+	/* A weight of 1 at 20 %, beside two of 1: 20 of 220. */
+	assert_in_range(owned(world, 1, "b3"), FWD_ROWS * 20 / 220 - 1, FWD_ROWS * 20 / 220 + 1);
+	before = owned(world, 1, "b3");
+	for (unsigned int i = 1; i <= 20; i++) {
+		registry_tick(world->registry, START_US + S(200 + 5 * i));
+		world_build(world, START_US + S(200 + 5 * i));
+		assert_true(owned(world, 1, "b3") > before);
+		before = owned(world, 1, "b3");
+	}
+	assert_in_range(before, FWD_ROWS / 3 - 1, FWD_ROWS / 3 + 1);
+	/* And then weights are what they were: the digest of two says so. */
+	world_configure(world, 2, START_US + S(400));
+	world_build(world, START_US + S(400));
+	assert_string_equal(publish_digest(world->publish, 1), digest);
+}
+
+static void publish_is_quiet_while_a_backend_starts_slowly(void **state)
+{
+	struct world *world = *state;
+
+	world->more = "slow-start = 100\n";
+	world_configure(world, 1, START_US);
+	world_build(world, START_US);
+	world_configure(world, 2, START_US + S(1));
+	world_build(world, START_US + S(1));
+	registry_tick(world->registry, START_US + S(4));
+	world_build(world, START_US + S(4));
+	assert_true(publish_tick(world->publish, world->snapshot, START_US + S(5)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +401,8 @@ int main(void)
 		TEST(publish_frees_records_of_a_backend_that_is_gone),
 		TEST(publish_remembers_bases_over_a_restart),
 		TEST(publish_binds_nothing_while_not_active),
+		TEST(publish_gives_a_new_backend_a_fifth_at_first),
+		TEST(publish_is_quiet_while_a_backend_starts_slowly),
 	};
 
 	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);

@@ -345,6 +345,113 @@ static void registry_weighs_by_verb_before_the_agent(void **state)
 	assert_true(world_backend(world, "web01")->takes_flows);
 }
 
+static uint32_t ramp_of(const struct world *world, const char *name, size_t service)
+{
+	return registry_ramp_percent(
+		world->registry, world_backend(world, name), &world->services[service]);
+}
+
+static void registry_starts_backends_slowly(void **state)
+{
+	struct world *world = *state;
+	uint64_t began_us;
+	uint32_t before = 20, n_changed, n_steps = 0;
+
+	world_service(world, 1, "at-once", "198.51.100.10");
+	world->services[0].slow_start_us = MS(100000);
+	world_configure(world);
+	world_join(world, "web1", 11, "198.51.100.10");
+	world_pass(world, MS(1000));
+	assert_state(world, "web1", "up");
+	assert_int_equal(ramp_of(world, "web1", 0), 20);
+	assert_int_equal(ramp_of(world, "web1", 1), 100);
+	assert_int_equal(world_backend(world, "web1")->effective_weight, 1);
+	began_us = world_backend(world, "web1")->since_us;
+	n_changed = world->n_changed;
+	while (ramp_of(world, "web1", 0) < 100) {
+		uint64_t age_us;
+		uint32_t percent;
+
+		world_pass(world, MS(100));
+		age_us = world->now_us - began_us;
+		percent = ramp_of(world, "web1", 0);
+		n_steps += percent != before;
+		/* On the line, or less than a step below it. */
+		assert_true(percent <= 20 + 80 * age_us / MS(100000));
+		assert_true(percent + 4 >= 20 + 80 * age_us / MS(100000));
+		assert_true(percent >= before);
+		before = percent;
+	}
+	assert_in_range(world->now_us - began_us, MS(100000), MS(100100));
+	assert_int_equal(n_steps, REGISTRY_RAMP_STEPS_MAX);
+	/* As many tables, and none afterwards. */
+	assert_int_equal(world->n_changed - n_changed, n_steps);
+	world_pass(world, MS(100000));
+	assert_int_equal(world->n_changed - n_changed, n_steps);
+}
+
+static void registry_starts_slowly_whenever_a_backend_becomes_up(void **state)
+{
+	struct world *world = *state;
+
+	world->services[0].slow_start_us = MS(10000);
+	world_configure(world);
+	world_farm(world, 1);
+	world_pass(world, MS(10000));
+	assert_int_equal(ramp_of(world, "web01", 0), 100);
+	world_say(world, &world->agents[0], PROTO_STATE_DOWN, "oops");
+	world_say(world, &world->agents[0], PROTO_STATE_UP, "");
+	world_pass(world, MS(3000));
+	assert_state(world, "web01", "up");
+	assert_in_range(ramp_of(world, "web01", 0), 20, 44);
+	world_pass(world, MS(10000));
+	assert_int_equal(
+		registry_admin(world->registry, "web01", BACKEND_ADMIN_DRAIN, world->now_us), 0);
+	assert_int_equal(
+		registry_admin(world->registry, "web01", BACKEND_ADMIN_NONE, world->now_us), 0);
+	assert_int_equal(ramp_of(world, "web01", 0), 20);
+	/* A reload without it ends it. */
+	world->services[0].slow_start_us = 0;
+	world_configure(world);
+	assert_int_equal(ramp_of(world, "web01", 0), 100);
+}
+
+static void registry_takes_back_at_once_whom_it_kept(void **state)
+{
+	struct world *world = *state;
+
+	world->services[0].slow_start_us = MS(10000);
+	world_configure(world);
+	world_farm(world, 3);
+	world_pass(world, MS(10000));
+	for (size_t i = 0; i < 3; i++)
+		world->agents[i].answers = false;
+	world_pass(world, MS(1500));
+	assert_true(world_backend(world, "web01")->kept);
+	for (size_t i = 0; i < 3; i++)
+		world->agents[i].answers = true;
+	world_pass(world, MS(3000));
+	assert_state(world, "web01", "up");
+	assert_int_equal(ramp_of(world, "web01", 0), 100);
+}
+
+static void registry_goes_on_with_a_slow_start_over_a_restart(void **state)
+{
+	struct world *world = *state;
+	struct backend kept;
+
+	world->services[0].slow_start_us = MS(10000);
+	world_configure(world);
+	world_farm(world, 1);
+	world_pass(world, MS(5000));
+	kept = *world_backend(world, "web01");
+	registry_free(world->registry);
+	world->registry = registry_new(43);
+	assert_int_equal(registry_restore(world->registry, &kept, world->now_us), 0);
+	world_configure(world);
+	assert_in_range(ramp_of(world, "web01", 0), 60, 76);
+}
+
 static void registry_forgets_who_leaves(void **state)
 {
 	struct world *world = *state;
@@ -479,6 +586,10 @@ int main(void)
 		FACT(registry_ends_drain_after_the_longest_timeout),
 		FACT(registry_puts_maint_over_everything),
 		FACT(registry_weighs_by_verb_before_the_agent),
+		FACT(registry_starts_backends_slowly),
+		FACT(registry_starts_slowly_whenever_a_backend_becomes_up),
+		FACT(registry_takes_back_at_once_whom_it_kept),
+		FACT(registry_goes_on_with_a_slow_start_over_a_restart),
 		FACT(registry_forgets_who_leaves),
 		FACT(registry_remembers_wishes_over_a_leave),
 		FACT(registry_keeps_the_state_of_a_new_session),

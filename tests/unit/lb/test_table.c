@@ -200,7 +200,7 @@ static void table_refuses_what_makes_no_table(void **state)
 	assert_int_equal(table_fill(members, TABLE_MEMBERS_MAX, seed, rows), 0);
 	members[1].weight = 0;
 	assert_int_equal(table_fill(members, 2, seed, rows), -EINVAL);
-	members[1].weight = 65536;
+	members[1].weight = TABLE_WEIGHT_MAX + 1;
 	assert_int_equal(table_fill(members, 2, seed, rows), -EINVAL);
 	members[1].weight = 65535;
 	assert_int_equal(table_fill(members, 2, seed, rows), 0);
