@@ -70,6 +70,11 @@ static void check_alone(struct config_virtual_server *server, struct ini_report 
 	char text[ADDR_STRLEN];
 
 	settle_ports(server, report);
+	if (server->sessionless &&
+		(server->scheduler == CONFIG_RR || server->scheduler == CONFIG_LC))
+		ini_report_add(report, SECTION, server->name, "sessionless",
+			"scheduler %s needs a record of each flow; choose maglev or source-hash",
+			config_scheduler_name(server->scheduler));
 	if (server->check_none && (server->check_agent || server->check_tcp.len > 0))
 		ini_report_add(report, SECTION, server->name, "check",
 			"none stands beside other checks; remove it, or them");

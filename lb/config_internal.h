@@ -20,7 +20,6 @@ ini_parse_fn config_parse_http;        /* struct config: http, http_listen */
 ini_parse_fn config_parse_log_level;   /* enum log_level */
 ini_parse_fn config_parse_vip;         /* struct ini_list of struct addr */
 ini_parse_fn config_parse_port;        /* struct ini_list of struct config_port; any: 0–65535 */
-ini_parse_fn config_parse_scheduler;   /* enum config_scheduler */
 ini_parse_fn config_parse_prefix;      /* struct config_virtual_server: persistence_prefix4, 6 */
 ini_parse_fn config_parse_drop;        /* bool: data[1], not data[0] */
 ini_parse_fn config_parse_check;       /* struct config_virtual_server: check_… */

@@ -187,21 +187,6 @@ int config_parse_port(const struct ini_key *key, const char *value, void *target
 	return 0;
 }
 
-int config_parse_scheduler(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
-{
-	const char *const *names = key->data;
-	int idx = 0;
-	int r = parse_choice(names, value, &idx, ret_why);
-
-	if (r < 0)
-		return r;
-	if (idx == CONFIG_RR || idx == CONFIG_LC)
-		return refuse(ret_why, "%s " LATER "; write maglev or source-hash", names[idx]);
-	*(enum config_scheduler *)target = (enum config_scheduler)idx;
-	return 0;
-}
-
 int config_parse_prefix(const struct ini_key *key, const char *value, void *target, char *ret_why)
 {
 	struct config_virtual_server *server = target;

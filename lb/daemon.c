@@ -250,6 +250,7 @@ static void daemon_on_datagram(const struct udp_datagram *datagram, void *contex
 {
 	struct daemon *daemon = context;
 	const struct session_path path = { datagram->source, datagram->local };
+	const struct backend *backend;
 	size_t sessions_before = session_len(daemon->sessions);
 	uint64_t accepted = session_counters(daemon->sessions)->accepted;
 
@@ -257,8 +258,13 @@ static void daemon_on_datagram(const struct udp_datagram *datagram, void *contex
 		datagram->size_bytes, daemon_now(daemon));
 	if (session_len(daemon->sessions) != sessions_before)
 		daemon->save_due = true;
-	if (session_counters(daemon->sessions)->accepted != accepted)
-		daemon_pump(daemon);
+	if (session_counters(daemon->sessions)->accepted == accepted)
+		return;
+	backend = registry_find(
+		daemon->registry, addr_format(&datagram->source.addr, (char[ADDR_STRLEN]){ 0 }));
+	if (backend)
+		publish_report(daemon->publish, daemon->services, daemon->registry, backend);
+	daemon_pump(daemon);
 }
 
 /*

@@ -79,6 +79,21 @@ FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index)
 	return index < flows->n_flow6 ? &flows->flow6[index] : NULL;
 }
 
+FWD_INLINE __u32 *port_turn(struct fwd_port *port, __u16 service)
+{
+	return snapshot_turn(port->snapshot, service);
+}
+
+FWD_INLINE __u16 port_turn_backend(struct fwd_port *port, __u16 service, __u32 at)
+{
+	return snapshot_turn_backend(port->snapshot, service, at);
+}
+
+FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend)
+{
+	return snapshot_load(port->snapshot, service, backend);
+}
+
 FWD_INLINE int port_only_looks(struct fwd_port *port)
 {
 	return port->only_looks;

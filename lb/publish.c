@@ -20,6 +20,7 @@ struct publish_want {
 	size_t n_alive;
 	uint32_t tcp_timeout_s;
 	struct publish_table *parent;
+	bool stir; /* the service has records that its rows know nothing of */
 };
 
 struct publish_table *publish_table_unref(struct publish_table *table)
@@ -51,13 +52,20 @@ struct publish *publish_new(struct keep *keep, const char *cluster_seed, bool fr
 	return publish;
 }
 
+static void publish_services_drop(struct publish_service *services, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		publish_table_unref(services[i].table);
+		schedule_unref(services[i].schedule);
+	}
+	free(services);
+}
+
 struct publish *publish_free(struct publish *publish)
 {
 	if (!publish)
 		return NULL;
-	for (size_t i = 0; i < publish->n_services; i++)
-		publish_table_unref(publish->services[i].table);
-	free(publish->services);
+	publish_services_drop(publish->services, publish->n_services);
 	free(publish->purges);
 	free(publish);
 	return NULL;
@@ -88,8 +96,9 @@ json_t *publish_export(const struct publish *publish)
 
 	for (size_t i = 0; i < publish->n_services; i++)
 		json_array_append_new(array,
-			json_pack("{s:i, s:I}", "service", (int)publish->services[i].id, "rows",
-				(json_int_t)keep_rows_id(publish->services[i].table->rows)));
+			json_pack("{s:i, s:I, s:b}", "service", (int)publish->services[i].id,
+				"rows", (json_int_t)keep_rows_id(publish->services[i].table->rows),
+				"records", publish->services[i].records));
 	return array;
 }
 
@@ -137,15 +146,17 @@ void publish_import(struct publish *publish, const json_t *document)
 	json_array_foreach (document, idx, item) {
 		struct publish_table *table;
 		json_int_t rows;
-		int id;
+		int id, records = 0;
 
-		if (json_unpack(item, "{s:i, s:I}", "service", &id, "rows", &rows) < 0 || id < 1 ||
-			id > (int)FWD_ID_MAX)
+		if (json_unpack(item, "{s:i, s:I, s?b}", "service", &id, "rows", &rows, "records",
+			    &records) < 0 ||
+			id < 1 || id > (int)FWD_ID_MAX)
 			continue;
 		table = publish_table_open(publish, (uint64_t)rows);
 		if (table)
-			publish->services[publish->n_services++] =
-				(struct publish_service){ (uint16_t)id, table };
+			publish->services[publish->n_services++] = (struct publish_service){
+				.id = (uint16_t)id, .table = table, .records = records
+			};
 	}
 	qsort(publish->services, publish->n_services, sizeof(*publish->services),
 		publish_service_compare);
@@ -303,8 +314,11 @@ static int publish_table_new(struct publish *publish, struct publish_want *want,
 		table->parent = publish_table_ref(want->parent);
 		old_rows = keep_rows_memory(want->parent->rows);
 	}
+	table->stirred = want->stir;
 	table->moving =
 		table_inherit(rows, old_rows, publish->follow, publish_is_alive, table, now_s);
+	if (table->stirred)
+		table->moving = table_stir(rows, now_s);
 	table_digest(table->members, table->n_members, rows, table->digest);
 	*ret_table = TAKE_PTR(table);
 	return 0;
@@ -318,14 +332,14 @@ static int publish_table_get(struct publish *publish, struct publish_want *want,
 	const struct publish_service *built, size_t n_built, uint32_t now_s,
 	struct publish_table **ret_table)
 {
-	bool keeps = want->parent && publish_table_fits(want, want->parent);
+	bool keeps = want->parent && !want->stir && publish_table_fits(want, want->parent);
 
 	for (size_t i = n_built; i > 0; i--) {
 		struct publish_table *table = built[i - 1].table;
 		bool same_history = keeps ? table == want->parent : table->parent == want->parent;
 		bool settled = table->moving == 0 && (!want->parent || want->parent->moving == 0);
 
-		if (i < n_built && table == built[i].table)
+		if ((i < n_built && table == built[i].table) || table->stirred != want->stir)
 			continue;
 		if ((same_history || (keeps && settled)) && publish_table_fits(want, table)) {
 			*ret_table = publish_table_ref(table);
@@ -337,13 +351,6 @@ static int publish_table_get(struct publish *publish, struct publish_want *want,
 		return 0;
 	}
 	return publish_table_new(publish, want, now_s, ret_table);
-}
-
-static void publish_services_drop(struct publish_service *services, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		publish_table_unref(services[i].table);
-	free(services);
 }
 
 static int publish_services_build(struct publish *publish, const struct service_list *services,
@@ -362,8 +369,13 @@ static int publish_services_build(struct publish *publish, const struct service_
 		if (r < 0)
 			break;
 		want.parent = old ? old->table : NULL;
+		built[i].records = publish_records(services->items[i].virtual_server);
+		want.stir = old && old->records && !built[i].records;
 		r = publish_table_get(publish, &want, built, i, now_s, &built[i].table);
 		publish_want_clear(&want);
+		if (r == 0)
+			r = publish_schedule_make(
+				registry, old, services->items[i].virtual_server, &built[i]);
 	}
 	if (r < 0 && built) {
 		publish_services_drop(built, services->len);

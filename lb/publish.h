@@ -54,6 +54,10 @@ int publish_build(struct publish *publish, const struct service_list *services,
  */
 bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us);
 
+/* The backend's agent has reported: lc services count from there. */
+void publish_report(struct publish *publish, const struct service_list *services,
+	const struct registry *registry, const struct backend *backend);
+
 /* For status; "" and 0 for an unknown service. */
 const char *publish_digest(const struct publish *publish, uint16_t service);
 size_t publish_moving(const struct publish *publish, uint16_t service);

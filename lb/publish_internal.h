@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lb/publish.h"
+#include "lb/schedule.h"
 #include "lb/table.h"
 
 struct publish_table {
@@ -17,7 +18,8 @@ struct publish_table {
 	uint16_t *alive; /* ids of backends that may hold flows, rising */
 	size_t n_alive;
 	uint32_t tcp_timeout_s;
-	bool known; /* members and alive are; false for one that was only imported */
+	bool stirred; /* all rows move, because a service ceased to record every flow */
+	bool known;   /* members and alive are; false for one that was only imported */
 	size_t moving;
 	char digest[TABLE_DIGEST_LEN];
 	struct publish_table *parent; /* replaced by this one; until its last reader has gone */
@@ -26,6 +28,8 @@ struct publish_table {
 struct publish_service {
 	uint16_t id;
 	struct publish_table *table;
+	struct schedule *schedule; /* of rr and lc; else NULL */
+	bool records;              /* every TCP flow has a record */
 };
 
 struct publish_purge {
@@ -56,6 +60,17 @@ bool publish_is_quiet(const struct publish *publish, uint64_t now_us);
 
 /* Removes the records that a former publication made void; it is in force by now. */
 void publish_purge(struct publish *publish);
+/* Whether the virtual server records every TCP flow, wherever the table would send it. */
+bool publish_records(const struct config_virtual_server *virtual_server);
+/* Finds or makes the counters of an rr or lc service, and tells lc its weights. -ENOMEM. */
+int publish_schedule_make(const struct registry *registry, const struct publish_service *old,
+	const struct config_virtual_server *virtual_server, struct publish_service *built);
+/* lc: counts in the flow table what no agent reports. */
+void publish_count_flows(
+	const struct publish *publish, const struct snapshot *snapshot, uint32_t now_s);
+/* Gives the built service's turns and counters to the snapshot. */
+int publish_schedule_add(struct snapshot *snapshot, const struct publish_service *built,
+	const struct config_virtual_server *virtual_server);
 /* `built` holds one table for each service, in the order of `services`. */
 int publish_snapshot_make(struct publish *publish, const struct service_list *services,
 	const struct registry *registry, const struct publish_service *built,

@@ -36,7 +36,9 @@ static bool publish_note_record(const struct flows_entry *entry, void *context)
 	uint8_t *bits;
 	uint32_t row;
 
-	if (!service || !forward || service->table->moving == 0 || !flows_is_tcp(entry->state))
+	/* Where every flow is recorded no row is asked about it. */
+	if (!service || !forward || service->table->moving == 0 ||
+		(forward->flags & FWD_SERVICE_RECORD_TCP) || !flows_is_tcp(entry->state))
 		return true;
 	bits = settling->disagrees[service - settling->publish->services];
 	snapshot_addr(&entry->client, &client);
@@ -113,6 +115,8 @@ bool publish_tick(struct publish *publish, const struct snapshot *current, uint6
 {
 	bool moving = false;
 
+	if (current)
+		publish_count_flows(publish, current, (uint32_t)(now_us / US_PER_S));
 	for (size_t i = 0; i < publish->n_services; i++) {
 		publish_carry(publish->services[i].table);
 		moving |= publish->services[i].table->moving > 0;

@@ -54,18 +54,28 @@ static uint32_t publish_seconds(uint64_t us)
 	return (uint32_t)MAX(us / US_PER_S, UINT64_C(1));
 }
 
+static uint16_t publish_flags(
+	const struct publish *publish, const struct config_virtual_server *from)
+{
+	bool by_source = from->scheduler == CONFIG_SOURCE_HASH || from->hash == CONFIG_SOURCE_IP;
+
+	return (uint16_t)((from->sessionless ? FWD_SERVICE_SESSIONLESS : 0) |
+		(by_source ? FWD_SERVICE_HASH_SOURCE : 0) |
+		(publish_records(from) ? FWD_SERVICE_RECORD_TCP : 0) |
+		(from->drop_fragments ? FWD_SERVICE_DROP_FRAGMENTS : 0) |
+		(publish->follow ? FWD_SERVICE_RECORD_SYN : 0) |
+		(from->scheduler == CONFIG_RR ? FWD_SERVICE_ROUND_ROBIN : 0) |
+		(from->scheduler == CONFIG_LC ? FWD_SERVICE_LEAST_LOADED : 0));
+}
+
 static int publish_add_service(struct snapshot *snapshot, const struct publish *publish,
 	const struct service *service, const struct publish_table *table, uint32_t table_idx)
 {
 	const struct config_virtual_server *from = service->virtual_server;
-	bool by_source = from->scheduler == CONFIG_SOURCE_HASH || from->hash == CONFIG_SOURCE_IP;
 	struct fwd_service to = {
 		.table = table_idx,
 		.id = service->id,
-		.flags = (uint16_t)((from->sessionless ? FWD_SERVICE_SESSIONLESS : 0) |
-			(by_source ? FWD_SERVICE_HASH_SOURCE : 0) |
-			(from->drop_fragments ? FWD_SERVICE_DROP_FRAGMENTS : 0) |
-			(publish->follow ? FWD_SERVICE_RECORD_SYN : 0)),
+		.flags = publish_flags(publish, from),
 		.tcp_timeout_s = publish_seconds(from->tcp_timeout_us),
 		.fin_timeout_s = publish_seconds(from->fin_timeout_us),
 		.udp_timeout_s = publish_seconds(from->udp_timeout_us),
@@ -98,6 +108,9 @@ static int publish_add_services(struct snapshot *snapshot, const struct publish 
 			publish_table_ref(table)->readers++;
 		}
 		r = publish_add_service(snapshot, publish, &services->items[i], table, indexes[i]);
+		if (r == 0)
+			r = publish_schedule_add(
+				snapshot, &built[i], services->items[i].virtual_server);
 		if (r == 0 && links->active)
 			r = publish_add_bindings(snapshot, &services->items[i]);
 	}

@@ -14,6 +14,11 @@ struct snapshot_table {
 };
 
 /* Elements that are found by an id of 16 bits: position + 1 by id, 0 for none. */
+struct snapshot_schedule {
+	struct schedule *schedule; /* NULL: the service needs none */
+	uint16_t *turns;
+};
+
 struct snapshot {
 	struct fwd_settings settings;
 	struct flows_table flows;
@@ -21,6 +26,7 @@ struct snapshot {
 	size_t n_tables;
 	struct fwd_service *services;
 	size_t n_services;
+	struct snapshot_schedule *schedules; /* beside services */
 	struct fwd_backend *backends;
 	size_t n_backends;
 	struct fwd_vip *vips;
@@ -61,6 +67,11 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
 		if (snapshot->tables[i].release)
 			snapshot->tables[i].release(snapshot->tables[i].context);
 	free(snapshot->tables);
+	for (size_t i = 0; i < snapshot->n_services; i++) {
+		schedule_unref(snapshot->schedules[i].schedule);
+		free(snapshot->schedules[i].turns);
+	}
+	free(snapshot->schedules);
 	free(snapshot->services);
 	free(snapshot->backends);
 	free(snapshot->vips);
@@ -104,6 +115,7 @@ int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows,
 
 int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *service)
 {
+	struct snapshot_schedule *schedules;
 	struct fwd_service *services;
 
 	if (service->id == 0)
@@ -116,8 +128,27 @@ int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *se
 	if (!services)
 		return -ENOMEM;
 	snapshot->services = services;
+	schedules = snapshot_grow(snapshot->schedules, snapshot->n_services, sizeof(*schedules));
+	if (!schedules)
+		return -ENOMEM;
+	snapshot->schedules = schedules;
+	schedules[snapshot->n_services] = (struct snapshot_schedule){ 0 };
 	services[snapshot->n_services++] = *service;
 	snapshot->service_at[service->id] = (uint16_t)snapshot->n_services;
+	return 0;
+}
+
+int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, uint16_t *turns,
+	uint32_t n_turns, struct schedule *schedule)
+{
+	uint16_t at = snapshot->service_at[service];
+
+	if (at == 0)
+		return -ENOENT;
+	if (snapshot->schedules[at - 1].schedule)
+		return -EEXIST;
+	snapshot->schedules[at - 1] = (struct snapshot_schedule){ schedule_ref(schedule), turns };
+	snapshot->services[at - 1].n_turns = n_turns;
 	return 0;
 }
 
@@ -170,6 +201,36 @@ int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fw
 		return 0;
 	snapshot_mac_key(mac->bytes, key);
 	return index_put(&snapshot->mac_index, key, (uint32_t)kind.kind << 16 | kind.backend);
+}
+
+static const struct snapshot_schedule *snapshot_schedule(
+	const struct snapshot *snapshot, uint16_t service)
+{
+	uint16_t at = snapshot->service_at[service];
+
+	return at && snapshot->schedules[at - 1].schedule ? &snapshot->schedules[at - 1] : NULL;
+}
+
+uint32_t *snapshot_turn(const struct snapshot *snapshot, uint16_t service)
+{
+	const struct snapshot_schedule *found = snapshot_schedule(snapshot, service);
+
+	return found ? schedule_turn(found->schedule) : NULL;
+}
+
+uint16_t snapshot_turn_backend(const struct snapshot *snapshot, uint16_t service, uint32_t at)
+{
+	const struct snapshot_schedule *found = snapshot_schedule(snapshot, service);
+	const struct fwd_service *of = snapshot_service(snapshot, service);
+
+	return found && at < of->n_turns ? found->turns[at] : 0;
+}
+
+struct fwd_load *snapshot_load(const struct snapshot *snapshot, uint16_t service, uint16_t backend)
+{
+	const struct snapshot_schedule *found = snapshot_schedule(snapshot, service);
+
+	return found ? schedule_load(found->schedule, backend) : NULL;
 }
 
 void snapshot_addr(const struct addr *addr, struct fwd_addr *ret_addr)

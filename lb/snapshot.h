@@ -9,6 +9,7 @@
 #include "common/addr.h"
 #include "lb/flows.h"
 #include "lb/fwd/types.h"
+#include "lb/schedule.h"
 
 #define SNAPSHOT_SERVICES_MAX 16384u
 #define SNAPSHOT_TABLES_MAX   16384u
@@ -33,6 +34,12 @@ int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows,
  * no table. -ENOSPC: SNAPSHOT_SERVICES_MAX or SNAPSHOT_BACKENDS_MAX. -ENOMEM.
  */
 int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *service);
+/*
+ * Gives a service (added already) under rr or lc its turns, which the snapshot takes on success, and
+ * its counters, of which it takes a reference. -ENOENT: no such service. -EEXIST: it has them.
+ */
+int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, uint16_t *turns,
+	uint32_t n_turns, struct schedule *schedule);
 int snapshot_add_backend(struct snapshot *snapshot, uint16_t id, const struct fwd_backend *backend);
 /* The backend serves the service (whatever its state): for loop detection. Twice is once. */
 int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t backend);
@@ -57,5 +64,9 @@ const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint
 bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
 struct fwd_mac snapshot_mac(const struct snapshot *snapshot, const uint8_t *mac);
 const struct flows_table *snapshot_flows(const struct snapshot *snapshot);
+
+uint32_t *snapshot_turn(const struct snapshot *snapshot, uint16_t service);
+uint16_t snapshot_turn_backend(const struct snapshot *snapshot, uint16_t service, uint32_t at);
+struct fwd_load *snapshot_load(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
 
 void snapshot_addr(const struct addr *addr, struct fwd_addr *ret_addr);

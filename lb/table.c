@@ -89,7 +89,8 @@ static int table_check_members(struct table_member *members, size_t n_members)
 	if (n_members > 0)
 		qsort(members, n_members, sizeof(*members), table_compare_members);
 	for (size_t i = 0; i < n_members; i++) {
-		if (members[i].weight == 0 || members[i].weight > TABLE_WEIGHT_MAX || members[i].id == 0)
+		if (members[i].weight == 0 || members[i].weight > TABLE_WEIGHT_MAX ||
+			members[i].id == 0)
 			return -EINVAL;
 		if (i > 0 && addr_equal(&members[i - 1].address, &members[i].address))
 			return -EINVAL;
@@ -192,6 +193,13 @@ size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, boo
 		n_moving++;
 	}
 	return n_moving;
+}
+
+size_t table_stir(struct fwd_slot *rows, uint32_t now_s)
+{
+	for (size_t i = 0; i < FWD_ROWS; i++)
+		rows[i].seen_s = table_never_zero(now_s);
+	return FWD_ROWS;
 }
 
 void table_carry_seen(struct fwd_slot *rows, const struct fwd_slot *old_rows)

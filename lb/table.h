@@ -53,6 +53,11 @@ typedef bool table_alive_fn(uint16_t backend, void *context);
  */
 size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, bool follow,
 	table_alive_fn *alive, void *context, uint32_t now_s);
+/*
+ * Makes every row move, where records may disagree with rows that look settled: of a service that
+ * recorded every flow, and does no more. Returns the number of moving rows.
+ */
+size_t table_stir(struct fwd_slot *rows, uint32_t now_s);
 /* Carries later `seen_s` of the replaced table over, when its last reader has gone. */
 void table_carry_seen(struct fwd_slot *rows, const struct fwd_slot *old_rows);
 

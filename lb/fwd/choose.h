@@ -58,26 +58,117 @@ FWD_INLINE void choose_update(struct fwd_port *port, const struct choose_flow *f
 	flow_update(found, flow_meta(flow_meta_service(found->meta), backend, state, now_s));
 }
 
-/* A packet of a recorded flow. A dead backend's flow moves to the row's owner and stays there. */
-FWD_INLINE __u16 choose_recorded(struct fwd_port *port, const struct choose_flow *flow,
-	const struct flow_found *found, __u16 owner, __u32 now_s, struct fwd_result *result)
+/* The row as it was read once: another CPU may settle it meanwhile. */
+struct choose_row {
+	struct fwd_slot *slot;
+	__u16 owner;
+	__u16 base; /* of a moving row with a living base; else the owner */
+	__u8 moving;
+};
+
+/* Members that lc compares for one new flow: all of them, where there are not more. */
+#define CHOOSE_LEAST_MAX 32u
+
+/* The number of this turn; where the run leaves no trace, of the next. */
+FWD_INLINE __u32 choose_take_turn(struct fwd_port *port, __u32 *turn)
+{
+	return port_only_looks(port) ? FWD_LOAD(turn) : __sync_fetch_and_add(turn, 1);
+}
+
+/*
+ * lc: the least (flows + 1) / weight, where flows are those of the last report and those sent since.
+ * Because the latter count at once and on every CPU, nobody is flooded between two reports for
+ * having looked idle in the last. Comparing begins one member later each time, so that equal
+ * ones take turns; of more than CHOOSE_LEAST_MAX members each flow sees a window that wanders
+ * (d choices: Mitzenmacher, 2001).
+ */
+FWD_INLINE __u16 choose_least(struct fwd_port *port, const struct fwd_service *service, __u32 turn)
+{
+	__u64 least = 0, least_weight = 0;
+	__u16 backend = 0;
+
+	for (__u32 i = 0; i < CHOOSE_LEAST_MAX && i < service->n_turns; i++) {
+		__u16 candidate =
+			port_turn_backend(port, service->id, (turn + i) % service->n_turns);
+		const struct fwd_load *load = port_load(port, service->id, candidate);
+		__u64 flows, weight;
+
+		if (!load)
+			continue;
+		flows = (__u64)FWD_LOAD(&load->established) + FWD_LOAD(&load->sent) + 1;
+		weight = FWD_LOAD(&load->weight);
+		if (weight == 0 || (backend && flows * least_weight >= least * weight))
+			continue;
+		least = flows;
+		least_weight = weight;
+		backend = candidate;
+	}
+	return backend;
+}
+
+/*
+ * The backend of a flow that begins. What only asks about a flow gets the row's owner: it must not
+ * take a turn, and a flow without a record went by its row.
+ */
+FWD_INLINE __u16 choose_new(struct fwd_port *port, const struct fwd_service *service,
+	const struct choose_flow *flow, __u16 owner, struct fwd_result *result)
+{
+	__u32 *turn = 0;
+	__u16 backend;
+
+	if (service->n_turns && !flow->only_asks)
+		turn = port_turn(port, service->id);
+	if (!turn)
+		return owner;
+	if (service->flags & FWD_SERVICE_LEAST_LOADED)
+		backend = choose_least(port, service, choose_take_turn(port, turn));
+	else
+		backend = port_turn_backend(
+			port, service->id, choose_take_turn(port, turn) % service->n_turns);
+	if (!backend)
+		return owner;
+	result->how = FWD_HOW_NONE;
+	return backend;
+}
+
+/* A flow was given to the backend: lc counts it until the next report does. */
+FWD_INLINE void choose_note_sent(
+	struct fwd_port *port, const struct fwd_service *service, __u16 backend)
+{
+	struct fwd_load *load;
+
+	if (!(service->flags & FWD_SERVICE_LEAST_LOADED) || port_only_looks(port))
+		return;
+	load = port_load(port, service->id, backend);
+	if (load)
+		(void)__sync_fetch_and_add(&load->sent, 1);
+}
+
+/*
+ * A packet of a recorded flow. A dead backend's flow moves to where a new one would go, and stays
+ * there; so does another connection on the ports of one that has ended.
+ */
+FWD_INLINE __u16 choose_recorded(struct fwd_port *port, const struct fwd_service *service,
+	const struct choose_flow *flow, const struct flow_found *found, __u16 owner, __u32 now_s,
+	struct fwd_result *result)
 {
 	__u8 state = flow_meta_state(found->meta);
 	__u16 backend = flow_meta_backend(found->meta);
+	int again = choose_is_syn(flow) && (state == FLOW_TCP_FIN || state == FLOW_TCP_RESET);
 
-	if (choose_is_syn(flow) && (state == FLOW_TCP_FIN || state == FLOW_TCP_RESET)) {
-		/* The old connection has ended: this is another one on the same ports. */
-		if (owner)
-			choose_update(port, flow, found, owner, FLOW_TCP_SYN, now_s);
-		result->recorded = owner != 0;
-		return owner;
-	}
-	if (flow_backend_lives(port, backend))
+	if (!again && flow_backend_lives(port, backend)) {
 		result->how = FWD_HOW_FLOW;
-	else
-		backend = owner;
-	if (backend)
 		choose_update(port, flow, found, backend, choose_next_state(flow, state), now_s);
+		return backend;
+	}
+	backend = choose_new(port, service, flow, owner, result);
+	if (!backend)
+		return 0;
+	choose_update(port, flow, found, backend,
+		again ? FLOW_TCP_SYN : choose_next_state(flow, state), now_s);
+	if (!flow->only_asks)
+		choose_note_sent(port, service, backend);
+	result->recorded = again != 0;
 	return backend;
 }
 
@@ -110,14 +201,6 @@ FWD_INLINE int choose_record(struct fwd_port *port, const struct choose_flow *fl
 	return put != FLOW_PUT_FULL;
 }
 
-/* The row as it was read once: another CPU may settle it meanwhile. */
-struct choose_row {
-	struct fwd_slot *slot;
-	__u16 owner;
-	__u16 base; /* of a moving row with a living base; else the owner */
-	__u8 moving;
-};
-
 /* For packets that may have, or need, a record. */
 FWD_INLINE __u16 choose_tracked(struct fwd_port *port, const struct fwd_service *service,
 	const struct choose_flow *flow, const struct choose_row *row, __u64 *bucket,
@@ -125,9 +208,8 @@ FWD_INLINE __u16 choose_tracked(struct fwd_port *port, const struct fwd_service 
 {
 	int records_all = flow->is_udp || (service->flags & FWD_SERVICE_RECORD_TCP);
 	int opens = flow->is_udp || choose_is_syn(flow);
-	__u16 backend = opens ? row->owner : row->base;
-	int records = records_all ||
-		(opens && (backend != row->base || (service->flags & FWD_SERVICE_RECORD_SYN)));
+	__u16 backend = row->base;
+	int records;
 	struct flow_key key = { .service = service->id, .is_udp = flow->is_udp };
 	struct flow_found found = { 0 };
 	__u32 now_s = port_now_s(port);
@@ -136,19 +218,26 @@ FWD_INLINE __u16 choose_tracked(struct fwd_port *port, const struct fwd_service 
 	if (bucket)
 		found = flow_find(bucket, &key, key_words, service, now_s);
 	if (found.meta_at)
-		return choose_recorded(port, flow, &found, row->owner, now_s, result);
-	if (backend && !flow->only_asks && records &&
-		!choose_record(port, flow, bucket, &key, key_words, backend, now_s, result) &&
-		!flow->is_udp) {
-		/* A TCP flow without a record is found again at the base alone. */
-		backend = row->base;
+		return choose_recorded(port, service, flow, &found, row->owner, now_s, result);
+	if (opens)
+		backend = bucket ? choose_new(port, service, flow, row->owner, result) : row->owner;
+	records = records_all ||
+		(opens && (backend != row->base || (service->flags & FWD_SERVICE_RECORD_SYN)));
+	if (backend && !flow->only_asks && records) {
+		if (choose_record(port, flow, bucket, &key, key_words, backend, now_s, result)) {
+			choose_note_sent(port, service, backend);
+		} else {
+			/* Without a record TCP is found again at the base alone, UDP at the owner. */
+			backend = flow->is_udp ? row->owner : row->base;
+			result->how = FWD_HOW_HASH;
+		}
 	}
 	if (row->moving && !flow->is_udp && backend == row->base)
 		choose_seen(port, flow, row->slot, now_s);
 	return backend;
 }
 
-FWD_INLINE __u16 choose_by_family(struct fwd_port *port, const struct fwd_service *service,
+FWD_CALL __u16 choose_by_family(struct fwd_port *port, const struct fwd_service *service,
 	const struct choose_flow *flow, const struct choose_row *row, struct fwd_result *result)
 {
 	const struct fwd_settings *settings = port_settings(port);

@@ -31,6 +31,11 @@ FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const __u8 *mac);
 /* index < settings.flowN_buckets. */
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index);
 FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index);
+/* The number of turns so far of a service under rr or lc, shared by all CPUs; NULL: it has none. */
+FWD_INLINE __u32 *port_turn(struct fwd_port *port, __u16 service);
+/* The backend whose turn it is at `at` < fwd_service.n_turns; 0: none. */
+FWD_INLINE __u16 port_turn_backend(struct fwd_port *port, __u16 service, __u32 at);
+FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend);
 /* True where the run must leave no trace (explain): no record, no time. */
 FWD_INLINE int port_only_looks(struct fwd_port *port);
 FWD_INLINE int port_fragment_get(struct fwd_port *port, const struct fwd_fragment_key *key,

@@ -13,6 +13,13 @@
 #define FWD_INLINE static __inline __attribute__((__always_inline__))
 #endif
 
+/* A function of its own for BPF, whose compiler gives 512 bytes of stack to each. */
+#ifdef __bpf__
+#define FWD_CALL static __attribute__((__noinline__))
+#else
+#define FWD_CALL FWD_INLINE
+#endif
+
 /* Before a loop that the verifier should see as a straight line. */
 #ifdef __bpf__
 #define FWD_UNROLL _Pragma("clang loop unroll(full)")
@@ -104,6 +111,10 @@ enum fwd_service_flags {
 	 * that begin meanwhile are recorded, so that the next to register breaks none of them.
 	 */
 	FWD_SERVICE_RECORD_SYN = 1 << 4,
+	/* How a flow that has no record yet finds its backend: else by its row's owner. */
+	FWD_SERVICE_ROUND_ROBIN = 1 << 5, /* in the order of turns */
+	FWD_SERVICE_LEAST_LOADED = 1
+		<< 6, /* turns name each member once; the least loaded of them */
 };
 
 /* One virtual server at one of its VIPs; all its ports. */
@@ -115,6 +126,14 @@ struct fwd_service {
 	__u32 fin_timeout_s;
 	__u32 udp_timeout_s;
 	__u32 n_members; /* backends in the table; 0: drop with a reason */
+	__u32 n_turns;   /* of port_turn_backend(); 0: none */
+};
+
+/* What lc knows of a backend in a service. Writers of different fields never meet in one. */
+struct fwd_load {
+	__u32 weight;
+	__u32 established; /* by the last report; of a static by the flow table */
+	__u32 sent;        /* new flows since: counted by every CPU, atomically */
 };
 
 enum fwd_backend_flags {

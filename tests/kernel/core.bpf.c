@@ -13,6 +13,7 @@
 
 #define TEST_TABLES  64u
 #define TEST_BUCKETS 65536u
+#define TEST_TURNS   256u
 
 struct fwd_port {
 	const struct fwd_settings *settings;
@@ -45,6 +46,9 @@ MAP(members, BPF_MAP_TYPE_HASH, struct member_key, __u8, 1024);
 MAP(macs, BPF_MAP_TYPE_HASH, struct mac_key, struct fwd_mac, 1024);
 MAP(flow4, BPF_MAP_TYPE_ARRAY, __u32, struct flow4_bucket, TEST_BUCKETS);
 MAP(flow6, BPF_MAP_TYPE_ARRAY, __u32, struct flow6_bucket, TEST_BUCKETS);
+MAP(turns, BPF_MAP_TYPE_ARRAY, __u32, __u32, 1024);
+MAP(turn_backends, BPF_MAP_TYPE_ARRAY, __u32, __u16, 1024 * TEST_TURNS);
+MAP(loads, BPF_MAP_TYPE_HASH, struct member_key, struct fwd_load, 1024);
 MAP(fragments, BPF_MAP_TYPE_LRU_HASH, struct fwd_fragment_key, struct fwd_fragment, 1024);
 MAP(results, BPF_MAP_TYPE_ARRAY, __u32, struct fwd_result, 1);
 
@@ -117,6 +121,28 @@ FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index)
 FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index)
 {
 	return bpf_map_lookup_elem(&flow6, &index);
+}
+
+FWD_INLINE __u32 *port_turn(struct fwd_port *port, __u16 service)
+{
+	__u32 key = service;
+
+	return bpf_map_lookup_elem(&turns, &key);
+}
+
+FWD_INLINE __u16 port_turn_backend(struct fwd_port *port, __u16 service, __u32 at)
+{
+	__u32 key = service * TEST_TURNS + at;
+	const __u16 *backend = bpf_map_lookup_elem(&turn_backends, &key);
+
+	return backend ? *backend : 0;
+}
+
+FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend)
+{
+	struct member_key key = { .service = service, .backend = backend };
+
+	return bpf_map_lookup_elem(&loads, &key);
 }
 
 FWD_INLINE int port_only_looks(struct fwd_port *port)

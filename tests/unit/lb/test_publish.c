@@ -26,7 +26,8 @@ struct world {
 	struct service_list *services;
 	struct publish_links links;
 	struct snapshot *snapshot;
-	const char *more; /* lines of the virtual servers; NULL: none */
+	const char *check; /* NULL: none */
+	const char *more;  /* lines of the virtual servers; NULL: none */
 };
 
 static const struct addr_prefix subnet = {
@@ -48,9 +49,10 @@ static void world_configure(struct world *world, unsigned int n, uint64_t now_us
 
 	for (unsigned int server = 0; server < 2; server++) {
 		length += snprintf(text + length, sizeof(text) - (size_t)length,
-			"[virtual-server s%u]\nvip = 198.51.100.%u\nport = 80\ncheck = none\n"
+			"[virtual-server s%u]\nvip = 198.51.100.%u\nport = 80\ncheck = %s\n"
 			"tcp-timeout = 60\n%s",
-			server, 10 + server, world->more ? world->more : "");
+			server, 10 + server, world->check ? world->check : "none",
+			world->more ? world->more : "");
 		for (unsigned int i = 1; i <= n; i++)
 			length += snprintf(text + length, sizeof(text) - (size_t)length,
 				"real-server = 192.0.2.%u mac=02:00:00:00:00:%02x name=b%u\n", i, i,
@@ -389,6 +391,121 @@ static void publish_is_quiet_while_a_backend_starts_slowly(void **state)
 	assert_true(publish_tick(world->publish, world->snapshot, START_US + S(5)));
 }
 
+static void publish_gives_rr_its_turns_and_keeps_their_number(void **state)
+{
+	struct world *world = *state;
+	uint32_t *turn;
+
+	world->more = "scheduler = rr\n";
+	world_configure(world, 3, START_US);
+	world_build(world, START_US);
+	assert_true(snapshot_service(world->snapshot, 1)->flags & FWD_SERVICE_RECORD_TCP);
+	assert_int_equal(snapshot_service(world->snapshot, 1)->n_turns, 3);
+	turn = snapshot_turn(world->snapshot, 1);
+	*turn = 7;
+	world_configure(world, 4, START_US + S(1));
+	world_build(world, START_US + S(1));
+	assert_int_equal(snapshot_service(world->snapshot, 1)->n_turns, 4);
+	assert_int_equal(*snapshot_turn(world->snapshot, 1), 7);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_not_equal(snapshot_turn_backend(world->snapshot, 1, i), 0);
+	assert_int_equal(snapshot_turn_backend(world->snapshot, 1, 4), 0);
+	assert_null(snapshot_load(world->snapshot, 1, 1));
+}
+
+static void publish_stirs_rows_when_a_service_ceases_to_record(void **state)
+{
+	struct world *world = *state;
+
+	quieten(world, 2);
+	assert_int_equal(publish_moving(world->publish, 1), 0);
+	world->more = "scheduler = rr\n";
+	world_configure(world, 2, START_US + S(20));
+	world_build(world, START_US + S(20));
+	assert_int_equal(publish_moving(world->publish, 1), 0);
+	/* Flows that rr recorded are not where the rows say: records are asked until they agree. */
+	world->more = NULL;
+	world_configure(world, 2, START_US + S(21));
+	world_build(world, START_US + S(21));
+	assert_int_equal(publish_moving(world->publish, 1), FWD_ROWS);
+	assert_null(snapshot_turn(world->snapshot, 1));
+	world_build(world, START_US + S(22));
+	publish_tick(world->publish, world->snapshot, START_US + S(90));
+	assert_int_equal(publish_moving(world->publish, 1), 0);
+}
+
+static void publish_counts_what_statics_hold_for_lc(void **state)
+{
+	struct world *world = *state;
+	const struct flows_table *flows;
+	const struct fwd_load *load;
+	uint16_t id;
+
+	world->more = "scheduler = lc\n";
+	world_configure(world, 2, START_US);
+	world_build(world, START_US);
+	id = registry_find(world->registry, "b2")->id;
+	load = snapshot_load(world->snapshot, 1, id);
+	assert_non_null(load);
+	assert_int_equal(load->weight, 1);
+	flows = keep_flows(world->keep);
+	for (uint16_t i = 0; i < 4; i++)
+		flows->flow4[i].entries[0] = (struct flow4){ .client_port = htons(i),
+			.meta = flow_meta(
+				1, id, i ? FLOW_TCP_ESTABLISHED : FLOW_TCP_FIN, START_US / S(1)) };
+	publish_tick(world->publish, world->snapshot, START_US + S(2));
+	assert_int_equal(load->established, 3);
+	/* It begins from nothing where it is new. */
+	world_configure(world, 1, START_US + S(3));
+	world_build(world, START_US + S(3));
+	world_configure(world, 2, START_US + S(4));
+	world_build(world, START_US + S(4));
+	id = registry_find(world->registry, "b2")->id;
+	assert_int_equal(snapshot_load(world->snapshot, 1, id)->established, 0);
+}
+
+static void publish_takes_what_agents_report_for_lc(void **state)
+{
+	struct world *world = *state;
+	struct proto_register reg = { .name = "agent1",
+		.real_ip = { .family = AF_INET, .bytes = { 192, 0, 2, 9 } },
+		.mac = { { 2, 0, 0, 0, 0, 9 } } };
+	const struct backend *backend;
+	enum proto_reject code;
+	bool repeated;
+	char why[REGISTRY_REASON_BYTES];
+	struct fwd_load *load;
+	uint16_t id;
+
+	world->check = "agent";
+	world->more = "scheduler = lc\n";
+	world_configure(world, 0, START_US);
+	reg.vips[0] = world->services->items[0].vip;
+	reg.status = (struct proto_status){ .state = PROTO_STATE_UP, .weight = 3, .n_vips = 1 };
+	reg.status.vips[0] =
+		(struct proto_vip_status){ .present = true, .silent = true, .established = 12 };
+	assert_int_equal(registry_register(world->registry, &reg, &reg.real_ip, START_US, 1,
+				 START_US, &id, &repeated, &code, why),
+		0);
+	registry_report(world->registry, id, &reg.status, 100, START_US + S(1));
+	backend = registry_backend(world->registry, id);
+	assert_int_equal(backend->state, BACKEND_UP);
+	world_build(world, START_US + S(1));
+	load = snapshot_load(world->snapshot, 1, id);
+	assert_int_equal(load->weight, 3);
+	load->sent = 5;
+	publish_report(world->publish, world->services, world->registry, backend);
+	assert_int_equal(load->established, 12);
+	assert_int_equal(load->sent, 0);
+	/* The table does not count whom an agent speaks for. */
+	load->sent = 5;
+	publish_tick(world->publish, world->snapshot, START_US + S(4));
+	assert_int_equal(load->established, 12);
+	assert_int_equal(load->sent, 5);
+	/* The VIP of the other virtual server is not its own. */
+	assert_int_equal(snapshot_load(world->snapshot, 2, id)->established, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +520,10 @@ int main(void)
 		TEST(publish_binds_nothing_while_not_active),
 		TEST(publish_gives_a_new_backend_a_fifth_at_first),
 		TEST(publish_is_quiet_while_a_backend_starts_slowly),
+		TEST(publish_gives_rr_its_turns_and_keeps_their_number),
+		TEST(publish_stirs_rows_when_a_service_ceases_to_record),
+		TEST(publish_counts_what_statics_hold_for_lc),
+		TEST(publish_takes_what_agents_report_for_lc),
 	};
 
 	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);
