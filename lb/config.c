@@ -72,7 +72,7 @@ static const struct ini_key virtual_server_keys[] = {
 		.data = hash_names, .doc = "source-ip or source-ip-port: what maglev hashes" },
 	{ "sessionless", ini_parse_bool, VIRTUAL_SERVER(sessionless), .default_value = "no",
 		.doc = "yes or no: forward by the table alone" },
-	{ "persistence", config_parse_later_duration, VIRTUAL_SERVER(persistence_us), 0, HOURS(24),
+	{ "persistence", ini_parse_duration, VIRTUAL_SERVER(persistence_us), 0, HOURS(24),
 		"0", .doc = "0 to 24h that a client keeps its server" },
 	{ "persistence-prefix", config_parse_prefix, 0, .default_value = "32, 128",
 		.doc = "8 to 32, 8 to 128: bits that tell clients apart" },

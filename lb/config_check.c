@@ -70,6 +70,10 @@ static void check_alone(struct config_virtual_server *server, struct ini_report 
 	char text[ADDR_STRLEN];
 
 	settle_ports(server, report);
+	if (server->sessionless && server->persistence_us > 0)
+		ini_report_add(report, SECTION, server->name, "persistence",
+			"a sessionless virtual server remembers no client; write 0, or scheduler = "
+			"source-hash");
 	if (server->sessionless &&
 		(server->scheduler == CONFIG_RR || server->scheduler == CONFIG_LC))
 		ini_report_add(report, SECTION, server->name, "sessionless",

@@ -50,6 +50,8 @@ const char *flows_state_name(enum flow_state state)
 	case FLOW_UDP_NEW:
 		return "new";
 	case FLOW_FREE:
+	case FLOW_PERSIST_NEW:
+	case FLOW_PERSIST:
 	case FLOW_BUSY:
 		break;
 	}
@@ -91,7 +93,9 @@ static bool flows_take(const struct flows_walk *walk, __u64 meta, __be16 client_
 	entry->backend = flow_meta_backend(meta);
 	entry->state = flow_meta_state(meta);
 	entry->idle_s = flow_meta_age_s(meta, walk->now_s);
-	return service && entry->idle_s <= flows_timeout_s(service, entry->state);
+	/* What a client's persistence says is no flow. */
+	return service && entry->state != FLOW_PERSIST && entry->state != FLOW_PERSIST_NEW &&
+		entry->idle_s <= flows_timeout_s(service, entry->state);
 }
 
 static bool flows_each4(const struct flows_walk *walk, const struct flow4_bucket *bucket)

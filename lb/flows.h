@@ -36,7 +36,7 @@ struct flows_entry {
 	uint32_t idle_s;
 };
 
-/* Calls back for every live record; return false to stop. */
+/* Calls back for every live record of a flow (not of persistence); return false to stop. */
 typedef bool flows_entry_fn(const struct flows_entry *entry, void *context);
 void flows_each(const struct flows_table *table, flows_service_fn *service, void *service_context,
 	uint32_t now_s, flows_entry_fn *fn, void *context);

@@ -43,7 +43,7 @@ static bool is_record(uint64_t meta)
 {
 	uint8_t state = flow_meta_state(meta);
 
-	return state > FLOW_FREE && state <= FLOW_UDP_ESTABLISHED;
+	return state > FLOW_FREE && state <= FLOW_PERSIST;
 }
 
 /* How gladly an entry is given up; 0: not at all, as it is no older than the record to be put. */
@@ -54,7 +54,7 @@ static uint64_t rank(uint64_t meta, uint64_t record_meta)
 
 	if (state == FLOW_FREE)
 		return UINT64_MAX;
-	if (state == FLOW_TCP_SYN || state == FLOW_UDP_NEW)
+	if (state == FLOW_TCP_SYN || state == FLOW_UDP_NEW || state == FLOW_PERSIST_NEW)
 		return age_s + FLOW_TIME_MASK;
 	return age_s;
 }

@@ -68,6 +68,9 @@ int publish_schedule_make(const struct registry *registry, const struct publish_
 /* lc: counts in the flow table what no agent reports. */
 void publish_count_flows(
 	const struct publish *publish, const struct snapshot *snapshot, uint32_t now_s);
+/* Persistence of clients whose flows live goes on. */
+void publish_hold_clients(
+	const struct publish *publish, const struct snapshot *snapshot, uint32_t now_s);
 /* Gives the built service's turns and counters to the snapshot. */
 int publish_schedule_add(struct snapshot *snapshot, const struct publish_service *built,
 	const struct config_virtual_server *virtual_server);

@@ -7,7 +7,8 @@
 
 bool publish_records(const struct config_virtual_server *virtual_server)
 {
-	return virtual_server->scheduler == CONFIG_RR || virtual_server->scheduler == CONFIG_LC;
+	return virtual_server->scheduler == CONFIG_RR || virtual_server->scheduler == CONFIG_LC ||
+		virtual_server->persistence_us > 0;
 }
 
 /* Agents report connections of TCP. */

@@ -116,6 +116,8 @@ bool publish_tick(struct publish *publish, const struct snapshot *current, uint6
 	bool moving = false;
 
 	if (current)
+		publish_hold_clients(publish, current, (uint32_t)(now_us / US_PER_S));
+	if (current)
 		publish_count_flows(publish, current, (uint32_t)(now_us / US_PER_S));
 	for (size_t i = 0; i < publish->n_services; i++) {
 		publish_carry(publish->services[i].table);

@@ -73,6 +73,9 @@ static int publish_add_service(struct snapshot *snapshot, const struct publish *
 {
 	const struct config_virtual_server *from = service->virtual_server;
 	struct fwd_service to = {
+		.persistence_s = from->persistence_us ? publish_seconds(from->persistence_us) : 0,
+		.persistence_prefix4 = (uint8_t)from->persistence_prefix4,
+		.persistence_prefix6 = (uint8_t)from->persistence_prefix6,
 		.table = table_idx,
 		.id = service->id,
 		.flags = publish_flags(publish, from),
@@ -124,7 +127,10 @@ static int publish_add_backends(struct snapshot *snapshot, const struct service_
 
 	for (size_t i = 0; r == 0 && i < registry_len(registry); i++) {
 		const struct backend *backend = registry_backend_at(registry, i);
-		struct fwd_backend to = { .flags = backend->takes_flows ? FWD_BACKEND_FLOWS : 0 };
+		struct fwd_backend to = {
+			.flags = (uint16_t)((backend->takes_flows ? FWD_BACKEND_FLOWS : 0) |
+				(backend->effective_weight > 0 ? FWD_BACKEND_NEW : 0)),
+		};
 
 		if (mac_is_zero(&backend->mac))
 			continue; /* nothing can go there, or come from there, that we would know */

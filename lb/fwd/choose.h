@@ -12,6 +12,7 @@
 
 #include "lb/fwd/flow_ops.h"
 #include "lb/fwd/hash.h"
+#include "lb/fwd/persist.h"
 #include "lb/fwd/port.h"
 #include "lb/fwd/wire.h"
 
@@ -107,10 +108,10 @@ FWD_INLINE __u16 choose_least(struct fwd_port *port, const struct fwd_service *s
 }
 
 /*
- * The backend of a flow that begins. What only asks about a flow gets the row's owner: it must not
+ * The backend of a flow that begins, as the scheduler says. What only asks about a flow gets the row's owner: it must not
  * take a turn, and a flow without a record went by its row.
  */
-FWD_INLINE __u16 choose_new(struct fwd_port *port, const struct fwd_service *service,
+FWD_INLINE __u16 choose_scheduled(struct fwd_port *port, const struct fwd_service *service,
 	const struct choose_flow *flow, __u16 owner, struct fwd_result *result)
 {
 	__u32 *turn = 0;
@@ -129,6 +130,37 @@ FWD_INLINE __u16 choose_new(struct fwd_port *port, const struct fwd_service *ser
 		return owner;
 	result->how = FWD_HOW_NONE;
 	return backend;
+}
+
+/* The backend of a flow that begins: the client's own, under persistence, else the scheduler's. */
+FWD_CALL __u16 choose_new(struct fwd_port *port, const struct fwd_service *service,
+	const struct choose_flow *flow, __u16 owner, struct fwd_result *result)
+{
+	struct persist persist = { 0 };
+	__u32 now_s = port_now_s(port);
+	__u16 backend;
+
+	if (!service->persistence_s || flow->only_asks)
+		return choose_scheduled(port, service, flow, owner, result);
+	persist_find(port, service, flow->client, flow->is_ip6, now_s, &persist);
+	backend = persist_backend(port, &persist);
+	if (backend)
+		result->how = FWD_HOW_PERSISTENCE;
+	else
+		backend = choose_scheduled(port, service, flow, owner, result);
+	if (backend)
+		persist_note(port, &persist, flow->is_ip6, backend, now_s);
+	return backend;
+}
+
+/* A flow is proven now, and so is the client. */
+FWD_CALL void choose_prove_client(
+	struct fwd_port *port, const struct fwd_service *service, const struct choose_flow *flow)
+{
+	struct persist persist = { 0 };
+
+	persist_find(port, service, flow->client, flow->is_ip6, port_now_s(port), &persist);
+	persist_prove(port, &persist);
 }
 
 /* A flow was given to the backend: lc counts it until the next report does. */
@@ -159,6 +191,9 @@ FWD_INLINE __u16 choose_recorded(struct fwd_port *port, const struct fwd_service
 	if (!again && flow_backend_lives(port, backend)) {
 		result->how = FWD_HOW_FLOW;
 		choose_update(port, flow, found, backend, choose_next_state(flow, state), now_s);
+		if (service->persistence_s && !flow->only_asks && flow_state_is_unproven(state) &&
+			!flow_state_is_unproven(choose_next_state(flow, state)))
+			choose_prove_client(port, service, flow);
 		return backend;
 	}
 	backend = choose_new(port, service, flow, owner, result);

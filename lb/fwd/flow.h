@@ -24,6 +24,8 @@ enum flow_state {
 	FLOW_TCP_RESET,
 	FLOW_UDP_NEW, /* unproven: one datagram */
 	FLOW_UDP_ESTABLISHED,
+	FLOW_PERSIST_NEW, /* no flow, but a client's backend (persist.h); nothing proves the client yet */
+	FLOW_PERSIST,
 	FLOW_BUSY = 15, /* being written */
 };
 
@@ -79,6 +81,9 @@ FWD_INLINE __u32 flow_timeout_s(const struct fwd_service *service, __u8 state)
 	case FLOW_UDP_NEW:
 	case FLOW_UDP_ESTABLISHED:
 		return service->udp_timeout_s;
+	case FLOW_PERSIST_NEW:
+	case FLOW_PERSIST:
+		return service->persistence_s;
 	default:
 		return 0;
 	}

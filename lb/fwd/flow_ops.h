@@ -12,6 +12,7 @@ struct flow_key {
 	__u64 words[FLOW6_KEY_WORDS];
 	__u16 service;
 	__u8 is_udp;
+	__u8 is_persist;
 };
 
 /* A record as it was found: where its meta lies, and what it said. NULL: there is none. */
@@ -33,7 +34,12 @@ FWD_INLINE int flow_state_is_udp(__u8 state)
 
 FWD_INLINE int flow_state_is_unproven(__u8 state)
 {
-	return state == FLOW_TCP_SYN || state == FLOW_UDP_NEW;
+	return state == FLOW_TCP_SYN || state == FLOW_UDP_NEW || state == FLOW_PERSIST_NEW;
+}
+
+FWD_INLINE int flow_state_is_persist(__u8 state)
+{
+	return state == FLOW_PERSIST || state == FLOW_PERSIST_NEW;
 }
 
 FWD_INLINE int flow_backend_lives(struct fwd_port *port, __u16 id)
@@ -106,6 +112,7 @@ FWD_INLINE struct flow_found flow_find(__u64 *bucket, const struct flow_key *key
 		if (state == FLOW_FREE || state == FLOW_BUSY ||
 			flow_meta_service(meta) != key->service ||
 			flow_state_is_udp(state) != key->is_udp ||
+			flow_state_is_persist(state) != key->is_persist ||
 			!flow_key_equal(entry, key, key_words))
 			continue;
 		again = FWD_LOAD(&entry[key_words]);

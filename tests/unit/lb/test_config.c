@@ -92,7 +92,7 @@ static const struct key_case virtual_server_cases[] = {
 	{ "scheduler", { "maglev", "source-hash", "rr", "lc" }, { "wlc", "" } },
 	{ "hash", { "source-ip", "source-ip-port" }, { "port" } },
 	{ "sessionless", { "yes", "no" }, { "maybe", "yes\nscheduler = rr" } },
-	{ "persistence", { "0" }, { "1s", "24h", "86401s", "x" } },
+	{ "persistence", { "0", "1s", "24h" }, { "86401s", "-1", "x", "1s\nsessionless = yes" } },
 	{ "persistence-prefix", { "32, 128", "8", "24,64", "8, 8" },
 		{ "7", "33", "32, 7", "32, 129", "32,", "32 128", "a" } },
 	{ "tcp-timeout", { "1s", "24h" }, { "999ms", "86401s", "x" } },

@@ -156,7 +156,9 @@ static void leave_half_written_entries(void)
 	bucket->entries[1] = flow4_make(2);
 	bucket->entries[1].meta = flow_meta(1, 2, FLOW_BUSY, 77);
 	bucket->entries[2] = flow4_make(3);
-	bucket->entries[2].meta = flow_meta(1, 2, FLOW_UDP_ESTABLISHED + 1, 77);
+	bucket->entries[2].meta = flow_meta(1, 2, FLOW_PERSIST + 1, 77);
+	bucket->entries[3] = flow4_make(4);
+	bucket->entries[3].meta = flow_meta(1, 2, FLOW_PERSIST, 77);
 	keep_flows(keep)->flow6[0].entries[1] = flow6_make(4);
 	keep_flows(keep)->flow6[0].entries[1].meta = flow_meta(1, 2, FLOW_BUSY, 77);
 }
@@ -172,6 +174,7 @@ static void keep_frees_entries_of_killed_writers(void **state)
 	assert_int_equal(flow_meta_state(bucket->entries[0].meta), FLOW_TCP_ESTABLISHED);
 	assert_int_equal(bucket->entries[1].meta, 0);
 	assert_int_equal(bucket->entries[2].meta, 0);
+	assert_int_equal(flow_meta_state(bucket->entries[3].meta), FLOW_PERSIST);
 	assert_int_equal(keep_flows(keep)->flow6[0].entries[1].meta, 0);
 	keep_free(keep);
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <ftw.h>
 
+#include "lb/fwd/hash.h"
 #include "lb/publish.h"
 #include "lb/table.h"
 
@@ -506,6 +507,47 @@ static void publish_takes_what_agents_report_for_lc(void **state)
 	assert_int_equal(snapshot_load(world->snapshot, 2, id)->established, 0);
 }
 
+/* Bucket and words of one record each, in tables of their own size. */
+static __u64 *first_entry(const struct world *world, uint64_t hash)
+{
+	const struct flows_table *flows = keep_flows(world->keep);
+
+	return flows->flow4[hash_reduce(hash, flows->n_flow4)].words;
+}
+
+static void publish_holds_clients_whose_flows_live(void **state)
+{
+	struct world *world = *state;
+	const uint32_t start_s = START_US / S(1);
+	const struct fwd_settings *settings;
+	struct fwd_addr client = { .word = { 0, 0, htonl(0xffff), htonl(0xcb007107) } };
+	struct flow4 flow = { .client = client.word[3], .client_port = 1, .vip_port = 2 };
+	struct flow4 persist = { .client = client.word[3] };
+	__u64 *at;
+
+	world->more = "persistence = 30\n";
+	world_configure(world, 2, START_US);
+	world_build(world, START_US);
+	assert_true(snapshot_service(world->snapshot, 1)->flags & FWD_SERVICE_RECORD_TCP);
+	assert_int_equal(snapshot_service(world->snapshot, 1)->persistence_s, 30);
+	settings = snapshot_settings(world->snapshot);
+	flow.meta = flow_meta(1, 1, FLOW_TCP_ESTABLISHED, start_s);
+	persist.meta = flow_meta(1, 1, FLOW_PERSIST, start_s);
+	memcpy(first_entry(world, hash_flow(settings, &client, 1, 2, 1)), &flow, sizeof(flow));
+	at = first_entry(world, hash_flow(settings, &client, 0, 0, 1));
+	memcpy(at, &persist, sizeof(persist));
+	/* Its time is what the last connection left, until that would run out. */
+	publish_tick(world->publish, world->snapshot, START_US + S(20));
+	assert_int_equal(at[1], persist.meta);
+	for (uint32_t second = 22; second <= 56; second += 2)
+		publish_tick(world->publish, world->snapshot, START_US + S(second));
+	assert_in_range(flow_meta_age_s(at[1], start_s + 56), 20, 28);
+	assert_int_equal(flow_meta_state(at[1]), FLOW_PERSIST);
+	/* The flow is over: so, soon, is persistence. */
+	publish_tick(world->publish, world->snapshot, START_US + S(62));
+	assert_true(flow_meta_age_s(at[1], start_s + 70) > 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +566,7 @@ int main(void)
 		TEST(publish_stirs_rows_when_a_service_ceases_to_record),
 		TEST(publish_counts_what_statics_hold_for_lc),
 		TEST(publish_takes_what_agents_report_for_lc),
+		TEST(publish_holds_clients_whose_flows_live),
 	};
 
 	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);
