@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# UDP datagrams of three fragments, 1,000 of them each way: in order, the last first, and mixed up among
+# sixteen datagrams. Every one arrives whole, and at the server of its flow: that of the whole
+# datagrams before and after it. Stateful and sessionless, both families.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 3 --no-nginx
+lb_configure <<- END
+	[balancer]
+	interface = eth0
+	key-file = $work/lb/keys
+
+	[virtual-server tracked]
+	vip = $VIP, $VIP6
+	port = 5000
+	protocol = udp
+
+	[virtual-server hashed]
+	vip = $VIP, $VIP6
+	port = 5001
+	protocol = udp
+	sessionless = yes
+END
+servers_start 5000 5001
+lb_and_agents_start
+must wait_until 20 membership_is_quiet
+
+# holds ANSWER COUNT : all answered, with every byte, by the server of their flow
+holds() {
+	note "$1"
+	equal "$(jq -c '[.asked, .answered, .intact, .moved]' <<< "$1")" "[$2,$2,$2,0]"
+}
+
+# Flows that begin by a whole datagram, then come in fragments.
+for kind in tracked:5000 hashed:5001; do
+	port=${kind#*:}
+	tool_start "flows$port" client udp_flows "$VIP:$port" 1000
+	fact "${kind%:*}_whole_datagrams_arrive" holds "$(tool_ask "flows$port" whole)" 1000
+	for way in in-order reverse random; do
+		fact "${kind%:*}_fragments_${way/-/_}_follow_their_flow" \
+			holds "$(tool_ask "flows$port" "$way")" 1000
+	done
+done
+fact all_three_serve equal "$(tool_ask flows5000 whole | jq '.servers | length')" 3
+
+# Flows that begin by a fragment: the whole datagrams follow it.
+for way in in-order reverse random; do
+	tool_start "begun-$way" client udp_flows "$VIP:5000" 200
+	fact "a_flow_begins_by_fragments_${way/-/_}" holds "$(tool_ask "begun-$way" "$way")" 200
+	fact "a_flow_begun_${way/-/_}_stays" holds "$(tool_ask "begun-$way" whole)" 200
+done
+
+tool_start flows6 client udp_flows "[$VIP6]:5000" 200
+for way in whole in-order reverse random; do
+	fact "fragments_of_ipv6_${way/-/_}" holds "$(tool_ask flows6 "$way")" 200
+done
+
+fact received_is_forwarded_passed_and_dropped equal \
+	"$(lb_json '.packets | .received - .forwarded - .passed - .dropped')" 0
+fact nothing_was_dropped equal "$(lb_json '.packets.dropped')" 0
