@@ -143,7 +143,7 @@ static struct snapshot *snapshot_of_one_port(void)
 	struct snapshot *snapshot;
 
 	memcpy(settings.own_mac, in.bytes, MAC_LEN);
-	assert_int_equal(snapshot_new(&settings, &flows, 1, &snapshot), 0);
+	assert_int_equal(snapshot_new(&settings, &flows, &snapshot), 0);
 	assert_int_equal(snapshot_add_table(snapshot, rows, NULL, NULL, &service.table), 0);
 	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
 	assert_int_equal(
