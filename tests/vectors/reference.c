@@ -349,12 +349,19 @@ static bool is_loop(const struct judgement *judgement)
 		(same(source, backends, sizeof(backends)) && judgement->answer->service != EMPTY);
 }
 
-static void remember_first(const struct judgement *judgement, unsigned int backend)
+/*
+ * What becomes of a first fragment becomes of those that follow, but for one whose own header is
+ * at fault.
+ */
+static void remember_first(const struct judgement *judgement, unsigned int reason)
 {
 	struct reference *memory = judgement->memory;
 	const struct packet *packet = &judgement->packet;
-	size_t idx = memory->n_firsts++;
+	size_t idx = memory->n_firsts;
 
+	if (!packet->is_first || reason == FWD_REASON_FRAGMENT_TINY || reason == FWD_REASON_BAD_L4)
+		return;
+	memory->n_firsts++;
 	assert(idx < REFERENCE_FRAMES_MAX);
 	memory->firsts[idx].is_ip6 = packet->is_ip6;
 	memcpy(memory->firsts[idx].source, packet->source, 16);
@@ -362,7 +369,8 @@ static void remember_first(const struct judgement *judgement, unsigned int backe
 	memory->firsts[idx].proto = (uint8_t)packet->proto;
 	memory->firsts[idx].id = packet->id;
 	memory->firsts[idx].service = judgement->answer->service;
-	memory->firsts[idx].backend = backend;
+	memory->firsts[idx].backend = judgement->answer->backend;
+	memory->firsts[idx].reason = reason;
 }
 
 static unsigned int judge_size_and_loop(const struct judgement *judgement)
@@ -389,16 +397,24 @@ static unsigned int judge_service(struct judgement *judgement, unsigned int serv
 	reason = judge_size_and_loop(judgement);
 	if (reason)
 		return reason;
-	if (judgement->packet.is_first && service == WHOLE) {
-		remember_first(judgement, 0);
+	if (judgement->packet.is_first && service == WHOLE)
 		return FWD_REASON_FRAGMENT_DROPPED;
-	}
 	answer->backend = backend_of(judgement);
-	if (answer->backend == 0)
-		return FWD_REASON_NO_BACKEND;
-	if (judgement->packet.is_first)
-		remember_first(judgement, answer->backend);
-	return 0;
+	return answer->backend ? 0 : FWD_REASON_NO_BACKEND;
+}
+
+/* Whether the first fragment, unseen yet, could be for a service of this VIP. */
+static bool may_be_served(const struct packet *packet)
+{
+	unsigned int icmp = packet->is_ip6 ? ICMP6 : ICMP4;
+
+	if (packet->proto != TCP && packet->proto != UDP)
+		return packet->proto == icmp || (packet->is_ip6 && is_extension(packet->proto));
+	ARRAY_FOREACH (binding, bindings, ARRAY_LEN(bindings))
+		if (binding->is_ip6 == packet->is_ip6 && binding->proto == packet->proto &&
+			same(binding->vip, packet->destination, 16))
+			return true;
+	return false;
 }
 
 /* A later fragment goes where the newest first one of its datagram went (RFC 791 §2.3, RFC 8200 §4.5). */
@@ -406,10 +422,9 @@ static unsigned int judge_later(struct judgement *judgement)
 {
 	const struct packet *packet = &judgement->packet;
 	struct reference *memory = judgement->memory;
-	unsigned int icmp = packet->is_ip6 ? ICMP6 : ICMP4, reason;
+	unsigned int reason;
 
-	if (packet->proto != TCP && packet->proto != UDP && packet->proto != icmp &&
-		!(packet->is_ip6 && is_extension(packet->proto)))
+	if (!may_be_served(packet))
 		return FWD_REASON_NO_SERVICE;
 	/* RFC 1858 §4.2 and RFC 3128: nothing may lie over the flags of TCP. */
 	if (packet->proto == TCP && packet->offset_bytes < 16)
@@ -423,8 +438,8 @@ static unsigned int judge_later(struct judgement *judgement)
 		if (!packet->is_ip6 && first->proto != packet->proto)
 			continue;
 		judgement->answer->service = first->service;
-		if (first->service == WHOLE)
-			return FWD_REASON_FRAGMENT_DROPPED;
+		if (first->reason)
+			return first->reason;
 		reason = judge_size_and_loop(judgement);
 		judgement->answer->backend = reason ? 0 : first->backend;
 		return reason;
@@ -533,10 +548,13 @@ static unsigned int judge_packet(struct judgement *judgement)
 	if (packet->is_later)
 		return judge_later(judgement);
 	if (packet->proto == TCP || packet->proto == UDP)
-		return judge_ports(judgement);
-	if (packet->proto == (packet->is_ip6 ? ICMP6 : ICMP4))
-		return judge_icmp(judgement);
-	return FWD_REASON_NO_SERVICE;
+		reason = judge_ports(judgement);
+	else if (packet->proto == (packet->is_ip6 ? ICMP6 : ICMP4))
+		reason = judge_icmp(judgement);
+	else
+		reason = FWD_REASON_NO_SERVICE;
+	remember_first(judgement, reason);
+	return reason;
 }
 
 static unsigned int judge_frame(struct judgement *judgement)

@@ -48,7 +48,7 @@ struct reference {
 		bool is_ip6;
 		uint8_t source[16], vip[16], proto;
 		uint32_t id;
-		unsigned int service, backend;
+		unsigned int service, backend, reason;
 	} firsts[REFERENCE_FRAMES_MAX];
 	size_t n_firsts;
 	struct reference_flow flows[REFERENCE_FRAMES_MAX]; /* what is recorded */
