@@ -2,7 +2,7 @@
 /*
  * Keeps many UDP flows to named_server, each from a port of its own, and tells which move:
  *
- *	udp_flows ADDRESS:PORT COUNT
+ *	udp_flows ADDRESS:PORT COUNT [FIRST_ID]
  *
  * Commands on stdin; every flow then asks one question, and one line of JSON says who answered:
  *
@@ -13,7 +13,9 @@
  *
  * {"asked": 1000, "answered": 1000, "intact": 1000, "moved": 0, "servers": {"web1": 333, …},
  *  "moved_of": {}}: intact are the answers that hold every byte of their question, moved those by
- * another server than the flow's first answer, moved_of counts them by that first server. Fragments need a raw socket. Ends at the end of stdin.
+ * another server than the flow's first answer, moved_of counts them by that first server. Fragments
+ * need a raw socket; their datagrams are numbered from FIRST_ID on, and no number may come again
+ * while the former one may still be on its way (RFC 6864 §4). Ends at the end of stdin.
  */
 #include "tests/harness/tool.h"
 
@@ -24,6 +26,7 @@
 #include <sys/resource.h>
 
 #define COUNT_MAX      20000u
+#define IDS_MAX        65000u
 #define SERVERS_MAX    64u
 #define NAME_BYTES     64u
 #define QUESTION_BYTES 1000u
@@ -348,12 +351,13 @@ int main(int argc, char **argv)
 	struct addr_port endpoint;
 	char line[64];
 
-	if (argc != 3)
-		errx(64, "usage: udp_flows ADDRESS:PORT COUNT");
+	if (argc != 3 && argc != 4)
+		errx(64, "usage: udp_flows ADDRESS:PORT COUNT [FIRST_ID]");
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	endpoint = tool_endpoint(argv[1]);
 	flows.length = addr_to_sockaddr(&endpoint, 0, &flows.address);
 	flows.n_flows = tool_number(argv[2], COUNT_MAX);
+	flows.last_id = argc == 4 ? (uint32_t)tool_number(argv[3], IDS_MAX) : 0;
 	flows.flows = calloc(flows.n_flows + 1, sizeof(*flows.flows));
 	/* IPPROTO_RAW: packets come with their IP header, in both families. */
 	flows.raw_fd = socket(flows.address.ss_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);

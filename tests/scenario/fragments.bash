@@ -36,7 +36,7 @@ holds() {
 # Flows that begin by a whole datagram, then come in fragments.
 for kind in tracked:5000 hashed:5001; do
 	port=${kind#*:}
-	tool_start "flows$port" client udp_flows "$VIP:$port" 1000
+	tool_start "flows$port" client udp_flows "$VIP:$port" 1000 $((port % 5000 * 10000))
 	fact "${kind%:*}_whole_datagrams_arrive" holds "$(tool_ask "flows$port" whole)" 1000
 	for way in in-order reverse random; do
 		fact "${kind%:*}_fragments_${way/-/_}_follow_their_flow" \
@@ -46,13 +46,14 @@ done
 fact all_three_serve equal "$(tool_ask flows5000 whole | jq '.servers | length')" 3
 
 # Flows that begin by a fragment: the whole datagrams follow it.
+id=20000
 for way in in-order reverse random; do
-	tool_start "begun-$way" client udp_flows "$VIP:5000" 200
+	tool_start "begun-$way" client udp_flows "$VIP:5000" 200 $((id += 1000))
 	fact "a_flow_begins_by_fragments_${way/-/_}" holds "$(tool_ask "begun-$way" "$way")" 200
 	fact "a_flow_begun_${way/-/_}_stays" holds "$(tool_ask "begun-$way" whole)" 200
 done
 
-tool_start flows6 client udp_flows "[$VIP6]:5000" 200
+tool_start flows6 client udp_flows "[$VIP6]:5000" 200 30000
 for way in whole in-order reverse random; do
 	fact "fragments_of_ipv6_${way/-/_}" holds "$(tool_ask flows6 "$way")" 200
 done
