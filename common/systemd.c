@@ -65,6 +65,7 @@ int systemd_key_path(
 {
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");
 	_cleanup_free_ char *path = NULL;
+	char *copy;
 
 	if (directory && streq(configured, default_path)) {
 		if (asprintf(&path, "%s/%s", directory, credential) < 0) {
@@ -76,9 +77,9 @@ int systemd_key_path(
 			return 0;
 		}
 	}
-	path = strdup(configured);
-	if (!path)
+	copy = strdup(configured);
+	if (!copy)
 		return -ENOMEM;
-	*ret_path = TAKE_PTR(path);
+	*ret_path = copy;
 	return 0;
 }
