@@ -15,8 +15,8 @@
 
 /* One service that a backend belongs to. */
 struct entry_service {
-	uint16_t idx; /* in registry->config.services */
-	uint8_t vip;  /* in backend.vips; ENTRY_NO_VIP: as a static */
+	uint16_t idx;         /* in registry->config.services */
+	uint8_t vip;          /* in backend.vips; ENTRY_NO_VIP: as a static */
 	uint8_t ramp_percent; /* of the weight: less than 100 in slow start; 0: not judged yet */
 };
 

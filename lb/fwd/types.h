@@ -125,12 +125,12 @@ struct fwd_service {
 	__u32 tcp_timeout_s;
 	__u32 fin_timeout_s;
 	__u32 udp_timeout_s;
-	__u32 n_members; /* backends in the table; 0: drop with a reason */
-	__u32 persistence_s; /* 0: clients are not kept at their backend */
+	__u32 n_members;          /* backends in the table; 0: drop with a reason */
+	__u32 persistence_s;      /* 0: clients are not kept at their backend */
 	__u8 persistence_prefix4; /* 8–32: bits that tell clients apart */
 	__u8 persistence_prefix6; /* 8–128 */
 	__u8 pad[2];
-	__u32 n_turns;   /* of port_turn_backend(); 0: none */
+	__u32 n_turns; /* of port_turn_backend(); 0: none */
 };
 
 /* What lc knows of a backend in a service. Writers of different fields never meet in one. */
@@ -142,7 +142,8 @@ struct fwd_load {
 
 enum fwd_backend_flags {
 	FWD_BACKEND_FLOWS = 1 << 0, /* existing flows may go there (up, drain, kept) */
-	FWD_BACKEND_NEW = 1 << 1,   /* new flows of a persistent client may (up, kept; weight not 0) */
+	FWD_BACKEND_NEW =
+		1 << 1, /* new flows of a persistent client may (up, kept; weight not 0) */
 };
 
 struct fwd_backend {
