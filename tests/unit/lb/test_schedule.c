@@ -32,7 +32,7 @@ struct bench {
 static struct bench bench;
 
 /* Members 1 … n of these weights (NULL: 1 each); `dead` takes no flows and no turn. */
-static void publish(uint16_t flags, size_t n, const uint32_t *weights, uint16_t dead)
+static void publish(uint16_t flags, uint16_t n, const uint32_t *weights, uint16_t dead)
 {
 	const struct flows_table flows = { .flow4 = bench.flow4, .n_flow4 = BUCKETS };
 	struct fwd_settings settings = { .slot_seed = { 1, 2 }, .mtu_bytes = 1500 };

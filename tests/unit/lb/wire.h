@@ -138,10 +138,12 @@ static inline size_t wire_receive(int fd, void *ret_frame, uint16_t *ret_tci)
 	assert_true(n > 0);
 	if (ret_tci) {
 		const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-		struct tpacket_auxdata auxdata;
+		struct tpacket_auxdata auxdata = { 0 };
 
-		assert_non_null(header);
-		memcpy(&auxdata, CMSG_DATA(header), sizeof(auxdata));
+		if (!header)
+			fail_msg("no auxiliary data arrived");
+		else
+			memcpy(&auxdata, CMSG_DATA(header), sizeof(auxdata));
 		*ret_tci = auxdata.tp_status & TP_STATUS_VLAN_VALID ? auxdata.tp_vlan_tci : 0;
 	}
 	return (size_t)n;
