@@ -205,7 +205,7 @@ static void persist_tells_clients_apart_by_prefix(void **state)
 	for (uint16_t i = 0; i < 50; i++) {
 		char client[32];
 
-		snprintf(client, sizeof(client), "203.0.%u.7", 116 + i);
+		snprintf(client, sizeof(client), "203.0.%u.7", 116u + i);
 		n_elsewhere += tcp(client, 1024, 80, WIRE_TCP_SYN).backend != backend;
 	}
 	assert_true(n_elsewhere > 10);
