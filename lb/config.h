@@ -47,7 +47,7 @@ struct config_virtual_server {
 	uint64_t tcp_timeout_us, fin_timeout_us, udp_timeout_us;
 	uint64_t drain_timeout_us, slow_start_us;
 	bool drop_on_all_down;
-	uint32_t syn_rate, syn_rate_source;
+	uint64_t syn_rate, syn_rate_source; /* packets a second; 0: off */
 	bool drop_fragments;
 	bool check_agent, check_path, check_none;
 	struct ini_list check_tcp; /* uint16_t */

@@ -24,9 +24,6 @@ ini_parse_fn config_parse_prefix;      /* struct config_virtual_server: persiste
 ini_parse_fn config_parse_drop;        /* bool: data[1], not data[0] */
 ini_parse_fn config_parse_check;       /* struct config_virtual_server: check_… */
 ini_parse_fn config_parse_real_server; /* struct ini_list of struct config_real_server */
-/* Numbers and times that only their default is available of. */
-ini_parse_fn config_parse_later_u32;
-ini_parse_fn config_parse_later_duration;
 
 /* Reports what no single key shows, through ini_report_add(); settles what depends on others. -ENOMEM. */
 int config_check(struct config *config, struct ini_report *report);

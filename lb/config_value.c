@@ -358,31 +358,3 @@ int config_parse_real_server(
 	*items = server;
 	return 0;
 }
-
-int config_parse_later_u32(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
-{
-	uint32_t number = 0;
-	int r = ini_parse_u32(key, value, &number, ret_why);
-
-	if (r < 0)
-		return r;
-	if (number > 0)
-		return refuse(ret_why, "%s " LATER "; write 0, or remove the line", key->name);
-	*(uint32_t *)target = 0;
-	return 0;
-}
-
-int config_parse_later_duration(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
-{
-	uint64_t duration_us = 0;
-	int r = ini_parse_duration(key, value, &duration_us, ret_why);
-
-	if (r < 0)
-		return r;
-	if (duration_us > 0)
-		return refuse(ret_why, "%s " LATER "; write 0, or remove the line", key->name);
-	*(uint64_t *)target = 0;
-	return 0;
-}

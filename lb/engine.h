@@ -8,6 +8,7 @@
 
 #include "lb/fwd/reason.h"
 #include "lb/fwd/types.h"
+#include "lb/rates.h"
 #include "lb/snapshot.h"
 
 #define ENGINE_WORKERS_MAX 64u
@@ -65,6 +66,8 @@ struct engine_ops {
 	int (*publish)(struct engine *engine, struct snapshot *snapshot);
 	/* The snapshot in force. */
 	const struct snapshot *(*current)(struct engine *engine);
+	/* The buckets of SYN rates, for who only looks; the engine's, as long as it is. */
+	struct rates (*rates)(struct engine *engine);
 	/* Frees replaced snapshots that nobody reads any more; call now and then. */
 	void (*reclaim)(struct engine *engine);
 	void (*totals)(struct engine *engine, struct engine_totals *ret_totals);

@@ -51,6 +51,8 @@ static void packet_stop(struct engine *engine)
 	snapshot_free(engine->current);
 	fragments_free(engine->shared.fragments);
 	exceptions_free(engine->shared.exceptions);
+	free(engine->shared.rates.services);
+	free(engine->shared.rates.sources);
 	util_close(engine->stop_fd);
 	free(engine);
 }
@@ -73,6 +75,13 @@ static int make_fragments(struct worker_shared *shared)
 		return util_negative_errno();
 	r = fragments_new(ENGINE_FRAGMENTS, seed, &shared->fragments);
 	return r < 0 ? r : exceptions_new(seed, &shared->exceptions);
+}
+
+static int make_rates(struct rates *rates)
+{
+	rates->services = calloc(FWD_ID_MAX + 1, sizeof(*rates->services));
+	rates->sources = calloc(FWD_SOURCE_RATES, sizeof(*rates->sources));
+	return rates->services && rates->sources ? 0 : -ENOMEM;
 }
 
 static int start_workers(
@@ -121,6 +130,10 @@ static int prepare(struct engine *engine, const struct engine_config *config, co
 	engine->shared.snapshot = engine->current;
 	*ret_step = "table of fragments";
 	r = make_fragments(&engine->shared);
+	if (r < 0)
+		return r;
+	*ret_step = "buckets of SYN rates";
+	r = make_rates(&engine->shared.rates);
 	if (r < 0)
 		return r;
 	*ret_step = "eventfd";
@@ -200,6 +213,11 @@ static const struct snapshot *packet_current(struct engine *engine)
 	return engine->current;
 }
 
+static struct rates packet_rates(struct engine *engine)
+{
+	return engine->shared.rates;
+}
+
 static void packet_totals(struct engine *engine, struct engine_totals *ret_totals)
 {
 	struct engine_totals totals = { 0 };
@@ -249,6 +267,7 @@ const struct engine_ops engine_packet_ops = {
 	.start = packet_start,
 	.publish = packet_publish,
 	.current = packet_current,
+	.rates = packet_rates,
 	.reclaim = packet_reclaim,
 	.totals = packet_totals,
 	.service_counters = packet_service_counters,

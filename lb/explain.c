@@ -183,10 +183,16 @@ static void explain_take_row(const struct snapshot *snapshot, struct explain_ans
 	answer->base = answer->moving ? FWD_LOAD(&row->base) : answer->owner;
 }
 
-void explain_run(const struct snapshot *snapshot, const struct explain_question *question,
-	uint32_t now_s, struct explain_answer *ret_answer)
+void explain_run(const struct snapshot *snapshot, struct rates rates,
+	const struct explain_question *question, uint64_t now_us, struct explain_answer *ret_answer)
 {
-	struct fwd_port port = { .snapshot = snapshot, .now_s = now_s, .only_looks = 1 };
+	struct fwd_port port = {
+		.snapshot = snapshot,
+		.rates = rates,
+		.now_ns = now_us * 1000,
+		.now_s = (uint32_t)(now_us / US_PER_S),
+		.only_looks = 1,
+	};
 	struct explain_answer answer = { 0 };
 	uint8_t bytes[sizeof(struct explain_frame)] = { 0 };
 	struct fwd_frame frame = {

@@ -8,6 +8,7 @@
 
 #include "common/addr.h"
 #include "lb/fwd/reason.h"
+#include "lb/rates.h"
 #include "lb/snapshot.h"
 
 #define EXPLAIN_WHY_BYTES 256u
@@ -35,8 +36,9 @@ struct explain_answer {
 int explain_parse(const char *client, const char *vip, const char *protocol,
 	struct explain_question *ret_question, char *ret_why);
 /* Never fails: an unknown VIP is an answer. */
-void explain_run(const struct snapshot *snapshot, const struct explain_question *question,
-	uint32_t now_s, struct explain_answer *ret_answer);
+void explain_run(const struct snapshot *snapshot, struct rates rates,
+	const struct explain_question *question, uint64_t now_us,
+	struct explain_answer *ret_answer);
 
 const char *explain_verdict_name(enum fwd_verdict verdict);
 const char *explain_reason_name(enum fwd_reason reason);

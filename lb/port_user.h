@@ -2,18 +2,21 @@
 /*
  * lb/fwd/port.h over user-space memory: a snapshot and a fragment table. Included, and so
  * compiled in, by the packet engine's worker, explain, tests and fuzzers. A worker keeps one struct
- * fwd_port and sets snapshot and now_s before each batch.
+ * fwd_port and sets snapshot and the time before each batch.
  */
 #pragma once
 
 #include "lb/fragments.h"
 #include "lb/fwd/port.h"
+#include "lb/rates.h"
 #include "lb/snapshot.h"
 
 struct fwd_port {
 	const struct snapshot *snapshot;
 	struct fragments *fragments; /* shared by workers; NULL: none is known */
-	__u32 now_s;                 /* seconds of CLOCK_MONOTONIC */
+	struct rates rates;          /* shared by workers */
+	__u64 now_ns;                /* of CLOCK_MONOTONIC; */
+	__u32 now_s;                 /* the same in seconds */
 	int only_looks;              /* leave no trace: explain */
 	/* Of the runs since the caller cleared it: */
 	int noted_first;                  /* the fate of a first fragment was noted */
@@ -28,6 +31,11 @@ FWD_INLINE const struct fwd_settings *port_settings(struct fwd_port *port)
 FWD_INLINE __u32 port_now_s(struct fwd_port *port)
 {
 	return port->now_s;
+}
+
+FWD_INLINE __u64 port_now_ns(struct fwd_port *port)
+{
+	return port->now_ns;
 }
 
 FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address)
@@ -92,6 +100,16 @@ FWD_INLINE __u16 port_turn_backend(struct fwd_port *port, __u16 service, __u32 a
 FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend)
 {
 	return snapshot_load(port->snapshot, service, backend);
+}
+
+FWD_INLINE __u64 *port_service_rate(struct fwd_port *port, __u16 service)
+{
+	return port->rates.services ? &port->rates.services[service] : NULL;
+}
+
+FWD_INLINE __u64 *port_source_rate(struct fwd_port *port, __u32 index)
+{
+	return port->rates.sources ? &port->rates.sources[index] : NULL;
 }
 
 FWD_INLINE int port_only_looks(struct fwd_port *port)

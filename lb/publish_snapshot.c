@@ -68,6 +68,12 @@ static uint16_t publish_flags(
 		(from->scheduler == CONFIG_LC ? FWD_SERVICE_LEAST_LOADED : 0));
 }
 
+/* A burst is what comes in 100 ms, one packet at least. */
+static struct fwd_rate publish_rate(uint64_t per_s)
+{
+	return (struct fwd_rate){ (uint32_t)per_s, (uint32_t)MAX(per_s / 10, UINT64_C(1)) };
+}
+
 static int publish_add_service(struct snapshot *snapshot, const struct publish *publish,
 	const struct service *service, const struct publish_table *table, uint32_t table_idx)
 {
@@ -83,6 +89,8 @@ static int publish_add_service(struct snapshot *snapshot, const struct publish *
 		.fin_timeout_s = publish_seconds(from->fin_timeout_us),
 		.udp_timeout_s = publish_seconds(from->udp_timeout_us),
 		.n_members = (uint32_t)table->n_members,
+		.syn_rate = publish_rate(from->syn_rate),
+		.syn_rate_source = publish_rate(from->syn_rate_source),
 	};
 
 	return snapshot_add_service(snapshot, &to);

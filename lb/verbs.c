@@ -109,8 +109,8 @@ static void verbs_explain(const struct verbs_call *call)
 			daemon->engine_reason);
 		return;
 	}
-	explain_run(daemon->engine_ops->current(daemon->engine), &question,
-		(uint32_t)(daemon_now(daemon) / US_PER_S), &answer);
+	explain_run(daemon->engine_ops->current(daemon->engine),
+		daemon->engine_ops->rates(daemon->engine), &question, daemon_now(daemon), &answer);
 	control_reply(call->request, CONTROL_OK, verbs_explain_json(daemon, &answer));
 }
 

@@ -23,6 +23,8 @@
 #define WORKER_STUCK_TICKS 2u
 #define WORKER_NAME_BYTES  16u /* of the kernel: TASK_COMM_LEN */
 #define CACHE_LINE_BYTES   64u
+#define NS_PER_S           UINT64_C(1000000000)
+#define NS_PER_MS          UINT64_C(1000000)
 
 struct worker {
 	/* Read by the engine, written here at every batch: on a line of its own. */
@@ -37,7 +39,8 @@ struct worker {
 	pthread_t thread;
 	bool has_thread;
 
-	uint64_t now_ms;
+	uint64_t now_ns; /* of the batch */
+	uint64_t now_ms; /* the same */
 	uint64_t ticked_ms;
 	uint64_t n_taken; /* since the last tick */
 	unsigned int stuck_ticks;
@@ -50,12 +53,14 @@ struct worker {
 	struct hold_frame *released; /* copies among them, freed when all are sent */
 } __attribute__((__aligned__(CACHE_LINE_BYTES)));
 
-static uint64_t read_clock_ms(void)
+/* The coarse clock moves by up to 10 ms at once, a tenth of what rate.h takes for a burst. */
+static void read_clock(struct worker *worker)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	worker->now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	worker->now_ms = worker->now_ns / NS_PER_MS;
 }
 
 static void set_health(struct worker *worker, int error)
@@ -195,6 +200,8 @@ static void decide_all(struct worker *worker, const struct snapshot *snapshot, s
 	struct fwd_port port = {
 		.snapshot = snapshot,
 		.fragments = worker->config.shared->fragments,
+		.rates = worker->config.shared->rates,
+		.now_ns = worker->now_ns,
 		.now_s = (uint32_t)(worker->now_ms / 1000),
 	};
 
@@ -250,7 +257,7 @@ static bool run_batch(struct worker *worker)
 
 	if (n_frames == 0 && lost_pkts == 0)
 		return false;
-	worker->now_ms = read_clock_ms();
+	read_clock(worker);
 	worker->n_taken += n_frames + lost_pkts;
 	if (lost_pkts)
 		counters_add_reason(worker->counters, FWD_REASON_RING_FULL, lost_pkts);
@@ -335,7 +342,7 @@ static void wait_for_frames(struct worker *worker)
 
 	leave(worker);
 	(void)ppoll(polls, ARRAY_LEN(polls), &timeout, NULL);
-	worker->now_ms = read_clock_ms();
+	read_clock(worker);
 	if (!(polls[0].revents & (POLLERR | POLLHUP | POLLNVAL)))
 		return;
 	if (ring_take_error(worker->ring) < 0) {
@@ -349,7 +356,8 @@ static void *run(void *argument)
 	struct worker *worker = argument;
 	int r = 0;
 
-	worker->now_ms = worker->ticked_ms = read_clock_ms();
+	read_clock(worker);
+	worker->ticked_ms = worker->now_ms;
 	while (r == 0 && !__atomic_load_n(&worker->config.shared->is_stopping, __ATOMIC_ACQUIRE)) {
 		if (!run_batch(worker))
 			wait_for_frames(worker);

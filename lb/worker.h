@@ -13,6 +13,7 @@
 #include "lb/counters.h"
 #include "lb/exception.h"
 #include "lb/fragments.h"
+#include "lb/rates.h"
 #include "lb/snapshot.h"
 
 /* Written by the engine alone, read by all workers. */
@@ -23,6 +24,7 @@ struct worker_shared {
 	/* Lock by themselves; never replaced. */
 	struct fragments *fragments;
 	struct exceptions *exceptions;
+	struct rates rates;
 };
 
 struct worker_config {

@@ -5,8 +5,8 @@
  *
  * The order of judgement: what is not for us or for a VIP is passed whatever else is wrong with
  * it; then senders that cannot be; then the headers, outside in; then the virtual server; then
- * loops, size and fragments; then the backend. Functions return a reason; FWD_REASON_FORWARDED,
- * which is 0, means "go on".
+ * loops, size and fragments; then the rate of SYNs; then the backend. Functions return a reason;
+ * FWD_REASON_FORWARDED, which is 0, means "go on".
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "lb/fwd/hash.h"
 #include "lb/fwd/parse.h"
 #include "lb/fwd/port.h"
+#include "lb/fwd/rate.h"
 #include "lb/fwd/reason.h"
 
 /* ICMP (RFC 792) and ICMPv6 (RFC 4443) types that the core knows. */
@@ -338,6 +339,8 @@ FWD_INLINE enum fwd_reason core_decide(
 		reason = core_decide_icmp(core, frame, &flow, &quoted);
 	else
 		reason = FWD_REASON_NO_SERVICE;
+	if (!reason && flow.client && choose_is_syn(&flow))
+		reason = rate_judge_syn(core->port, core->service, flow.client, flow.is_ip6);
 	if (reason)
 		return reason;
 	*ret_backend = flow.client

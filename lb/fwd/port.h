@@ -18,6 +18,8 @@ struct fwd_port;
 FWD_INLINE const struct fwd_settings *port_settings(struct fwd_port *port);
 /* Seconds of CLOCK_MONOTONIC. */
 FWD_INLINE __u32 port_now_s(struct fwd_port *port);
+/* Nanoseconds of CLOCK_MONOTONIC, no older than the batch that the frame came in. */
+FWD_INLINE __u64 port_now_ns(struct fwd_port *port);
 FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address);
 /* The service id of an exact port, or 0. */
 FWD_INLINE __u16 port_service_id(struct fwd_port *port, const struct fwd_service_key *key);
@@ -36,6 +38,10 @@ FWD_INLINE __u32 *port_turn(struct fwd_port *port, __u16 service);
 /* The backend whose turn it is at `at` < fwd_service.n_turns; 0: none. */
 FWD_INLINE __u16 port_turn_backend(struct fwd_port *port, __u16 service, __u32 at);
 FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend);
+/* Buckets of rate.h, shared by all CPUs and kept over snapshots; NULL: not metered. */
+FWD_INLINE __u64 *port_service_rate(struct fwd_port *port, __u16 service);
+/* index < FWD_SOURCE_RATES. */
+FWD_INLINE __u64 *port_source_rate(struct fwd_port *port, __u32 index);
 /* True where the run must leave no trace (explain): no record, no time. */
 FWD_INLINE int port_only_looks(struct fwd_port *port);
 FWD_INLINE int port_fragment_get(struct fwd_port *port, const struct fwd_fragment_key *key,

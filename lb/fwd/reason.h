@@ -24,6 +24,9 @@
 	X(MULTICAST_SOURCE, "multicast-source-mac", FWD_DROP, "source MAC is a group address") \
 	X(LAND, "land", FWD_DROP, "source address is the VIP itself") \
 	X(LOOP, "loop", FWD_DROP, "sent by ourselves, another balancer or a backend of this VIP") \
+	X(SYN_RATE, "syn-rate", FWD_DROP, "more SYNs than the virtual server's syn-rate") \
+	X(SYN_RATE_SOURCE, "syn-rate-source", FWD_DROP, \
+		"more SYNs of this /24 or /56 than syn-rate-source") \
 	X(NO_BACKEND, "no-backend", FWD_DROP, "the virtual server has no usable backend") \
 	X(FRAGMENT_DROPPED, "fragment-dropped", FWD_DROP, "a fragment, and fragments = drop") \
 	X(FRAGMENT_EARLY, "fragment-early", FWD_EXCEPTION, \

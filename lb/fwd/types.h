@@ -47,6 +47,8 @@
 #define FWD_RANGES_MAX 16u    /* port ranges of one VIP, over all its virtual servers */
 #define FWD_MAC_BYTES  6u
 
+#define FWD_SOURCE_RATES 65536u /* buckets that clients' networks share (rate.h) */
+
 #define FWD_PROTO_ICMP   1u
 #define FWD_PROTO_TCP    6u
 #define FWD_PROTO_UDP    17u
@@ -117,6 +119,12 @@ enum fwd_service_flags {
 		<< 6, /* turns name each member once; the least loaded of them */
 };
 
+/* Of a token bucket of rate.h. */
+struct fwd_rate {
+	__u32 per_s;      /* packets a second; 0: not metered */
+	__u32 burst_pkts; /* what a full bucket holds; 0: none is let through */
+};
+
 /* One virtual server at one of its VIPs; all its ports. */
 struct fwd_service {
 	__u32 table; /* index of its rows for port_slot() */
@@ -130,7 +138,9 @@ struct fwd_service {
 	__u8 persistence_prefix4; /* 8–32: bits that tell clients apart */
 	__u8 persistence_prefix6; /* 8–128 */
 	__u8 pad[2];
-	__u32 n_turns; /* of port_turn_backend(); 0: none */
+	__u32 n_turns;                   /* of port_turn_backend(); 0: none */
+	struct fwd_rate syn_rate;        /* of SYNs that open a connection */
+	struct fwd_rate syn_rate_source; /* the same of one /24 or /56 */
 };
 
 /* What lc knows of a backend in a service. Writers of different fields never meet in one. */

@@ -49,6 +49,8 @@ MAP(flow6, BPF_MAP_TYPE_ARRAY, __u32, struct flow6_bucket, TEST_BUCKETS);
 MAP(turns, BPF_MAP_TYPE_ARRAY, __u32, __u32, 1024);
 MAP(turn_backends, BPF_MAP_TYPE_ARRAY, __u32, __u16, 1024 * TEST_TURNS);
 MAP(loads, BPF_MAP_TYPE_HASH, struct member_key, struct fwd_load, 1024);
+MAP(service_rates, BPF_MAP_TYPE_ARRAY, __u32, __u64, FWD_ID_MAX + 1);
+MAP(source_rates, BPF_MAP_TYPE_ARRAY, __u32, __u64, FWD_SOURCE_RATES);
 MAP(fragments, BPF_MAP_TYPE_LRU_HASH, struct fwd_fragment_key, struct fwd_fragment, 1024);
 MAP(results, BPF_MAP_TYPE_ARRAY, __u32, struct fwd_result, 1);
 
@@ -60,6 +62,11 @@ FWD_INLINE const struct fwd_settings *port_settings(struct fwd_port *port)
 FWD_INLINE __u32 port_now_s(struct fwd_port *port)
 {
 	return (__u32)(bpf_ktime_get_ns() / NS_PER_S);
+}
+
+FWD_INLINE __u64 port_now_ns(struct fwd_port *port)
+{
+	return bpf_ktime_get_ns();
 }
 
 FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address)
@@ -143,6 +150,18 @@ FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u1
 	struct member_key key = { .service = service, .backend = backend };
 
 	return bpf_map_lookup_elem(&loads, &key);
+}
+
+FWD_INLINE __u64 *port_service_rate(struct fwd_port *port, __u16 service)
+{
+	__u32 key = service;
+
+	return bpf_map_lookup_elem(&service_rates, &key);
+}
+
+FWD_INLINE __u64 *port_source_rate(struct fwd_port *port, __u32 index)
+{
+	return bpf_map_lookup_elem(&source_rates, &index);
 }
 
 FWD_INLINE int port_only_looks(struct fwd_port *port)

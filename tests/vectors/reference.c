@@ -5,7 +5,7 @@
 #include <assert.h>
 
 /* The world of vectors.h, said again. */
-enum { WEB = 1, DNS, WEB6, DNS6, ANY, ANY6, EMPTY, WHOLE, MOVING };
+enum { WEB = 1, DNS, WEB6, DNS6, ANY, ANY6, EMPTY, WHOLE, MOVING, CLOSED, CLOSED_SOURCE, METERED };
 enum { BASE_OF_MOVING = 1, OWNER_OF_MOVING = 2 };
 enum {
 	ICMP4 = 1,
@@ -46,6 +46,11 @@ static const struct binding {
 	{ false, { 198, 51, 100, 12 }, TCP, 80, 80, EMPTY },
 	{ false, { 198, 51, 100, 13 }, UDP, 53, 53, WHOLE },
 	{ false, { 198, 51, 100, 14 }, TCP, 80, 80, MOVING },
+	{ false, { 198, 51, 100, 15 }, TCP, 80, 80, CLOSED },
+	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x15 }, TCP, 80, 80, CLOSED },
+	{ false, { 198, 51, 100, 16 }, TCP, 80, 80, CLOSED_SOURCE },
+	{ false, { 198, 51, 100, 17 }, TCP, 80, 80, METERED },
+	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x17 }, TCP, 80, 80, METERED },
 };
 
 /* An IP packet, or one that is quoted. */
@@ -259,22 +264,19 @@ static unsigned int read_ip(
 			      : read_ip4(judgement, packet, end, is_quote);
 }
 
-/* The hash of lb/fwd/hash.h for a row of 65537, written a second time from its description. */
-static uint32_t row_of(const struct reference_flow *flow, bool with_port)
+/* The hash of lb/fwd/hash.h, written a second time from its description: its upper half. */
+static uint32_t hash_of(
+	const uint64_t seed[2], bool is_ip6, const uint8_t address[16], uint64_t last_word)
 {
-	static const uint64_t seed[2] = { 0x0123456789abcdef, 0xfedcba9876543210 };
 	uint8_t mapped[16] = { [10] = 0xff, [11] = 0xff };
-	uint8_t port_bytes[2] = { (uint8_t)(flow->client_port >> 8), (uint8_t)flow->client_port };
 	uint64_t hash = seed[0], words[3] = { 0 };
 	uint32_t halves[4];
-	uint16_t port;
 
-	memcpy(mapped + 12, flow->client, 4);
-	memcpy(halves, flow->is_ip6 ? flow->client : mapped, sizeof(halves));
-	memcpy(&port, port_bytes, sizeof(port));
+	memcpy(mapped + 12, address, 4);
+	memcpy(halves, is_ip6 ? address : mapped, sizeof(halves));
 	words[0] = (uint64_t)halves[0] << 32 | halves[1];
 	words[1] = (uint64_t)halves[2] << 32 | halves[3];
-	words[2] = with_port ? port : 0;
+	words[2] = last_word;
 	ARRAY_FOREACH (word, words, ARRAY_LEN(words)) {
 		hash ^= *word;
 		hash = (hash ^ hash >> 32) * 0xff51afd7ed558ccd;
@@ -282,8 +284,30 @@ static uint32_t row_of(const struct reference_flow *flow, bool with_port)
 	hash ^= seed[1];
 	hash = (hash ^ hash >> 29) * 0xc4ceb9fe1a85ec53;
 	hash = (hash ^ hash >> 32) * 0xff51afd7ed558ccd;
-	hash ^= hash >> 32;
-	return (uint32_t)((hash >> 32) * 65537 >> 32);
+	return (uint32_t)((hash ^ hash >> 32) >> 32);
+}
+
+static uint32_t row_of(const struct reference_flow *flow, bool with_port)
+{
+	static const uint64_t seed[2] = { 0x0123456789abcdef, 0xfedcba9876543210 };
+	uint8_t port_bytes[2] = { (uint8_t)(flow->client_port >> 8), (uint8_t)flow->client_port };
+	uint16_t port;
+
+	memcpy(&port, port_bytes, sizeof(port));
+	return (uint32_t)((uint64_t)hash_of(
+				  seed, flow->is_ip6, flow->client, with_port ? port : 0) *
+			65537 >>
+		32);
+}
+
+/* The bucket of a /24 or /56, one of 65536. */
+static uint32_t syn_bucket_of(const struct reference_flow *flow)
+{
+	static const uint64_t seed[2] = { 0x1122334455667788, 0x8877665544332211 };
+	uint8_t network[16] = { 0 };
+
+	memcpy(network, flow->client, flow->is_ip6 ? 7 : 3);
+	return hash_of(seed, flow->is_ip6, network, flow->service) / 65536;
 }
 
 static bool is_same_flow(const struct reference_flow *a, const struct reference_flow *b)
@@ -335,6 +359,32 @@ static unsigned int backend_of(struct judgement *judgement)
 	if (answer->has_flow && !is_sessionless)
 		return backend_of_flow(judgement);
 	return answer->service == MOVING ? OWNER_OF_MOVING : answer->row % 3 + 1;
+}
+
+/*
+ * What opens a connection is metered: under CLOSED and CLOSED_SOURCE none is let through; METERED lets one
+ * of a source through and two of all, time standing still. A source spends its own first.
+ */
+static unsigned int judge_rate(struct judgement *judgement)
+{
+	struct reference *memory = judgement->memory;
+	unsigned int service = judgement->answer->service;
+	uint32_t bucket;
+
+	if (judgement->packet.proto != TCP || !(judgement->flags & 0x02) ||
+		(judgement->flags & 0x14))
+		return 0;
+	if (service == CLOSED || service == CLOSED_SOURCE)
+		return service == CLOSED ? FWD_REASON_SYN_RATE : FWD_REASON_SYN_RATE_SOURCE;
+	if (service != METERED)
+		return 0;
+	bucket = syn_bucket_of(&judgement->answer->flow);
+	ARRAY_FOREACH (spent, memory->syn_buckets, memory->n_syn_buckets)
+		if (*spent == bucket)
+			return FWD_REASON_SYN_RATE_SOURCE;
+	assert(memory->n_syn_buckets < REFERENCE_FRAMES_MAX);
+	memory->syn_buckets[memory->n_syn_buckets++] = bucket;
+	return memory->n_syns++ < 2 ? 0 : FWD_REASON_SYN_RATE;
 }
 
 /* Loops: our own MACs and another balancer's, and those of the three that serve. */
@@ -399,6 +449,9 @@ static unsigned int judge_service(struct judgement *judgement, unsigned int serv
 		return reason;
 	if (judgement->packet.is_first && service == WHOLE)
 		return FWD_REASON_FRAGMENT_DROPPED;
+	reason = judge_rate(judgement);
+	if (reason)
+		return reason;
 	answer->backend = backend_of(judgement);
 	return answer->backend ? 0 : FWD_REASON_NO_BACKEND;
 }

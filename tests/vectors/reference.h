@@ -53,6 +53,9 @@ struct reference {
 	size_t n_firsts;
 	struct reference_flow flows[REFERENCE_FRAMES_MAX]; /* what is recorded */
 	size_t n_flows;
+	uint32_t syn_buckets[REFERENCE_FRAMES_MAX]; /* of sources that spent their burst */
+	size_t n_syn_buckets;
+	unsigned int n_syns; /* let through, of the virtual server's burst */
 };
 
 /* Decides the next frame. At most REFERENCE_FRAMES_MAX of them between two zeroings. */

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 
+#include "lb/rates.h"
 #include "lb/snapshot.h"
 #include "tests/vectors/vectors.h"
 
@@ -21,7 +22,14 @@ struct vector_world {
 	struct fwd_slot no_rows[FWD_ROWS];
 	struct flow4_bucket flow4[64];
 	struct flow6_bucket flow6[64];
+	__u64 service_rates[FWD_ID_MAX + 1];
+	__u64 source_rates[FWD_SOURCE_RATES];
 };
+
+static inline struct rates vector_world_rates(struct vector_world *world)
+{
+	return (struct rates){ world->service_rates, world->source_rates };
+}
 
 /* The owner of a row. */
 static inline uint16_t vector_world_owner(uint32_t row)
@@ -52,6 +60,20 @@ static inline void vector_world_bind(struct snapshot *snapshot, const char *vip,
 	(void)r;
 }
 
+static inline void vector_world_meter(struct fwd_service *service)
+{
+	static const struct fwd_rate closed = { 1, 0 }, one = { 1, 1 }, two = { 1, 2 };
+
+	if (service->id == VECTOR_CLOSED || service->id == VECTOR_CLOSED_SOURCE)
+		service->syn_rate = closed;
+	if (service->id == VECTOR_CLOSED_SOURCE)
+		service->syn_rate_source = closed;
+	if (service->id == VECTOR_METERED) {
+		service->syn_rate = two;
+		service->syn_rate_source = one;
+	}
+}
+
 static inline void vector_world_add_services(struct snapshot *snapshot, const uint32_t tables[3])
 {
 	for (unsigned int id = 1; id < VECTOR_SERVICE_N_; id++) {
@@ -71,6 +93,7 @@ static inline void vector_world_add_services(struct snapshot *snapshot, const ui
 			service.flags = FWD_SERVICE_SESSIONLESS | FWD_SERVICE_HASH_SOURCE;
 		if (id == VECTOR_WHOLE)
 			service.flags = FWD_SERVICE_DROP_FRAGMENTS;
+		vector_world_meter(&service);
 		r = snapshot_add_service(snapshot, &service);
 		assert(r == 0);
 		(void)r;
@@ -138,5 +161,10 @@ static inline struct snapshot *vector_world_snapshot(struct vector_world *world)
 	vector_world_bind(snapshot, "198.51.100.12", 6, 80, 80, VECTOR_EMPTY);
 	vector_world_bind(snapshot, "198.51.100.13", 17, 53, 53, VECTOR_WHOLE);
 	vector_world_bind(snapshot, "198.51.100.14", 6, 80, 80, VECTOR_MOVING);
+	vector_world_bind(snapshot, "198.51.100.15", 6, 80, 80, VECTOR_CLOSED);
+	vector_world_bind(snapshot, "2001:db8::15", 6, 80, 80, VECTOR_CLOSED);
+	vector_world_bind(snapshot, "198.51.100.16", 6, 80, 80, VECTOR_CLOSED_SOURCE);
+	vector_world_bind(snapshot, "198.51.100.17", 6, 80, 80, VECTOR_METERED);
+	vector_world_bind(snapshot, "2001:db8::17", 6, 80, 80, VECTOR_METERED);
 	return snapshot;
 }

@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct world {
 	struct vector_world *memory;
 	struct snapshot *snapshot;
+	uint64_t now_ns; /* of the rates: at each input they are full again */
 	struct reference reference;
 };
 
@@ -35,6 +36,7 @@ static void world_begin(void)
 		vector_world_reset(world.memory);
 		world.snapshot = vector_world_snapshot(world.memory);
 	}
+	world.now_ns += 10 * UINT64_C(1000000000);
 	memset(world.memory->flow4, 0, sizeof(world.memory->flow4));
 	memset(world.memory->flow6, 0, sizeof(world.memory->flow6));
 	memset(&world.reference, 0, sizeof(world.reference));
@@ -167,6 +169,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fragments_new(64, seed, &fragments) < 0)
 		abort();
 	port.snapshot = world.snapshot;
+	port.rates = vector_world_rates(world.memory);
+	port.now_ns = world.now_ns;
 	port.fragments = fragments;
 	mode = *data++;
 	size--;

@@ -50,6 +50,8 @@ static struct run bench_run(
 	struct fwd_port port = {
 		.snapshot = bench->snapshot,
 		.fragments = bench->fragments,
+		.rates = vector_world_rates(bench->world),
+		.now_ns = VECTOR_NOW_S * UINT64_C(1000000000),
 		.now_s = VECTOR_NOW_S,
 	};
 	struct fwd_frame description = { .length_bytes = (uint32_t)size_bytes, .gso = gso };

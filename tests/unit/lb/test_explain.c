@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Explain says what the core would do, and does nothing. */
 #include "lb/explain.h"
+#include "lb/fwd/rate.h"
+#include "lb/port_user.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -10,12 +12,17 @@
 static struct fwd_slot rows[FWD_ROWS];
 static struct flow4_bucket flow4[16];
 static struct flow6_bucket flow6[16];
+static __u64 service_rates[FWD_ID_MAX + 1], source_rates[FWD_SOURCE_RATES];
 
 static struct snapshot *make(struct fwd_slot row)
 {
 	const struct flows_table flows = { flow4, flow6, 16, 16 };
 	struct fwd_settings settings = { .mtu_bytes = 1500, .own_mac = { 2, 0, 0, 0, 0, 1 } };
-	struct fwd_service service = { .id = 3, .tcp_timeout_s = 900, .udp_timeout_s = 60 };
+	struct fwd_service service = { .id = 3,
+		.tcp_timeout_s = 900,
+		.udp_timeout_s = 60,
+		.syn_rate = { 1, 1 },
+		.syn_rate_source = { 1, 1 } };
 	struct addr vip = { .family = AF_INET }, vip6 = { .family = AF_INET6 };
 	struct snapshot *snapshot = NULL;
 
@@ -44,7 +51,8 @@ static struct explain_answer ask(
 	struct explain_answer answer;
 
 	assert_int_equal(explain_parse(client, vip, protocol, &question, why), 0);
-	explain_run(snapshot, &question, 1000, &answer);
+	explain_run(snapshot, (struct rates){ service_rates, source_rates }, &question,
+		1000 * US_PER_S, &answer);
 	return answer;
 }
 
@@ -86,8 +94,34 @@ static void explain_leaves_no_trace(void **state)
 	ask(snapshot, "[2001:db8::7]:1000", "[2001:db8::10]:53", "udp");
 	assert_memory_equal(flow4, nothing4, sizeof(flow4));
 	assert_memory_equal(flow6, nothing6, sizeof(flow6));
+	for (size_t i = 0; i < FWD_SOURCE_RATES; i++)
+		assert_true(service_rates[i] == 0 && source_rates[i] == 0);
 	for (size_t i = 0; i < FWD_ROWS; i++)
 		assert_int_equal(rows[i].seen_s, 999);
+}
+
+/* A bucket that says "empty until the second after this one", under the rate of make(). */
+static void empty(__u64 *bucket)
+{
+	*bucket = ((1000 * UINT64_C(1000000000) >> RATE_TICK_BITS) + RATE_EPOCH) + RATE_PACKET;
+}
+
+static void explain_says_what_a_rate_would_do_now(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 1, 1, 0 });
+	struct explain_answer answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.10:80", "tcp");
+
+	assert_string_equal(answer.reason, "forwarded");
+	empty(&service_rates[3]);
+	answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.10:80", "tcp");
+	assert_string_equal(answer.verdict, "drop");
+	assert_string_equal(answer.reason, "syn-rate");
+	ARRAY_FOREACH (bucket, source_rates, FWD_SOURCE_RATES)
+		empty(bucket);
+	answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.10:80", "tcp");
+	assert_string_equal(answer.reason, "syn-rate-source");
+	memset(service_rates, 0, sizeof(service_rates));
+	memset(source_rates, 0, sizeof(source_rates));
 }
 
 static void explain_knows_what_is_not_forwarded(void **state)
@@ -146,6 +180,7 @@ int main(void)
 		cmocka_unit_test(explain_tells_backend_and_slot),
 		cmocka_unit_test(explain_says_that_a_row_is_moving),
 		cmocka_unit_test(explain_leaves_no_trace),
+		cmocka_unit_test(explain_says_what_a_rate_would_do_now),
 		cmocka_unit_test(explain_knows_what_is_not_forwarded),
 		cmocka_unit_test(explain_refuses_questions_without_sense),
 		cmocka_unit_test(explain_names_every_reason),
