@@ -191,6 +191,39 @@ static void table_moves_little_else_when_a_member_leaves(void **state)
 	}
 }
 
+/* Rows that change their owner beyond what the new shares need, when one weight changes. */
+static size_t excess_ppm(size_t n_members, uint32_t weight)
+{
+	_cleanup_free_ struct fwd_slot *before = rows_new(), *after = rows_new();
+	_cleanup_free_ struct table_member *members = members_new(n_members);
+	size_t n_moved = 0, n_needed = 0;
+
+	fill(members, n_members, before);
+	members[n_members / 2].weight = weight;
+	fill(members, n_members, after);
+	for (size_t row = 0; row < FWD_ROWS; row++)
+		n_moved += before[row].owner != after[row].owner;
+	for (size_t i = 1; i <= n_members; i++) {
+		size_t had = table_owned(before, (uint16_t)i),
+		       has = table_owned(after, (uint16_t)i);
+
+		n_needed += has > had ? has - had : 0;
+	}
+	return (n_moved - n_needed) * 1000000 / FWD_ROWS;
+}
+
+/* The numbers of `weight` in dsr-lb(8). */
+static void table_moves_little_else_when_a_weight_changes(void **state)
+{
+	static const struct {
+		size_t n_members, most_ppm;
+	} cases[] = { { 2, 6000 }, { 3, 6000 }, { 4, 6000 }, { 10, 6000 }, { 100, 11000 } };
+
+	ARRAY_FOREACH (test, cases, ARRAY_LEN(cases))
+		for (uint32_t weight = 2; weight <= 10; weight += 4)
+			assert_in_range(excess_ppm(test->n_members, weight), 0, test->most_ppm);
+}
+
 static void table_refuses_what_makes_no_table(void **state)
 {
 	_cleanup_free_ struct fwd_slot *rows = rows_new();
@@ -336,6 +369,7 @@ int main(void)
 		cmocka_unit_test(table_is_the_same_after_leaving_and_joining_again),
 		cmocka_unit_test(table_depends_on_the_seed),
 		cmocka_unit_test(table_moves_little_else_when_a_member_leaves),
+		cmocka_unit_test(table_moves_little_else_when_a_weight_changes),
 		cmocka_unit_test(table_refuses_what_makes_no_table),
 		cmocka_unit_test(table_inherits_bases),
 		cmocka_unit_test(table_begins_settled),
