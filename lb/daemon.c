@@ -401,8 +401,8 @@ static int daemon_keep(struct daemon *daemon, json_t **ret_document)
 	const struct session_calls calls = { daemon_on_send, daemon_on_refused, daemon };
 	json_t *document;
 	bool fresh = true;
-	int r = keep_open(
-		daemon->runtime_dir, daemon->config->max_flows, &daemon->keep, &fresh, why);
+	int r = keep_open(daemon->runtime_dir, KEEP_FILES, daemon->config->max_flows, &daemon->keep,
+		&fresh, why);
 
 	if (r < 0)
 		return log_errno(r, "cannot keep state in %s: %s", daemon->runtime_dir, why);

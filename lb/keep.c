@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What outlives the daemon (contract in keep.h): mapped files in the runtime directory and one
- * document. Called by the main loop alone; workers only touch the mapped memory.
+ * What outlives the daemon (contract in keep.h): flows and rows in one of two stores, and one
+ * document. Called by the main loop alone; workers and programs only touch the mapped memory.
  *
  * Files of DIR, all 0600 and ours, or they are replaced:
- *   lock        flock()ed while the daemon lives; the kernel lets go of it on any death
+ *   lock        flock()ed while the daemon lives; the kernel lets go of it on any death. It has the
+ *               directory's `home`
  *   flows       one page of header, the IPv4 buckets, the IPv6 buckets
  *   rows-ID     one page of header, FWD_ROWS slots
  *   state.json  the document
  *   *.new       half-made files, removed at the next start
+ *   bpf/        mounted by whoever starts us: pins of maps with the names and bytes of files
  *
- * A file becomes known by rename(), so it is there whole or not at all. Its blocks are allocated
- * before it is mapped: a tmpfs that runs full must not turn into SIGBUS on the packet path. The
- * header is checked against the size of the file before anything is mapped. What the entries
- * say is not trusted either: the core treats ids that it does not know as absent.
+ * What the wanted store has not is looked for in the other one and copied; the sweep at the end of
+ * the start removes it there, when the engine has the copy: a start that fails loses nothing.
+ * What the entries say is not trusted: the core treats ids that it does not know as absent.
  */
 #include "lb/keep.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -27,12 +27,9 @@
 
 #include "lb/keep_file.h"
 #include "lb/keep_flows.h"
+#include "lb/keep_map.h"
 
-#define KEEP_WHY_BYTES          256u
 #define KEEP_DOCUMENT_BYTES_MAX (64u << 20)
-
-#define KEEP_FLOWS_MAGIC UINT64_C(0x64737220666c6f77) /* "dsr flow" */
-#define KEEP_ROWS_MAGIC  UINT64_C(0x64737220726f7773) /* "dsr rows" */
 
 #define KEEP_LOCK_NAME     "lock"
 #define KEEP_FLOWS_NAME    "flows"
@@ -40,15 +37,17 @@
 #define KEEP_ROWS_PREFIX   "rows-"
 
 /* A mapped flow table; on the heap, so that `table` keeps its address while it is mapped. */
-struct keep_flow_file {
-	struct keep_file_map map;
+struct keep_flow_table {
+	struct keep_memory memory;
 	struct flows_table table;
 };
 
 struct keep {
-	struct keep_file_directory directory;
+	struct keep_directory directory;
+	const struct keep_store *store;
+	const struct keep_store *other; /* to move from */
 	int lock_fd;
-	struct keep_flow_file *flows;
+	struct keep_flow_table *flows;
 	struct keep_rows *rows; /* all that are open */
 	uint64_t next_rows_id;
 	bool is_preserving;
@@ -59,7 +58,7 @@ struct keep_rows {
 	struct keep_rows *next;
 	uint64_t id;
 	size_t n_refs;
-	struct keep_file_map map;
+	struct keep_memory memory;
 };
 
 static int why(char *ret_why, int error, const char *format, ...) _printf_(3, 4);
@@ -83,22 +82,22 @@ static size_t flows_bytes(uint32_t n_flow4, uint32_t n_flow6)
 		(size_t)n_flow6 * sizeof(struct flow6_bucket);
 }
 
-static struct keep_flow_file *flow_file_free(struct keep_flow_file *file)
+static struct keep_flow_table *flow_table_free(struct keep_flow_table *flows)
 {
-	if (file) {
-		keep_file_unmap(&file->map);
-		free(file);
+	if (flows) {
+		keep_memory_unmap(&flows->memory);
+		free(flows);
 	}
 	return NULL;
 }
-DEFINE_CLEANUP(struct keep_flow_file *, flow_file_free)
+DEFINE_CLEANUP(struct keep_flow_table *, flow_table_free)
 
-static void flow_file_point(struct keep_flow_file *file)
+static void flow_table_point(struct keep_flow_table *flows)
 {
-	const struct keep_file_header *header = file->map.header;
-	uint8_t *body = (uint8_t *)file->map.header + KEEP_FILE_HEADER_BYTES;
+	const struct keep_header *header = flows->memory.header;
+	uint8_t *body = (uint8_t *)flows->memory.header + KEEP_HEADER_BYTES;
 
-	file->table = (struct flows_table){
+	flows->table = (struct flows_table){
 		.flow4 = (struct flow4_bucket *)body,
 		.flow6 = (struct flow6_bucket *)(body +
 			(size_t)header->n_flow4 * sizeof(struct flow4_bucket)),
@@ -107,73 +106,72 @@ static void flow_file_point(struct keep_flow_file *file)
 	};
 }
 
-static int flow_file_open(const struct keep *keep, struct keep_flow_file **ret_file)
+static int flow_table_open(
+	const struct keep *keep, const struct keep_store *store, struct keep_flow_table **ret_flows)
 {
-	_cleanup_(flow_file_freep) struct keep_flow_file *file = calloc(1, sizeof(*file));
-	const struct keep_file_header *header;
+	_cleanup_(flow_table_freep) struct keep_flow_table *flows = calloc(1, sizeof(*flows));
+	const struct keep_header *header;
 	int r;
 
-	if (!file)
+	if (!flows)
 		return -ENOMEM;
-	r = keep_file_open(&keep->directory, KEEP_FLOWS_NAME, KEEP_FLOWS_MAGIC, &file->map);
+	r = store->open(&keep->directory, KEEP_FLOWS_NAME, KEEP_FLOWS_MAGIC, &flows->memory);
 	if (r < 0)
 		return r;
-	header = file->map.header;
-	if (header->file_bytes !=
-		KEEP_FILE_HEADER_BYTES + flows_bytes(header->n_flow4, header->n_flow6))
+	header = flows->memory.header;
+	if (header->file_bytes != KEEP_HEADER_BYTES + flows_bytes(header->n_flow4, header->n_flow6))
 		return -EINVAL;
-	flow_file_point(file);
-	*ret_file = TAKE_PTR(file);
+	flow_table_point(flows);
+	*ret_flows = TAKE_PTR(flows);
 	return 0;
 }
 
-/* Makes the file without giving it its name. */
-static int flow_file_new(const struct keep *keep, uint64_t max_flows, const uint64_t seed[2],
-	struct keep_flow_file **ret_file)
+/* Makes it without letting it be found. */
+static int flow_table_new(const struct keep *keep, uint64_t max_flows, const uint64_t seed[2],
+	struct keep_flow_table **ret_flows)
 {
-	_cleanup_(flow_file_freep) struct keep_flow_file *file = calloc(1, sizeof(*file));
+	_cleanup_(flow_table_freep) struct keep_flow_table *flows = calloc(1, sizeof(*flows));
 	uint32_t n_flow4 = flows_buckets4(max_flows);
 	uint32_t n_flow6 = flows_buckets6(max_flows);
-	struct keep_file_header header;
+	struct keep_header header;
 	int r;
 
-	if (!file)
+	if (!flows)
 		return -ENOMEM;
-	header = keep_file_header_make(
-		&keep->directory, KEEP_FLOWS_MAGIC, flows_bytes(n_flow4, n_flow6));
+	header = keep_header_make(
+		&keep->directory, KEEP_FLOWS_MAGIC, KEEP_FLOWS_NAME, flows_bytes(n_flow4, n_flow6));
 	header.n_flow4 = n_flow4;
 	header.n_flow6 = n_flow6;
 	memcpy(header.seed, seed, sizeof(header.seed));
-	r = keep_file_new(&keep->directory, KEEP_FLOWS_NAME, &header, &file->map);
+	r = keep->store->new (&keep->directory, &header, &flows->memory);
 	if (r < 0)
 		return r;
-	flow_file_point(file);
-	*ret_file = TAKE_PTR(file);
+	flow_table_point(flows);
+	*ret_flows = TAKE_PTR(flows);
 	return 0;
 }
 
-static bool flow_file_fits(const struct keep_flow_file *file, uint64_t max_flows)
+static bool flow_table_fits(const struct keep_flow_table *flows, uint64_t max_flows)
 {
-	return file->table.n_flow4 == flows_buckets4(max_flows) &&
-		file->table.n_flow6 == flows_buckets6(max_flows);
+	return flows->table.n_flow4 == flows_buckets4(max_flows) &&
+		flows->table.n_flow6 == flows_buckets6(max_flows);
 }
 
 /* Another table in place of `keep->flows`, with its records and its seed. */
-static int flow_file_replace(struct keep *keep, uint64_t max_flows)
+static int flow_table_replace(struct keep *keep, uint64_t max_flows)
 {
-	_cleanup_(flow_file_freep) struct keep_flow_file *file = NULL;
-	const uint64_t *seed = keep->flows->map.header->seed;
+	_cleanup_(flow_table_freep) struct keep_flow_table *flows = NULL;
 	int r;
 
-	r = flow_file_new(keep, max_flows, seed, &file);
+	r = flow_table_new(keep, max_flows, keep_flow_seed(keep), &flows);
 	if (r < 0)
 		return r;
-	keep_flows_move(&file->table, &keep->flows->table, seed);
-	r = keep_file_publish(&keep->directory, KEEP_FLOWS_NAME);
+	keep_flows_move(&flows->table, &keep->flows->table, keep_flow_seed(keep));
+	r = keep->store->publish(&keep->directory, &flows->memory);
 	if (r < 0)
 		return r;
-	flow_file_free(keep->flows);
-	keep->flows = TAKE_PTR(file);
+	flow_table_free(keep->flows);
+	keep->flows = TAKE_PTR(flows);
 	return 0;
 }
 
@@ -184,22 +182,27 @@ static int open_fresh_flows(struct keep *keep, uint64_t max_flows)
 
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return util_negative_errno();
-	r = flow_file_new(keep, max_flows, seed, &keep->flows);
-	return r < 0 ? r : keep_file_publish(&keep->directory, KEEP_FLOWS_NAME);
+	r = flow_table_new(keep, max_flows, seed, &keep->flows);
+	return r < 0 ? r : keep->store->publish(&keep->directory, &keep->flows->memory);
 }
 
-/* Nobody else has the table mapped now: we hold the lock and no worker runs yet. */
+/* We hold the lock and no worker runs yet: if anybody uses the table now, it is a program. */
 static int open_flows(struct keep *keep, uint64_t max_flows, bool *ret_fresh)
 {
-	int r = flow_file_open(keep, &keep->flows);
+	bool is_elsewhere = false;
+	int r = flow_table_open(keep, keep->store, &keep->flows);
 
-	if (r < 0) {
-		*ret_fresh = true;
-		return r == -ENOMEM ? r : open_fresh_flows(keep, max_flows);
+	if (r < 0 && r != -ENOMEM) {
+		r = flow_table_open(keep, keep->other, &keep->flows);
+		is_elsewhere = true;
 	}
-	*ret_fresh = false;
-	keep_flows_mend(&keep->flows->table);
-	return flow_file_fits(keep->flows, max_flows) ? 0 : flow_file_replace(keep, max_flows);
+	*ret_fresh = r < 0;
+	if (r < 0)
+		return r == -ENOMEM ? r : open_fresh_flows(keep, max_flows);
+	keep_flows_mend(&keep->flows->table, keep_flows_map(keep) >= 0);
+	if (!is_elsewhere && flow_table_fits(keep->flows, max_flows))
+		return 0;
+	return flow_table_replace(keep, max_flows);
 }
 
 const struct flows_table *keep_flows(const struct keep *keep)
@@ -209,19 +212,24 @@ const struct flows_table *keep_flows(const struct keep *keep)
 
 const uint64_t *keep_flow_seed(const struct keep *keep)
 {
-	return keep->flows->map.header->seed;
+	return (const uint64_t *)keep->flows->memory.header->seed;
+}
+
+int keep_flows_map(const struct keep *keep)
+{
+	return keep->flows->memory.map_fd;
 }
 
 /* ---- rows ---- */
 
 static void rows_name(uint64_t id, char *ret_name)
 {
-	snprintf(ret_name, KEEP_FILE_NAME_BYTES, KEEP_ROWS_PREFIX "%016" PRIx64, id);
+	snprintf(ret_name, KEEP_NAME_BYTES, KEEP_ROWS_PREFIX "%016" PRIx64, id);
 }
 
 static bool rows_parse_name(const char *name, uint64_t *ret_id)
 {
-	char again[KEEP_FILE_NAME_BYTES];
+	char again[KEEP_NAME_BYTES];
 	uint64_t id;
 
 	if (strncmp(name, KEEP_ROWS_PREFIX, strlen(KEEP_ROWS_PREFIX)) != 0)
@@ -251,37 +259,93 @@ static struct keep_rows *rows_add(struct keep *keep, struct keep_rows *rows)
 	return rows;
 }
 
+static int rows_make(const struct keep *keep, uint64_t id, struct keep_memory *ret_memory)
+{
+	char name[KEEP_NAME_BYTES];
+	struct keep_header header;
+
+	rows_name(id, name);
+	header = keep_header_make(
+		&keep->directory, KEEP_ROWS_MAGIC, name, FWD_ROWS * sizeof(struct fwd_slot));
+	header.id = id;
+	return keep->store->new (&keep->directory, &header, ret_memory);
+}
+
+static int rows_publish(const struct keep *keep, struct keep_memory *memory)
+{
+	int r = keep->store->publish(&keep->directory, memory);
+
+	if (r < 0)
+		keep_memory_unmap(memory);
+	return r;
+}
+
 int keep_rows_new(struct keep *keep, struct keep_rows **ret_rows)
 {
 	_cleanup_free_ struct keep_rows *rows = calloc(1, sizeof(*rows));
-	char name[KEEP_FILE_NAME_BYTES];
-	struct keep_file_header header;
 	int r;
 
 	if (!rows)
 		return -ENOMEM;
 	rows->id = keep->next_rows_id;
-	rows_name(rows->id, name);
-	header = keep_file_header_make(
-		&keep->directory, KEEP_ROWS_MAGIC, FWD_ROWS * sizeof(struct fwd_slot));
-	header.id = rows->id;
-	r = keep_file_new(&keep->directory, name, &header, &rows->map);
+	r = rows_make(keep, rows->id, &rows->memory);
+	if (r == 0)
+		r = rows_publish(keep, &rows->memory);
 	if (r < 0)
 		return r;
-	r = keep_file_publish(&keep->directory, name);
-	if (r < 0) {
-		keep_file_unmap(&rows->map);
-		return r;
-	}
 	keep->next_rows_id++;
 	*ret_rows = rows_add(keep, TAKE_PTR(rows));
 	return 0;
 }
 
+static int rows_open_in(const struct keep *keep, const struct keep_store *store, uint64_t id,
+	struct keep_memory *ret_memory)
+{
+	struct keep_memory memory;
+	char name[KEEP_NAME_BYTES];
+	int r;
+
+	rows_name(id, name);
+	r = store->open(&keep->directory, name, KEEP_ROWS_MAGIC, &memory);
+	if (r < 0)
+		return r;
+	if (memory.header->id != id ||
+		memory.size_bytes != KEEP_HEADER_BYTES + FWD_ROWS * sizeof(struct fwd_slot)) {
+		keep_memory_unmap(&memory);
+		return -EINVAL;
+	}
+	*ret_memory = memory;
+	return 0;
+}
+
+static void *body_of(const struct keep_memory *memory)
+{
+	return (uint8_t *)memory->header + KEEP_HEADER_BYTES;
+}
+
+/* From the other store to ours. */
+static int rows_copy(const struct keep *keep, uint64_t id, struct keep_memory *ret_memory)
+{
+	struct keep_memory from, to;
+	int r;
+
+	r = rows_open_in(keep, keep->other, id, &from);
+	if (r < 0)
+		return r;
+	r = rows_make(keep, id, &to);
+	if (r == 0) {
+		memcpy(body_of(&to), body_of(&from), FWD_ROWS * sizeof(struct fwd_slot));
+		r = rows_publish(keep, &to);
+	}
+	keep_memory_unmap(&from);
+	if (r == 0)
+		*ret_memory = to;
+	return r;
+}
+
 int keep_rows_open(struct keep *keep, uint64_t id, struct keep_rows **ret_rows)
 {
 	_cleanup_free_ struct keep_rows *rows = NULL;
-	char name[KEEP_FILE_NAME_BYTES];
 	int r;
 
 	rows = rows_find(keep, id);
@@ -293,16 +357,15 @@ int keep_rows_open(struct keep *keep, uint64_t id, struct keep_rows **ret_rows)
 	if (!rows)
 		return -ENOMEM;
 	rows->id = id;
-	rows_name(id, name);
-	r = keep_file_open(&keep->directory, name, KEEP_ROWS_MAGIC, &rows->map);
+	r = rows_open_in(keep, keep->store, id, &rows->memory);
+	if (r < 0) {
+		int error = rows_copy(keep, id, &rows->memory);
+
+		/* What is wrong with ours says more than that the other store has none. */
+		r = error == -ENOENT ? r : error;
+	}
 	if (r < 0)
 		return r;
-	if (rows->map.header->id != id ||
-		rows->map.size_bytes !=
-			KEEP_FILE_HEADER_BYTES + FWD_ROWS * sizeof(struct fwd_slot)) {
-		keep_file_unmap(&rows->map);
-		return -EINVAL;
-	}
 	*ret_rows = rows_add(keep, TAKE_PTR(rows));
 	return 0;
 }
@@ -317,7 +380,7 @@ static void rows_forget(struct keep_rows *rows)
 {
 	struct keep *keep = rows->keep;
 	struct keep_rows **link = &keep->rows;
-	char name[KEEP_FILE_NAME_BYTES];
+	char name[KEEP_NAME_BYTES];
 
 	while (*link != rows)
 		link = &(*link)->next;
@@ -325,7 +388,7 @@ static void rows_forget(struct keep_rows *rows)
 	if (keep->is_preserving)
 		return;
 	rows_name(rows->id, name);
-	(void)unlinkat(keep->directory.fd, name, 0);
+	keep->store->remove(&keep->directory, name, &rows->memory);
 }
 
 struct keep_rows *keep_rows_unref(struct keep_rows *rows)
@@ -334,7 +397,7 @@ struct keep_rows *keep_rows_unref(struct keep_rows *rows)
 		return NULL;
 	if (rows->keep)
 		rows_forget(rows);
-	keep_file_unmap(&rows->map);
+	keep_memory_unmap(&rows->memory);
 	free(rows);
 	return NULL;
 }
@@ -346,67 +409,82 @@ uint64_t keep_rows_id(const struct keep_rows *rows)
 
 struct fwd_slot *keep_rows_memory(struct keep_rows *rows)
 {
-	return (struct fwd_slot *)((uint8_t *)rows->map.header + KEEP_FILE_HEADER_BYTES);
+	return body_of(&rows->memory);
+}
+
+int keep_rows_map(const struct keep_rows *rows)
+{
+	return rows->memory.map_fd;
 }
 
 /* ---- the directory ---- */
 
-/* Calls back for each name in the directory, which may be removed meanwhile. */
-static int each_name(const struct keep *keep,
-	void (*fn)(struct keep *keep, const char *name, void *context), void *context)
+/* At the start: removes files that were left half made. */
+static void tidy_name(const char *name, void *context)
 {
-	int fd = openat(keep->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const struct dirent *entry;
-	DIR *directory;
-
-	if (fd < 0)
-		return util_negative_errno();
-	directory = fdopendir(fd);
-	if (!directory) {
-		int r = util_negative_errno();
-
-		util_close(fd);
-		return r;
-	}
-	while ((entry = readdir(directory)))
-		fn((struct keep *)keep, entry->d_name, context);
-	closedir(directory);
-	return 0;
-}
-
-/* At the start: removes what was left half made, and finds the first free id of rows. */
-static void tidy_name(struct keep *keep, const char *name, void *context)
-{
+	struct keep *keep = context;
 	size_t len = strlen(name);
-	uint64_t id;
 
 	if (len > strlen(KEEP_FILE_NEW_SUFFIX) &&
 		streq(name + len - strlen(KEEP_FILE_NEW_SUFFIX), KEEP_FILE_NEW_SUFFIX))
 		(void)unlinkat(keep->directory.fd, name, 0);
-	else if (rows_parse_name(name, &id) && id < INT64_MAX && id >= keep->next_rows_id)
+}
+
+/* Finds the first free id of rows. */
+static void count_name(const char *name, void *context)
+{
+	struct keep *keep = context;
+	uint64_t id;
+
+	if (rows_parse_name(name, &id) && id < INT64_MAX && id >= keep->next_rows_id)
 		keep->next_rows_id = id + 1;
 }
 
+static int open_stores(struct keep *keep)
+{
+	int r = keep_map_start(&keep->directory);
+
+	if (r == 0)
+		r = keep_file_store.each(&keep->directory, tidy_name, keep);
+	if (r == 0)
+		r = keep_file_store.each(&keep->directory, count_name, keep);
+	return r < 0 ? r : keep_map_store.each(&keep->directory, count_name, keep);
+}
+
 struct sweep {
+	struct keep *keep;
 	bool (*is_named)(uint64_t id, void *context);
 	void *context;
 };
 
-static void sweep_name(struct keep *keep, const char *name, void *context)
+static void sweep_name(const char *name, void *context)
 {
 	const struct sweep *sweep = context;
+	struct keep *keep = sweep->keep;
 	uint64_t id;
 
 	if (rows_parse_name(name, &id) && !rows_find(keep, id) &&
 		!sweep->is_named(id, sweep->context))
-		(void)unlinkat(keep->directory.fd, name, 0);
+		keep->store->remove(&keep->directory, name, NULL);
+}
+
+static void sweep_other_name(const char *name, void *context)
+{
+	const struct sweep *sweep = context;
+	struct keep *keep = sweep->keep;
+	uint64_t id;
+
+	if (streq(name, KEEP_FLOWS_NAME) || rows_parse_name(name, &id))
+		keep->other->remove(&keep->directory, name, NULL);
 }
 
 void keep_sweep(struct keep *keep, bool (*is_named)(uint64_t id, void *context), void *context)
 {
-	struct sweep sweep = { is_named, context };
+	struct sweep sweep = { keep, is_named, context };
 
-	(void)each_name(keep, sweep_name, &sweep);
+	(void)keep->store->each(&keep->directory, sweep_name, &sweep);
+	(void)keep->other->each(&keep->directory, sweep_other_name, &sweep);
+	keep_map_forget(&keep->directory);
 }
 
 void keep_preserve(struct keep *keep)
@@ -435,7 +513,7 @@ int keep_save_document(struct keep *keep, const json_t *document)
 {
 	_cleanup_free_ char *text = json_dumps(document, JSON_COMPACT | JSON_ENCODE_ANY);
 	_cleanup_close_ int fd = -1;
-	char temporary[KEEP_FILE_NAME_BYTES];
+	char temporary[KEEP_NAME_BYTES];
 	int r;
 
 	if (!text)
@@ -484,12 +562,54 @@ static int open_lock(struct keep *keep, const char *directory, char *ret_why)
 	return -EBUSY;
 }
 
-int keep_open(const char *directory, uint64_t max_flows, struct keep **ret_keep, bool *ret_fresh,
+/*
+ * The directory's identity is in the lock file: the one that is never replaced. It is random, for
+ * who may make maps must not be able to make one of ours; and a directory that was made anew must
+ * not find the maps of the former, which the inode number may come back for.
+ */
+static int open_home(struct keep *keep)
+{
+	uint64_t home = 0;
+	struct stat status;
+
+	if (fstat(keep->lock_fd, &status) == 0 && keep_file_is_ours(&status) &&
+		pread(keep->lock_fd, &home, sizeof(home), 0) == (ssize_t)sizeof(home) &&
+		home != 0) {
+		keep->directory.home = home;
+		return 0;
+	}
+	if (getrandom(&home, sizeof(home), 0) != (ssize_t)sizeof(home) ||
+		pwrite(keep->lock_fd, &home, sizeof(home), 0) != (ssize_t)sizeof(home))
+		return util_negative_errno();
+	keep->directory.home = home;
+	return 0;
+}
+
+/* In a directory that is open and locked. */
+static int open_all(struct keep *keep, const char *directory, uint64_t max_flows, bool *ret_fresh,
 	char *ret_why)
+{
+	int r = open_home(keep);
+
+	if (r < 0)
+		return why(ret_why, r, "cannot write %s/lock", directory);
+	r = open_stores(keep);
+	if (r < 0)
+		return why(ret_why, r, "cannot read %s", directory);
+	r = open_flows(keep, max_flows, ret_fresh);
+	if (r < 0)
+		return why(ret_why, r, "no flow table of %zu MiB for max-flows in %s",
+			flows_bytes(flows_buckets4(max_flows), flows_buckets6(max_flows)) >> 20,
+			directory);
+	return 0;
+}
+
+int keep_open(const char *directory, enum keep_backing backing, uint64_t max_flows,
+	struct keep **ret_keep, bool *ret_fresh, char *ret_why)
 {
 	_cleanup_(keep_freep) struct keep *keep = NULL;
 	_cleanup_close_ int fd = -1;
-	bool fresh;
+	bool fresh = true;
 	int r;
 
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -498,34 +618,37 @@ int keep_open(const char *directory, uint64_t max_flows, struct keep **ret_keep,
 	keep = calloc(1, sizeof(*keep));
 	if (!keep)
 		return why(ret_why, -ENOMEM, "cannot open %s", directory);
+	keep->store = backing == KEEP_MAPS ? &keep_map_store : &keep_file_store;
+	keep->other = backing == KEEP_MAPS ? &keep_file_store : &keep_map_store;
 	keep->directory.fd = TAKE_FD(fd);
+	keep->directory.pins_fd = -1;
 	keep->lock_fd = -1;
 	keep->next_rows_id = 1;
-	keep_file_read_boot(keep->directory.boot);
+	keep_read_boot(keep->directory.boot);
 	r = open_lock(keep, directory, ret_why);
+	if (r == 0)
+		r = open_all(keep, directory, max_flows, &fresh, ret_why);
 	if (r < 0)
 		return r;
-	r = each_name(keep, tidy_name, NULL);
-	if (r < 0)
-		return why(ret_why, r, "cannot read %s", directory);
-	r = open_flows(keep, max_flows, &fresh);
-	if (r < 0)
-		return why(ret_why, r, "no flow table of %zu MiB for max-flows in %s",
-			flows_bytes(flows_buckets4(max_flows), flows_buckets6(max_flows)) >> 20,
-			directory);
 	*ret_keep = TAKE_PTR(keep);
 	*ret_fresh = fresh;
 	return 0;
+}
+
+bool keep_maps_supported(char *ret_why)
+{
+	return keep_map_try(ret_why, KEEP_WHY_BYTES) == 0;
 }
 
 struct keep *keep_free(struct keep *keep)
 {
 	if (!keep)
 		return NULL;
-	/* Rows that are still referenced stay mapped for their owners, and their files stay. */
+	/* Rows that are still referenced stay mapped for their owners, and what is kept stays. */
 	for (struct keep_rows *rows = keep->rows; rows; rows = rows->next)
 		rows->keep = NULL;
-	flow_file_free(keep->flows);
+	flow_table_free(keep->flows);
+	keep_map_end(&keep->directory);
 	util_close(keep->lock_fd);
 	util_close(keep->directory.fd);
 	free(keep);

@@ -1,38 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Mapped files with a header; see keep_file.h. */
+/*
+ * Mapped files with a header; see keep_file.h. A file becomes known by rename(), so it is there
+ * whole or not at all. Its blocks are allocated before it is mapped: a tmpfs that runs full must
+ * not turn into SIGBUS on the packet path. The header is checked against the size of the file before
+ * anything is mapped.
+ */
 #include "lb/keep_file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
-
-#include "lb/keep.h"
-
-/* Where the kernel does not say, every boot looks alike: as good as tmpfs makes it. */
-void keep_file_read_boot(char ret_boot[KEEP_FILE_BOOT_BYTES])
-{
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	memset(ret_boot, 0, KEEP_FILE_BOOT_BYTES);
-	if (fd >= 0 && read(fd, ret_boot, KEEP_FILE_BOOT_BYTES - 1) < 0)
-		memset(ret_boot, 0, KEEP_FILE_BOOT_BYTES);
-}
-
-void keep_file_unmap(struct keep_file_map *map)
-{
-	if (map->header)
-		munmap(map->header, map->size_bytes);
-	*map = (struct keep_file_map){ 0 };
-}
-
-static int map_fd(int fd, size_t size_bytes, struct keep_file_map *ret_map)
-{
-	void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (memory == MAP_FAILED)
-		return util_negative_errno();
-	*ret_map = (struct keep_file_map){ memory, size_bytes };
-	return 0;
-}
 
 bool keep_file_is_ours(const struct stat *status)
 {
@@ -40,11 +15,11 @@ bool keep_file_is_ours(const struct stat *status)
 		!(status->st_mode & (S_IRWXG | S_IRWXO));
 }
 
-int keep_file_open(const struct keep_file_directory *directory, const char *name, uint64_t magic,
-	struct keep_file_map *ret_map)
+static int file_open(const struct keep_directory *directory, const char *name, uint64_t magic,
+	struct keep_memory *ret_memory)
 {
 	_cleanup_close_ int fd = -1;
-	struct keep_file_header header;
+	struct keep_header header;
 	struct stat status;
 
 	/* O_NONBLOCK: a FIFO put in its place must not hold us up. */
@@ -54,31 +29,28 @@ int keep_file_open(const struct keep_file_directory *directory, const char *name
 	if (fstat(fd, &status) < 0 || !keep_file_is_ours(&status) ||
 		pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
 		return -EINVAL;
-	if (header.magic != magic || header.layout != KEEP_LAYOUT ||
-		header.header_bytes != KEEP_FILE_HEADER_BYTES ||
-		header.file_bytes != (uint64_t)status.st_size || header.file_bytes > SIZE_MAX / 2 ||
-		header.file_bytes < KEEP_FILE_HEADER_BYTES ||
-		memcmp(header.boot, directory->boot, sizeof(header.boot)) != 0)
+	if (!keep_header_fits(&header, directory, magic, (size_t)status.st_size))
 		return -EINVAL;
 	/* Holes, by whatever means they came, would be allocated under the workers' feet. */
 	if (posix_fallocate(fd, 0, status.st_size) != 0)
 		return -EINVAL;
-	return map_fd(fd, (size_t)status.st_size, ret_map);
+	return keep_memory_map(fd, (size_t)status.st_size, -1, ret_memory);
 }
 
 void keep_file_temporary_name(const char *name, char *ret_name)
 {
-	snprintf(ret_name, KEEP_FILE_NAME_BYTES, "%s" KEEP_FILE_NEW_SUFFIX, name);
+	keep_name_with(name, KEEP_FILE_NEW_SUFFIX, ret_name);
 }
 
-int keep_file_new(const struct keep_file_directory *directory, const char *name,
-	const struct keep_file_header *header, struct keep_file_map *ret_map)
+/* Makes NAME.new. */
+static int file_new(const struct keep_directory *directory, const struct keep_header *header,
+	struct keep_memory *ret_memory)
 {
 	_cleanup_close_ int fd = -1;
-	char temporary[KEEP_FILE_NAME_BYTES];
+	char temporary[KEEP_NAME_BYTES];
 	int r;
 
-	keep_file_temporary_name(name, temporary);
+	keep_file_temporary_name(header->name, temporary);
 	(void)unlinkat(directory->fd, temporary, 0);
 	fd = openat(directory->fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -86,39 +58,43 @@ int keep_file_new(const struct keep_file_directory *directory, const char *name,
 	/* Not fallocate(2): posix_fallocate() works on every file system. It returns the error. */
 	r = -posix_fallocate(fd, 0, (off_t)header->file_bytes);
 	if (r == 0)
-		r = map_fd(fd, header->file_bytes, ret_map);
+		r = keep_memory_map(fd, header->file_bytes, -1, ret_memory);
 	if (r < 0) {
 		(void)unlinkat(directory->fd, temporary, 0);
 		return r;
 	}
-	*ret_map->header = *header;
+	*ret_memory->header = *header;
 	return 0;
 }
 
-int keep_file_publish(const struct keep_file_directory *directory, const char *name)
+int keep_file_publish(const struct keep_directory *directory, const char *name)
 {
-	char temporary[KEEP_FILE_NAME_BYTES];
+	char temporary[KEEP_NAME_BYTES];
 
 	keep_file_temporary_name(name, temporary);
-	if (renameat(directory->fd, temporary, directory->fd, name) == 0)
-		return 0;
-	/* rename() does not replace a directory: whoever put one there cannot keep us out. */
-	if (errno != EISDIR || unlinkat(directory->fd, name, AT_REMOVEDIR) < 0 ||
-		renameat(directory->fd, temporary, directory->fd, name) < 0)
-		return util_negative_errno();
-	return 0;
+	return keep_rename(directory->fd, temporary, name);
 }
 
-struct keep_file_header keep_file_header_make(
-	const struct keep_file_directory *directory, uint64_t magic, size_t body_bytes)
+static int file_publish(const struct keep_directory *directory, const struct keep_memory *memory)
 {
-	struct keep_file_header header = {
-		.magic = magic,
-		.layout = KEEP_LAYOUT,
-		.header_bytes = KEEP_FILE_HEADER_BYTES,
-		.file_bytes = KEEP_FILE_HEADER_BYTES + body_bytes,
-	};
-
-	memcpy(header.boot, directory->boot, sizeof(header.boot));
-	return header;
+	return keep_file_publish(directory, memory->header->name);
 }
+
+static void file_remove(
+	const struct keep_directory *directory, const char *name, const struct keep_memory *memory)
+{
+	(void)unlinkat(directory->fd, name, 0);
+}
+
+static int file_each(const struct keep_directory *directory, keep_name_fn *fn, void *context)
+{
+	return keep_each_name(directory->fd, fn, context);
+}
+
+const struct keep_store keep_file_store = {
+	.open = file_open,
+	.new = file_new,
+	.publish = file_publish,
+	.remove = file_remove,
+	.each = file_each,
+};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Moving flow records between tables; see keep_flows.h. Called before workers run, so that entries
- * are read and written without the protocol of lb/fwd/flow.h.
+ * Moving flow records between tables; see keep_flows.h. Called before workers run; but a program in
+ * the kernel may go on with a table that is read here, so that much keeps to the protocol of
+ * lb/fwd/flow.h.
  */
 #include "lb/keep_flows.h"
 
@@ -44,6 +45,29 @@ static bool is_record(uint64_t meta)
 	uint8_t state = flow_meta_state(meta);
 
 	return state > FLOW_FREE && state <= FLOW_PERSIST;
+}
+
+/* A record that is written to again and again while we read it. */
+#define READ_ATTEMPTS 4u
+
+/* Copies an entry that is a record, whole. */
+static bool read_record(const struct bucket_view *bucket, size_t idx, __u64 *ret_words)
+{
+	const __u64 *words = (const __u64 *)key_at(bucket, idx);
+	size_t n_key_words = bucket->key_bytes / sizeof(*words);
+
+	for (unsigned int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+		__u64 meta = FWD_LOAD(meta_at(bucket, idx));
+
+		if (!is_record(meta))
+			return false;
+		for (size_t word = 0; word < n_key_words; word++)
+			ret_words[word] = FWD_LOAD(&words[word]);
+		ret_words[n_key_words] = meta;
+		if (FWD_LOAD(meta_at(bucket, idx)) == meta)
+			return true;
+	}
+	return false;
 }
 
 /* How gladly an entry is given up; 0: not at all, as it is no older than the record to be put. */
@@ -89,17 +113,20 @@ static void move4(const struct flows_table *to, const struct bucket_view *from,
 	struct fwd_addr client = { { 0, 0, htobe32(0xffff), 0 } };
 
 	for (size_t idx = 0; idx < from->n_entries; idx++) {
-		const struct flow4 *flow = (const struct flow4 *)key_at(from, idx);
 		struct bucket_view bucket;
+		union {
+			struct flow4 flow;
+			__u64 words[FLOW4_KEY_WORDS + 1];
+		} entry;
 		uint64_t hash;
 
-		if (flow_meta_state(flow->meta) == FLOW_FREE)
+		if (!read_record(from, idx, entry.words))
 			continue;
-		client.word[3] = flow->client;
-		hash = hash_flow(settings, &client, flow->client_port, flow->vip_port,
-			flow_meta_service(flow->meta));
+		client.word[3] = entry.flow.client;
+		hash = hash_flow(settings, &client, entry.flow.client_port, entry.flow.vip_port,
+			flow_meta_service(entry.flow.meta));
 		bucket = view4(to, hash_reduce(hash, to->n_flow4));
-		put(&bucket, key_at(from, idx), flow->meta);
+		put(&bucket, (const uint8_t *)&entry.flow, entry.flow.meta);
 	}
 }
 
@@ -109,17 +136,20 @@ static void move6(const struct flows_table *to, const struct bucket_view *from,
 	struct fwd_addr client;
 
 	for (size_t idx = 0; idx < from->n_entries; idx++) {
-		const struct flow6 *flow = (const struct flow6 *)key_at(from, idx);
 		struct bucket_view bucket;
+		union {
+			struct flow6 flow;
+			__u64 words[FLOW6_KEY_WORDS + 1];
+		} entry;
 		uint64_t hash;
 
-		if (flow_meta_state(flow->meta) == FLOW_FREE)
+		if (!read_record(from, idx, entry.words))
 			continue;
-		memcpy(client.word, flow->client, sizeof(client.word));
-		hash = hash_flow(settings, &client, flow->client_port, flow->vip_port,
-			flow_meta_service(flow->meta));
+		memcpy(client.word, entry.flow.client, sizeof(client.word));
+		hash = hash_flow(settings, &client, entry.flow.client_port, entry.flow.vip_port,
+			flow_meta_service(entry.flow.meta));
 		bucket = view6(to, hash_reduce(hash, to->n_flow6));
-		put(&bucket, key_at(from, idx), flow->meta);
+		put(&bucket, (const uint8_t *)&entry.flow, entry.flow.meta);
 	}
 }
 
@@ -140,23 +170,27 @@ void keep_flows_move(
 	}
 }
 
-static void mend(const struct bucket_view *bucket)
+static void mend(const struct bucket_view *bucket, bool is_shared)
 {
-	for (size_t idx = 0; idx < bucket->n_entries; idx++)
-		if (!is_record(*meta_at(bucket, idx)))
-			*meta_at(bucket, idx) = 0;
+	for (size_t idx = 0; idx < bucket->n_entries; idx++) {
+		__u64 meta = FWD_LOAD(meta_at(bucket, idx));
+
+		if (!is_record(meta) && !(is_shared && flow_meta_state(meta) == FLOW_BUSY))
+			__atomic_compare_exchange_n(meta_at(bucket, idx), &meta, 0, false,
+				__ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	}
 }
 
-void keep_flows_mend(const struct flows_table *table)
+void keep_flows_mend(const struct flows_table *table, bool is_shared)
 {
 	for (uint32_t idx = 0; idx < table->n_flow4; idx++) {
 		struct bucket_view bucket = view4(table, idx);
 
-		mend(&bucket);
+		mend(&bucket, is_shared);
 	}
 	for (uint32_t idx = 0; idx < table->n_flow6; idx++) {
 		struct bucket_view bucket = view6(table, idx);
 
-		mend(&bucket);
+		mend(&bucket, is_shared);
 	}
 }

@@ -8,14 +8,14 @@
 #include "lb/flows.h"
 
 /*
- * Puts every record of `from`, which is mended, into its bucket of `to` unless it is there; where
- * the bucket is full, the oldest record loses, unproven ones first. Nobody else may be using the
- * tables. `seed` is that of both tables' index.
+ * Puts every record of `from` into its bucket of `to` unless it is there; where the bucket is full,
+ * the oldest record loses, unproven ones first. Nobody else may be using `to`; what is written
+ * to `from` meanwhile is whole or left out. `seed` is that of both tables' index.
  */
 void keep_flows_move(
 	const struct flows_table *to, const struct flows_table *from, const uint64_t seed[2]);
 /*
- * Frees entries that a killed worker was writing, or that name no state. Nobody else may be using
- * the table.
+ * Frees entries that name no state, and those that a killed worker was writing: unless `is_shared`
+ * with a program in the kernel, which may be writing them now (and is not killed half-way).
  */
-void keep_flows_mend(const struct flows_table *table);
+void keep_flows_mend(const struct flows_table *table, bool is_shared);

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For tests of lb/keep: a directory for each test, and flows to put into it. Header only. */
+/*
+ * For tests of lb/keep: a directory for each test, in it a bpffs for maps, and flows to put into it.
+ * Header only.
+ */
 #pragma once
 
 #include <endian.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <cmocka.h>
 
@@ -17,6 +22,8 @@
 #define PATH_BYTES 128u
 
 static char directory[PATH_BYTES];
+static enum keep_backing backing; /* of open_keep() */
+static bool is_pinned;            /* whether the directory has a bpffs */
 
 static inline const char *path(const char *name)
 {
@@ -26,10 +33,48 @@ static inline const char *path(const char *name)
 	return buffer;
 }
 
+/* Where flows and rows are. */
+static inline const char *kept(const char *name)
+{
+	static char buffer[2 * PATH_BYTES];
+
+	snprintf(buffer, sizeof(buffer), "%s%s/%s", directory, is_pinned ? "/bpf" : "", name);
+	return buffer;
+}
+
+/* Mounts of our own from here on; false with the reason printed. */
+static inline bool is_able_to_pin(void)
+{
+	char why[WHY_BYTES] = "";
+
+	if (!keep_maps_supported(why)) {
+		print_message("skipped: %s\n", why);
+		return false;
+	}
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		print_message("skipped: no mount namespaces here\n");
+		return false;
+	}
+	return true;
+}
+
+static inline void mount_pins(void)
+{
+	assert_int_equal(mkdir(path("bpf"), 0700), 0);
+	assert_int_equal(mount("none", path("bpf"), "bpf", 0, "mode=0700"), 0);
+}
+
+static inline void unmount_pins(void)
+{
+	(void)umount2(path("bpf"), MNT_DETACH);
+	(void)rmdir(path("bpf"));
+}
+
 static inline void remove_directory(void)
 {
 	char command[PATH_BYTES + 16];
 
+	unmount_pins();
 	snprintf(command, sizeof(command), "rm -rf '%s'", directory);
 	assert_int_equal(system(command), 0);
 }
@@ -38,7 +83,11 @@ static inline int setup(void **state)
 {
 	snprintf(directory, sizeof(directory), "%s/keep-XXXXXX",
 		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	return mkdtemp(directory) ? 0 : -1;
+	if (!mkdtemp(directory))
+		return -1;
+	if (is_pinned)
+		mount_pins();
+	return 0;
 }
 
 static inline int teardown(void **state)
@@ -52,7 +101,7 @@ static inline struct keep *open_keep(uint64_t max_flows, bool expect_fresh)
 	char why[WHY_BYTES] = "";
 	struct keep *keep = NULL;
 	bool fresh;
-	int r = keep_open(directory, max_flows, &keep, &fresh, why);
+	int r = keep_open(directory, backing, max_flows, &keep, &fresh, why);
 
 	if (r < 0)
 		fail_msg("keep_open: %s", why);
@@ -74,6 +123,19 @@ static inline struct flow6 flow6_make(uint32_t client)
 		.client_port = htobe16(9),
 		.vip_port = htobe16(80),
 		.meta = flow_meta(SERVICE, 2, FLOW_TCP_ESTABLISHED, 77) };
+}
+
+static inline void assert_names(const char *name, bool is_there)
+{
+	struct stat status;
+
+	assert_int_equal(lstat(kept(name), &status), is_there ? 0 : -1);
+}
+
+/* What has the name of something kept and is none. bpffs holds no files. */
+static inline void make_name(const char *name)
+{
+	assert_int_equal(symlink("garbage", kept(name)), 0);
 }
 
 static inline void make_garbage(const char *name)

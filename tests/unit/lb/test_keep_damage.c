@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
+#include "lb/keep_layout.h"
 #include "tests/unit/lb/keep_fixture.h"
 
 static void overwrite(const char *name, off_t offset, const void *data, size_t size_bytes)
@@ -209,10 +210,10 @@ static int run_without_room(void)
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		mount("none", directory, "tmpfs", 0, "size=1m") < 0)
 		return 77;
-	r = keep_open(directory, 1000000, &keep, &fresh, why);
+	r = keep_open(directory, KEEP_FILES, 1000000, &keep, &fresh, why);
 	if (r != -ENOSPC || !strstr(why, "max-flows"))
 		return 1;
-	r = keep_open(directory, MAX_FLOWS, &keep, &fresh, why);
+	r = keep_open(directory, KEEP_FILES, MAX_FLOWS, &keep, &fresh, why);
 	if (r < 0)
 		return 2;
 	do

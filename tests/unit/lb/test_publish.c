@@ -88,7 +88,8 @@ static void world_open(struct world *world, bool expect_fresh)
 	char why[256] = "";
 	bool fresh;
 
-	assert_int_equal(keep_open(world->directory, 1024, &world->keep, &fresh, why), 0);
+	assert_int_equal(
+		keep_open(world->directory, KEEP_FILES, 1024, &world->keep, &fresh, why), 0);
 	assert_int_equal(fresh, expect_fresh);
 	world->registry = registry_new(7);
 	world->ids = service_ids_new();
