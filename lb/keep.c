@@ -40,6 +40,7 @@
 struct keep_flow_table {
 	struct keep_memory memory;
 	struct flows_table table;
+	uint64_t seed[2];
 };
 
 struct keep {
@@ -104,6 +105,7 @@ static void flow_table_point(struct keep_flow_table *flows)
 		.n_flow4 = header->n_flow4,
 		.n_flow6 = header->n_flow6,
 	};
+	memcpy(flows->seed, header->seed, sizeof(flows->seed));
 }
 
 static int flow_table_open(
@@ -212,7 +214,7 @@ const struct flows_table *keep_flows(const struct keep *keep)
 
 const uint64_t *keep_flow_seed(const struct keep *keep)
 {
-	return (const uint64_t *)keep->flows->memory.header->seed;
+	return keep->flows->seed;
 }
 
 int keep_flows_map(const struct keep *keep)
