@@ -142,7 +142,7 @@ static bool is_kept(const struct keep_header *header, const struct keep_director
 }
 
 /* Takes `fd` on success. */
-static int map_map(const struct keep_directory *directory, int fd, const char *name, uint64_t magic,
+static int map_map(const struct keep_directory *directory, int fd, uint64_t magic,
 	struct keep_memory *ret_memory)
 {
 	const struct kind *kind = kind_of(magic);
@@ -153,7 +153,7 @@ static int map_map(const struct keep_directory *directory, int fd, const char *n
 	if (map_info(fd, &info) < 0 || !has_shape(kind, &info) ||
 		keep_memory_map(fd, size_of(&info), -1, &memory) < 0)
 		return -EINVAL;
-	if (!is_kept(memory.header, directory, kind, &info) || !streq(memory.header->name, name)) {
+	if (!is_kept(memory.header, directory, kind, &info)) {
 		keep_memory_unmap(&memory);
 		return -EINVAL;
 	}
@@ -327,7 +327,7 @@ static int map_open(const struct keep_directory *directory, const char *name, ui
 	fd = directory->pins_fd >= 0 ? pin_open(directory, name) : found_open(directory, name);
 	if (fd < 0)
 		return fd;
-	r = map_map(directory, fd, name, magic, ret_memory);
+	r = map_map(directory, fd, magic, ret_memory);
 	if (r == 0)
 		fd = -1;
 	return r;

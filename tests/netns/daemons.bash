@@ -9,6 +9,7 @@
 LB_UID=64501
 AGENT_UID=64502
 declare -A daemon_pid=()
+daemon_mounts=()
 
 # Keys and copies of the programs where the daemons' users can reach them.
 daemons_prepare() {
@@ -16,6 +17,33 @@ daemons_prepare() {
 	install -m 755 "$BUILD/dsr-lb" "$BUILD/dsr-agent" "$work/bin/" || exit 1
 	"$work/bin/dsr-lb" keygen > "$work/key" || exit 1
 	[[ -s $work/key ]] || exit 1
+}
+
+# lb_pins NAME : a bpffs in its runtime directory, as the unit mounts it. Where there can be none, the
+# balancer does without. Its source is this run's name: so a leftover is known.
+lb_pins() {
+	local pins=$work/$1/run/bpf
+	[[ ! -e $pins ]] || return
+	mkdir "$pins"
+	if mount -t bpf -o nosuid,nodev,noexec,mode=0700 "$DSR_TEST_RUN" "$pins" 2> /dev/null; then
+		chown "$LB_UID:$LB_UID" "$pins"
+		daemon_mounts+=("$pins")
+	else
+		rmdir "$pins"
+	fi
+}
+
+daemons_unmount() {
+	local pins
+	for pins in "${daemon_mounts[@]}"; do
+		! mountpoint -q "$pins" || umount "$pins"
+	done
+}
+
+# lb_forget NAME : the runtime directory goes, with all that is kept there.
+lb_forget() {
+	! mountpoint -q "$work/$1/run/bpf" || umount "$work/$1/run/bpf"
+	rm -rf "$work/$1/run"
 }
 
 # daemon_directories NAME UID
@@ -63,6 +91,7 @@ lb_default_config() {
 # lb_configure [NAME] < CONFIGURATION
 lb_configure() {
 	daemon_directories "${1:-lb}" "$LB_UID"
+	lb_pins "${1:-lb}"
 	key_file "$work/${1:-lb}/keys" "$LB_UID"
 	cat > "$work/${1:-lb}/lb.conf"
 }
@@ -71,7 +100,7 @@ lb_configure() {
 lb_launch() {
 	local name=${1:-lb}
 	[[ -e $work/$name/lb.conf ]] || lb_configure "$name" < <(lb_default_config "$name")
-	daemon_start "$name" "$name" "$LB_UID" +net_raw,+net_admin "$work/bin/dsr-lb" run \
+	daemon_start "$name" "$name" "$LB_UID" +net_raw,+net_admin,+bpf,+perfmon "$work/bin/dsr-lb" run \
 		--config "$work/$name/lb.conf" \
 		--runtime-dir "$work/$name/run" --state-dir "$work/$name/state"
 }

@@ -298,6 +298,7 @@ topology_down() {
 		done
 		ip netns del "$(ns "$host")"
 	done
+	daemons_unmount
 	daemons_sanitizer_reports || facts_failed=$((facts_failed + 1))
 	if [[ -n ${KEEP:-} ]]; then
 		printf '# logs are kept in %s\n' "$work"

@@ -58,7 +58,7 @@ fact clients_are_served_again wait_until 5 serves
 
 # A full runtime directory hinders a change only as long as it is full.
 daemon_stop lb
-rm -rf "$work/lb/run"
+lb_forget lb
 install -d -m 755 -o "$LB_UID" -g "$LB_UID" "$work/lb/run"
 mount -t tmpfs -o "size=8M,mode=755,uid=$LB_UID,gid=$LB_UID" none "$work/lb/run"
 sed -i '/^interface/a max-flows = 1k' "$work/lb/lb.conf"

@@ -55,7 +55,7 @@ fact without_it_the_server_comes_back wait_until 20 backend_is web2 up
 
 # A balancer that forgets everything is told again.
 daemon_stop lb KILL
-rm -rf "$work/lb/run"
+lb_forget lb
 lb_configure < <(lb_default_config)
 lb_start
 fact a_balancer_that_forgot_everything_is_told_again wait_until 20 backends_up 2

@@ -35,6 +35,28 @@ cat > "$work/inside" <<- 'END'
 	is_new() { local now; now=$(pid_of "$1"); [[ $now != 0 && $now != "$2" ]] && systemctl -q is-active "$1"; }
 	user_of() { [[ $(stat -c %U "/proc/$(pid_of "$1")") == "$1" ]]; }
 	capabilities_of() { [[ $(awk '/^CapEff/ { print $2 }' "/proc/$(pid_of "$1")/status") == "$2" ]]; }
+	bpffs_at() { [[ $(stat -f -c %t "$1") == cafe4a11 ]]; }
+	bpffs_mounted_once() { [[ $(grep -c ' /run/dsr-lb/bpf bpf ' /proc/mounts) == 1 ]]; }
+	# As the daemon, in its view of the file system.
+	as_lb() { nsenter -t "$(pid_of dsr-lb)" -m setpriv --reuid dsr-lb --regid dsr-lb --clear-groups "$@"; }
+	bpffs_is_the_daemons() { [[ $(stat -c '%U:%G %a' /run/dsr-lb/bpf) == 'dsr-lb:dsr-lb 1700' ]] && as_lb mkdir /run/dsr-lb/bpf/mark; }
+	bpffs_is_kept() { bpffs_mounted_once && test -d /run/dsr-lb/bpf/mark; }
+	# Before the daemon, with all that the unit forbids: does it leave a pinned map?
+	unit_may_pin() {
+		mkdir -p /run/systemd/system/dsr-lb.service.d
+		printf '[Service]\nExecStartPre=%s map create /run/dsr-lb/bpf/try type array key 4 value 64 entries 100 name try flags 1024\n' \
+			"$(command -v bpftool)" > /run/systemd/system/dsr-lb.service.d/try.conf
+		systemctl daemon-reload && systemctl restart dsr-lb && rm /run/dsr-lb/bpf/try
+		local status=$?
+		rm -r /run/systemd/system/dsr-lb.service.d
+		systemctl daemon-reload && return "$status"
+	}
+	# Who owns the runtime directory must not get root to mount over what is not theirs.
+	link_is_not_followed() {
+		umount /run/dsr-lb/bpf && rmdir /run/dsr-lb/bpf && mkdir -p /run/elsewhere &&
+			ln -s /run/elsewhere /run/dsr-lb/bpf && systemctl start dsr-lb && ! bpffs_at /run/elsewhere &&
+			systemctl stop dsr-lb && rm /run/dsr-lb/bpf
+	}
 	finish() {
 		journalctl --no-pager -u dsr-lb -u dsr-agent > /out/journal 2>&1
 		say end
@@ -55,8 +77,15 @@ cat > "$work/inside" <<- 'END'
 		fact "${unit}_tells_its_status" test -n "$(systemctl show -p StatusText --value "$unit")"
 		fact "${unit}_reloads" systemctl reload "$unit"
 	done
-	fact lb_has_its_two_capabilities capabilities_of dsr-lb 0000000000003000
+	fact lb_has_its_four_capabilities capabilities_of dsr-lb 000000c000003000
 	fact agent_has_its_one_capability capabilities_of dsr-agent 0000000000001000
+	fact lb_has_a_bpffs bpffs_at /run/dsr-lb/bpf
+	fact the_bpffs_is_the_daemons bpffs_is_the_daemons
+	if command -v bpftool > /dev/null; then
+		fact the_unit_may_pin_maps unit_may_pin
+	else
+		say 'ok the_unit_may_pin_maps # skip no bpftool'
+	fi
 	fact lb_answers_root sh -c 'dsr-lb status; test $? -le 2'
 	fact agent_answers_root sh -c 'dsr-agent status; test $? -le 2'
 	fact agent_puts_the_vip_on_lo wait_for sh -c 'ip address show dev lo | grep -q 198.51.100.10/32'
@@ -71,6 +100,7 @@ cat > "$work/inside" <<- 'END'
 		fact "${unit}_is_restarted_after_a_crash" wait_for is_new "$unit" "$pid"
 		fact "${unit}_restarts" systemctl restart "$unit"
 	done
+	fact the_bpffs_stays_over_crash_and_restart bpffs_is_kept
 	pid=$(pid_of dsr-lb)
 	kill -STOP "$pid"
 	fact the_watchdog_finds_a_hung_daemon wait_for is_new dsr-lb "$pid"
@@ -78,6 +108,10 @@ cat > "$work/inside" <<- 'END'
 	fact the_vip_is_gone sh -c '! ip address show dev lo | grep -q 198.51.100.10'
 	fact lb_stops systemctl stop dsr-lb
 	fact the_kept_state_stays test -e /run/dsr-lb/state.json
+	fact the_bpffs_stays_over_stop bpffs_is_kept
+	fact a_link_leads_root_nowhere link_is_not_followed
+	fact lb_starts_again systemctl start dsr-lb
+	fact the_bpffs_is_mounted_anew bpffs_mounted_once
 END
 chmod +x "$work/inside"
 
@@ -124,6 +158,7 @@ cat > "$work/boot" <<- 'END'
 	fi
 	SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn --quiet -b --private-network \
 		--register=no --keep-unit --kill-signal=SIGRTMIN+3 --console=read-only --capability=all \
+		--system-call-filter='bpf perf_event_open' \
 		--bind="$work/out:/out" -M "$(basename "$work" | tr -cd 'a-z0-9')" -D "$root"
 END
 chmod +x "$work/boot"

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "lb/keep_layout.h"
+#include "lb/keep_map.h"
 #include "tests/unit/lb/keep_fixture.h"
 
 static int call_bpf(enum bpf_cmd command, union bpf_attr *attr)
@@ -384,6 +384,31 @@ static void removed_rows_are_not_found_again(void **state)
 	close(held);
 }
 
+/* A start that was killed while it made a map that the kernel holds nonetheless. */
+static void half_made_maps_are_not_found(void **state)
+{
+	struct keep_directory home = { .fd = -1, .pins_fd = -1 };
+	uint32_t n_flow4 = flows_buckets4(MAX_FLOWS), n_flow6 = flows_buckets6(MAX_FLOWS);
+	struct keep_memory memory;
+	struct keep_header header;
+	int lock;
+
+	keep_free(open_keep(MAX_FLOWS, true));
+	lock = open(path("lock"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(lock, &home.home, sizeof(home.home), 0), sizeof(home.home));
+	close(lock);
+	keep_read_boot(home.boot);
+	header = keep_header_make(&home, KEEP_FLOWS_MAGIC, "flows",
+		(n_flow4 + n_flow6) * sizeof(struct flow4_bucket));
+	header.n_flow4 = n_flow4;
+	header.n_flow6 = n_flow6;
+	assert_int_equal(keep_map_store.new(&home, &header, &memory), 0);
+	keep_free(open_keep(MAX_FLOWS, true));
+	assert_int_equal(keep_map_store.publish(&home, &memory), 0);
+	keep_free(open_keep(MAX_FLOWS, false));
+	keep_memory_unmap(&memory);
+}
+
 static bool is_two(uint64_t id, void *context)
 {
 	return id == 2;
@@ -621,6 +646,7 @@ int main(void)
 		TEST(the_newest_map_of_a_name_wins),
 		TEST(maps_of_another_directory_are_not_found),
 		TEST(removed_rows_are_not_found_again),
+		TEST(half_made_maps_are_not_found),
 		TEST(the_sweep_gives_up_unnamed_maps),
 		TEST(maps_given_up_for_files_are_not_found_again),
 		TEST(who_may_not_look_for_maps_finds_none),
