@@ -19,7 +19,6 @@
 #include "lb/keep.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -27,39 +26,19 @@
 
 #include "lb/keep_file.h"
 #include "lb/keep_flows.h"
+#include "lb/keep_internal.h"
 #include "lb/keep_map.h"
 
 #define KEEP_DOCUMENT_BYTES_MAX (64u << 20)
 
 #define KEEP_LOCK_NAME     "lock"
-#define KEEP_FLOWS_NAME    "flows"
 #define KEEP_DOCUMENT_NAME "state.json"
-#define KEEP_ROWS_PREFIX   "rows-"
 
 /* A mapped flow table; on the heap, so that `table` keeps its address while it is mapped. */
 struct keep_flow_table {
 	struct keep_memory memory;
 	struct flows_table table;
 	uint64_t seed[2];
-};
-
-struct keep {
-	struct keep_directory directory;
-	const struct keep_store *store;
-	const struct keep_store *other; /* to move from */
-	int lock_fd;
-	struct keep_flow_table *flows;
-	struct keep_rows *rows; /* all that are open */
-	uint64_t next_rows_id;
-	bool is_preserving;
-};
-
-struct keep_rows {
-	struct keep *keep; /* NULL: keep_free() came first */
-	struct keep_rows *next;
-	uint64_t id;
-	size_t n_refs;
-	struct keep_memory memory;
 };
 
 static int why(char *ret_why, int error, const char *format, ...) _printf_(3, 4);
@@ -222,203 +201,6 @@ int keep_flows_map(const struct keep *keep)
 	return keep->flows->memory.map_fd;
 }
 
-/* ---- rows ---- */
-
-static void rows_name(uint64_t id, char *ret_name)
-{
-	snprintf(ret_name, KEEP_NAME_BYTES, KEEP_ROWS_PREFIX "%016" PRIx64, id);
-}
-
-static bool rows_parse_name(const char *name, uint64_t *ret_id)
-{
-	char again[KEEP_NAME_BYTES];
-	uint64_t id;
-
-	if (strncmp(name, KEEP_ROWS_PREFIX, strlen(KEEP_ROWS_PREFIX)) != 0)
-		return false;
-	id = strtoull(name + strlen(KEEP_ROWS_PREFIX), NULL, 16);
-	rows_name(id, again);
-	if (!streq(name, again))
-		return false;
-	*ret_id = id;
-	return true;
-}
-
-static struct keep_rows *rows_find(const struct keep *keep, uint64_t id)
-{
-	for (struct keep_rows *rows = keep->rows; rows; rows = rows->next)
-		if (rows->id == id)
-			return rows;
-	return NULL;
-}
-
-static struct keep_rows *rows_add(struct keep *keep, struct keep_rows *rows)
-{
-	rows->keep = keep;
-	rows->n_refs = 1;
-	rows->next = keep->rows;
-	keep->rows = rows;
-	return rows;
-}
-
-static int rows_make(const struct keep *keep, uint64_t id, struct keep_memory *ret_memory)
-{
-	char name[KEEP_NAME_BYTES];
-	struct keep_header header;
-
-	rows_name(id, name);
-	header = keep_header_make(
-		&keep->directory, KEEP_ROWS_MAGIC, name, FWD_ROWS * sizeof(struct fwd_slot));
-	header.id = id;
-	return keep->store->new (&keep->directory, &header, ret_memory);
-}
-
-static int rows_publish(const struct keep *keep, struct keep_memory *memory)
-{
-	int r = keep->store->publish(&keep->directory, memory);
-
-	if (r < 0)
-		keep_memory_unmap(memory);
-	return r;
-}
-
-int keep_rows_new(struct keep *keep, struct keep_rows **ret_rows)
-{
-	_cleanup_free_ struct keep_rows *rows = calloc(1, sizeof(*rows));
-	int r;
-
-	if (!rows)
-		return -ENOMEM;
-	rows->id = keep->next_rows_id;
-	r = rows_make(keep, rows->id, &rows->memory);
-	if (r == 0)
-		r = rows_publish(keep, &rows->memory);
-	if (r < 0)
-		return r;
-	keep->next_rows_id++;
-	*ret_rows = rows_add(keep, TAKE_PTR(rows));
-	return 0;
-}
-
-static int rows_open_in(const struct keep *keep, const struct keep_store *store, uint64_t id,
-	struct keep_memory *ret_memory)
-{
-	struct keep_memory memory;
-	char name[KEEP_NAME_BYTES];
-	int r;
-
-	rows_name(id, name);
-	r = store->open(&keep->directory, name, KEEP_ROWS_MAGIC, &memory);
-	if (r < 0)
-		return r;
-	if (memory.header->id != id ||
-		memory.size_bytes != KEEP_HEADER_BYTES + FWD_ROWS * sizeof(struct fwd_slot)) {
-		keep_memory_unmap(&memory);
-		return -EINVAL;
-	}
-	*ret_memory = memory;
-	return 0;
-}
-
-static void *body_of(const struct keep_memory *memory)
-{
-	return (uint8_t *)memory->header + KEEP_HEADER_BYTES;
-}
-
-/* From the other store to ours. */
-static int rows_copy(const struct keep *keep, uint64_t id, struct keep_memory *ret_memory)
-{
-	struct keep_memory from, to;
-	int r;
-
-	r = rows_open_in(keep, keep->other, id, &from);
-	if (r < 0)
-		return r;
-	r = rows_make(keep, id, &to);
-	if (r == 0) {
-		memcpy(body_of(&to), body_of(&from), FWD_ROWS * sizeof(struct fwd_slot));
-		r = rows_publish(keep, &to);
-	}
-	keep_memory_unmap(&from);
-	if (r == 0)
-		*ret_memory = to;
-	return r;
-}
-
-int keep_rows_open(struct keep *keep, uint64_t id, struct keep_rows **ret_rows)
-{
-	_cleanup_free_ struct keep_rows *rows = NULL;
-	int r;
-
-	rows = rows_find(keep, id);
-	if (rows) {
-		*ret_rows = keep_rows_ref(TAKE_PTR(rows));
-		return 0;
-	}
-	rows = calloc(1, sizeof(*rows));
-	if (!rows)
-		return -ENOMEM;
-	rows->id = id;
-	r = rows_open_in(keep, keep->store, id, &rows->memory);
-	if (r < 0) {
-		int error = rows_copy(keep, id, &rows->memory);
-
-		/* What is wrong with ours says more than that the other store has none. */
-		r = error == -ENOENT ? r : error;
-	}
-	if (r < 0)
-		return r;
-	*ret_rows = rows_add(keep, TAKE_PTR(rows));
-	return 0;
-}
-
-struct keep_rows *keep_rows_ref(struct keep_rows *rows)
-{
-	rows->n_refs++;
-	return rows;
-}
-
-static void rows_forget(struct keep_rows *rows)
-{
-	struct keep *keep = rows->keep;
-	struct keep_rows **link = &keep->rows;
-	char name[KEEP_NAME_BYTES];
-
-	while (*link != rows)
-		link = &(*link)->next;
-	*link = rows->next;
-	if (keep->is_preserving)
-		return;
-	rows_name(rows->id, name);
-	keep->store->remove(&keep->directory, name, &rows->memory);
-}
-
-struct keep_rows *keep_rows_unref(struct keep_rows *rows)
-{
-	if (!rows || --rows->n_refs > 0)
-		return NULL;
-	if (rows->keep)
-		rows_forget(rows);
-	keep_memory_unmap(&rows->memory);
-	free(rows);
-	return NULL;
-}
-
-uint64_t keep_rows_id(const struct keep_rows *rows)
-{
-	return rows->id;
-}
-
-struct fwd_slot *keep_rows_memory(struct keep_rows *rows)
-{
-	return body_of(&rows->memory);
-}
-
-int keep_rows_map(const struct keep_rows *rows)
-{
-	return rows->memory.map_fd;
-}
-
 /* ---- the directory ---- */
 
 /* At the start: removes files that were left half made. */
@@ -432,61 +214,13 @@ static void tidy_name(const char *name, void *context)
 		(void)unlinkat(keep->directory.fd, name, 0);
 }
 
-/* Finds the first free id of rows. */
-static void count_name(const char *name, void *context)
-{
-	struct keep *keep = context;
-	uint64_t id;
-
-	if (rows_parse_name(name, &id) && id < INT64_MAX && id >= keep->next_rows_id)
-		keep->next_rows_id = id + 1;
-}
-
 static int open_stores(struct keep *keep)
 {
 	int r = keep_map_start(&keep->directory);
 
 	if (r == 0)
 		r = keep_file_store.each(&keep->directory, tidy_name, keep);
-	if (r == 0)
-		r = keep_file_store.each(&keep->directory, count_name, keep);
-	return r < 0 ? r : keep_map_store.each(&keep->directory, count_name, keep);
-}
-
-struct sweep {
-	struct keep *keep;
-	bool (*is_named)(uint64_t id, void *context);
-	void *context;
-};
-
-static void sweep_name(const char *name, void *context)
-{
-	const struct sweep *sweep = context;
-	struct keep *keep = sweep->keep;
-	uint64_t id;
-
-	if (rows_parse_name(name, &id) && !rows_find(keep, id) &&
-		!sweep->is_named(id, sweep->context))
-		keep->store->remove(&keep->directory, name, NULL);
-}
-
-static void sweep_other_name(const char *name, void *context)
-{
-	const struct sweep *sweep = context;
-	struct keep *keep = sweep->keep;
-	uint64_t id;
-
-	if (streq(name, KEEP_FLOWS_NAME) || rows_parse_name(name, &id))
-		keep->other->remove(&keep->directory, name, NULL);
-}
-
-void keep_sweep(struct keep *keep, bool (*is_named)(uint64_t id, void *context), void *context)
-{
-	struct sweep sweep = { keep, is_named, context };
-
-	(void)keep->store->each(&keep->directory, sweep_name, &sweep);
-	(void)keep->other->each(&keep->directory, sweep_other_name, &sweep);
-	keep_map_forget(&keep->directory);
+	return r < 0 ? r : keep_rows_start(keep);
 }
 
 void keep_preserve(struct keep *keep)
@@ -625,7 +359,6 @@ int keep_open(const char *directory, enum keep_backing backing, uint64_t max_flo
 	keep->directory.fd = TAKE_FD(fd);
 	keep->directory.pins_fd = -1;
 	keep->lock_fd = -1;
-	keep->next_rows_id = 1;
 	keep_read_boot(keep->directory.boot);
 	r = open_lock(keep, directory, ret_why);
 	if (r == 0)
