@@ -175,7 +175,8 @@ static void mend(const struct bucket_view *bucket, bool is_shared)
 	for (size_t idx = 0; idx < bucket->n_entries; idx++) {
 		__u64 meta = FWD_LOAD(meta_at(bucket, idx));
 
-		if (!is_record(meta) && !(is_shared && flow_meta_state(meta) == FLOW_BUSY))
+		if (meta != 0 && !is_record(meta) &&
+			!(is_shared && flow_meta_state(meta) == FLOW_BUSY))
 			__atomic_compare_exchange_n(meta_at(bucket, idx), &meta, 0, false,
 				__ATOMIC_RELAXED, __ATOMIC_RELAXED);
 	}

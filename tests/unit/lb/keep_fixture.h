@@ -42,20 +42,16 @@ static inline const char *kept(const char *name)
 	return buffer;
 }
 
-/* Mounts of our own from here on; false with the reason printed. */
-static inline bool is_able_to_pin(void)
+/* Mounts of our own from here on, if maps can be pinned here; else the reason why not. */
+static inline const char *why_no_pins(void)
 {
-	char why[WHY_BYTES] = "";
+	static char why[WHY_BYTES];
 
-	if (!keep_maps_supported(why)) {
-		print_message("skipped: %s\n", why);
-		return false;
-	}
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-		print_message("skipped: no mount namespaces here\n");
-		return false;
-	}
-	return true;
+	if (!keep_maps_supported(why))
+		return why;
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return "no mount namespaces here";
+	return NULL;
 }
 
 static inline void mount_pins(void)
