@@ -34,7 +34,7 @@ static int file_open(const struct keep_directory *directory, const char *name, u
 	/* Holes, by whatever means they came, would be allocated under the workers' feet. */
 	if (posix_fallocate(fd, 0, status.st_size) != 0)
 		return -EINVAL;
-	return keep_memory_map(fd, (size_t)status.st_size, -1, ret_memory);
+	return keep_memory_map(fd, (size_t)status.st_size, ret_memory);
 }
 
 void keep_file_temporary_name(const char *name, char *ret_name)
@@ -58,7 +58,7 @@ static int file_new(const struct keep_directory *directory, const struct keep_he
 	/* Not fallocate(2): posix_fallocate() works on every file system. It returns the error. */
 	r = -posix_fallocate(fd, 0, (off_t)header->file_bytes);
 	if (r == 0)
-		r = keep_memory_map(fd, header->file_bytes, -1, ret_memory);
+		r = keep_memory_map(fd, header->file_bytes, ret_memory);
 	if (r < 0) {
 		(void)unlinkat(directory->fd, temporary, 0);
 		return r;

@@ -141,7 +141,7 @@ static bool is_kept(const struct keep_header *header, const struct keep_director
 		header->home == directory->home && memchr(header->name, '\0', KEEP_NAME_BYTES);
 }
 
-/* Takes `fd` on success. */
+/* `fd` stays the caller's. */
 static int map_map(const struct keep_directory *directory, int fd, uint64_t magic,
 	struct keep_memory *ret_memory)
 {
@@ -151,13 +151,12 @@ static int map_map(const struct keep_directory *directory, int fd, uint64_t magi
 
 	/* What is pinned may be no map at all: its information has no such shape, or no memory. */
 	if (map_info(fd, &info) < 0 || !has_shape(kind, &info) ||
-		keep_memory_map(fd, size_of(&info), -1, &memory) < 0)
+		keep_memory_map(fd, size_of(&info), &memory) < 0)
 		return -EINVAL;
 	if (!is_kept(memory.header, directory, kind, &info)) {
 		keep_memory_unmap(&memory);
 		return -EINVAL;
 	}
-	memory.map_fd = fd;
 	memory.magic = magic;
 	*ret_memory = memory;
 	return 0;
@@ -223,13 +222,13 @@ static struct keep_map_found *found_find(const struct keep_directory *directory,
 }
 
 /* Ids grow: what comes later is newer. Takes `fd` on success. */
-static int found_add(struct keep_directory *directory, int fd, const char *name)
+static int found_add(struct keep_directory *directory, int *fd, const char *name)
 {
 	struct keep_map_found *found = found_find(directory, name);
 
 	if (found) {
 		util_close(found->fd);
-		found->fd = fd;
+		found->fd = TAKE_FD(*fd);
 		return 0;
 	}
 	found = reallocarray(directory->found, directory->n_found + 1, sizeof(*found));
@@ -237,7 +236,7 @@ static int found_add(struct keep_directory *directory, int fd, const char *name)
 		return -ENOMEM;
 	directory->found = found;
 	found += directory->n_found++;
-	found->fd = fd;
+	found->fd = TAKE_FD(*fd);
 	snprintf(found->name, sizeof(found->name), "%s", name);
 	return 0;
 }
@@ -269,7 +268,6 @@ static int found_look(struct keep_directory *directory, uint32_t id)
 {
 	_cleanup_close_ int fd = map_by_id(id);
 	struct keep_header header;
-	int r;
 
 	if (fd == -ENOENT) /* freed meanwhile */
 		return 0;
@@ -277,10 +275,7 @@ static int found_look(struct keep_directory *directory, uint32_t id)
 		return fd;
 	if (!found_judge(directory, fd, &header))
 		return 0;
-	r = found_add(directory, fd, header.name);
-	if (r == 0)
-		fd = -1;
-	return r;
+	return found_add(directory, &fd, header.name);
 }
 
 static int found_scan(struct keep_directory *directory)
@@ -310,7 +305,7 @@ static void found_remove(const struct keep_directory *directory, const char *nam
 	const struct keep_map_found *found = found_find(directory, name);
 	struct keep_memory memory;
 
-	if (!found || keep_memory_map(found->fd, KEEP_HEADER_BYTES, -1, &memory) < 0)
+	if (!found || keep_memory_map(found->fd, KEEP_HEADER_BYTES, &memory) < 0)
 		return;
 	memory.header->magic = 0;
 	keep_memory_unmap(&memory);
@@ -329,7 +324,7 @@ static int map_open(const struct keep_directory *directory, const char *name, ui
 		return fd;
 	r = map_map(directory, fd, magic, ret_memory);
 	if (r == 0)
-		fd = -1;
+		ret_memory->map_fd = TAKE_FD(fd);
 	return r;
 }
 
@@ -345,10 +340,10 @@ static int map_new(const struct keep_directory *directory, const struct keep_hea
 	fd = map_create(kind, (uint32_t)(header->file_bytes / kind->value_bytes));
 	if (fd < 0)
 		return fd;
-	r = keep_memory_map(fd, header->file_bytes, fd, ret_memory);
+	r = keep_memory_map(fd, header->file_bytes, ret_memory);
 	if (r < 0)
 		return r;
-	fd = -1;
+	ret_memory->map_fd = TAKE_FD(fd);
 	*ret_memory->header = *header;
 	ret_memory->header->magic = 0;
 	ret_memory->magic = header->magic;
@@ -405,7 +400,7 @@ int keep_map_try(char *ret_why, size_t why_bytes)
 	int r = fd;
 
 	if (fd >= 0)
-		r = keep_memory_map(fd, KEEP_HEADER_BYTES, -1, &memory);
+		r = keep_memory_map(fd, KEEP_HEADER_BYTES, &memory);
 	if (r >= 0) {
 		keep_memory_unmap(&memory);
 		return 0;

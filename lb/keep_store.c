@@ -41,13 +41,13 @@ bool keep_header_fits(const struct keep_header *header, const struct keep_direct
 		memcmp(header->boot, directory->boot, sizeof(header->boot)) == 0;
 }
 
-int keep_memory_map(int fd, size_t size_bytes, int map_fd, struct keep_memory *ret_memory)
+int keep_memory_map(int fd, size_t size_bytes, struct keep_memory *ret_memory)
 {
 	void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (memory == MAP_FAILED)
 		return util_negative_errno();
-	*ret_memory = (struct keep_memory){ memory, size_bytes, map_fd, 0 };
+	*ret_memory = (struct keep_memory){ memory, size_bytes, -1, 0 };
 	return 0;
 }
 

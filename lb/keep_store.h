@@ -63,8 +63,8 @@ struct keep_header keep_header_make(const struct keep_directory *directory, uint
 /* Whether it can be the header of a piece of `size_bytes`. */
 bool keep_header_fits(const struct keep_header *header, const struct keep_directory *directory,
 	uint64_t magic, size_t size_bytes);
-/* Maps the file or map behind `fd`; `map_fd` becomes the memory's on success. */
-int keep_memory_map(int fd, size_t size_bytes, int map_fd, struct keep_memory *ret_memory);
+/* Maps the file or map behind `fd`, which stays the caller's; `map_fd` is -1. */
+int keep_memory_map(int fd, size_t size_bytes, struct keep_memory *ret_memory);
 void keep_memory_unmap(struct keep_memory *memory); /* an empty one, too */
 /* NAME and a suffix; `ret_name` has KEEP_NAME_BYTES. */
 void keep_name_with(const char *name, const char *suffix, char *ret_name);

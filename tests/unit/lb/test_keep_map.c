@@ -14,6 +14,8 @@
 #include "lb/keep_map.h"
 #include "tests/unit/lb/keep_fixture.h"
 
+#define MORE_FLOWS (UINT64_C(5) * MAX_FLOWS)
+
 static int call_bpf(enum bpf_cmd command, union bpf_attr *attr)
 {
 	return (int)syscall(SYS_bpf, command, attr, sizeof(*attr));
@@ -336,11 +338,11 @@ static void the_newest_map_of_a_name_wins(void **state)
 	int old = hold(keep_flows_map(keep)), new;
 
 	keep_free(keep);
-	keep = open_keep(5 * MAX_FLOWS, false);
+	keep = open_keep(MORE_FLOWS, false);
 	new = hold(keep_flows_map(keep));
 	keep_flows(keep)->flow4[3].entries[1] = flow4_make(1);
 	keep_free(keep);
-	keep = open_keep(5 * MAX_FLOWS, false);
+	keep = open_keep(MORE_FLOWS, false);
 	assert_int_equal(keep_flows(keep)->flow4[3].entries[1].meta, flow4_make(1).meta);
 	keep_free(keep);
 	close(new);
@@ -491,7 +493,7 @@ static void assert_kept(struct keep *keep, const uint64_t seed[2])
 
 static void flows_and_rows_move_to_files_and_back(void **state)
 {
-	static const uint64_t sizes[] = { MAX_FLOWS, 5 * MAX_FLOWS, MAX_FLOWS };
+	static const uint64_t sizes[] = { MAX_FLOWS, MORE_FLOWS, MAX_FLOWS };
 	struct keep *keep = open_keep(MAX_FLOWS, true);
 	struct keep_rows *rows;
 	uint64_t seed[2];
