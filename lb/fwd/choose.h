@@ -148,8 +148,15 @@ FWD_CALL __u16 choose_new(struct fwd_port *port, const struct fwd_service *servi
 		result->how = FWD_HOW_PERSISTENCE;
 	else
 		backend = choose_scheduled(port, service, flow, owner, result);
-	if (backend)
+	for (__u32 i = 0; backend && i < PERSIST_TRIES; i++) {
+		__u16 written;
+
 		persist_note(port, &persist, flow->is_ip6, backend, now_s);
+		persist_find(port, service, flow->client, flow->is_ip6, now_s, &persist);
+		written = persist_backend(port, &persist);
+		if (written || port_only_looks(port))
+			return written ? written : backend;
+	}
 	return backend;
 }
 

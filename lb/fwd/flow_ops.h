@@ -134,12 +134,26 @@ FWD_INLINE void flow_update(const struct flow_found *found, __u64 meta)
 		(void)__sync_val_compare_and_swap(found->meta_at, found->meta, meta);
 }
 
+/* Whether another CPU has just recorded the same client, or is writing what may be it. */
+FWD_INLINE int flow_is_met(const __u64 *entry, const struct flow_key *key, const __u32 key_words)
+{
+	__u64 meta = FWD_LOAD(&entry[key_words]);
+	__u8 state = flow_meta_state(meta);
+
+	if (!key->is_persist || flow_meta_service(meta) != key->service)
+		return 0;
+	return state == FLOW_BUSY ||
+		(flow_state_is_persist(state) && flow_key_equal(entry, key, key_words));
+}
+
 /*
  * Which entry a new record takes: a void one, else the oldest unproven, else none. The entry's
- * index in words is in `*ret_at`, the meta it was judged by in `*ret_meta`.
+ * index in words is in `*ret_at`, the meta it was judged by in `*ret_meta`. None
+ * is taken from, or beside, a record of the same client that another CPU makes meanwhile.
  */
 FWD_INLINE enum flow_put_result flow_choose(struct fwd_port *port, const __u64 *bucket,
-	const __u32 key_words, __u32 now_s, __u32 *ret_at, __u64 *ret_meta)
+	const struct flow_key *key, const __u32 key_words, __u32 now_s, __u32 *ret_at,
+	__u64 *ret_meta)
 {
 	enum flow_put_result result = FLOW_PUT_FULL;
 	__u32 oldest_s = 0;
@@ -154,6 +168,8 @@ FWD_INLINE enum flow_put_result flow_choose(struct fwd_port *port, const __u64 *
 			*ret_meta = meta;
 			return FLOW_PUT_DONE;
 		}
+		if (flow_is_met(&bucket[i], key, key_words))
+			return FLOW_PUT_FULL;
 		if (!flow_state_is_unproven(flow_meta_state(meta)))
 			continue;
 		if (result == FLOW_PUT_EVICTED && age_s <= oldest_s)
@@ -175,7 +191,7 @@ FWD_INLINE enum flow_put_result flow_put(struct fwd_port *port, __u64 *bucket,
 	__u64 *entry;
 	__u32 at = 0;
 
-	result = flow_choose(port, bucket, key_words, now_s, &at, &judged);
+	result = flow_choose(port, bucket, key, key_words, now_s, &at, &judged);
 	if (result == FLOW_PUT_FULL || port_only_looks(port))
 		return result;
 	/* Always in range already; the mask shows it to the verifier. */

@@ -5,6 +5,9 @@
  * and VIP port 0, so it is the service's, whatever the port: the data connections of passive FTP
  * find the backend of their control connection. It is as easily lost as the flow that made it
  * until that one is proven, so that a flood of SYNs costs no client its server.
+ *
+ * A client opens several connections at once, and CPUs meet in its record: each writes what it chose,
+ * then goes by what it finds written.
  */
 #pragma once
 
@@ -82,7 +85,13 @@ FWD_INLINE __u16 persist_backend(struct fwd_port *port, const struct persist *pe
 	return backend && (backend->flags & FWD_BACKEND_NEW) ? id : 0;
 }
 
-/* A new connection went to `backend`: the time starts again. */
+/*
+ * How often a CPU that finds nothing written tries again: as long as another needs to write. Where the
+ * bucket is full of proven flows nothing will be.
+ */
+#define PERSIST_TRIES 16u
+
+/* A new connection goes to `backend`: the time starts again. */
 FWD_INLINE void persist_note(
 	struct fwd_port *port, struct persist *persist, int is_ip6, __u16 backend, __u32 now_s)
 {

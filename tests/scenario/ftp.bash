@@ -2,22 +2,26 @@
 # shellcheck shell=bash
 #
 # Passive FTP by a real server and client: the data connections go to other ports of the VIP and have to
-# meet the server of the control connection. An any-port virtual server under source-hash keeps a
-# client's ports together.
+# meet the server of the control connection. An any-port virtual server keeps a client's ports together
+# under source-hash; under any scheduler, persistence does.
 . "$(dirname "$0")/../netns/topology.bash"
 
 command -v vsftpd > /dev/null || skip 'no vsftpd; `make deps` installs it'
 topology_up --webs 3 --no-nginx
-lb_configure <<- END
-	[balancer]
-	interface = eth0
-	key-file = $work/lb/keys
+# configure LINE…
+configure() {
+	lb_configure <<- END
+		[balancer]
+		interface = eth0
+		key-file = $work/lb/keys
 
-	[virtual-server ftp]
-	vip = $VIP, $VIP6
-	port = any
-	scheduler = source-hash
-END
+		[virtual-server ftp]
+		vip = $VIP, $VIP6
+		port = any
+		$(printf '%s\n' "$@")
+	END
+}
+configure 'scheduler = source-hash'
 
 # The files that all servers serve; of different sizes, the smallest empty.
 mkdir -p "$work/ftp" "$work/nothing"
@@ -63,40 +67,64 @@ for idx in {20..28}; do
 	sources+=("203.0.113.$idx")
 done
 
-# get SOURCE HOST FIRST LAST [CURL ARGUMENTS…] : one control connection, a data connection for each file.
+# get NAME SOURCE HOST FIRST LAST [CURL ARGUMENTS…] : one control connection, a data connection for each file.
 get() {
-	local source=$1 host=$2 range="[$3-$4]"
-	shift 4
-	mkdir -p "$work/got"
-	on client curl -sS -v --max-time 40 --interface "$source" "$@" -o "$work/got/file#1" \
-		"ftp://$host/file$range" 2>> "$work/curl.log"
+	local name=$1 source=$2 host=$3 range="[$4-$5]"
+	shift 5
+	mkdir -p "$work/got-$name"
+	on client curl -sS -v --max-time 40 --interface "$source" "$@" -o "$work/got-$name/file#1" \
+		"ftp://$host/file$range" 2>> "$work/curl-$name.log"
 }
 arrived() {
 	local status=0
-	diff -r "$work/ftp" "$work/got" || status=1
-	rm -rf "$work/got"
+	diff -r "$work/ftp" "$work/got-$1" || status=1
+	rm -rf "$work/got-$1"
 	return "$status"
 }
+# hundred_files NAME SOURCE HOST [CURL ARGUMENTS…]
 hundred_files() {
-	get "$1" "$2" 1 100 "${@:3}" && arrived
+	get "$1" "$2" "$3" 1 100 "${@:4}" && arrived "$1"
 }
 # Ten addresses, ten files each.
 from_ten_clients() {
-	local idx
+	local idx pids=()
 	for idx in {0..9}; do
-		get "${sources[idx]}" "$VIP" "$((idx * 10 + 1))" "$((idx * 10 + 10))" --ftp-pasv || return 1
+		get ten "${sources[idx]}" "$VIP" "$((idx * 10 + 1))" "$((idx * 10 + 10))" --ftp-pasv &
+		pids+=("$!")
 	done
-	arrived
+	for idx in {0..9}; do
+		wait "${pids[idx]}" || return 1
+	done
+	arrived ten
 }
 
-fact a_hundred_files_by_PASV hundred_files "$CLIENT" "$VIP" --ftp-pasv --disable-epsv
-fact each_had_a_data_connection_of_its_own at_least "$(grep -c '227 Entering Passive Mode' "$work/curl.log")" 100
-fact a_hundred_files_by_EPSV hundred_files "$CLIENT" "$VIP" --ftp-pasv
-fact a_hundred_files_over_ipv6 hundred_files "$CLIENT6" "[$VIP6]" --ftp-pasv
-fact a_hundred_files_by_ten_clients from_ten_clients
-servers=$(grep -oE '220 web[123]' "$work/curl.log" | sort | uniq -c | tr '\n' ';')
-note "greeted: $servers"
-fact not_all_by_one_server at_least "$(grep -o web <<< "$servers" | wc -l)" 2
-# A server that hears a data connection for a passive port of another refuses it.
-fact no_connection_was_refused equal "$(grep -cE '\bConnection refused|425 |426 ' "$work/curl.log")" 0
+hundred_files_each() {
+	local pasv epsv ip6 servers
+	rm -f "$work"/curl-*.log
+	hundred_files pasv "$CLIENT" "$VIP" --ftp-pasv --disable-epsv &
+	pasv=$!
+	hundred_files epsv "$CLIENT" "$VIP" --ftp-pasv &
+	epsv=$!
+	hundred_files ip6 "$CLIENT6" "[$VIP6]" --ftp-pasv &
+	ip6=$!
+	fact "a_hundred_files_by_PASV_under_$1" wait "$pasv"
+	fact "each_had_a_data_connection_under_$1" at_least \
+		"$(grep -c '227 Entering Passive Mode' "$work/curl-pasv.log")" 100
+	fact "a_hundred_files_by_EPSV_under_$1" wait "$epsv"
+	fact "a_hundred_files_over_ipv6_under_$1" wait "$ip6"
+	fact "a_hundred_files_by_ten_clients_under_$1" from_ten_clients
+	servers=$(grep -ohE '220 web[123]' "$work"/curl-*.log | sort | uniq -c | tr '\n' ';')
+	note "greeted: $servers"
+	fact "not_all_by_one_server_under_$1" at_least "$(grep -o web <<< "$servers" | wc -l)" 2
+	# A server that hears a data connection for a passive port of another refuses it.
+	fact "no_connection_was_refused_under_$1" equal \
+		"$(cat "$work"/curl-*.log | grep -cE '\bConnection refused|425 |426 ')" 0
+}
+
+hundred_files_each source_hash
 fact no_record_was_needed equal "$(lb flows ftp --json | jq length)" 0
+# Turns alone would send a data connection to another server than the control connection.
+configure 'scheduler = rr' 'persistence = 60s'
+must lb reload
+hundred_files_each persistence
+fact all_were_recorded at_least "$(lb flows ftp --json | jq length)" 400

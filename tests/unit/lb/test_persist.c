@@ -5,6 +5,7 @@
 #include "lb/table.h"
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -311,11 +312,64 @@ static void persist_of_a_flood_costs_no_proven_client(void **state)
 	assert_int_equal(tcp("203.0.113.7", 1025, 80, WIRE_TCP_SYN).how, FWD_HOW_PERSISTENCE);
 }
 
+/*
+ * A browser opens several connections at once: two workers meet a client that neither has seen. Alone,
+ * each would choose for itself, so that one in five met clients had two backends.
+ */
+
+#define ROUNDS   40u
+#define MEETINGS 100u /* few for so many buckets: none is full */
+
+struct meeting {
+	uint32_t n_there; /* of both workers: at which client they are */
+	uint16_t backends[2][MEETINGS];
+};
+
+static struct meeting meeting;
+
+static void *meet(void *argument)
+{
+	const unsigned int worker = argument ? 1 : 0;
+
+	for (uint32_t i = 0; i < MEETINGS; i++) {
+		char client[32];
+
+		snprintf(client, sizeof(client), "10.1.0.%u", i);
+		(void)__atomic_add_fetch(&meeting.n_there, 1, __ATOMIC_ACQ_REL);
+		while (__atomic_load_n(&meeting.n_there, __ATOMIC_ACQUIRE) < 2 * (i + 1))
+			;
+		meeting.backends[worker][i] =
+			tcp(client, (uint16_t)(1024 + worker), 80, WIRE_TCP_SYN).backend;
+	}
+	return NULL;
+}
+
+static void persist_gives_two_workers_one_backend(void **state)
+{
+	unsigned int n_apart = 0;
+
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		pthread_t thread;
+
+		meeting.n_there = 0;
+		memset(bench.flow4, 0, BUCKETS * sizeof(*bench.flow4));
+		assert_int_equal(pthread_create(&thread, NULL, meet, &meeting), 0);
+		(void)meet(NULL);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		for (uint32_t i = 0; i < MEETINGS; i++)
+			n_apart += meeting.backends[0][i] != meeting.backends[1][i];
+	}
+	print_message("# apart: %u of %u\n", n_apart, ROUNDS * MEETINGS);
+	/* A worker that loses its CPU in the middle of writing is waited for no longer than a while. */
+	assert_in_range(n_apart, 0, ROUNDS * MEETINGS / 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(persist_keeps_a_client_over_connections_and_ports),
+		TEST(persist_gives_two_workers_one_backend),
 		TEST(persist_tells_clients_apart_by_prefix),
 		TEST(persist_restarts_with_each_connection_and_ends),
 		TEST(persist_sends_new_connections_past_who_drains),
