@@ -33,7 +33,7 @@ ENTRY_GOALS := demo check bench
 PLAIN_GOALS := deps clean $(ENTRY_GOALS)
 
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
-PACKAGES := libmnl libnl-3.0 libnl-route-3.0 libsystemd inih cmocka libsodium jansson smartcols
+PACKAGES := libmnl libnl-3.0 libnl-route-3.0 libsystemd inih cmocka libsodium jansson smartcols $(if $(filter 0,$(XDP)),,libbpf)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing; `make deps` installs what the build needs)
 endif
@@ -44,7 +44,7 @@ endif
 PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 LIBS_common := $(shell pkg-config --libs libmnl libsystemd inih libsodium jansson smartcols) -lpthread
 LIBS_agent  := $(shell pkg-config --libs libnl-route-3.0 libnl-3.0)
-LIBS_lb     :=
+LIBS_lb     := $(if $(filter 0,$(XDP)),,$(shell pkg-config --libs libbpf))
 LIBS_test   := $(shell pkg-config --libs cmocka)
 endif
 
@@ -71,12 +71,13 @@ BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DDSR_VERSION='"$(VERSION)"' -I. -I$(BUI
 ALL_CFLAGS = $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LINK_HARDEN) $(LDFLAGS)
 
-sources = $(filter-out %/main.c,$(wildcard $(1)/*.c))
+sources = $(filter-out %/main.c %.bpf.c,$(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 COMMON_O := $(call objects,$(wildcard common/*.c))
 AGENT_O  := $(call objects,$(call sources,agent))
-LB_O     := $(call objects,$(call sources,lb))
+# The engines in the kernel, or a word that they are not there.
+LB_O     := $(call objects,$(filter-out lb/engine_bpf$(if $(filter 0,$(XDP)),,_none).c,$(call sources,lb)))
 LIB_common := $(BUILD)/libcommon.a
 LIB_agent  := $(BUILD)/libagent.a
 LIB_lb     := $(BUILD)/liblb.a
@@ -85,11 +86,10 @@ VECTORS_O := $(call objects,$(wildcard tests/vectors/*.c))
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/fuzz_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
-KERNEL  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/kernel/*.bpf.c))
 
 .PHONY: all tests clean deps demo check bench install lint format check-layers check-units fuzz unit coverage run-check run-demo
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
-tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(if $(filter 0,$(XDP)),,$(KERNEL))
+tests: all $(UNIT) $(FUZZERS) $(TOOLS)
 
 # Everything is compiled anew when the compiler or its flags change.
 FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
@@ -138,12 +138,17 @@ $(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(VECTORS_O)
 $(BUILD)/tests/harness/%: $(BUILD)/tests/harness/%.o $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
-# The core passes the BPF compiler from the first day.
+# One source, two programs; each is loaded by way of its skeleton.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+BPFTOOL   ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 BPF_CFLAGS := -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH))
-$(BUILD)/tests/kernel/%.bpf.o: tests/kernel/%.bpf.c $(BUILD)/flags
+$(BUILD)/lb/dsr_tc.bpf.o: BPF_CFLAGS += -DDSR_TC
+$(BUILD)/lb/dsr_xdp.bpf.o $(BUILD)/lb/dsr_tc.bpf.o: lb/dsr.bpf.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,BPF,$<)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/lb/%.skel.h: $(BUILD)/lb/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@
+$(BUILD)/lb/engine_bpf.o: $(BUILD)/lb/dsr_xdp.skel.h $(BUILD)/lb/dsr_tc.skel.h
 
 unit: $(UNIT)
 	$(Q)tests/run unit

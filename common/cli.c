@@ -25,6 +25,7 @@ enum cli_option_id {
 	CLI_WAIT,
 	CLI_FOLLOW,
 	CLI_DIFF,
+	CLI_DETACH,
 };
 
 enum cli_value {
@@ -54,6 +55,7 @@ static const struct cli_option cli_options[] = {
 	{ "--follow", CLI_FOLLOW, CLI_VALUE_NONE },
 	{ "-f", CLI_FOLLOW, CLI_VALUE_NONE },
 	{ "--diff", CLI_DIFF, CLI_VALUE_NONE },
+	{ "--detach-on-exit", CLI_DETACH, CLI_VALUE_NONE },
 };
 
 struct cli_parser {
@@ -194,6 +196,8 @@ static bool cli_verb_takes(const struct cli_verb *verb, enum cli_option_id id)
 		return verb->takes_follow;
 	case CLI_DIFF:
 		return verb->takes_diff;
+	case CLI_DETACH:
+		return verb->takes_detach;
 	case CLI_CONFIG:
 		return verb->takes_config;
 	default:
@@ -240,6 +244,9 @@ static int cli_set_option(
 		return 0;
 	case CLI_DIFF:
 		cli->diff = true;
+		return 0;
+	case CLI_DETACH:
+		cli->detach = true;
 		return 0;
 	}
 	return 0;

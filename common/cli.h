@@ -37,6 +37,7 @@ struct cli {
 	uint64_t wait_us;        /* 0 with wait: no limit */
 	bool follow;             /* -f */
 	bool diff;               /* --diff */
+	bool detach;             /* --detach-on-exit */
 };
 
 struct cli_verb {
@@ -49,7 +50,7 @@ struct cli_verb {
 	 * serves itself).
 	 */
 	int (*run)(const struct cli *cli, void *context);
-	bool takes_wait, takes_follow, takes_diff, takes_config;
+	bool takes_wait, takes_follow, takes_diff, takes_config, takes_detach;
 };
 
 struct cli_program {

@@ -39,8 +39,6 @@ int config_parse_mode(const struct ini_key *key, const char *value, void *target
 
 	if (r < 0)
 		return r;
-	if (idx == CONFIG_MODE_XDP || idx == CONFIG_MODE_TC)
-		return refuse(ret_why, "%s " LATER "; write auto or packet", names[idx]);
 	*(enum config_mode *)target = (enum config_mode)idx;
 	return 0;
 }

@@ -394,6 +394,22 @@ static int daemon_on_keeper(sd_event_source *source, uint64_t due_us, void *cont
 
 /* Start and stop. */
 
+/* Engines in the kernel use flows and rows in maps; so does then, in auto, the packet engine. */
+static enum keep_backing daemon_backing(const struct daemon *daemon)
+{
+	char why[KEEP_WHY_BYTES] = "";
+
+	if (daemon->config->mode == CONFIG_MODE_PACKET)
+		return KEEP_FILES;
+	if (keep_maps_supported(why))
+		return KEEP_MAPS;
+	if (daemon->config->mode != CONFIG_MODE_AUTO)
+		log_error("no BPF maps: %s", why);
+	else
+		log_info("no BPF maps: %s", why);
+	return KEEP_FILES;
+}
+
 static int daemon_keep(struct daemon *daemon, json_t **ret_document)
 {
 	char why[DAEMON_REASON_BYTES] = "";
@@ -401,11 +417,12 @@ static int daemon_keep(struct daemon *daemon, json_t **ret_document)
 	const struct session_calls calls = { daemon_on_send, daemon_on_refused, daemon };
 	json_t *document;
 	bool fresh = true;
-	int r = keep_open(daemon->runtime_dir, KEEP_FILES, daemon->config->max_flows, &daemon->keep,
-		&fresh, why);
+	int r = keep_open(daemon->runtime_dir, daemon_backing(daemon), daemon->config->max_flows,
+		&daemon->keep, &fresh, why);
 
 	if (r < 0)
 		return log_errno(r, "cannot keep state in %s: %s", daemon->runtime_dir, why);
+	daemon->pin_directory = keep_pins(daemon->keep);
 	document = keep_load_document(daemon->keep);
 	daemon->boot_id = document_boot_id(document);
 	if (daemon->boot_id == 0) {
@@ -563,6 +580,7 @@ int daemon_run(const struct cli *cli)
 		.runtime_dir = cli->runtime_dir,
 		.state_dir = cli->state_dir,
 		.engine_ops = &engine_packet_ops,
+		.detach_on_exit = cli->detach,
 	};
 	int r;
 

@@ -58,9 +58,12 @@ struct daemon {
 	struct probe *probe;
 	struct control *control;
 
-	const struct engine_ops *engine_ops;
+	const struct engine_ops *engine_ops; /* of `engine`, or of the last one */
+	const char *pin_directory;           /* a bpffs of ours, or NULL */
+	bool detach_on_exit;
 	struct engine *engine; /* NULL while the interface is not there */
 	unsigned int engine_ifindex, engine_out_ifindex;
+	bool engine_is_new;                      /* nothing was published to it yet */
 	char engine_reason[DAEMON_REASON_BYTES]; /* why there is none, or why this mode */
 	struct engine_totals totals_before;      /* of engines that ended */
 	struct ini_list blackholes;              /* struct addr: routes that stand */

@@ -17,7 +17,14 @@
 struct engine_config {
 	unsigned int ifindex;     /* clients */
 	unsigned int out_ifindex; /* backends; may be the same */
-	unsigned int n_workers;   /* 1–ENGINE_WORKERS_MAX */
+	unsigned int n_workers;   /* 1–ENGINE_WORKERS_MAX; of the packet engine */
+	/*
+	 * For engines in the kernel: the maps behind flows and loads, or -1, and a bpffs of the service's own
+	 * where the program is pinned, or NULL. All outlive the engine.
+	 */
+	int flows_map;
+	int loads_map;
+	const char *pin_directory;
 };
 
 /* received = packets[PASS] + [FORWARD] + [DROP], exactly; reasons add up to the verdicts. */
@@ -52,9 +59,12 @@ struct engine_pair_counters {
 struct engine;
 
 struct engine_ops {
-	const char *name; /* "packet" */
+	const char *name; /* "packet", "xdp", "tc" */
+	/* Whether auto may take it on these interfaces; if not, `ret_why` says why. NULL: on any. */
+	bool (*suits)(const struct engine_config *config, char *ret_why);
 	/*
-	 * Opens sockets and starts workers with an empty snapshot: everything is passed. 0 or
+	 * Opens sockets and starts workers with an empty snapshot: everything is passed; where a program
+	 * of a former life forwards, it goes on until the first snapshot is published. 0 or
 	 * negative errno with the failing step in `ret_why` (ENGINE_WHY_BYTES).
 	 */
 	int (*start)(const struct engine_config *config, struct engine **ret_engine, char *ret_why);
@@ -81,8 +91,20 @@ struct engine_ops {
 	 * gone), and the engine must be started anew.
 	 */
 	int (*health)(struct engine *engine);
-	/* Stops workers and frees everything; the kept memory (flows, rows) stays as it is. */
-	void (*stop)(struct engine *engine);
+	/*
+	 * Stops workers and frees everything; the kept memory (flows, rows) stays as it is. What forwards
+	 * in the kernel goes on with the snapshot in force, unless `detach`.
+	 */
+	void (*stop)(struct engine *engine, bool detach);
 };
 
 extern const struct engine_ops engine_packet_ops;
+/* Built without BPF (XDP=0) they only say so. */
+extern const struct engine_ops engine_xdp_ops;
+extern const struct engine_ops engine_tc_ops;
+
+/*
+ * Removes what engines of a former life left on the interface, but for the engine `ops` that serves it
+ * now. Safe to call where nothing was left.
+ */
+void engine_remove_others(const struct engine_config *config, const struct engine_ops *ops);

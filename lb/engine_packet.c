@@ -32,7 +32,7 @@ struct engine {
 	struct worker *workers[ENGINE_WORKERS_MAX];
 };
 
-static void packet_stop(struct engine *engine)
+static void packet_stop(struct engine *engine, bool detach)
 {
 	struct retired *retired;
 
@@ -157,7 +157,7 @@ static int packet_start(
 		r = start_workers(engine, config, &step);
 	if (r < 0) {
 		snprintf(ret_why, ENGINE_WHY_BYTES, "packet engine: %s: %s", step, strerror(-r));
-		packet_stop(engine);
+		packet_stop(engine, true);
 		return r;
 	}
 	*ret_engine = engine;

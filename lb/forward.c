@@ -39,13 +39,13 @@ void forward_totals(const struct daemon *daemon, struct engine_totals *ret_total
 	forward_add_totals(ret_totals, &now);
 }
 
-static void forward_engine_stop(struct daemon *daemon)
+static void forward_engine_stop(struct daemon *daemon, bool detach)
 {
 	if (!daemon->engine)
 		return;
 	forward_totals(daemon, &daemon->totals_before);
 	daemon->totals_before.fragments_held = 0;
-	daemon->engine_ops->stop(daemon->engine);
+	daemon->engine_ops->stop(daemon->engine, detach);
 	daemon->engine = NULL;
 	daemon->engine_ifindex = daemon->engine_out_ifindex = 0;
 }
@@ -59,6 +59,59 @@ static unsigned int forward_workers(const struct daemon *daemon)
 	return (unsigned int)MIN(MAX(cpus, 1L), (long)ENGINE_WORKERS_MAX);
 }
 
+/* The engines that the configuration allows, best first. */
+static size_t forward_candidates(enum config_mode mode, const struct engine_ops *ret_ops[3])
+{
+	size_t len = 0;
+
+	if (mode == CONFIG_MODE_AUTO || mode == CONFIG_MODE_XDP)
+		ret_ops[len++] = &engine_xdp_ops;
+	if (mode == CONFIG_MODE_AUTO || mode == CONFIG_MODE_TC)
+		ret_ops[len++] = &engine_tc_ops;
+	if (mode == CONFIG_MODE_AUTO || mode == CONFIG_MODE_PACKET)
+		ret_ops[len++] = &engine_packet_ops;
+	return len;
+}
+
+/* Appends "ENGINE: WHY" to what is said of an engine that is not taken. */
+static void forward_note_reason(
+	struct daemon *daemon, const struct engine_ops *ops, const char *why)
+{
+	char *reason = daemon->engine_reason;
+	size_t len = strlen(reason);
+
+	snprintf(reason + len, sizeof(daemon->engine_reason) - len, "%s%s: %s", len > 0 ? "; " : "",
+		ops->name, why);
+}
+
+/* Starts the first engine that can be had; none: `engine_reason` says why. */
+static int forward_engine_try(struct daemon *daemon, const struct engine_config *config)
+{
+	const struct engine_ops *candidates[3];
+	bool is_auto = daemon->config->mode == CONFIG_MODE_AUTO;
+	size_t len = forward_candidates(daemon->config->mode, candidates);
+	int r = -EOPNOTSUPP;
+
+	daemon->engine_reason[0] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		const struct engine_ops *ops = candidates[i];
+		char why[ENGINE_WHY_BYTES] = "";
+
+		if (is_auto && ops->suits && !ops->suits(config, why)) {
+			forward_note_reason(daemon, ops, why);
+			continue;
+		}
+		r = ops->start(config, &daemon->engine, why);
+		if (r == 0) {
+			daemon->engine_ops = ops;
+			return 0;
+		}
+		daemon->engine = NULL;
+		forward_note_reason(daemon, ops, why);
+	}
+	return r;
+}
+
 static void forward_engine_start(
 	struct daemon *daemon, const struct neigh_link *clients, const struct neigh_link *backends)
 {
@@ -66,25 +119,27 @@ static void forward_engine_start(
 		.ifindex = clients->ifindex,
 		.out_ifindex = backends->ifindex,
 		.n_workers = forward_workers(daemon),
+		.flows_map = keep_flows_map(daemon->keep),
+		.loads_map = keep_loads_map(daemon->keep),
+		.pin_directory = daemon->pin_directory,
 	};
-	char why[ENGINE_WHY_BYTES] = "";
-	int r = daemon->engine_ops->start(&config, &daemon->engine, why);
+	int r = forward_engine_try(daemon, &config);
 
 	if (r < 0) {
-		daemon->engine = NULL;
-		snprintf(daemon->engine_reason, sizeof(daemon->engine_reason), "%.180s: %.60s", why,
-			strerror(-r));
-		(void)log_errno(r, "cannot start the packet engine on %s: %s", clients->name, why);
+		(void)log_errno(r, "no engine can be started on %s: %s", clients->name,
+			daemon->engine_reason);
 		return;
 	}
 	daemon->engine_ifindex = clients->ifindex;
 	daemon->engine_out_ifindex = backends->ifindex;
-	snprintf(daemon->engine_reason, sizeof(daemon->engine_reason), "%s",
-		daemon->config->mode == CONFIG_MODE_AUTO
-			? "auto: this version has the packet engine alone"
-			: "as configured");
-	log_info("forwarding on %s by the %s engine, %u workers", clients->name,
-		daemon->engine_ops->name, config.n_workers);
+	daemon->engine_is_new = true;
+	if (daemon->config->mode != CONFIG_MODE_AUTO)
+		snprintf(daemon->engine_reason, sizeof(daemon->engine_reason), "as configured");
+	else if (daemon->engine_reason[0] == '\0')
+		snprintf(daemon->engine_reason, sizeof(daemon->engine_reason),
+			"auto: the best that the interface has");
+	log_info("forwarding on %s by the %s engine (%s)", clients->name, daemon->engine_ops->name,
+		daemon->engine_reason);
 }
 
 /* Keeps an engine on the interfaces of that name, whatever index they have now. */
@@ -99,9 +154,10 @@ static void forward_engine_update(struct daemon *daemon)
 		((health < 0 && health != -ENETDOWN) ||
 			daemon->engine_ifindex != clients->ifindex ||
 			daemon->engine_out_ifindex != backends->ifindex)) {
-		log_warning("the packet engine on %s ends: %s", daemon->config->interface,
+		log_warning("the %s engine on %s ends: %s", daemon->engine_ops->name,
+			daemon->config->interface,
 			health < 0 ? strerror(-health) : "the interface is another one now");
-		forward_engine_stop(daemon);
+		forward_engine_stop(daemon, false);
 	}
 	if (daemon->engine)
 		return;
@@ -314,6 +370,19 @@ static void forward_publish_failed(struct daemon *daemon, int error, const char 
 	daemon->publish_failed = true;
 }
 
+/* The first snapshot is in force: what an engine of a former life left in another way goes now. */
+static void forward_engine_takes_over(struct daemon *daemon)
+{
+	const struct engine_config config = {
+		.ifindex = daemon->engine_ifindex,
+		.out_ifindex = daemon->engine_out_ifindex,
+		.pin_directory = daemon->pin_directory,
+	};
+
+	engine_remove_others(&config, daemon->engine_ops);
+	daemon->engine_is_new = false;
+}
+
 void forward_publish(struct daemon *daemon)
 {
 	struct snapshot *snapshot = NULL;
@@ -334,10 +403,13 @@ void forward_publish(struct daemon *daemon)
 		return;
 	}
 	r = daemon->engine_ops->publish(daemon->engine, snapshot);
-	if (r < 0)
+	if (r < 0) {
 		forward_publish_failed(daemon, r, "publish");
-	else
-		daemon->publish_failed = false;
+		return;
+	}
+	daemon->publish_failed = false;
+	if (daemon->engine_is_new)
+		forward_engine_takes_over(daemon);
 }
 
 /* Takes over what the links say now; true if a snapshot depends on a difference. */
@@ -382,5 +454,5 @@ void forward_update(struct daemon *daemon)
 
 void forward_stop(struct daemon *daemon)
 {
-	forward_engine_stop(daemon);
+	forward_engine_stop(daemon, daemon->detach_on_exit);
 }

@@ -46,23 +46,26 @@ static bool address6_is_one_host(const struct fwd_addr *address)
 
 static bool address_is_one_host(const struct packet *packet, const struct fwd_addr *address)
 {
-	return packet->is_ip6 ? address6_is_one_host(address)
-			      : address4_is_one_host(address->word[3]);
+	return packet->flow.is_ip6 ? address6_is_one_host(address)
+				   : address4_is_one_host(address->word[3]);
 }
 
 /* What the packet asks for may be refused by an error. The cursor stands behind the IP headers. */
-static bool packet_may_be_answered(const struct packet *packet, const struct cursor *cursor)
+static bool packet_may_be_answered(
+	struct fwd_context *context, const struct packet *packet, const struct cursor *cursor)
 {
-	if (packet->fragment == PACKET_LATER)
+	struct wire_icmp icmp;
+
+	if (packet->ip.fragment == PACKET_LATER)
 		return false;
-	if (!address_is_one_host(packet, &packet->source) ||
+	if (!address_is_one_host(packet, &packet->flow.client) ||
 		!address_is_one_host(packet, &packet->destination))
 		return false;
-	if (packet->proto != (packet->is_ip6 ? FWD_PROTO_ICMPV6 : FWD_PROTO_ICMP))
+	if (packet->ip.proto != (packet->flow.is_ip6 ? FWD_PROTO_ICMPV6 : FWD_PROTO_ICMP))
 		return true;
-	if (!cursor_has(cursor, sizeof(struct wire_icmp)))
+	if (!cursor_read(context, cursor, &icmp, sizeof(icmp)))
 		return false;
-	return packet->is_ip6 ? type6_is_query(*cursor->at) : type4_is_query(*cursor->at);
+	return packet->flow.is_ip6 ? type6_is_query(icmp.type) : type4_is_query(icmp.type);
 }
 
 /* The sum of RFC 1071, not yet folded. */
@@ -98,7 +101,8 @@ static size_t write_ip4(
 	struct wire_ip4 *ip = (void *)at;
 	struct wire_icmp *icmp = (void *)(ip + 1);
 	size_t head_bytes = sizeof(*ip) + sizeof(*icmp);
-	size_t quote_bytes = MIN((size_t)packet->ip_bytes, ICMP_ANSWER_IP4_BYTES_MAX - head_bytes);
+	size_t quote_bytes =
+		MIN((size_t)packet->ip.total_bytes, ICMP_ANSWER_IP4_BYTES_MAX - head_bytes);
 
 	*ip = (struct wire_ip4){
 		.version_words = 0x45,
@@ -109,7 +113,7 @@ static size_t write_ip4(
 		.ttl = HOP_LIMIT,
 		.proto = FWD_PROTO_ICMP,
 		.source = packet->destination.word[3],
-		.destination = packet->source.word[3],
+		.destination = packet->flow.client.word[3],
 	};
 	ip->checksum = checksum(sum_bytes(0, ip, sizeof(*ip)));
 	memcpy(icmp + 1, quoted, quote_bytes);
@@ -125,7 +129,8 @@ static size_t write_ip6(
 	struct wire_ip6 *ip = (void *)at;
 	struct wire_icmp *icmp = (void *)(ip + 1);
 	size_t head_bytes = sizeof(*ip) + sizeof(*icmp);
-	size_t quote_bytes = MIN((size_t)packet->ip_bytes, ICMP_ANSWER_IP6_BYTES_MAX - head_bytes);
+	size_t quote_bytes =
+		MIN((size_t)packet->ip.total_bytes, ICMP_ANSWER_IP6_BYTES_MAX - head_bytes);
 	uint64_t sum;
 
 	*ip = (struct wire_ip6){
@@ -135,7 +140,7 @@ static size_t write_ip6(
 		.hop_limit = HOP_LIMIT,
 	};
 	memcpy(ip->source, &packet->destination, sizeof(ip->source));
-	memcpy(ip->destination, &packet->source, sizeof(ip->destination));
+	memcpy(ip->destination, &packet->flow.client, sizeof(ip->destination));
 	memcpy(icmp + 1, quoted, quote_bytes);
 	/* The pseudo-header of RFC 8200 §8.1: addresses, length, next header. */
 	sum = sum_bytes(0, ip->source, sizeof(ip->source) + sizeof(ip->destination));
@@ -144,32 +149,31 @@ static size_t write_ip6(
 	return head_bytes + quote_bytes;
 }
 
-size_t icmp_answer_build(const uint8_t *data, size_t size_bytes, bool gso, uint32_t mtu_bytes,
-	uint8_t ret_answer[ICMP_ANSWER_BYTES_MAX])
+size_t icmp_answer_build(const uint8_t *data, size_t readable_bytes, size_t length_bytes, bool gso,
+	uint32_t mtu_bytes, uint8_t ret_answer[ICMP_ANSWER_BYTES_MAX])
 {
 	const struct wire_ethernet *ethernet = (const void *)data;
-	/* The parser's cursor is one for readers and writers; nothing is written through it. */
-	struct cursor cursor = {
-		.at = (uint8_t *)(uintptr_t)data,
-		.data_end = (uint8_t *)(uintptr_t)data + size_bytes,
-		.remaining_bytes = (uint32_t)size_bytes,
-	};
+	struct fwd_context context = { data, (uint32_t)readable_bytes };
+	struct cursor cursor = { 0, (uint32_t)length_bytes };
 	struct packet packet = { 0 };
 	size_t link_bytes;
 	uint16_t type;
 
-	if (parse_ethernet(&cursor, &type))
+	if (parse_ethernet(&context, &cursor, 0, &type))
 		return 0;
-	link_bytes = (size_t)(cursor.at - data);
-	if (parse_addresses(&cursor, type, &packet) || parse_ip(&cursor, &packet, gso))
+	link_bytes = cursor.offset_bytes;
+	if (parse_ip(&context, &cursor, type, gso, &packet) || packet.fault)
 		return 0;
 	if (((ethernet->destination[0] | ethernet->source[0]) & 1) ||
-		!packet_may_be_answered(&packet, &cursor))
+		!packet_may_be_answered(&context, &packet, &cursor))
+		return 0;
+	/* What is to be quoted must be there. */
+	if (readable_bytes - link_bytes < MIN(packet.ip.total_bytes, ICMP_ANSWER_IP6_BYTES_MAX))
 		return 0;
 	memcpy(ret_answer, data, link_bytes);
 	memcpy(ret_answer, ethernet->source, FWD_MAC_BYTES);
 	memcpy(ret_answer + FWD_MAC_BYTES, ethernet->destination, FWD_MAC_BYTES);
 	return link_bytes +
-		(packet.is_ip6 ? write_ip6 : write_ip4)(
+		(packet.flow.is_ip6 ? write_ip6 : write_ip4)(
 			ret_answer + link_bytes, &packet, data + link_bytes, mtu_bytes);
 }

@@ -337,7 +337,13 @@ static int open_all(struct keep *keep, const char *directory, uint64_t max_flows
 		return why(ret_why, r, "no flow table of %zu MiB for max-flows in %s",
 			flows_bytes(flows_buckets4(max_flows), flows_buckets6(max_flows)) >> 20,
 			directory);
-	return 0;
+	if (keep->directory.pins_fd >= 0 &&
+		asprintf(&keep->pins, "%s/" KEEP_PINS_NAME, directory) < 0) {
+		keep->pins = NULL;
+		return why(ret_why, -ENOMEM, "cannot open %s", directory);
+	}
+	r = keep->store == &keep_map_store ? keep_map_loads(&keep->loads) : 0;
+	return r < 0 ? why(ret_why, r, "no memory for loads") : 0;
 }
 
 int keep_open(const char *directory, enum keep_backing backing, uint64_t max_flows,
@@ -359,6 +365,7 @@ int keep_open(const char *directory, enum keep_backing backing, uint64_t max_flo
 	keep->directory.fd = TAKE_FD(fd);
 	keep->directory.pins_fd = -1;
 	keep->lock_fd = -1;
+	keep->loads.map_fd = -1;
 	keep_read_boot(keep->directory.boot);
 	r = open_lock(keep, directory, ret_why);
 	if (r == 0)
@@ -368,6 +375,21 @@ int keep_open(const char *directory, enum keep_backing backing, uint64_t max_flo
 	*ret_keep = TAKE_PTR(keep);
 	*ret_fresh = fresh;
 	return 0;
+}
+
+const char *keep_pins(const struct keep *keep)
+{
+	return keep->pins;
+}
+
+struct fwd_load *keep_loads(const struct keep *keep)
+{
+	return (struct fwd_load *)keep->loads.header;
+}
+
+int keep_loads_map(const struct keep *keep)
+{
+	return keep->loads.map_fd;
 }
 
 bool keep_maps_supported(char *ret_why)
@@ -383,7 +405,9 @@ struct keep *keep_free(struct keep *keep)
 	for (struct keep_rows *rows = keep->rows; rows; rows = rows->next)
 		rows->keep = NULL;
 	flow_table_free(keep->flows);
+	keep_memory_unmap(&keep->loads);
 	keep_map_end(&keep->directory);
+	free(keep->pins);
 	util_close(keep->lock_fd);
 	util_close(keep->directory.fd);
 	free(keep);

@@ -45,6 +45,11 @@ DEFINE_CLEANUP(struct keep *, keep_free)
 const struct flows_table *keep_flows(const struct keep *keep);
 /* The map behind it, or -1: KEEP_FILES. Stays ours. */
 int keep_flows_map(const struct keep *keep);
+/* All zero at the start; NULL and -1: KEEP_FILES, where any memory will do. For lb/schedule.h. */
+struct fwd_load *keep_loads(const struct keep *keep);
+int keep_loads_map(const struct keep *keep);
+/* The path of the bpffs that maps are pinned in; NULL: they are not. Lives as long as `keep`. */
+const char *keep_pins(const struct keep *keep);
 /* The secret seed of the flow table's index, kept beside it. */
 const uint64_t *keep_flow_seed(const struct keep *keep);
 

@@ -14,8 +14,10 @@ struct keep {
 	const struct keep_store *store;
 	const struct keep_store *other; /* to move from */
 	int lock_fd;
+	char *pins; /* path; NULL: nothing is pinned */
 	struct keep_flow_table *flows;
-	struct keep_rows *rows; /* all that are open */
+	struct keep_memory loads; /* KEEP_MAPS alone */
+	struct keep_rows *rows;   /* all that are open */
 	uint64_t next_rows_id;
 	bool is_preserving;
 };

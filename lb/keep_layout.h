@@ -28,6 +28,7 @@
 #define KEEP_MAP_FLOWS_NAME        "dsr_flows"
 #define KEEP_MAP_FLOWS_VALUE_BYTES 64u /* one bucket of either family */
 #define KEEP_MAP_FLOWS_FIRST       (KEEP_HEADER_BYTES / KEEP_MAP_FLOWS_VALUE_BYTES)
+#define KEEP_MAP_LOADS_NAME        "dsr_loads" /* FWD_LOADS; not kept */
 #define KEEP_MAP_ROWS_NAME         "dsr_rows"
 #define KEEP_MAP_ROWS_VALUE_BYTES  8u /* one struct fwd_slot */
 #define KEEP_MAP_ROWS_FIRST        (KEEP_HEADER_BYTES / KEEP_MAP_ROWS_VALUE_BYTES)

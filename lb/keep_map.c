@@ -21,7 +21,6 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-#define PINS_NAME "bpf"
 /* bpffs wants no dots in names (kernel/bpf/inode.c:bpf_lookup). */
 #define PINS_NEW_SUFFIX "-new"
 #define PIN_PATH_BYTES  (KEEP_NAME_BYTES + 32u)
@@ -49,17 +48,17 @@ static int call_bpf(enum bpf_cmd command, union bpf_attr *attr)
 	return r < 0 ? util_negative_errno() : (int)r;
 }
 
-static int map_create(const struct kind *kind, uint32_t n_entries)
+static int map_create(const char *name, uint32_t value_bytes, uint32_t n_entries)
 {
 	union bpf_attr attr;
 
 	memset(&attr, 0, sizeof(attr));
 	attr.map_type = BPF_MAP_TYPE_ARRAY;
 	attr.key_size = sizeof(uint32_t);
-	attr.value_size = kind->value_bytes;
+	attr.value_size = value_bytes;
 	attr.max_entries = n_entries;
 	attr.map_flags = BPF_F_MMAPABLE;
-	snprintf(attr.map_name, sizeof(attr.map_name), "%s", kind->map_name);
+	snprintf(attr.map_name, sizeof(attr.map_name), "%s", name);
 	return call_bpf(BPF_MAP_CREATE, &attr);
 }
 
@@ -337,7 +336,8 @@ static int map_new(const struct keep_directory *directory, const struct keep_hea
 
 	if (header->file_bytes / kind->value_bytes > UINT32_MAX)
 		return -EFBIG;
-	fd = map_create(kind, (uint32_t)(header->file_bytes / kind->value_bytes));
+	fd = map_create(kind->map_name, kind->value_bytes,
+		(uint32_t)(header->file_bytes / kind->value_bytes));
 	if (fd < 0)
 		return fd;
 	r = keep_memory_map(fd, header->file_bytes, ret_memory);
@@ -395,7 +395,8 @@ const struct keep_store keep_map_store = {
 
 int keep_map_try(char *ret_why, size_t why_bytes)
 {
-	_cleanup_close_ int fd = map_create(&kinds[0], KEEP_MAP_FLOWS_FIRST);
+	_cleanup_close_ int fd =
+		map_create(kinds[0].map_name, kinds[0].value_bytes, KEEP_MAP_FLOWS_FIRST);
 	struct keep_memory memory;
 	int r = fd;
 
@@ -423,7 +424,7 @@ static int open_pins(int directory_fd)
 	_cleanup_close_ int fd = -1;
 	struct statfs status;
 
-	fd = openat(directory_fd, PINS_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(directory_fd, KEEP_PINS_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstatfs(fd, &status) < 0 || status.f_type != BPF_FS_MAGIC ||
 		faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		return -1;
@@ -451,4 +452,18 @@ void keep_map_end(struct keep_directory *directory)
 {
 	keep_map_forget(directory);
 	directory->pins_fd = util_close(directory->pins_fd);
+}
+
+int keep_map_loads(struct keep_memory *ret_memory)
+{
+	_cleanup_close_ int fd =
+		map_create(KEEP_MAP_LOADS_NAME, sizeof(struct fwd_load), FWD_LOADS);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = keep_memory_map(fd, FWD_LOADS * sizeof(struct fwd_load), ret_memory);
+	if (r == 0)
+		ret_memory->map_fd = TAKE_FD(fd);
+	return r;
 }

@@ -7,8 +7,12 @@
 
 #include "lb/keep_store.h"
 
+#define KEEP_PINS_NAME "bpf" /* of the directory, where a bpffs is mounted */
+
 /* Makes one of our maps and forgets it; negative errno with `ret_why` (KEEP_WHY_BYTES of keep.h). */
 int keep_map_try(char *ret_why, size_t why_bytes);
+/* Memory for loads (lb/schedule.h) that is a map, nameless and without header. Negative errno. */
+int keep_map_loads(struct keep_memory *ret_memory);
 /*
  * Finds out where maps are: pinned in the directory's "bpf", if that is a bpffs that we may write
  * to, else by their headers. keep_map_forget() and keep_map_end() free what it found.

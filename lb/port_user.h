@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lb/fragments.h"
+#include "lb/fwd/image.h"
 #include "lb/fwd/port.h"
 #include "lb/rates.h"
 #include "lb/snapshot.h"
@@ -40,17 +41,22 @@ FWD_INLINE __u64 port_now_ns(struct fwd_port *port)
 
 FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address)
 {
-	return snapshot_vip(port->snapshot, address);
+	return image_vip(snapshot_image(port->snapshot), address);
+}
+
+FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number)
+{
+	return image_range(snapshot_image(port->snapshot), first, number);
 }
 
 FWD_INLINE __u16 port_service_id(struct fwd_port *port, const struct fwd_service_key *key)
 {
-	return snapshot_service_id(port->snapshot, key);
+	return image_service_id(snapshot_image(port->snapshot), key);
 }
 
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id)
 {
-	return snapshot_service(port->snapshot, id);
+	return image_service(snapshot_image(port->snapshot), id);
 }
 
 FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row)
@@ -60,7 +66,7 @@ FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 
 
 FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id)
 {
-	return snapshot_backend(port->snapshot, id);
+	return image_backend(snapshot_image(port->snapshot), id);
 }
 
 FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend)
@@ -70,7 +76,7 @@ FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backen
 
 FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const __u8 *mac)
 {
-	return snapshot_mac(port->snapshot, mac);
+	return image_mac(snapshot_image(port->snapshot), mac);
 }
 
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index)
@@ -87,14 +93,15 @@ FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index)
 	return index < flows->n_flow6 ? &flows->flow6[index] : NULL;
 }
 
-FWD_INLINE __u32 *port_turn(struct fwd_port *port, __u16 service)
+FWD_INLINE __u32 *port_turn(struct fwd_port *port, const struct fwd_service *service)
 {
-	return snapshot_turn(port->snapshot, service);
+	return snapshot_turn(port->snapshot, service->id);
 }
 
-FWD_INLINE __u16 port_turn_backend(struct fwd_port *port, __u16 service, __u32 at)
+FWD_INLINE __u16 port_turn_backend(
+	struct fwd_port *port, const struct fwd_service *service, __u32 at)
 {
-	return snapshot_turn_backend(port->snapshot, service, at);
+	return image_turn(snapshot_image(port->snapshot), service, at);
 }
 
 FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend)

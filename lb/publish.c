@@ -46,6 +46,9 @@ struct publish *publish_new(struct keep *keep, const char *cluster_seed, bool fr
 
 	if (!publish)
 		return NULL;
+	publish->loads = schedule_loads_new(keep_loads(keep));
+	if (!publish->loads)
+		return publish_free(publish);
 	publish->keep = keep;
 	publish->follow = fresh;
 	table_seed(cluster_seed, publish->seed);
@@ -66,6 +69,7 @@ struct publish *publish_free(struct publish *publish)
 	if (!publish)
 		return NULL;
 	publish_services_drop(publish->services, publish->n_services);
+	schedule_loads_free(publish->loads);
 	free(publish->purges);
 	free(publish);
 	return NULL;
@@ -374,8 +378,8 @@ static int publish_services_build(struct publish *publish, const struct service_
 		r = publish_table_get(publish, &want, built, i, now_s, &built[i].table);
 		publish_want_clear(&want);
 		if (r == 0)
-			r = publish_schedule_make(
-				registry, old, services->items[i].virtual_server, &built[i]);
+			r = publish_schedule_make(publish, registry, old,
+				services->items[i].virtual_server, &built[i]);
 	}
 	if (r < 0 && built) {
 		publish_services_drop(built, services->len);

@@ -39,6 +39,7 @@ struct publish_purge {
 
 struct publish {
 	struct keep *keep;
+	struct schedule_loads *loads;
 	uint8_t seed[TABLE_SEED_BYTES];
 	bool follow;         /* started with nothing, and membership is not quiet yet */
 	uint64_t changed_us; /* when membership last changed */
@@ -62,9 +63,13 @@ bool publish_is_quiet(const struct publish *publish, uint64_t now_us);
 void publish_purge(struct publish *publish);
 /* Whether the virtual server records every TCP flow, wherever the table would send it. */
 bool publish_records(const struct config_virtual_server *virtual_server);
-/* Finds or makes the counters of an rr or lc service, and tells lc its weights. -ENOMEM. */
-int publish_schedule_make(const struct registry *registry, const struct publish_service *old,
-	const struct config_virtual_server *virtual_server, struct publish_service *built);
+/*
+ * Finds or makes the counters of an rr or lc service, and tells lc its weights. -ENOMEM; -ENOSPC: too many
+ * of them.
+ */
+int publish_schedule_make(struct publish *publish, const struct registry *registry,
+	const struct publish_service *old, const struct config_virtual_server *virtual_server,
+	struct publish_service *built);
 /* lc: counts in the flow table what no agent reports. */
 void publish_count_flows(
 	const struct publish *publish, const struct snapshot *snapshot, uint32_t now_s);

@@ -38,12 +38,12 @@ static bool publish_hold_client(const struct flows_entry *entry, void *context)
 	persist_find(&holding->port, service, &client, entry->client.family == AF_INET6,
 		holding->port.now_s, &persist);
 	/* Its flow was proven at another backend before the client came to this one: leave it. */
-	if (!persist.found.meta_at || flow_meta_backend(persist.found.meta) != entry->backend)
+	if (!persist.found.at || flow_meta_backend(persist.found.meta) != entry->backend)
 		return true;
 	/* May lie in the future, where persistence is shorter: a record from there is new. */
 	least_s = holding->port.now_s + PUBLISH_HOLD_S - service->persistence_s;
 	if (flow_meta_age_s(persist.found.meta, least_s) > 0)
-		flow_update(&persist.found,
+		flow_update(&holding->port, &persist.key, &persist.found,
 			flow_meta(entry->service, entry->backend,
 				flow_meta_state(persist.found.meta), least_s));
 	return true;

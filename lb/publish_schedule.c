@@ -35,22 +35,26 @@ static void publish_loads_reset(
 	}
 }
 
-int publish_schedule_make(const struct registry *registry, const struct publish_service *old,
-	const struct config_virtual_server *virtual_server, struct publish_service *built)
+int publish_schedule_make(struct publish *publish, const struct registry *registry,
+	const struct publish_service *old, const struct config_virtual_server *virtual_server,
+	struct publish_service *built)
 {
 	bool least = virtual_server->scheduler == CONFIG_LC;
 
 	if (!least && virtual_server->scheduler != CONFIG_RR)
 		return 0;
-	if (old && old->schedule && (schedule_load(old->schedule, 1) != NULL) == least)
+	if (old && old->schedule && schedule_has_loads(old->schedule) == least)
 		built->schedule = schedule_ref(old->schedule);
 	else
-		built->schedule = schedule_new(least);
+		built->schedule = schedule_new(publish->loads, least);
 	if (!built->schedule)
 		return -ENOMEM;
 	for (size_t i = 0; least && i < built->table->n_members; i++) {
 		const struct table_member *member = &built->table->members[i];
+		int r = schedule_add_load(built->schedule, member->id);
 
+		if (r < 0)
+			return r;
 		FWD_STORE(&schedule_load(built->schedule, member->id)->weight, member->weight);
 		schedule_set_counted(built->schedule, member->id,
 			!publish_is_reported(
@@ -82,15 +86,12 @@ int publish_schedule_add(struct snapshot *snapshot, const struct publish_service
 		for (size_t i = 0; i < table->n_members; i++)
 			turns[n_turns++] = table->members[i].id;
 	}
-	r = snapshot_add_schedule(snapshot, built->id, turns, n_turns, built->schedule);
-	if (r == 0)
-		TAKE_PTR(turns);
-	return r;
+	return snapshot_add_schedule(snapshot, built->id, turns, n_turns, built->schedule);
 }
 
 static bool publish_has_loads(const struct publish_service *service)
 {
-	return service && service->schedule && schedule_load(service->schedule, 1);
+	return service && service->schedule && schedule_has_loads(service->schedule);
 }
 
 void publish_report(struct publish *publish, const struct service_list *services,

@@ -113,7 +113,8 @@ static int publish_add_services(struct snapshot *snapshot, const struct publish 
 			indexes[i] = indexes[same];
 		} else {
 			r = snapshot_add_table(snapshot, keep_rows_memory(table->rows),
-				publish_table_release, table, &indexes[i]);
+				keep_rows_map(table->rows), publish_table_release, table,
+				&indexes[i]);
 			if (r < 0)
 				break;
 			publish_table_ref(table)->readers++;

@@ -86,53 +86,6 @@ void ring_insert_vlan(struct ring_frame *frame, uint16_t tpid, uint16_t tci)
 	*frame->vnet = vnet;
 }
 
-static uint16_t read_be16(const uint8_t *data)
-{
-	return (uint16_t)(data[0] << 8 | data[1]);
-}
-
-/* Where the IP header begins: behind any VLAN tags. */
-static uint32_t ip_offset(const struct ring_frame *frame)
-{
-	uint32_t offset = (uint32_t)2 * ETH_ALEN;
-
-	while (offset + RING_VLAN_BYTES + 2 <= frame->size_bytes) {
-		uint16_t type = read_be16(frame->data + offset);
-
-		if (type != ETH_P_8021Q && type != ETH_P_8021AD)
-			break;
-		offset += RING_VLAN_BYTES;
-	}
-	return offset + 2;
-}
-
-uint32_t ring_wire_packet_bytes(const struct ring_frame *frame)
-{
-	const struct virtio_net_hdr *vnet = frame->vnet;
-	uint8_t gso_type = vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
-	uint32_t ip = ip_offset(frame);
-	uint32_t transport;
-	uint32_t header_bytes = 8; /* UDP */
-
-	if (gso_type == VIRTIO_NET_HDR_GSO_NONE)
-		return frame->size_bytes > ip ? frame->size_bytes - ip : 0;
-	if (frame->size_bytes <= ip)
-		return UINT32_MAX;
-	if (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-		transport = vnet->csum_start;
-	else if (frame->data[ip] >> 4 == 4)
-		transport = ip + (frame->data[ip] & 15u) * 4;
-	else
-		transport = ip + 40; /* RFC 8200 §3; nobody merges packets with other headers */
-	if (gso_type == VIRTIO_NET_HDR_GSO_TCPV4 || gso_type == VIRTIO_NET_HDR_GSO_TCPV6) {
-		/* RFC 9293 §3.1: data offset in 32-bit words. */
-		if (transport < ip || transport + 20 > frame->size_bytes)
-			return UINT32_MAX;
-		header_bytes = (frame->data[transport + 12] >> 4) * 4u;
-	}
-	return transport - ip + header_bytes + vnet->gso_size;
-}
-
 /* ---- opening ---- */
 
 static int set_option(int fd, int level, int option, int value)

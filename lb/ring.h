@@ -103,8 +103,3 @@ uint32_t ring_frame_bytes(uint32_t mtu_bytes);
  * The frame holds two MAC addresses at least.
  */
 void ring_insert_vlan(struct ring_frame *frame, uint16_t tpid, uint16_t tci);
-/*
- * The longest IP packet that the frame becomes on the wire: itself, or for a GSO frame its
- * headers and one segment. For a GSO frame without a readable TCP or UDP header: UINT32_MAX.
- */
-uint32_t ring_wire_packet_bytes(const struct ring_frame *frame);

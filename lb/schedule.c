@@ -2,6 +2,13 @@
 /* See schedule.h. */
 #include "lb/schedule.h"
 
+struct schedule_loads {
+	struct fwd_load *memory;
+	bool owns_memory;
+	uint16_t *free_places; /* a stack */
+	uint32_t n_free;
+};
+
 struct schedule_count {
 	uint32_t flows;
 	bool wanted;
@@ -9,22 +16,70 @@ struct schedule_count {
 
 struct schedule {
 	unsigned int refs;
+	struct schedule_loads *loads;
+	uint16_t turn_place;
+	uint16_t *places;              /* by backend id, 0 for none; NULL: this one has no loads */
 	struct schedule_count *counts; /* by backend id, the main loop's */
-	uint32_t turn;
-	struct fwd_load *loads; /* by backend id; pages that no backend uses cost nothing */
 };
 
-struct schedule *schedule_new(bool loads)
+struct schedule_loads *schedule_loads_new(struct fwd_load *memory)
+{
+	struct schedule_loads *loads = calloc(1, sizeof(*loads));
+
+	if (!loads)
+		return NULL;
+	loads->owns_memory = memory == NULL;
+	loads->memory = memory ? memory : calloc(FWD_LOADS, sizeof(*loads->memory));
+	loads->free_places = calloc(FWD_LOADS, sizeof(*loads->free_places));
+	if (!loads->memory || !loads->free_places)
+		return schedule_loads_free(loads);
+	for (uint32_t place = FWD_LOADS - 1; place > 0; place--)
+		loads->free_places[loads->n_free++] = (uint16_t)place;
+	return loads;
+}
+
+struct schedule_loads *schedule_loads_free(struct schedule_loads *loads)
+{
+	if (!loads)
+		return NULL;
+	if (loads->owns_memory)
+		free(loads->memory);
+	free(loads->free_places);
+	free(loads);
+	return NULL;
+}
+
+/* 0: all are taken. */
+static uint16_t schedule_place_take(struct schedule_loads *loads)
+{
+	uint16_t place = loads->n_free ? loads->free_places[--loads->n_free] : 0;
+
+	if (place)
+		loads->memory[place] = (struct fwd_load){ 0 };
+	return place;
+}
+
+static void schedule_place_give(struct schedule_loads *loads, uint16_t place)
+{
+	if (place)
+		loads->free_places[loads->n_free++] = place;
+}
+
+struct schedule *schedule_new(struct schedule_loads *loads, bool has_loads)
 {
 	struct schedule *schedule = calloc(1, sizeof(*schedule));
 
 	if (!schedule)
 		return NULL;
 	schedule->refs = 1;
-	if (loads) {
-		schedule->loads = calloc(FWD_ID_MAX + 1, sizeof(*schedule->loads));
+	schedule->loads = loads;
+	schedule->turn_place = schedule_place_take(loads);
+	if (!schedule->turn_place)
+		return schedule_unref(schedule);
+	if (has_loads) {
+		schedule->places = calloc(FWD_ID_MAX + 1, sizeof(*schedule->places));
 		schedule->counts = calloc(FWD_ID_MAX + 1, sizeof(*schedule->counts));
-		if (!schedule->loads || !schedule->counts)
+		if (!schedule->places || !schedule->counts)
 			return schedule_unref(schedule);
 	}
 	return schedule;
@@ -40,20 +95,51 @@ struct schedule *schedule_unref(struct schedule *schedule)
 {
 	if (!schedule || --schedule->refs > 0)
 		return NULL;
+	for (size_t id = 0; schedule->places && id <= FWD_ID_MAX; id++)
+		schedule_place_give(schedule->loads, schedule->places[id]);
+	schedule_place_give(schedule->loads, schedule->turn_place);
 	free(schedule->counts);
-	free(schedule->loads);
+	free(schedule->places);
 	free(schedule);
 	return NULL;
 }
 
 uint32_t *schedule_turn(struct schedule *schedule)
 {
-	return &schedule->turn;
+	return &schedule->loads->memory[schedule->turn_place].sent;
+}
+
+uint16_t schedule_turn_place(const struct schedule *schedule)
+{
+	return schedule->turn_place;
+}
+
+bool schedule_has_loads(const struct schedule *schedule)
+{
+	return schedule->places != NULL;
+}
+
+int schedule_add_load(struct schedule *schedule, uint16_t backend)
+{
+	uint16_t *place = schedule->places ? &schedule->places[backend] : NULL;
+
+	if (!place)
+		return -EINVAL;
+	if (!*place)
+		*place = schedule_place_take(schedule->loads);
+	return *place ? 0 : -ENOSPC;
+}
+
+uint16_t schedule_load_place(const struct schedule *schedule, uint16_t backend)
+{
+	return schedule->places ? schedule->places[backend] : 0;
 }
 
 struct fwd_load *schedule_load(struct schedule *schedule, uint16_t backend)
 {
-	return schedule->loads ? &schedule->loads[backend] : NULL;
+	uint16_t place = schedule_load_place(schedule, backend);
+
+	return place ? &schedule->loads->memory[place] : NULL;
 }
 
 void schedule_report(struct schedule *schedule, uint16_t backend, uint32_t established)
@@ -147,7 +233,7 @@ int schedule_turns(const struct table_member *members, size_t n_members, uint16_
 		divisor = greatest_common_divisor(members[i].weight, divisor);
 		total += members[i].weight;
 	}
-	total = MIN(divisor ? total / divisor : 0, (uint64_t)FWD_ROWS);
+	total = MIN(divisor ? total / divisor : 0, (uint64_t)SCHEDULE_TURNS_MAX);
 	turns = calloc(total + 1, sizeof(*turns));
 	if (!heap || !turns)
 		return -ENOMEM;

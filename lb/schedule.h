@@ -9,18 +9,36 @@
 #include "lb/fwd/types.h"
 #include "lb/table.h"
 
+/*
+ * The memory that all services' loads and turns lie in, FWD_LOADS of them: `memory`, all zero, which
+ * is the caller's and outlives this (a BPF engine's map), or of its own where that is NULL. Outlives
+ * every schedule. NULL: out of memory.
+ */
+struct schedule_loads;
+struct schedule_loads *schedule_loads_new(struct fwd_load *memory);
+struct schedule_loads *schedule_loads_free(struct schedule_loads *loads);
+DEFINE_CLEANUP(struct schedule_loads *, schedule_loads_free)
+
 /* Counters of one service. Its references are the main loop's, its numbers any thread's. */
 struct schedule;
 
-/* `loads`: with room for the load of every backend id (lc). NULL: out of memory. */
-struct schedule *schedule_new(bool loads);
+/* `has_loads`: of lc. NULL: out of memory or of loads. */
+struct schedule *schedule_new(struct schedule_loads *loads, bool has_loads);
 struct schedule *schedule_ref(struct schedule *schedule);
 struct schedule *schedule_unref(struct schedule *schedule);
 DEFINE_CLEANUP(struct schedule *, schedule_unref)
 
 uint32_t *schedule_turn(struct schedule *schedule);
-/* NULL: this schedule has none. */
+/* Where it lies among the loads: its `sent` counts the turns. */
+uint16_t schedule_turn_place(const struct schedule *schedule);
+
+bool schedule_has_loads(const struct schedule *schedule);
+/* Gives the backend a load, if it has none yet. -EINVAL: not of lc; -ENOSPC: FWD_LOADS are taken. */
+int schedule_add_load(struct schedule *schedule, uint16_t backend);
+/* NULL: it has none. */
 struct fwd_load *schedule_load(struct schedule *schedule, uint16_t backend);
+/* 0: it has none. */
+uint16_t schedule_load_place(const struct schedule *schedule, uint16_t backend);
 /* What is established by a new report: what was sent before it is in there. */
 void schedule_report(struct schedule *schedule, uint16_t backend, uint32_t established);
 
@@ -30,10 +48,13 @@ void schedule_set_counted(struct schedule *schedule, uint16_t backend, bool coun
 void schedule_count(struct schedule *schedule, uint16_t backend);
 void schedule_report_count(struct schedule *schedule, uint16_t backend);
 
+/* Of one service: some weights of many services share the room of an image. */
+#define SCHEDULE_TURNS_MAX 8192u
+
 /*
  * The order of turns of weighted round robin, to free: by Webster's apportionment, so that a
  * member's turns are spread as evenly as whole turns allow, as many as the weights divided by
- * their greatest common divisor, or FWD_ROWS of them at most. Members as table_fill() takes them.
+ * their greatest common divisor, or SCHEDULE_TURNS_MAX of them at most. Members as table_fill() takes them.
  * -ENOMEM.
  */
 int schedule_turns(const struct table_member *members, size_t n_members, uint16_t **ret_turns,

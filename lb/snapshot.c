@@ -1,60 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The snapshot: growing arrays of services, backends, tables and VIPs, found by id or by a hash
- * index. Built by the control plane, then only read.
+ * The snapshot: fills an image (lb/fwd/image.h) and holds what that only counts or points to: tables
+ * and schedules, with references. Built by the control plane, then only read.
  */
 #include "lb/snapshot.h"
 
-#include "lb/index.h"
+#include <sys/mman.h>
+
+#include "lb/fwd/image.h"
 
 struct snapshot_table {
 	struct fwd_slot *rows;
+	int map; /* descriptor of the rows' memory; -1: it is no map's */
 	void (*release)(void *context);
 	void *context;
 };
 
-/* Elements that are found by an id of 16 bits: position + 1 by id, 0 for none. */
-struct snapshot_schedule {
-	struct schedule *schedule; /* NULL: the service needs none */
-	uint16_t *turns;
-};
-
 struct snapshot {
-	struct fwd_settings settings;
+	struct fwd_image *image; /* pages that nothing was written to take no memory */
 	struct flows_table flows;
 	struct snapshot_table *tables;
 	size_t n_tables;
-	struct fwd_service *services;
-	size_t n_services;
-	struct snapshot_schedule *schedules; /* beside services */
-	struct fwd_backend *backends;
-	size_t n_backends;
-	struct fwd_vip *vips;
-	size_t n_vips;
-	uint16_t *service_at;
-	uint16_t *backend_at;
-	struct index vip_index;    /* address -> position */
-	struct index port_index;   /* VIP, protocol, port -> service */
-	struct index member_index; /* service, backend -> 1 */
-	struct index mac_index;    /* MAC -> kind, backend */
+	struct schedule **schedules; /* by place among the image's services; NULL: needs none */
 };
 
 int snapshot_new(const struct fwd_settings *settings, const struct flows_table *flows,
 	struct snapshot **ret_snapshot)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	void *memory;
 
 	if (!snapshot)
 		return -ENOMEM;
-	snapshot->settings = *settings;
+	memory = mmap(NULL, sizeof(*snapshot->image), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return util_negative_errno();
+	snapshot->image = memory;
+	snapshot->schedules = calloc(IMAGE_SERVICES, sizeof(struct schedule *));
+	if (!snapshot->schedules)
+		return -ENOMEM;
+	snapshot->image->settings = *settings;
 	if (flows)
 		snapshot->flows = *flows;
-	snapshot->settings.flow4_buckets = snapshot->flows.n_flow4;
-	snapshot->settings.flow6_buckets = snapshot->flows.n_flow6;
-	snapshot->service_at = calloc(FWD_ID_MAX + 1, sizeof(*snapshot->service_at));
-	snapshot->backend_at = calloc(FWD_ID_MAX + 1, sizeof(*snapshot->backend_at));
-	if (!snapshot->service_at || !snapshot->backend_at)
-		return -ENOMEM;
+	snapshot->image->settings.flow4_buckets = snapshot->flows.n_flow4;
+	snapshot->image->settings.flow6_buckets = snapshot->flows.n_flow6;
+	/* The first place of each stands for "none". */
+	snapshot->image->lens = (struct image_lens){ .vips = 1, .ranges = 1, .services = 1 };
 	*ret_snapshot = TAKE_PTR(snapshot);
 	return 0;
 }
@@ -67,20 +59,11 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
 		if (snapshot->tables[i].release)
 			snapshot->tables[i].release(snapshot->tables[i].context);
 	free(snapshot->tables);
-	for (size_t i = 0; i < snapshot->n_services; i++) {
-		schedule_unref(snapshot->schedules[i].schedule);
-		free(snapshot->schedules[i].turns);
-	}
+	for (size_t i = 0; snapshot->schedules && i < snapshot->image->lens.services; i++)
+		schedule_unref(snapshot->schedules[i]);
 	free(snapshot->schedules);
-	free(snapshot->services);
-	free(snapshot->backends);
-	free(snapshot->vips);
-	free(snapshot->service_at);
-	free(snapshot->backend_at);
-	index_clear(&snapshot->vip_index);
-	index_clear(&snapshot->port_index);
-	index_clear(&snapshot->member_index);
-	index_clear(&snapshot->mac_index);
+	if (snapshot->image)
+		munmap(snapshot->image, sizeof(*snapshot->image));
 	free(snapshot);
 	return NULL;
 }
@@ -93,7 +76,7 @@ static void *snapshot_grow(void *array, size_t len, size_t element_bytes)
 	return reallocarray(array, len ? len * 2 : 1, element_bytes);
 }
 
-int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows,
+int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows, int map,
 	void (*release)(void *context), void *context, uint32_t *ret_table)
 {
 	struct snapshot_table *tables;
@@ -106,6 +89,7 @@ int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows,
 	snapshot->tables = tables;
 	tables[snapshot->n_tables] = (struct snapshot_table){
 		.rows = rows,
+		.map = map,
 		.release = release,
 		.context = context,
 	};
@@ -115,122 +99,154 @@ int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows,
 
 int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *service)
 {
-	struct snapshot_schedule *schedules;
-	struct fwd_service *services;
+	struct fwd_image *image = snapshot->image;
 
 	if (service->id == 0)
 		return -EINVAL;
-	if (snapshot->service_at[service->id])
+	if (image->service_at[service->id])
 		return -EEXIST;
-	if (snapshot->n_services >= SNAPSHOT_SERVICES_MAX)
+	if (image->lens.services > SNAPSHOT_SERVICES_MAX)
 		return -ENOSPC;
-	services = snapshot_grow(snapshot->services, snapshot->n_services, sizeof(*services));
-	if (!services)
-		return -ENOMEM;
-	snapshot->services = services;
-	schedules = snapshot_grow(snapshot->schedules, snapshot->n_services, sizeof(*schedules));
-	if (!schedules)
-		return -ENOMEM;
-	snapshot->schedules = schedules;
-	schedules[snapshot->n_services] = (struct snapshot_schedule){ 0 };
-	services[snapshot->n_services++] = *service;
-	snapshot->service_at[service->id] = (uint16_t)snapshot->n_services;
+	image->services[image->lens.services] = *service;
+	image->service_at[service->id] = (uint16_t)image->lens.services++;
 	return 0;
 }
 
-int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, uint16_t *turns,
+/* Where lc counts a member's flows, if the service is one of lc. */
+static void snapshot_note_load(struct snapshot *snapshot, uint16_t service, uint16_t backend)
+{
+	struct fwd_image *image = snapshot->image;
+	struct schedule *schedule = snapshot->schedules[image->service_at[service]];
+	uint32_t at = image_member(image, service, backend);
+
+	if (schedule && at < IMAGE_MEMBERS)
+		image->member_loads[at] = schedule_load_place(schedule, backend);
+}
+
+/* The turns of an earlier service where they are the same; else IMAGE_TURNS. */
+static uint32_t snapshot_find_turns(
+	const struct snapshot *snapshot, const uint16_t *turns, uint32_t n_turns)
+{
+	const struct fwd_image *image = snapshot->image;
+
+	for (uint32_t i = image->lens.services; i > 1; i--) {
+		const struct fwd_service *service = &image->services[i - 1];
+
+		if (service->n_turns == n_turns &&
+			memcmp(&image->turns[service->first_turn], turns,
+				n_turns * sizeof(*turns)) == 0)
+			return service->first_turn;
+	}
+	return IMAGE_TURNS;
+}
+
+int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uint16_t *turns,
 	uint32_t n_turns, struct schedule *schedule)
 {
-	uint16_t at = snapshot->service_at[service];
+	struct fwd_image *image = snapshot->image;
+	uint16_t at = image->service_at[service];
+	uint32_t first;
 
 	if (at == 0)
 		return -ENOENT;
-	if (snapshot->schedules[at - 1].schedule)
+	if (snapshot->schedules[at])
 		return -EEXIST;
-	snapshot->schedules[at - 1] = (struct snapshot_schedule){ schedule_ref(schedule), turns };
-	snapshot->services[at - 1].n_turns = n_turns;
+	first = n_turns ? snapshot_find_turns(snapshot, turns, n_turns) : 0;
+	if (first == IMAGE_TURNS) {
+		if (n_turns > IMAGE_TURNS - image->lens.turns)
+			return -ENOSPC;
+		first = image->lens.turns;
+		memcpy(&image->turns[first], turns, n_turns * sizeof(*turns));
+		image->lens.turns += n_turns;
+	}
+	snapshot->schedules[at] = schedule_ref(schedule);
+	image->services[at].n_turns = n_turns;
+	image->services[at].first_turn = first;
+	image->services[at].turn_load = schedule_turn_place(schedule);
+	for (uint32_t i = 0; i < n_turns; i++)
+		snapshot_note_load(snapshot, service, turns[i]);
 	return 0;
 }
 
 int snapshot_add_backend(struct snapshot *snapshot, uint16_t id, const struct fwd_backend *backend)
 {
 	static const uint8_t zero[FWD_MAC_BYTES];
-	struct fwd_backend *backends;
+	struct fwd_image *image = snapshot->image;
 
 	if (id == 0 || memcmp(backend->mac, zero, sizeof(zero)) == 0)
 		return -EINVAL;
-	if (snapshot->backend_at[id])
+	if (image_backend(image, id))
 		return -EEXIST;
-	if (snapshot->n_backends >= SNAPSHOT_BACKENDS_MAX)
+	if (image->lens.backends >= SNAPSHOT_BACKENDS_MAX)
 		return -ENOSPC;
-	backends = snapshot_grow(snapshot->backends, snapshot->n_backends, sizeof(*backends));
-	if (!backends)
-		return -ENOMEM;
-	snapshot->backends = backends;
-	backends[snapshot->n_backends++] = *backend;
-	snapshot->backend_at[id] = (uint16_t)snapshot->n_backends;
+	image->lens.backends++;
+	image->backends[id] = *backend;
+	image->backends[id].flags |= FWD_BACKEND_THERE;
 	return 0;
-}
-
-static void snapshot_member_key(uint16_t service, uint16_t backend, uint64_t ret_key[2])
-{
-	ret_key[0] = (uint64_t)service << 16 | backend;
-	ret_key[1] = 0;
 }
 
 int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
-	uint64_t key[2];
+	struct fwd_image *image = snapshot->image;
+	uint32_t key = (uint32_t)service << 16 | backend;
+	uint32_t at = image_place(key, IMAGE_MEMBERS);
 
-	snapshot_member_key(service, backend, key);
-	return index_put(&snapshot->member_index, key, 1);
-}
-
-static void snapshot_mac_key(const uint8_t *mac, uint64_t ret_key[2])
-{
-	ret_key[0] = 0;
-	ret_key[1] = 0;
-	memcpy(ret_key, mac, FWD_MAC_BYTES);
+	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_MEMBERS - 1)) {
+		if (image->members[at] && image->members[at] != key)
+			continue;
+		if (!image->members[at]) {
+			image->members[at] = key;
+			image->lens.members++;
+		}
+		snapshot_note_load(snapshot, service, backend);
+		return 0;
+	}
+	return -ENOSPC;
 }
 
 int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fwd_mac kind)
 {
-	uint64_t key[2];
+	struct fwd_image *image = snapshot->image;
+	uint64_t key = image_mac_key(mac->bytes);
+	uint64_t entry = key | (kind.kind == FWD_MAC_BACKEND ? (uint64_t)kind.backend << 48 : 0);
+	uint32_t at = image_place(key, IMAGE_MACS);
 
-	if (snapshot_mac(snapshot, mac->bytes).kind == FWD_MAC_BALANCER)
+	if (key == 0 || snapshot_mac(snapshot, mac->bytes).kind == FWD_MAC_BALANCER)
 		return 0;
-	snapshot_mac_key(mac->bytes, key);
-	return index_put(&snapshot->mac_index, key, (uint32_t)kind.kind << 16 | kind.backend);
+	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_MACS - 1)) {
+		if (image->macs[at] && (image->macs[at] & IMAGE_MAC_MASK) != key)
+			continue;
+		image->lens.macs += image->macs[at] == 0;
+		image->macs[at] = entry;
+		return 0;
+	}
+	return -ENOSPC;
 }
 
-static const struct snapshot_schedule *snapshot_schedule(
-	const struct snapshot *snapshot, uint16_t service)
+static struct schedule *snapshot_schedule(const struct snapshot *snapshot, uint16_t service)
 {
-	uint16_t at = snapshot->service_at[service];
-
-	return at && snapshot->schedules[at - 1].schedule ? &snapshot->schedules[at - 1] : NULL;
+	return snapshot->schedules[snapshot->image->service_at[service]];
 }
 
 uint32_t *snapshot_turn(const struct snapshot *snapshot, uint16_t service)
 {
-	const struct snapshot_schedule *found = snapshot_schedule(snapshot, service);
+	struct schedule *found = snapshot_schedule(snapshot, service);
 
-	return found ? schedule_turn(found->schedule) : NULL;
+	return found ? schedule_turn(found) : NULL;
 }
 
 uint16_t snapshot_turn_backend(const struct snapshot *snapshot, uint16_t service, uint32_t at)
 {
-	const struct snapshot_schedule *found = snapshot_schedule(snapshot, service);
 	const struct fwd_service *of = snapshot_service(snapshot, service);
 
-	return found && at < of->n_turns ? found->turns[at] : 0;
+	return of && at < of->n_turns ? image_turn(snapshot->image, of, at) : 0;
 }
 
 struct fwd_load *snapshot_load(const struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
-	const struct snapshot_schedule *found = snapshot_schedule(snapshot, service);
+	struct schedule *found = snapshot_schedule(snapshot, service);
 
-	return found ? schedule_load(found->schedule, backend) : NULL;
+	return found ? schedule_load(found, backend) : NULL;
 }
 
 void snapshot_addr(const struct addr *addr, struct fwd_addr *ret_addr)
@@ -251,50 +267,51 @@ void snapshot_addr(const struct addr *addr, struct fwd_addr *ret_addr)
 static int snapshot_take_vip(
 	struct snapshot *snapshot, const struct addr *vip, struct fwd_vip **ret_vip)
 {
-	struct fwd_vip *vips;
+	struct fwd_image *image = snapshot->image;
 	struct fwd_addr address;
-	uint64_t key[2];
-	uint32_t position;
-	int r;
+	uint32_t id, at;
 
 	snapshot_addr(vip, &address);
-	memcpy(key, &address, sizeof(key));
-	if (index_get(&snapshot->vip_index, key, &position)) {
-		*ret_vip = &snapshot->vips[position];
+	at = image_vip_place(&address);
+	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_VIP_SLOTS - 1)) {
+		id = image->vip_slots[at];
+		if (id && !image_addr_equal(&image->vips[id].address, &address))
+			continue;
+		if (!id) {
+			if (image->lens.vips == IMAGE_VIPS)
+				return -ENOSPC;
+			id = image->lens.vips++;
+			image->vips[id] =
+				(struct fwd_vip){ .address = address, .vip_id = (uint16_t)id };
+			image->vip_slots[at] = (uint16_t)id;
+		}
+		*ret_vip = &image->vips[id];
 		return 0;
 	}
-	vips = snapshot_grow(snapshot->vips, snapshot->n_vips, sizeof(*vips));
-	if (!vips)
-		return -ENOMEM;
-	snapshot->vips = vips;
-	r = index_put(&snapshot->vip_index, key, (uint32_t)snapshot->n_vips);
-	if (r < 0)
-		return r;
-	vips[snapshot->n_vips] = (struct fwd_vip){ .vip_id = (uint32_t)snapshot->n_vips + 1 };
-	*ret_vip = &vips[snapshot->n_vips++];
-	return 0;
-}
-
-static void snapshot_port_key(const struct fwd_service_key *key, uint64_t ret_key[2])
-{
-	ret_key[0] = (uint64_t)key->vip_id << 32 | (uint64_t)key->proto << 16 | key->port;
-	ret_key[1] = 0;
+	return -ENOSPC;
 }
 
 static int snapshot_bind_exact(struct snapshot *snapshot, const struct fwd_vip *vip, uint8_t proto,
 	uint16_t port, uint16_t service)
 {
+	struct fwd_image *image = snapshot->image;
 	struct fwd_service_key key = {
 		.vip_id = vip->vip_id,
 		.port = htons(port),
 		.proto = proto,
 	};
-	uint64_t words[2];
+	uint32_t at = image_port_place(&key);
 
 	if (snapshot_service_id(snapshot, &key))
 		return -EEXIST;
-	snapshot_port_key(&key, words);
-	return index_put(&snapshot->port_index, words, service);
+	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_PORTS - 1)) {
+		if (image->ports[at].vip_id)
+			continue;
+		image->ports[at] = (struct image_port){ key.vip_id, key.port, service, key.proto };
+		image->lens.ports++;
+		return 0;
+	}
+	return -ENOSPC;
 }
 
 static int snapshot_bind_any(struct fwd_vip *vip, uint8_t proto, uint16_t service)
@@ -307,21 +324,23 @@ static int snapshot_bind_any(struct fwd_vip *vip, uint8_t proto, uint16_t servic
 	return 0;
 }
 
-static int snapshot_bind_range(struct fwd_vip *vip, uint8_t proto, uint16_t first_port,
-	uint16_t last_port, uint16_t service)
+static int snapshot_bind_range(struct fwd_image *image, struct fwd_vip *vip, uint8_t proto,
+	uint16_t first_port, uint16_t last_port, uint16_t service)
 {
-	for (size_t i = 0; i < vip->n_ranges; i++)
-		if (vip->ranges[i].proto == proto && first_port <= vip->ranges[i].last_port &&
-			last_port >= vip->ranges[i].first_port)
+	uint16_t *link = proto == FWD_PROTO_TCP ? &vip->ranges_tcp : &vip->ranges_udp;
+
+	while (*link) {
+		struct fwd_range *range = &image->ranges[*link];
+
+		if (first_port <= range->last_port && last_port >= range->first_port)
 			return -EEXIST;
-	if (vip->n_ranges >= FWD_RANGES_MAX)
+		link = &range->next;
+	}
+	if (vip->n_ranges >= FWD_RANGES_MAX || image->lens.ranges == IMAGE_RANGES)
 		return -ENOSPC;
-	vip->ranges[vip->n_ranges++] = (struct fwd_range){
-		.first_port = first_port,
-		.last_port = last_port,
-		.service = service,
-		.proto = proto,
-	};
+	vip->n_ranges++;
+	image->ranges[image->lens.ranges] = (struct fwd_range){ first_port, last_port, service, 0 };
+	*link = (uint16_t)image->lens.ranges++;
 	return 0;
 }
 
@@ -342,7 +361,8 @@ int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint
 	else if (first_port == last_port)
 		r = snapshot_bind_exact(snapshot, entry, proto, first_port, service);
 	else
-		r = snapshot_bind_range(entry, proto, first_port, last_port, service);
+		r = snapshot_bind_range(
+			snapshot->image, entry, proto, first_port, last_port, service);
 	if (r < 0)
 		return r;
 	if (!entry->echo)
@@ -351,34 +371,29 @@ int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint
 	return 0;
 }
 
+const struct fwd_image *snapshot_image(const struct snapshot *snapshot)
+{
+	return snapshot->image;
+}
+
 const struct fwd_settings *snapshot_settings(const struct snapshot *snapshot)
 {
-	return &snapshot->settings;
+	return &snapshot->image->settings;
 }
 
 const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct fwd_addr *address)
 {
-	uint64_t key[2];
-	uint32_t position;
-
-	memcpy(key, address, sizeof(key));
-	return index_get(&snapshot->vip_index, key, &position) ? &snapshot->vips[position] : NULL;
+	return image_vip(snapshot->image, address);
 }
 
 uint16_t snapshot_service_id(const struct snapshot *snapshot, const struct fwd_service_key *key)
 {
-	uint64_t words[2];
-	uint32_t service;
-
-	snapshot_port_key(key, words);
-	return index_get(&snapshot->port_index, words, &service) ? (uint16_t)service : 0;
+	return image_service_id(snapshot->image, key);
 }
 
 const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id)
 {
-	uint16_t at = snapshot->service_at[id];
-
-	return at ? &snapshot->services[at - 1] : NULL;
+	return image_service(snapshot->image, id);
 }
 
 struct fwd_slot *snapshot_slot(const struct snapshot *snapshot, uint32_t table, uint32_t row)
@@ -388,31 +403,29 @@ struct fwd_slot *snapshot_slot(const struct snapshot *snapshot, uint32_t table, 
 	return &snapshot->tables[table].rows[row];
 }
 
+size_t snapshot_tables_len(const struct snapshot *snapshot)
+{
+	return snapshot->n_tables;
+}
+
+int snapshot_table_map(const struct snapshot *snapshot, uint32_t table)
+{
+	return snapshot->tables[table].map;
+}
+
 const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint16_t id)
 {
-	uint16_t at = snapshot->backend_at[id];
-
-	return at ? &snapshot->backends[at - 1] : NULL;
+	return image_backend(snapshot->image, id);
 }
 
 bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
-	uint64_t key[2];
-	uint32_t value;
-
-	snapshot_member_key(service, backend, key);
-	return index_get(&snapshot->member_index, key, &value);
+	return image_member(snapshot->image, service, backend) < IMAGE_MEMBERS;
 }
 
 struct fwd_mac snapshot_mac(const struct snapshot *snapshot, const uint8_t *mac)
 {
-	uint64_t key[2];
-	uint32_t value;
-
-	snapshot_mac_key(mac, key);
-	if (!index_get(&snapshot->mac_index, key, &value))
-		return (struct fwd_mac){ .kind = FWD_MAC_UNKNOWN };
-	return (struct fwd_mac){ .kind = (uint16_t)(value >> 16), .backend = (uint16_t)value };
+	return image_mac(snapshot->image, mac);
 }
 
 const struct flows_table *snapshot_flows(const struct snapshot *snapshot)

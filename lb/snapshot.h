@@ -11,11 +11,12 @@
 #include "lb/fwd/types.h"
 #include "lb/schedule.h"
 
-#define SNAPSHOT_SERVICES_MAX 16384u
+#define SNAPSHOT_SERVICES_MAX 16383u /* see the sizes of lb/fwd/image.h */
 #define SNAPSHOT_TABLES_MAX   16384u
 #define SNAPSHOT_BACKENDS_MAX 16384u
 
 struct snapshot;
+struct fwd_image;
 
 /* Starts a snapshot with these settings; flow memory is the caller's and outlives the snapshot. */
 int snapshot_new(const struct fwd_settings *settings, const struct flows_table *flows,
@@ -24,10 +25,11 @@ struct snapshot *snapshot_free(struct snapshot *snapshot);
 DEFINE_CLEANUP(struct snapshot *, snapshot_free)
 
 /*
- * Adds rows (FWD_ROWS of them); `release(context)` is called when the snapshot is freed. Returns
- * the table's index for services in `*ret_table`. -ENOSPC at SNAPSHOT_TABLES_MAX, -ENOMEM.
+ * Adds rows (FWD_ROWS of them); `map` is the descriptor of the map whose memory they are, borrowed
+ * as long as the snapshot lives, or -1. `release(context)` is called when the snapshot is freed.
+ * Returns the table's index for services in `*ret_table`. -ENOSPC at SNAPSHOT_TABLES_MAX, -ENOMEM.
  */
-int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows,
+int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows, int map,
 	void (*release)(void *context), void *context, uint32_t *ret_table);
 /*
  * -EEXIST: the id is taken. -EINVAL: id 0, or for a backend a zero MAC: who has none yet must be in
@@ -35,15 +37,19 @@ int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows,
  */
 int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *service);
 /*
- * Gives a service (added already) under rr or lc its turns, which the snapshot takes on success, and
- * its counters, of which it takes a reference. -ENOENT: no such service. -EEXIST: it has them.
+ * Gives a service (added already) under rr or lc its turns, which are copied, and its counters, of
+ * which it takes a reference. -ENOENT: no such service. -EEXIST: it has them. -ENOSPC: there is no
+ * room for so many different turns.
  */
-int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, uint16_t *turns,
+int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uint16_t *turns,
 	uint32_t n_turns, struct schedule *schedule);
 int snapshot_add_backend(struct snapshot *snapshot, uint16_t id, const struct fwd_backend *backend);
-/* The backend serves the service (whatever its state): for loop detection. Twice is once. */
+/*
+ * The backend serves the service (whatever its state): for loop detection, and lc. Twice is once.
+ * -ENOSPC: too many pairs.
+ */
 int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t backend);
-/* The last word on a MAC counts, but a balancer's is never taken for a backend's. */
+/* The last word on a MAC counts, but a balancer's is never taken for a backend's. -ENOSPC: too many. */
 int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fwd_mac kind);
 /*
  * Binds VIP, protocol (FWD_PROTO_TCP or _UDP) and ports first–last (0–65535: any; one port:
@@ -53,6 +59,11 @@ int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fw
  */
 int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint8_t proto,
 	uint16_t first_port, uint16_t last_port, uint16_t service);
+
+/* What a BPF engine copies; and which maps it needs besides. */
+const struct fwd_image *snapshot_image(const struct snapshot *snapshot);
+size_t snapshot_tables_len(const struct snapshot *snapshot);
+int snapshot_table_map(const struct snapshot *snapshot, uint32_t table);
 
 /* Look-ups: the user-space half of lb/fwd/port.h. Any thread, once everything is added. */
 const struct fwd_settings *snapshot_settings(const struct snapshot *snapshot);

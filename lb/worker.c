@@ -79,20 +79,13 @@ static void decide(struct fwd_port *port, const struct ring_frame *frame, struct
 {
 	struct fwd_frame info = {
 		.length_bytes = frame->size_bytes,
-		.gso = is_gso(frame),
+		/* Every super-frame has a length of its segments; without one it fits nowhere. */
+		.gso = !is_gso(frame)           ? 0
+			: frame->vnet->gso_size ? frame->vnet->gso_size
+						: UINT16_MAX,
 	};
-	struct wire_ethernet before;
 
-	/* Every frame of the ring holds that much: see ring_take(). */
-	memcpy(&before, frame->data, sizeof(before));
 	fwd_run(port, frame->data, frame->data + frame->size_bytes, &info, result);
-	/* The core cannot see how long the segments of a super-frame will be. */
-	if (info.gso && result->verdict == FWD_FORWARD &&
-		ring_wire_packet_bytes(frame) > port_settings(port)->mtu_bytes) {
-		result->verdict = FWD_EXCEPTION;
-		result->reason = FWD_REASON_TOO_BIG;
-		memcpy(frame->data, &before, sizeof(before));
-	}
 }
 
 static void send_all(struct worker *worker)
@@ -184,8 +177,8 @@ static void answer_too_big(
 	struct worker *worker, struct fwd_port *port, const struct ring_frame *frame)
 {
 	uint8_t answer[ICMP_ANSWER_BYTES_MAX] __attribute__((__aligned__(2)));
-	size_t size_bytes = icmp_answer_build(frame->data, frame->size_bytes, is_gso(frame),
-		port_settings(port)->mtu_bytes, answer);
+	size_t size_bytes = icmp_answer_build(frame->data, frame->size_bytes, frame->size_bytes,
+		is_gso(frame), port_settings(port)->mtu_bytes, answer);
 
 	/* The client sends again, so an answer that finds no room is no loss. */
 	if (size_bytes > 0 &&

@@ -28,7 +28,10 @@ _dsr() {
 		words='--runtime-dir --state-dir --json --json=short --json=pretty --no-header
 			--color=auto --color=always --color=never --help'
 		case $verb in
-		run) words+=' --config' ;;
+		run)
+			words+=' --config'
+			[[ ${program##*/} != dsr-lb ]] || words+=' --detach-on-exit'
+			;;
 		check-config) words+=' --config --diff' ;;
 		drain) words+=' --wait --wait=' ;;
 		events) words+=' -f' ;;

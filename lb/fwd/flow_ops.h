@@ -2,23 +2,43 @@
 /*
  * Operations on one bucket of the flow table (layout and concurrency: flow.h). A bucket is seen as
  * eight words; `key_words` is a constant in every caller, so that both families come from
- * one source and neither pays for the other.
+ * one source and neither pays for the other. What callers keep of a bucket are numbers: a place among
+ * its words, not a pointer into it.
  */
 #pragma once
 
+#include "lb/fwd/hash.h"
 #include "lb/fwd/port.h"
 
 struct flow_key {
-	__u64 words[FLOW6_KEY_WORDS];
+	union {
+		__u64 words[FLOW6_KEY_WORDS];
+		struct {
+			__be32 client;
+			__be16 client_port;
+			__be16 vip_port;
+		} of4;
+		struct {
+			__be32 client[4];
+			__be16 client_port;
+			__be16 vip_port;
+			__u32 pad;
+		} of6;
+	};
+	__u32 bucket; /* where it would be recorded */
 	__u16 service;
 	__u8 is_udp;
 	__u8 is_persist;
+	__u8 is_ip6;
+	__u8 has_table; /* 0: nothing can be recorded */
+	__u8 pad[6];
 };
 
-/* A record as it was found: where its meta lies, and what it said. NULL: there is none. */
+/* A record as it was found. */
 struct flow_found {
-	__u64 *meta_at;
 	__u64 meta;
+	__u32 at; /* place of its meta in the bucket; 0: there is none */
+	__u32 pad;
 };
 
 enum flow_put_result {
@@ -65,25 +85,42 @@ FWD_INLINE int flow_is_void(struct fwd_port *port, __u64 meta, __u32 now_s)
 	return !flow_backend_lives(port, flow_meta_backend(meta));
 }
 
-/* Makes the key words; returns their number. */
-FWD_INLINE void flow_key_make(struct flow_key *ret_key, const struct fwd_addr *client,
-	__be16 client_port, __be16 vip_port, int is_ip6)
+/* Fills the key words and the bucket; service and kind are set before. */
+FWD_INLINE void flow_key_make(struct fwd_port *port, struct flow_key *key,
+	const struct fwd_addr *client, __be16 client_port, __be16 vip_port, int is_ip6)
 {
+	const struct fwd_settings *settings = port_settings(port);
+	__u64 hash = hash_flow(settings, client, client_port, vip_port, key->service);
+	__u32 len = is_ip6 ? settings->flow6_buckets : settings->flow4_buckets;
+
 	if (is_ip6) {
-		struct flow6 flow = { .client_port = client_port, .vip_port = vip_port };
-
 		for (__u32 i = 0; i < 4; i++)
-			flow.client[i] = client->word[i];
-		__builtin_memcpy(ret_key->words, &flow, FLOW6_KEY_WORDS * sizeof(__u64));
+			key->of6.client[i] = client->word[i];
+		key->of6.client_port = client_port;
+		key->of6.vip_port = vip_port;
 	} else {
-		struct flow4 flow = {
-			.client = client->word[3],
-			.client_port = client_port,
-			.vip_port = vip_port,
-		};
-
-		__builtin_memcpy(ret_key->words, &flow, FLOW4_KEY_WORDS * sizeof(__u64));
+		key->of4.client = client->word[3];
+		key->of4.client_port = client_port;
+		key->of4.vip_port = vip_port;
 	}
+	key->is_ip6 = is_ip6 != 0;
+	key->has_table = len != 0;
+	key->bucket = hash_reduce(hash, len);
+}
+
+FWD_INLINE __u64 *flow_words(
+	struct fwd_port *port, const struct flow_key *key, const __u32 key_words)
+{
+	if (!key->has_table)
+		return 0;
+	if (key_words == FLOW4_KEY_WORDS) {
+		struct flow4_bucket *bucket = port_flow4(port, key->bucket);
+
+		return bucket ? bucket->words : 0;
+	}
+	struct flow6_bucket *bucket = port_flow6(port, key->bucket);
+
+	return bucket ? bucket->words : 0;
 }
 
 FWD_INLINE int flow_key_equal(const __u64 *entry, const struct flow_key *key, const __u32 key_words)
@@ -94,18 +131,11 @@ FWD_INLINE int flow_key_equal(const __u64 *entry, const struct flow_key *key, co
 	return 1;
 }
 
-/*
- * Finds the record of a flow that is not older than its timeout; whether its backend lives is the
- * caller's question.
- */
-FWD_INLINE struct flow_found flow_find(__u64 *bucket, const struct flow_key *key,
-	const __u32 key_words, const struct fwd_service *service, __u32 now_s)
+FWD_INLINE int flow_find_in(const __u64 *bucket, const struct flow_key *key, const __u32 key_words,
+	const struct fwd_service *service, __u32 now_s, struct flow_found *ret_found)
 {
-	struct flow_found found = { 0 };
-
-	FWD_UNROLL
 	for (__u32 i = 0; i < FLOW_BUCKET_WORDS; i += key_words + 1) {
-		__u64 *entry = &bucket[i];
+		const __u64 *entry = &bucket[i];
 		__u64 meta = FWD_LOAD(&entry[key_words]), again;
 		__u8 state = flow_meta_state(meta);
 
@@ -120,18 +150,59 @@ FWD_INLINE struct flow_found flow_find(__u64 *bucket, const struct flow_key *key
 			continue;
 		if (flow_meta_age_s(meta, now_s) > flow_timeout_s(service, state))
 			continue;
-		found.meta_at = &entry[key_words];
-		found.meta = meta;
-		return found;
+		ret_found->meta = meta;
+		ret_found->at = i + key_words;
+		return 1;
 	}
-	return found;
+	return 0;
+}
+
+FWD_CALL int flow_find4(struct fwd_port *port, const struct flow_key *key,
+	const struct fwd_service *service, __u32 now_s, struct flow_found *ret_found)
+{
+	const __u64 *bucket;
+
+	if (!port || !key || !service || !ret_found)
+		return 0; /* never: for the verifier */
+	bucket = flow_words(port, key, FLOW4_KEY_WORDS);
+	return bucket && flow_find_in(bucket, key, FLOW4_KEY_WORDS, service, now_s, ret_found);
+}
+
+FWD_CALL int flow_find6(struct fwd_port *port, const struct flow_key *key,
+	const struct fwd_service *service, __u32 now_s, struct flow_found *ret_found)
+{
+	const __u64 *bucket;
+
+	if (!port || !key || !service || !ret_found)
+		return 0; /* never: for the verifier */
+	bucket = flow_words(port, key, FLOW6_KEY_WORDS);
+	return bucket && flow_find_in(bucket, key, FLOW6_KEY_WORDS, service, now_s, ret_found);
+}
+
+/*
+ * Finds the record of a flow that is not older than its timeout; whether its backend lives is the
+ * caller's question. 0: there is none, and `*ret_found` is as it was.
+ */
+FWD_INLINE int flow_find(struct fwd_port *port, const struct flow_key *key,
+	const struct fwd_service *service, __u32 now_s, struct flow_found *ret_found)
+{
+	return key->is_ip6 ? flow_find6(port, key, service, now_s, ret_found)
+			   : flow_find4(port, key, service, now_s, ret_found);
 }
 
 /* Writes a record's meta anew where it differs. A lost race changes nothing: the next packet tries. */
-FWD_INLINE void flow_update(const struct flow_found *found, __u64 meta)
+FWD_INLINE void flow_update(struct fwd_port *port, const struct flow_key *key,
+	const struct flow_found *found, __u64 meta)
 {
-	if (found->meta != meta)
-		(void)__sync_val_compare_and_swap(found->meta_at, found->meta, meta);
+	__u64 *bucket;
+
+	if (found->meta == meta)
+		return;
+	bucket = key->is_ip6 ? flow_words(port, key, FLOW6_KEY_WORDS)
+			     : flow_words(port, key, FLOW4_KEY_WORDS);
+	if (bucket)
+		(void)__sync_val_compare_and_swap(
+			&bucket[found->at & (FLOW_BUCKET_WORDS - 1)], found->meta, meta);
 }
 
 /* Whether another CPU has just recorded the same client, or is writing what may be it. */
@@ -158,7 +229,6 @@ FWD_INLINE enum flow_put_result flow_choose(struct fwd_port *port, const __u64 *
 	enum flow_put_result result = FLOW_PUT_FULL;
 	__u32 oldest_s = 0;
 
-	FWD_UNROLL
 	for (__u32 i = 0; i < FLOW_BUCKET_WORDS; i += key_words + 1) {
 		__u64 meta = FWD_LOAD(&bucket[i + key_words]);
 		__u32 age_s = flow_meta_age_s(meta, now_s);
@@ -182,8 +252,7 @@ FWD_INLINE enum flow_put_result flow_choose(struct fwd_port *port, const __u64 *
 	return result;
 }
 
-/* Records a flow that flow_find() did not find. Where the port only looks, says what would happen. */
-FWD_INLINE enum flow_put_result flow_put(struct fwd_port *port, __u64 *bucket,
+FWD_INLINE enum flow_put_result flow_put_in(struct fwd_port *port, __u64 *bucket,
 	const struct flow_key *key, const __u32 key_words, __u64 meta, __u32 now_s)
 {
 	__u64 judged = 0, busy = flow_meta(key->service, 0, FLOW_BUSY, now_s);
@@ -202,4 +271,34 @@ FWD_INLINE enum flow_put_result flow_put(struct fwd_port *port, __u64 *bucket,
 		FWD_STORE(&entry[i], key->words[i]);
 	FWD_PUBLISH(&entry[key_words], meta);
 	return result;
+}
+
+FWD_CALL int flow_put4(struct fwd_port *port, const struct flow_key *key, __u64 meta, __u32 now_s)
+{
+	__u64 *bucket;
+
+	if (!port || !key)
+		return FLOW_PUT_FULL; /* never: for the verifier */
+	bucket = flow_words(port, key, FLOW4_KEY_WORDS);
+	return bucket ? flow_put_in(port, bucket, key, FLOW4_KEY_WORDS, meta, now_s)
+		      : FLOW_PUT_FULL;
+}
+
+FWD_CALL int flow_put6(struct fwd_port *port, const struct flow_key *key, __u64 meta, __u32 now_s)
+{
+	__u64 *bucket;
+
+	if (!port || !key)
+		return FLOW_PUT_FULL; /* never: for the verifier */
+	bucket = flow_words(port, key, FLOW6_KEY_WORDS);
+	return bucket ? flow_put_in(port, bucket, key, FLOW6_KEY_WORDS, meta, now_s)
+		      : FLOW_PUT_FULL;
+}
+
+/* Records a flow that flow_find() did not find. Where the port only looks, says what would happen. */
+FWD_INLINE enum flow_put_result flow_put(
+	struct fwd_port *port, const struct flow_key *key, __u64 meta, __u32 now_s)
+{
+	return (enum flow_put_result)(key->is_ip6 ? flow_put6(port, key, meta, now_s)
+						  : flow_put4(port, key, meta, now_s));
 }

@@ -18,7 +18,6 @@
 struct persist {
 	struct flow_key key;
 	struct flow_found found;
-	__u64 *bucket; /* NULL: there is no table */
 };
 
 /* The client with the bits beyond the prefix cleared. */
@@ -26,7 +25,6 @@ FWD_INLINE void persist_mask(const struct fwd_service *service, struct fwd_addr 
 {
 	__u32 len = is_ip6 ? service->persistence_prefix6 : service->persistence_prefix4 + 96u;
 
-	FWD_UNROLL
 	for (__u32 i = 0; i < 4; i++) {
 		__u32 first = 32 * i;
 
@@ -37,49 +35,23 @@ FWD_INLINE void persist_mask(const struct fwd_service *service, struct fwd_addr 
 	}
 }
 
-FWD_INLINE void persist_find_in(struct fwd_port *port, const struct fwd_service *service,
-	const struct fwd_addr *client, const __u32 key_words, __u32 now_s,
-	struct persist *ret_persist)
-{
-	ret_persist->key.service = service->id;
-	ret_persist->key.is_persist = 1;
-	flow_key_make(&ret_persist->key, client, 0, 0, key_words > 1);
-	if (ret_persist->bucket)
-		ret_persist->found = flow_find(
-			ret_persist->bucket, &ret_persist->key, key_words, service, now_s);
-}
-
 /* Fills `*ret_persist`, which is all 0 before. */
 FWD_INLINE void persist_find(struct fwd_port *port, const struct fwd_service *service,
 	const struct fwd_addr *client, int is_ip6, __u32 now_s, struct persist *ret_persist)
 {
-	const struct fwd_settings *settings = port_settings(port);
 	struct fwd_addr masked = *client;
-	__u64 hash;
 
 	persist_mask(service, &masked, is_ip6);
-	hash = hash_flow(settings, &masked, 0, 0, service->id);
-	if (is_ip6) {
-		struct flow6_bucket *bucket = settings->flow6_buckets
-			? port_flow6(port, hash_reduce(hash, settings->flow6_buckets))
-			: 0;
-
-		ret_persist->bucket = bucket ? bucket->words : 0;
-		persist_find_in(port, service, &masked, FLOW6_KEY_WORDS, now_s, ret_persist);
-	} else {
-		struct flow4_bucket *bucket = settings->flow4_buckets
-			? port_flow4(port, hash_reduce(hash, settings->flow4_buckets))
-			: 0;
-
-		ret_persist->bucket = bucket ? bucket->words : 0;
-		persist_find_in(port, service, &masked, FLOW4_KEY_WORDS, now_s, ret_persist);
-	}
+	ret_persist->key.service = service->id;
+	ret_persist->key.is_persist = 1;
+	flow_key_make(port, &ret_persist->key, &masked, 0, 0, is_ip6);
+	(void)flow_find(port, &ret_persist->key, service, now_s, &ret_persist->found);
 }
 
 /* The backend that the client is to stay at; 0: none, or it takes no new flows now. */
 FWD_INLINE __u16 persist_backend(struct fwd_port *port, const struct persist *persist)
 {
-	__u16 id = persist->found.meta_at ? flow_meta_backend(persist->found.meta) : 0;
+	__u16 id = persist->found.at ? flow_meta_backend(persist->found.meta) : 0;
 	const struct fwd_backend *backend = id ? port_backend(port, id) : 0;
 
 	return backend && (backend->flags & FWD_BACKEND_NEW) ? id : 0;
@@ -93,22 +65,21 @@ FWD_INLINE __u16 persist_backend(struct fwd_port *port, const struct persist *pe
 
 /* A new connection goes to `backend`: the time starts again. */
 FWD_INLINE void persist_note(
-	struct fwd_port *port, struct persist *persist, int is_ip6, __u16 backend, __u32 now_s)
+	struct fwd_port *port, const struct persist *persist, __u16 backend, __u32 now_s)
 {
-	__u64 meta = flow_meta(persist->key.service, backend, FLOW_PERSIST_NEW, now_s);
+	__u8 state = FLOW_PERSIST_NEW;
 
-	if (port_only_looks(port) || !persist->bucket)
+	if (port_only_looks(port))
 		return;
-	if (persist->found.meta_at) {
-		/* Proven is proven: the client has answered from its address before. */
-		meta = flow_meta(
-			persist->key.service, backend, flow_meta_state(persist->found.meta), now_s);
-		flow_update(&persist->found, meta);
-	} else if (is_ip6) {
-		(void)flow_put(port, persist->bucket, &persist->key, FLOW6_KEY_WORDS, meta, now_s);
-	} else {
-		(void)flow_put(port, persist->bucket, &persist->key, FLOW4_KEY_WORDS, meta, now_s);
+	if (!persist->found.at) {
+		(void)flow_put(port, &persist->key,
+			flow_meta(persist->key.service, backend, state, now_s), now_s);
+		return;
 	}
+	/* Proven is proven: the client has answered from its address before. */
+	state = flow_meta_state(persist->found.meta);
+	flow_update(port, &persist->key, &persist->found,
+		flow_meta(persist->key.service, backend, state, now_s));
 }
 
 /* A flow of the client is proven, so its persistence is. */
@@ -117,9 +88,9 @@ FWD_INLINE void persist_prove(struct fwd_port *port, const struct persist *persi
 	__u64 meta = persist->found.meta;
 	__u64 time_s = meta & FLOW_TIME_MASK;
 
-	if (persist->found.meta_at && flow_meta_state(meta) == FLOW_PERSIST_NEW &&
+	if (persist->found.at && flow_meta_state(meta) == FLOW_PERSIST_NEW &&
 		!port_only_looks(port))
-		flow_update(&persist->found,
+		flow_update(port, &persist->key, &persist->found,
 			flow_meta(flow_meta_service(meta), flow_meta_backend(meta), FLOW_PERSIST,
 				(__u32)time_s));
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "lb/fwd/flow.h"
+#include "lb/fwd/frame.h"
 #include "lb/fwd/types.h"
 
 /* The target's context of one run: snapshot, worker, clock. Opaque to the core. */
@@ -21,6 +22,8 @@ FWD_INLINE __u32 port_now_s(struct fwd_port *port);
 /* Nanoseconds of CLOCK_MONOTONIC, no older than the batch that the frame came in. */
 FWD_INLINE __u64 port_now_ns(struct fwd_port *port);
 FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address);
+/* The service whose range has the port (host byte order), in the chain of fwd_vip; 0: none. */
+FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number);
 /* The service id of an exact port, or 0. */
 FWD_INLINE __u16 port_service_id(struct fwd_port *port, const struct fwd_service_key *key);
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id);
@@ -34,9 +37,10 @@ FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const __u8 *mac);
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index);
 FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index);
 /* The number of turns so far of a service under rr or lc, shared by all CPUs; NULL: it has none. */
-FWD_INLINE __u32 *port_turn(struct fwd_port *port, __u16 service);
-/* The backend whose turn it is at `at` < fwd_service.n_turns; 0: none. */
-FWD_INLINE __u16 port_turn_backend(struct fwd_port *port, __u16 service, __u32 at);
+FWD_INLINE __u32 *port_turn(struct fwd_port *port, const struct fwd_service *service);
+/* The backend whose turn it is at `at` < service->n_turns; 0: none. */
+FWD_INLINE __u16 port_turn_backend(
+	struct fwd_port *port, const struct fwd_service *service, __u32 at);
 FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend);
 /* Buckets of rate.h, shared by all CPUs and kept over snapshots; NULL: not metered. */
 FWD_INLINE __u64 *port_service_rate(struct fwd_port *port, __u16 service);

@@ -88,16 +88,16 @@ FWD_INLINE __u64 *rate_of_source(struct fwd_port *port, const struct fwd_service
 }
 
 /*
- * Judges a SYN that opens a connection. The source is asked first, so that one which is over its
+ * Judges a SYN that opens a connection; an enum fwd_reason. The source is asked first, so that one which is over its
  * own rate takes nothing from the virtual server's.
  */
-FWD_CALL enum fwd_reason rate_judge_syn(struct fwd_port *port, const struct fwd_service *service,
+FWD_CALL int rate_judge_syn(struct fwd_port *port, const struct fwd_service *service,
 	const struct fwd_addr *client, int is_ip6)
 {
 	__u64 *bucket;
 
-	if (!service->syn_rate.per_s && !service->syn_rate_source.per_s)
-		return FWD_REASON_FORWARDED;
+	if (!port || !service || !client)
+		return FWD_REASON_FORWARDED; /* never: for the verifier */
 	if (service->syn_rate_source.per_s) {
 		bucket = rate_of_source(port, service, client, is_ip6);
 		if (bucket &&

@@ -13,9 +13,13 @@
 #define FWD_INLINE static __inline __attribute__((__always_inline__))
 #endif
 
-/* A function of its own for BPF, whose compiler gives 512 bytes of stack to each. */
+/*
+ * A function of its own for BPF, and a global one: the verifier judges it once, for any arguments, so
+ * that the ways through it do not multiply with those of its callers. What it gets are numbers and
+ * pointers to whole structs; a pointer inside a struct would be a number to it.
+ */
 #ifdef __bpf__
-#define FWD_CALL static __attribute__((__noinline__))
+#define FWD_CALL __attribute__((__noinline__))
 #else
 #define FWD_CALL FWD_INLINE
 #endif
@@ -74,8 +78,7 @@ struct fwd_range {
 	__u16 first_port; /* host byte order, inclusive */
 	__u16 last_port;
 	__u16 service;
-	__u8 proto;
-	__u8 pad;
+	__u16 next; /* of the same VIP and protocol; 0: none */
 };
 
 enum fwd_vip_protos {
@@ -85,21 +88,21 @@ enum fwd_vip_protos {
 
 /* A virtual address and what is not found by exact port. */
 struct fwd_vip {
-	__u32 vip_id;  /* part of the exact-port key */
+	struct fwd_addr address;
+	__u16 vip_id;  /* part of the exact-port key; not 0 */
+	__u16 protos;  /* enum fwd_vip_protos: those with any service at all */
 	__u16 any_tcp; /* service for any port, or 0 */
 	__u16 any_udp;
+	__u16 ranges_tcp; /* first of a chain of ranges; 0: none */
+	__u16 ranges_udp;
 	__u16 echo; /* service whose backends answer ICMP echo, or 0 */
 	__u16 n_ranges;
-	__u16 protos; /* enum fwd_vip_protos: those with any service at all */
-	__u16 pad;
-	struct fwd_range ranges[FWD_RANGES_MAX];
 };
 
 struct fwd_service_key {
-	__u32 vip_id;
+	__u16 vip_id;
 	__be16 port;
-	__u8 proto;
-	__u8 pad;
+	__u16 proto;
 };
 
 enum fwd_service_flags {
@@ -139,21 +142,27 @@ struct fwd_service {
 	__u8 persistence_prefix6; /* 8–128 */
 	__u8 pad[2];
 	__u32 n_turns;                   /* of port_turn_backend(); 0: none */
+	__u32 first_turn;                /* place among the image's turns */
+	__u32 turn_load;                 /* the load whose `sent` counts turns; 0: none */
 	struct fwd_rate syn_rate;        /* of SYNs that open a connection */
 	struct fwd_rate syn_rate_source; /* the same of one /24 or /56 */
-};
+} __attribute__((__aligned__(64)));
 
 /* What lc knows of a backend in a service. Writers of different fields never meet in one. */
 struct fwd_load {
 	__u32 weight;
 	__u32 established; /* by the last report; of a static by the flow table */
 	__u32 sent;        /* new flows since: counted by every CPU, atomically */
+	__u32 pad;
 };
+
+#define FWD_LOADS 65536u /* of all services under rr and lc; [0] is nobody's */
 
 enum fwd_backend_flags {
 	FWD_BACKEND_FLOWS = 1 << 0, /* existing flows may go there (up, drain, kept) */
 	FWD_BACKEND_NEW =
 		1 << 1, /* new flows of a persistent client may (up, kept; weight not 0) */
+	FWD_BACKEND_THERE = 1 << 2, /* of an image: the id is a backend's */
 };
 
 struct fwd_backend {
@@ -217,20 +226,21 @@ enum fwd_how { FWD_HOW_NONE, FWD_HOW_FLOW, FWD_HOW_HASH, FWD_HOW_PERSISTENCE, FW
 
 struct fwd_frame {
 	__u32 length_bytes; /* of the whole frame, Ethernet header included */
-	__u32 gso;          /* non-zero: a super-frame that is segmented on the way out */
+	__u32 gso;    /* not 0: a super-frame; bytes of payload of each segment on the way out */
+	__u32 n_tags; /* VLAN tags that the host keeps beside the frame */
 };
 
 /* The decision, for accounting and for explain. Fields are 0 where they do not apply. */
 struct fwd_result {
-	__u32 verdict; /* enum fwd_verdict */
-	__u32 reason;  /* enum fwd_reason */
 	__u16 service;
 	__u16 backend;
-	__u16 how;        /* enum fwd_how */
-	__u16 syn;        /* 1: a TCP SYN that opens a connection */
-	__u32 slot;       /* row, where a table was asked */
-	__u32 moving;     /* 1: that row is moving */
-	__u32 evicted;    /* 1: recording cost an older flow its record */
-	__u32 recorded;   /* 1: a flow record was made */
-	__u32 unrecorded; /* 1: a record was wanted and the bucket was full */
+	__u32 slot;      /* row, where a table was asked */
+	__u8 verdict;    /* enum fwd_verdict */
+	__u8 reason;     /* enum fwd_reason */
+	__u8 how;        /* enum fwd_how */
+	__u8 syn;        /* 1: a TCP SYN that opens a connection */
+	__u8 moving;     /* 1: that row is moving */
+	__u8 evicted;    /* 1: recording cost an older flow its record */
+	__u8 recorded;   /* 1: a flow record was made */
+	__u8 unrecorded; /* 1: a record was wanted and the bucket was full */
 };

@@ -196,7 +196,7 @@ static struct snapshot *snapshot_make(const struct flows_table *flows)
 	memcpy(settings.out_mac, out_mac, MAC_LEN);
 	memcpy(backend.mac, server_mac, MAC_LEN);
 	if (snapshot_new(&settings, flows, &snapshot) < 0 ||
-		snapshot_add_table(snapshot, rows, keep_rows, NULL, &service.table) < 0 ||
+		snapshot_add_table(snapshot, rows, -1, keep_rows, NULL, &service.table) < 0 ||
 		snapshot_add_service(snapshot, &service) < 0 ||
 		snapshot_add_backend(snapshot, 1, &backend) < 0 ||
 		snapshot_add_member(snapshot, SERVICE, 1) < 0 ||
@@ -207,7 +207,9 @@ static struct snapshot *snapshot_make(const struct flows_table *flows)
 
 static struct engine *start_engine(bool record)
 {
-	struct engine_config config = { if_nametoindex("in0"), if_nametoindex("out0"), 1 };
+	struct engine_config config = { .ifindex = if_nametoindex("in0"),
+		.out_ifindex = if_nametoindex("out0"),
+		.n_workers = 1 };
 	static struct flow4_bucket *buckets;
 	struct flows_table flows = { 0 };
 	char why[ENGINE_WHY_BYTES];
@@ -281,7 +283,7 @@ static struct measure measure(
 	n_ns = worker_cpu_ns() - begin_ns;
 	n_pkts = forwarded(engine, &bare) - begin_pkts;
 	if (engine)
-		engine_packet_ops.stop(engine);
+		engine_packet_ops.stop(engine, true);
 	else
 		bare_stop(&bare);
 	if (n_pkts == 0)

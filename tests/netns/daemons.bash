@@ -80,6 +80,7 @@ lb_default_config() {
 	cat <<- END
 		[balancer]
 		interface = eth0
+		${MODE:+mode = $MODE}
 		key-file = $work/${1:-lb}/keys
 
 		[virtual-server web]

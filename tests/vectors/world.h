@@ -142,9 +142,9 @@ static inline struct snapshot *vector_world_snapshot(struct vector_world *world)
 	r = snapshot_new(&settings, &flows, &snapshot);
 	assert(r == 0);
 	(void)r;
-	snapshot_add_table(snapshot, world->rows, NULL, NULL, &tables[0]);
-	snapshot_add_table(snapshot, world->moving_rows, NULL, NULL, &tables[1]);
-	snapshot_add_table(snapshot, world->no_rows, NULL, NULL, &tables[2]);
+	snapshot_add_table(snapshot, world->rows, -1, NULL, NULL, &tables[0]);
+	snapshot_add_table(snapshot, world->moving_rows, -1, NULL, NULL, &tables[1]);
+	snapshot_add_table(snapshot, world->no_rows, -1, NULL, NULL, &tables[2]);
 	vector_world_add_services(snapshot, tables);
 	vector_world_add_macs(snapshot);
 	vector_world_bind(snapshot, "198.51.100.10", 6, 80, 80, VECTOR_WEB);

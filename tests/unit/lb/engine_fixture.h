@@ -106,7 +106,7 @@ static inline struct snapshot *snapshot_make(
 	memcpy(backend.mac, server.bytes, MAC_LEN);
 	assert_int_equal(snapshot_new(&settings, &flows, &snapshot), 0);
 	assert_int_equal(
-		snapshot_add_table(snapshot, rows, count_release, NULL, &service.table), 0);
+		snapshot_add_table(snapshot, rows, -1, count_release, NULL, &service.table), 0);
 	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
 	assert_int_equal(snapshot_add_backend(snapshot, BACKEND, &backend), 0);
 	assert_int_equal(snapshot_add_member(snapshot, SERVICE, BACKEND), 0);
@@ -123,7 +123,11 @@ static const struct engine_ops *const ops = &engine_packet_ops;
 
 static inline struct engine *engine_start(const char *in, const char *out, unsigned int n_workers)
 {
-	struct engine_config config = { if_nametoindex(in), if_nametoindex(out), n_workers };
+	struct engine_config config = { .ifindex = if_nametoindex(in),
+		.out_ifindex = if_nametoindex(out),
+		.n_workers = n_workers,
+		.flows_map = -1,
+		.loads_map = -1 };
 	char why[ENGINE_WHY_BYTES] = "";
 	struct engine *engine = NULL;
 

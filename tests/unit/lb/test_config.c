@@ -66,7 +66,7 @@ struct key_case {
 
 static const struct key_case balancer_cases[] = {
 	{ "backend-interface", { "eth1", "br-lan.7" }, { "an-interface-too-long", "a/b", "a b" } },
-	{ "mode", { "auto", "packet", "PACKET" }, { "xdp", "tc", "fast" } },
+	{ "mode", { "auto", "xdp", "tc", "PACKET" }, { "generic", "fast" } },
 	{ "workers", { "auto", "1", "64" }, { "0", "65", "-1", "many" } },
 	{ "listen", { "1", "65535", "192.0.2.1:7377", "[2001:db8::1]:7377" },
 		{ "0", "65536", "host:1", "192.0.2.1:0" } },

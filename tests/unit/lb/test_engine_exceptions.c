@@ -85,7 +85,7 @@ static void engine_sends_early_fragments_after_the_first(void **state)
 	assert_int_equal(totals_of(engine).verdict_pkts[FWD_FORWARD], 3);
 	assert_int_equal(totals_of(engine).fragments_released, 2);
 	assert_int_equal(totals_of(engine).fragments_held, 1);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_gives_up_fragments_without_a_first(void **state)
@@ -108,7 +108,7 @@ static void engine_gives_up_fragments_without_a_first(void **state)
 	fragment_send(client, 7, 2);
 	assert_int_equal(fragment_receive(server, 7), 2);
 	assert_true(wire_is_silent(server));
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_holds_no_more_than_it_may(void **state)
@@ -130,7 +130,7 @@ static void engine_holds_no_more_than_it_may(void **state)
 	}
 	WIRE_WAIT(totals_of(engine).received_pkts == HOLD_FRAMES_MAX + 1);
 	assert_int_equal(reason_pkts(engine, FWD_REASON_FRAGMENT_EARLY), HOLD_FRAMES_MAX + 1);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 /* Nobody serves TCP and UDP of this VIP but port 5000. */
@@ -144,7 +144,7 @@ static struct snapshot *snapshot_of_one_port(void)
 
 	memcpy(settings.own_mac, in.bytes, MAC_LEN);
 	assert_int_equal(snapshot_new(&settings, &flows, &snapshot), 0);
-	assert_int_equal(snapshot_add_table(snapshot, rows, NULL, NULL, &service.table), 0);
+	assert_int_equal(snapshot_add_table(snapshot, rows, -1, NULL, NULL, &service.table), 0);
 	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
 	assert_int_equal(
 		snapshot_add_binding(snapshot, &vip, FWD_PROTO_UDP, 4999, 4999, SERVICE), 0);
@@ -169,7 +169,7 @@ static void engine_passes_what_follows_a_passed_fragment(void **state)
 	assert_int_equal(reason_pkts(engine, FWD_REASON_NO_SERVICE), 3);
 	assert_int_equal(totals_of(engine).fragments_released, 1);
 	assert_true(wire_is_silent(server));
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 /*
@@ -208,7 +208,7 @@ static void engine_releases_fragments_that_other_workers_hold(void **state)
 	assert_true(totals_of(engine).fragments_released >= n_datagrams);
 	assert_int_equal(totals_of(engine).fragments_held, 0);
 	assert_int_equal(totals_of(engine).fragments_expired, 0);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 /* ---- answers ---- */
@@ -249,7 +249,7 @@ static void engine_answers_what_is_too_big(void **state)
 	assert_int_equal(totals_of(engine).received_pkts, 2); /* not its own answers */
 	assert_int_equal(totals_of(engine).answers_sent, 2);
 	assert_true(wire_is_silent(server));
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 /* The core takes a super-frame for any length; what its segments will be is the engine's to see. */
@@ -287,7 +287,7 @@ static void engine_answers_a_super_frame_by_its_segments(void **state)
 	assert_memory_equal(received, sender.bytes, MAC_LEN);
 	assert_memory_equal(received + MAC_LEN, in.bytes, MAC_LEN);
 	WIRE_WAIT(reason_pkts(engine, FWD_REASON_TOO_BIG) == 1);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_limits_its_answers(void **state)
@@ -317,7 +317,7 @@ static void engine_limits_its_answers(void **state)
 	assert_true(totals.answers_sent <=
 		EXCEPTION_ANSWERS_PER_S * ((wire_now_ms() - began_ms) / 1000 + 2));
 	assert_int_equal(wire_received_pkts("c0"), totals.answers_sent);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 /* ---- accounting ---- */
@@ -340,7 +340,7 @@ static pid_t serve_process(int fd, int peer_fd)
 			if (write(fd, &totals, sizeof(totals)) != sizeof(totals))
 				break;
 		}
-		ops->stop(engine);
+		ops->stop(engine, true);
 		_exit(0);
 	}
 	return pid;

@@ -61,7 +61,7 @@ static void engine_counts_every_frame_in_overload(void **state)
 	assert_true(totals.reason_pkts[FWD_REASON_RING_FULL] > 0);
 	assert_int_equal(totals.verdict_pkts[FWD_DROP], totals.reason_pkts[FWD_REASON_RING_FULL]);
 	util_close(flood.fd);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_shares_the_interface_among_workers(void **state)
@@ -78,7 +78,7 @@ static void engine_shares_the_interface_among_workers(void **state)
 	assert_int_equal(totals_of(engine).received_pkts, flood.n_frames);
 	assert_int_equal(totals_of(engine).verdict_pkts[FWD_FORWARD], wire_received_pkts("b0"));
 	util_close(flood.fd);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_never_mixes_snapshots(void **state)
@@ -121,7 +121,7 @@ static void engine_never_mixes_snapshots(void **state)
 	assert_true(n_seen[0] > 0 && n_seen[1] > 0);
 	WIRE_WAIT((ops->reclaim(engine), n_released == n_published - 1));
 	util_close(flood.fd);
-	ops->stop(engine);
+	ops->stop(engine, true);
 	assert_int_equal(n_released, n_published);
 }
 
@@ -267,7 +267,7 @@ static void transfer(bool finish)
 	/* Super-frames came as such: otherwise it takes 2,900 frames of 1,448 bytes. */
 	assert_in_range(totals.verdict_pkts[FWD_FORWARD], TRANSFER_BYTES / 65536, 2000);
 	assert_int_equal(totals.reason_pkts[FWD_REASON_SEND_FAILED], 0);
-	ops->stop(engine);
+	ops->stop(engine, true);
 	for (int idx = 0; idx < 2; idx++) {
 		util_close(server_pair[idx]);
 		util_close(client_pair[idx]);

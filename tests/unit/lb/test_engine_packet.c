@@ -10,9 +10,9 @@
 static void engine_refuses_bad_configuration(void **state)
 {
 	static const struct engine_config configs[] = {
-		{ 1, 1, 0 },
-		{ 1, 1, ENGINE_WORKERS_MAX + 1 },
-		{ 999999, 999999, 1 },
+		{ .ifindex = 1, .out_ifindex = 1, .n_workers = 0 },
+		{ .ifindex = 1, .out_ifindex = 1, .n_workers = ENGINE_WORKERS_MAX + 1 },
+		{ .ifindex = 999999, .out_ifindex = 999999, .n_workers = 1 },
 	};
 	static const int errors[] = { -EINVAL, -EINVAL, -ENODEV };
 
@@ -41,7 +41,7 @@ static void engine_passes_everything_before_the_first_snapshot(void **state)
 	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_PASS] == 1);
 	assert_int_equal(totals_of(engine).received_pkts, 1);
 	assert_int_equal(ops->health(engine), 0);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_changes_nothing_but_the_addresses(void **state)
@@ -72,7 +72,7 @@ static void engine_changes_nothing_but_the_addresses(void **state)
 	assert_int_equal(pair.packets, ARRAY_LEN(sizes_bytes));
 	assert_int_equal(pair.bytes, bytes);
 	assert_true(wire_is_silent(server));
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_sends_out_of_the_same_interface(void **state)
@@ -89,7 +89,7 @@ static void engine_sends_out_of_the_same_interface(void **state)
 	/* What it sends does not come back to it. */
 	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == 1);
 	assert_int_equal(totals_of(engine).received_pkts, 1);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_never_receives_what_its_workers_send(void **state)
@@ -108,7 +108,7 @@ static void engine_never_receives_what_its_workers_send(void **state)
 	}
 	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == 20);
 	assert_int_equal(totals_of(engine).received_pkts, 20);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_keeps_the_vlan_tag(void **state)
@@ -134,7 +134,7 @@ static void engine_keeps_the_vlan_tag(void **state)
 	assert_int_equal(wire_receive(server, received, &tci), size_bytes);
 	assert_int_equal(tci, 0x602a);
 	assert_memory_equal(received + 12, (uint8_t *)&frame + 12, size_bytes - 12);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_takes_frames_longer_than_a_ring_frame(void **state)
@@ -163,7 +163,7 @@ static void engine_takes_frames_longer_than_a_ring_frame(void **state)
 		assert_int_equal(wire_receive(server, received, NULL), size_bytes);
 		assert_memory_equal(received + 12, (uint8_t *)&jumbo + 12, size_bytes - 12);
 	}
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_drops_what_the_link_does_not_take(void **state)
@@ -178,7 +178,7 @@ static void engine_drops_what_the_link_does_not_take(void **state)
 	frame_fill(&frame, 1, 1015);
 	wire_send(client, &frame, 1015);
 	WIRE_WAIT(reason_pkts(engine, FWD_REASON_TOO_BIG) == 1);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_counts_refused_frame_and_goes_on(void **state)
@@ -200,7 +200,7 @@ static void engine_counts_refused_frame_and_goes_on(void **state)
 	assert_int_equal(reason_pkts(engine, FWD_REASON_SEND_FAILED), 1);
 	assert_int_equal(reason_pkts(engine, FWD_REASON_FORWARDED), 1);
 	assert_int_equal(ops->health(engine), 0);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 /* ---- links ---- */
@@ -230,7 +230,7 @@ static void engine_waits_for_an_interface_that_is_down(void **state)
 		WIRE_WAIT(ops->health(engine) == 0);
 		assert_forwarded(client, server, &frame, 100);
 	}
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_says_when_the_interface_is_gone(void **state)
@@ -241,7 +241,7 @@ static void engine_says_when_the_interface_is_gone(void **state)
 	engine = engine_serve("out0", MTU_BYTES);
 	wire_run("ip link delete in0");
 	WIRE_WAIT(ops->health(engine) == -ENODEV);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 /*
@@ -287,7 +287,7 @@ static void engine_recovers_from_a_stuck_ring(void **state)
 	}));
 	assert_true(totals_of(engine).received_pkts <= sent_pkts);
 	assert_int_equal(ops->health(engine), 0);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 int main(void)

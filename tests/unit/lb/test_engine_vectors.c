@@ -34,11 +34,15 @@ static struct rig rig = { .client = -1, .server = -1 };
 
 static void rig_start_engine(void)
 {
-	struct engine_config config = { if_nametoindex("in0"), if_nametoindex("out0"), 1 };
+	struct engine_config config = { .ifindex = if_nametoindex("in0"),
+		.out_ifindex = if_nametoindex("out0"),
+		.n_workers = 1,
+		.flows_map = -1,
+		.loads_map = -1 };
 	char why[ENGINE_WHY_BYTES] = "";
 
 	if (rig.engine)
-		ops->stop(rig.engine);
+		ops->stop(rig.engine, true);
 	rig.engine = NULL;
 	rig.sent_pkts = 0;
 	if (ops->start(&config, &rig.engine, why) < 0)
@@ -77,7 +81,7 @@ static int rig_open(void **state)
 static int rig_close(void **state)
 {
 	if (rig.engine)
-		ops->stop(rig.engine);
+		ops->stop(rig.engine, true);
 	util_close(rig.client);
 	util_close(rig.server);
 	free(rig.world);

@@ -29,7 +29,7 @@ static struct snapshot *make(struct fwd_slot row)
 	for (size_t i = 0; i < FWD_ROWS; i++)
 		rows[i] = row;
 	assert_int_equal(snapshot_new(&settings, &flows, &snapshot), 0);
-	assert_int_equal(snapshot_add_table(snapshot, rows, NULL, NULL, &service.table), 0);
+	assert_int_equal(snapshot_add_table(snapshot, rows, -1, NULL, NULL, &service.table), 0);
 	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
 	for (uint8_t id = 1; id <= 2; id++) {
 		struct fwd_backend backend = { { 2, 0, 0, 0, 1, id }, FWD_BACKEND_FLOWS };

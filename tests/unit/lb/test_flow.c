@@ -40,7 +40,8 @@ static void open_bench(uint16_t service_flags, uint16_t dead_backend)
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	snapshot_free(bench.snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &bench.snapshot), 0);
-	snapshot_add_table(bench.snapshot, bench.world->moving_rows, NULL, NULL, &service.table);
+	snapshot_add_table(
+		bench.snapshot, bench.world->moving_rows, -1, NULL, NULL, &service.table);
 	assert_int_equal(snapshot_add_service(bench.snapshot, &service), 0);
 	for (uint16_t id = 1; id <= 3; id++) {
 		struct fwd_backend backend = { .mac = { 2, (uint8_t)id },

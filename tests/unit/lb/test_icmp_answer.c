@@ -21,7 +21,7 @@ static size_t answer_to(const struct vector_packet *packet, size_t *ret_frame_by
 	if (ret_frame_bytes)
 		*ret_frame_bytes = size_bytes;
 	memset(answer, 0xee, sizeof(answer));
-	return icmp_answer_build(frame, size_bytes, packet->gso, MTU_BYTES, answer);
+	return icmp_answer_build(frame, size_bytes, size_bytes, packet->gso, MTU_BYTES, answer);
 }
 
 /* As a receiver verifies (RFC 1071): with its checksum in it, the sum is all ones. */
@@ -213,7 +213,7 @@ static void icmp_answer_reads_nothing_behind_a_cut_frame(void **state)
 
 		assert_non_null(exact);
 		memcpy(exact, frame, cut);
-		assert_int_equal(icmp_answer_build(exact, cut, false, MTU_BYTES, answer), 0);
+		assert_int_equal(icmp_answer_build(exact, cut, cut, false, MTU_BYTES, answer), 0);
 	}
 }
 
@@ -222,7 +222,8 @@ static void icmp_answer_names_no_mtu_that_has_no_room(void **state)
 	static const struct vector_packet packet = { .payload_bytes = 65000, .gso = true };
 	size_t size_bytes = vector_build(&packet, frame);
 
-	assert_int_not_equal(icmp_answer_build(frame, size_bytes, true, 70000, answer), 0);
+	assert_int_not_equal(
+		icmp_answer_build(frame, size_bytes, size_bytes, true, 70000, answer), 0);
 	assert_int_equal(read16(answer + 14 + 24), 0);
 	assert_int_equal(read16(answer + 14 + 26), 65535);
 }

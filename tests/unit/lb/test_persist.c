@@ -50,7 +50,7 @@ static void publish(void)
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	bench.snapshot = snapshot_free(bench.snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &bench.snapshot), 0);
-	snapshot_add_table(bench.snapshot, bench.rows, NULL, NULL, &service.table);
+	snapshot_add_table(bench.snapshot, bench.rows, -1, NULL, NULL, &service.table);
 	assert_int_equal(snapshot_add_service(bench.snapshot, &service), 0);
 	for (uint16_t id = 1; id <= BACKENDS; id++) {
 		struct fwd_backend backend = { .mac = { 2, (uint8_t)id },

@@ -192,6 +192,7 @@ static void rate_is_shared_by_all_workers(void **state)
 
 struct bench {
 	struct vector_world *world;
+	struct schedule_loads *loads;
 	struct schedule *schedule;
 	struct snapshot *snapshot;
 	uint64_t now_ns;
@@ -218,14 +219,14 @@ static void publish(uint32_t per_s, uint32_t per_s_of_source)
 		.persistence_prefix6 = 128,
 		.syn_rate = rate_make(per_s),
 		.syn_rate_source = rate_make(per_s_of_source) };
-	uint16_t *turns = calloc(2, sizeof(*turns));
+	uint16_t turns[2];
 
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	bench.snapshot = snapshot_free(bench.snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &bench.snapshot), 0);
-	snapshot_add_table(bench.snapshot, bench.world->moving_rows, NULL, NULL, &service.table);
+	snapshot_add_table(
+		bench.snapshot, bench.world->moving_rows, -1, NULL, NULL, &service.table);
 	assert_int_equal(snapshot_add_service(bench.snapshot, &service), 0);
-	assert_non_null(turns);
 	for (uint16_t id = 1; id <= 2; id++) {
 		struct fwd_backend backend = { .mac = { 2, (uint8_t)id },
 			.flags = FWD_BACKEND_FLOWS | FWD_BACKEND_NEW };
@@ -243,7 +244,8 @@ static void publish(uint32_t per_s, uint32_t per_s_of_source)
 static int setup(void **state)
 {
 	bench.world = aligned_alloc(64, sizeof(*bench.world));
-	bench.schedule = schedule_new(false);
+	bench.loads = schedule_loads_new(NULL);
+	bench.schedule = schedule_new(bench.loads, false);
 	if (!bench.world || !bench.schedule)
 		return -1;
 	vector_world_reset(bench.world);
@@ -255,6 +257,7 @@ static int teardown(void **state)
 {
 	bench.snapshot = snapshot_free(bench.snapshot);
 	bench.schedule = schedule_unref(bench.schedule);
+	bench.loads = schedule_loads_free(bench.loads);
 	free(bench.world);
 	return 0;
 }

@@ -103,63 +103,6 @@ static void ring_leaves_finished_checksum_alone(void **state)
 	assert_int_equal(frame.vnet->csum_start, 0);
 }
 
-static void ring_measures_plain_frame_without_ethernet(void **state)
-{
-	struct buffer buffer;
-	struct ring_frame frame = frame_make(&buffer, ETH_P_IP);
-
-	assert_int_equal(ring_wire_packet_bytes(&frame), FRAME_BYTES - 14);
-	ring_insert_vlan(&frame, ETH_P_8021Q, 1);
-	assert_int_equal(ring_wire_packet_bytes(&frame), FRAME_BYTES - 14);
-	frame.size_bytes = 14;
-	assert_int_equal(ring_wire_packet_bytes(&frame), 0);
-}
-
-static void ring_measures_one_segment_of_super_frame(void **state)
-{
-	struct buffer buffer;
-	struct ring_frame frame = frame_make(&buffer, ETH_P_IP);
-
-	buffer.data[14] = 0x46;           /* 24 bytes of IPv4 header */
-	buffer.data[14 + 24 + 12] = 0x80; /* 32 bytes of TCP header */
-	buffer.vnet.gso_type = VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN;
-	buffer.vnet.gso_size = 1000;
-	assert_int_equal(ring_wire_packet_bytes(&frame), 24 + 32 + 1000);
-	buffer.vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	buffer.vnet.csum_start = 14 + 24;
-	assert_int_equal(ring_wire_packet_bytes(&frame), 24 + 32 + 1000);
-	buffer.vnet.gso_type = GSO_UDP_L4;
-	assert_int_equal(ring_wire_packet_bytes(&frame), 24 + 8 + 1000);
-}
-
-static void ring_measures_segment_of_tagged_ipv6(void **state)
-{
-	struct buffer buffer;
-	struct ring_frame frame = frame_make(&buffer, ETH_P_IPV6);
-
-	buffer.data[14] = 0x60;
-	buffer.data[14 + 40 + 12] = 0x50;
-	buffer.vnet.gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
-	buffer.vnet.gso_size = 1400;
-	ring_insert_vlan(&frame, ETH_P_8021Q, 7);
-	assert_int_equal(ring_wire_packet_bytes(&frame), 40 + 20 + 1400);
-}
-
-static void ring_refuses_to_measure_what_reaches_over_the_end(void **state)
-{
-	struct buffer buffer;
-	struct ring_frame frame = frame_make(&buffer, ETH_P_IP);
-
-	buffer.vnet.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
-	buffer.vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	buffer.vnet.csum_start = FRAME_BYTES - 19;
-	assert_int_equal(ring_wire_packet_bytes(&frame), UINT32_MAX);
-	buffer.vnet.csum_start = 13; /* inside Ethernet */
-	assert_int_equal(ring_wire_packet_bytes(&frame), UINT32_MAX);
-	frame.size_bytes = 14;
-	assert_int_equal(ring_wire_packet_bytes(&frame), UINT32_MAX);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,10 +111,6 @@ int main(void)
 		cmocka_unit_test(ring_keeps_the_tag_protocol),
 		cmocka_unit_test(ring_moves_offsets_of_unfinished_checksum),
 		cmocka_unit_test(ring_leaves_finished_checksum_alone),
-		cmocka_unit_test(ring_measures_plain_frame_without_ethernet),
-		cmocka_unit_test(ring_measures_one_segment_of_super_frame),
-		cmocka_unit_test(ring_measures_segment_of_tagged_ipv6),
-		cmocka_unit_test(ring_refuses_to_measure_what_reaches_over_the_end),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);

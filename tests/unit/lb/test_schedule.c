@@ -23,6 +23,7 @@ struct bench {
 	struct table_member members[MEMBERS];
 	struct fwd_slot *rows;
 	struct flow4_bucket *flow4;
+	struct schedule_loads *loads;
 	struct schedule *schedule;
 	struct snapshot *snapshot;
 	uint32_t now_s;
@@ -43,13 +44,13 @@ static void publish(uint16_t flags, uint16_t n, const uint32_t *weights, uint16_
 		.udp_timeout_s = 300 };
 	struct addr vip = { .family = AF_INET, .bytes = { 198, 51, 100, 10 } };
 	size_t n_members = 0;
-	uint16_t *turns = NULL;
+	_cleanup_free_ uint16_t *turns = NULL;
 	uint32_t n_turns = 0;
 
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	bench.snapshot = snapshot_free(bench.snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &bench.snapshot), 0);
-	snapshot_add_table(bench.snapshot, bench.rows, NULL, NULL, &service.table);
+	snapshot_add_table(bench.snapshot, bench.rows, -1, NULL, NULL, &service.table);
 	assert_int_equal(snapshot_add_service(bench.snapshot, &service), 0);
 	for (uint16_t id = 1; id <= n; id++) {
 		struct fwd_backend backend = { .mac = { 2, (uint8_t)id },
@@ -63,9 +64,10 @@ static void publish(uint16_t flags, uint16_t n, const uint32_t *weights, uint16_
 			.id = id,
 			.weight = weights ? weights[id - 1] : 1
 		};
-		if (flags & FWD_SERVICE_LEAST_LOADED)
-			schedule_load(bench.schedule, id)->weight =
-				bench.members[n_members - 1].weight;
+		if (!(flags & FWD_SERVICE_LEAST_LOADED))
+			continue;
+		assert_int_equal(schedule_add_load(bench.schedule, id), 0);
+		schedule_load(bench.schedule, id)->weight = bench.members[n_members - 1].weight;
 	}
 	assert_int_equal(
 		table_fill(bench.members, n_members, (const uint8_t[16]){ 1 }, bench.rows), 0);
@@ -86,7 +88,8 @@ static int setup(void **state)
 {
 	bench.rows = calloc(FWD_ROWS, sizeof(*bench.rows));
 	bench.flow4 = aligned_alloc(64, BUCKETS * sizeof(*bench.flow4));
-	bench.schedule = schedule_new(true);
+	bench.loads = schedule_loads_new(NULL);
+	bench.schedule = schedule_new(bench.loads, true);
 	if (!bench.rows || !bench.flow4 || !bench.schedule)
 		return -1;
 	memset(bench.flow4, 0, BUCKETS * sizeof(*bench.flow4));
@@ -99,6 +102,7 @@ static int teardown(void **state)
 {
 	bench.snapshot = snapshot_free(bench.snapshot);
 	bench.schedule = schedule_unref(bench.schedule);
+	bench.loads = schedule_loads_free(bench.loads);
 	free(bench.rows);
 	free(bench.flow4);
 	return 0;
@@ -168,10 +172,10 @@ static void schedule_bounds_the_number_of_turns(void **state)
 	uint32_t n_turns = 0, ones = 0;
 
 	assert_int_equal(schedule_turns(members, 2, &turns, &n_turns), 0);
-	assert_int_equal(n_turns, FWD_ROWS);
+	assert_int_equal(n_turns, SCHEDULE_TURNS_MAX);
 	for (uint32_t i = 0; i < n_turns; i++)
 		ones += turns[i] == 1;
-	assert_in_range(ones, FWD_ROWS / 2, FWD_ROWS / 2 + 1);
+	assert_in_range(ones, SCHEDULE_TURNS_MAX / 2, SCHEDULE_TURNS_MAX / 2 + 1);
 	free(turns);
 	assert_int_equal(schedule_turns(NULL, 0, &turns, &n_turns), 0);
 	assert_int_equal(n_turns, 0);

@@ -77,11 +77,15 @@ static void snapshot_refuses_backends_beyond_its_limit(void **state)
 	struct fwd_backend backend = { .mac = { 2 } }, no_mac = { 0 };
 
 	for (unsigned int id = 1; id <= SNAPSHOT_BACKENDS_MAX; id++) {
-		backend.flags = (uint16_t)id;
+		backend.mac[4] = (uint8_t)(id >> 8);
+		backend.mac[5] = (uint8_t)id;
 		assert_int_equal(snapshot_add_backend(snapshot, (uint16_t)id, &backend), 0);
 	}
 	for (unsigned int id = 1; id <= SNAPSHOT_BACKENDS_MAX; id++)
-		assert_int_equal(snapshot_backend(snapshot, (uint16_t)id)->flags, id);
+		assert_int_equal(snapshot_backend(snapshot, (uint16_t)id)->mac[4] << 8 |
+				snapshot_backend(snapshot, (uint16_t)id)->mac[5],
+			id);
+	assert_null(snapshot_backend(snapshot, SNAPSHOT_BACKENDS_MAX + 1));
 	assert_int_equal(snapshot_add_backend(snapshot, 0, &backend), -EINVAL);
 	assert_int_equal(snapshot_add_backend(snapshot, 1, &backend), -EEXIST);
 	assert_int_equal(snapshot_add_backend(snapshot, UINT16_MAX, &no_mac), -EINVAL);
@@ -102,10 +106,11 @@ static void snapshot_releases_its_tables(void **state)
 
 	for (uint32_t i = 0; i < SNAPSHOT_TABLES_MAX; i++) {
 		assert_int_equal(
-			snapshot_add_table(snapshot, rows, count_release, &released, &table), 0);
+			snapshot_add_table(snapshot, rows, -1, count_release, &released, &table),
+			0);
 		assert_int_equal(table, i);
 	}
-	assert_int_equal(snapshot_add_table(snapshot, rows, NULL, NULL, &table), -ENOSPC);
+	assert_int_equal(snapshot_add_table(snapshot, rows, -1, NULL, NULL, &table), -ENOSPC);
 	assert_ptr_equal(snapshot_slot(snapshot, 3, FWD_ROWS - 1), &rows[FWD_ROWS - 1]);
 	assert_null(snapshot_slot(snapshot, 3, FWD_ROWS));
 	assert_null(snapshot_slot(snapshot, SNAPSHOT_TABLES_MAX, 0));

@@ -139,7 +139,7 @@ static void publish(struct history *history)
 	snapshot_free(history->snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &history->snapshot), 0);
 	assert_int_equal(
-		snapshot_add_table(history->snapshot, rows, free, rows, &service.table), 0);
+		snapshot_add_table(history->snapshot, rows, -1, free, rows, &service.table), 0);
 	history->rows = rows;
 	assert_int_equal(snapshot_add_service(history->snapshot, &service), 0);
 	add_backends(history, history->snapshot);

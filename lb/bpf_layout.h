@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the BPF programs and the engine that loads them agree upon, beside the core's own types:
+ * counters, exceptions, and the sizes of maps. Linux UAPI types only.
+ */
+#pragma once
+
+#include "lb/fwd/image.h"
+#include "lb/fwd/reason.h"
+#include "lb/fwd/types.h"
+
+/* Rows and flows lie behind a header of one page in their maps (lb/keep_layout.h). */
+#define BPF_TABLES      32768u /* twice SNAPSHOT_TABLES_MAX: those in force, and their successors */
+#define BPF_FRAGMENTS   16384u
+#define BPF_PAIRS       32768u /* places of (service, backend) pairs of each CPU; a power of two */
+#define BPF_PAIR_PROBES 32u
+#define BPF_EXCEPTION_MAX \
+	9216u /* bytes of an early fragment that are handed over; longer ones drop */
+#define BPF_ANSWER_BYTES 1536u /* of a frame that is too big: what its answer quotes, and headers */
+
+/* Set before a program is loaded. */
+struct bpf_constants {
+	__u32 out_ifindex;
+	__u32 is_one_interface;
+};
+
+/* Of one CPU, which alone writes them. */
+struct bpf_totals {
+	__u64 reason_pkts[FWD_REASON_N_];
+	__u64 evictions;
+	__u64 unrecorded;
+	__u64 uncounted_pairs;
+} __attribute__((__aligned__(64)));
+
+/* key 0: free. A pair with backend 0 has the numbers of its service. */
+struct bpf_pair {
+	__u32 key; /* service << 16 | backend */
+	__u32 pad;
+	__u64 packets;
+	__u64 bytes;
+	__u64 new_flows; /* of a service: SYNs */
+};
+
+/* Before the bytes of a frame that is handed over. */
+struct bpf_exception {
+	__u32 length_bytes; /* of the frame, a tag beside it included */
+	__u32 gso;          /* as in struct fwd_frame */
+	__u32 reason;       /* enum fwd_reason */
+	__u16 vlan_proto;   /* host byte order; 0: no tag beside the frame */
+	__u16 vlan_tci;
+	__u32 copied_bytes; /* that follow, without the tag */
+	__u32 pad;
+};

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF programs: the look-ups of port.h over maps, counters, and what a verdict means to the
+ * kernel. Every decision is the core's. Compiled twice: as an XDP program, and with DSR_TC as a
+ * classifier at tc's ingress, which sees super-frames and tags beside the frame.
+ *
+ * A snapshot is one value of an inner map (lb/fwd/image.h), found through one pointer that the
+ * engine switches: a run loads it once and hands it down, so it never sees parts of two.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_helpers.h>
+
+#ifdef DSR_TC
+#define fwd_context __sk_buff
+#else
+#define fwd_context xdp_md
+#endif
+
+#include "lb/bpf_layout.h"
+#include "lb/fwd/port.h"
+#include "lb/keep_layout.h"
+
+const volatile struct bpf_constants constants = { 0 };
+
+struct image_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct fwd_image);
+};
+
+struct rows_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KEEP_MAP_ROWS_ENTRIES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	/* Sizes, not types: of a type that only pointers name clang says no more than the name. */
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct fwd_slot));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct image_map);
+} dsr_images SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, BPF_TABLES);
+	__type(key, __u32);
+	__array(values, struct rows_map);
+} dsr_tables SEC(".maps");
+
+/* The kept flow table: reused, never created from here; its length is that of the kept one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow4_bucket);
+} dsr_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FWD_LOADS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct fwd_load);
+} dsr_loads SEC(".maps");
+
+/* Buckets of SYN rates. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FWD_ID_MAX + 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} dsr_rates SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FWD_SOURCE_RATES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} dsr_source_rates SEC(".maps");
+
+/* Where first fragments went. Rare, so what a map of this kind costs does not count. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, BPF_FRAGMENTS);
+	__type(key, struct fwd_fragment_key);
+	__type(value, struct fwd_fragment);
+} dsr_fragments SEC(".maps");
+
+/* One for each CPU that there may be; the lengths of both are set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct bpf_totals);
+} dsr_totals SEC(".maps");
+
+/* BPF_PAIRS for each CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct bpf_pair);
+} dsr_pairs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+} dsr_exceptions SEC(".maps");
+
+/* ---- the frame ---- */
+
+/* No frame that a link delivers in one piece is longer; the verifier wants a bound. */
+#define FRAME_OFFSET_MASK 0x7fffu
+
+#ifdef DSR_TC
+FWD_INLINE int frame_readable(struct fwd_context *context, __u32 end_bytes)
+{
+	return end_bytes <= context->len;
+}
+
+FWD_INLINE int frame_read(
+	struct fwd_context *context, __u32 offset_bytes, void *ret_data, const __u32 size_bytes)
+{
+	return bpf_skb_load_bytes(context, offset_bytes, ret_data, size_bytes) == 0;
+}
+#else
+FWD_INLINE int frame_readable(struct fwd_context *context, __u32 end_bytes)
+{
+	return end_bytes <= context->data_end - context->data;
+}
+
+FWD_INLINE int frame_read(
+	struct fwd_context *context, __u32 offset_bytes, void *ret_data, const __u32 size_bytes)
+{
+	const __u8 *data = (const __u8 *)(long)context->data;
+	const __u8 *data_end = (const __u8 *)(long)context->data_end;
+	__u16 *to = ret_data;
+
+	if (offset_bytes > FRAME_OFFSET_MASK)
+		return 0;
+	data += offset_bytes & FRAME_OFFSET_MASK;
+	if (data + size_bytes > data_end)
+		return 0;
+	/* Headers are aligned to two. */
+	for (__u32 i = 0; i < size_bytes / 2; i++)
+		to[i] = ((const __u16 *)data)[i];
+	return 1;
+}
+#endif
+
+/* ---- look-ups ---- */
+
+/* The image itself: global functions get it as memory of known size. */
+struct fwd_port {
+	struct fwd_image image;
+};
+
+FWD_INLINE const struct fwd_settings *port_settings(struct fwd_port *port)
+{
+	return &port->image.settings;
+}
+
+/*
+ * x / 10^9 without a division, which costs a program tens of cycles: 2^9 * 5^9 = 10^9, and the upper
+ * half of a product with ceil(2^75 / 5^9), made of four (Granlund, Montgomery, PLDI 1994).
+ */
+FWD_INLINE __u32 ns_to_s(__u64 ns)
+{
+	const __u64 factor = 0x44b82fa09b5a53ull;
+	__u64 x = ns >> 9;
+	__u64 low = (x & 0xffffffff) * (factor & 0xffffffff);
+	__u64 middle1 = (x >> 32) * (factor & 0xffffffff);
+	__u64 middle2 = (x & 0xffffffff) * (factor >> 32);
+	__u64 carry = (low >> 32) + (middle1 & 0xffffffff) + (middle2 & 0xffffffff);
+	__u64 high = (x >> 32) * (factor >> 32) + (middle1 >> 32) + (middle2 >> 32) + (carry >> 32);
+
+	return (__u32)(high >> 11);
+}
+
+/* CLOCK_MONOTONIC_COARSE: a tick behind, at a quarter of the price. */
+FWD_INLINE __u32 port_now_s(struct fwd_port *port)
+{
+	return ns_to_s(bpf_ktime_get_coarse_ns());
+}
+
+FWD_INLINE __u64 port_now_ns(struct fwd_port *port)
+{
+	return bpf_ktime_get_ns();
+}
+
+FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address)
+{
+	return image_vip(&port->image, address);
+}
+
+FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number)
+{
+	return image_range(&port->image, first, number);
+}
+
+FWD_INLINE __u16 port_service_id(struct fwd_port *port, const struct fwd_service_key *key)
+{
+	return image_service_id(&port->image, key);
+}
+
+FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id)
+{
+	return image_service(&port->image, id);
+}
+
+FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row)
+{
+	void *rows = bpf_map_lookup_elem(&dsr_tables, &table);
+	__u32 key = KEEP_MAP_ROWS_FIRST + row;
+
+	return rows ? bpf_map_lookup_elem(rows, &key) : 0;
+}
+
+FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id)
+{
+	return image_backend(&port->image, id);
+}
+
+FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend)
+{
+	return image_member(&port->image, service, backend) < IMAGE_MEMBERS;
+}
+
+FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const __u8 *mac)
+{
+	return image_mac(&port->image, mac);
+}
+
+FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index)
+{
+	__u32 key = KEEP_MAP_FLOWS_FIRST + index;
+
+	return bpf_map_lookup_elem(&dsr_flows, &key);
+}
+
+FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index)
+{
+	__u32 key = KEEP_MAP_FLOWS_FIRST + port->image.settings.flow4_buckets + index;
+
+	return bpf_map_lookup_elem(&dsr_flows, &key);
+}
+
+FWD_INLINE struct fwd_load *load_at(__u32 place)
+{
+	return place ? bpf_map_lookup_elem(&dsr_loads, &place) : 0;
+}
+
+FWD_INLINE __u32 *port_turn(struct fwd_port *port, const struct fwd_service *service)
+{
+	struct fwd_load *load = load_at(service->turn_load);
+
+	return load ? &load->sent : 0;
+}
+
+FWD_INLINE __u16 port_turn_backend(
+	struct fwd_port *port, const struct fwd_service *service, __u32 at)
+{
+	return image_turn(&port->image, service, at);
+}
+
+/* A function of its own: it is a loop, and callers loop over it. */
+FWD_CALL int load_place(struct fwd_port *port, __u32 service, __u32 backend)
+{
+	return port ? image_load(&port->image, (__u16)service, (__u16)backend) : 0;
+}
+
+FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend)
+{
+	return load_at((__u16)load_place(port, service, backend));
+}
+
+FWD_INLINE __u64 *port_service_rate(struct fwd_port *port, __u16 service)
+{
+	__u32 key = service;
+
+	return bpf_map_lookup_elem(&dsr_rates, &key);
+}
+
+FWD_INLINE __u64 *port_source_rate(struct fwd_port *port, __u32 index)
+{
+	return bpf_map_lookup_elem(&dsr_source_rates, &index);
+}
+
+FWD_INLINE int port_only_looks(struct fwd_port *port)
+{
+	return 0;
+}
+
+FWD_INLINE int port_fragment_get(struct fwd_port *port, const struct fwd_fragment_key *key,
+	struct fwd_fragment *ret_fragment)
+{
+	const struct fwd_fragment *found = bpf_map_lookup_elem(&dsr_fragments, key);
+
+	if (!found)
+		return 0;
+	*ret_fragment = *found;
+	return 1;
+}
+
+FWD_INLINE void port_fragment_put(struct fwd_port *port, const struct fwd_fragment_key *key,
+	const struct fwd_fragment *fragment)
+{
+	(void)bpf_map_update_elem(&dsr_fragments, key, fragment, BPF_ANY);
+}
+
+#include "lb/fwd/core.h"
+
+/* ---- counters ---- */
+
+/* The CPU's own place for the pair, taken if it is new; NULL: all places near are others'. */
+FWD_INLINE struct bpf_pair *pair_get(__u32 key)
+{
+	__u32 first = bpf_get_smp_processor_id() * BPF_PAIRS;
+	__u32 place = image_place(key, BPF_PAIRS);
+
+	for (__u32 i = 0; i < BPF_PAIR_PROBES; i++) {
+		__u32 at = first + ((place + i) & (BPF_PAIRS - 1));
+		struct bpf_pair *pair = bpf_map_lookup_elem(&dsr_pairs, &at);
+
+		if (!pair)
+			break;
+		if (pair->key == key)
+			return pair;
+		if (!pair->key) {
+			FWD_STORE(&pair->key, key);
+			return pair;
+		}
+	}
+	return 0;
+}
+
+/* One writer: no read-modify-write is needed. */
+FWD_INLINE void pair_add(__u32 key, __u32 size_bytes, __u32 is_new, struct bpf_totals *totals)
+{
+	struct bpf_pair *pair = pair_get(key);
+
+	if (!pair) {
+		totals->uncounted_pairs++;
+		return;
+	}
+	pair->packets++;
+	pair->bytes += size_bytes;
+	pair->new_flows += is_new;
+}
+
+/* As lb/counters.c counts a decided frame. */
+FWD_INLINE void count(const struct fwd_result *result, __u32 size_bytes)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct bpf_totals *totals = bpf_map_lookup_elem(&dsr_totals, &cpu);
+	__u32 service = (__u32)result->service << 16;
+
+	if (!totals || result->reason >= FWD_REASON_N_)
+		return;
+	totals->reason_pkts[result->reason]++;
+	totals->evictions += result->evicted;
+	totals->unrecorded += result->unrecorded;
+	if (result->reason != FWD_REASON_FORWARDED)
+		return;
+	pair_add(service, size_bytes, result->syn, totals);
+	pair_add(service | result->backend, size_bytes, result->syn | result->recorded, totals);
+}
+
+/* ---- exceptions ---- */
+
+/* Non-zero: user space has the frame and will count it. `reason` is enum fwd_reason. */
+FWD_CALL int hand_over(struct fwd_context *context, __u32 length_bytes, __u32 gso, __u32 reason)
+{
+	struct bpf_exception exception = {
+		.length_bytes = length_bytes,
+		.gso = gso,
+		.reason = reason,
+	};
+
+#ifdef DSR_TC
+	exception.copied_bytes = context->len;
+	if (context->vlan_present) {
+		exception.vlan_proto = WIRE_16((__u16)context->vlan_proto);
+		exception.vlan_tci = (__u16)context->vlan_tci;
+	}
+#else
+	exception.copied_bytes = context->data_end - context->data;
+#endif
+	/* An answer quotes the beginning; what is held has to go on whole. */
+	if (reason == FWD_REASON_TOO_BIG && exception.copied_bytes > BPF_ANSWER_BYTES)
+		exception.copied_bytes = BPF_ANSWER_BYTES;
+	if (exception.copied_bytes > BPF_EXCEPTION_MAX)
+		return 0;
+	return bpf_perf_event_output(context, &dsr_exceptions,
+		       BPF_F_CURRENT_CPU | (__u64)exception.copied_bytes << 32, &exception,
+		       sizeof(exception)) == 0;
+}
+
+/* ---- programs ---- */
+
+FWD_INLINE struct fwd_port *current_snapshot(void)
+{
+	__u32 zero = 0;
+	void *images = bpf_map_lookup_elem(&dsr_images, &zero);
+
+	return images ? bpf_map_lookup_elem(images, &zero) : 0;
+}
+
+#ifdef DSR_TC
+/* Headers of plain frames in one piece, so that they are read without a call each. */
+#define PLAIN_BYTES 74u
+
+SEC("tc")
+int dsr_tc(struct __sk_buff *context)
+{
+	struct fwd_port *port = current_snapshot();
+	struct fwd_frame frame = {
+		.length_bytes = context->len,
+		.gso = context->gso_size,
+		.n_tags = context->vlan_present,
+	};
+	struct fwd_result result;
+	void *data, *data_end;
+
+	if (!port)
+		return TC_ACT_UNSPEC;
+	data = (void *)(long)context->data;
+	data_end = (void *)(long)context->data_end;
+	if (data + PLAIN_BYTES > data_end && context->len > data_end - data) {
+		(void)bpf_skb_pull_data(
+			context, context->len < PLAIN_BYTES ? context->len : PLAIN_BYTES);
+		data = (void *)(long)context->data;
+		data_end = (void *)(long)context->data_end;
+	}
+	core_run(port, context, data, data_end, &frame, &result);
+	/* A tag counts as it does where frames carry it inside. */
+	if (frame.n_tags)
+		frame.length_bytes += sizeof(struct wire_vlan);
+	if (result.verdict == FWD_EXCEPTION &&
+		hand_over(context, frame.length_bytes, frame.gso, result.reason))
+		return TC_ACT_SHOT;
+	count(&result, frame.length_bytes);
+	if (result.verdict == FWD_FORWARD)
+		return bpf_redirect(constants.out_ifindex, 0);
+	return result.verdict == FWD_PASS ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+#else
+SEC("xdp")
+int dsr_xdp(struct xdp_md *context)
+{
+	struct fwd_port *port = current_snapshot();
+	void *data = (void *)(long)context->data;
+	void *data_end = (void *)(long)context->data_end;
+	struct fwd_frame frame = { .length_bytes = (__u32)(data_end - data) };
+	struct fwd_result result;
+
+	if (!port)
+		return XDP_PASS;
+	core_run(port, context, data, data_end, &frame, &result);
+	if (result.verdict == FWD_EXCEPTION &&
+		hand_over(context, frame.length_bytes, 0, result.reason))
+		return XDP_DROP;
+	count(&result, frame.length_bytes);
+	if (result.verdict == FWD_FORWARD)
+		return constants.is_one_interface ? XDP_TX
+						  : (int)bpf_redirect(constants.out_ifindex, 0);
+	return result.verdict == FWD_PASS ? XDP_PASS : XDP_DROP;
+}
+
+/* Where the other interface's driver wants a program before it takes redirected frames. */
+SEC("xdp")
+int dsr_pass(struct xdp_md *context)
+{
+	return XDP_PASS;
+}
+#endif
+
+char dsr_license[] SEC("license") = "GPL";

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The image: all that is immutable in a snapshot, in one piece of memory without a pointer in it, so
+ * that the same bytes serve the packet engine's workers, explain, tests, and the BPF programs (one
+ * value of an array map). The look-ups stand here once for all of them; lb/snapshot.c fills it.
+ *
+ * Tables are open-addressed with linear probing, at most half to three quarters full. An entry lies
+ * within IMAGE_PROBES of its place or was refused when the image was filled, so that every look-up
+ * is a bounded loop. Keys come from configuration and authenticated backends: packets only ask.
+ */
+#pragma once
+
+#include "lb/fwd/types.h"
+
+#define IMAGE_PROBES 64u
+
+/* All powers of two: an index under a mask needs no check, and the verifier sees its range. */
+#define IMAGE_VIPS      16384u
+#define IMAGE_VIP_SLOTS 32768u
+#define IMAGE_RANGES    16384u
+#define IMAGE_PORTS     65536u
+#define IMAGE_SERVICES  16384u
+#define IMAGE_MACS      32768u
+#define IMAGE_MEMBERS   131072u
+#define IMAGE_TURNS     65536u
+#define IMAGE_IDS       65536u /* of services and backends: FWD_ID_MAX + 1 */
+
+struct image_port {
+	__u16 vip_id; /* 0: free */
+	__be16 port;
+	__u16 service;
+	__u16 proto;
+};
+
+/* Which places an image's tables have in use; for who fills it. */
+struct image_lens {
+	__u32 vips, ranges, ports, services, backends, macs, members, turns;
+};
+
+struct fwd_image {
+	struct fwd_settings settings;
+	struct image_lens lens;
+	struct fwd_service services[IMAGE_SERVICES]; /* [0] stands for "none" */
+	struct fwd_vip vips[IMAGE_VIPS];             /* by vip_id; [0]: none */
+	struct fwd_backend backends[IMAGE_IDS];      /* by id */
+	struct image_port ports[IMAGE_PORTS];
+	__u64 macs[IMAGE_MACS];                /* 0: free; six bytes of MAC, backend id above */
+	struct fwd_range ranges[IMAGE_RANGES]; /* [0]: the end of a chain */
+	__u32 members[IMAGE_MEMBERS];          /* service << 16 | backend; 0: free */
+	__u16 member_loads[IMAGE_MEMBERS];     /* beside it: place among loads, 0: none */
+	__u16 turns[IMAGE_TURNS];              /* backend ids, from fwd_service.first_turn on */
+	__u16 vip_slots[IMAGE_VIP_SLOTS];      /* vip_id; 0: free */
+	__u16 service_at[IMAGE_IDS];           /* by id: place among services; 0: none */
+};
+
+_Static_assert(sizeof(struct fwd_service) == 64, "one cache line a service");
+_Static_assert(sizeof(struct fwd_vip) == 32, "two to a cache line");
+_Static_assert(sizeof(struct fwd_backend) == 8, "eight to a cache line");
+/* Kernels before 6.0 may refuse larger values of array maps. */
+_Static_assert(sizeof(struct fwd_image) <= 4u << 20, "one value of a map");
+
+/* The first place to look for a key of one word: Fibonacci hashing (Knuth, TAOCP 3 §6.4). */
+FWD_INLINE __u32 image_place(__u64 key, __u32 len)
+{
+	return (__u32)(key * 0x9e3779b97f4a7c15ull >> 40) & (len - 1);
+}
+
+FWD_INLINE __u32 image_vip_place(const struct fwd_addr *address)
+{
+	__u64 high = (__u64)address->word[0] << 32 | address->word[1];
+	__u64 low = (__u64)address->word[2] << 32 | address->word[3];
+
+	return image_place((high ^ high >> 29) * 3 ^ low, IMAGE_VIP_SLOTS);
+}
+
+FWD_INLINE int image_addr_equal(const struct fwd_addr *a, const struct fwd_addr *b)
+{
+	return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]) | (a->word[2] ^ b->word[2]) |
+		       (a->word[3] ^ b->word[3])) == 0;
+}
+
+FWD_INLINE const struct fwd_vip *image_vip(
+	const struct fwd_image *image, const struct fwd_addr *address)
+{
+	__u32 place = image_vip_place(address);
+
+	for (__u32 i = 0; i < IMAGE_PROBES; i++) {
+		__u32 id = image->vip_slots[(place + i) & (IMAGE_VIP_SLOTS - 1)];
+		const struct fwd_vip *vip = &image->vips[id & (IMAGE_VIPS - 1)];
+
+		if (!id)
+			break;
+		if (image_addr_equal(&vip->address, address))
+			return vip;
+	}
+	return 0;
+}
+
+FWD_INLINE __u32 image_port_place(const struct fwd_service_key *key)
+{
+	return image_place(
+		(__u64)key->vip_id << 32 | (__u64)key->proto << 16 | key->port, IMAGE_PORTS);
+}
+
+/* The service id of an exact port; 0: none. */
+FWD_INLINE __u16 image_service_id(const struct fwd_image *image, const struct fwd_service_key *key)
+{
+	__u32 place = image_port_place(key);
+
+	for (__u32 i = 0; i < IMAGE_PROBES; i++) {
+		const struct image_port *entry = &image->ports[(place + i) & (IMAGE_PORTS - 1)];
+
+		if (!entry->vip_id)
+			break;
+		if (entry->vip_id == key->vip_id && entry->port == key->port &&
+			entry->proto == key->proto)
+			return entry->service;
+	}
+	return 0;
+}
+
+/* The service whose range has the port (host byte order), in a chain of ranges; 0: none. */
+FWD_INLINE __u16 image_range(const struct fwd_image *image, __u16 first, __u16 port)
+{
+	__u32 at = first;
+
+	for (__u32 i = 0; at && i < FWD_RANGES_MAX; i++) {
+		const struct fwd_range *range = &image->ranges[at & (IMAGE_RANGES - 1)];
+
+		if (range->first_port <= port && port <= range->last_port)
+			return range->service;
+		at = range->next;
+	}
+	return 0;
+}
+
+FWD_INLINE const struct fwd_service *image_service(const struct fwd_image *image, __u16 id)
+{
+	__u32 at = image->service_at[id] & (IMAGE_SERVICES - 1);
+
+	return at ? &image->services[at] : 0;
+}
+
+FWD_INLINE const struct fwd_backend *image_backend(const struct fwd_image *image, __u16 id)
+{
+	const struct fwd_backend *backend = &image->backends[id];
+
+	return backend->flags & FWD_BACKEND_THERE ? backend : 0;
+}
+
+FWD_INLINE __u64 image_mac_key(const __u8 *mac)
+{
+	return (__u64)mac[0] | (__u64)mac[1] << 8 | (__u64)mac[2] << 16 | (__u64)mac[3] << 24 |
+		(__u64)mac[4] << 32 | (__u64)mac[5] << 40;
+}
+
+#define IMAGE_MAC_MASK 0xffffffffffffull
+
+FWD_INLINE struct fwd_mac image_mac(const struct fwd_image *image, const __u8 *mac)
+{
+	struct fwd_mac found = { .kind = FWD_MAC_UNKNOWN };
+	__u64 key = image_mac_key(mac);
+	__u32 place = image_place(key, IMAGE_MACS);
+
+	for (__u32 i = 0; i < IMAGE_PROBES; i++) {
+		__u64 entry = image->macs[(place + i) & (IMAGE_MACS - 1)];
+
+		if (!entry)
+			break;
+		if ((entry & IMAGE_MAC_MASK) == key) {
+			found.backend = (__u16)(entry >> 48);
+			found.kind = found.backend ? FWD_MAC_BACKEND : FWD_MAC_BALANCER;
+			break;
+		}
+	}
+	return found;
+}
+
+/* The place of a pair among members; IMAGE_MEMBERS: it is none. */
+FWD_INLINE __u32 image_member(const struct fwd_image *image, __u16 service, __u16 backend)
+{
+	__u32 key = (__u32)service << 16 | backend;
+	__u32 place = image_place(key, IMAGE_MEMBERS);
+
+	for (__u32 i = 0; i < IMAGE_PROBES; i++) {
+		__u32 at = (place + i) & (IMAGE_MEMBERS - 1);
+
+		if (image->members[at] == key)
+			return at;
+		if (!image->members[at])
+			break;
+	}
+	return IMAGE_MEMBERS;
+}
+
+/* The place of a member's load among loads; 0: it has none. */
+FWD_INLINE __u16 image_load(const struct fwd_image *image, __u16 service, __u16 backend)
+{
+	__u32 at = image_member(image, service, backend);
+
+	return at < IMAGE_MEMBERS ? image->member_loads[at] : 0;
+}
+
+/* at < service->n_turns */
+FWD_INLINE __u16 image_turn(
+	const struct fwd_image *image, const struct fwd_service *service, __u32 at)
+{
+	return image->turns[(service->first_turn + at) & (IMAGE_TURNS - 1)];
+}
