@@ -25,6 +25,9 @@ lb_configure <<- END
 	sessionless = yes
 	drain-timeout = 1s
 END
+for idx in 1 2 3 4; do
+	agent_configure "web$idx" < <(agent_default_config "web$idx" "$LB" 'drain-on-stop = 0')
+done
 servers_start 80 5001
 lb_and_agents_start
 must wait_until 20 membership_is_quiet
