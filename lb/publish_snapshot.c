@@ -71,7 +71,9 @@ static uint16_t publish_flags(
 /* A burst is what comes in 100 ms, one packet at least. */
 static struct fwd_rate publish_rate(uint64_t per_s)
 {
-	return (struct fwd_rate){ (uint32_t)per_s, (uint32_t)MAX(per_s / 10, UINT64_C(1)) };
+	uint64_t burst_pkts = MAX(per_s / 10, UINT64_C(1));
+
+	return (struct fwd_rate){ (uint32_t)per_s, (uint32_t)burst_pkts };
 }
 
 static int publish_add_service(struct snapshot *snapshot, const struct publish *publish,

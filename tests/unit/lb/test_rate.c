@@ -25,7 +25,7 @@ static struct fwd_port nobody; /* takes, and does not only look */
 
 static struct fwd_rate rate_make(uint32_t per_s)
 {
-	return (struct fwd_rate){ per_s, MAX(per_s / 10, 1u) };
+	return (struct fwd_rate){ per_s, per_s < 20 ? 1 : per_s / 10 };
 }
 
 /* Takes whatever is in the bucket. */
