@@ -6,6 +6,7 @@
 # make lint       format, static analysis, layers, units
 # make coverage   of the forwarding core and its tables by the unit tests, a line a file
 # make fuzz       each fuzzer for FUZZ_SECONDS under ASan and UBSan
+# make bench      (root) the benchmark, ten minutes; BENCH="xdp packet" ROUNDS= SECONDS_EACH= for less
 # make install    DESTDIR= PREFIX=/usr
 #
 # V=1 verbose; SAN=address,undefined or thread; COVERAGE=1; XDP=0 without libbpf and clang.
@@ -86,10 +87,12 @@ VECTORS_O := $(call objects,$(wildcard tests/vectors/*.c))
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/fuzz_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
+BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
+BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 
 .PHONY: all tests clean deps demo check bench install lint format check-layers check-units fuzz unit coverage run-check run-demo
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
-tests: all $(UNIT) $(FUZZERS) $(TOOLS)
+tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
 
 # Everything is compiled anew when the compiler or its flags change.
 FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
@@ -138,6 +141,10 @@ $(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(VECTORS_O)
 $(BUILD)/tests/harness/%: $(BUILD)/tests/harness/%.o $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
+# The benchmark's programs, never part of the product.
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIB_lb) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lbpf $(LIBS_lb) $(LIBS_common)
+
 # One source, two programs; each is loaded by way of its skeleton.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 BPFTOOL   ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
@@ -149,6 +156,9 @@ $(BUILD)/lb/dsr_xdp.bpf.o $(BUILD)/lb/dsr_tc.bpf.o: lb/dsr.bpf.c $(BUILD)/flags
 $(BUILD)/lb/%.skel.h: $(BUILD)/lb/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@
 $(BUILD)/lb/engine_bpf.o: $(BUILD)/lb/dsr_xdp.skel.h $(BUILD)/lb/dsr_tc.skel.h
+$(BUILD)/bench/%.bpf.o: bench/%.bpf.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 unit: $(UNIT)
 	$(Q)tests/run unit
@@ -168,8 +178,8 @@ run-check: tests
 	$(Q)BUILD=$(BUILD) SAN='$(SAN)' XDP='$(XDP)' tests/run all
 run-demo: all tests
 	$(Q)BUILD=$(BUILD) tests/demo
-run-bench:
-	@echo 'bench: not available in this version' >&2; exit 69
+run-bench: all $(BENCH_TOOLS) $(BENCH_BPF)
+	$(Q)BUILD=$(BUILD) bench/run $(BENCH)
 
 include lint.mk
 

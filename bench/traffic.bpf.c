@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The traffic of the benchmark. `generate` is run by BPF_PROG_TEST_RUN with live frames: the kernel
+ * hands it one template frame after another, it makes each a frame of some flow and sends it out of
+ * the generator's port. `sink` is attached to the same port and counts and drops what comes back.
+ *
+ * The kernel reuses the pages of frames with all that receivers wrote into them, so everything that
+ * a forwarder may change is written anew each time.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bench/traffic.h"
+#include "lb/fwd/wire.h"
+
+#define BURST_PKTS   32u  /* sent at a time when paced, as a network card hands them over */
+#define BACKLOG_PKTS 256u /* what may be made up for after a pause */
+#define NS_PER_S     1000000000ull
+#define SCATTER      2654435761u /* a prime: consecutive frames are of flows far apart */
+#define MAC_BYTES    6
+
+#define IP_BYTES       20u
+#define UDP_BYTES      8u
+#define ETHERNET_BYTES 14u
+
+struct ip_header {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_bytes;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 protocol;
+	__sum16 check;
+	__be32 source;
+	__be32 destination;
+} WIRE;
+
+struct frame {
+	__u8 destination[MAC_BYTES];
+	__u8 source[MAC_BYTES];
+	__be16 type;
+	struct ip_header ip;
+	__be16 source_port;
+	__be16 destination_port;
+	union {
+		struct {
+			__be16 total_bytes;
+			__sum16 check;
+		} WIRE udp;
+		struct {
+			__be32 sequence;
+			__be32 acknowledged;
+			__be16 offset_flags;
+			__be16 window;
+			__sum16 check;
+		} WIRE tcp;
+	};
+} WIRE;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct traffic);
+} traffic_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TRAFFIC_BACKENDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} sunk_map SEC(".maps");
+
+static __always_inline int may_send(struct traffic *traffic)
+{
+	__u64 now_ns, due_pkts;
+
+	if (traffic->limit_pkts && traffic->sent_pkts >= traffic->limit_pkts)
+		return 0;
+	if (traffic->rate_hz == 0 || traffic->allowed_pkts > 0)
+		return 1;
+	now_ns = bpf_ktime_get_ns();
+	if (traffic->began_ns == 0)
+		traffic->began_ns = now_ns;
+	due_pkts = (now_ns - traffic->began_ns) * traffic->rate_hz / NS_PER_S;
+	if (due_pkts < traffic->sent_pkts + BURST_PKTS)
+		return 0;
+	/* After a long pause of this CPU the rate begins anew: no flood to make up for it. */
+	if (due_pkts > traffic->sent_pkts + BACKLOG_PKTS)
+		traffic->began_ns = now_ns - traffic->sent_pkts * NS_PER_S / traffic->rate_hz;
+	traffic->allowed_pkts = BURST_PKTS;
+	return 1;
+}
+
+static __always_inline __u32 frame_bytes(const struct traffic *traffic, __u64 number)
+{
+	__u32 at = number % TRAFFIC_IMIX_FRAMES;
+
+	if (!traffic->imix || at < TRAFFIC_IMIX_SMALL)
+		return TRAFFIC_SMALL_BYTES;
+	return at < TRAFFIC_IMIX_MIDDLE ? TRAFFIC_MIDDLE_BYTES : TRAFFIC_LARGE_BYTES;
+}
+
+static __always_inline long resize(struct xdp_md *context, __u32 size_bytes)
+{
+	void *data_end = (void *)(long)context->data_end;
+	void *data = (void *)(long)context->data;
+	__u64 has_bytes = data_end - data;
+
+	/* Keeps the compiler from subtracting the pointers as 32-bit numbers, which is refused. */
+	asm volatile("" : "+r"(has_bytes));
+	return bpf_xdp_adjust_tail(context, (int)size_bytes - (int)has_bytes);
+}
+
+static __always_inline __sum16 fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__sum16)~sum;
+}
+
+static __always_inline __u32 sum_of(__be32 address)
+{
+	return (address & 0xffff) + (address >> 16);
+}
+
+struct endpoint {
+	__be32 client;
+	__be16 client_port;
+	__be32 vip;
+};
+
+static __always_inline struct endpoint choose_flow(const struct traffic *traffic, __u64 number)
+{
+	__u32 flow = number * SCATTER % traffic->flows;
+
+	return (struct endpoint){
+		.client = WIRE_32(TRAFFIC_CLIENT_ADDRESS + flow / TRAFFIC_PORTS),
+		.client_port = WIRE_16(TRAFFIC_CLIENT_PORT + flow % TRAFFIC_PORTS),
+		.vip = WIRE_32(TRAFFIC_VIP_ADDRESS + flow % traffic->vips),
+	};
+}
+
+static __always_inline struct endpoint choose_stranger(const struct traffic *traffic)
+{
+	__u32 random = bpf_get_prandom_u32();
+
+	return (struct endpoint){
+		.client = WIRE_32(TRAFFIC_FLOOD_ADDRESS | (random & 0xffffff)),
+		.client_port = WIRE_16(TRAFFIC_CLIENT_PORT + (random >> 24)),
+		.vip = WIRE_32(TRAFFIC_VIP_ADDRESS + (random >> 8) % traffic->vips),
+	};
+}
+
+/* Small TCP frames are bare segments, padded: nothing is to be merged. */
+static __always_inline void fill(struct frame *frame, const struct traffic *traffic,
+	const struct endpoint *endpoint, __u32 size_bytes, __u16 tcp_flags)
+{
+	__u32 ip_bytes = size_bytes - ETHERNET_BYTES;
+	__be16 transport_bytes;
+	__u32 sum;
+
+	if (tcp_flags && size_bytes == TRAFFIC_SMALL_BYTES)
+		ip_bytes = IP_BYTES + 20;
+	transport_bytes = WIRE_16((__u16)(ip_bytes - IP_BYTES));
+	__builtin_memcpy(frame->destination, traffic->destination, MAC_BYTES);
+	__builtin_memcpy(frame->source, traffic->source, MAC_BYTES);
+	frame->ip.total_bytes = WIRE_16((__u16)ip_bytes);
+	frame->ip.ttl = 64;
+	frame->ip.source = endpoint->client;
+	frame->ip.destination = endpoint->vip;
+	sum = sum_of(endpoint->client) + sum_of(endpoint->vip);
+	frame->ip.check = fold(traffic->ip_sum + frame->ip.total_bytes + sum);
+	frame->source_port = endpoint->client_port;
+	sum += traffic->transport_sum + endpoint->client_port + transport_bytes;
+	if (tcp_flags) {
+		frame->tcp.offset_flags = WIRE_16(0x5000 | tcp_flags);
+		frame->tcp.check = fold(sum + frame->tcp.offset_flags);
+	} else {
+		frame->udp.total_bytes = transport_bytes;
+		frame->udp.check = fold(sum + transport_bytes);
+	}
+}
+
+SEC("xdp")
+int generate(struct xdp_md *context)
+{
+	__u32 zero = 0;
+	struct traffic *traffic = bpf_map_lookup_elem(&traffic_map, &zero);
+	struct endpoint endpoint;
+	struct frame *frame;
+	__u32 size_bytes;
+	__u16 tcp_flags;
+
+	if (!traffic || !may_send(traffic))
+		return XDP_DROP;
+	size_bytes = frame_bytes(traffic, traffic->sent_pkts);
+	if (traffic->imix && resize(context, size_bytes) < 0)
+		return XDP_ABORTED;
+	frame = (void *)(long)context->data;
+	if ((void *)(frame + 1) > (void *)(long)context->data_end)
+		return XDP_ABORTED;
+	tcp_flags = traffic->tcp_flags;
+	if (traffic->syn_percent && traffic->sent_pkts % 100 < traffic->syn_percent) {
+		endpoint = choose_stranger(traffic);
+		tcp_flags = WIRE_TCP_SYN;
+	} else {
+		endpoint = choose_flow(traffic, traffic->sent_pkts);
+	}
+	fill(frame, traffic, &endpoint, size_bytes, tcp_flags);
+	traffic->sent_pkts++;
+	if (traffic->rate_hz)
+		traffic->allowed_pkts--;
+	return bpf_redirect(traffic->out_ifindex, 0);
+}
+
+SEC("xdp")
+int sink(struct xdp_md *context)
+{
+	struct frame *frame = (void *)(long)context->data;
+	__u64 *sunk_pkts;
+	__u32 backend;
+
+	if ((void *)(frame + 1) > (void *)(long)context->data_end)
+		return XDP_PASS;
+	if (frame->destination[0] != 2 || frame->destination[4] != 2)
+		return XDP_PASS;
+	backend = frame->destination[5] % TRAFFIC_BACKENDS;
+	sunk_pkts = bpf_map_lookup_elem(&sunk_map, &backend);
+	if (sunk_pkts)
+		(*sunk_pkts)++;
+	return XDP_DROP;
+}
+
+char traffic_license[] SEC("license") = "GPL";
