@@ -179,6 +179,7 @@ run-check: tests
 run-demo: all tests
 	$(Q)BUILD=$(BUILD) tests/demo
 run-bench: all $(BENCH_TOOLS) $(BENCH_BPF)
+	$(Q)bench/deps
 	$(Q)BUILD=$(BUILD) bench/run $(BENCH)
 
 include lint.mk

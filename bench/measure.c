@@ -9,11 +9,11 @@
  *	syn-percent=N       SYNs of strangers among them
  *	size=60|imix
  *	rate=N              frames a second; 0 (default): more than anybody takes
- *	seconds=S           how long is measured, after a warm-up of a tenth of a second
- *	frames=N            sends so many and measures nothing
+ *	seconds=S           how long it sends; frames=N: how many it sends
  *	pids=PID,…          whose CPU time counts
  *
- * Runs in the generator's network namespace, on CPU 0. Prints one line of JSON. The kernel's thread
+ * From before the first frame to after the last one has come back, so that none is on the way when
+ * the clocks are read. Runs in the generator's network namespace, on CPU 0. Prints one line of JSON. The kernel's thread
  * that polls the balancer's port is named in pids= as any other: its clock runs also while softirqs
  * run on top of it. What the balancer's port took in is known from the generator's own port: veth
  * counts as transmitted what the peer has polled (drivers/net/veth.c:veth_get_stats64).
@@ -41,7 +41,6 @@
 #define GENERATOR_PKTS 64u /* of a batch; the kernel's own default */
 #define PIDS_MAX       16u
 #define CPUS_MAX       4096u
-#define WARM_UP_US     (100 * US_PER_MS)
 #define SETTLE_US      (20 * US_PER_MS)
 #define FRAMES_WAIT_US (120 * US_PER_S)
 #define POLL_US        (2 * US_PER_MS)
@@ -398,11 +397,23 @@ static void wait_us(uint64_t time_us)
 		;
 }
 
-/* Until all frames are out; then until what came back does not grow any more. */
+/* Nothing more is sent, and what is on the way may arrive: until what came back does not grow. */
+static void settle(const struct rig *rig, const struct options *options, struct reading *ret_end)
+{
+	uint64_t before_pkts;
+
+	__atomic_store_n(&rig->traffic->limit_pkts, 1, __ATOMIC_RELAXED);
+	read_all(rig, options, ret_end);
+	do {
+		before_pkts = ret_end->sunk_pkts;
+		wait_us(SETTLE_US);
+		read_all(rig, options, ret_end);
+	} while (ret_end->sunk_pkts != before_pkts);
+}
+
 static void wait_for_frames(const struct rig *rig, const struct options *options)
 {
 	uint64_t limit_ns = now_ns(CLOCK_MONOTONIC) + FRAMES_WAIT_US * NS_PER_US;
-	struct reading before, after;
 
 	while (__atomic_load_n(&rig->traffic->sent_pkts, __ATOMIC_RELAXED) <
 		options->traffic.limit_pkts) {
@@ -410,12 +421,6 @@ static void wait_for_frames(const struct rig *rig, const struct options *options
 			errx(1, "%s: the frames were not sent in time", options->port);
 		wait_us(POLL_US);
 	}
-	read_all(rig, options, &after);
-	do {
-		before = after;
-		wait_us(SETTLE_US);
-		read_all(rig, options, &after);
-	} while (after.sunk_pkts != before.sunk_pkts);
 }
 
 int main(int argc, char **argv)
@@ -431,17 +436,13 @@ int main(int argc, char **argv)
 	if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
 		err(1, "cannot run on CPU %d", GENERATOR_CPU);
 	rig_open(&rig, &options);
-	if (options.traffic.limit_pkts)
-		read_all(&rig, &options, &begin);
+	read_all(&rig, &options, &begin);
 	rig_start(&rig, &options);
-	if (options.traffic.limit_pkts) {
+	if (options.traffic.limit_pkts)
 		wait_for_frames(&rig, &options);
-	} else {
-		wait_us(WARM_UP_US);
-		read_all(&rig, &options, &begin);
+	else
 		wait_us(options.duration_us);
-	}
-	read_all(&rig, &options, &end);
+	settle(&rig, &options, &end);
 	rig_stop(&rig);
 	print(&options, &begin, &end);
 	return 0;
