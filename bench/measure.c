@@ -38,7 +38,7 @@
 #include "common/util.h"
 
 #define GENERATOR_CPU  0
-#define GENERATOR_PKTS 64u /* of a batch; the kernel's own default */
+#define GENERATOR_PKTS 64u /* of a batch when not paced; the kernel's own default */
 #define PIDS_MAX       16u
 #define CPUS_MAX       4096u
 #define SETTLE_US      (20 * US_PER_MS)
@@ -269,7 +269,7 @@ static void generate(const struct rig *rig, uint8_t *frame, uint32_t size_bytes)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = size_bytes,
 		.repeat = 1 << 30, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
-		.batch_size = GENERATOR_PKTS);
+		.batch_size = rig->traffic->rate_hz ? TRAFFIC_BURST_PKTS : GENERATOR_PKTS);
 	struct sigaction action = { .sa_handler = end_of_child };
 	int r;
 

@@ -13,8 +13,8 @@
 #include "bench/traffic.h"
 #include "lb/fwd/wire.h"
 
-#define BURST_PKTS   32u  /* sent at a time when paced, as a network card hands them over */
-#define BACKLOG_PKTS 256u /* what may be made up for after a pause */
+#define BACKLOG_PKTS 256u  /* what may be made up for after a pause */
+#define CLOCK_LOOKS  65536 /* some two milliseconds */
 #define NS_PER_S     1000000000ull
 #define SCATTER      2654435761u /* a prime: consecutive frames are of flows far apart */
 #define MAC_BYTES    6
@@ -73,24 +73,45 @@ struct {
 	__type(value, __u64);
 } sunk_map SEC(".maps");
 
+struct look {
+	struct traffic *traffic;
+	int is_due;
+};
+
+static long look(__u32 idx, struct look *look)
+{
+	struct traffic *traffic = look->traffic;
+	__u64 now_ns = bpf_ktime_get_ns(), due_pkts;
+
+	if (traffic->began_ns == 0)
+		traffic->began_ns = now_ns;
+	due_pkts = (now_ns - traffic->began_ns) * traffic->rate_hz / NS_PER_S;
+	if (due_pkts < traffic->sent_pkts + TRAFFIC_BURST_PKTS)
+		return 0;
+	/* After a long pause of this CPU the rate begins anew: no flood to make up for it. */
+	if (due_pkts > traffic->sent_pkts + BACKLOG_PKTS)
+		traffic->began_ns = now_ns - traffic->sent_pkts * NS_PER_S / traffic->rate_hz;
+	look->is_due = 1;
+	return 1;
+}
+
+/*
+ * Who may not send yet waits here: a template frame that is dropped goes back to its page pool by
+ * the lock that the balancer's CPU needs to give back its own. The driver asks for as many frames at
+ * a time as are sent at a time, so none waits for the next burst.
+ */
 static __always_inline int may_send(struct traffic *traffic)
 {
-	__u64 now_ns, due_pkts;
+	struct look now = { .traffic = traffic };
 
 	if (traffic->limit_pkts && traffic->sent_pkts >= traffic->limit_pkts)
 		return 0;
 	if (traffic->rate_hz == 0 || traffic->allowed_pkts > 0)
 		return 1;
-	now_ns = bpf_ktime_get_ns();
-	if (traffic->began_ns == 0)
-		traffic->began_ns = now_ns;
-	due_pkts = (now_ns - traffic->began_ns) * traffic->rate_hz / NS_PER_S;
-	if (due_pkts < traffic->sent_pkts + BURST_PKTS)
+	bpf_loop(CLOCK_LOOKS, look, &now, 0);
+	if (!now.is_due)
 		return 0;
-	/* After a long pause of this CPU the rate begins anew: no flood to make up for it. */
-	if (due_pkts > traffic->sent_pkts + BACKLOG_PKTS)
-		traffic->began_ns = now_ns - traffic->sent_pkts * NS_PER_S / traffic->rate_hz;
-	traffic->allowed_pkts = BURST_PKTS;
+	traffic->allowed_pkts = TRAFFIC_BURST_PKTS;
 	return 1;
 }
 

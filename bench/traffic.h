@@ -10,6 +10,9 @@
 /* A backend is the last byte of its MAC address, 02:00:00:00:02:XX. */
 #define TRAFFIC_BACKENDS 16u
 
+/* Sent at a time when paced, as a network card hands them over. */
+#define TRAFFIC_BURST_PKTS 32u
+
 /* Without the four bytes of the frame check sequence: 64, 594 and 1518 on the wire. */
 #define TRAFFIC_SMALL_BYTES  60u
 #define TRAFFIC_MIDDLE_BYTES 590u
