@@ -40,7 +40,8 @@ _Static_assert(offsetof(struct long_buffer, data) ==
 
 struct ring {
 	int rx_fd;
-	int tx_fd;
+	int tx_fd;    /* frames go out with their virtio_net_hdr … */
+	int plain_fd; /* … and those without one that says anything, past it */
 	unsigned int ifindex;
 	unsigned int out_ifindex;
 	uint8_t *memory; /* RING_BYTES */
@@ -123,31 +124,42 @@ static int read_mtu(int fd, unsigned int ifindex, uint32_t *ret_mtu_bytes)
 	return 0;
 }
 
-static int open_tx(struct ring *ring, unsigned int out_ifindex, const char **ret_why)
+/* Protocol 0: it receives nothing. */
+static int open_sender(
+	unsigned int out_ifindex, bool with_header, int *ret_fd, const char **ret_why)
 {
 	struct timeval timeout = { .tv_usec = RING_SEND_TIMEOUT_MS * US_PER_MS };
+	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	int r;
 
-	/* Protocol 0: this socket receives nothing. */
-	ring->tx_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (ring->tx_fd < 0) {
+	if (fd < 0) {
 		*ret_why = "packet socket for sending";
 		return util_negative_errno();
 	}
-	r = set_option(ring->tx_fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+	r = with_header ? set_option(fd, SOL_PACKET, PACKET_VNET_HDR, 1) : 0;
 	if (r < 0) {
 		*ret_why = "PACKET_VNET_HDR for sending";
 		return r;
 	}
-	set_buffer(ring->tx_fd, SO_SNDBUFFORCE, SO_SNDBUF);
-	if (setsockopt(ring->tx_fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0) {
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0) {
 		*ret_why = "SO_SNDTIMEO";
 		return util_negative_errno();
 	}
-	r = bind_to(ring->tx_fd, out_ifindex, 0);
-	if (r < 0)
+	r = bind_to(fd, out_ifindex, 0);
+	if (r < 0) {
 		*ret_why = "bind to the backend interface";
-	return r;
+		return r;
+	}
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int open_tx(struct ring *ring, unsigned int out_ifindex, const char **ret_why)
+{
+	int r = open_sender(out_ifindex, true, &ring->tx_fd, ret_why);
+
+	return r < 0 ? r : open_sender(out_ifindex, false, &ring->plain_fd, ret_why);
 }
 
 /* The order matters: version, headers and reserve cannot change once there is a ring. */
@@ -257,7 +269,7 @@ int ring_open(unsigned int ifindex, unsigned int out_ifindex, struct ring **ret_
 	*ret_why = "memory";
 	if (!ring)
 		return -ENOMEM;
-	ring->rx_fd = ring->tx_fd = -1;
+	ring->rx_fd = ring->tx_fd = ring->plain_fd = -1;
 	ring->ifindex = ifindex;
 	ring->out_ifindex = out_ifindex;
 	r = open_rx(ring, ifindex, ret_why);
@@ -279,6 +291,7 @@ struct ring *ring_free(struct ring *ring)
 		munmap(ring->memory, RING_BYTES);
 	util_close(ring->rx_fd);
 	util_close(ring->tx_fd);
+	util_close(ring->plain_fd);
 	free(ring);
 	return NULL;
 }
@@ -458,21 +471,35 @@ int ring_check_links(const struct ring *ring)
 
 /* ---- sending ---- */
 
-void ring_send(struct ring *ring, const struct ring_frame *frames, size_t n_frames,
-	struct ring_sent *ret_sent)
+/* The kernel need not be told anything that it would not know. */
+static bool is_plain(const struct ring_frame *frame)
 {
-	size_t at = 0;
+	return frame->vnet->gso_type == VIRTIO_NET_HDR_GSO_NONE &&
+		!(frame->vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
+}
 
-	memset(ret_sent, 0, sizeof(*ret_sent));
-	for (size_t idx = 0; idx < n_frames; idx++) {
-		ring->vectors[idx].iov_base = frames[idx].vnet;
-		ring->vectors[idx].iov_len = sizeof(*frames[idx].vnet) + frames[idx].size_bytes;
+/* The frames from `at` on that go the same way; at least one. */
+static size_t fill_run(
+	struct ring *ring, const struct ring_frame *frames, size_t at, size_t n_frames, bool plain)
+{
+	size_t idx = at;
+
+	for (; idx < n_frames && is_plain(&frames[idx]) == plain; idx++) {
+		size_t header_bytes = plain ? 0 : sizeof(*frames[idx].vnet);
+
+		ring->vectors[idx].iov_base = frames[idx].data - header_bytes;
+		ring->vectors[idx].iov_len = header_bytes + frames[idx].size_bytes;
 		ring->messages[idx].msg_hdr.msg_iov = &ring->vectors[idx];
 		ring->messages[idx].msg_hdr.msg_iovlen = 1;
 	}
-	while (at < n_frames) {
-		int n = sendmmsg(
-			ring->tx_fd, ring->messages + at, (unsigned int)(n_frames - at), 0);
+	return idx;
+}
+
+/* Up to `end`; false: the interface takes nothing now, and the rest need not be tried. */
+static bool send_run(struct ring *ring, int fd, size_t at, size_t end, struct ring_sent *sent)
+{
+	while (at < end) {
+		int n = sendmmsg(fd, ring->messages + at, (unsigned int)(end - at), 0);
 
 		if (n > 0) {
 			at += (size_t)n;
@@ -481,12 +508,33 @@ void ring_send(struct ring *ring, const struct ring_frame *frames, size_t n_fram
 		if (n < 0 && errno == EINTR)
 			continue;
 		/* It stopped at this frame for this frame's own sake, or for all of them. */
-		ret_sent->failed[at++] = true;
+		if (n < 0 && errno == EAGAIN) {
+			while (at < end)
+				sent->failed[at++] = true;
+			return false;
+		}
+		sent->failed[at++] = true;
 		if (n < 0 && (errno == ENETDOWN || errno == ENXIO || errno == ENODEV))
-			ret_sent->error = -errno;
-		if (n < 0 && errno == EAGAIN)
-			while (at < n_frames)
-				ret_sent->failed[at++] = true;
+			sent->error = -errno;
+	}
+	return true;
+}
+
+/* In order: frames that go by one socket are sent before the next ones go by the other. */
+void ring_send(struct ring *ring, const struct ring_frame *frames, size_t n_frames,
+	struct ring_sent *ret_sent)
+{
+	size_t at = 0;
+
+	memset(ret_sent, 0, sizeof(*ret_sent));
+	while (at < n_frames) {
+		bool plain = is_plain(&frames[at]);
+		size_t end = fill_run(ring, frames, at, n_frames, plain);
+		bool goes_on =
+			send_run(ring, plain ? ring->plain_fd : ring->tx_fd, at, end, ret_sent);
+
+		for (at = end; !goes_on && at < n_frames; at++)
+			ret_sent->failed[at] = true;
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two packet sockets of a worker: a mapped receive ring (TPACKET_V2) on the client interface
- * and a sending socket on the backend interface. Frames keep the state that real stacks hang on
+ * The packet sockets of a worker: a mapped receive ring (TPACKET_V2) on the client interface
+ * and two sending sockets on the backend interface. Frames keep the state that real stacks hang on
  * them: an unfinished checksum and GSO travel in the virtio_net_hdr that lies just before each
  * frame, a VLAN tag that the kernel stripped is put back. See doc/adr/0001-packet-ring.md.
  *
@@ -42,7 +42,7 @@ struct ring_sent {
 struct ring;
 
 /*
- * Opens both sockets. The receiving one takes nothing in before ring_begin(). 0 or negative errno
+ * Opens the sockets. The receiving one takes nothing in before ring_begin(). 0 or negative errno
  * (-EPERM: no CAP_NET_RAW; -ENODEV: no such interface; -ENOMEM) with the failing step in
  * `ret_why` (a string constant).
  */

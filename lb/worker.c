@@ -14,6 +14,7 @@
 
 #include "lb/port_user.h"
 #include "lb/fwd/core.h"
+#include "lb/ahead.h"
 #include "lb/icmp_answer.h"
 #include "lb/ring.h"
 
@@ -50,6 +51,7 @@ struct worker {
 	struct ring_frame out_frames[RING_BATCH];
 	struct fwd_result out_results[RING_BATCH];
 	size_t n_out;
+	uint16_t service; /* of the last frame that was for one: a guess about the next */
 	struct hold_frame *released; /* copies among them, freed when all are sent */
 } __attribute__((__aligned__(CACHE_LINE_BYTES)));
 
@@ -188,6 +190,15 @@ static void answer_too_big(
 
 /* ---- batches ---- */
 
+static void ask_ahead(const struct worker *worker, struct fwd_port *port, size_t n_frames)
+{
+	const struct fwd_service *service = port_service(port, worker->service);
+
+	if (service)
+		ARRAY_FOREACH (frame, worker->frames, n_frames)
+			ahead_ask(port, service, frame->data, frame->size_bytes);
+}
+
 static void decide_all(struct worker *worker, const struct snapshot *snapshot, size_t n_frames)
 {
 	struct fwd_port port = {
@@ -198,11 +209,14 @@ static void decide_all(struct worker *worker, const struct snapshot *snapshot, s
 		.now_s = (uint32_t)(worker->now_ms / 1000),
 	};
 
+	ask_ahead(worker, &port, n_frames);
 	for (size_t idx = 0; idx < n_frames; idx++) {
 		const struct ring_frame *frame = &worker->frames[idx];
 		struct fwd_result *result = &worker->out_results[worker->n_out];
 
 		decide(&port, frame, result);
+		if (result->service)
+			worker->service = result->service;
 		if (result->reason == FWD_REASON_FRAGMENT_EARLY) {
 			hold_early(worker, &port, frame);
 			continue;

@@ -3,6 +3,7 @@
 #include "lb/engine.h"
 
 #include <linux/if_tun.h>
+#include <sys/uio.h>
 
 #include "lb/ring.h"
 #include "tests/unit/lb/engine_fixture.h"
@@ -73,6 +74,53 @@ static void engine_changes_nothing_but_the_addresses(void **state)
 	assert_int_equal(pair.bytes, bytes);
 	assert_true(wire_is_silent(server));
 	ops->stop(engine, true);
+}
+
+/* A frame whose checksum its sender left to the device, as real stacks do. */
+static void send_unfinished(int fd, const struct udp_frame *frame, size_t size_bytes)
+{
+	struct virtio_net_hdr header = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.csum_start = offsetof(struct udp_frame, udp),
+		.csum_offset = offsetof(struct udphdr, check),
+	};
+	struct iovec vectors[] = {
+		{ &header, sizeof(header) },
+		{ (void *)(uintptr_t)frame, size_bytes },
+	};
+
+	assert_int_equal(writev(fd, vectors, ARRAY_LEN(vectors)), sizeof(header) + size_bytes);
+}
+
+/* Plain frames and those with state to be kept leave by two sockets, and in one order. */
+static void engine_keeps_the_order_of_frames(void **state)
+{
+	static const uint16_t n_frames = 4 * RING_BATCH;
+	_cleanup_close_ int client = -1, unfinished = -1, server = -1;
+	static uint8_t received[WIRE_FRAME_BYTES];
+	struct udp_frame frame;
+	struct engine *engine;
+	int one = 1;
+
+	NEEDS_NAMESPACE();
+	client = wire_open("c0");
+	unfinished = wire_open("c0");
+	server = wire_open("b0");
+	assert_int_equal(setsockopt(unfinished, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)), 0);
+	engine = engine_serve("out0", MTU_BYTES);
+	for (uint16_t number = 0; number < n_frames; number++) {
+		frame_fill(&frame, number, 100);
+		if (number % 3 == 0)
+			send_unfinished(unfinished, &frame, 100);
+		else
+			wire_send(client, &frame, 100);
+	}
+	for (uint16_t number = 0; number < n_frames; number++) {
+		assert_int_equal(wire_receive(server, received, NULL), 100);
+		assert_int_equal(ntohs(((struct udp_frame *)(void *)received)->udp.source), number);
+	}
+	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == n_frames);
+	ops->stop(engine);
 }
 
 static void engine_sends_out_of_the_same_interface(void **state)
@@ -297,6 +345,7 @@ int main(void)
 		TEST(engine_refuses_bad_configuration),
 		TEST(engine_passes_everything_before_the_first_snapshot),
 		TEST(engine_changes_nothing_but_the_addresses),
+		TEST(engine_keeps_the_order_of_frames),
 		TEST(engine_sends_out_of_the_same_interface),
 		TEST(engine_never_receives_what_its_workers_send),
 		TEST(engine_keeps_the_vlan_tag),

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Asks for the memory that deciding on a frame will read, some frames before it is decided. A row of
+ * a table and a bucket of the flow table lie anywhere in megabytes: waiting for them is the larger
+ * part of what the core costs. The guess is the service of the frames before; a wrong one
+ * costs the asking and nothing else, for nothing is decided here.
+ *
+ * Included by the packet engine's worker alone, behind port_user.h.
+ */
+#pragma once
+
+#include "lb/fwd/hash.h"
+#include "lb/fwd/parse.h"
+#include "lb/port_user.h"
+
+struct ahead_flow {
+	struct fwd_addr client;
+	__be16 client_port;
+	__be16 vip_port;
+	bool is_ip6;
+	bool is_udp;
+};
+
+/* Ports where they usually are: no VLAN tag, no option, no extension header. */
+static inline bool ahead_read(const uint8_t *data, uint32_t size_bytes, struct ahead_flow *ret_flow)
+{
+	const struct wire_ethernet *ethernet = (const void *)data;
+	const struct wire_ip4 *ip4 = (const void *)(ethernet + 1);
+	const struct wire_ip6 *ip6 = (const void *)(ethernet + 1);
+	const struct wire_udp *ports;
+
+	if (size_bytes < sizeof(*ethernet) + sizeof(*ip6) + sizeof(*ports))
+		return false;
+	ret_flow->is_ip6 = ethernet->type == WIRE_16(WIRE_TYPE_IP6);
+	if (ret_flow->is_ip6) {
+		ports = (const void *)(ip6 + 1);
+		ret_flow->is_udp = ip6->next == FWD_PROTO_UDP;
+		memcpy(ret_flow->client.word, ip6->source, sizeof(ip6->source));
+	} else if (ethernet->type == WIRE_16(WIRE_TYPE_IP4) && ip4->version_words == 0x45) {
+		ports = (const void *)(ip4 + 1);
+		ret_flow->is_udp = ip4->proto == FWD_PROTO_UDP;
+		parse_map_ip4(&ret_flow->client, ip4->source);
+	} else {
+		return false;
+	}
+	ret_flow->client_port = ports->source_port;
+	ret_flow->vip_port = ports->destination_port;
+	return true;
+}
+
+static inline void ahead_ask(struct fwd_port *port, const struct fwd_service *service,
+	const uint8_t *data, uint32_t size_bytes)
+{
+	const struct fwd_settings *settings = port_settings(port);
+	bool by_source = service->flags & FWD_SERVICE_HASH_SOURCE;
+	struct ahead_flow flow;
+	uint64_t hash;
+
+	if (!ahead_read(data, size_bytes, &flow))
+		return;
+	__builtin_prefetch(port_slot(port, service->table,
+		hash_row(settings, &flow.client, by_source ? 0 : flow.client_port)));
+	if (service->flags & FWD_SERVICE_SESSIONLESS ||
+		(!flow.is_udp && !(service->flags & FWD_SERVICE_RECORD_TCP)))
+		return;
+	hash = hash_flow(settings, &flow.client, flow.client_port, flow.vip_port, service->id);
+	if (flow.is_ip6)
+		__builtin_prefetch(port_flow6(port, hash_reduce(hash, settings->flow6_buckets)), 1);
+	else
+		__builtin_prefetch(port_flow4(port, hash_reduce(hash, settings->flow4_buckets)), 1);
+}
