@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Included by the Makefile: the checks that read code instead of running it.
 
-LINT_C := $(shell git ls-files '*.c' '*.h' 2>/dev/null || find agent common lb tests -name '*.[ch]')
+LINT_C := $(shell git ls-files '*.c' '*.h' 2>/dev/null || find agent common lb tests bench -name '*.[ch]')
 # As the compiler gets them, but for the version: its quotes would not survive the shells between.
 LINT_CFLAGS = $(filter-out -DDSR_VERSION=%,$(BASE_CFLAGS)) -DDSR_VERSION=__FILE__
 
 LINT_SHELL := $(wildcard tests/run tests/deps tests/demo tests/check-* tests/fuzz/run .ci/run \
+	bench/run bench/deps bench/savings bench/latency bench/*.bash \
 	tests/netns/*.bash tests/scenario/*.bash units/*.bash)
 
 lint: check-format check-tidy check-cppcheck check-shell check-layers check-units

@@ -190,7 +190,11 @@ group_latency() {
 	values bench/latency
 }
 
-# The control plane's own measure, where it is built.
+# The control plane's own measure, where there is one: a script here, or a program that was built.
 group_control() {
-	values "$BUILD/bench/control"
+	if [[ -e bench/control ]]; then
+		values bench/control
+	else
+		values "$BUILD/bench/control"
+	fi
 }

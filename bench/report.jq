@@ -45,7 +45,7 @@ def judge($value; $least; $most):
 		| (rounds_of(.group; .row) | ratios(rounds_of($floor.group; $floor.reference))) as $value
 		| . + $value + {verdict: judge($value.median; .floor; null)}
 	],
-	values: [$raw[] | .value // empty | . + {verdict: (if .skip then "skipped" else judge(.value; .least; .limit) end)}],
+	values: [$raw[] | .value // empty | . + {verdict: (if .skip then "skipped" else judge(.value; .floor; .limit) end)}],
 	skipped: $skipped,
 	raw: $measured,
 }

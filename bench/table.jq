@@ -16,9 +16,9 @@ def spread: "\(.median | fixed | left(7)) (\(.least | fixed) to \(.most | fixed)
 		+ (if (.refused_rounds | length) > 0 then "  without \(.refused_rounds | length) rounds: \(.refused_rounds[0])" else "" end) end)),
 (if (.floors | length) > 0 then "", ("times as fast as" | pad(62)) + "floor  value" else empty end),
 (.floors[] | ("\(.row) / \(.reference)" | pad(60)) + (.floor | fixed | left(7)) + spread + "  \(.verdict)"),
-(if (.values | length) > 0 then "", ("values" | pad(56)) + "limit" else empty end),
-(.values[] | (.name | pad(52)) + (if .skip then "skipped: \(.skip)" else
-	((if .limit != null then "≤ \(.limit)" elif .least != null then "≥ \(.least)" else "-" end) | left(9))
-	+ (.value | fixed | left(12)) + " \(.unit // "")\(if .limit != null or .least != null then "  \(.verdict)" else "" end)" end)),
+(if (.values | length) > 0 then "", ("others" | pad(50)) + "limit" else empty end),
+(.values[] | (.name | pad(50)) + (if .skip then "skipped: \(.skip)" else
+	((if .limit != null then "≤ \(.limit)" elif .floor != null then "≥ \(.floor)" else "-" end) | left(9))
+	+ (.value | fixed | left(9)) + (if .min != null then " (\(.min | fixed) to \(.max | fixed))" else "" end) + " \(.unit // "")\(if .limit != null or .floor != null then "  \(.verdict)" else "" end)" end)),
 (if (.skipped | length) > 0 then "", "skipped" else empty end),
 (.skipped[] | "  \(.row): \(.why)")
