@@ -69,6 +69,11 @@ nftlb_config() {
 	printf ']}]}\n'
 }
 
+nftlb_writes() {
+	on "$1" nftlb -e -c "$work/$1/nftlb.json" > "$work/$1/log" 2>&1 &&
+		on "$1" nft list ruleset | grep -q 'fwd to'
+}
+
 # It writes its rules and may go: the kernel does the rest.
 start_nftlb() {
 	command -v nftlb > /dev/null || {
@@ -78,8 +83,7 @@ start_nftlb() {
 	# It looks for the interface that has the address.
 	ip -n "$(host "$1")" address add "$FIRST_VIP/32" dev "${system_inner[$1]}"
 	nftlb_config > "$work/$1/nftlb.json"
-	on "$1" nftlb -e -c "$work/$1/nftlb.json" > "$work/$1/log" 2>&1 || return
-	on "$1" nft list ruleset | grep -q 'fwd to' || {
+	wait_until 10 nftlb_writes "$1" || {
 		why="nftlb wrote no forwarding rule"
 		return 1
 	}
