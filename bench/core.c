@@ -88,7 +88,7 @@ static struct snapshot *make_snapshot(struct flows_table *flows)
 	memcpy(settings.out_mac, own_mac, ETH_ALEN);
 	if (addr_parse("198.51.100.10", &vip) < 0 ||
 		snapshot_new(&settings, flows, &snapshot) < 0 ||
-		snapshot_add_table(snapshot, rows, keep_rows, NULL, &service.table) < 0 ||
+		snapshot_add_table(snapshot, rows, -1, keep_rows, NULL, &service.table) < 0 ||
 		snapshot_add_service(snapshot, &service) < 0 ||
 		snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, SERVICE) < 0 ||
 		snapshot_add_binding(snapshot, &vip, FWD_PROTO_UDP, 80, 80, SERVICE) < 0)

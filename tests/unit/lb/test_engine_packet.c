@@ -120,7 +120,7 @@ static void engine_keeps_the_order_of_frames(void **state)
 		assert_int_equal(ntohs(((struct udp_frame *)(void *)received)->udp.source), number);
 	}
 	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == n_frames);
-	ops->stop(engine);
+	ops->stop(engine, true);
 }
 
 static void engine_sends_out_of_the_same_interface(void **state)
