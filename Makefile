@@ -78,7 +78,8 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON_O := $(call objects,$(wildcard common/*.c))
 AGENT_O  := $(call objects,$(call sources,agent))
 # The engines in the kernel, or a word that they are not there.
-LB_O     := $(call objects,$(filter-out lb/engine_bpf$(if $(filter 0,$(XDP)),,_none).c,$(call sources,lb)))
+LB_BPF   := $(filter-out %_none.c,$(wildcard lb/engine_bpf*.c))
+LB_O     := $(call objects,$(filter-out $(if $(filter 0,$(XDP)),$(LB_BPF),lb/engine_bpf_none.c),$(call sources,lb)))
 LIB_common := $(BUILD)/libcommon.a
 LIB_agent  := $(BUILD)/libagent.a
 LIB_lb     := $(BUILD)/liblb.a

@@ -32,14 +32,14 @@ struct bpf_totals {
 	__u64 uncounted_pairs;
 } __attribute__((__aligned__(64)));
 
-/* key 0: free. A pair with backend 0 has the numbers of its service. */
+/* key 0: free. A service's numbers are the sums of its pairs'. */
 struct bpf_pair {
-	__u32 key; /* service << 16 | backend */
-	__u32 pad;
+	__u64 key; /* service << 16 | backend */
 	__u64 packets;
 	__u64 bytes;
-	__u64 new_flows; /* of a service: SYNs */
-};
+	__u64 new_flows;
+	__u64 syns;
+} __attribute__((__aligned__(64)));
 
 /* Before the bytes of a frame that is handed over. */
 struct bpf_exception {

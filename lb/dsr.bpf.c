@@ -213,9 +213,10 @@ FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number)
 	return image_range(&port->image, first, number);
 }
 
-FWD_INLINE __u16 port_service_id(struct fwd_port *port, const struct fwd_service_key *key)
+FWD_INLINE const struct fwd_service *port_exact(
+	struct fwd_port *port, const struct fwd_service_key *key)
 {
-	return image_service_id(&port->image, key);
+	return image_service_at_port(&port->image, key);
 }
 
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id)
@@ -241,7 +242,7 @@ FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backen
 	return image_member(&port->image, service, backend) < IMAGE_MEMBERS;
 }
 
-FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const __u8 *mac)
+FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac)
 {
 	return image_mac(&port->image, mac);
 }
@@ -328,9 +329,9 @@ FWD_INLINE void port_fragment_put(struct fwd_port *port, const struct fwd_fragme
 /* ---- counters ---- */
 
 /* The CPU's own place for the pair, taken if it is new; NULL: all places near are others'. */
-FWD_INLINE struct bpf_pair *pair_get(__u32 key)
+FWD_INLINE struct bpf_pair *pair_get(__u32 cpu, __u32 key)
 {
-	__u32 first = bpf_get_smp_processor_id() * BPF_PAIRS;
+	__u32 first = cpu * BPF_PAIRS;
 	__u32 place = image_place(key, BPF_PAIRS);
 
 	for (__u32 i = 0; i < BPF_PAIR_PROBES; i++) {
@@ -349,26 +350,13 @@ FWD_INLINE struct bpf_pair *pair_get(__u32 key)
 	return 0;
 }
 
-/* One writer: no read-modify-write is needed. */
-FWD_INLINE void pair_add(__u32 key, __u32 size_bytes, __u32 is_new, struct bpf_totals *totals)
-{
-	struct bpf_pair *pair = pair_get(key);
-
-	if (!pair) {
-		totals->uncounted_pairs++;
-		return;
-	}
-	pair->packets++;
-	pair->bytes += size_bytes;
-	pair->new_flows += is_new;
-}
-
 /* As lb/counters.c counts a decided frame. */
 FWD_INLINE void count(const struct fwd_result *result, __u32 size_bytes)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct bpf_totals *totals = bpf_map_lookup_elem(&dsr_totals, &cpu);
-	__u32 service = (__u32)result->service << 16;
+	__u32 key = (__u32)result->service << 16 | result->backend;
+	struct bpf_pair *pair;
 
 	if (!totals || result->reason >= FWD_REASON_N_)
 		return;
@@ -377,8 +365,16 @@ FWD_INLINE void count(const struct fwd_result *result, __u32 size_bytes)
 	totals->unrecorded += result->unrecorded;
 	if (result->reason != FWD_REASON_FORWARDED)
 		return;
-	pair_add(service, size_bytes, result->syn, totals);
-	pair_add(service | result->backend, size_bytes, result->syn | result->recorded, totals);
+	pair = pair_get(cpu, key);
+	if (!pair) {
+		totals->uncounted_pairs++;
+		return;
+	}
+	/* One writer: no read-modify-write is needed. */
+	pair->packets++;
+	pair->bytes += size_bytes;
+	pair->new_flows += result->syn | result->recorded;
+	pair->syns += result->syn;
 }
 
 /* ---- exceptions ---- */

@@ -49,9 +49,10 @@ FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number)
 	return image_range(snapshot_image(port->snapshot), first, number);
 }
 
-FWD_INLINE __u16 port_service_id(struct fwd_port *port, const struct fwd_service_key *key)
+FWD_INLINE const struct fwd_service *port_exact(
+	struct fwd_port *port, const struct fwd_service_key *key)
 {
-	return image_service_id(snapshot_image(port->snapshot), key);
+	return image_service_at_port(snapshot_image(port->snapshot), key);
 }
 
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id)
@@ -74,7 +75,7 @@ FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backen
 	return snapshot_is_member(port->snapshot, service, backend);
 }
 
-FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const __u8 *mac)
+FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac)
 {
 	return image_mac(snapshot_image(port->snapshot), mac);
 }

@@ -302,12 +302,13 @@ static int snapshot_bind_exact(struct snapshot *snapshot, const struct fwd_vip *
 	};
 	uint32_t at = image_port_place(&key);
 
-	if (snapshot_service_id(snapshot, &key))
+	if (image_service_at_port(image, &key))
 		return -EEXIST;
 	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_PORTS - 1)) {
 		if (image->ports[at].vip_id)
 			continue;
-		image->ports[at] = (struct image_port){ key.vip_id, key.port, service, key.proto };
+		image->ports[at] = (struct image_port){ key.vip_id, key.port, key.proto,
+			image->service_at[service] };
 		image->lens.ports++;
 		return 0;
 	}
@@ -388,7 +389,9 @@ const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct
 
 uint16_t snapshot_service_id(const struct snapshot *snapshot, const struct fwd_service_key *key)
 {
-	return image_service_id(snapshot->image, key);
+	const struct fwd_service *service = image_service_at_port(snapshot->image, key);
+
+	return service ? service->id : 0;
 }
 
 const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id)

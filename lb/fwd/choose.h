@@ -152,6 +152,7 @@ FWD_CALL int choose_client(struct fwd_port *port, const struct fwd_service *serv
 		return 0;
 	}
 	persist_note(port, &persist, (__u16)act, now_s);
+	persist.found = (struct flow_found){ 0 };
 	(void)flow_find(port, &persist.key, service, now_s, &persist.found);
 	return persist_backend(port, &persist);
 }

@@ -25,15 +25,6 @@ struct core {
 	struct packet packet;
 };
 
-FWD_INLINE int core_mac_equal(const __u8 *a, const __u8 *b)
-{
-	__u32 differs = 0;
-
-	for (__u32 i = 0; i < FWD_MAC_BYTES; i++)
-		differs |= a[i] ^ b[i];
-	return differs == 0;
-}
-
 /*
  * An IPv4 VIP is looked up as ::ffff:a.b.c.d. That address in an IPv6 packet is not the VIP: it stands for
  * an IPv4 node inside a host and is nobody's on the wire (RFC 4291 §2.5.5.2, RFC 4942 §2.2).
@@ -61,26 +52,30 @@ FWD_INLINE enum fwd_reason core_receive(struct core *core, const struct wire_eth
 	return (enum fwd_reason)packet->fault;
 }
 
-/* The service of a VIP's port: exact, else by range, else any. 0: none. */
-FWD_INLINE __u16 core_service_id(const struct core *core, __u8 proto, __be16 port)
+/* The service of a VIP's port: exact, else by range, else any. NULL: none. */
+FWD_INLINE const struct fwd_service *core_service_of(
+	const struct core *core, __u8 proto, __be16 port)
 {
 	struct fwd_service_key key = { .vip_id = core->vip->vip_id, .port = port, .proto = proto };
 	__u16 first = proto == FWD_PROTO_TCP ? core->vip->ranges_tcp : core->vip->ranges_udp;
-	__u16 id = port_service_id(core->port, &key);
+	const struct fwd_service *service = port_exact(core->port, &key);
+	__u16 id = 0;
 
-	if (!id && first)
+	if (service)
+		return service;
+	if (first)
 		id = port_range(core->port, first, WIRE_16(port));
-	if (id)
-		return id;
-	return proto == FWD_PROTO_TCP ? core->vip->any_tcp : core->vip->any_udp;
+	if (!id)
+		id = proto == FWD_PROTO_TCP ? core->vip->any_tcp : core->vip->any_udp;
+	return id ? port_service(core->port, id) : 0;
 }
 
-FWD_INLINE enum fwd_reason core_set_service(struct core *core, __u16 id)
+FWD_INLINE enum fwd_reason core_set_service(struct core *core, const struct fwd_service *service)
 {
-	core->service = id ? port_service(core->port, id) : 0;
-	if (!core->service)
+	core->service = service;
+	if (!service)
 		return FWD_REASON_NO_SERVICE;
-	core->result->service = id;
+	core->result->service = service->id;
 	return FWD_REASON_FORWARDED;
 }
 
@@ -192,7 +187,7 @@ FWD_INLINE enum fwd_reason core_decide_later(
 		core->result->service = fragment.service;
 		return (enum fwd_reason)fragment.reason;
 	}
-	if (core_set_service(core, fragment.service))
+	if (core_set_service(core, port_service(core->port, fragment.service)))
 		return FWD_REASON_FRAGMENT_EARLY;
 	if (core->service->flags & FWD_SERVICE_DROP_FRAGMENTS)
 		return FWD_REASON_FRAGMENT_DROPPED;
@@ -207,10 +202,10 @@ FWD_INLINE enum fwd_reason core_decide_later(
 }
 
 /* Between the service and its backend: fragments that it does not want, loops, size. */
-FWD_INLINE enum fwd_reason core_admit(
-	struct core *core, __u16 service_id, const struct wire_ethernet *ethernet, __u32 gso)
+FWD_INLINE enum fwd_reason core_admit(struct core *core, const struct fwd_service *service,
+	const struct wire_ethernet *ethernet, __u32 gso)
 {
-	enum fwd_reason reason = core_set_service(core, service_id);
+	enum fwd_reason reason = core_set_service(core, service);
 
 	if (reason)
 		return reason;
@@ -224,22 +219,23 @@ FWD_INLINE enum fwd_reason core_admit(
 }
 
 /* The service of the packet's flow. Echo has no flow: it goes by its source. */
-FWD_INLINE enum fwd_reason core_find_service(const struct core *core, __u16 *ret_service)
+FWD_INLINE enum fwd_reason core_find_service(
+	const struct core *core, const struct fwd_service **ret_service)
 {
 	const struct packet *packet = &core->packet;
 	const struct packet_flow *flow = &packet->flow;
 	__u8 proto = flow->is_udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
 
 	if (packet->ip.proto == FWD_PROTO_TCP || packet->ip.proto == FWD_PROTO_UDP) {
-		*ret_service = core_service_id(core, proto, flow->vip_port);
+		*ret_service = core_service_of(core, proto, flow->vip_port);
 		return FWD_REASON_FORWARDED;
 	}
 	if (!core_proto_is_served(packet))
 		return FWD_REASON_NO_SERVICE;
 	if (packet->icmp == PACKET_ICMP_ERROR)
-		*ret_service = core_service_id(core, proto, flow->vip_port);
+		*ret_service = core_service_of(core, proto, flow->vip_port);
 	else if (packet->icmp == PACKET_ICMP_ECHO)
-		*ret_service = core->vip->echo;
+		*ret_service = core->vip->echo ? port_service(core->port, core->vip->echo) : 0;
 	return *ret_service ? FWD_REASON_FORWARDED : FWD_REASON_NOT_FORWARDED_ICMP;
 }
 
@@ -260,7 +256,7 @@ FWD_INLINE enum fwd_reason core_decide(
 	const struct packet *packet = &core->packet;
 	const struct packet_flow *flow = &packet->flow;
 	enum fwd_reason reason;
-	__u16 service = 0;
+	const struct fwd_service *service = 0;
 
 	if (packet->ip.fragment == PACKET_LATER)
 		return core_decide_later(core, ethernet, gso, ret_backend);
@@ -288,10 +284,8 @@ FWD_INLINE enum fwd_reason core_rewrite(struct core *core, struct wire_ethernet 
 
 	if (!backend)
 		return FWD_REASON_NO_BACKEND;
-	for (__u32 i = 0; i < FWD_MAC_BYTES; i++) {
-		ethernet->destination[i] = backend->mac[i];
-		ethernet->source[i] = settings->out_mac[i];
-	}
+	fwd_mac_copy(ethernet->destination, backend->mac);
+	fwd_mac_copy(ethernet->source, settings->out_mac);
 	core->result->backend = id;
 	return FWD_REASON_FORWARDED;
 }
@@ -327,7 +321,7 @@ FWD_INLINE void core_run(struct fwd_port *port, struct fwd_context *context, voi
 
 	*result = (struct fwd_result){ 0 };
 	if ((void *)(ethernet + 1) <= data_end && frame->length_bytes >= sizeof(*ethernet)) {
-		if (!core_mac_equal(ethernet->destination, port_settings(port)->own_mac)) {
+		if (!fwd_mac_equal(ethernet->destination, port_settings(port)->own_mac)) {
 			reason = FWD_REASON_NOT_OURS;
 		} else {
 			if (!parse_plain(ethernet, data_end, frame->length_bytes, &core.packet)) {

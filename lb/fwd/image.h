@@ -28,8 +28,8 @@
 struct image_port {
 	__u16 vip_id; /* 0: free */
 	__be16 port;
-	__u16 service;
 	__u16 proto;
+	__u16 at; /* place among services */
 };
 
 /* Which places an image's tables have in use; for who fills it. */
@@ -102,8 +102,9 @@ FWD_INLINE __u32 image_port_place(const struct fwd_service_key *key)
 		(__u64)key->vip_id << 32 | (__u64)key->proto << 16 | key->port, IMAGE_PORTS);
 }
 
-/* The service id of an exact port; 0: none. */
-FWD_INLINE __u16 image_service_id(const struct fwd_image *image, const struct fwd_service_key *key)
+/* The service of an exact port; NULL: none. */
+FWD_INLINE const struct fwd_service *image_service_at_port(
+	const struct fwd_image *image, const struct fwd_service_key *key)
 {
 	__u32 place = image_port_place(key);
 
@@ -114,7 +115,7 @@ FWD_INLINE __u16 image_service_id(const struct fwd_image *image, const struct fw
 			break;
 		if (entry->vip_id == key->vip_id && entry->port == key->port &&
 			entry->proto == key->proto)
-			return entry->service;
+			return &image->services[entry->at & (IMAGE_SERVICES - 1)];
 	}
 	return 0;
 }
@@ -148,15 +149,16 @@ FWD_INLINE const struct fwd_backend *image_backend(const struct fwd_image *image
 	return backend->flags & FWD_BACKEND_THERE ? backend : 0;
 }
 
-FWD_INLINE __u64 image_mac_key(const __u8 *mac)
+FWD_INLINE __u64 image_mac_key(const void *mac)
 {
-	return (__u64)mac[0] | (__u64)mac[1] << 8 | (__u64)mac[2] << 16 | (__u64)mac[3] << 24 |
-		(__u64)mac[4] << 32 | (__u64)mac[5] << 40;
+	const fwd_half *halves = mac;
+
+	return (__u64)halves[0] | (__u64)halves[1] << 16 | (__u64)halves[2] << 32;
 }
 
 #define IMAGE_MAC_MASK 0xffffffffffffull
 
-FWD_INLINE struct fwd_mac image_mac(const struct fwd_image *image, const __u8 *mac)
+FWD_INLINE struct fwd_mac image_mac(const struct fwd_image *image, const void *mac)
 {
 	struct fwd_mac found = { .kind = FWD_MAC_UNKNOWN };
 	__u64 key = image_mac_key(mac);

@@ -24,15 +24,16 @@ FWD_INLINE __u64 port_now_ns(struct fwd_port *port);
 FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address);
 /* The service whose range has the port (host byte order), in the chain of fwd_vip; 0: none. */
 FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number);
-/* The service id of an exact port, or 0. */
-FWD_INLINE __u16 port_service_id(struct fwd_port *port, const struct fwd_service_key *key);
+/* The service of an exact port, or NULL. */
+FWD_INLINE const struct fwd_service *port_exact(
+	struct fwd_port *port, const struct fwd_service_key *key);
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id);
 /* row < FWD_ROWS. The row may be written (seen_s) unless the target only looks. */
 FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row);
 FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id);
 /* Whether the backend serves this service now, in whatever state. Asked on rare paths only. */
 FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend);
-FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const __u8 *mac);
+FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac);
 /* index < settings.flowN_buckets. */
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index);
 FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index);

@@ -53,6 +53,26 @@
 
 #define FWD_SOURCE_RATES 65536u /* buckets that clients' networks share (rate.h) */
 
+/* A MAC address read and written in halves: wherever one lies, it lies at an even place. */
+typedef __u16 __attribute__((__may_alias__)) fwd_half;
+
+FWD_INLINE void fwd_mac_copy(void *to, const void *from)
+{
+	fwd_half *halves = to;
+	const fwd_half *others = from;
+
+	halves[0] = others[0];
+	halves[1] = others[1];
+	halves[2] = others[2];
+}
+
+FWD_INLINE int fwd_mac_equal(const void *a, const void *b)
+{
+	const fwd_half *halves = a, *others = b;
+
+	return ((halves[0] ^ others[0]) | (halves[1] ^ others[1]) | (halves[2] ^ others[2])) == 0;
+}
+
 #define FWD_PROTO_ICMP   1u
 #define FWD_PROTO_TCP    6u
 #define FWD_PROTO_UDP    17u

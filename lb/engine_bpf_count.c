@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What programs in the kernel counted, each CPU for itself, with what the thread for exceptions
+ * counted. A service's numbers are the sums of its pairs', which are added up for all services at once
+ * and then good for a while: who asks for one asks for all.
+ */
+#include <time.h>
+
+#include "lb/engine_bpf_internal.h"
+
+#define SUMS_FRESH_MS 20u
+
+struct engine_bpf_sums {
+	uint64_t added_ms; /* 0: never */
+	struct engine_service_counters services[FWD_ID_MAX + 1];
+};
+
+void engine_bpf_totals(struct engine *engine, struct engine_totals *ret_totals)
+{
+	struct engine_totals totals = { 0 };
+
+	for (unsigned int cpu = 0; cpu < engine->n_cpus; cpu++) {
+		const struct bpf_totals *own = &engine->totals[cpu];
+
+		for (unsigned int reason = 0; reason < FWD_REASON_N_; reason++) {
+			uint64_t n_pkts = FWD_LOAD(&own->reason_pkts[reason]);
+
+			totals.reason_pkts[reason] += n_pkts;
+			totals.verdict_pkts[counters_verdict(reason)] += n_pkts;
+			totals.received_pkts += n_pkts;
+		}
+		totals.evictions += FWD_LOAD(&own->evictions);
+		totals.unrecorded += FWD_LOAD(&own->unrecorded);
+		totals.uncounted_pairs += FWD_LOAD(&own->uncounted_pairs);
+	}
+	bpf_exceptions_sum_totals(engine->exceptions, &totals);
+	*ret_totals = totals;
+}
+
+/* The numbers of a key over all CPUs. */
+static struct bpf_pair sum_pair(const struct engine *engine, uint32_t key)
+{
+	uint32_t first = image_place(key, BPF_PAIRS);
+	struct bpf_pair sum = { .key = key };
+
+	for (unsigned int cpu = 0; cpu < engine->n_cpus; cpu++) {
+		const struct bpf_pair *pairs = &engine->pairs[(size_t)cpu * BPF_PAIRS];
+
+		for (uint32_t i = 0; i < BPF_PAIR_PROBES; i++) {
+			const struct bpf_pair *pair = &pairs[(first + i) & (BPF_PAIRS - 1)];
+			uint64_t found = FWD_LOAD(&pair->key);
+
+			if (found == 0)
+				break;
+			if (found != key)
+				continue;
+			sum.packets += FWD_LOAD(&pair->packets);
+			sum.bytes += FWD_LOAD(&pair->bytes);
+			sum.new_flows += FWD_LOAD(&pair->new_flows);
+			break;
+		}
+	}
+	return sum;
+}
+
+static uint64_t read_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void add_up(const struct engine *engine, struct engine_bpf_sums *sums)
+{
+	memset(sums->services, 0, sizeof(sums->services));
+	for (size_t i = 0; i < (size_t)engine->n_cpus * BPF_PAIRS; i++) {
+		const struct bpf_pair *pair = &engine->pairs[i];
+		uint64_t key = FWD_LOAD(&pair->key);
+		struct engine_service_counters *sum = &sums->services[key >> 16 & FWD_ID_MAX];
+
+		if (key == 0)
+			continue;
+		sum->packets += FWD_LOAD(&pair->packets);
+		sum->bytes += FWD_LOAD(&pair->bytes);
+		sum->syns += FWD_LOAD(&pair->syns);
+	}
+}
+
+void engine_bpf_service_counters(
+	struct engine *engine, uint16_t service, struct engine_service_counters *ret_counters)
+{
+	struct engine_service_counters counters = { 0 };
+	uint64_t now_ms = read_clock_ms();
+
+	if (!engine->sums)
+		engine->sums = calloc(1, sizeof(*engine->sums));
+	if (engine->sums && now_ms - engine->sums->added_ms > SUMS_FRESH_MS) {
+		add_up(engine, engine->sums);
+		engine->sums->added_ms = now_ms;
+	}
+	if (engine->sums)
+		counters = engine->sums->services[service];
+	counters_sum_service(bpf_exceptions_counters(engine->exceptions), service, &counters);
+	*ret_counters = counters;
+}
+
+void engine_bpf_pair_counters(struct engine *engine, uint16_t service, uint16_t backend,
+	struct engine_pair_counters *ret_counters)
+{
+	struct bpf_pair sum = sum_pair(engine, (uint32_t)service << 16 | backend);
+	struct engine_pair_counters counters = { service, backend, sum.packets, sum.bytes,
+		sum.new_flows };
+
+	counters_sum_pair(bpf_exceptions_counters(engine->exceptions), service, backend, &counters);
+	*ret_counters = counters;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between the parts of the engines in the kernel: engine_bpf.c loads programs and lives,
+ * engine_bpf_attach.c puts them on interfaces, engine_bpf_publish.c switches snapshots,
+ * engine_bpf_count.c reads counters. They alone use libbpf. Nobody else includes this.
+ */
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "lb/bpf_exceptions.h"
+#include "lb/bpf_layout.h"
+#include "lb/engine.h"
+
+#define BPF_PIN_PATH_BYTES 512u
+
+struct engine_bpf_sums;
+
+struct engine {
+	const struct engine_ops *ops;
+	struct engine_config config;
+	char pin_path[BPF_PIN_PATH_BYTES]; /* "": none */
+	struct bpf_object *object;
+	struct bpf_program *program;
+	struct bpf_program *pass_program; /* XDP: for the interface to the backends */
+	uint32_t program_id;
+	int images_fd, tables_fd, fragments_fd;
+	struct bpf_totals *totals; /* of each CPU */
+	struct bpf_pair *pairs;    /* BPF_PAIRS of each CPU */
+	struct rates rates;
+	struct engine_bpf_sums *sums;
+	unsigned int n_cpus;
+	struct perf_buffer *perf;
+	struct bpf_exceptions *exceptions;
+	struct snapshot *current;
+	const struct fwd_slot *
+		*tables; /* whose rows stand at each place of dsr_tables; NULL: free */
+	bool is_attached;
+	bool made_hook; /* tc: there was no clsact qdisc before us */
+	int link_fd;    /* a socket to ask about links */
+};
+
+/* Writes "WHAT: ERROR" and returns the error. */
+int engine_bpf_say(char *ret_why, int error, const char *what);
+bool engine_bpf_is_xdp(const struct engine *engine);
+int engine_bpf_program_id(int fd, uint32_t *ret_id, char ret_name[BPF_OBJ_NAME_LEN]);
+
+/* Where the program is pinned; "": nowhere. */
+void engine_bpf_pin_path(const struct engine_config *config, char ret_path[BPF_PIN_PATH_BYTES]);
+/* -EBUSY: somebody else's program is where ours would be. */
+int engine_bpf_check(const struct engine *engine, char *ret_why);
+/* In place of a program of a former life. */
+int engine_bpf_attach(struct engine *engine, char *ret_why);
+void engine_bpf_detach(struct engine *engine);
+/* The id of whatever is at our place; 0: nothing. */
+int engine_bpf_attached_id(const struct engine *engine, uint32_t *ret_id);
+/* Puts back what was taken from the interface, unless another program has its place. */
+int engine_bpf_repair(struct engine *engine);
+
+int engine_bpf_publish(struct engine *engine, struct snapshot *snapshot);
+
+void engine_bpf_totals(struct engine *engine, struct engine_totals *ret_totals);
+void engine_bpf_service_counters(
+	struct engine *engine, uint16_t service, struct engine_service_counters *ret_counters);
+void engine_bpf_pair_counters(struct engine *engine, uint16_t service, uint16_t backend,
+	struct engine_pair_counters *ret_counters);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Snapshots for programs in the kernel: the image is copied into a map of its own, which one pointer
+ * names; new tables are there before the switch, and old ones go after it.
+ */
+#include <sys/mman.h>
+
+#include "common/log.h"
+#include "lb/engine_bpf_internal.h"
+
+/* The place of these rows among dsr_tables; BPF_TABLES: they have none. */
+static uint32_t table_place(const struct engine *engine, const struct fwd_slot *rows)
+{
+	uint32_t place = 0;
+
+	while (place < BPF_TABLES && engine->tables[place] != rows)
+		place++;
+	return place;
+}
+
+/* What is added to, or removed from, dsr_tables at once: each call waits for the kernel's readers. */
+struct table_batch {
+	uint32_t places[BPF_TABLES];
+	uint32_t maps[BPF_TABLES];
+	uint32_t len;
+};
+
+static int batch_add(const struct engine *engine, const struct table_batch *batch)
+{
+	uint32_t len = batch->len;
+	int r = len
+		? bpf_map_update_batch(engine->tables_fd, batch->places, batch->maps, &len, NULL)
+		: 0;
+
+	/* Kernels before 5.19 know no batches of maps in maps. */
+	for (uint32_t i = 0; r < 0 && i < batch->len; i++) {
+		int error = bpf_map_update_elem(
+			engine->tables_fd, &batch->places[i], &batch->maps[i], BPF_ANY);
+
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+static void batch_remove(const struct engine *engine, const struct table_batch *batch)
+{
+	uint32_t len = batch->len;
+
+	if (len == 0 || bpf_map_delete_batch(engine->tables_fd, batch->places, &len, NULL) == 0)
+		return;
+	for (uint32_t i = 0; i < batch->len; i++)
+		(void)bpf_map_delete_elem(engine->tables_fd, &batch->places[i]);
+}
+
+/* Gives the snapshot's tables their places; `ret_places` has one for each. */
+static int place_tables(struct engine *engine, const struct snapshot *snapshot,
+	uint32_t *ret_places, struct table_batch *batch)
+{
+	size_t len = snapshot_tables_len(snapshot);
+	uint32_t next = 0;
+
+	for (uint32_t i = 0; i < len; i++) {
+		const struct fwd_slot *rows = snapshot_slot(snapshot, i, 0);
+		uint32_t place = table_place(engine, rows);
+
+		if (place == BPF_TABLES) {
+			if (snapshot_table_map(snapshot, i) < 0)
+				return -EINVAL;
+			while (next < BPF_TABLES && engine->tables[next])
+				next++;
+			if (next == BPF_TABLES)
+				return -ENOSPC;
+			place = next;
+			engine->tables[place] = rows;
+			batch->places[batch->len] = place;
+			batch->maps[batch->len++] = (uint32_t)snapshot_table_map(snapshot, i);
+		}
+		ret_places[i] = place;
+	}
+	return batch_add(engine, batch);
+}
+
+static void forget_tables(struct engine *engine, const struct table_batch *batch)
+{
+	for (uint32_t i = 0; i < batch->len; i++)
+		engine->tables[batch->places[i]] = NULL;
+}
+
+/* Places that the snapshot in force does not use. */
+static void sweep_tables(struct engine *engine, struct table_batch *batch)
+{
+	const struct snapshot *snapshot = engine->current;
+	size_t len = snapshot_tables_len(snapshot);
+	_cleanup_free_ bool *used = calloc(BPF_TABLES, sizeof(*used));
+
+	batch->len = 0;
+	if (!used)
+		return; /* they stay until the next time */
+	for (uint32_t i = 0; i < len; i++)
+		used[table_place(engine, snapshot_slot(snapshot, i, 0))] = true;
+	for (uint32_t place = 0; place < BPF_TABLES; place++) {
+		if (!engine->tables[place] || used[place])
+			continue;
+		batch->places[batch->len++] = place;
+		engine->tables[place] = NULL;
+	}
+	batch_remove(engine, batch);
+}
+
+/* A map whose only value is the snapshot's image, its services pointing to the tables' places. */
+static int make_image(const struct snapshot *snapshot, const uint32_t *places)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dsr_image", sizeof(uint32_t),
+		sizeof(struct fwd_image), 1, &options);
+	struct fwd_image *image;
+
+	if (fd < 0)
+		return fd;
+	image = mmap(NULL, sizeof(*image), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (image == MAP_FAILED) {
+		int r = util_negative_errno();
+
+		util_close(fd);
+		return r;
+	}
+	memcpy(image, snapshot_image(snapshot), sizeof(*image));
+	for (uint32_t i = 1; i < image->lens.services; i++)
+		image->services[i].table = places[image->services[i].table];
+	munmap(image, sizeof(*image));
+	return fd;
+}
+
+static int publish_image(struct engine *engine, struct snapshot *snapshot, const uint32_t *places)
+{
+	_cleanup_close_ int fd = make_image(snapshot, places);
+	uint32_t zero = 0;
+
+	/* Returns when no program reads the former one. */
+	return fd < 0 ? fd : bpf_map_update_elem(engine->images_fd, &zero, &fd, BPF_ANY);
+}
+
+int engine_bpf_publish(struct engine *engine, struct snapshot *snapshot)
+{
+	_cleanup_free_ struct table_batch *batch = calloc(1, sizeof(*batch));
+	_cleanup_free_ uint32_t *places =
+		calloc(snapshot_tables_len(snapshot) + 1, sizeof(*places));
+	char why[ENGINE_WHY_BYTES] = "";
+	int r = batch && places ? 0 : -ENOMEM;
+
+	if (r == 0) {
+		r = place_tables(engine, snapshot, places, batch);
+		if (r == 0)
+			r = publish_image(engine, snapshot, places);
+		if (r < 0)
+			forget_tables(engine, batch);
+	}
+	if (r < 0) {
+		snapshot_free(snapshot);
+		return r;
+	}
+	bpf_exceptions_set_snapshot(engine->exceptions, snapshot);
+	snapshot_free(engine->current);
+	engine->current = snapshot;
+	sweep_tables(engine, batch);
+	if (!engine->is_attached && engine_bpf_attach(engine, why) < 0)
+		(void)log_error("%s engine: %s", engine->ops->name, why);
+	return 0;
+}
