@@ -237,9 +237,20 @@ FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 i
 	return image_backend(&port->image, id);
 }
 
+/* The place of a member's load, 0 for none; -1: it is no member. A loop, so a function of its own. */
+FWD_CALL int member_load(struct fwd_port *port, __u32 service, __u32 backend)
+{
+	__u32 at;
+
+	if (!port)
+		return -1; /* never: for the verifier */
+	at = image_member(&port->image, (__u16)service, (__u16)backend);
+	return at < IMAGE_MEMBERS ? port->image.member_loads[at & (IMAGE_MEMBERS - 1)] : -1;
+}
+
 FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend)
 {
-	return image_member(&port->image, service, backend) < IMAGE_MEMBERS;
+	return member_load(port, service, backend) >= 0;
 }
 
 FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac)
@@ -279,15 +290,11 @@ FWD_INLINE __u16 port_turn_backend(
 	return image_turn(&port->image, service, at);
 }
 
-/* A function of its own: it is a loop, and callers loop over it. */
-FWD_CALL int load_place(struct fwd_port *port, __u32 service, __u32 backend)
-{
-	return port ? image_load(&port->image, (__u16)service, (__u16)backend) : 0;
-}
-
 FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend)
 {
-	return load_at((__u16)load_place(port, service, backend));
+	int place = member_load(port, service, backend);
+
+	return place > 0 ? load_at((__u32)place) : 0;
 }
 
 FWD_INLINE __u64 *port_service_rate(struct fwd_port *port, __u16 service)

@@ -131,6 +131,14 @@ static int publish_add_services(struct snapshot *snapshot, const struct publish 
 	return r;
 }
 
+/* Beyond the room for pairs loops through the rest go unnoticed, and no more than that. */
+static int publish_add_member(struct snapshot *snapshot, uint16_t service, uint16_t backend)
+{
+	int r = snapshot_add_member(snapshot, service, backend);
+
+	return r == -ENOSPC ? 0 : r;
+}
+
 static int publish_add_backends(struct snapshot *snapshot, const struct service_list *services,
 	const struct registry *registry)
 {
@@ -149,7 +157,7 @@ static int publish_add_backends(struct snapshot *snapshot, const struct service_
 		r = snapshot_add_backend(snapshot, backend->id, &to);
 		for (size_t s = 0; r == 0 && s < services->len; s++)
 			if (registry_belongs(registry, backend, &services->registry[s]))
-				r = snapshot_add_member(
+				r = publish_add_member(
 					snapshot, services->items[s].id, backend->id);
 		if (r == 0)
 			r = snapshot_add_mac(snapshot, &backend->mac,

@@ -191,7 +191,7 @@ int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t ba
 	uint32_t key = (uint32_t)service << 16 | backend;
 	uint32_t at = image_place(key, IMAGE_MEMBERS);
 
-	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_MEMBERS - 1)) {
+	for (uint32_t i = 0; i < IMAGE_MEMBER_PROBES; i++, at = (at + 1) & (IMAGE_MEMBERS - 1)) {
 		if (image->members[at] && image->members[at] != key)
 			continue;
 		if (!image->members[at]) {

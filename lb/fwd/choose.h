@@ -139,18 +139,21 @@ FWD_CALL int choose_client(struct fwd_port *port, const struct fwd_service *serv
 	const struct packet_flow *flow, __u32 act)
 {
 	struct persist persist = { 0 };
+	__u16 written;
 	__u32 now_s;
 
 	if (!port || !service || !flow)
 		return 0; /* never: for the verifier */
 	now_s = port_now_s(port);
 	persist_find(port, service, &flow->client, flow->is_ip6, now_s, &persist);
-	if (act == CHOOSE_CLIENT_FIND)
-		return persist_backend(port, &persist);
 	if (act == CHOOSE_CLIENT_PROVE) {
 		persist_prove(port, &persist);
 		return 0;
 	}
+	written = persist_backend(port, &persist);
+	/* Another CPU met the client meanwhile: what it wrote holds. */
+	if (act == CHOOSE_CLIENT_FIND || (written && written != act))
+		return written;
 	persist_note(port, &persist, (__u16)act, now_s);
 	persist.found = (struct flow_found){ 0 };
 	(void)flow_find(port, &persist.key, service, now_s, &persist.found);

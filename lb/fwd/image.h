@@ -13,6 +13,8 @@
 #include "lb/fwd/types.h"
 
 #define IMAGE_PROBES 64u
+/* Of members, whose table is the fullest, and asked on rare paths only. */
+#define IMAGE_MEMBER_PROBES 512u
 
 /* All powers of two: an index under a mask needs no check, and the verifier sees its range. */
 #define IMAGE_VIPS      16384u
@@ -184,7 +186,7 @@ FWD_INLINE __u32 image_member(const struct fwd_image *image, __u16 service, __u1
 	__u32 key = (__u32)service << 16 | backend;
 	__u32 place = image_place(key, IMAGE_MEMBERS);
 
-	for (__u32 i = 0; i < IMAGE_PROBES; i++) {
+	for (__u32 i = 0; i < IMAGE_MEMBER_PROBES; i++) {
 		__u32 at = (place + i) & (IMAGE_MEMBERS - 1);
 
 		if (image->members[at] == key)
@@ -193,14 +195,6 @@ FWD_INLINE __u32 image_member(const struct fwd_image *image, __u16 service, __u1
 			break;
 	}
 	return IMAGE_MEMBERS;
-}
-
-/* The place of a member's load among loads; 0: it has none. */
-FWD_INLINE __u16 image_load(const struct fwd_image *image, __u16 service, __u16 backend)
-{
-	__u32 at = image_member(image, service, backend);
-
-	return at < IMAGE_MEMBERS ? image->member_loads[at] : 0;
 }
 
 /* at < service->n_turns */
