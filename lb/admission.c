@@ -133,22 +133,23 @@ static bool is_stale(const struct registry *registry, const struct entry *entry,
 }
 
 /* At least one service has one of the VIPs, takes agents, and allows the address. */
-static int judge_vips(const struct registry_config *config, const struct proto_register *reg,
+static int judge_vips(const struct belonging *belonging, const struct proto_register *reg,
 	enum proto_reject *ret_code, char *ret_why)
 {
 	bool known = false;
 
-	for (size_t i = 0; i < config->n_services; i++) {
-		const struct registry_service *service = &config->services[i];
-		bool has = false, allowed = service->n_allow == 0;
+	for (uint8_t i = 0; i < reg->status.n_vips; i++) {
+		size_t end, at = belonging_of_vip(belonging, &reg->vips[i], &end);
 
-		for (uint8_t k = 0; service->use_agents && k < reg->status.n_vips && !has; k++)
-			has = addr_equal(&reg->vips[k], &service->vip);
-		for (size_t k = 0; has && k < service->n_allow && !allowed; k++)
-			allowed = addr_in_prefix(&reg->real_ip, &service->allow[k]);
-		if (has && allowed)
-			return 0;
-		known |= has;
+		for (; at < end; at++) {
+			const struct registry_service *service = belonging_at(belonging, at);
+
+			if (!service->use_agents)
+				continue;
+			if (belonging_allows(service, &reg->real_ip))
+				return 0;
+			known = true;
+		}
 	}
 	if (known) {
 		*ret_code = PROTO_REJECT_NOT_ALLOWED;
@@ -228,7 +229,7 @@ static int judge_register(struct registry *registry, const struct proto_register
 	}
 	r = judge_adoption(registry, reg, at_address, ret_code, ret_why);
 	if (r == 0)
-		r = judge_vips(&registry->config, reg, ret_code, ret_why);
+		r = judge_vips(&registry->belonging, reg, ret_code, ret_why);
 	if (r == 0)
 		r = judge_identity(registry, reg, at_address, at_name, ret_code, ret_why);
 	return r;
@@ -271,7 +272,8 @@ static void take_register(struct registry *registry, struct entry *entry,
 	if (!mac_is_zero(&reg->mac) && mac_is_zero(&entry->given_mac) &&
 		!mac_equal(&reg->mac, &backend->mac)) {
 		backend->mac = reg->mac;
-		roster_mark_changed(registry, true);
+		/* Of a newcomer it may wait: a thousand may come at once. */
+		roster_mark_changed(registry, backend->takes_flows);
 	}
 	if (!backend->weight_set)
 		backend->weight = reg->status.weight;
@@ -305,7 +307,7 @@ static int take_services(struct registry *registry, struct entry *entry, uint64_
 {
 	struct entry_service *services = NULL;
 	size_t len = 0;
-	int r = roster_find_services(&registry->config, entry, &services, &len);
+	int r = belonging_find(&registry->belonging, &registry->config, entry, &services, &len);
 
 	if (r < 0)
 		return r;

@@ -273,8 +273,11 @@ static void enter_state(
 		entry->drain_started_us = now_us;
 	if (state == BACKEND_UP || state == BACKEND_DRAIN)
 		entry->was_up = true;
-	if (old == BACKEND_UP && state == BACKEND_DOWN && entry->silent)
+	if (old == BACKEND_UP && state == BACKEND_DOWN && entry->silent) {
 		entry->vanished_us = now_us;
+		registry->vanish_until_us = MAX(
+			registry->vanish_until_us, now_us + liveness_window_us(registry, entry));
+	}
 }
 
 static uint64_t ramp_steps(uint64_t slow_start_us)

@@ -18,6 +18,9 @@
 /* Agents that are silent are still asked, but not more often than this. */
 #define SILENT_INTERVAL_US US_PER_S
 
+/* Heartbeats go out together within this share of an interval: 6 ms at the default. */
+#define SLACK_SHARE 50u
+
 /* xorshift64: enough to keep heartbeats of many backends from falling together. */
 static uint64_t next_random(struct registry *registry)
 {
@@ -40,6 +43,11 @@ static uint64_t heartbeat_gap_us(struct registry *registry, const struct entry *
 	return entry->silent && !entry->backend.kept
 		? MAX(gap_us, SILENT_INTERVAL_US * percent / 100)
 		: gap_us;
+}
+
+uint64_t liveness_slack_us(const struct registry *registry)
+{
+	return registry->config.interval_us / SLACK_SHARE;
 }
 
 uint64_t liveness_silence_us(const struct registry *registry)
@@ -185,7 +193,7 @@ void liveness_neighbour(
 				entry->candidate_us = now_us;
 			} else {
 				backend->mac = *mac;
-				roster_mark_changed(registry, true);
+				roster_mark_changed(registry, backend->takes_flows);
 			}
 		}
 	}
@@ -362,7 +370,7 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 		backend->streak = 0;
 		judge_entry(registry, entry, now_us);
 	}
-	if (now_us < backend->next_heartbeat_us)
+	if (now_us + liveness_slack_us(registry) < backend->next_heartbeat_us)
 		return;
 	if (entry->awaiting)
 		backend->heartbeats_missed++;

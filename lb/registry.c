@@ -23,6 +23,7 @@ struct registry *registry_free(struct registry *registry)
 		roster_entry_free(registry->slots[i]);
 	free(registry->keeping);
 	free(registry->tallies);
+	belonging_clear(&registry->belonging);
 	free(registry);
 	return NULL;
 }
@@ -97,7 +98,8 @@ static void become_static(struct registry *registry, struct entry *entry, uint64
 
 	admission_bury(registry, entry, now_us);
 	backend->source = BACKEND_STATIC;
-	if (roster_find_services(&registry->config, entry, &services, &n_services) == 0) {
+	if (belonging_find(
+		    &registry->belonging, &registry->config, entry, &services, &n_services) == 0) {
 		free(entry->services);
 		entry->services = services;
 		entry->n_services = n_services;
@@ -158,6 +160,7 @@ void registry_stalled(struct registry *registry, uint64_t stalled_us, uint64_t n
 {
 	for (size_t i = 0; i < registry->len; i++)
 		liveness_stalled(registry->slots[i], stalled_us);
+	registry->vanish_until_us += MIN(stalled_us, REGISTRY_NEVER_US - registry->vanish_until_us);
 	finish_all(registry, now_us);
 }
 
@@ -238,10 +241,16 @@ int registry_approve(struct registry *registry, const char *backend, bool approv
 
 uint64_t registry_tick(struct registry *registry, uint64_t now_us)
 {
-	uint64_t next_us = REGISTRY_NEVER_US;
+	uint64_t next_us = REGISTRY_NEVER_US, until_us = now_us;
+	bool due = false;
 
+	/* When one heartbeat goes out, those that are as good as due go with it: fewer wake-ups. */
+	for (size_t i = 0; i < registry->len && !due; i++)
+		due = registry->due_us[i] <= now_us;
+	if (due)
+		until_us += liveness_slack_us(registry);
 	for (size_t i = 0; i < registry->len; i++) {
-		if (registry->due_us[i] > now_us)
+		if (registry->due_us[i] > until_us)
 			continue;
 		liveness_run(registry, registry->slots[i], now_us);
 		schedule(registry, registry->slots[i]);
@@ -345,9 +354,22 @@ const struct backend *registry_backend_at(const struct registry *registry, size_
 	return idx < registry->by_name.len ? &registry->by_name.entries[idx]->backend : NULL;
 }
 
+const struct backend *registry_backend_by_address(const struct registry *registry, size_t idx)
+{
+	return idx < registry->by_address.len ? &registry->by_address.entries[idx]->backend : NULL;
+}
+
 const struct backend *registry_backend(const struct registry *registry, uint16_t id)
 {
 	return registry->by_id[id] ? &registry->by_id[id]->backend : NULL;
+}
+
+const struct backend *registry_find_address(
+	const struct registry *registry, const struct addr *address)
+{
+	const struct entry *entry = roster_by_address(registry, address);
+
+	return entry ? &entry->backend : NULL;
 }
 
 const struct backend *registry_find(const struct registry *registry, const char *name_or_address)
@@ -357,15 +379,24 @@ const struct backend *registry_find(const struct registry *registry, const char 
 	return entry ? &entry->backend : NULL;
 }
 
-/* Services are known by id, so that a caller's copy will do. */
+/* Services are known by id, so that a caller's copy will do; members are in the order of services. */
 static const struct entry_service *find_member(const struct registry *registry,
 	const struct backend *backend, const struct registry_service *service)
 {
 	const struct entry *entry = registry->by_id[backend->id];
+	size_t low = 0, high = entry ? entry->n_services : 0;
+	size_t idx = belonging_service(&registry->belonging, service->id);
 
-	for (size_t i = 0; entry && i < entry->n_services; i++)
-		if (registry->config.services[entry->services[i].idx].id == service->id)
-			return &entry->services[i];
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (entry->services[middle].idx == idx)
+			return &entry->services[middle];
+		if (entry->services[middle].idx < idx)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return NULL;
 }
 
@@ -383,12 +414,38 @@ bool registry_serves(const struct registry *registry, const struct backend *back
 	return member && judge_serves(registry, registry->by_id[backend->id], member);
 }
 
+static uint8_t ramp_percent(const struct entry_service *member)
+{
+	return member->ramp_percent ? member->ramp_percent : 100;
+}
+
 uint32_t registry_ramp_percent(const struct registry *registry, const struct backend *backend,
 	const struct registry_service *service)
 {
 	const struct entry_service *member = find_member(registry, backend, service);
 
-	return member && member->ramp_percent ? member->ramp_percent : 100;
+	return member ? ramp_percent(member) : 100;
+}
+
+size_t registry_memberships(const struct registry *registry, const struct backend *backend)
+{
+	const struct entry *entry = registry->by_id[backend->id];
+
+	return entry ? entry->n_services : 0;
+}
+
+struct registry_member registry_membership(
+	const struct registry *registry, const struct backend *backend, size_t idx)
+{
+	const struct entry *entry = registry->by_id[backend->id];
+	const struct entry_service *member = &entry->services[idx];
+
+	return (struct registry_member){
+		.service = registry->config.services[member->idx].id,
+		.vip = member->vip,
+		.serves = judge_serves(registry, entry, member),
+		.ramp_percent = ramp_percent(member),
+	};
 }
 
 static void restore_agent(

@@ -218,7 +218,11 @@ bool registry_next_action(struct registry *registry, struct registry_action *ret
 size_t registry_len(const struct registry *registry);
 const struct backend *registry_backend_at(const struct registry *registry, size_t idx);
 const struct backend *registry_backend(const struct registry *registry, uint16_t id);
+/* The same backends in the order of their addresses. */
+const struct backend *registry_backend_by_address(const struct registry *registry, size_t idx);
 const struct backend *registry_find(const struct registry *registry, const char *name_or_address);
+const struct backend *registry_find_address(
+	const struct registry *registry, const struct addr *address);
 /* Belongs to the service, in whatever state: for listing. */
 bool registry_belongs(const struct registry *registry, const struct backend *backend,
 	const struct registry_service *service);
@@ -238,6 +242,19 @@ bool registry_serves(const struct registry *registry, const struct backend *back
  */
 uint32_t registry_ramp_percent(const struct registry *registry, const struct backend *backend,
 	const struct registry_service *service);
+
+/* What a backend is to one of the services that it belongs to: the three answers above in one. */
+#define REGISTRY_NO_VIP UINT8_MAX
+struct registry_member {
+	uint16_t service; /* id */
+	uint8_t vip;      /* of an agent: which of its VIPs; REGISTRY_NO_VIP: as a static */
+	bool serves;
+	uint8_t ramp_percent;
+};
+/* For whoever looks at all services of a backend: how many there are, and each. */
+size_t registry_memberships(const struct registry *registry, const struct backend *backend);
+struct registry_member registry_membership(
+	const struct registry *registry, const struct backend *backend, size_t idx);
 
 /*
  * Restart: puts back a backend as it was kept (id, name, address, mac, source, state, reason,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of the registry share, and nobody else includes: registry.c (the surface),
- * roster.c (who there is), admission.c (who may come), statics.c (configuration), liveness.c
- * (signs of life and deadlines), judge.c (state, reason, weight), vanish.c (when most are gone).
+ * roster.c (who there is), belonging.c (in which services), admission.c (who may come), statics.c
+ * (configuration), liveness.c (signs of life and deadlines), judge.c (state, reason, weight), vanish.c
+ * (when most are gone).
  */
 #pragma once
 
@@ -11,7 +12,7 @@
 
 /* REGISTERs of sessions that ended, which may be replayed while their challenge is valid. */
 #define ADMISSION_TOMBSTONES_MAX 256u
-#define ENTRY_NO_VIP             UINT8_MAX
+#define ENTRY_NO_VIP             REGISTRY_NO_VIP
 
 /* One service that a backend belongs to. */
 struct entry_service {
@@ -106,8 +107,18 @@ struct vanish_keeping {
 	uint64_t majority_us; /* REGISTRY_NEVER_US: they do not */
 };
 
+/* Indexes into a configuration, which must outlive them. */
+struct belonging_key;
+struct belonging {
+	struct belonging_key *by_vip, *by_name; /* n_services of each */
+	const struct registry_static **lines;   /* by address */
+	uint32_t *service_at;                   /* by id: position + 1; 0: none */
+	size_t n_services, n_lines;
+};
+
 struct registry {
 	struct registry_config config;
+	struct belonging belonging; /* of `config` */
 	bool configured;
 	uint64_t random;
 
@@ -131,6 +142,7 @@ struct registry {
 	bool rejudge;                   /* something that vanish.c looks at has changed */
 	size_t n_kept;
 	uint64_t vanish_next_us;
+	uint64_t vanish_until_us; /* after it no silence is news, unless one is kept */
 
 	struct entry *dirty_first, *dirty_last;
 	struct forgotten forgotten[REGISTRY_BACKENDS_MAX]; /* a ring */
@@ -154,11 +166,21 @@ void roster_rename(struct registry *registry, struct entry *entry, const char *n
 struct entry *roster_entry_new(
 	const char *name, const struct addr *address, enum backend_source source, uint64_t now_us);
 void roster_entry_free(struct entry *entry);
-/* Which services the entry belongs to by today's config. -ENOMEM leaves it as it was. */
-int roster_find_services(const struct registry_config *config, const struct entry *entry,
-	struct entry_service **ret_services, size_t *ret_n_services);
 void roster_mark_dirty(struct registry *registry, struct entry *entry);
 void roster_mark_changed(struct registry *registry, bool urgent);
+
+/* belonging.c */
+int belonging_make(const struct registry_config *config, struct belonging *ret_belonging);
+void belonging_clear(struct belonging *belonging);
+/* Position in config.services of the service with this id; SIZE_MAX: none. */
+size_t belonging_service(const struct belonging *belonging, uint16_t id);
+/* Services with this VIP: those at positions from the returned one up to `*ret_end`, which is none. */
+size_t belonging_of_vip(const struct belonging *belonging, const struct addr *vip, size_t *ret_end);
+const struct registry_service *belonging_at(const struct belonging *belonging, size_t position);
+bool belonging_allows(const struct registry_service *service, const struct addr *address);
+/* Which services the entry belongs to, in the order of the configuration. -ENOMEM. */
+int belonging_find(const struct belonging *belonging, const struct registry_config *config,
+	const struct entry *entry, struct entry_service **ret_services, size_t *ret_n_services);
 
 /* admission.c */
 int admission_register(struct registry *registry, const struct proto_register *reg,
@@ -177,6 +199,8 @@ int statics_configure(struct registry *registry, const struct registry_config *c
 	uint64_t now_us, char *ret_why);
 
 /* liveness.c */
+/* A heartbeat may go out so much before its time, together with others. */
+uint64_t liveness_slack_us(const struct registry *registry);
 uint64_t liveness_silence_us(const struct registry *registry);
 uint64_t liveness_window_us(const struct registry *registry, const struct entry *entry);
 /* Two heartbeats or more overdue, but not yet silent. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who there is: entries by slot, id, name and address, and the services that each belongs to.
+ * Who there is: entries by slot, id, name and address.
  * Called by the other files of the registry; knows no state and no time but to pass it on.
  */
 #include "lb/registry_internal.h"
@@ -222,68 +222,4 @@ void roster_mark_changed(struct registry *registry, bool urgent)
 {
 	registry->changed = true;
 	registry->changed_urgent |= urgent;
-}
-
-/* As an agent: the service takes agents, this one may come, and it has the VIP. */
-static bool belongs_as_agent(const struct registry_config *config, const struct entry *entry,
-	const struct registry_service *service, uint8_t *ret_vip)
-{
-	const struct backend *backend = &entry->backend;
-	bool allowed = service->n_allow == 0;
-
-	if (backend->source != BACKEND_AGENT || !service->use_agents ||
-		!admission_on_link(config, &backend->address))
-		return false;
-	for (size_t i = 0; i < service->n_allow && !allowed; i++)
-		allowed = addr_in_prefix(&backend->address, &service->allow[i]);
-	if (!allowed)
-		return false;
-	for (uint8_t i = 0; i < backend->status.n_vips; i++) {
-		if (!addr_equal(&backend->vips[i], &service->vip))
-			continue;
-		*ret_vip = i;
-		return true;
-	}
-	return false;
-}
-
-/* As a real-server of its virtual server, for VIPs of both families: it is one MAC. */
-static bool belongs_as_static(const struct registry_config *config, const struct entry *entry,
-	const struct registry_service *service)
-{
-	if (!entry->is_static)
-		return false;
-	for (size_t i = 0; i < config->n_statics; i++)
-		if (addr_equal(&config->statics[i].address, &entry->backend.address) &&
-			streq(config->statics[i].virtual_server, service->virtual_server))
-			return true;
-	return false;
-}
-
-int roster_find_services(const struct registry_config *config, const struct entry *entry,
-	struct entry_service **ret_services, size_t *ret_n_services)
-{
-	_cleanup_free_ struct entry_service *services = NULL;
-	size_t len = 0, room = 0;
-
-	for (size_t i = 0; i < config->n_services; i++) {
-		uint8_t vip = ENTRY_NO_VIP;
-
-		if (!belongs_as_agent(config, entry, &config->services[i], &vip) &&
-			!belongs_as_static(config, entry, &config->services[i]))
-			continue;
-		if (len == room) {
-			size_t more = room ? 2 * room : 8;
-			void *grown = reallocarray(services, more, sizeof(*services));
-
-			if (!grown)
-				return -ENOMEM;
-			services = grown;
-			room = more;
-		}
-		services[len++] = (struct entry_service){ .idx = (uint16_t)i, .vip = vip };
-	}
-	*ret_services = TAKE_PTR(services);
-	*ret_n_services = len;
-	return 0;
 }

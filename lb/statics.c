@@ -20,6 +20,7 @@ struct plan {
 	size_t n_groups;
 	struct vanish_keeping *keeping;
 	struct vanish_tally *tallies;
+	struct belonging belonging;
 };
 
 static void plan_clear(struct plan *plan)
@@ -29,6 +30,7 @@ static void plan_clear(struct plan *plan)
 	free(plan->groups);
 	free(plan->keeping);
 	free(plan->tallies);
+	belonging_clear(&plan->belonging);
 }
 
 static int compare_statics(const void *a, const void *b)
@@ -194,7 +196,7 @@ static int make_entries(const struct registry *registry, struct plan *plan, uint
 	return 0;
 }
 
-static int find_next_services(
+static int find_next_services(const struct belonging *belonging,
 	const struct registry_config *config, struct entry *entry, bool is_static)
 {
 	bool was_static = entry->is_static;
@@ -202,7 +204,8 @@ static int find_next_services(
 
 	free(TAKE_PTR(entry->next_services));
 	entry->is_static = is_static;
-	r = roster_find_services(config, entry, &entry->next_services, &entry->n_next_services);
+	r = belonging_find(
+		belonging, config, entry, &entry->next_services, &entry->n_next_services);
 	entry->is_static = was_static;
 	return r;
 }
@@ -216,14 +219,17 @@ static int plan_make(const struct registry *registry, const struct registry_conf
 		r = names_are_free(registry, plan, ret_why);
 	if (r == 0)
 		r = make_entries(registry, plan, now_us);
+	if (r == 0)
+		r = belonging_make(config, &plan->belonging);
 	for (size_t i = 0; r == 0 && i < plan->n_groups; i++)
 		if (plan->groups[i].fresh)
-			r = find_next_services(config, plan->groups[i].fresh, true);
+			r = find_next_services(
+				&plan->belonging, config, plan->groups[i].fresh, true);
 	for (size_t i = 0; r == 0 && i < registry->len; i++) {
 		struct entry *entry = registry->slots[i];
 
-		r = find_next_services(
-			config, entry, find_group(plan, &entry->backend.address) != NULL);
+		r = find_next_services(&plan->belonging, config, entry,
+			find_group(plan, &entry->backend.address) != NULL);
 	}
 	if (r == -ENOSPC)
 		WHY("more than %u backends", REGISTRY_BACKENDS_MAX);
@@ -238,10 +244,12 @@ static int plan_make(const struct registry *registry, const struct registry_conf
 static void carry_keeping(
 	const struct registry *registry, const struct registry_config *config, struct plan *plan)
 {
-	for (size_t i = 0; registry->configured && i < config->n_services; i++)
-		for (size_t k = 0; registry->n_kept && k < registry->config.n_services; k++)
-			if (registry->config.services[k].id == config->services[i].id)
-				plan->keeping[i] = registry->keeping[k];
+	for (size_t i = 0; registry->n_kept && i < config->n_services; i++) {
+		size_t old = belonging_service(&registry->belonging, config->services[i].id);
+
+		if (old != SIZE_MAX)
+			plan->keeping[i] = registry->keeping[old];
+	}
 }
 
 static void remove_leaving(struct registry *registry, const struct plan *plan, uint64_t now_us)
@@ -354,10 +362,14 @@ int statics_configure(struct registry *registry, const struct registry_config *c
 	take_groups(registry, &plan);
 	free(registry->keeping);
 	free(registry->tallies);
+	belonging_clear(&registry->belonging);
+	registry->belonging = plan.belonging;
+	plan.belonging = (struct belonging){ 0 };
 	registry->keeping = TAKE_PTR(plan.keeping);
 	registry->tallies = TAKE_PTR(plan.tallies);
 	registry->config = *config;
 	registry->configured = true;
+	registry->vanish_until_us = REGISTRY_NEVER_US;
 	for (size_t i = 0; i < registry->len; i++)
 		take_services(registry, registry->slots[i], now_us);
 	for (size_t i = 0; i < registry->len; i++)

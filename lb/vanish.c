@@ -21,6 +21,21 @@ static bool vanished_now(
 		now_us <= entry->vanished_us + liveness_window_us(registry, entry);
 }
 
+/* Until when silences of today are news. */
+static uint64_t news_until_us(const struct registry *registry)
+{
+	uint64_t until_us = 0;
+
+	for (size_t i = 0; i < registry->len; i++) {
+		const struct entry *entry = registry->slots[i];
+
+		if (entry->vanished_us != REGISTRY_NEVER_US)
+			until_us = MAX(
+				until_us, entry->vanished_us + liveness_window_us(registry, entry));
+	}
+	return until_us;
+}
+
 static void count(const struct registry *registry, struct vanish_tally *tallies, uint64_t now_us)
 {
 	for (size_t i = 0; i < registry->len; i++) {
@@ -98,6 +113,12 @@ void vanish_judge(struct registry *registry, uint64_t now_us)
 		return;
 	registry->rejudge = false;
 	registry->vanish_next_us = now_us + VANISH_AGAIN_US;
+	/* The common case, and every step of a mass start: nobody fell silent, nobody is kept. */
+	if (registry->n_kept == 0 && now_us > registry->vanish_until_us) {
+		memset(registry->keeping, 0,
+			registry->config.n_services * sizeof(*registry->keeping));
+		return;
+	}
 	memset(tallies, 0, registry->config.n_services * sizeof(*tallies));
 	count(registry, tallies, now_us);
 	for (size_t i = 0; i < registry->config.n_services; i++)
@@ -105,4 +126,5 @@ void vanish_judge(struct registry *registry, uint64_t now_us)
 	for (size_t i = 0; i < registry->len; i++)
 		settle_entry(registry, registry->slots[i], now_us);
 	registry->rejudge = false;
+	registry->vanish_until_us = news_until_us(registry);
 }

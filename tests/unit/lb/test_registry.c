@@ -167,6 +167,55 @@ static void registry_sends_heartbeats_with_jitter(void **state)
 	assert_in_range(most_us, MS(260), MS(270));
 }
 
+static void registry_sends_heartbeats_of_many_together(void **state)
+{
+	struct world *world = *state;
+	uint64_t next_us = world->now_us;
+	uint32_t n_wakes = 0;
+
+	world_farm(world, 60);
+	world->n_heartbeats = 0;
+	for (uint64_t end_us = world->now_us + MS(3000); next_us < end_us; n_wakes++) {
+		next_us = registry_tick(world->registry, world->now_us);
+		world_drain_actions(world);
+		next_us = registry_tick(world->registry, world->now_us);
+		world_drain_actions(world);
+		world->now_us = next_us;
+	}
+	/* Each as often as alone; but there is one wake-up for all of some milliseconds. */
+	assert_in_range(world->n_heartbeats, 60 * 10, 60 * 14);
+	assert_true(2 * n_wakes < world->n_heartbeats);
+}
+
+static void registry_knows_what_a_backend_belongs_to(void **state)
+{
+	struct world *world = *state;
+	const struct backend *backend;
+	struct addr address = world_addr("192.0.2.11");
+
+	world_service(world, 1, "dns", "198.51.100.11");
+	world_service(world, 2, "web-tls", "198.51.100.10");
+	world_configure(world);
+	world_farm(world, 1);
+	backend = registry_find_address(world->registry, &address);
+	assert_ptr_equal(backend, world_backend(world, "web01"));
+	assert_ptr_equal(registry_backend_by_address(world->registry, 0), backend);
+	assert_null(registry_backend_by_address(world->registry, 1));
+	assert_int_equal(registry_memberships(world->registry, backend), 2);
+	for (size_t i = 0; i < 2; i++) {
+		struct registry_member member = registry_membership(world->registry, backend, i);
+
+		assert_int_equal(member.service, i ? 3 : 1);
+		assert_int_equal(member.vip, 0);
+		assert_true(member.serves);
+		assert_int_equal(member.ramp_percent, 100);
+	}
+	assert_true(registry_belongs(world->registry, backend, &world->services[2]));
+	assert_false(registry_belongs(world->registry, backend, &world->services[1]));
+	address.bytes[3] = 99;
+	assert_null(registry_find_address(world->registry, &address));
+}
+
 static void registry_counts_missed_heartbeats_until_one_is_answered(void **state)
 {
 	struct world *world = *state;
@@ -578,6 +627,8 @@ int main(void)
 		FACT(registry_excludes_a_bad_vip_alone),
 		FACT(registry_finds_silence_within_fall_intervals),
 		FACT(registry_sends_heartbeats_with_jitter),
+		FACT(registry_sends_heartbeats_of_many_together),
+		FACT(registry_knows_what_a_backend_belongs_to),
 		FACT(registry_counts_missed_heartbeats_until_one_is_answered),
 		FACT(registry_wants_rise_answers_to_come_back),
 		FACT(registry_doubles_rise_for_flapping_up_to_a_cap),

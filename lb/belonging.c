@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which services a backend belongs to. A configuration may have thousands of services and of
+ * real-server lines, so they are found by what a backend has: its VIPs, and its address in a line.
+ * Part of the registry (registry_internal.h); changes nothing but its own indexes.
+ */
+#include "lb/registry_internal.h"
+
+/* A service by its VIP, and by the name of its virtual server. */
+struct belonging_key {
+	const struct registry_service *service;
+	uint16_t idx;
+};
+
+static int compare_vips(const void *a, const void *b)
+{
+	const struct belonging_key *left = a, *right = b;
+	int order = addr_compare(&left->service->vip, &right->service->vip);
+
+	return order ? order : (int)left->idx - (int)right->idx;
+}
+
+static int compare_virtual_servers(const void *a, const void *b)
+{
+	const struct belonging_key *left = a, *right = b;
+	int order = strcmp(left->service->virtual_server, right->service->virtual_server);
+
+	return order ? order : (int)left->idx - (int)right->idx;
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+	const struct registry_static *const *left = a, *const *right = b;
+
+	return addr_compare(&(*left)->address, &(*right)->address);
+}
+
+void belonging_clear(struct belonging *belonging)
+{
+	free(belonging->by_vip);
+	free(belonging->by_name);
+	free(belonging->lines);
+	free(belonging->service_at);
+	*belonging = (struct belonging){ 0 };
+}
+
+int belonging_make(const struct registry_config *config, struct belonging *ret_belonging)
+{
+	_cleanup_(belonging_clear) struct belonging made = {
+		.by_vip = calloc(config->n_services + 1, sizeof(*made.by_vip)),
+		.by_name = calloc(config->n_services + 1, sizeof(*made.by_name)),
+		.lines = calloc(config->n_statics + 1, sizeof(*made.lines)),
+		.service_at = calloc(UINT16_MAX + 1, sizeof(*made.service_at)),
+	};
+
+	if (!made.by_vip || !made.by_name || !made.lines || !made.service_at)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_services; i++) {
+		made.by_vip[i] = (struct belonging_key){ &config->services[i], (uint16_t)i };
+		made.by_name[i] = made.by_vip[i];
+		made.service_at[config->services[i].id] = (uint32_t)i + 1;
+	}
+	for (size_t i = 0; i < config->n_statics; i++)
+		made.lines[i] = &config->statics[i];
+	made.n_services = config->n_services;
+	made.n_lines = config->n_statics;
+	qsort(made.by_vip, made.n_services, sizeof(*made.by_vip), compare_vips);
+	qsort(made.by_name, made.n_services, sizeof(*made.by_name), compare_virtual_servers);
+	qsort(made.lines, made.n_lines, sizeof(struct registry_static *), compare_lines);
+	*ret_belonging = made;
+	made = (struct belonging){ 0 };
+	return 0;
+}
+
+size_t belonging_service(const struct belonging *belonging, uint16_t id)
+{
+	uint32_t at = belonging->service_at ? belonging->service_at[id] : 0;
+
+	return at ? at - 1 : SIZE_MAX;
+}
+
+/* The first key that is not before `key`, of those that differ by more than their idx. */
+static size_t lower_bound(const struct belonging_key *keys, size_t len,
+	int (*compare)(const void *, const void *), const struct registry_service *service)
+{
+	const struct belonging_key key = { service, 0 };
+	size_t low = 0, high = len;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare(&keys[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+size_t belonging_of_vip(const struct belonging *belonging, const struct addr *vip, size_t *ret_end)
+{
+	const struct registry_service service = { .vip = *vip };
+	size_t first =
+		lower_bound(belonging->by_vip, belonging->n_services, compare_vips, &service);
+	size_t end = first;
+
+	while (end < belonging->n_services && addr_equal(&belonging->by_vip[end].service->vip, vip))
+		end++;
+	*ret_end = end;
+	return first;
+}
+
+const struct registry_service *belonging_at(const struct belonging *belonging, size_t position)
+{
+	return belonging->by_vip[position].service;
+}
+
+/* Services that were found, in a growing array. */
+struct found {
+	struct entry_service *services;
+	size_t len, room;
+};
+
+static int found_add(struct found *found, uint16_t idx, uint8_t vip)
+{
+	if (found->len == found->room) {
+		size_t more = found->room ? 2 * found->room : 8;
+		void *grown = reallocarray(found->services, more, sizeof(*found->services));
+
+		if (!grown)
+			return -ENOMEM;
+		found->services = grown;
+		found->room = more;
+	}
+	found->services[found->len++] = (struct entry_service){ .idx = idx, .vip = vip };
+	return 0;
+}
+
+/* In the order of the configuration; as an agent before as a static, an earlier VIP before a later. */
+static int compare_found(const void *a, const void *b)
+{
+	const struct entry_service *left = a, *right = b;
+
+	return left->idx != right->idx ? (int)left->idx - (int)right->idx
+				       : (int)left->vip - (int)right->vip;
+}
+
+bool belonging_allows(const struct registry_service *service, const struct addr *address)
+{
+	bool allowed = service->n_allow == 0;
+
+	for (size_t i = 0; i < service->n_allow && !allowed; i++)
+		allowed = addr_in_prefix(address, &service->allow[i]);
+	return allowed;
+}
+
+/* As an agent: the service takes agents, this one may come, and it has the VIP. */
+static int find_as_agent(const struct belonging *belonging, const struct registry_config *config,
+	const struct entry *entry, struct found *found)
+{
+	const struct backend *backend = &entry->backend;
+	int r = 0;
+
+	if (backend->source != BACKEND_AGENT || !admission_on_link(config, &backend->address))
+		return 0;
+	for (uint8_t i = 0; i < backend->status.n_vips; i++) {
+		size_t end, at = belonging_of_vip(belonging, &backend->vips[i], &end);
+
+		for (; r == 0 && at < end; at++) {
+			const struct belonging_key *key = &belonging->by_vip[at];
+
+			if (key->service->use_agents &&
+				belonging_allows(key->service, &backend->address))
+				r = found_add(found, key->idx, i);
+		}
+	}
+	return r;
+}
+
+/* All services of one virtual server. */
+static int find_by_name(
+	const struct belonging *belonging, const char *virtual_server, struct found *found)
+{
+	const struct registry_service service = { .virtual_server = virtual_server };
+	size_t at = lower_bound(
+		belonging->by_name, belonging->n_services, compare_virtual_servers, &service);
+	int r = 0;
+
+	for (; r == 0 && at < belonging->n_services &&
+		streq(belonging->by_name[at].service->virtual_server, virtual_server);
+		at++)
+		r = found_add(found, belonging->by_name[at].idx, ENTRY_NO_VIP);
+	return r;
+}
+
+/* As a real-server of its virtual servers, for VIPs of both families: it is one MAC. */
+static int find_as_static(
+	const struct belonging *belonging, const struct entry *entry, struct found *found)
+{
+	size_t low = 0, high = belonging->n_lines;
+	int r = 0;
+
+	if (!entry->is_static)
+		return 0;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (addr_compare(&belonging->lines[middle]->address, &entry->backend.address) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; r == 0 && low < belonging->n_lines &&
+		addr_equal(&belonging->lines[low]->address, &entry->backend.address);
+		low++)
+		r = find_by_name(belonging, belonging->lines[low]->virtual_server, found);
+	return r;
+}
+
+int belonging_find(const struct belonging *belonging, const struct registry_config *config,
+	const struct entry *entry, struct entry_service **ret_services, size_t *ret_n_services)
+{
+	struct found found = { 0 };
+	size_t len = 0;
+	int r = find_as_agent(belonging, config, entry, &found);
+
+	if (r == 0)
+		r = find_as_static(belonging, entry, &found);
+	if (r < 0) {
+		free(found.services);
+		return r;
+	}
+	if (found.len > 0)
+		qsort(found.services, found.len, sizeof(*found.services), compare_found);
+	for (size_t i = 0; i < found.len; i++)
+		if (len == 0 || found.services[len - 1].idx != found.services[i].idx)
+			found.services[len++] = found.services[i];
+	*ret_services = found.services;
+	*ret_n_services = len;
+	return 0;
+}
