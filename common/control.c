@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#define CONTROL_FLUSH_BYTES (1u << 20) /* written in one turn of the loop */
+
 /* How long accepting rests when the process has no descriptor or memory left. */
 #define CONTROL_EXHAUSTED_US (100 * US_PER_MS)
 
@@ -98,13 +100,17 @@ static void request_free(struct control_request *request)
 	free(request);
 }
 
-/* Writes what the socket takes now. True when the connection is finished, well or not. */
+/*
+ * Writes what the socket takes now, some of it: a client that reads as fast as we write must not
+ * keep us from everything else. True when the connection is finished, well or not.
+ */
 static bool request_flush(struct control_request *request)
 {
-	while (request->written_bytes < request->output_bytes) {
+	size_t end_bytes = MIN(request->output_bytes, request->written_bytes + CONTROL_FLUSH_BYTES);
+
+	while (request->written_bytes < end_bytes) {
 		ssize_t n = send(request->fd, request->output + request->written_bytes,
-			request->output_bytes - request->written_bytes,
-			MSG_NOSIGNAL | MSG_DONTWAIT);
+			end_bytes - request->written_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -112,7 +118,7 @@ static bool request_flush(struct control_request *request)
 			return errno != EAGAIN;
 		request->written_bytes += (size_t)n;
 	}
-	return true;
+	return request->written_bytes == request->output_bytes;
 }
 
 /* Takes the bytes of an answer (NULL: out of memory, the connection is closed without one). */
@@ -154,6 +160,25 @@ void control_reply(struct control_request *request, int status, json_t *result)
 	}
 	json_decref(result);
 	request_send_json(request, answer);
+}
+
+void control_reply_text(
+	struct control_request *request, const char *object, const char *more, size_t more_bytes)
+{
+	static const char before[] = "{\"status\":0,\"result\":", after[] = "}\n";
+	size_t object_bytes = strlen(object), used = sizeof(before) - 1;
+	size_t size_bytes = used + object_bytes + more_bytes + sizeof(after) - 1;
+	char *text = malloc(size_bytes);
+
+	if (text) {
+		memcpy(text, before, used);
+		memcpy(text + used, object, object_bytes);
+		used += object_bytes;
+		if (more)
+			memcpy(text + used, more, more_bytes);
+		memcpy(text + used + more_bytes, after, sizeof(after) - 1);
+	}
+	request_send(request, text, size_bytes);
 }
 
 void control_fail(struct control_request *request, int status, const char *format, ...)

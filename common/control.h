@@ -61,6 +61,12 @@ DEFINE_CLEANUP(struct control *, control_free)
 
 /* Answer and forget the request. Steals `result` (NULL: none). Never blocks. */
 void control_reply(struct control_request *request, int status, json_t *result);
+/*
+ * The same with status CONTROL_OK for a result that is text of JSON already, because it is large and was
+ * made in parts: an object's text without its last brace, then more of its text, which may be NULL.
+ */
+void control_reply_text(
+	struct control_request *request, const char *object, const char *more, size_t more_bytes);
 void control_fail(struct control_request *request, int status, const char *format, ...)
 	_printf_(3, 4);
 /*

@@ -48,6 +48,10 @@ static void fixture_verb(struct control_request *request, const char *verb, json
 	} else if (streq(verb, "keep-and-answer")) {
 		control_request_keep(request, NULL, NULL);
 		control_reply(request, 0, NULL);
+	} else if (streq(verb, "text")) {
+		control_reply_text(request, "{\"a\":[", "1,2]}", 5);
+	} else if (streq(verb, "text-alone")) {
+		control_reply_text(request, "{}", NULL, 0);
 	} else if (streq(verb, "large")) {
 		char *text = malloc(4000001);
 
@@ -277,6 +281,17 @@ static void control_leaves_clients_beyond_the_limit_in_the_backlog(void **state)
 		client_say(fds[idx], "{\"verb\":\"echo\"}\n");
 		assert_answer(fixture, fds[idx], "{\"status\":0,\"result\":{}}\n");
 	}
+}
+
+static void control_sends_text_as_a_result(void **state)
+{
+	struct fixture *fixture = *state;
+	int whole = client_connect(fixture), alone = client_connect(fixture);
+
+	client_say(whole, "{\"verb\":\"text\"}\n");
+	assert_answer(fixture, whole, "{\"status\":0,\"result\":{\"a\":[1,2]}}\n");
+	client_say(alone, "{\"verb\":\"text-alone\"}\n");
+	assert_answer(fixture, alone, "{\"status\":0,\"result\":{}}\n");
 }
 
 static void control_keeps_serving_while_requests_are_kept(void **state)
@@ -565,6 +580,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CONTROL_TEST(control_answers_one_line),
+		CONTROL_TEST(control_sends_text_as_a_result),
 		CONTROL_TEST(control_answers_a_kept_request_within_its_verb),
 		CONTROL_TEST(control_joins_partial_lines),
 		CONTROL_TEST(control_refuses_what_is_no_request),
