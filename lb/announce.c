@@ -450,11 +450,27 @@ static int announce_take_vips(
 	return 0;
 }
 
+/* Called every second with the same: then sockets and groups are as they must be. */
+static bool announce_is_set(const struct announce *announce, const struct announce_config *config)
+{
+	if (config->ifindex != announce->ifindex || config->refresh_us != announce->refresh_us ||
+		!mac_equal(&config->mac, &announce->mac) || config->n_vips != announce->n_vips)
+		return false;
+	for (size_t i = 0; i < config->n_vips; i++)
+		if (!addr_equal(&config->vips[i], &announce->vips[i].address))
+			return false;
+	return true;
+}
+
 int announce_set(struct announce *announce, const struct announce_config *config)
 {
 	bool moved = config->ifindex != announce->ifindex;
 	int r;
 
+	if (announce_is_set(announce, config)) {
+		announce_send_due(announce);
+		return 0;
+	}
 	r = announce_take_vips(announce, config, moved || !mac_equal(&config->mac, &announce->mac));
 	if (r < 0)
 		return r;

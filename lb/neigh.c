@@ -23,9 +23,17 @@ struct neigh {
 	struct neigh_callbacks callbacks;
 	void *context;
 	struct neigh_model model;
+	struct neigh_routes routes[2]; /* IPv4, IPv6: while many blackholes are added */
+	bool adds_many;
 	bool link_changed; /* in the messages that are being read */
 	bool entries_only; /* the next resynchronisation is about neighbours alone */
 };
+
+static void neigh_blackholes_forget(struct neigh *neigh)
+{
+	ARRAY_FOREACH (routes, neigh->routes, ARRAY_LEN(neigh->routes))
+		neigh_routes_clear(routes);
+}
 
 /* Only asks for it: the dump is made from the event loop, never inside a caller's call. */
 static int neigh_schedule(struct neigh *neigh, uint64_t delay_us, bool entries_only)
@@ -279,6 +287,7 @@ struct neigh *neigh_free(struct neigh *neigh)
 	sd_event_source_disable_unref(neigh->resync_source);
 	nl_free(neigh->events);
 	nl_free(neigh->requests);
+	neigh_blackholes_forget(neigh);
 	neigh_model_clear(&neigh->model);
 	free(neigh);
 	return NULL;
@@ -329,9 +338,25 @@ bool neigh_has_address(const struct neigh *neigh, const struct addr *address)
 	return false;
 }
 
+void neigh_blackholes_begin(struct neigh *neigh)
+{
+	neigh_blackholes_forget(neigh);
+	neigh->adds_many = true;
+}
+
+void neigh_blackholes_end(struct neigh *neigh)
+{
+	neigh_blackholes_forget(neigh);
+	neigh->adds_many = false;
+}
+
 int neigh_blackhole_add(struct neigh *neigh, const struct addr *vip)
 {
-	return neigh_route_add(neigh->requests, vip);
+	struct neigh_routes *routes = &neigh->routes[vip->family == AF_INET6];
+
+	if (!neigh->adds_many)
+		neigh_routes_clear(routes);
+	return neigh_route_add(neigh->requests, vip, routes);
 }
 
 int neigh_blackhole_remove(struct neigh *neigh, const struct addr *vip)

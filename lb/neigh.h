@@ -64,4 +64,7 @@ bool neigh_has_address(const struct neigh *neigh, const struct addr *address);
  * alone, and is 0 when there is none.
  */
 int neigh_blackhole_add(struct neigh *neigh, const struct addr *vip);
+/* Around many: then routes that are there already are asked for once, not for each. */
+void neigh_blackholes_begin(struct neigh *neigh);
+void neigh_blackholes_end(struct neigh *neigh);
 int neigh_blackhole_remove(struct neigh *neigh, const struct addr *vip);

@@ -56,5 +56,13 @@ int neigh_query_entry(struct nl *nl, unsigned int ifindex, const struct addr *ad
 int neigh_request_resolve(struct nl *nl, unsigned int ifindex, const struct addr *address);
 /* Asks a neighbour whose MAC is known, by unicast. Never for a fixed entry: it would lose that. */
 int neigh_request_confirm(struct nl *nl, unsigned int ifindex, const struct addr *address);
-int neigh_route_add(struct nl *nl, const struct addr *vip);
+/* Blackhole routes of one family, as the kernel had them. */
+struct neigh_routes {
+	struct addr *items; /* sorted */
+	size_t len;
+	bool known;
+};
+void neigh_routes_clear(struct neigh_routes *routes);
+/* Where there is a route already, `routes` says whether it is a blackhole, and is filled if need be. */
+int neigh_route_add(struct nl *nl, const struct addr *vip, struct neigh_routes *routes);
 int neigh_route_remove(struct nl *nl, const struct addr *vip);

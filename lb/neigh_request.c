@@ -114,59 +114,77 @@ static struct nlmsghdr *neigh_request_route(struct nl *nl, uint16_t type, uint16
 	return request;
 }
 
-struct neigh_route_search {
-	const struct addr *vip;
-	bool found;
-};
-
+/* Adds one blackhole of the dump. */
 static int neigh_on_route(const struct nlmsghdr *message, void *context)
 {
-	struct neigh_route_search *search = context;
+	struct neigh_routes *routes = context;
 	struct neigh_route_message route;
 
-	if (neigh_parse_route(message, &route) < 0)
+	if (neigh_parse_route(message, &route) < 0 || route.table != RT_TABLE_MAIN ||
+		route.type != RTN_BLACKHOLE ||
+		route.prefix_len != addr_size_bytes(&route.destination) * 8)
 		return 0;
-	if (route.table == RT_TABLE_MAIN && route.type == RTN_BLACKHOLE &&
-		route.prefix_len == addr_size_bytes(search->vip) * 8 &&
-		addr_equal(&route.destination, search->vip))
-		search->found = true;
+	if ((routes->len & (routes->len - 1)) == 0) {
+		size_t room = routes->len ? 2 * routes->len : 1;
+		struct addr *items = reallocarray(routes->items, room, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		routes->items = items;
+	}
+	routes->items[routes->len++] = route.destination;
 	return 0;
 }
 
-/* Whether the main table has a blackhole for the VIP. The kernel sends blackholes alone. */
-static int neigh_route_find(struct nl *nl, const struct addr *vip, bool *ret_found)
+static int neigh_compare_routes(const void *a, const void *b)
 {
-	struct neigh_route_search search = { .vip = vip };
+	return addr_compare(a, b);
+}
+
+void neigh_routes_clear(struct neigh_routes *routes)
+{
+	free(routes->items);
+	*routes = (struct neigh_routes){ 0 };
+}
+
+/* All blackholes for single addresses in the main table, sorted. The kernel sends blackholes alone. */
+static int neigh_routes_dump(struct nl *nl, sa_family_t family, struct neigh_routes *routes)
+{
 	void *extra;
 	struct nlmsghdr *request = nl_request(nl, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
 	struct rtmsg *filter = extra;
 	int r;
 
-	filter->rtm_family = (uint8_t)vip->family;
+	neigh_routes_clear(routes);
+	filter->rtm_family = (uint8_t)family;
 	filter->rtm_table = RT_TABLE_MAIN;
 	filter->rtm_type = RTN_BLACKHOLE;
-	r = nl_query_all(nl, request, neigh_on_route, &search);
+	r = nl_query_all(nl, request, neigh_on_route, routes);
 	if (r < 0)
 		return r;
-	*ret_found = search.found;
+	if (routes->len > 0)
+		qsort(routes->items, routes->len, sizeof(*routes->items), neigh_compare_routes);
+	routes->known = true;
 	return 0;
 }
 
-int neigh_route_add(struct nl *nl, const struct addr *vip)
+int neigh_route_add(struct nl *nl, const struct addr *vip, struct neigh_routes *routes)
 {
 	struct nlmsghdr *request;
 	struct rtmsg *route;
-	bool found;
 	int r;
 
 	request = neigh_request_route(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, vip, &route);
 	r = nl_transact(nl, request);
 	if (r != -EEXIST)
 		return r;
-	r = neigh_route_find(nl, vip, &found);
+	r = routes->known ? 0 : neigh_routes_dump(nl, vip->family, routes);
 	if (r < 0)
 		return r;
-	return found ? 0 : -EEXIST;
+	return routes->len > 0 &&
+			bsearch(vip, routes->items, routes->len, sizeof(*vip), neigh_compare_routes)
+		? 0
+		: -EEXIST;
 }
 
 /* The kernel compares the protocol: net/ipv4/fib_trie.c:fib_table_delete, ip6_route_del, 6.1. */
