@@ -144,6 +144,22 @@ static void daemon_arm(sd_event_source *source, uint64_t when_us)
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/*
+ * Publishes a little later what may be joined with more. Where tables are many and large, publishing
+ * takes long: then it waits as long as the last one took, so that half of the time is the agents'.
+ */
+static void daemon_join(struct daemon *daemon, bool urgent)
+{
+	uint64_t now_us = daemon_now(daemon), due_us = 0;
+	uint64_t when_us = MAX(daemon->publish_from_us, now_us + (urgent ? 0 : DAEMON_JOIN_US));
+	int enabled = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(daemon->publisher, &enabled);
+	(void)sd_event_source_get_time(daemon->publisher, &due_us);
+	if (enabled == SD_EVENT_OFF || due_us > when_us)
+		daemon_arm(daemon->publisher, when_us);
+}
+
 static void daemon_drain_actions(struct daemon *daemon)
 {
 	struct registry_action action;
@@ -151,16 +167,12 @@ static void daemon_drain_actions(struct daemon *daemon)
 
 	while (registry_next_action(daemon->registry, &action))
 		urgent |= daemon_do(daemon, &action);
-	if (urgent) {
+	if (urgent && daemon_now(daemon) >= daemon->publish_from_us) {
 		daemon->publish_due = false;
 		forward_publish(daemon);
 		daemon_tell_systemd(daemon);
 	} else if (daemon->publish_due || daemon->save_due) {
-		int enabled = SD_EVENT_OFF;
-
-		(void)sd_event_source_get_enabled(daemon->publisher, &enabled);
-		if (enabled == SD_EVENT_OFF)
-			daemon_arm(daemon->publisher, daemon_now(daemon) + DAEMON_JOIN_US);
+		daemon_join(daemon, urgent);
 	}
 }
 
@@ -182,6 +194,11 @@ void daemon_flush(struct daemon *daemon)
 }
 
 /* Timers. */
+
+void daemon_walk(struct daemon *daemon)
+{
+	(void)sd_event_source_set_enabled(daemon->walker, SD_EVENT_ONESHOT);
+}
 
 static int daemon_on_tick(sd_event_source *source, uint64_t due_us, void *context)
 {
@@ -218,6 +235,27 @@ static int daemon_on_publisher(sd_event_source *source, uint64_t due_us, void *c
 	return 0;
 }
 
+/* The flows of a backend that is waited for; false: they are being counted. */
+static bool daemon_wait_flows(
+	struct daemon *daemon, struct daemon_wait *wait, const struct backend *backend)
+{
+	if (backend->source == BACKEND_AGENT) {
+		wait->flows = status_established_flows(backend);
+		return true;
+	}
+	if (wait->is_counted && wait->counted == backend->id) {
+		wait->is_counted = false;
+		return true;
+	}
+	if (!wait->counts) {
+		wait->counts = true;
+		wait->counted = backend->id;
+		wait->bucket = wait->flows = 0;
+		daemon_walk(daemon);
+	}
+	return false;
+}
+
 void daemon_check_waits(struct daemon *daemon)
 {
 	uint64_t now_us = daemon_now(daemon);
@@ -225,23 +263,38 @@ void daemon_check_waits(struct daemon *daemon)
 	ARRAY_FOREACH (wait, daemon->waits, DAEMON_WAITS_MAX) {
 		const struct backend *backend;
 		struct control_request *request = wait->request;
-		uint64_t open;
+		bool known;
 
 		if (!request)
 			continue;
 		backend = registry_find(daemon->registry, wait->backend);
-		open = backend ? status_open_flows(daemon, backend) : 0;
+		known = backend && daemon_wait_flows(daemon, wait, backend);
 		if (!backend || !backend->takes_flows ||
-			(open == 0 && now_us - backend->since_us >= DAEMON_DRAIN_SETTLE_US)) {
+			(known && wait->flows == 0 &&
+				now_us - backend->since_us >= DAEMON_DRAIN_SETTLE_US)) {
 			wait->request = NULL;
 			control_reply(request, CONTROL_OK, NULL);
-		} else if (now_us >= wait->deadline_us) {
+		} else if (known && now_us >= wait->deadline_us) {
 			wait->request = NULL;
 			control_fail(request, CONTROL_TIMEOUT,
 				"%s: %llu flows are still open; draining goes on", wait->backend,
-				(unsigned long long)open);
+				(unsigned long long)wait->flows);
 		}
 	}
+}
+
+static int daemon_on_walker(sd_event_source *source, void *context)
+{
+	struct daemon *daemon = context;
+	bool counted = status_count_waits(daemon);
+	bool more = status_step(daemon);
+
+	if (daemon->engine)
+		more |= publish_step(daemon->publish, daemon->engine_ops->current(daemon->engine),
+			daemon_now(daemon));
+	if (counted || more)
+		daemon_walk(daemon);
+	return 0;
 }
 
 /* Callbacks of the parts. */
@@ -260,10 +313,9 @@ static void daemon_on_datagram(const struct udp_datagram *datagram, void *contex
 		daemon->save_due = true;
 	if (session_counters(daemon->sessions)->accepted == accepted)
 		return;
-	backend = registry_find(
-		daemon->registry, addr_format(&datagram->source.addr, (char[ADDR_STRLEN]){ 0 }));
+	backend = registry_find_address(daemon->registry, &datagram->source.addr);
 	if (backend)
-		publish_report(daemon->publish, daemon->services, daemon->registry, backend);
+		publish_report(daemon->publish, daemon->registry, backend);
 	daemon_pump(daemon);
 }
 
@@ -386,6 +438,7 @@ static int daemon_on_keeper(sd_event_source *source, uint64_t due_us, void *cont
 		if (publish_tick(daemon->publish, daemon->engine_ops->current(daemon->engine),
 			    daemon_now(daemon)))
 			forward_publish(daemon);
+		daemon_walk(daemon);
 	}
 	daemon_check_waits(daemon);
 	daemon_arm(source, daemon_now(daemon) + DAEMON_KEEPER_US);
@@ -471,6 +524,12 @@ static int daemon_start_loop(struct daemon *daemon)
 		r = daemon_add_timer(daemon, &daemon->publisher, daemon_on_publisher);
 	if (r >= 0)
 		r = daemon_add_timer(daemon, &daemon->keeper, daemon_on_keeper);
+	if (r >= 0)
+		r = sd_event_add_defer(daemon->event, &daemon->walker, daemon_on_walker, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_priority(daemon->walker, SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(daemon->walker, SD_EVENT_OFF);
 	return r < 0 ? log_errno(r, "cannot set up the event loop") : 0;
 }
 
@@ -534,7 +593,8 @@ static int daemon_start(struct daemon *daemon)
 			r, "cannot listen on the control socket in %s", daemon->runtime_dir);
 	forward_blackholes_start(daemon);
 	forward_update(daemon);
-	forward_publish(daemon);
+	if (daemon->publications.n == 0)
+		forward_publish(daemon);
 	keep_sweep(daemon->keep, publish_names_rows, daemon->publish);
 	daemon_pump(daemon);
 	daemon_arm(daemon->keeper, daemon_now(daemon) + DAEMON_KEEPER_US);
@@ -549,6 +609,7 @@ static void daemon_stop(struct daemon *daemon)
 		keep_preserve(daemon->keep);
 	}
 	control_free(daemon->control);
+	status_jobs_free(daemon);
 	if (daemon->announce)
 		announce_free(daemon->announce);
 	if (daemon->keep)
@@ -570,6 +631,7 @@ static void daemon_stop(struct daemon *daemon)
 	sd_event_source_disable_unref(daemon->tick);
 	sd_event_source_disable_unref(daemon->publisher);
 	sd_event_source_disable_unref(daemon->keeper);
+	sd_event_source_disable_unref(daemon->walker);
 	sd_event_unref(daemon->event);
 }
 

@@ -30,7 +30,18 @@ struct daemon_wait {
 	struct control_request *request; /* NULL: free */
 	char backend[REGISTRY_NAME_BYTES];
 	uint64_t deadline_us; /* REGISTRY_NEVER_US: none */
+	/* Of a backend without an agent: its flows are counted in parts. */
+	uint16_t counted; /* id */
+	bool counts, is_counted;
+	uint64_t bucket, flows;
 };
+
+/* What publishing takes: from the first look at the registry until workers have the snapshot. */
+struct daemon_publications {
+	uint64_t n, last_us, longest_us;
+};
+
+struct status_job;
 
 struct daemon {
 	sd_event *event;
@@ -80,12 +91,16 @@ struct daemon {
 	sd_event_source *tick; /* the registry's next deadline */
 	sd_event_source *publisher;
 	sd_event_source *keeper; /* housekeeping, PUBLISH_SETTLE_US */
+	sd_event_source *walker; /* long work in parts, when there is nothing else to do */
 	uint64_t tick_due_us;
 	bool save_due;
 	bool publish_due;
 	bool save_failed, publish_failed; /* and it was said: the keeper tries again */
-	struct session_log refusals;      /* what was logged of refused messages */
+	uint64_t publish_from_us;         /* the next publication waits until then */
+	struct daemon_publications publications;
+	struct session_log refusals; /* what was logged of refused messages */
 	struct daemon_wait waits[DAEMON_WAITS_MAX];
+	struct status_job *status_jobs; /* documents that are being made */
 };
 
 /* Microseconds of CLOCK_MONOTONIC as the event loop sees them now. */
@@ -99,6 +114,8 @@ int daemon_run(const struct cli *cli);
 void daemon_pump(struct daemon *daemon);
 /* The same, and what changed is in force when it returns: for verbs. */
 void daemon_flush(struct daemon *daemon);
+/* Goes on with housekeeping in parts, if there is some. */
+void daemon_walk(struct daemon *daemon);
 /* Writes the document now. */
 void daemon_save(struct daemon *daemon);
 /* Answers clients that wait for drains which are over. */
@@ -141,8 +158,13 @@ uint64_t document_boot_id(const json_t *document);
 /* Before the first configuration: ids, backends, sessions, rows. */
 void document_restore(struct daemon *daemon, const json_t *document);
 
+/* status_job.c: answers with the status document, at once or in parts. */
+void status_begin(struct daemon *daemon, struct control_request *request);
+/* A part of each document that is being made; false: none is. */
+bool status_step(struct daemon *daemon);
+void status_jobs_free(struct daemon *daemon);
+
 /* status.c */
-json_t *status_make(struct daemon *daemon);
 /*
  * A part of the recorded flows, from a bucket of the table on: {flows: [], next: BUCKET or null}. NULL
  * virtual_server: of all.
@@ -151,8 +173,10 @@ json_t *status_flows(struct daemon *daemon, const char *virtual_server, uint64_t
 /* "" or why this balancer cannot serve the virtual server (NULL: any of them). */
 bool status_is_ready(
 	struct daemon *daemon, const char *virtual_server, char *ret_why, size_t size_bytes);
-/* Whether flows of this backend are alive anywhere: records, or what the agent reports. */
-uint64_t status_open_flows(struct daemon *daemon, const struct backend *backend);
+/* The backend's flows that its agent reports. */
+uint64_t status_established_flows(const struct backend *backend);
+/* Of backends that clients wait for and that have no agent: a part of counting; false: none counts. */
+bool status_count_waits(struct daemon *daemon);
 
 /* verbs.c: the control socket's handler; context is the daemon. */
 control_verb_fn verbs_serve;

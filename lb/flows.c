@@ -163,8 +163,9 @@ bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_serv
 	return true;
 }
 
-/* Frees matching entries of one bucket. A worker that renews one meanwhile wins; the loop tries again. */
-static size_t flows_purge_bucket(__u64 *words, size_t key_words, uint16_t service, uint16_t backend)
+/* Frees void entries of one bucket. A worker that renews one meanwhile wins; the loop tries again. */
+static size_t flows_purge_words(
+	__u64 *words, size_t key_words, flows_void_fn *is_void, void *context)
 {
 	size_t n_purged = 0;
 
@@ -172,8 +173,7 @@ static size_t flows_purge_bucket(__u64 *words, size_t key_words, uint16_t servic
 		__u64 meta = FWD_LOAD(&words[i]);
 
 		while (flow_meta_state(meta) != FLOW_FREE && flow_meta_state(meta) != FLOW_BUSY &&
-			flow_meta_backend(meta) == backend &&
-			(service == 0 || flow_meta_service(meta) == service)) {
+			is_void(flow_meta_service(meta), flow_meta_backend(meta), context)) {
 			if (!__atomic_compare_exchange_n(
 				    &words[i], &meta, 0, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
 				continue;
@@ -184,15 +184,41 @@ static size_t flows_purge_bucket(__u64 *words, size_t key_words, uint16_t servic
 	return n_purged;
 }
 
+static size_t flows_purge_bucket(
+	struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context)
+{
+	if (bucket < table->n_flow4)
+		return flows_purge_words(
+			table->flow4[bucket].words, FLOW4_KEY_WORDS, is_void, context);
+	return flows_purge_words(
+		table->flow6[bucket - table->n_flow4].words, FLOW6_KEY_WORDS, is_void, context);
+}
+
+void flows_purge_in(
+	struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context)
+{
+	if (bucket < (uint64_t)table->n_flow4 + table->n_flow6)
+		(void)flows_purge_bucket(table, bucket, is_void, context);
+}
+
+struct flows_pair {
+	uint16_t service; /* 0: any */
+	uint16_t backend;
+};
+
+static bool flows_is_of_pair(uint16_t service, uint16_t backend, void *context)
+{
+	const struct flows_pair *pair = context;
+
+	return backend == pair->backend && (pair->service == 0 || service == pair->service);
+}
+
 size_t flows_purge(struct flows_table *table, uint16_t service, uint16_t backend)
 {
+	struct flows_pair pair = { service, backend };
 	size_t n_purged = 0;
 
-	for (uint32_t i = 0; i < table->n_flow4; i++)
-		n_purged += flows_purge_bucket(
-			table->flow4[i].words, FLOW4_KEY_WORDS, service, backend);
-	for (uint32_t i = 0; i < table->n_flow6; i++)
-		n_purged += flows_purge_bucket(
-			table->flow6[i].words, FLOW6_KEY_WORDS, service, backend);
+	for (uint64_t i = 0; i < (uint64_t)table->n_flow4 + table->n_flow6; i++)
+		n_purged += flows_purge_bucket(table, i, flows_is_of_pair, &pair);
 	return n_purged;
 }

@@ -208,6 +208,12 @@ static bool forward_should_be_active(struct daemon *daemon)
 
 /* Announcing and blackholes. */
 
+static int forward_addr_compare(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+/* Sorted, each once. */
 static int forward_vips(
 	const struct service_list *services, struct addr **ret_vips, size_t *ret_len)
 {
@@ -216,14 +222,12 @@ static int forward_vips(
 
 	if (!vips)
 		return -ENOMEM;
-	for (size_t i = 0; i < services->len; i++) {
-		size_t same = 0;
-
-		while (same < len && !addr_equal(&vips[same], &services->items[i].vip))
-			same++;
-		if (same == len)
-			vips[len++] = services->items[i].vip;
-	}
+	for (size_t i = 0; i < services->len; i++)
+		vips[i] = services->items[i].vip;
+	qsort(vips, services->len, sizeof(*vips), forward_addr_compare);
+	for (size_t i = 0; i < services->len; i++)
+		if (len == 0 || !addr_equal(&vips[len - 1], &vips[i]))
+			vips[len++] = vips[i];
 	*ret_vips = vips;
 	*ret_len = len;
 	return 0;
@@ -252,12 +256,10 @@ static void forward_announce(struct daemon *daemon)
 		(void)log_errno(r, "cannot announce the VIPs on %s", daemon->config->interface);
 }
 
+/* In a list as forward_vips() makes it. */
 static bool forward_list_has(const struct addr *list, size_t len, const struct addr *addr)
 {
-	for (size_t i = 0; i < len; i++)
-		if (addr_equal(&list[i], addr))
-			return true;
-	return false;
+	return len > 0 && bsearch(addr, list, len, sizeof(*list), forward_addr_compare) != NULL;
 }
 
 void forward_blackholes(struct daemon *daemon, const struct service_list *services)
@@ -278,6 +280,7 @@ void forward_blackholes(struct daemon *daemon, const struct service_list *servic
 			(void)log_warning_errno(r, "cannot remove the blackhole route for %s",
 				addr_format(&old[i], text));
 	}
+	neigh_blackholes_begin(daemon->neigh);
 	for (size_t i = 0; i < len; i++) {
 		r = forward_list_has(old, daemon->blackholes.len, &vips[i])
 			? 0
@@ -288,6 +291,7 @@ void forward_blackholes(struct daemon *daemon, const struct service_list *servic
 				"host's kernel may forward its packets a second time",
 				addr_format(&vips[i], text));
 	}
+	neigh_blackholes_end(daemon->neigh);
 	ini_list_clear(&daemon->blackholes);
 	daemon->blackholes = (struct ini_list){ TAKE_PTR(vips), len };
 }
@@ -383,14 +387,27 @@ static void forward_engine_takes_over(struct daemon *daemon)
 	daemon->engine_is_new = false;
 }
 
+static void forward_publish_took(struct daemon *daemon, uint64_t begin_us)
+{
+	struct daemon_publications *publications = &daemon->publications;
+	uint64_t now_us = daemon_now(daemon);
+
+	publications->n++;
+	publications->last_us = now_us - begin_us;
+	publications->longest_us = MAX(publications->longest_us, publications->last_us);
+	daemon->publish_from_us = now_us + publications->last_us;
+	daemon_walk(daemon);
+}
+
 void forward_publish(struct daemon *daemon)
 {
 	struct snapshot *snapshot = NULL;
+	uint64_t begin_us = daemon_now(daemon);
 	int r;
 
 	(void)sd_event_source_set_enabled(daemon->publisher, SD_EVENT_OFF);
 	r = publish_build(daemon->publish, daemon->services, daemon->registry, &daemon->links,
-		daemon_now(daemon), &snapshot);
+		begin_us, &snapshot);
 	if (r < 0) {
 		forward_publish_failed(daemon, r, "build");
 		return;
@@ -410,6 +427,7 @@ void forward_publish(struct daemon *daemon)
 	daemon->publish_failed = false;
 	if (daemon->engine_is_new)
 		forward_engine_takes_over(daemon);
+	forward_publish_took(daemon, begin_us);
 }
 
 /* Takes over what the links say now; true if a snapshot depends on a difference. */

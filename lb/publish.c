@@ -12,17 +12,6 @@
 
 #include "lb/publish_internal.h"
 
-/* What a service's table must be like. */
-struct publish_want {
-	struct table_member *members;
-	size_t n_members;
-	uint16_t *alive;
-	size_t n_alive;
-	uint32_t tcp_timeout_s;
-	struct publish_table *parent;
-	bool stir; /* the service has records that its rows know nothing of */
-};
-
 struct publish_table *publish_table_unref(struct publish_table *table)
 {
 	if (!table || --table->refs > 0)
@@ -31,6 +20,8 @@ struct publish_table *publish_table_unref(struct publish_table *table)
 	keep_rows_unref(table->rows);
 	free(table->members);
 	free(table->alive);
+	free(table->shares);
+	free(table->disagrees);
 	free(table);
 	return NULL;
 }
@@ -70,7 +61,8 @@ struct publish *publish_free(struct publish *publish)
 		return NULL;
 	publish_services_drop(publish->services, publish->n_services);
 	schedule_loads_free(publish->loads);
-	free(publish->purges);
+	index_clear(&publish->purges);
+	index_clear(&publish->walk.purges);
 	free(publish);
 	return NULL;
 }
@@ -166,83 +158,7 @@ void publish_import(struct publish *publish, const json_t *document)
 		publish_service_compare);
 }
 
-/* What each service wants. */
-
-static void publish_want_clear(struct publish_want *want)
-{
-	free(want->members);
-	free(want->alive);
-	*want = (struct publish_want){ 0 };
-}
-
-static int publish_id_compare(const void *a, const void *b)
-{
-	return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
-}
-
-static int publish_member_compare(const void *a, const void *b)
-{
-	const struct table_member *left = a, *right = b;
-
-	return addr_compare(&left->address, &right->address);
-}
-
-static uint32_t publish_member_percent(const struct registry *registry,
-	const struct registry_service *service, const struct table_member *member)
-{
-	return registry_ramp_percent(registry, registry_backend(registry, member->id), service);
-}
-
-/*
- * Slow start. While one member ramps, the weights of all are in percent, so that also a weight of 1
- * has its 20 %; that alone moves no row, because only ratios count. Else they are as
- * configured, and the digest is the one that it was before.
- */
-static void publish_want_ramp(const struct registry *registry,
-	const struct registry_service *service, struct publish_want *want)
-{
-	bool ramps = false;
-
-	for (size_t i = 0; i < want->n_members; i++)
-		ramps |= publish_member_percent(registry, service, &want->members[i]) < 100;
-	for (size_t i = 0; ramps && i < want->n_members; i++)
-		want->members[i].weight *=
-			publish_member_percent(registry, service, &want->members[i]);
-}
-
-static int publish_want_make(const struct registry *registry, const struct service_list *services,
-	size_t idx, struct publish_want *ret_want)
-{
-	const struct service *service = &services->items[idx];
-	size_t len = registry_len(registry);
-	uint64_t tcp_timeout_s = service->virtual_server->tcp_timeout_us / US_PER_S;
-	struct publish_want want = {
-		.members = calloc(len + 1, sizeof(*want.members)),
-		.alive = calloc(len + 1, sizeof(*want.alive)),
-	};
-
-	want.tcp_timeout_s = (uint32_t)MAX(tcp_timeout_s, UINT64_C(1));
-	if (!want.members || !want.alive) {
-		publish_want_clear(&want);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < len; i++) {
-		const struct backend *backend = registry_backend_at(registry, i);
-
-		if (!registry_serves(registry, backend, &services->registry[idx]))
-			continue;
-		if (backend->takes_flows)
-			want.alive[want.n_alive++] = backend->id;
-		if (backend->effective_weight > 0)
-			want.members[want.n_members++] = (struct table_member){ backend->address,
-				backend->id, backend->effective_weight };
-	}
-	publish_want_ramp(registry, &services->registry[idx], &want);
-	qsort(want.members, want.n_members, sizeof(*want.members), publish_member_compare);
-	qsort(want.alive, want.n_alive, sizeof(*want.alive), publish_id_compare);
-	*ret_want = want;
-	return 0;
-}
+/* Tables. */
 
 static bool publish_members_equal(
 	const struct publish_want *want, const struct publish_table *table)
@@ -259,13 +175,18 @@ static bool publish_members_equal(
 	return true;
 }
 
+/* Of none there is no array to compare. */
+static bool publish_alive_equal(const uint16_t *a, size_t n_a, const uint16_t *b, size_t n_b)
+{
+	return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof(*a)) == 0);
+}
+
 /* The same backends, whatever their weights: a ramp is no unrest. */
 static bool publish_membership_equal(
 	const struct publish_table *left, const struct publish_table *right)
 {
 	if (!left->known || left->n_members != right->n_members ||
-		left->n_alive != right->n_alive ||
-		memcmp(left->alive, right->alive, left->n_alive * sizeof(*left->alive)) != 0)
+		!publish_alive_equal(left->alive, left->n_alive, right->alive, right->n_alive))
 		return false;
 	for (size_t i = 0; i < left->n_members; i++)
 		if (left->members[i].id != right->members[i].id)
@@ -275,32 +196,30 @@ static bool publish_membership_equal(
 
 static bool publish_table_fits(const struct publish_want *want, const struct publish_table *table)
 {
-	return table->known && want->tcp_timeout_s == table->tcp_timeout_s &&
-		want->n_alive == table->n_alive &&
-		memcmp(want->alive, table->alive, want->n_alive * sizeof(*want->alive)) == 0 &&
+	return table->known && want->fingerprint == table->fingerprint &&
+		want->tcp_timeout_s == table->tcp_timeout_s &&
+		publish_alive_equal(want->alive, want->n_alive, table->alive, table->n_alive) &&
 		publish_members_equal(want, table);
 }
 
-static bool publish_is_alive(uint16_t backend, void *context)
+static void publish_alive_ids(const uint16_t *alive, size_t n_alive, struct table_ids *ret_ids)
 {
-	const struct publish_table *table = context;
-
-	return table->n_alive > 0 &&
-		bsearch(&backend, table->alive, table->n_alive, sizeof(*table->alive),
-			publish_id_compare) != NULL;
+	memset(ret_ids, 0, sizeof(*ret_ids));
+	for (size_t i = 0; i < n_alive; i++)
+		table_ids_add(ret_ids, alive[i]);
 }
 
-static int publish_table_new(struct publish *publish, struct publish_want *want, uint32_t now_s,
-	struct publish_table **ret_table)
+/* All of it but its rows, which publish_fill() makes. */
+static int publish_table_new(
+	struct publish *publish, struct publish_want *want, struct publish_table **ret_table)
 {
 	_cleanup_(publish_table_unrefp) struct publish_table *table = calloc(1, sizeof(*table));
-	const struct fwd_slot *old_rows = NULL;
-	struct fwd_slot *rows;
 	int r;
 
 	if (!table)
 		return -ENOMEM;
 	table->refs = 1;
+	table->fingerprint = want->fingerprint;
 	table->known = true;
 	table->members = TAKE_PTR(want->members);
 	table->n_members = want->n_members;
@@ -310,22 +229,42 @@ static int publish_table_new(struct publish *publish, struct publish_want *want,
 	r = keep_rows_new(publish->keep, &table->rows);
 	if (r < 0)
 		return r;
-	rows = keep_rows_memory(table->rows);
-	r = table_fill(table->members, table->n_members, publish->seed, rows);
-	if (r < 0)
-		return r;
-	if (want->parent) {
+	if (want->parent)
 		table->parent = publish_table_ref(want->parent);
-		old_rows = keep_rows_memory(want->parent->rows);
-	}
 	table->stirred = want->stir;
-	table->moving =
-		table_inherit(rows, old_rows, publish->follow, publish_is_alive, table, now_s);
-	if (table->stirred)
-		table->moving = table_stir(rows, now_s);
-	table_digest(table->members, table->n_members, rows, table->digest);
+	/* Until it is known better: so nobody takes it for settled. */
+	table->moving = FWD_ROWS;
 	*ret_table = TAKE_PTR(table);
 	return 0;
+}
+
+/* The tables of one build, each once, found by what their wants looked like. */
+struct publish_built {
+	struct publish_table **tables;
+	uint32_t *next; /* position + 1 of another table with the same fingerprint */
+	size_t len;
+	struct publish_table **fresh; /* without rows yet */
+	size_t n_fresh;
+	struct index by_fingerprint; /* position */
+};
+
+static void publish_built_clear(struct publish_built *built)
+{
+	free(built->tables);
+	free(built->fresh);
+	free(built->next);
+	index_clear(&built->by_fingerprint);
+}
+
+static int publish_built_add(struct publish_built *built, struct publish_table *table)
+{
+	uint64_t key[2] = { table->fingerprint, 0 };
+	uint32_t other = 0;
+	bool found = index_get(&built->by_fingerprint, key, &other);
+
+	built->tables[built->len] = table;
+	built->next[built->len] = found ? other + 1 : 0;
+	return index_put(&built->by_fingerprint, key, (uint32_t)built->len++);
 }
 
 /*
@@ -333,59 +272,87 @@ static int publish_table_new(struct publish *publish, struct publish_want *want,
  * this build has and that means the same for this one; else a new one. Gives a reference.
  */
 static int publish_table_get(struct publish *publish, struct publish_want *want,
-	const struct publish_service *built, size_t n_built, uint32_t now_s,
-	struct publish_table **ret_table)
+	struct publish_built *built, struct publish_table **ret_table)
 {
 	bool keeps = want->parent && !want->stir && publish_table_fits(want, want->parent);
+	uint64_t key[2] = { want->fingerprint, 0 };
+	struct publish_table *table;
+	uint32_t first = 0;
+	int r;
 
-	for (size_t i = n_built; i > 0; i--) {
-		struct publish_table *table = built[i - 1].table;
-		bool same_history = keeps ? table == want->parent : table->parent == want->parent;
-		bool settled = table->moving == 0 && (!want->parent || want->parent->moving == 0);
+	if (!index_get(&built->by_fingerprint, key, &first))
+		first = UINT32_MAX;
+	for (size_t at = (size_t)first; at < built->len; at = (size_t)built->next[at] - 1) {
+		bool same_history, settled;
 
-		if ((i < n_built && table == built[i].table) || table->stirred != want->stir)
-			continue;
-		if ((same_history || (keeps && settled)) && publish_table_fits(want, table)) {
+		table = built->tables[at];
+		same_history = keeps ? table == want->parent : table->parent == want->parent;
+		settled = table->moving == 0 && (!want->parent || want->parent->moving == 0);
+		if (table->stirred == want->stir && (same_history || (keeps && settled)) &&
+			publish_table_fits(want, table)) {
 			*ret_table = publish_table_ref(table);
 			return 0;
 		}
 	}
 	if (keeps) {
-		*ret_table = publish_table_ref(want->parent);
-		return 0;
+		table = publish_table_ref(want->parent);
+	} else {
+		r = publish_table_new(publish, want, &table);
+		if (r < 0)
+			return r;
+		built->fresh[built->n_fresh++] = table;
 	}
-	return publish_table_new(publish, want, now_s, ret_table);
+	r = publish_built_add(built, table);
+	if (r < 0) {
+		publish_table_unref(table);
+		return r;
+	}
+	*ret_table = table;
+	return 0;
+}
+
+/* Everything of one service of this build. */
+static int publish_service_build(struct publish *publish, const struct service *service,
+	const struct registry *registry, struct publish_want *want, struct publish_built *built,
+	struct publish_service *ret_service)
+{
+	const struct publish_service *old = publish_service_find(publish, service->id);
+	int r;
+
+	ret_service->id = service->id;
+	ret_service->records = publish_records(service->virtual_server);
+	want->parent = old ? old->table : NULL;
+	want->stir = old && old->records && !ret_service->records;
+	r = publish_table_get(publish, want, built, &ret_service->table);
+	if (r < 0)
+		return r;
+	return publish_schedule_make(publish, registry, old, service->virtual_server, ret_service);
 }
 
 static int publish_services_build(struct publish *publish, const struct service_list *services,
-	const struct registry *registry, uint32_t now_s, struct publish_service **ret_built)
+	const struct registry *registry, uint32_t now_s, struct publish_service **ret_services)
 {
-	struct publish_service *built = calloc(services->len + 1, sizeof(*built));
-	int r = built ? 0 : -ENOMEM;
+	_cleanup_(publish_built_clear) struct publish_built built = {
+		.tables = calloc(services->len + 1, sizeof(struct publish_table *)),
+		.fresh = calloc(services->len + 1, sizeof(struct publish_table *)),
+		.next = calloc(services->len + 1, sizeof(*built.next)),
+	};
+	struct publish_service *made = calloc(services->len + 1, sizeof(*made));
+	struct publish_want *wants = NULL;
+	int r = made && built.tables && built.fresh && built.next ? 0 : -ENOMEM;
 
-	for (size_t i = 0; r == 0 && i < services->len; i++) {
-		const struct publish_service *old =
-			publish_service_find(publish, services->items[i].id);
-		struct publish_want want;
-
-		built[i].id = services->items[i].id;
-		r = publish_want_make(registry, services, i, &want);
-		if (r < 0)
-			break;
-		want.parent = old ? old->table : NULL;
-		built[i].records = publish_records(services->items[i].virtual_server);
-		want.stir = old && old->records && !built[i].records;
-		r = publish_table_get(publish, &want, built, i, now_s, &built[i].table);
-		publish_want_clear(&want);
-		if (r == 0)
-			r = publish_schedule_make(publish, registry, old,
-				services->items[i].virtual_server, &built[i]);
-	}
-	if (r < 0 && built) {
-		publish_services_drop(built, services->len);
-		return r;
-	}
-	*ret_built = built;
+	if (r == 0)
+		r = publish_wants_new(registry, services, &wants);
+	for (size_t i = 0; r == 0 && i < services->len; i++)
+		r = publish_service_build(
+			publish, &services->items[i], registry, &wants[i], &built, &made[i]);
+	if (r == 0)
+		r = publish_fill(publish, built.fresh, built.n_fresh, now_s);
+	publish_wants_free(wants, services->len);
+	if (r < 0 && made)
+		publish_services_drop(made, services->len);
+	if (r == 0)
+		*ret_services = made;
 	return r;
 }
 
@@ -393,20 +360,15 @@ static int publish_services_build(struct publish *publish, const struct service_
 static void publish_note_purges(struct publish *publish, const struct publish_table *old_table,
 	const struct publish_service *built)
 {
-	if (old_table == built->table)
-		return;
-	for (size_t i = 0; i < old_table->n_alive; i++) {
-		struct publish_purge *purges;
+	struct table_ids alive;
 
-		if (publish_is_alive(old_table->alive[i], built->table))
-			continue;
-		purges = realloc(publish->purges, (publish->n_purges + 1) * sizeof(*purges));
-		if (!purges)
-			return; /* the record stays until its timeout; the core ignores it meanwhile */
-		publish->purges = purges;
-		purges[publish->n_purges++] =
-			(struct publish_purge){ built->id, old_table->alive[i] };
-	}
+	if (old_table == built->table || old_table->n_alive == 0)
+		return;
+	publish_alive_ids(built->table->alive, built->table->n_alive, &alive);
+	for (size_t i = 0; i < old_table->n_alive; i++)
+		/* Without memory the record stays until its timeout; the core ignores it meanwhile. */
+		if (!table_ids_have(&alive, old_table->alive[i]))
+			publish_purge_note(publish, built->id, old_table->alive[i]);
 }
 
 static void publish_take(
@@ -423,6 +385,7 @@ static void publish_take(
 	publish_services_drop(publish->services, publish->n_services);
 	publish->services = built;
 	publish->n_services = n_built;
+	publish->n_builds++;
 	qsort(built, n_built, sizeof(*built), publish_service_compare);
 }
 
@@ -440,8 +403,7 @@ int publish_build(struct publish *publish, const struct service_list *services,
 	struct publish_service *built = NULL;
 	int r;
 
-	/* A backend that comes back now must not lose the records of its new flows to its former end. */
-	publish_purge(publish);
+	publish_purge_returning(publish, registry);
 	if (publish_is_quiet(publish, now_us))
 		publish->follow = false;
 	r = publish_services_build(
@@ -461,8 +423,15 @@ int publish_build(struct publish *publish, const struct service_list *services,
 const char *publish_digest(const struct publish *publish, uint16_t service)
 {
 	const struct publish_service *found = publish_service_find(publish, service);
+	struct publish_table *table = found ? found->table : NULL;
 
-	return found ? found->table->digest : "";
+	if (!table)
+		return "";
+	/* Made when somebody asks: not while clients wait for the table. */
+	if (table->digest[0] == '\0' && table->known)
+		(void)table_digest(table->members, table->n_members, keep_rows_memory(table->rows),
+			table->digest);
+	return table->digest;
 }
 
 size_t publish_moving(const struct publish *publish, uint16_t service)
@@ -472,9 +441,43 @@ size_t publish_moving(const struct publish *publish, uint16_t service)
 	return found ? found->table->moving : 0;
 }
 
+/* Owners do not change while a table lives, so rows are counted once. */
+static int publish_table_share_out(struct publish_table *table)
+{
+	_cleanup_free_ uint32_t *n_owned = calloc(FWD_ID_MAX + 1, sizeof(*n_owned));
+	size_t len = 0;
+
+	if (!n_owned)
+		return -ENOMEM;
+	table_count(keep_rows_memory(table->rows), n_owned);
+	for (size_t id = 1; id <= FWD_ID_MAX; id++)
+		len += n_owned[id] > 0;
+	table->shares = calloc(len + 1, sizeof(*table->shares));
+	if (!table->shares)
+		return -ENOMEM;
+	for (size_t id = 1; id <= FWD_ID_MAX; id++)
+		if (n_owned[id] > 0)
+			table->shares[table->n_shares++] =
+				(struct publish_share){ n_owned[id], (uint16_t)id };
+	return 0;
+}
+
+static int publish_share_compare(const void *a, const void *b)
+{
+	const struct publish_share *left = a, *right = b;
+
+	return (int)left->id - (int)right->id;
+}
+
 size_t publish_owned(const struct publish *publish, uint16_t service, uint16_t backend)
 {
 	const struct publish_service *found = publish_service_find(publish, service);
+	const struct publish_share key = { .id = backend }, *share = NULL;
 
-	return found ? table_owned(keep_rows_memory(found->table->rows), backend) : 0;
+	if (!found || (!found->table->shares && publish_table_share_out(found->table) < 0))
+		return 0;
+	if (found->table->n_shares > 0)
+		share = bsearch(&key, found->table->shares, found->table->n_shares, sizeof(key),
+			publish_share_compare);
+	return share ? share->n_rows : 0;
 }

@@ -49,14 +49,20 @@ int publish_build(struct publish *publish, const struct service_list *services,
 	struct snapshot **ret_snapshot);
 
 /*
- * Housekeeping at least every PUBLISH_SETTLE_US: carries times over from replaced tables, frees void
- * records, settles rows. True: publish anew, because membership has become quiet.
+ * Housekeeping at least every PUBLISH_SETTLE_US: carries times over from replaced tables, and sees
+ * whether publish_step() has something to do. True: publish anew, because membership has become quiet.
  */
 bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us);
+/*
+ * Goes on with what takes long, by a millisecond or two: a walk through the flow table that frees void
+ * records, counts for lc, holds persistent clients, and at its end settles rows. After each
+ * publish_tick() and publication, until it says that there is no more to do (false).
+ */
+bool publish_step(struct publish *publish, const struct snapshot *current, uint64_t now_us);
 
 /* The backend's agent has reported: lc services count from there. */
-void publish_report(struct publish *publish, const struct service_list *services,
-	const struct registry *registry, const struct backend *backend);
+void publish_report(
+	struct publish *publish, const struct registry *registry, const struct backend *backend);
 
 /* For status; "" and 0 for an unknown service. */
 const char *publish_digest(const struct publish *publish, uint16_t service);

@@ -11,57 +11,39 @@
 /* Longer than the time between two looks: PUBLISH_SETTLE_US, or a little late. */
 #define PUBLISH_HOLD_S 6u
 
-struct publish_holding {
-	struct fwd_port port;
-};
-
-static const struct fwd_service *publish_held_service(uint16_t service, void *context)
+void publish_hold_client(
+	const struct snapshot *snapshot, const struct flows_entry *entry, uint32_t now_s)
 {
-	struct publish_holding *holding = context;
-
-	return snapshot_service(holding->port.snapshot, service);
-}
-
-static bool publish_hold_client(const struct flows_entry *entry, void *context)
-{
-	struct publish_holding *holding = context;
-	const struct fwd_service *service =
-		snapshot_service(holding->port.snapshot, entry->service);
+	struct fwd_port port = { .snapshot = snapshot, .now_s = now_s };
+	const struct fwd_service *service = snapshot_service(snapshot, entry->service);
 	struct persist persist = { 0 };
 	struct fwd_addr client;
 	uint32_t least_s;
 
 	if (!service || service->persistence_s == 0 ||
 		(entry->state != FLOW_TCP_ESTABLISHED && entry->state != FLOW_UDP_ESTABLISHED))
-		return true;
+		return;
 	snapshot_addr(&entry->client, &client);
-	persist_find(&holding->port, service, &client, entry->client.family == AF_INET6,
-		holding->port.now_s, &persist);
+	persist_find(&port, service, &client, entry->client.family == AF_INET6, now_s, &persist);
 	/* Its flow was proven at another backend before the client came to this one: leave it. */
 	if (!persist.found.at || flow_meta_backend(persist.found.meta) != entry->backend)
-		return true;
+		return;
 	/* May lie in the future, where persistence is shorter: a record from there is new. */
-	least_s = holding->port.now_s + PUBLISH_HOLD_S - service->persistence_s;
+	least_s = now_s + PUBLISH_HOLD_S - service->persistence_s;
 	if (flow_meta_age_s(persist.found.meta, least_s) > 0)
-		flow_update(&holding->port, &persist.key, &persist.found,
+		flow_update(&port, &persist.key, &persist.found,
 			flow_meta(entry->service, entry->backend,
 				flow_meta_state(persist.found.meta), least_s));
-	return true;
 }
 
-void publish_hold_clients(
-	const struct publish *publish, const struct snapshot *snapshot, uint32_t now_s)
+bool publish_hold_wanted(const struct publish *publish, const struct snapshot *snapshot)
 {
-	struct publish_holding holding = { .port = { .snapshot = snapshot, .now_s = now_s } };
-	bool wanted = false;
-
-	for (size_t i = 0; !wanted && i < publish->n_services; i++) {
+	for (size_t i = 0; i < publish->n_services; i++) {
 		const struct fwd_service *service =
 			snapshot_service(snapshot, publish->services[i].id);
 
-		wanted = service && service->persistence_s > 0;
+		if (service && service->persistence_s > 0)
+			return true;
 	}
-	if (wanted)
-		flows_each(keep_flows(publish->keep), publish_held_service, &holding, now_s,
-			publish_hold_client, &holding);
+	return false;
 }

@@ -24,15 +24,13 @@ static void publish_loads_reset(
 {
 	const struct publish_table *table = built->table;
 
-	for (size_t i = 0; i < table->n_members; i++) {
-		uint16_t id = table->members[i].id;
-		bool known = false;
+	struct table_ids known = { 0 };
 
-		for (size_t k = 0; old_table && !known && k < old_table->n_members; k++)
-			known = old_table->members[k].id == id;
-		if (!known)
-			schedule_report(built->schedule, id, 0);
-	}
+	for (size_t i = 0; old_table && i < old_table->n_members; i++)
+		table_ids_add(&known, old_table->members[i].id);
+	for (size_t i = 0; i < table->n_members; i++)
+		if (!table_ids_have(&known, table->members[i].id))
+			schedule_report(built->schedule, table->members[i].id, 0);
 }
 
 int publish_schedule_make(struct publish *publish, const struct registry *registry,
@@ -49,6 +47,7 @@ int publish_schedule_make(struct publish *publish, const struct registry *regist
 		built->schedule = schedule_new(publish->loads, least);
 	if (!built->schedule)
 		return -ENOMEM;
+	built->reported = virtual_server->protocol != CONFIG_UDP;
 	for (size_t i = 0; least && i < built->table->n_members; i++) {
 		const struct table_member *member = &built->table->members[i];
 		int r = schedule_add_load(built->schedule, member->id);
@@ -94,63 +93,51 @@ static bool publish_has_loads(const struct publish_service *service)
 	return service && service->schedule && schedule_has_loads(service->schedule);
 }
 
-void publish_report(struct publish *publish, const struct service_list *services,
-	const struct registry *registry, const struct backend *backend)
+/* Every agent's every word comes here: only what the backend belongs to is looked at. */
+void publish_report(
+	struct publish *publish, const struct registry *registry, const struct backend *backend)
 {
-	for (size_t s = 0; s < services->len; s++) {
-		const struct service *service = &services->items[s];
-		const struct publish_service *found;
+	size_t len = registry_memberships(registry, backend);
 
-		if (service->virtual_server->scheduler != CONFIG_LC ||
-			!publish_is_reported(service->virtual_server, backend))
-			continue;
-		found = publish_service_find(publish, service->id);
-		for (size_t i = 0; publish_has_loads(found) && i < backend->status.n_vips; i++)
-			if (addr_equal(&backend->vips[i], &service->vip) &&
-				registry_belongs(registry, backend, &services->registry[s]))
-				schedule_report(found->schedule, backend->id,
-					(uint32_t)MIN(
-						backend->status.vips[i].established, UINT32_MAX));
+	for (size_t i = 0; i < len; i++) {
+		struct registry_member member = registry_membership(registry, backend, i);
+		const struct publish_service *found = publish_service_find(publish, member.service);
+
+		if (member.vip != REGISTRY_NO_VIP && publish_has_loads(found) && found->reported)
+			schedule_report(found->schedule, backend->id,
+				(uint32_t)MIN(
+					backend->status.vips[member.vip].established, UINT32_MAX));
 	}
 }
 
-struct publish_counting {
-	const struct publish *publish;
-	const struct snapshot *snapshot;
-};
-
-static const struct fwd_service *publish_counted_service(uint16_t service, void *context)
+bool publish_count_wanted(const struct publish *publish)
 {
-	const struct publish_counting *counting = context;
+	for (size_t i = 0; i < publish->n_services; i++)
+		if (publish_has_loads(&publish->services[i]))
+			return true;
+	return false;
+}
 
-	return snapshot_service(counting->snapshot, service);
+/* A walk that was given up may have left its counts. */
+void publish_count_begin(const struct publish *publish)
+{
+	for (size_t i = 0; i < publish->n_services; i++)
+		if (publish_has_loads(&publish->services[i]))
+			schedule_count_begin(publish->services[i].schedule);
 }
 
 /* A flow that said its farewell burdens nobody. */
-static bool publish_count_flow(const struct flows_entry *entry, void *context)
+void publish_count_flow(const struct publish *publish, const struct flows_entry *entry)
 {
-	const struct publish_counting *counting = context;
-	const struct publish_service *service =
-		publish_service_find(counting->publish, entry->service);
+	const struct publish_service *service = publish_service_find(publish, entry->service);
 
 	if (publish_has_loads(service) && entry->state != FLOW_TCP_FIN &&
 		entry->state != FLOW_TCP_RESET)
 		schedule_count(service->schedule, entry->backend);
-	return true;
 }
 
-void publish_count_flows(
-	const struct publish *publish, const struct snapshot *snapshot, uint32_t now_s)
+void publish_count_end(const struct publish *publish)
 {
-	struct publish_counting counting = { publish, snapshot };
-	bool wanted = false;
-
-	for (size_t i = 0; i < publish->n_services; i++)
-		wanted |= publish_has_loads(&publish->services[i]);
-	if (!wanted)
-		return;
-	flows_each(keep_flows(publish->keep), publish_counted_service, &counting, now_s,
-		publish_count_flow, &counting);
 	for (size_t i = 0; i < publish->n_services; i++) {
 		const struct publish_service *service = &publish->services[i];
 

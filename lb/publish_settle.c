@@ -1,134 +1,269 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Publication's housekeeping: times of replaced tables, void records, settling.
+ * Publication's housekeeping: times of replaced tables; and one walk through the flow table for all
+ * that asks about records, in parts, so that a table of millions holds up no heartbeat.
  */
 #include "lb/fwd/hash.h"
 #include "lb/publish_internal.h"
 
-/* Takes the times that late readers wrote into the replaced table, oldest ancestor first. */
-static void publish_carry(struct publish_table *table)
+/*
+ * Takes the times that late readers wrote into the replaced table, oldest ancestor first. Returns from how
+ * many tables.
+ */
+static size_t publish_carry(struct publish_table *table)
 {
 	struct publish_table *parent = table->parent;
+	size_t n_carried;
 
 	if (!parent)
-		return;
-	publish_carry(parent);
+		return 0;
+	n_carried = publish_carry(parent);
 	if (parent->parent || parent->readers > 0)
-		return;
+		return n_carried;
 	table_carry_seen(keep_rows_memory(table->rows), keep_rows_memory(parent->rows));
 	table->parent = publish_table_unref(parent);
+	return n_carried + 1;
 }
 
-struct publish_settling {
-	const struct publish *publish;
-	const struct snapshot *snapshot;
-	uint8_t **disagrees; /* by position in publish->services; those of a shared table are one */
-};
+/* Buckets and tables in one part: a millisecond or two. */
+#define PUBLISH_STEP_BUCKETS 16384u
+#define PUBLISH_STEP_TABLES  16u
+#define PUBLISH_CARRY_TABLES 32u
 
-static bool publish_note_record(const struct flows_entry *entry, void *context)
+/* Void records. */
+
+static void publish_pair_key(uint16_t service, uint16_t backend, uint64_t ret_key[2])
 {
-	const struct publish_settling *settling = context;
-	const struct publish_service *service =
-		publish_service_find(settling->publish, entry->service);
-	const struct fwd_service *forward = snapshot_service(settling->snapshot, entry->service);
-	const struct fwd_settings *settings = snapshot_settings(settling->snapshot);
+	ret_key[0] = (uint64_t)service << 16 | backend;
+	ret_key[1] = 0;
+}
+
+void publish_purge_note(struct publish *publish, uint16_t service, uint16_t backend)
+{
+	uint64_t key[2];
+
+	publish_pair_key(service, backend, key);
+	(void)index_put(&publish->purges, key, 1);
+}
+
+static bool publish_is_void(uint16_t service, uint16_t backend, void *context)
+{
+	uint64_t key[2];
+	uint32_t value;
+
+	publish_pair_key(service, backend, key);
+	return index_get(context, key, &value);
+}
+
+static void publish_purge_bucket(
+	const struct publish *publish, struct index *purges, uint64_t bucket)
+{
+	flows_purge_in(
+		(struct flows_table *)keep_flows(publish->keep), bucket, publish_is_void, purges);
+}
+
+static bool publish_purges_living(const struct index *purges, const struct registry *registry)
+{
+	for (size_t i = 0; purges->n_used > 0 && i < purges->n_entries; i++) {
+		const struct backend *backend =
+			registry_backend(registry, (uint16_t)purges->entries[i].key[0]);
+
+		if (purges->entries[i].used && backend && backend->takes_flows)
+			return true;
+	}
+	return false;
+}
+
+void publish_purge_returning(struct publish *publish, const struct registry *registry)
+{
+	const struct flows_table *flows = keep_flows(publish->keep);
+	struct index *both[] = { &publish->purges, &publish->walk.purges };
+
+	ARRAY_FOREACH (purges, both, ARRAY_LEN(both)) {
+		if (!publish_purges_living(*purges, registry))
+			continue;
+		for (uint64_t i = 0; i < (uint64_t)flows->n_flow4 + flows->n_flow6; i++)
+			publish_purge_bucket(publish, *purges, i);
+		index_clear(*purges);
+	}
+}
+
+/* Settling. */
+
+static void publish_note_record(const struct publish *publish, const struct snapshot *snapshot,
+	const struct flows_entry *entry)
+{
+	const struct publish_service *service = publish_service_find(publish, entry->service);
+	const struct fwd_service *forward = snapshot_service(snapshot, entry->service);
 	struct fwd_addr client;
 	uint8_t *bits;
 	uint32_t row;
 
 	/* Where every flow is recorded no row is asked about it. */
-	if (!service || !forward || service->table->moving == 0 ||
+	if (!service || !forward || !service->table->disagrees ||
 		(forward->flags & FWD_SERVICE_RECORD_TCP) || !flows_is_tcp(entry->state))
-		return true;
-	bits = settling->disagrees[service - settling->publish->services];
+		return;
+	bits = service->table->disagrees;
 	snapshot_addr(&entry->client, &client);
-	row = hash_row(settings, &client,
+	row = hash_row(snapshot_settings(snapshot), &client,
 		forward->flags & FWD_SERVICE_HASH_SOURCE ? 0 : htobe16(entry->client_port));
-	if (bits && keep_rows_memory(service->table->rows)[row].owner != entry->backend)
+	if (keep_rows_memory(service->table->rows)[row].owner != entry->backend)
 		bits[row / 8] |= (uint8_t)(1u << row % 8);
+}
+
+static void publish_settle_end(const struct publish *publish)
+{
+	for (size_t i = 0; i < publish->n_services; i++)
+		free(TAKE_PTR(publish->services[i].table->disagrees));
+}
+
+/* One bit map for each moving table. */
+static bool publish_settle_begin(const struct publish *publish)
+{
+	publish_settle_end(publish);
+	for (size_t i = 0; i < publish->n_services; i++) {
+		struct publish_table *table = publish->services[i].table;
+
+		if (table->moving == 0 || table->disagrees)
+			continue;
+		table->disagrees = calloc((FWD_ROWS + 7) / 8, 1);
+		if (!table->disagrees) {
+			publish_settle_end(publish);
+			return false;
+		}
+	}
 	return true;
 }
 
-static const struct fwd_service *publish_flow_service(uint16_t service, void *context)
+/* Settles some tables; false: there are no more. */
+static bool publish_settle_some(struct publish *publish, uint32_t now_s)
 {
-	return snapshot_service(context, service);
-}
+	size_t n_settled = 0;
 
-/* One bitmap for each moving table, shared by its services. */
-static int publish_settling_begin(const struct publish *publish, uint8_t **disagrees)
-{
-	for (size_t i = 0; i < publish->n_services; i++) {
-		size_t same = 0;
+	for (; publish->walk.service < publish->n_services; publish->walk.service++) {
+		struct publish_table *table = publish->services[publish->walk.service].table;
 
-		if (publish->services[i].table->moving == 0)
+		if (!table->disagrees)
 			continue;
-		while (publish->services[same].table != publish->services[i].table)
-			same++;
-		disagrees[i] = same < i ? disagrees[same] : calloc((FWD_ROWS + 7) / 8, 1);
-		if (!disagrees[i])
-			return -ENOMEM;
+		if (n_settled++ == PUBLISH_STEP_TABLES)
+			return true;
+		table->moving = table_settle(keep_rows_memory(table->rows), table->disagrees,
+			table->tcp_timeout_s, now_s);
+		free(TAKE_PTR(table->disagrees));
 	}
-	return 0;
+	return false;
 }
 
-static void publish_settling_end(const struct publish *publish, uint8_t **disagrees)
+/* The walk. */
+
+struct publish_visit {
+	struct publish *publish;
+	const struct snapshot *snapshot;
+	uint32_t now_s;
+};
+
+static const struct fwd_service *publish_visit_service(uint16_t service, void *context)
 {
-	for (size_t i = 0; i < publish->n_services; i++) {
-		for (size_t later = i + 1; disagrees[i] && later < publish->n_services; later++)
-			if (disagrees[later] == disagrees[i])
-				disagrees[later] = NULL;
-		free(disagrees[i]);
-	}
-	free(disagrees);
+	const struct publish_visit *visit = context;
+
+	return snapshot_service(visit->snapshot, service);
 }
 
-static void publish_settle(struct publish *publish, const struct snapshot *snapshot, uint32_t now_s)
+static bool publish_visit_flow(const struct flows_entry *entry, void *context)
 {
-	uint8_t **disagrees = calloc(publish->n_services + 1, sizeof(*disagrees));
-	struct publish_settling settling = { publish, snapshot, disagrees };
+	const struct publish_visit *visit = context;
+	const struct publish_walk *walk = &visit->publish->walk;
 
-	if (!disagrees)
-		return;
-	if (publish_settling_begin(publish, disagrees) == 0) {
-		flows_each(keep_flows(publish->keep), publish_flow_service, (void *)snapshot, now_s,
-			publish_note_record, &settling);
-		for (size_t i = 0; i < publish->n_services; i++) {
-			struct publish_table *table = publish->services[i].table;
-
-			if (disagrees[i] && table->moving > 0)
-				table->moving = table_settle(keep_rows_memory(table->rows),
-					disagrees[i], table->tcp_timeout_s, now_s);
-		}
-	}
-	publish_settling_end(publish, disagrees);
+	if (walk->hold)
+		publish_hold_client(visit->snapshot, entry, visit->now_s);
+	if (walk->count)
+		publish_count_flow(visit->publish, entry);
+	if (walk->settle)
+		publish_note_record(visit->publish, visit->snapshot, entry);
+	return true;
 }
 
-void publish_purge(struct publish *publish)
+static void publish_walk_begin(struct publish *publish, bool hold, bool count, bool settle)
 {
-	for (size_t i = 0; i < publish->n_purges; i++)
-		flows_purge((struct flows_table *)keep_flows(publish->keep),
-			publish->purges[i].service, publish->purges[i].backend);
-	publish->n_purges = 0;
+	struct publish_walk *walk = &publish->walk;
+
+	*walk = (struct publish_walk){
+		.runs = true,
+		.hold = hold,
+		.count = count,
+		.settle = settle && publish_settle_begin(publish),
+		.n_builds = publish->n_builds,
+		.purges = publish->purges,
+	};
+	publish->purges = (struct index){ 0 };
+	if (count)
+		publish_count_begin(publish);
+}
+
+/* False: behind the last bucket. */
+static bool publish_walk_some(
+	struct publish *publish, const struct snapshot *snapshot, uint32_t now_s)
+{
+	const struct flows_table *flows = keep_flows(publish->keep);
+	struct publish_walk *walk = &publish->walk;
+	struct publish_visit visit = { publish, snapshot, now_s };
+	bool looks = snapshot && (walk->hold || walk->count || walk->settle), more = true;
+
+	for (unsigned int i = 0; more && i < PUBLISH_STEP_BUCKETS; i++) {
+		if (walk->purges.n_used > 0)
+			publish_purge_bucket(publish, &walk->purges, walk->bucket);
+		if (looks)
+			more = flows_each_in(flows, &walk->bucket, publish_visit_service, &visit,
+				now_s, publish_visit_flow, &visit);
+		else
+			more = ++walk->bucket < (uint64_t)flows->n_flow4 + flows->n_flow6;
+	}
+	return more;
+}
+
+bool publish_step(struct publish *publish, const struct snapshot *current, uint64_t now_us)
+{
+	struct publish_walk *walk = &publish->walk;
+	uint32_t now_s = (uint32_t)(now_us / US_PER_S);
+
+	if (!walk->runs && publish->purges.n_used == 0)
+		return false;
+	if (!walk->runs)
+		publish_walk_begin(publish, false, false, false);
+	/* Other tables and backends: what was counted is worth nothing, what is void stays so. */
+	if (walk->n_builds != publish->n_builds) {
+		walk->count = walk->settle = false;
+		publish_settle_end(publish);
+	}
+	if (publish_walk_some(publish, current, now_s))
+		return true;
+	index_clear(&walk->purges);
+	if (walk->count)
+		publish_count_end(publish);
+	walk->count = walk->hold = false;
+	if (walk->settle && publish_settle_some(publish, now_s))
+		return true;
+	walk->runs = false;
+	return publish->purges.n_used > 0;
 }
 
 bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us)
 {
-	bool moving = false;
+	bool moving = false, settle, hold, count;
+	size_t n_carried = 0;
 
-	if (current)
-		publish_hold_clients(publish, current, (uint32_t)(now_us / US_PER_S));
-	if (current)
-		publish_count_flows(publish, current, (uint32_t)(now_us / US_PER_S));
 	for (size_t i = 0; i < publish->n_services; i++) {
-		publish_carry(publish->services[i].table);
+		/* What is left is for the next time: it can wait. */
+		if (n_carried < PUBLISH_CARRY_TABLES)
+			n_carried += publish_carry(publish->services[i].table);
 		moving |= publish->services[i].table->moving > 0;
 	}
-	publish_purge(publish);
-	if (publish->follow)
-		return publish_is_quiet(publish, now_us);
-	if (moving && now_us - publish->settled_us >= PUBLISH_SETTLE_US) {
-		publish->settled_us = now_us;
-		publish_settle(publish, current, (uint32_t)(now_us / US_PER_S));
+	settle = moving && !publish->follow && now_us - publish->settled_us >= PUBLISH_SETTLE_US;
+	hold = current && publish_hold_wanted(publish, current);
+	count = current && publish_count_wanted(publish);
+	if (!publish->walk.runs && (settle || hold || count)) {
+		publish_walk_begin(publish, hold, count, settle);
+		publish->settled_us = settle ? now_us : publish->settled_us;
 	}
-	return false;
+	return publish->follow && publish_is_quiet(publish, now_us);
 }

@@ -102,26 +102,22 @@ static int publish_add_services(struct snapshot *snapshot, const struct publish 
 	const struct service_list *services, const struct publish_service *built,
 	const struct publish_links *links)
 {
-	_cleanup_free_ uint32_t *indexes = calloc(services->len + 1, sizeof(*indexes));
-	int r = indexes ? 0 : -ENOMEM;
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < services->len; i++) {
 		struct publish_table *table = built[i].table;
-		size_t same = 0;
 
-		while (same < i && built[same].table != table)
-			same++;
-		if (same < i) {
-			indexes[i] = indexes[same];
-		} else {
+		if (table->in_snapshot != publish->n_snapshots) {
 			r = snapshot_add_table(snapshot, keep_rows_memory(table->rows),
 				keep_rows_map(table->rows), publish_table_release, table,
-				&indexes[i]);
+				&table->snapshot_idx);
 			if (r < 0)
 				break;
+			table->in_snapshot = publish->n_snapshots;
 			publish_table_ref(table)->readers++;
 		}
-		r = publish_add_service(snapshot, publish, &services->items[i], table, indexes[i]);
+		r = publish_add_service(
+			snapshot, publish, &services->items[i], table, table->snapshot_idx);
 		if (r == 0)
 			r = publish_schedule_add(
 				snapshot, &built[i], services->items[i].virtual_server);
@@ -139,8 +135,23 @@ static int publish_add_member(struct snapshot *snapshot, uint16_t service, uint1
 	return r == -ENOSPC ? 0 : r;
 }
 
-static int publish_add_backends(struct snapshot *snapshot, const struct service_list *services,
-	const struct registry *registry)
+static int publish_add_members(struct snapshot *snapshot, const struct registry *registry,
+	const struct backend *backend, const uint32_t *positions)
+{
+	size_t len = registry_memberships(registry, backend);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < len; i++) {
+		uint16_t service = registry_membership(registry, backend, i).service;
+
+		if (positions[service] > 0)
+			r = publish_add_member(snapshot, service, backend->id);
+	}
+	return r;
+}
+
+static int publish_add_backends(
+	struct snapshot *snapshot, const struct registry *registry, const uint32_t *positions)
 {
 	int r = 0;
 
@@ -155,10 +166,8 @@ static int publish_add_backends(struct snapshot *snapshot, const struct service_
 			continue; /* nothing can go there, or come from there, that we would know */
 		memcpy(to.mac, backend->mac.bytes, MAC_LEN);
 		r = snapshot_add_backend(snapshot, backend->id, &to);
-		for (size_t s = 0; r == 0 && s < services->len; s++)
-			if (registry_belongs(registry, backend, &services->registry[s]))
-				r = publish_add_member(
-					snapshot, services->items[s].id, backend->id);
+		if (r == 0)
+			r = publish_add_members(snapshot, registry, backend, positions);
 		if (r == 0)
 			r = snapshot_add_mac(snapshot, &backend->mac,
 				(struct fwd_mac){ FWD_MAC_BACKEND, backend->id });
@@ -191,6 +200,7 @@ int publish_snapshot_make(struct publish *publish, const struct service_list *se
 	struct fwd_settings settings;
 	int r;
 
+	publish->n_snapshots++;
 	publish_settings(publish, links, &settings);
 	r = snapshot_new(&settings, keep_flows(publish->keep), &snapshot);
 	if (r == 0)
@@ -198,7 +208,7 @@ int publish_snapshot_make(struct publish *publish, const struct service_list *se
 	if (r == 0)
 		r = publish_add_services(snapshot, publish, services, built, links);
 	if (r == 0)
-		r = publish_add_backends(snapshot, services, registry);
+		r = publish_add_backends(snapshot, registry, services->positions);
 	if (r < 0)
 		return r;
 	*ret_snapshot = TAKE_PTR(snapshot);

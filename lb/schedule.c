@@ -159,6 +159,12 @@ void schedule_set_counted(struct schedule *schedule, uint16_t backend, bool coun
 		schedule->counts[backend].wanted = counted;
 }
 
+void schedule_count_begin(struct schedule *schedule)
+{
+	for (size_t id = 0; schedule->counts && id <= FWD_ID_MAX; id++)
+		schedule->counts[id].flows = 0;
+}
+
 void schedule_count(struct schedule *schedule, uint16_t backend)
 {
 	if (schedule->counts && schedule->counts[backend].wanted)

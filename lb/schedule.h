@@ -44,7 +44,8 @@ void schedule_report(struct schedule *schedule, uint16_t backend, uint32_t estab
 
 /* Whether the backend's flows are counted in the flow table, because nobody reports them. */
 void schedule_set_counted(struct schedule *schedule, uint16_t backend, bool counted);
-/* Counting: one flow more of a counted backend; then the number is its report. */
+/* Counting: from nothing; one flow more of a counted backend; then the number is its report. */
+void schedule_count_begin(struct schedule *schedule);
 void schedule_count(struct schedule *schedule, uint16_t backend);
 void schedule_report_count(struct schedule *schedule, uint16_t backend);
 

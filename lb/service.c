@@ -5,6 +5,8 @@
  */
 #include "lb/service.h"
 
+#include "lb/fwd/hash.h"
+#include "lb/index.h"
 #include "lb/snapshot.h"
 
 struct service_id {
@@ -17,6 +19,9 @@ struct service_ids {
 	struct service_id *items;
 	size_t len;
 	uint16_t last;
+	bool taken[FWD_ID_MAX + 1];
+	struct index by_key; /* position + 1 of the newest with this hash of name and VIP */
+	uint32_t *next;      /* position + 1 of an older one with the same */
 };
 
 struct service_ids *service_ids_new(void)
@@ -31,31 +36,50 @@ struct service_ids *service_ids_free(struct service_ids *ids)
 	for (size_t i = 0; i < ids->len; i++)
 		free(ids->items[i].virtual_server);
 	free(ids->items);
+	free(ids->next);
+	index_clear(&ids->by_key);
 	free(ids);
 	return NULL;
 }
 
-static bool service_id_is_taken(const struct service_ids *ids, uint16_t id)
+/* Configuration alone chooses names, so the hash needs no secret. */
+static void service_id_key(const char *virtual_server, const struct addr *vip, uint64_t ret_key[2])
 {
-	for (size_t i = 0; i < ids->len; i++)
-		if (ids->items[i].id == id)
-			return true;
-	return false;
+	uint64_t hash = vip->family;
+
+	for (size_t i = 0; i < sizeof(vip->bytes); i++)
+		hash = hash_word(hash, vip->bytes[i]);
+	for (const char *at = virtual_server; *at; at++)
+		hash = hash_word(hash, (uint8_t)*at);
+	ret_key[0] = hash_finish(hash, 0);
+	ret_key[1] = 0;
 }
 
 static int service_ids_add(
 	struct service_ids *ids, const char *virtual_server, const struct addr *vip, uint16_t id)
 {
-	struct service_id *items = realloc(ids->items, (ids->len + 1) * sizeof(*items));
+	struct service_id *items = reallocarray(ids->items, ids->len + 1, sizeof(*items));
+	uint32_t *next, older = 0;
+	uint64_t key[2];
 	char *name;
 
 	if (!items)
 		return -ENOMEM;
 	ids->items = items;
-	name = strdup(virtual_server);
-	if (!name)
+	next = reallocarray(ids->next, ids->len + 1, sizeof(*next));
+	if (!next)
 		return -ENOMEM;
+	ids->next = next;
+	service_id_key(virtual_server, vip, key);
+	(void)index_get(&ids->by_key, key, &older);
+	name = strdup(virtual_server);
+	if (!name || index_put(&ids->by_key, key, (uint32_t)ids->len + 1) < 0) {
+		free(name);
+		return -ENOMEM;
+	}
+	next[ids->len] = older;
 	items[ids->len++] = (struct service_id){ name, *vip, id };
+	ids->taken[id] = true;
 	ids->last = id;
 	return 0;
 }
@@ -67,7 +91,7 @@ static int service_ids_next(struct service_ids *ids, uint16_t *ret_id)
 
 	for (uint32_t tries = 0; tries < FWD_ID_MAX; tries++) {
 		candidate = candidate % FWD_ID_MAX + 1;
-		if (!service_id_is_taken(ids, (uint16_t)candidate)) {
+		if (!ids->taken[candidate]) {
 			*ret_id = (uint16_t)candidate;
 			return 0;
 		}
@@ -78,15 +102,20 @@ static int service_ids_next(struct service_ids *ids, uint16_t *ret_id)
 static int service_ids_get(struct service_ids *ids, const char *virtual_server,
 	const struct addr *vip, uint16_t *ret_id)
 {
+	uint32_t at = 0;
+	uint64_t key[2];
 	uint16_t id;
 	int r;
 
-	for (size_t i = 0; i < ids->len; i++) {
-		if (streq(ids->items[i].virtual_server, virtual_server) &&
-			addr_equal(&ids->items[i].vip, vip)) {
-			*ret_id = ids->items[i].id;
-			return 0;
-		}
+	service_id_key(virtual_server, vip, key);
+	(void)index_get(&ids->by_key, key, &at);
+	for (; at > 0; at = ids->next[at - 1]) {
+		const struct service_id *item = &ids->items[at - 1];
+
+		if (!streq(item->virtual_server, virtual_server) || !addr_equal(&item->vip, vip))
+			continue;
+		*ret_id = item->id;
+		return 0;
 	}
 	r = service_ids_next(ids, &id);
 	if (r < 0)
@@ -133,7 +162,7 @@ void service_ids_import(struct service_ids *ids, const json_t *document)
 			continue;
 		if (addr_parse(text, &vip) < 0 || id < 1 || id > (int)FWD_ID_MAX)
 			continue;
-		if (!service_id_is_taken(ids, (uint16_t)id))
+		if (!ids->taken[id])
 			(void)service_ids_add(ids, name, &vip, (uint16_t)id);
 	}
 }
@@ -208,7 +237,8 @@ int service_list_new(
 	list->items = calloc(list->len + 1, sizeof(*list->items));
 	list->registry = calloc(list->len + 1, sizeof(*list->registry));
 	list->statics = calloc(list->n_statics + 1, sizeof(*list->statics));
-	if (!list->items || !list->registry || !list->statics)
+	list->positions = calloc(FWD_ID_MAX + 1, sizeof(*list->positions));
+	if (!list->items || !list->registry || !list->statics || !list->positions)
 		return -ENOMEM;
 	for (size_t v = 0; v < config->n_virtual_servers; v++) {
 		const struct config_virtual_server *virtual_server = config->virtual_servers[v];
@@ -222,6 +252,7 @@ int service_list_new(
 			r = service_ids_get(ids, virtual_server->name, &vips[i], &service->id);
 			if (r < 0)
 				return r;
+			list->positions[service->id] = (uint32_t)idx + 1;
 			service_fill_registry(service, &list->registry[idx]);
 		}
 	}
@@ -235,6 +266,7 @@ struct service_list *service_list_free(struct service_list *list)
 	if (!list)
 		return NULL;
 	free(list->items);
+	free(list->positions);
 	free(list->registry);
 	free(list->statics);
 	free(list);
@@ -243,8 +275,5 @@ struct service_list *service_list_free(struct service_list *list)
 
 const struct service *service_list_find(const struct service_list *list, uint16_t id)
 {
-	for (size_t i = 0; i < list->len; i++)
-		if (list->items[i].id == id)
-			return &list->items[i];
-	return NULL;
+	return list->positions[id] ? &list->items[list->positions[id] - 1] : NULL;
 }

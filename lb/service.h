@@ -20,6 +20,7 @@ struct service {
 struct service_list {
 	struct service *items; /* in the order of virtual servers' names, then of their VIPs */
 	size_t len;
+	uint32_t *positions;               /* by id: position in items + 1; 0: none */
 	struct registry_service *registry; /* the same, for registry_configure */
 	struct registry_static *statics;
 	size_t n_statics;

@@ -5,8 +5,7 @@
  */
 #include <sodium.h>
 
-#include "lb/daemon.h"
-#include "lb/flows.h"
+#include "lb/status_internal.h"
 #include "lb/table.h"
 
 #define STATUS_SCHEMA 1
@@ -14,78 +13,7 @@
 #define STATUS_FLOWS_MAX   1024u
 #define STATUS_BUCKETS_MAX 16384u
 
-/* Flow records by service and backend: open addressing, grown at half full. */
-struct status_count {
-	uint32_t key; /* service << 16 | backend; 0: free */
-	uint64_t flows;
-};
-
-struct status_counts {
-	struct status_count *items;
-	size_t capacity; /* a power of two */
-	size_t len;
-	uint64_t total;
-	bool failed; /* out of memory: the counts are too low */
-};
-
-static struct status_count *status_count_slot(const struct status_counts *counts, uint32_t key)
-{
-	uint32_t hash = key * UINT32_C(2654435761);
-	size_t idx = hash & (counts->capacity - 1);
-
-	while (counts->items[idx].key != 0 && counts->items[idx].key != key)
-		idx = (idx + 1) & (counts->capacity - 1);
-	return &counts->items[idx];
-}
-
-static bool status_counts_grow(struct status_counts *counts)
-{
-	size_t capacity = MAX(counts->capacity * 2, (size_t)64);
-	struct status_counts bigger = { .capacity = capacity };
-
-	bigger.items = calloc(bigger.capacity, sizeof(*bigger.items));
-	if (!bigger.items)
-		return false;
-	for (size_t i = 0; i < counts->capacity; i++)
-		if (counts->items[i].key != 0)
-			*status_count_slot(&bigger, counts->items[i].key) = counts->items[i];
-	free(counts->items);
-	counts->items = bigger.items;
-	counts->capacity = bigger.capacity;
-	return true;
-}
-
-static bool status_count_entry(const struct flows_entry *entry, void *context)
-{
-	struct status_counts *counts = context;
-	uint32_t key = (uint32_t)entry->service << 16 | entry->backend;
-	struct status_count *count;
-
-	counts->total++;
-	if (counts->len * 2 >= counts->capacity && !status_counts_grow(counts)) {
-		counts->failed = true;
-		return true;
-	}
-	count = status_count_slot(counts, key);
-	if (count->key == 0) {
-		count->key = key;
-		counts->len++;
-	}
-	count->flows++;
-	return true;
-}
-
-static uint64_t status_count_of(
-	const struct status_counts *counts, uint16_t service, uint16_t backend)
-{
-	uint32_t key = (uint32_t)service << 16 | backend;
-
-	if (counts->capacity == 0)
-		return 0;
-	return status_count_slot(counts, key)->flows;
-}
-
-static const struct fwd_service *status_service(uint16_t service, void *context)
+const struct fwd_service *status_service(uint16_t service, void *context)
 {
 	const struct daemon *daemon = context;
 
@@ -94,15 +22,9 @@ static const struct fwd_service *status_service(uint16_t service, void *context)
 		: NULL;
 }
 
-static uint32_t status_now_s(const struct daemon *daemon)
+uint32_t status_now_s(const struct daemon *daemon)
 {
 	return (uint32_t)(daemon_now(daemon) / US_PER_S);
-}
-
-static void status_counts_make(struct daemon *daemon, struct status_counts *ret_counts)
-{
-	flows_each(keep_flows(daemon->keep), status_service, daemon, status_now_s(daemon),
-		status_count_entry, ret_counts);
 }
 
 /* One backend in one virtual server, summed over its VIPs. */
@@ -122,22 +44,20 @@ static uint64_t status_established(const struct backend *backend, const struct a
 }
 
 static void status_sum_backend(struct daemon *daemon, const struct status_counts *counts,
-	const struct config_virtual_server *virtual_server, const struct backend *backend,
-	struct status_sum *ret_sum)
+	const struct config_virtual_server *virtual_server, size_t first,
+	const struct backend *backend, struct status_sum *ret_sum)
 {
 	struct status_sum sum = { .ramp_percent = 100 };
 
-	for (size_t i = 0; i < daemon->services->len; i++) {
+	for (size_t i = first; i < first + virtual_server->vips.len; i++) {
 		const struct service *service = &daemon->services->items[i];
+		const struct registry_service *registry = &daemon->services->registry[i];
 		struct engine_pair_counters pair = { 0 };
 
-		if (service->virtual_server != virtual_server ||
-			!registry_belongs(
-				daemon->registry, backend, &daemon->services->registry[i]))
+		if (!registry_belongs(daemon->registry, backend, registry))
 			continue;
 		sum.serves = true;
-		sum.ramp_percent = registry_ramp_percent(
-			daemon->registry, backend, &daemon->services->registry[i]);
+		sum.ramp_percent = registry_ramp_percent(daemon->registry, backend, registry);
 		sum.owned += publish_owned(daemon->publish, service->id, backend->id);
 		sum.flows += status_count_of(counts, service->id, backend->id);
 		sum.established += status_established(backend, &service->vip);
@@ -198,7 +118,8 @@ static json_t *status_vips(const struct config_virtual_server *virtual_server)
  * those of its VIPs in their order.
  */
 static void status_digest(const struct daemon *daemon,
-	const struct config_virtual_server *virtual_server, char ret_digest[TABLE_DIGEST_LEN])
+	const struct config_virtual_server *virtual_server, size_t first_service,
+	char ret_digest[TABLE_DIGEST_LEN])
 {
 	unsigned char hash[8];
 	crypto_generichash_state state;
@@ -206,12 +127,9 @@ static void status_digest(const struct daemon *daemon,
 	bool same = true;
 
 	crypto_generichash_init(&state, NULL, 0, crypto_generichash_BYTES_MIN);
-	for (size_t i = 0; i < daemon->services->len; i++) {
-		const char *digest;
+	for (size_t i = first_service; i < first_service + virtual_server->vips.len; i++) {
+		const char *digest = publish_digest(daemon->publish, daemon->services->items[i].id);
 
-		if (daemon->services->items[i].virtual_server != virtual_server)
-			continue;
-		digest = publish_digest(daemon->publish, daemon->services->items[i].id);
 		first = first ? first : digest;
 		same = same && streq(first, digest);
 		crypto_generichash_update(&state, (const unsigned char *)digest, strlen(digest));
@@ -235,31 +153,21 @@ struct status_usable {
 	size_t most, fewest;
 };
 
-static struct status_usable status_usable(
-	const struct daemon *daemon, const struct config_virtual_server *virtual_server)
+static struct status_usable status_usable(const struct status_members *members,
+	const struct config_virtual_server *virtual_server, size_t first)
 {
 	struct status_usable usable = { .fewest = SIZE_MAX };
 
-	for (size_t s = 0; s < daemon->services->len; s++) {
-		size_t n = 0;
-
-		if (daemon->services->items[s].virtual_server != virtual_server)
-			continue;
-		for (size_t i = 0; i < registry_len(daemon->registry); i++) {
-			const struct backend *backend = registry_backend_at(daemon->registry, i);
-
-			n += backend->state == BACKEND_UP && backend->effective_weight > 0 &&
-				registry_serves(
-					daemon->registry, backend, &daemon->services->registry[s]);
-		}
-		usable.most = MAX(usable.most, n);
-		usable.fewest = MIN(usable.fewest, n);
+	for (size_t i = first; i < first + virtual_server->vips.len; i++) {
+		usable.most = MAX(usable.most, (size_t)members->n_usable[i]);
+		usable.fewest = MIN(usable.fewest, (size_t)members->n_usable[i]);
 	}
 	return usable;
 }
 
 static bool status_virtual_server_is_ready(const struct daemon *daemon,
-	const struct config_virtual_server *virtual_server, char *ret_why, size_t size_bytes)
+	const struct status_members *members, const struct config_virtual_server *virtual_server,
+	size_t first, char *ret_why, size_t size_bytes)
 {
 	if (!daemon->engine) {
 		snprintf(ret_why, size_bytes, "no packet engine: %s", daemon->engine_reason);
@@ -278,7 +186,7 @@ static bool status_virtual_server_is_ready(const struct daemon *daemon,
 		snprintf(ret_why, size_bytes, "not active: %s", daemon->inactive_reason);
 		return false;
 	}
-	if (status_usable(daemon, virtual_server).most == 0) {
+	if (status_usable(members, virtual_server, first).most == 0) {
 		snprintf(ret_why, size_bytes, "virtual server %s has no usable backend",
 			virtual_server->name);
 		return false;
@@ -289,15 +197,24 @@ static bool status_virtual_server_is_ready(const struct daemon *daemon,
 bool status_is_ready(
 	struct daemon *daemon, const char *virtual_server, char *ret_why, size_t size_bytes)
 {
+	_cleanup_(status_members_clear) struct status_members members = { 0 };
 	bool found = false;
+	size_t first = 0;
 
+	if (status_members_make(daemon, &members) < 0) {
+		snprintf(ret_why, size_bytes, "out of memory");
+		return false;
+	}
 	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++) {
 		const struct config_virtual_server *each = daemon->config->virtual_servers[i];
+		size_t of_each = first;
 
+		first += each->vips.len;
 		if (virtual_server && !streq(virtual_server, each->name))
 			continue;
 		found = true;
-		if (!status_virtual_server_is_ready(daemon, each, ret_why, size_bytes))
+		if (!status_virtual_server_is_ready(
+			    daemon, &members, each, of_each, ret_why, size_bytes))
 			return false;
 	}
 	if (!found)
@@ -306,23 +223,63 @@ bool status_is_ready(
 	return found;
 }
 
-static json_t *status_virtual_server(struct daemon *daemon, const struct status_counts *counts,
-	const struct config_virtual_server *virtual_server)
+static int status_compare_positions(const void *a, const void *b)
+{
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* The backends of all its services, each once, in the order of names; `*ret_flows`: of all. */
+static json_t *status_backends(struct daemon *daemon, const struct status_counts *counts,
+	const struct status_members *members, const struct config_virtual_server *virtual_server,
+	size_t first, uint64_t *ret_flows)
+{
+	size_t begin = members->begins[first];
+	size_t len = members->begins[first + virtual_server->vips.len] - begin;
+	_cleanup_free_ uint32_t *positions = calloc(len + 1, sizeof(*positions));
+	json_t *backends = json_array();
+
+	*ret_flows = 0;
+	if (!positions)
+		return backends;
+	memcpy(positions, &members->positions[begin], len * sizeof(*positions));
+	if (virtual_server->vips.len > 1)
+		qsort(positions, len, sizeof(*positions), status_compare_positions);
+	for (size_t i = 0; i < len; i++) {
+		const struct backend *backend =
+			registry_backend(daemon->registry, members->ids[positions[i]]);
+		struct status_sum sum;
+
+		/* In a later part some may have left. */
+		if (!backend || (i > 0 && positions[i] == positions[i - 1]))
+			continue;
+		status_sum_backend(daemon, counts, virtual_server, first, backend, &sum);
+		if (!sum.serves)
+			continue;
+		*ret_flows += sum.flows;
+		json_array_append_new(
+			backends, status_backend(daemon, backend, &sum, virtual_server->vips.len));
+	}
+	return backends;
+}
+
+json_t *status_virtual_server(struct daemon *daemon, const struct status_counts *counts,
+	const struct status_members *members, const struct config_virtual_server *virtual_server,
+	size_t first)
 {
 	struct engine_service_counters total = { 0 };
-	json_t *backends = json_array();
 	char digest[TABLE_DIGEST_LEN];
 	char why[DAEMON_REASON_BYTES] = "";
 	_cleanup_free_ char *ports = config_ports_format(virtual_server);
 	uint64_t flows = 0;
 	size_t moving = 0;
+	json_t *backends;
 	bool ready;
 
-	for (size_t i = 0; i < daemon->services->len; i++) {
+	for (size_t i = first; i < first + virtual_server->vips.len; i++) {
 		struct engine_service_counters counters = { 0 };
 
-		if (daemon->services->items[i].virtual_server != virtual_server)
-			continue;
 		moving += publish_moving(daemon->publish, daemon->services->items[i].id);
 		if (!daemon->engine)
 			continue;
@@ -332,19 +289,10 @@ static json_t *status_virtual_server(struct daemon *daemon, const struct status_
 		total.bytes += counters.bytes;
 		total.syns += counters.syns;
 	}
-	for (size_t i = 0; i < registry_len(daemon->registry); i++) {
-		const struct backend *backend = registry_backend_at(daemon->registry, i);
-		struct status_sum sum;
-
-		status_sum_backend(daemon, counts, virtual_server, backend, &sum);
-		if (!sum.serves)
-			continue;
-		flows += sum.flows;
-		json_array_append_new(
-			backends, status_backend(daemon, backend, &sum, virtual_server->vips.len));
-	}
-	status_digest(daemon, virtual_server, digest);
-	ready = status_virtual_server_is_ready(daemon, virtual_server, why, sizeof(why));
+	backends = status_backends(daemon, counts, members, virtual_server, first, &flows);
+	status_digest(daemon, virtual_server, first, digest);
+	ready = status_virtual_server_is_ready(
+		daemon, members, virtual_server, first, why, sizeof(why));
 	return json_pack(
 		"{s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}",
 		"name", virtual_server->name, "vip", status_vips(virtual_server), "ports",
@@ -388,17 +336,19 @@ static json_t *status_control(const struct daemon *daemon)
 }
 
 /* What `status` exits with: 0 all well, 1 degraded, 2 no service. */
-static int status_health(struct daemon *daemon)
+static int status_health(struct daemon *daemon, const struct status_members *members)
 {
 	bool degraded = false;
+	size_t first = 0;
 
 	if (!daemon->engine || !neigh_client_link(daemon->neigh)->running ||
 		!neigh_backend_link(daemon->neigh)->running)
 		return 2;
 	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++) {
-		struct status_usable usable =
-			status_usable(daemon, daemon->config->virtual_servers[i]);
+		const struct config_virtual_server *each = daemon->config->virtual_servers[i];
+		struct status_usable usable = status_usable(members, each, first);
 
+		first += each->vips.len;
 		if (usable.most == 0)
 			return 2;
 		degraded |= usable.fewest == 0;
@@ -444,19 +394,22 @@ static json_t *status_flow_table(const struct daemon *daemon, const struct statu
 		(json_int_t)totals->unrecorded);
 }
 
-json_t *status_make(struct daemon *daemon)
+static json_t *status_publications(const struct daemon *daemon)
 {
-	struct status_counts counts = { 0 };
+	const struct daemon_publications *publications = &daemon->publications;
+
+	return json_pack("{s:I, s:I, s:I}", "count", (json_int_t)publications->n, "last_us",
+		(json_int_t)publications->last_us, "longest_us",
+		(json_int_t)publications->longest_us);
+}
+
+json_t *status_document(struct daemon *daemon, const struct status_counts *counts,
+	const struct status_members *members)
+{
 	struct engine_totals totals;
-	json_t *servers = json_array();
-	json_t *document;
 
 	forward_totals(daemon, &totals);
-	status_counts_make(daemon, &counts);
-	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++)
-		json_array_append_new(servers,
-			status_virtual_server(daemon, &counts, daemon->config->virtual_servers[i]));
-	document = json_pack(
+	return json_pack(
 		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
 		(double)(daemon_now(daemon) - daemon->started_us) / (double)US_PER_S, "interface",
@@ -464,12 +417,10 @@ json_t *status_make(struct daemon *daemon)
 		"mode", daemon->engine_ops->name, "mode_reason", daemon->engine_reason, "active",
 		daemon->active && daemon->engine, "inactive_reason", daemon->inactive_reason,
 		"config_generation", (json_int_t)daemon->config_generation, "health",
-		status_health(daemon), "packets", status_packets(&totals), "drops",
-		status_drops(&totals), "flow_table", status_flow_table(daemon, &counts, &totals),
+		status_health(daemon, members), "packets", status_packets(&totals), "drops",
+		status_drops(&totals), "flow_table", status_flow_table(daemon, counts, &totals),
 		"fragments", status_fragments(&totals), "icmp_answers", status_answers(&totals),
-		"control", status_control(daemon), "virtual_servers", servers);
-	free(counts.items);
-	return document;
+		"control", status_control(daemon), "publications", status_publications(daemon));
 }
 
 /* Flows. */
@@ -515,30 +466,11 @@ json_t *status_flows(struct daemon *daemon, const char *virtual_server, uint64_t
 		more ? json_integer((json_int_t)bucket) : json_null());
 }
 
-struct status_open {
-	uint16_t backend;
-	uint64_t flows;
-};
-
-static bool status_count_open(const struct flows_entry *entry, void *context)
+uint64_t status_established_flows(const struct backend *backend)
 {
-	struct status_open *open = context;
+	uint64_t flows = 0;
 
-	if (entry->backend == open->backend)
-		open->flows++;
-	return true;
-}
-
-uint64_t status_open_flows(struct daemon *daemon, const struct backend *backend)
-{
-	struct status_open open = { .backend = backend->id };
-
-	if (backend->source == BACKEND_AGENT) {
-		for (size_t i = 0; i < backend->status.n_vips; i++)
-			open.flows += backend->status.vips[i].established;
-		return open.flows;
-	}
-	flows_each(keep_flows(daemon->keep), status_service, daemon, status_now_s(daemon),
-		status_count_open, &open);
-	return open.flows;
+	for (size_t i = 0; i < backend->status.n_vips; i++)
+		flows += backend->status.vips[i].established;
+	return flows;
 }

@@ -40,19 +40,35 @@ void table_seed(const char *cluster_seed, uint8_t ret_seed[TABLE_SEED_BYTES]);
 int table_fill(struct table_member *members, size_t n_members, const uint8_t seed[TABLE_SEED_BYTES],
 	struct fwd_slot *rows);
 
-/* Tells whether a backend may still hold flows of this table's services (FWD_BACKEND_FLOWS, member). */
-typedef bool table_alive_fn(uint16_t backend, void *context);
+/* Row number `step` of the member's permutation. */
+uint32_t table_permutation(
+	const struct addr *address, const uint8_t seed[TABLE_SEED_BYTES], uint64_t step);
+
+/* A set of backend ids, a bit each; zeroed is empty. */
+struct table_ids {
+	uint64_t words[(FWD_ID_MAX + 64) / 64];
+};
+
+static inline void table_ids_add(struct table_ids *ids, uint16_t id)
+{
+	ids->words[id / 64] |= UINT64_C(1) << id % 64;
+}
+
+static inline bool table_ids_have(const struct table_ids *ids, uint16_t id)
+{
+	return ids->words[id / 64] >> id % 64 & 1;
+}
 
 /*
- * Gives every row its base, from the table that it replaces: the old base where that is alive, else
- * the owner (what was only there has moved). A row is moving (seen_s not 0) when its owner is not
+ * Gives every row its base, from the table that it replaces: the old base where that is `alive` (the
+ * backend may still hold flows of this table's services), else the owner (what was only there has moved). A row is moving (seen_s not 0) when its owner is not
  * the base now, and stays moving when it was, also back at its base: records may disagree. With no
  * old table (NULL) all rows are settled. With `follow` (a balancer that starts with nothing, see
  * FWD_SERVICE_RECORD_SYN) all bases are the owners, and all rows are moving. A row that begins to
  * move gets seen_s = now_s. Returns the number of moving rows.
  */
 size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, bool follow,
-	table_alive_fn *alive, void *context, uint32_t now_s);
+	const struct table_ids *alive, uint32_t now_s);
 /*
  * Makes every row move, where records may disagree with rows that look settled: of a service that
  * recorded every flow, and does no more. Returns the number of moving rows.
@@ -70,8 +86,8 @@ size_t table_settle(
 	struct fwd_slot *rows, const uint8_t *disagrees, uint32_t tcp_timeout_s, uint32_t now_s);
 size_t table_moving(const struct fwd_slot *rows);
 
-/* Rows owned by `id`. */
-size_t table_owned(const struct fwd_slot *rows, uint16_t id);
+/* Rows owned by each id; 0: by nobody. */
+void table_count(const struct fwd_slot *rows, uint32_t ret_n_owned[FWD_ID_MAX + 1]);
 /*
  * 64 bits of hash over members' addresses, weights and rows (as positions among the
  * sorted members, so that ids, which differ between balancers, do not count), in hex. Members

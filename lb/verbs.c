@@ -22,7 +22,7 @@ static const char *verbs_string(const struct verbs_call *call, const char *name)
 
 static void verbs_status(const struct verbs_call *call)
 {
-	control_reply(call->request, CONTROL_OK, status_make(call->daemon));
+	status_begin(call->daemon, call->request);
 }
 
 static bool verbs_virtual_server_exists(const struct verbs_call *call, const char *name)
@@ -175,7 +175,7 @@ static void verbs_wait(const struct verbs_call *call, const char *backend)
 	ARRAY_FOREACH (wait, call->daemon->waits, DAEMON_WAITS_MAX) {
 		if (wait->request)
 			continue;
-		wait->request = call->request;
+		*wait = (struct daemon_wait){ .request = call->request };
 		snprintf(wait->backend, sizeof(wait->backend), "%s", found ? found->name : backend);
 		wait->deadline_us = wait_us > 0 ? daemon_now(call->daemon) + (uint64_t)wait_us
 						: REGISTRY_NEVER_US;

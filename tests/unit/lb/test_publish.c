@@ -83,6 +83,16 @@ static void world_build(struct world *world, uint64_t now_us)
 	world->snapshot = snapshot;
 }
 
+/* Housekeeping with all that it leaves for later turns of the loop. */
+static bool tick(struct world *world, uint64_t now_us)
+{
+	bool again = publish_tick(world->publish, world->snapshot, now_us);
+
+	while (publish_step(world->publish, world->snapshot, now_us))
+		;
+	return again;
+}
+
 static void world_open(struct world *world, bool expect_fresh)
 {
 	char why[256] = "";
@@ -170,7 +180,7 @@ static void quieten(struct world *world, unsigned int n)
 	world_configure(world, n, START_US);
 	world_build(world, START_US);
 	world_build(world, START_US + S(10));
-	assert_false(publish_tick(world->publish, world->snapshot, START_US + S(10)));
+	assert_false(tick(world, START_US + S(10)));
 	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
 }
 
@@ -209,13 +219,13 @@ static void publish_lets_bases_follow_until_membership_is_quiet(void **state)
 		assert_int_equal(rows[i].base, rows[i].owner);
 	/* What begins meanwhile is recorded, and looked up: no row is settled yet. */
 	assert_true(records_syn(world));
-	assert_false(publish_tick(world->publish, world->snapshot, START_US + S(3)));
+	assert_false(tick(world, START_US + S(3)));
 	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), FWD_ROWS);
 
-	assert_true(publish_tick(world->publish, world->snapshot, START_US + S(10)));
+	assert_true(tick(world, START_US + S(10)));
 	world_build(world, START_US + S(10));
 	assert_false(records_syn(world));
-	assert_false(publish_tick(world->publish, world->snapshot, START_US + S(10)));
+	assert_false(tick(world, START_US + S(10)));
 	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
 	world_configure(world, 4, START_US + S(11));
 	world_build(world, START_US + S(11));
@@ -250,9 +260,9 @@ static void publish_settles_after_the_timeout(void **state)
 	quieten(world, 3);
 	world_configure(world, 4, START_US + S(20));
 	world_build(world, START_US + S(20));
-	publish_tick(world->publish, world->snapshot, START_US + S(20 + 50));
+	tick(world, START_US + S(20 + 50));
 	assert_int_not_equal(publish_moving(world->publish, service_at(world, 0)), 0);
-	publish_tick(world->publish, world->snapshot, START_US + S(20 + 70));
+	tick(world, START_US + S(20 + 70));
 	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
 }
 
@@ -275,10 +285,10 @@ static void publish_does_not_settle_a_row_with_a_record_of_another(void **state)
 		};
 	world_configure(world, 4, START_US + S(20));
 	world_build(world, START_US + S(20));
-	publish_tick(world->publish, world->snapshot, START_US + S(20 + 70));
+	tick(world, START_US + S(20 + 70));
 	assert_int_not_equal(publish_moving(world->publish, service), 0);
 	assert_true(publish_moving(world->publish, service) <= flows->n_flow4);
-	publish_tick(world->publish, world->snapshot, START_US + S(20 + 200));
+	tick(world, START_US + S(20 + 200));
 	assert_int_equal(publish_moving(world->publish, service), 0);
 }
 
@@ -296,9 +306,94 @@ static void publish_frees_records_of_a_backend_that_is_gone(void **state)
 	world_build(world, START_US + S(20));
 	/* Its own rows moved at once; next to none of the others' did. */
 	assert_true(publish_moving(world->publish, service_at(world, 0)) < FWD_ROWS / 50);
-	publish_tick(world->publish, world->snapshot, START_US + S(21));
+	tick(world, START_US + S(21));
 	assert_int_equal(flow_meta_state(flows->flow4[0].entries[0].meta), FLOW_FREE);
 	assert_int_equal(flow_meta_state(flows->flow4[1].entries[0].meta), FLOW_TCP_ESTABLISHED);
+}
+
+/* A record of a backend in the first virtual server, in a bucket of the test's choice. */
+static __u64 *put_record(const struct world *world, size_t bucket, const char *backend)
+{
+	const struct flows_table *flows = keep_flows(world->keep);
+	__u64 *meta = &flows->flow4[bucket].entries[0].meta;
+
+	*meta = flow_meta(service_at(world, 0), id_of(world, backend), FLOW_TCP_ESTABLISHED, 1019);
+	return meta;
+}
+
+static void publish_frees_old_records_before_a_backend_returns(void **state)
+{
+	struct world *world = *state;
+	size_t last;
+	__u64 *meta;
+
+	quieten(world, 3);
+	last = keep_flows(world->keep)->n_flow4 - 1;
+	meta = put_record(world, last, "b3");
+	assert_int_equal(
+		registry_admin(world->registry, "b3", BACKEND_ADMIN_MAINT, START_US + S(20)), 0);
+	world_build(world, START_US + S(20));
+	assert_int_equal(flow_meta_state(*meta), FLOW_TCP_ESTABLISHED);
+	/* Back before the walk has begun, or before it has come so far. */
+	assert_int_equal(
+		registry_admin(world->registry, "b3", BACKEND_ADMIN_NONE, START_US + S(20)), 0);
+	world_build(world, START_US + S(20));
+	assert_int_equal(flow_meta_state(*meta), FLOW_FREE);
+	/* And what it gets from then on stays. */
+	meta = put_record(world, last, "b3");
+	tick(world, START_US + S(21));
+	assert_int_equal(flow_meta_state(*meta), FLOW_TCP_ESTABLISHED);
+}
+
+static void publish_does_not_settle_by_what_another_table_saw(void **state)
+{
+	struct world *world = *state;
+	size_t moving;
+
+	quieten(world, 3);
+	world_configure(world, 4, START_US + S(20));
+	world_build(world, START_US + S(20));
+	/* A walk begins, and before its end there are other tables. */
+	publish_tick(world->publish, world->snapshot, START_US + S(100));
+	world_configure(world, 5, START_US + S(100));
+	world_build(world, START_US + S(100));
+	moving = publish_moving(world->publish, service_at(world, 0));
+	while (publish_step(world->publish, world->snapshot, START_US + S(100)))
+		;
+	assert_int_not_equal(moving, 0);
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), moving);
+	tick(world, START_US + S(200));
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+}
+
+static void publish_makes_one_empty_table_for_nobody(void **state)
+{
+	struct world *world = *state;
+
+	world_configure(world, 0, START_US);
+	world_build(world, START_US);
+	world_build(world, START_US + S(1));
+	assert_int_equal(snapshot_service(world->snapshot, service_at(world, 1))->table, 0);
+	assert_int_equal(rows_of(world, service_at(world, 0))[FWD_ROWS - 1].owner, 0);
+	assert_int_equal(
+		strlen(publish_digest(world->publish, service_at(world, 0))), TABLE_DIGEST_LEN - 1);
+}
+
+static void publish_shares_tables_among_many_of_both_kinds(void **state)
+{
+	struct world *world = *state;
+
+	quieten(world, 3);
+	world_build(world, START_US + S(20));
+	assert_int_equal(snapshot_service(world->snapshot, service_at(world, 0))->table, 0);
+	assert_int_equal(snapshot_service(world->snapshot, service_at(world, 1))->table, 0);
+	world_configure(world, 2, START_US + S(21));
+	world_build(world, START_US + S(21));
+	assert_int_equal(snapshot_service(world->snapshot, service_at(world, 1))->table, 0);
+	assert_int_equal(
+		owned(world, service_at(world, 0), "b1") + owned(world, service_at(world, 0), "b2"),
+		FWD_ROWS);
+	assert_int_equal(publish_owned(world->publish, service_at(world, 0), 999), 0);
 }
 
 static void publish_remembers_bases_over_a_restart(void **state)
@@ -390,7 +485,7 @@ static void publish_is_quiet_while_a_backend_starts_slowly(void **state)
 	world_build(world, START_US + S(1));
 	registry_tick(world->registry, START_US + S(4));
 	world_build(world, START_US + S(4));
-	assert_true(publish_tick(world->publish, world->snapshot, START_US + S(5)));
+	assert_true(tick(world, START_US + S(5)));
 }
 
 static void publish_gives_rr_its_turns_and_keeps_their_number(void **state)
@@ -432,7 +527,7 @@ static void publish_stirs_rows_when_a_service_ceases_to_record(void **state)
 	assert_int_equal(publish_moving(world->publish, 1), FWD_ROWS);
 	assert_null(snapshot_turn(world->snapshot, 1));
 	world_build(world, START_US + S(22));
-	publish_tick(world->publish, world->snapshot, START_US + S(90));
+	tick(world, START_US + S(90));
 	assert_int_equal(publish_moving(world->publish, 1), 0);
 }
 
@@ -455,7 +550,7 @@ static void publish_counts_what_statics_hold_for_lc(void **state)
 		flows->flow4[i].entries[0] = (struct flow4){ .client_port = htons(i),
 			.meta = flow_meta(
 				1, id, i ? FLOW_TCP_ESTABLISHED : FLOW_TCP_FIN, START_US / S(1)) };
-	publish_tick(world->publish, world->snapshot, START_US + S(2));
+	tick(world, START_US + S(2));
 	assert_int_equal(load->established, 3);
 	/* It begins from nothing where it is new. */
 	world_configure(world, 1, START_US + S(3));
@@ -496,12 +591,12 @@ static void publish_takes_what_agents_report_for_lc(void **state)
 	load = snapshot_load(world->snapshot, 1, id);
 	assert_int_equal(load->weight, 3);
 	load->sent = 5;
-	publish_report(world->publish, world->services, world->registry, backend);
+	publish_report(world->publish, world->registry, backend);
 	assert_int_equal(load->established, 12);
 	assert_int_equal(load->sent, 0);
 	/* The table does not count whom an agent speaks for. */
 	load->sent = 5;
-	publish_tick(world->publish, world->snapshot, START_US + S(4));
+	tick(world, START_US + S(4));
 	assert_int_equal(load->established, 12);
 	assert_int_equal(load->sent, 5);
 	/* The VIP of the other virtual server is not its own. */
@@ -538,14 +633,14 @@ static void publish_holds_clients_whose_flows_live(void **state)
 	at = first_entry(world, hash_flow(settings, &client, 0, 0, 1));
 	memcpy(at, &persist, sizeof(persist));
 	/* Its time is what the last connection left, until that would run out. */
-	publish_tick(world->publish, world->snapshot, START_US + S(20));
+	tick(world, START_US + S(20));
 	assert_int_equal(at[1], persist.meta);
 	for (uint32_t second = 22; second <= 56; second += 2)
-		publish_tick(world->publish, world->snapshot, START_US + S(second));
+		tick(world, START_US + S(second));
 	assert_in_range(flow_meta_age_s(at[1], start_s + 56), 20, 28);
 	assert_int_equal(flow_meta_state(at[1]), FLOW_PERSIST);
 	/* The flow is over: so, soon, is persistence. */
-	publish_tick(world->publish, world->snapshot, START_US + S(62));
+	tick(world, START_US + S(62));
 	assert_true(flow_meta_age_s(at[1], start_s + 70) > 30);
 }
 
@@ -559,6 +654,10 @@ int main(void)
 		TEST(publish_settles_after_the_timeout),
 		TEST(publish_does_not_settle_a_row_with_a_record_of_another),
 		TEST(publish_frees_records_of_a_backend_that_is_gone),
+		TEST(publish_frees_old_records_before_a_backend_returns),
+		TEST(publish_does_not_settle_by_what_another_table_saw),
+		TEST(publish_makes_one_empty_table_for_nobody),
+		TEST(publish_shares_tables_among_many_of_both_kinds),
 		TEST(publish_remembers_bases_over_a_restart),
 		TEST(publish_binds_nothing_while_not_active),
 		TEST(publish_gives_a_new_backend_a_fifth_at_first),

@@ -37,6 +37,14 @@ static void fill(struct table_member *members, size_t n_members, struct fwd_slot
 	assert_int_equal(table_fill(members, n_members, seed, rows), 0);
 }
 
+static size_t owned(const struct fwd_slot *rows, uint16_t id)
+{
+	static uint32_t n_owned[FWD_ID_MAX + 1];
+
+	table_count(rows, n_owned);
+	return n_owned[id];
+}
+
 static void table_fills_every_row(void **state)
 {
 	static const size_t sizes[] = { 1, 2, 3, 7, 100, 1000, TABLE_MEMBERS_MAX };
@@ -50,7 +58,7 @@ static void table_fills_every_row(void **state)
 			assert_in_range(rows[i].owner, 1, *size);
 	}
 	assert_int_equal(table_fill(NULL, 0, seed, rows), 0);
-	assert_int_equal(table_owned(rows, 0), FWD_ROWS);
+	assert_int_equal(owned(rows, 0), FWD_ROWS);
 }
 
 static void table_gives_equal_weights_equal_rows(void **state)
@@ -66,7 +74,7 @@ static void table_gives_equal_weights_equal_rows(void **state)
 			members[i].weight = 37;
 		fill(members, *size, rows);
 		for (size_t i = 0; i < *size; i++) {
-			size_t n_owned = table_owned(rows, members[i].id);
+			size_t n_owned = owned(rows, members[i].id);
 
 			least = MIN(least, n_owned);
 			most = MAX(most, n_owned);
@@ -92,9 +100,63 @@ static void table_shares_follow_weights_within_a_hundredth(void **state)
 		fill(members, 5, rows);
 		for (size_t i = 0; i < 5; i++) {
 			double ideal = FWD_ROWS * members[i].weight / sum;
-			double real = (double)table_owned(rows, members[i].id);
+			double real = (double)owned(rows, members[i].id);
 
 			assert_true(real > ideal * 0.99 - 1 && real < ideal * 1.01 + 1);
+		}
+	}
+}
+
+/*
+ * The same by the words of table.h alone: at each turn every member is asked whose is due first, and
+ * walks its permutation row by row.
+ */
+static void fill_slowly(const struct table_member *members, size_t n_members, uint16_t *ret_owners)
+{
+	_cleanup_free_ uint64_t *turns = calloc(n_members, sizeof(*turns));
+	_cleanup_free_ uint64_t *steps = calloc(n_members, sizeof(*steps));
+
+	assert_non_null(turns);
+	assert_non_null(steps);
+	memset(ret_owners, 0, FWD_ROWS * sizeof(*ret_owners));
+	for (size_t taken = 0; taken < FWD_ROWS; taken++) {
+		size_t next = 0;
+		uint64_t row;
+
+		for (size_t i = 1; i < n_members; i++)
+			if ((2 * turns[i] + 1) * members[next].weight <
+				(2 * turns[next] + 1) * members[i].weight)
+				next = i;
+		do
+			row = table_permutation(&members[next].address, seed, steps[next]++);
+		while (ret_owners[row]);
+		ret_owners[row] = members[next].id;
+		turns[next]++;
+	}
+}
+
+static void table_is_what_its_definition_says(void **state)
+{
+	static const uint32_t weights[][7] = { { 1 }, { 1, 1, 1, 1, 1, 1, 1 },
+		{ 1, 2, 3, 4, 5, 6, 7 }, { 65535, 1, 65534, 2, 32767, 3, 65533 },
+		{ 100, 200, 300, 20, 40, 60, 80 },
+		{ TABLE_WEIGHT_MAX, TABLE_WEIGHT_MAX - 1, TABLE_WEIGHT_MAX - 2, 1, 2, 3, 4 },
+		{ 3, 3, 5, 5, 7, 7, 7 }, { TABLE_WEIGHT_MAX, 1, 1, 1, 1, 1, 1 } };
+	static const size_t sizes[] = { 1, 2, 7, 40 };
+	_cleanup_free_ struct fwd_slot *rows = rows_new();
+	_cleanup_free_ uint16_t *owners = calloc(FWD_ROWS, sizeof(*owners));
+
+	assert_non_null(owners);
+	ARRAY_FOREACH (set, weights, ARRAY_LEN(weights)) {
+		ARRAY_FOREACH (size, sizes, ARRAY_LEN(sizes)) {
+			_cleanup_free_ struct table_member *members = members_new(*size);
+
+			for (size_t i = 0; i < *size; i++)
+				members[i].weight = (*set)[i % 7] ? (*set)[i % 7] : 1;
+			fill(members, *size, rows);
+			fill_slowly(members, *size, owners);
+			for (size_t i = 0; i < FWD_ROWS; i++)
+				assert_int_equal(rows[i].owner, owners[i]);
 		}
 	}
 }
@@ -204,8 +266,7 @@ static size_t excess_ppm(size_t n_members, uint32_t weight)
 	for (size_t row = 0; row < FWD_ROWS; row++)
 		n_moved += before[row].owner != after[row].owner;
 	for (size_t i = 1; i <= n_members; i++) {
-		size_t had = table_owned(before, (uint16_t)i),
-		       has = table_owned(after, (uint16_t)i);
+		size_t had = owned(before, (uint16_t)i), has = owned(after, (uint16_t)i);
 
 		n_needed += has > had ? has - had : 0;
 	}
@@ -241,22 +302,18 @@ static void table_refuses_what_makes_no_table(void **state)
 	assert_int_equal(table_fill(members, 2, seed, rows), -EINVAL);
 }
 
-/* Bases. A set of backends that may hold flows, as a bit mask. */
-static bool is_alive(uint16_t backend, void *context)
-{
-	return *(const uint32_t *)context >> backend & 1;
-}
-
+/* Bases. Sets of backends that may hold flows are given as bits of a number. */
 static struct fwd_slot inherit(struct fwd_slot old, uint16_t owner, uint32_t alive, uint32_t now_s)
 {
 	_cleanup_free_ struct fwd_slot *rows = rows_new(), *old_rows = rows_new();
+	const struct table_ids ids = { .words = { alive } };
 	size_t n_moving;
 
 	for (size_t i = 0; i < FWD_ROWS; i++) {
 		old_rows[i] = old;
 		rows[i].owner = owner;
 	}
-	n_moving = table_inherit(rows, old_rows, false, is_alive, &alive, now_s);
+	n_moving = table_inherit(rows, old_rows, false, &ids, now_s);
 	assert_int_equal(n_moving, rows[0].seen_s ? FWD_ROWS : 0);
 	assert_int_equal(table_moving(rows), rows[0].seen_s ? FWD_ROWS : 0);
 	assert_memory_equal(&rows[0], &rows[FWD_ROWS - 1], sizeof(*rows));
@@ -294,20 +351,20 @@ static void table_inherits_bases(void **state)
 static void table_begins_settled(void **state)
 {
 	_cleanup_free_ struct fwd_slot *rows = rows_new(), *old_rows = rows_new();
-	uint32_t alive = 0xffff;
+	const struct table_ids alive = { .words = { 0xffff } };
 
 	for (size_t i = 0; i < FWD_ROWS; i++) {
 		rows[i] = (struct fwd_slot){ .owner = 2, .base = 9, .seen_s = 9 };
 		old_rows[i] = (struct fwd_slot){ .owner = 1, .base = 1 };
 	}
-	assert_int_equal(table_inherit(rows, NULL, false, is_alive, &alive, 50), 0);
+	assert_int_equal(table_inherit(rows, NULL, false, &alive, 50), 0);
 	assert_int_equal(rows[7].base, 2);
 	/* One that starts with nothing follows owners, and looks at what began meanwhile. */
-	assert_int_equal(table_inherit(rows, old_rows, true, is_alive, &alive, 50), FWD_ROWS);
+	assert_int_equal(table_inherit(rows, old_rows, true, &alive, 50), FWD_ROWS);
 	assert_int_equal(rows[7].base, 2);
 	assert_int_equal(rows[7].seen_s, 50);
 	/* A row that begins to move in second 0 is moving all the same. */
-	assert_int_equal(table_inherit(rows, old_rows, false, is_alive, &alive, 0), FWD_ROWS);
+	assert_int_equal(table_inherit(rows, old_rows, false, &alive, 0), FWD_ROWS);
 	assert_int_equal(rows[7].seen_s, 1);
 }
 
@@ -365,6 +422,7 @@ int main(void)
 		cmocka_unit_test(table_fills_every_row),
 		cmocka_unit_test(table_gives_equal_weights_equal_rows),
 		cmocka_unit_test(table_shares_follow_weights_within_a_hundredth),
+		cmocka_unit_test(table_is_what_its_definition_says),
 		cmocka_unit_test(table_ignores_joining_order),
 		cmocka_unit_test(table_is_the_same_after_leaving_and_joining_again),
 		cmocka_unit_test(table_depends_on_the_seed),

@@ -80,21 +80,18 @@ static struct flows_table flows_of(const struct history *history)
 
 /* The control plane. */
 
-static bool takes_flows(uint16_t backend, void *context)
-{
-	const struct history *history = context;
-
-	return history->backends[backend].takes_flows;
-}
-
 static struct fwd_slot *build_rows(struct history *history)
 {
 	struct fwd_slot *rows = calloc(FWD_ROWS, sizeof(*rows));
 	struct table_member members[BACKENDS] = { 0 };
 	static const uint8_t seed[TABLE_SEED_BYTES] = { 7 };
+	struct table_ids alive = { 0 };
 	size_t n_members = 0;
 
 	assert_non_null(rows);
+	for (uint16_t id = 1; id <= BACKENDS; id++)
+		if (history->backends[id].takes_flows)
+			table_ids_add(&alive, id);
 	for (uint16_t id = 1; id <= BACKENDS; id++)
 		if (history->backends[id].takes_new)
 			members[n_members++] = (struct table_member){
@@ -104,7 +101,7 @@ static struct fwd_slot *build_rows(struct history *history)
 				.weight = history->backends[id].weight,
 			};
 	assert_int_equal(table_fill(members, n_members, seed, rows), 0);
-	table_inherit(rows, history->rows, history->follow, takes_flows, history, history->now_s);
+	table_inherit(rows, history->rows, history->follow, &alive, history->now_s);
 	return rows;
 }
 
