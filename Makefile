@@ -139,6 +139,9 @@ $(BUILD)/tests/fuzz/agent/%: $(BUILD)/tests/fuzz/agent/%.o $(FUZZ_DRIVER) $(LIB_
 $(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(VECTORS_O) $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
+# It is many agents: it speaks as they do.
+$(BUILD)/tests/harness/agents: $(BUILD)/tests/harness/agents.o $(LIB_agent) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_common)
 $(BUILD)/tests/harness/%: $(BUILD)/tests/harness/%.o $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
