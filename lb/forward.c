@@ -372,6 +372,8 @@ static void forward_publish_failed(struct daemon *daemon, int error, const char 
 	if (!daemon->publish_failed)
 		(void)log_errno(error, "cannot %s the tables; those in force stay", what);
 	daemon->publish_failed = true;
+	/* What fails takes time as well, and agents must be heard meanwhile. */
+	daemon->publish_from_us = daemon_now(daemon) + US_PER_S;
 }
 
 /* The first snapshot is in force: what an engine of a former life left in another way goes now. */
