@@ -210,7 +210,7 @@ FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fw
 
 FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number)
 {
-	return image_range(&port->image, first, number);
+	return (__u16)image_range(&port->image, first, number);
 }
 
 FWD_INLINE const struct fwd_service *port_exact(
@@ -335,26 +335,35 @@ FWD_INLINE void port_fragment_put(struct fwd_port *port, const struct fwd_fragme
 
 /* ---- counters ---- */
 
+/* The place of a pair that is not at its own, or of the free one that it may take; else its own. */
+FWD_CALL int pair_far(__u32 first, __u32 place, __u32 key)
+{
+	for (__u32 i = 1; i < BPF_PAIR_PROBES; i++) {
+		__u32 at = first + ((place + i) & (BPF_PAIRS - 1));
+		const struct bpf_pair *pair = bpf_map_lookup_elem(&dsr_pairs, &at);
+
+		if (pair && (pair->key == key || !pair->key))
+			return (int)at;
+	}
+	return (int)(first + place);
+}
+
 /* The CPU's own place for the pair, taken if it is new; NULL: all places near are others'. */
 FWD_INLINE struct bpf_pair *pair_get(__u32 cpu, __u32 key)
 {
-	__u32 first = cpu * BPF_PAIRS;
-	__u32 place = image_place(key, BPF_PAIRS);
+	__u32 first = cpu * BPF_PAIRS, place = image_place(key, BPF_PAIRS);
+	__u32 at = first + place;
+	struct bpf_pair *pair = bpf_map_lookup_elem(&dsr_pairs, &at);
 
-	for (__u32 i = 0; i < BPF_PAIR_PROBES; i++) {
-		__u32 at = first + ((place + i) & (BPF_PAIRS - 1));
-		struct bpf_pair *pair = bpf_map_lookup_elem(&dsr_pairs, &at);
-
-		if (!pair)
-			break;
-		if (pair->key == key)
-			return pair;
-		if (!pair->key) {
-			FWD_STORE(&pair->key, key);
-			return pair;
-		}
+	if (pair && pair->key && pair->key != key) {
+		at = (__u32)pair_far(first, place, key);
+		pair = bpf_map_lookup_elem(&dsr_pairs, &at);
 	}
-	return 0;
+	if (!pair)
+		return 0;
+	if (!pair->key)
+		FWD_STORE(&pair->key, (__u64)key);
+	return pair->key == key ? pair : 0;
 }
 
 /* As lb/counters.c counts a decided frame. */
@@ -425,9 +434,7 @@ FWD_INLINE struct fwd_port *current_snapshot(void)
 }
 
 #ifdef DSR_TC
-/* Headers of plain frames in one piece, so that they are read without a call each. */
-#define PLAIN_BYTES 74u
-
+/* What of a frame is not in one piece is read by calls (frame_read); its MACs always are. */
 SEC("tc")
 int dsr_tc(struct __sk_buff *context)
 {
@@ -444,12 +451,6 @@ int dsr_tc(struct __sk_buff *context)
 		return TC_ACT_UNSPEC;
 	data = (void *)(long)context->data;
 	data_end = (void *)(long)context->data_end;
-	if (data + PLAIN_BYTES > data_end && context->len > data_end - data) {
-		(void)bpf_skb_pull_data(
-			context, context->len < PLAIN_BYTES ? context->len : PLAIN_BYTES);
-		data = (void *)(long)context->data;
-		data_end = (void *)(long)context->data_end;
-	}
 	core_run(port, context, data, data_end, &frame, &result);
 	/* A tag counts as it does where frames carry it inside. */
 	if (frame.n_tags)

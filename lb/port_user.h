@@ -46,7 +46,7 @@ FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fw
 
 FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number)
 {
-	return image_range(snapshot_image(port->snapshot), first, number);
+	return (__u16)image_range(snapshot_image(port->snapshot), first, number);
 }
 
 FWD_INLINE const struct fwd_service *port_exact(

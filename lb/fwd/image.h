@@ -7,6 +7,7 @@
  * Tables are open-addressed with linear probing, at most half to three quarters full. An entry lies
  * within IMAGE_PROBES of its place or was refused when the image was filled, so that every look-up
  * is a bounded loop. Keys come from configuration and authenticated backends: packets only ask.
+ * Most entries lie at their place: that one is asked for in line, and the rest in a function.
  */
 #pragma once
 
@@ -81,21 +82,34 @@ FWD_INLINE int image_addr_equal(const struct fwd_addr *a, const struct fwd_addr 
 		       (a->word[3] ^ b->word[3])) == 0;
 }
 
+/* The vip_id of an address that is not at its place; 0: none. */
+FWD_CALL int image_vip_far(
+	const struct fwd_image *image, const struct fwd_addr *address, __u32 place)
+{
+	if (!image || !address)
+		return 0; /* never: for the verifier */
+	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
+		__u32 id = image->vip_slots[(place + i) & (IMAGE_VIP_SLOTS - 1)];
+
+		if (!id || image_addr_equal(&image->vips[id & (IMAGE_VIPS - 1)].address, address))
+			return (int)id;
+	}
+	return 0;
+}
+
 FWD_INLINE const struct fwd_vip *image_vip(
 	const struct fwd_image *image, const struct fwd_addr *address)
 {
 	__u32 place = image_vip_place(address);
+	__u32 id = image->vip_slots[place & (IMAGE_VIP_SLOTS - 1)];
+	const struct fwd_vip *vip = &image->vips[id & (IMAGE_VIPS - 1)];
 
-	for (__u32 i = 0; i < IMAGE_PROBES; i++) {
-		__u32 id = image->vip_slots[(place + i) & (IMAGE_VIP_SLOTS - 1)];
-		const struct fwd_vip *vip = &image->vips[id & (IMAGE_VIPS - 1)];
-
-		if (!id)
-			break;
-		if (image_addr_equal(&vip->address, address))
-			return vip;
-	}
-	return 0;
+	if (!id)
+		return 0;
+	if (image_addr_equal(&vip->address, address))
+		return vip;
+	id = (__u32)image_vip_far(image, address, place);
+	return id ? &image->vips[id & (IMAGE_VIPS - 1)] : 0;
 }
 
 FWD_INLINE __u32 image_port_place(const struct fwd_service_key *key)
@@ -104,29 +118,51 @@ FWD_INLINE __u32 image_port_place(const struct fwd_service_key *key)
 		(__u64)key->vip_id << 32 | (__u64)key->proto << 16 | key->port, IMAGE_PORTS);
 }
 
+FWD_INLINE int image_port_equal(const struct image_port *entry, const struct fwd_service_key *key)
+{
+	return entry->vip_id == key->vip_id && entry->port == key->port &&
+		entry->proto == key->proto;
+}
+
+/* The service's place, of a port that is not at its own; 0: none. */
+FWD_CALL int image_port_far(
+	const struct fwd_image *image, const struct fwd_service_key *key, __u32 place)
+{
+	if (!image || !key)
+		return 0; /* never: for the verifier */
+	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
+		const struct image_port *entry = &image->ports[(place + i) & (IMAGE_PORTS - 1)];
+
+		if (!entry->vip_id)
+			break;
+		if (image_port_equal(entry, key))
+			return entry->at;
+	}
+	return 0;
+}
+
 /* The service of an exact port; NULL: none. */
 FWD_INLINE const struct fwd_service *image_service_at_port(
 	const struct fwd_image *image, const struct fwd_service_key *key)
 {
 	__u32 place = image_port_place(key);
+	const struct image_port *entry = &image->ports[place & (IMAGE_PORTS - 1)];
+	__u32 at = entry->at;
 
-	for (__u32 i = 0; i < IMAGE_PROBES; i++) {
-		const struct image_port *entry = &image->ports[(place + i) & (IMAGE_PORTS - 1)];
-
-		if (!entry->vip_id)
-			break;
-		if (entry->vip_id == key->vip_id && entry->port == key->port &&
-			entry->proto == key->proto)
-			return &image->services[entry->at & (IMAGE_SERVICES - 1)];
-	}
-	return 0;
+	if (!entry->vip_id)
+		return 0;
+	if (!image_port_equal(entry, key))
+		at = (__u32)image_port_far(image, key, place);
+	return at ? &image->services[at & (IMAGE_SERVICES - 1)] : 0;
 }
 
 /* The service whose range has the port (host byte order), in a chain of ranges; 0: none. */
-FWD_INLINE __u16 image_range(const struct fwd_image *image, __u16 first, __u16 port)
+FWD_CALL int image_range(const struct fwd_image *image, __u32 first, __u32 port)
 {
 	__u32 at = first;
 
+	if (!image)
+		return 0; /* never: for the verifier */
 	for (__u32 i = 0; at && i < FWD_RANGES_MAX; i++) {
 		const struct fwd_range *range = &image->ranges[at & (IMAGE_RANGES - 1)];
 
@@ -160,22 +196,32 @@ FWD_INLINE __u64 image_mac_key(const void *mac)
 
 #define IMAGE_MAC_MASK 0xffffffffffffull
 
+/* The entry of a MAC that is not at its place; 0: none. */
+FWD_CALL __u64 image_mac_far(const struct fwd_image *image, __u64 key, __u32 place)
+{
+	if (!image)
+		return 0; /* never: for the verifier */
+	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
+		__u64 entry = image->macs[(place + i) & (IMAGE_MACS - 1)];
+
+		if (!entry || (entry & IMAGE_MAC_MASK) == key)
+			return entry;
+	}
+	return 0;
+}
+
 FWD_INLINE struct fwd_mac image_mac(const struct fwd_image *image, const void *mac)
 {
 	struct fwd_mac found = { .kind = FWD_MAC_UNKNOWN };
 	__u64 key = image_mac_key(mac);
 	__u32 place = image_place(key, IMAGE_MACS);
+	__u64 entry = image->macs[place & (IMAGE_MACS - 1)];
 
-	for (__u32 i = 0; i < IMAGE_PROBES; i++) {
-		__u64 entry = image->macs[(place + i) & (IMAGE_MACS - 1)];
-
-		if (!entry)
-			break;
-		if ((entry & IMAGE_MAC_MASK) == key) {
-			found.backend = (__u16)(entry >> 48);
-			found.kind = found.backend ? FWD_MAC_BACKEND : FWD_MAC_BALANCER;
-			break;
-		}
+	if (entry && (entry & IMAGE_MAC_MASK) != key)
+		entry = image_mac_far(image, key, place);
+	if (entry) {
+		found.backend = (__u16)(entry >> 48);
+		found.kind = found.backend ? FWD_MAC_BACKEND : FWD_MAC_BALANCER;
 	}
 	return found;
 }
