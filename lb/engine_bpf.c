@@ -336,7 +336,6 @@ static int bpf_start(const struct engine_ops *ops, const struct engine_config *c
 	engine->ops = ops;
 	engine->config = *config;
 	engine->link_fd = -1;
-	engine_bpf_pin_path(config, engine->pin_path);
 	r = prepare(engine, ret_why);
 	if (r < 0) {
 		bpf_stop(engine, true);

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Programs on interfaces: over netlink, not by a link that ends with its descriptor. So they, and the
- * maps that they refer to, outlive the daemon in any case, and `ip link` and `tc` show and remove
- * them (doc/adr/0005-bpf-attachment.md).
+ * Programs on interfaces: not by links, which end with their descriptors, but attached for as long as
+ * the interface lives. So they, and the maps that they refer to, outlive the daemon in any case, and
+ * `ip link`, `tc` and `bpftool net` show and remove them (doc/adr/0005-bpf-attachment.md). A program
+ * of a former life is known by its pin, or, where we may ask for programs by id, by its name.
  */
 #include <linux/if_link.h>
 
 #include "common/log.h"
 #include "lb/engine_bpf_internal.h"
 
-#define BPF_PROGRAM_PIN "program"
+#define XDP_NAME  "dsr_xdp"
+#define PASS_NAME "dsr_pass"
+#define TC_NAME   "dsr_tc"
+
+/* Since Linux 6.6; the headers may be older. */
+#define TCX_INGRESS      ((enum bpf_attach_type)46)
+#define TCX_PROGRAMS_MAX 64u
 /* Our place among an interface's classifiers: a number that nobody else takes by accident. */
-#define BPF_TC_HANDLE   0xd5au
-#define BPF_TC_PRIORITY 0xd5au
+#define CLSACT_HANDLE   0xd5au
+#define CLSACT_PRIORITY 0xd5au
 
 /* "NAME (id N)", as far as the kernel tells us. */
 static void name_program(uint32_t id, char *ret_text, size_t size_bytes)
@@ -27,26 +34,69 @@ static void name_program(uint32_t id, char *ret_text, size_t size_bytes)
 	snprintf(ret_text, size_bytes, "%s%s(id %u)", name, *name ? " " : "", id);
 }
 
-/* Whether the program is one of a former life of this daemon: by its pin, or by its name. */
-static bool is_ours(const char *pin_path, const char *program_name, uint32_t id)
-{
-	char name[BPF_OBJ_NAME_LEN] = "";
-	uint32_t pinned_id = 0;
-	int fd = *pin_path ? bpf_obj_get(pin_path) : -1;
+/* ---- pins ---- */
 
-	if (fd >= 0) {
-		(void)engine_bpf_program_id(fd, &pinned_id, NULL);
-		util_close(fd);
-	}
-	if (pinned_id == id)
-		return true;
-	fd = bpf_prog_get_fd_by_id(id);
-	if (fd < 0)
-		return false;
-	(void)engine_bpf_program_id(fd, &id, name);
-	util_close(fd);
-	return streq(name, program_name);
+/* "": nothing is pinned. */
+static void pin_path(
+	const struct engine_config *config, const char *name, char ret_path[BPF_PIN_PATH_BYTES])
+{
+	ret_path[0] = '\0';
+	if (config->pin_directory)
+		snprintf(ret_path, BPF_PIN_PATH_BYTES, "%s/%s", config->pin_directory, name);
 }
+
+static void pin_remove(const struct engine_config *config, const char *name)
+{
+	char path[BPF_PIN_PATH_BYTES];
+
+	pin_path(config, name, path);
+	if (*path)
+		(void)unlink(path);
+}
+
+static void pin_make(
+	const struct engine_config *config, const char *name, const struct bpf_program *program)
+{
+	char path[BPF_PIN_PATH_BYTES];
+
+	pin_path(config, name, path);
+	if (!*path)
+		return;
+	(void)unlink(path);
+	(void)bpf_obj_pin(bpf_program__fd(program), path);
+}
+
+/* A descriptor of program `id` if it is ours by that name; else negative. */
+static int own_program(const struct engine_config *config, const char *name, uint32_t id)
+{
+	char path[BPF_PIN_PATH_BYTES], found[BPF_OBJ_NAME_LEN] = "";
+	uint32_t found_id = 0;
+	int fd;
+
+	pin_path(config, name, path);
+	fd = *path ? bpf_obj_get(path) : -1;
+	if (fd >= 0 && engine_bpf_program_id(fd, &found_id, NULL) == 0 && found_id == id)
+		return fd;
+	if (fd >= 0)
+		util_close(fd);
+	fd = bpf_prog_get_fd_by_id(id);
+	if (fd >= 0 && engine_bpf_program_id(fd, &found_id, found) == 0 && streq(found, name))
+		return fd;
+	if (fd >= 0)
+		util_close(fd);
+	return -ENOENT;
+}
+
+static bool is_own(const struct engine_config *config, const char *name, uint32_t id)
+{
+	int fd = own_program(config, name, id);
+
+	if (fd >= 0)
+		util_close(fd);
+	return fd >= 0;
+}
+
+/* ---- native XDP ---- */
 
 static int xdp_query(unsigned int ifindex, uint32_t *ret_native, uint32_t *ret_other)
 {
@@ -61,15 +111,15 @@ static int xdp_query(unsigned int ifindex, uint32_t *ret_native, uint32_t *ret_o
 }
 
 /* Nobody else's program is ever replaced. */
-static int xdp_check(const struct engine *engine, char *ret_why)
+static int xdp_check(const struct engine_config *config, char *ret_why)
 {
 	uint32_t native = 0, other = 0;
 	char text[64];
-	int r = xdp_query(engine->config.ifindex, &native, &other);
+	int r = xdp_query(config->ifindex, &native, &other);
 
 	if (r < 0)
 		return engine_bpf_say(ret_why, r, "asking for XDP programs");
-	if (other == 0 && (native == 0 || is_ours(engine->pin_path, "dsr_xdp", native)))
+	if (other == 0 && (native == 0 || is_own(config, XDP_NAME, native)))
 		return 0;
 	name_program(other ? other : native, text, sizeof(text));
 	snprintf(ret_why, ENGINE_WHY_BYTES, "another XDP program, %s, is on the interface", text);
@@ -89,59 +139,112 @@ static void xdp_attach_pass(const struct engine *engine)
 	if (engine->config.out_ifindex == engine->config.ifindex ||
 		xdp_query(engine->config.out_ifindex, &native, &other) < 0 || native || other)
 		return;
-	(void)xdp_attach_to(engine->config.out_ifindex, engine->pass_program);
+	if (xdp_attach_to(engine->config.out_ifindex, engine->pass_program) == 0)
+		pin_make(&engine->config, PASS_NAME, engine->pass_program);
 }
 
 static int xdp_attach(struct engine *engine, char *ret_why)
 {
-	int r = xdp_check(engine, ret_why);
+	int r = xdp_check(&engine->config, ret_why);
 
 	if (r < 0)
 		return r;
 	r = xdp_attach_to(engine->config.ifindex, engine->program);
 	if (r < 0)
 		return engine_bpf_say(ret_why, r, "native XDP on the interface");
+	pin_make(&engine->config, XDP_NAME, engine->program);
 	xdp_attach_pass(engine);
 	return 0;
 }
 
-static void xdp_detach(const struct engine_config *config, const char *pin_path)
+static void xdp_detach_from(
+	const struct engine_config *config, unsigned int ifindex, const char *name)
 {
 	uint32_t native = 0, other = 0;
 
-	if (xdp_query(config->ifindex, &native, &other) == 0 && native &&
-		is_ours(pin_path, "dsr_xdp", native))
-		(void)bpf_xdp_detach((int)config->ifindex, XDP_FLAGS_DRV_MODE, NULL);
-	if (config->out_ifindex != config->ifindex &&
-		xdp_query(config->out_ifindex, &native, &other) == 0 && native &&
-		is_ours("", "dsr_pass", native))
-		(void)bpf_xdp_detach((int)config->out_ifindex, XDP_FLAGS_DRV_MODE, NULL);
+	if (xdp_query(ifindex, &native, &other) == 0 && native && is_own(config, name, native))
+		(void)bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, NULL);
+	pin_remove(config, name);
 }
 
-static int xdp_id(const struct engine *engine, uint32_t *ret_id)
+static void xdp_detach(const struct engine_config *config)
 {
-	uint32_t other = 0;
-
-	return xdp_query(engine->config.ifindex, ret_id, &other);
+	xdp_detach_from(config, config->ifindex, XDP_NAME);
+	if (config->out_ifindex != config->ifindex)
+		xdp_detach_from(config, config->out_ifindex, PASS_NAME);
 }
 
-static int tc_query(unsigned int ifindex, uint32_t *ret_id)
+/* ---- tcx ---- */
+
+/*
+ * The id of our program among those at the hook; 0: it is not there. `wanted`: of this id, or 0: of
+ * any former life. -EINVAL: this kernel has no such hook.
+ */
+static int tcx_find(const struct engine_config *config, uint32_t wanted, uint32_t *ret_id)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = BPF_TC_HANDLE, .priority = BPF_TC_PRIORITY);
-	int r = bpf_tc_query(&hook, &options);
+	uint32_t ids[TCX_PROGRAMS_MAX], len = TCX_PROGRAMS_MAX;
+	int r = bpf_prog_query((int)config->ifindex, TCX_INGRESS, 0, NULL, ids, &len);
 
 	if (r < 0)
-		return r == -ENOENT || r == -EINVAL ? -ENOENT : r;
-	*ret_id = options.prog_id;
+		return r;
+	*ret_id = 0;
+	for (uint32_t i = 0; i < len && *ret_id == 0; i++)
+		if (wanted ? ids[i] == wanted : is_own(config, TC_NAME, ids[i]))
+			*ret_id = ids[i];
 	return 0;
 }
 
-static int tc_attach(struct engine *engine, char *ret_why)
+static int tcx_attach(const struct engine *engine)
+{
+	LIBBPF_OPTS(bpf_prog_attach_opts, options);
+	_cleanup_close_ int old_fd = -1;
+	uint32_t old = 0;
+	int r = tcx_find(&engine->config, 0, &old);
+
+	if (r < 0)
+		return r;
+	if (old)
+		old_fd = own_program(&engine->config, TC_NAME, old);
+	if (old_fd >= 0) {
+		options.flags = BPF_F_REPLACE;
+		options.replace_prog_fd = old_fd;
+	}
+	return bpf_prog_attach_opts(bpf_program__fd(engine->program), (int)engine->config.ifindex,
+		TCX_INGRESS, &options);
+}
+
+static void tcx_detach(const struct engine_config *config)
+{
+	uint32_t id = 0;
+	int fd;
+
+	while (tcx_find(config, 0, &id) == 0 && id) {
+		fd = own_program(config, TC_NAME, id);
+		if (fd < 0 || bpf_prog_detach2(fd, (int)config->ifindex, TCX_INGRESS) < 0) {
+			util_close(fd);
+			return;
+		}
+		util_close(fd);
+	}
+}
+
+/* ---- clsact, on kernels without tcx ---- */
+
+static int clsact_query(unsigned int ifindex, uint32_t *ret_id)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	int r = bpf_tc_query(&hook, &options);
+
+	*ret_id = r < 0 ? 0 : options.prog_id;
+	return r == -ENOENT || r == -EINVAL ? 0 : r;
+}
+
+static int clsact_attach(struct engine *engine, char *ret_why)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)engine->config.ifindex,
 		.attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = BPF_TC_HANDLE, .priority = BPF_TC_PRIORITY,
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
 		.prog_fd = bpf_program__fd(engine->program), .flags = BPF_TC_F_REPLACE);
 	int r = bpf_tc_hook_create(&hook);
 
@@ -153,13 +256,13 @@ static int tc_attach(struct engine *engine, char *ret_why)
 }
 
 /* The qdisc goes only if it is ours, since others may have put filters of their own there. */
-static void tc_detach(unsigned int ifindex, bool with_hook)
+static void clsact_detach(unsigned int ifindex, bool with_hook)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = BPF_TC_HANDLE, .priority = BPF_TC_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
 	uint32_t id;
 
-	if (tc_query(ifindex, &id) < 0)
+	if (clsact_query(ifindex, &id) < 0 || id == 0)
 		return;
 	(void)bpf_tc_detach(&hook, &options);
 	if (!with_hook)
@@ -168,13 +271,46 @@ static void tc_detach(unsigned int ifindex, bool with_hook)
 	(void)bpf_tc_hook_destroy(&hook);
 }
 
-static int tc_id(const struct engine *engine, uint32_t *ret_id)
-{
-	int r = tc_query(engine->config.ifindex, ret_id);
+/* ---- tc, in whichever way ---- */
 
-	if (r == -ENOENT)
-		*ret_id = 0;
-	return r == -ENOENT ? 0 : r;
+/*
+ * Where neither a pin nor the right to ask by id leads back to a program, a later life could not
+ * replace it at a hook that holds several: so it goes where places have numbers.
+ */
+static bool tcx_can_be_had(const struct engine *engine)
+{
+	int fd = engine->config.pin_directory ? -1 : bpf_prog_get_fd_by_id(engine->program_id);
+
+	if (fd >= 0)
+		util_close(fd);
+	return engine->config.pin_directory || fd >= 0;
+}
+
+static int tc_attach(struct engine *engine, char *ret_why)
+{
+	int r = tcx_can_be_had(engine) ? tcx_attach(engine) : -EPERM;
+
+	if (r == 0)
+		clsact_detach(engine->config.ifindex, false);
+	else
+		r = clsact_attach(engine, ret_why);
+	if (r == 0)
+		pin_make(&engine->config, TC_NAME, engine->program);
+	return r;
+}
+
+static void tc_detach(const struct engine_config *config, bool with_hook)
+{
+	tcx_detach(config);
+	clsact_detach(config->ifindex, with_hook);
+	pin_remove(config, TC_NAME);
+}
+
+/* ---- what the engine asks for ---- */
+
+int engine_bpf_check(const struct engine *engine, char *ret_why)
+{
+	return engine_bpf_is_xdp(engine) ? xdp_check(&engine->config, ret_why) : 0;
 }
 
 int engine_bpf_attach(struct engine *engine, char *ret_why)
@@ -182,42 +318,28 @@ int engine_bpf_attach(struct engine *engine, char *ret_why)
 	int r = engine_bpf_is_xdp(engine) ? xdp_attach(engine, ret_why)
 					  : tc_attach(engine, ret_why);
 
-	if (r < 0)
-		return r;
-	engine->is_attached = true;
-	if (*engine->pin_path) {
-		(void)unlink(engine->pin_path);
-		(void)bpf_program__pin(engine->program, engine->pin_path);
-	}
-	return 0;
+	if (r == 0)
+		engine->is_attached = true;
+	return r;
 }
 
 int engine_bpf_attached_id(const struct engine *engine, uint32_t *ret_id)
 {
-	return engine_bpf_is_xdp(engine) ? xdp_id(engine, ret_id) : tc_id(engine, ret_id);
-}
+	uint32_t other = 0;
+	int r;
 
-void engine_bpf_pin_path(const struct engine_config *config, char ret_path[BPF_PIN_PATH_BYTES])
-{
-	ret_path[0] = '\0';
-	if (config->pin_directory)
-		snprintf(
-			ret_path, BPF_PIN_PATH_BYTES, "%s/" BPF_PROGRAM_PIN, config->pin_directory);
-}
-
-int engine_bpf_check(const struct engine *engine, char *ret_why)
-{
-	return engine_bpf_is_xdp(engine) ? xdp_check(engine, ret_why) : 0;
+	if (engine_bpf_is_xdp(engine))
+		return xdp_query(engine->config.ifindex, ret_id, &other);
+	r = tcx_find(&engine->config, engine->is_attached ? engine->program_id : 0, ret_id);
+	return r == 0 && *ret_id ? 0 : clsact_query(engine->config.ifindex, ret_id);
 }
 
 void engine_bpf_detach(struct engine *engine)
 {
 	if (engine_bpf_is_xdp(engine))
-		xdp_detach(&engine->config, engine->pin_path);
+		xdp_detach(&engine->config);
 	else
-		tc_detach(engine->config.ifindex, engine->made_hook);
-	if (*engine->pin_path)
-		(void)unlink(engine->pin_path);
+		tc_detach(&engine->config, engine->made_hook);
 	engine->is_attached = false;
 }
 
@@ -244,13 +366,8 @@ int engine_bpf_repair(struct engine *engine)
 
 void engine_remove_others(const struct engine_config *config, const struct engine_ops *ops)
 {
-	char pin_path[BPF_PIN_PATH_BYTES];
-
-	engine_bpf_pin_path(config, pin_path);
 	if (ops != &engine_xdp_ops)
-		xdp_detach(config, ops == &engine_tc_ops ? "" : pin_path);
+		xdp_detach(config);
 	if (ops != &engine_tc_ops)
-		tc_detach(config->ifindex, false);
-	if (ops == &engine_packet_ops && *pin_path)
-		(void)unlink(pin_path);
+		tc_detach(config, false);
 }

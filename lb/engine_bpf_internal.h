@@ -20,7 +20,6 @@ struct engine_bpf_sums;
 struct engine {
 	const struct engine_ops *ops;
 	struct engine_config config;
-	char pin_path[BPF_PIN_PATH_BYTES]; /* "": none */
 	struct bpf_object *object;
 	struct bpf_program *program;
 	struct bpf_program *pass_program; /* XDP: for the interface to the backends */
@@ -46,8 +45,6 @@ int engine_bpf_say(char *ret_why, int error, const char *what);
 bool engine_bpf_is_xdp(const struct engine *engine);
 int engine_bpf_program_id(int fd, uint32_t *ret_id, char ret_name[BPF_OBJ_NAME_LEN]);
 
-/* Where the program is pinned; "": nowhere. */
-void engine_bpf_pin_path(const struct engine_config *config, char ret_path[BPF_PIN_PATH_BYTES]);
 /* -EBUSY: somebody else's program is where ours would be. */
 int engine_bpf_check(const struct engine *engine, char *ret_why);
 /* In place of a program of a former life. */
