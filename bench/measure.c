@@ -41,7 +41,8 @@
 #define GENERATOR_PKTS 64u /* of a batch when not paced; the kernel's own default */
 #define PIDS_MAX       16u
 #define CPUS_MAX       4096u
-#define SETTLE_US      (20 * US_PER_MS)
+#define SETTLE_US      (15 * US_PER_MS)
+#define SETTLE_LOOKS   3u
 #define FRAMES_WAIT_US (120 * US_PER_S)
 #define POLL_US        (2 * US_PER_MS)
 #define TCP_SYN        0x02u
@@ -397,18 +398,23 @@ static void wait_us(uint64_t time_us)
 		;
 }
 
-/* Nothing more is sent, and what is on the way may arrive: until what came back does not grow. */
+/* Nothing more is sent, and what is on the way may arrive: until nothing has grown for some looks. */
 static void settle(const struct rig *rig, const struct options *options, struct reading *ret_end)
 {
-	uint64_t before_pkts;
+	struct reading before;
+	unsigned int n_still = 0;
 
 	__atomic_store_n(&rig->traffic->limit_pkts, 1, __ATOMIC_RELAXED);
 	read_all(rig, options, ret_end);
-	do {
-		before_pkts = ret_end->sunk_pkts;
+	while (n_still < SETTLE_LOOKS) {
+		before = *ret_end;
 		wait_us(SETTLE_US);
 		read_all(rig, options, ret_end);
-	} while (ret_end->sunk_pkts != before_pkts);
+		n_still = ret_end->sunk_pkts == before.sunk_pkts &&
+				ret_end->accepted_pkts == before.accepted_pkts
+			? n_still + 1
+			: 0;
+	}
 }
 
 static void wait_for_frames(const struct rig *rig, const struct options *options)

@@ -102,7 +102,9 @@ start_ipvs() {
 	}
 	modprobe -q ip_vs_sh 2> /dev/null
 	ip -n "$(host "$1")" address add "$FIRST_VIP/32" dev lo
-	on "$1" sysctl -qw net.ipv4.conf.all.rp_filter=0 "net.ipv4.conf.${system_inner[$1]}.rp_filter=0"
+	# Its connections begin with any segment, as they are open when the measurement begins.
+	on "$1" sysctl -qw net.ipv4.vs.sloppy_tcp=1 net.ipv4.conf.all.rp_filter=0 \
+		"net.ipv4.conf.${system_inner[$1]}.rp_filter=0" || return
 	ip -n "$(host "$1")" route add 10.0.0.0/8 via "$(backend_address 2)"
 	on "$1" ipvsadm -A -t "$FIRST_VIP:80" -s sh -b sh-port > "$work/$1/log" 2>&1 || return
 	for ((idx = 1; idx <= BACKENDS; idx++)); do
