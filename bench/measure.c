@@ -161,12 +161,13 @@ static void parse_options(int argc, char **argv, struct options *options)
 	*options = (struct options){ .duration_us = US_PER_S };
 	options->traffic.flows = options->traffic.vips = 1;
 	for (int i = 1; i < argc; i++) {
-		char *value = strchr(argv[i], '=');
+		char *value = argv[i];
+		const char *name = strsep(&value, "=");
 
-		if (!value)
-			errx(64, "%s: not NAME=VALUE", argv[i]);
-		*value++ = '\0';
-		parse_option(argv[i], value, options);
+		if (value)
+			parse_option(name, value, options);
+		else
+			errx(64, "%s: not NAME=VALUE", name);
 	}
 	if (!options->object_path)
 		errx(64, "object= is missing");
