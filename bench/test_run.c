@@ -4,7 +4,7 @@
  *
  *	test_run xdp|tc INTERFACE DESTINATION-MAC VIP
  *
- * Runs the native XDP program of an interface, or the first at its tcx hook, on one TCP frame, time
+ * Runs the native XDP program of an interface, or the one at its tc ingress, on one TCP frame, time
  * and again. A program that is repeated within a call finds the frame as it left it, and it left
  * another MAC address there: so each call runs it once, on a fresh frame. Prints the median of the
  * single runs in nanoseconds (the two looks at the clock are among them: compare with a program
@@ -25,6 +25,9 @@
 #define RUNS               20001u
 #define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type: BPF_TCX_INGRESS, which older headers lack */
 #define PROGRAMS_MAX       8u
+/* Of lb/engine_bpf.c. */
+#define CLASSIFIER_HANDLE   0xd5au
+#define CLASSIFIER_PRIORITY 0xd5au
 
 static int open_xdp(int ifindex)
 {
@@ -36,13 +39,19 @@ static int open_xdp(int ifindex)
 	return bpf_prog_get_fd_by_id(id);
 }
 
+/* At the tcx hook, or the classifier that our tc engine puts at clsact. */
 static int open_tc(int ifindex)
 {
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, classifier, .handle = CLASSIFIER_HANDLE,
+		.priority = CLASSIFIER_PRIORITY);
 	uint32_t ids[PROGRAMS_MAX], n = PROGRAMS_MAX, flags;
 
-	if (bpf_prog_query(ifindex, ATTACH_TCX_INGRESS, 0, &flags, ids, &n) < 0 || n == 0)
-		errx(1, "no program at the tcx hook");
-	return bpf_prog_get_fd_by_id(ids[0]);
+	if (bpf_prog_query(ifindex, ATTACH_TCX_INGRESS, 0, &flags, ids, &n) == 0 && n > 0)
+		return bpf_prog_get_fd_by_id(ids[0]);
+	if (bpf_tc_query(&hook, &classifier) < 0)
+		errx(1, "no program at tc ingress");
+	return bpf_prog_get_fd_by_id(classifier.prog_id);
 }
 
 static void parse_mac(const char *text, uint8_t *ret_mac)
