@@ -182,7 +182,8 @@ run-check: tests
 	$(Q)BUILD=$(BUILD) SAN='$(SAN)' XDP='$(XDP)' tests/run all
 run-demo: all tests
 	$(Q)BUILD=$(BUILD) tests/demo
-run-bench: all $(BENCH_TOOLS) $(BENCH_BPF)
+# The control plane is measured by programs of the tests.
+run-bench: $(if $(filter control,$(or $(BENCH),control)),tests,all) $(BENCH_TOOLS) $(BENCH_BPF)
 	$(Q)bench/deps
 	$(Q)BUILD=$(BUILD) bench/run $(BENCH)
 
