@@ -128,6 +128,9 @@ static int make_image(const struct snapshot *snapshot, const uint32_t *places)
 	memcpy(image, snapshot_image(snapshot), sizeof(*image));
 	for (uint32_t i = 1; i < image->lens.services; i++)
 		image->services[i].table = places[image->services[i].table];
+	for (uint32_t i = 0; i < IMAGE_DOORS; i++)
+		if (image->doors[i].proto)
+			image->doors[i].table = places[image->doors[i].table];
 	munmap(image, sizeof(*image));
 	return fd;
 }

@@ -49,10 +49,16 @@ FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number)
 	return (__u16)image_range(snapshot_image(port->snapshot), first, number);
 }
 
-FWD_INLINE const struct fwd_service *port_exact(
-	struct fwd_port *port, const struct fwd_service_key *key)
+FWD_INLINE const struct fwd_door *port_door(
+	struct fwd_port *port, const struct fwd_addr *vip, __u32 proto, __be16 number)
 {
-	return image_service_at_port(snapshot_image(port->snapshot), key);
+	return image_door(snapshot_image(port->snapshot), vip, proto, number);
+}
+
+FWD_INLINE const struct fwd_service *port_service_of(
+	struct fwd_port *port, const struct fwd_door *door)
+{
+	return image_service_of(snapshot_image(port->snapshot), door);
 }
 
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id)

@@ -291,25 +291,26 @@ static int snapshot_take_vip(
 	return -ENOSPC;
 }
 
-static int snapshot_bind_exact(struct snapshot *snapshot, const struct fwd_vip *vip, uint8_t proto,
-	uint16_t port, uint16_t service)
+static int snapshot_bind_door(struct fwd_image *image, const struct fwd_vip *vip, uint8_t proto,
+	uint16_t port, const struct fwd_service *service)
 {
-	struct fwd_image *image = snapshot->image;
-	struct fwd_service_key key = {
-		.vip_id = vip->vip_id,
-		.port = htons(port),
-		.proto = proto,
-	};
-	uint32_t at = image_port_place(&key);
+	uint32_t at = image_door_place(&vip->address, proto, htons(port));
 
-	if (image_service_at_port(image, &key))
-		return -EEXIST;
-	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_PORTS - 1)) {
-		if (image->ports[at].vip_id)
+	if (image->lens.doors == IMAGE_DOORS_MAX)
+		return -ENOSPC;
+	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_DOORS - 1)) {
+		if (image->doors[at].proto)
 			continue;
-		image->ports[at] = (struct image_port){ key.vip_id, key.port, key.proto,
-			image->service_at[service] };
-		image->lens.ports++;
+		image->doors[at] = (struct fwd_door){
+			.vip = vip->address,
+			.port = htons(port),
+			.proto = proto,
+			.service = service->id,
+			.at = image->service_at[service->id],
+			.table = service->table,
+			.flags = service->flags,
+		};
+		image->lens.doors++;
 		return 0;
 	}
 	return -ENOSPC;
@@ -325,24 +326,49 @@ static int snapshot_bind_any(struct fwd_vip *vip, uint8_t proto, uint16_t servic
 	return 0;
 }
 
+static bool snapshot_is_one_port(const struct fwd_range *range)
+{
+	return range->first_port == range->last_port;
+}
+
+/* A range of one port is an exact one without a door: it may lie in another, and is found before. */
 static int snapshot_bind_range(struct fwd_image *image, struct fwd_vip *vip, uint8_t proto,
 	uint16_t first_port, uint16_t last_port, uint16_t service)
 {
-	uint16_t *link = proto == FWD_PROTO_TCP ? &vip->ranges_tcp : &vip->ranges_udp;
+	uint16_t *first = proto == FWD_PROTO_TCP ? &vip->ranges_tcp : &vip->ranges_udp;
+	struct fwd_range added = { first_port, last_port, service, 0 };
+	uint16_t *link = first;
 
 	while (*link) {
 		struct fwd_range *range = &image->ranges[*link];
 
-		if (first_port <= range->last_port && last_port >= range->first_port)
+		if (first_port <= range->last_port && last_port >= range->first_port &&
+			snapshot_is_one_port(range) == snapshot_is_one_port(&added))
 			return -EEXIST;
 		link = &range->next;
 	}
 	if (vip->n_ranges >= FWD_RANGES_MAX || image->lens.ranges == IMAGE_RANGES)
 		return -ENOSPC;
+	if (snapshot_is_one_port(&added))
+		link = first;
+	added.next = *link;
 	vip->n_ranges++;
-	image->ranges[image->lens.ranges] = (struct fwd_range){ first_port, last_port, service, 0 };
+	image->ranges[image->lens.ranges] = added;
 	*link = (uint16_t)image->lens.ranges++;
 	return 0;
+}
+
+/* A door, as long as there is room for one; else a range of one port, which takes longer to find. */
+static int snapshot_bind_exact(struct snapshot *snapshot, struct fwd_vip *vip, uint8_t proto,
+	uint16_t port, uint16_t service)
+{
+	struct fwd_image *image = snapshot->image;
+	int r;
+
+	if (image_door(image, &vip->address, proto, htons(port)))
+		return -EEXIST;
+	r = snapshot_bind_door(image, vip, proto, port, image_service(image, service));
+	return r == -ENOSPC ? snapshot_bind_range(image, vip, proto, port, port, service) : r;
 }
 
 int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint8_t proto,
@@ -387,11 +413,15 @@ const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct
 	return image_vip(snapshot->image, address);
 }
 
-uint16_t snapshot_service_id(const struct snapshot *snapshot, const struct fwd_service_key *key)
+uint16_t snapshot_service_id(
+	const struct snapshot *snapshot, const struct addr *vip, uint8_t proto, uint16_t port)
 {
-	const struct fwd_service *service = image_service_at_port(snapshot->image, key);
+	const struct fwd_door *door;
+	struct fwd_addr address;
 
-	return service ? service->id : 0;
+	snapshot_addr(vip, &address);
+	door = image_door(snapshot->image, &address, proto, htons(port));
+	return door ? door->service : 0;
 }
 
 const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id)

@@ -68,7 +68,9 @@ int snapshot_table_map(const struct snapshot *snapshot, uint32_t table);
 /* Look-ups: the user-space half of lb/fwd/port.h. Any thread, once everything is added. */
 const struct fwd_settings *snapshot_settings(const struct snapshot *snapshot);
 const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct fwd_addr *address);
-uint16_t snapshot_service_id(const struct snapshot *snapshot, const struct fwd_service_key *key);
+/* The service of an exact port (host byte order); 0: none. */
+uint16_t snapshot_service_id(
+	const struct snapshot *snapshot, const struct addr *vip, uint8_t proto, uint16_t port);
 const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id);
 struct fwd_slot *snapshot_slot(const struct snapshot *snapshot, uint32_t table, uint32_t row);
 const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint16_t id);

@@ -345,14 +345,14 @@ FWD_INLINE __u16 choose_tracked(struct fwd_port *port, const struct fwd_service 
 	return backend;
 }
 
-/* The row of a client in the service's table; NULL: the service has no such table. */
-FWD_INLINE struct fwd_slot *choose_row(struct fwd_port *port, const struct fwd_service *service,
+/* The row of a client in a service's table; NULL: there is no such table. */
+FWD_INLINE struct fwd_slot *choose_row(struct fwd_port *port, __u16 flags, __u32 table,
 	const struct fwd_addr *client, __be16 client_port, struct choose_row *ret_row,
 	struct fwd_result *result)
 {
-	__be16 port_counts = service->flags & FWD_SERVICE_HASH_SOURCE ? 0 : client_port;
+	__be16 port_counts = flags & FWD_SERVICE_HASH_SOURCE ? 0 : client_port;
 	__u32 index = hash_row(port_settings(port), client, port_counts);
-	struct fwd_slot *slot = port_slot(port, service->table, index);
+	struct fwd_slot *slot = port_slot(port, table, index);
 
 	if (!slot)
 		return 0;
@@ -365,20 +365,23 @@ FWD_INLINE struct fwd_slot *choose_row(struct fwd_port *port, const struct fwd_s
 	return slot;
 }
 
-/* The backend of a packet that is no fragment; 0: there is none. Fills how, slot and what was recorded. */
+/*
+ * The backend of a packet that is no fragment; 0: there is none. Fills how, slot and what was recorded.
+ * `flags` and `table` are the service's, which is not read where they suffice.
+ */
 FWD_INLINE __u16 choose_backend(struct fwd_port *port, const struct fwd_service *service,
-	const struct packet_flow *flow, struct fwd_result *result)
+	__u16 flags, __u32 table, const struct packet_flow *flow, struct fwd_result *result)
 {
 	struct choose_row row = { 0 };
 	const struct fwd_slot *slot;
 
 	result->how = FWD_HOW_HASH;
-	slot = choose_row(port, service, &flow->client, flow->client_port, &row, result);
+	slot = choose_row(port, flags, table, &flow->client, flow->client_port, &row, result);
 	if (!slot)
 		return 0;
-	if (service->flags & FWD_SERVICE_SESSIONLESS)
+	if (flags & FWD_SERVICE_SESSIONLESS)
 		return row.owner;
-	if (!flow->is_udp && !row.moving && !(service->flags & FWD_SERVICE_RECORD_TCP))
+	if (!flow->is_udp && !row.moving && !(flags & FWD_SERVICE_RECORD_TCP))
 		return row.owner;
 	if (row.moving) {
 		__u16 base = FWD_LOAD(&slot->base);
@@ -390,11 +393,11 @@ FWD_INLINE __u16 choose_backend(struct fwd_port *port, const struct fwd_service 
 }
 
 /* Echo requests and others without ports or flow: the owner of the source address's row. */
-FWD_INLINE __u16 choose_by_source(struct fwd_port *port, const struct fwd_service *service,
+FWD_INLINE __u16 choose_by_source(struct fwd_port *port, __u16 flags, __u32 table,
 	const struct fwd_addr *client, struct fwd_result *result)
 {
 	struct choose_row row = { 0 };
 
 	result->how = FWD_HOW_HASH;
-	return choose_row(port, service, client, 0, &row, result) ? row.owner : 0;
+	return choose_row(port, flags, table, client, 0, &row, result) ? row.owner : 0;
 }

@@ -19,8 +19,10 @@
 
 struct core {
 	struct fwd_port *port;
-	const struct fwd_vip *vip;
-	const struct fwd_service *service;
+	const struct fwd_vip *vip;         /* NULL behind a door */
+	const struct fwd_service *service; /* its flags and table are those below */
+	__u32 table;
+	__u16 flags;
 	struct fwd_result *result;
 	struct packet packet;
 };
@@ -35,15 +37,40 @@ FWD_INLINE int core_is_mapped(const struct fwd_addr *address)
 		address->word[2] == WIRE_32(0xffffu);
 }
 
+FWD_INLINE void core_enter(struct core *core, const struct fwd_door *door)
+{
+	core->service = port_service_of(core->port, door);
+	core->table = door->table;
+	core->flags = door->flags;
+	core->result->service = door->service;
+}
+
+/* The door of a whole TCP or UDP packet, with which nothing is wrong so far; NULL: another way is needed. */
+FWD_INLINE const struct fwd_door *core_find_door(const struct core *core)
+{
+	const struct packet *packet = &core->packet;
+
+	if (packet->fault || packet->ip.fragment != PACKET_WHOLE)
+		return 0;
+	if (packet->ip.proto != FWD_PROTO_TCP && packet->ip.proto != FWD_PROTO_UDP)
+		return 0;
+	return port_door(core->port, &packet->destination, packet->ip.proto, packet->flow.vip_port);
+}
+
 /* Whether the packet concerns a VIP, and comes from whom it may. */
 FWD_INLINE enum fwd_reason core_receive(struct core *core, const struct wire_ethernet *ethernet)
 {
 	const struct packet *packet = &core->packet;
+	const struct fwd_door *door;
 
 	if (packet->flow.is_ip6 && core_is_mapped(&packet->destination))
 		return FWD_REASON_NOT_VIP;
-	core->vip = port_vip(core->port, &packet->destination);
-	if (!core->vip)
+	door = core_find_door(core);
+	if (door)
+		core_enter(core, door);
+	else
+		core->vip = port_vip(core->port, &packet->destination);
+	if (!door && !core->vip)
 		return FWD_REASON_NOT_VIP;
 	if (ethernet->source[0] & 1)
 		return FWD_REASON_MULTICAST_SOURCE;
@@ -52,21 +79,18 @@ FWD_INLINE enum fwd_reason core_receive(struct core *core, const struct wire_eth
 	return (enum fwd_reason)packet->fault;
 }
 
-/* The service of a VIP's port: exact, else by range, else any. NULL: none. */
+/* The service of a VIP's port by range, else any. NULL: none. */
 FWD_INLINE const struct fwd_service *core_service_of(
 	const struct core *core, __u8 proto, __be16 port)
 {
-	struct fwd_service_key key = { .vip_id = core->vip->vip_id, .port = port, .proto = proto };
-	__u16 first = proto == FWD_PROTO_TCP ? core->vip->ranges_tcp : core->vip->ranges_udp;
-	const struct fwd_service *service = port_exact(core->port, &key);
+	const struct fwd_vip *vip = core->vip;
+	__u16 first = proto == FWD_PROTO_TCP ? vip->ranges_tcp : vip->ranges_udp;
 	__u16 id = 0;
 
-	if (service)
-		return service;
 	if (first)
 		id = port_range(core->port, first, WIRE_16(port));
 	if (!id)
-		id = proto == FWD_PROTO_TCP ? core->vip->any_tcp : core->vip->any_udp;
+		id = proto == FWD_PROTO_TCP ? vip->any_tcp : vip->any_udp;
 	return id ? port_service(core->port, id) : 0;
 }
 
@@ -75,6 +99,8 @@ FWD_INLINE enum fwd_reason core_set_service(struct core *core, const struct fwd_
 	core->service = service;
 	if (!service)
 		return FWD_REASON_NO_SERVICE;
+	core->table = service->table;
+	core->flags = service->flags;
 	core->result->service = service->id;
 	return FWD_REASON_FORWARDED;
 }
@@ -189,7 +215,7 @@ FWD_INLINE enum fwd_reason core_decide_later(
 	}
 	if (core_set_service(core, port_service(core->port, fragment.service)))
 		return FWD_REASON_FRAGMENT_EARLY;
-	if (core->service->flags & FWD_SERVICE_DROP_FRAGMENTS)
+	if (core->flags & FWD_SERVICE_DROP_FRAGMENTS)
 		return FWD_REASON_FRAGMENT_DROPPED;
 	reason = core_check_service(core, ethernet, gso);
 	if (reason)
@@ -201,42 +227,47 @@ FWD_INLINE enum fwd_reason core_decide_later(
 	return FWD_REASON_FORWARDED;
 }
 
-/* Between the service and its backend: fragments that it does not want, loops, size. */
-FWD_INLINE enum fwd_reason core_admit(struct core *core, const struct fwd_service *service,
-	const struct wire_ethernet *ethernet, __u32 gso)
+/* Between the service and its backend: loops, size, fragments that it does not want. */
+FWD_INLINE enum fwd_reason core_admit(
+	const struct core *core, const struct wire_ethernet *ethernet, __u32 gso)
 {
-	enum fwd_reason reason = core_set_service(core, service);
+	enum fwd_reason reason = core_check_service(core, ethernet, gso);
 
 	if (reason)
 		return reason;
-	reason = core_check_service(core, ethernet, gso);
-	if (reason)
-		return reason;
-	if (core->packet.ip.fragment == PACKET_FIRST &&
-		(core->service->flags & FWD_SERVICE_DROP_FRAGMENTS))
+	if (core->packet.ip.fragment == PACKET_FIRST && (core->flags & FWD_SERVICE_DROP_FRAGMENTS))
 		return FWD_REASON_FRAGMENT_DROPPED;
 	return FWD_REASON_FORWARDED;
 }
 
+/* The service of a flow's port, of a packet that came by no door. */
+FWD_INLINE enum fwd_reason core_enter_by_vip(struct core *core, __u8 proto, __be16 port)
+{
+	const struct fwd_door *door = port_door(core->port, &core->packet.destination, proto, port);
+
+	if (!door)
+		return core_set_service(core, core_service_of(core, proto, port));
+	core_enter(core, door);
+	return FWD_REASON_FORWARDED;
+}
+
 /* The service of the packet's flow. Echo has no flow: it goes by its source. */
-FWD_INLINE enum fwd_reason core_find_service(
-	const struct core *core, const struct fwd_service **ret_service)
+FWD_INLINE enum fwd_reason core_find_service(struct core *core)
 {
 	const struct packet *packet = &core->packet;
 	const struct packet_flow *flow = &packet->flow;
 	__u8 proto = flow->is_udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
+	enum fwd_reason reason = FWD_REASON_NO_SERVICE;
 
-	if (packet->ip.proto == FWD_PROTO_TCP || packet->ip.proto == FWD_PROTO_UDP) {
-		*ret_service = core_service_of(core, proto, flow->vip_port);
-		return FWD_REASON_FORWARDED;
-	}
+	if (packet->ip.proto == FWD_PROTO_TCP || packet->ip.proto == FWD_PROTO_UDP)
+		return core_enter_by_vip(core, proto, flow->vip_port);
 	if (!core_proto_is_served(packet))
 		return FWD_REASON_NO_SERVICE;
 	if (packet->icmp == PACKET_ICMP_ERROR)
-		*ret_service = core_service_of(core, proto, flow->vip_port);
-	else if (packet->icmp == PACKET_ICMP_ECHO)
-		*ret_service = core->vip->echo ? port_service(core->port, core->vip->echo) : 0;
-	return *ret_service ? FWD_REASON_FORWARDED : FWD_REASON_NOT_FORWARDED_ICMP;
+		reason = core_enter_by_vip(core, proto, flow->vip_port);
+	else if (packet->icmp == PACKET_ICMP_ECHO && core->vip->echo)
+		reason = core_set_service(core, port_service(core->port, core->vip->echo));
+	return reason ? FWD_REASON_NOT_FORWARDED_ICMP : FWD_REASON_FORWARDED;
 }
 
 /* Nothing more is asked where nothing is metered. */
@@ -255,24 +286,26 @@ FWD_INLINE enum fwd_reason core_decide(
 {
 	const struct packet *packet = &core->packet;
 	const struct packet_flow *flow = &packet->flow;
-	enum fwd_reason reason;
-	const struct fwd_service *service = 0;
+	enum fwd_reason reason = FWD_REASON_FORWARDED;
 
-	if (packet->ip.fragment == PACKET_LATER)
-		return core_decide_later(core, ethernet, gso, ret_backend);
-	reason = core_find_service(core, &service);
+	if (core->vip) {
+		if (packet->ip.fragment == PACKET_LATER)
+			return core_decide_later(core, ethernet, gso, ret_backend);
+		reason = core_find_service(core);
+	}
 	if (!reason)
-		reason = core_admit(core, service, ethernet, gso);
+		reason = core_admit(core, ethernet, gso);
 	if (!reason && choose_is_syn(flow))
 		reason = core_meter_syn(core, flow);
 	if (reason)
 		return reason;
 	if (packet->icmp == PACKET_ICMP_ECHO) {
-		*ret_backend =
-			choose_by_source(core->port, core->service, &flow->client, core->result);
+		*ret_backend = choose_by_source(
+			core->port, core->flags, core->table, &flow->client, core->result);
 		return FWD_REASON_FORWARDED;
 	}
-	*ret_backend = choose_backend(core->port, core->service, flow, core->result);
+	*ret_backend = choose_backend(
+		core->port, core->service, core->flags, core->table, flow, core->result);
 	core->result->syn = choose_is_syn(flow);
 	return FWD_REASON_FORWARDED;
 }

@@ -21,23 +21,17 @@
 #define IMAGE_VIPS      16384u
 #define IMAGE_VIP_SLOTS 32768u
 #define IMAGE_RANGES    16384u
-#define IMAGE_PORTS     65536u
+#define IMAGE_DOORS     16384u
+#define IMAGE_DOORS_MAX (IMAGE_DOORS / 4 * 3) /* exact ports beyond are ranges of one */
 #define IMAGE_SERVICES  16384u
 #define IMAGE_MACS      32768u
 #define IMAGE_MEMBERS   131072u
 #define IMAGE_TURNS     65536u
 #define IMAGE_IDS       65536u /* of services and backends: FWD_ID_MAX + 1 */
 
-struct image_port {
-	__u16 vip_id; /* 0: free */
-	__be16 port;
-	__u16 proto;
-	__u16 at; /* place among services */
-};
-
 /* Which places an image's tables have in use; for who fills it. */
 struct image_lens {
-	__u32 vips, ranges, ports, services, backends, macs, members, turns;
+	__u32 vips, ranges, doors, services, backends, macs, members, turns;
 };
 
 struct fwd_image {
@@ -46,7 +40,7 @@ struct fwd_image {
 	struct fwd_service services[IMAGE_SERVICES]; /* [0] stands for "none" */
 	struct fwd_vip vips[IMAGE_VIPS];             /* by vip_id; [0]: none */
 	struct fwd_backend backends[IMAGE_IDS];      /* by id */
-	struct image_port ports[IMAGE_PORTS];
+	struct fwd_door doors[IMAGE_DOORS];
 	__u64 macs[IMAGE_MACS];                /* 0: free; six bytes of MAC, backend id above */
 	struct fwd_range ranges[IMAGE_RANGES]; /* [0]: the end of a chain */
 	__u32 members[IMAGE_MEMBERS];          /* service << 16 | backend; 0: free */
@@ -57,6 +51,7 @@ struct fwd_image {
 };
 
 _Static_assert(sizeof(struct fwd_service) == 64, "one cache line a service");
+_Static_assert(sizeof(struct fwd_door) == 32, "two to a cache line");
 _Static_assert(sizeof(struct fwd_vip) == 32, "two to a cache line");
 _Static_assert(sizeof(struct fwd_backend) == 8, "eight to a cache line");
 /* Kernels before 6.0 may refuse larger values of array maps. */
@@ -112,48 +107,55 @@ FWD_INLINE const struct fwd_vip *image_vip(
 	return id ? &image->vips[id & (IMAGE_VIPS - 1)] : 0;
 }
 
-FWD_INLINE __u32 image_port_place(const struct fwd_service_key *key)
+FWD_INLINE __u32 image_door_place(const struct fwd_addr *vip, __u32 proto, __be16 port)
 {
+	__u64 high = (__u64)vip->word[0] << 32 | vip->word[1];
+	__u64 low = (__u64)vip->word[2] << 32 | vip->word[3];
+
 	return image_place(
-		(__u64)key->vip_id << 32 | (__u64)key->proto << 16 | key->port, IMAGE_PORTS);
+		(high ^ high >> 29) * 3 ^ low ^ (__u64)(proto << 16 | port) << 37, IMAGE_DOORS);
 }
 
-FWD_INLINE int image_port_equal(const struct image_port *entry, const struct fwd_service_key *key)
+FWD_INLINE int image_door_equal(
+	const struct fwd_door *door, const struct fwd_addr *vip, __u32 proto, __be16 port)
 {
-	return entry->vip_id == key->vip_id && entry->port == key->port &&
-		entry->proto == key->proto;
+	return door->port == port && door->proto == proto && image_addr_equal(&door->vip, vip);
 }
 
-/* The service's place, of a port that is not at its own; 0: none. */
-FWD_CALL int image_port_far(
-	const struct fwd_image *image, const struct fwd_service_key *key, __u32 place)
+/* The place of a door that is not at its own; IMAGE_DOORS: there is none. */
+FWD_CALL int image_door_far(
+	const struct fwd_image *image, const struct fwd_addr *vip, __u32 proto, __u32 port)
 {
-	if (!image || !key)
-		return 0; /* never: for the verifier */
+	__u32 place;
+
+	if (!image || !vip)
+		return IMAGE_DOORS; /* never: for the verifier */
+	place = image_door_place(vip, proto, (__be16)port);
 	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
-		const struct image_port *entry = &image->ports[(place + i) & (IMAGE_PORTS - 1)];
+		__u32 at = (place + i) & (IMAGE_DOORS - 1);
+		const struct fwd_door *door = &image->doors[at];
 
-		if (!entry->vip_id)
+		if (!door->proto)
 			break;
-		if (image_port_equal(entry, key))
-			return entry->at;
+		if (image_door_equal(door, vip, proto, (__be16)port))
+			return (int)at;
 	}
-	return 0;
+	return IMAGE_DOORS;
 }
 
-/* The service of an exact port; NULL: none. */
-FWD_INLINE const struct fwd_service *image_service_at_port(
-	const struct fwd_image *image, const struct fwd_service_key *key)
+/* The door of an exact port; NULL: none, which does not say that nobody serves the port. */
+FWD_INLINE const struct fwd_door *image_door(
+	const struct fwd_image *image, const struct fwd_addr *vip, __u32 proto, __be16 port)
 {
-	__u32 place = image_port_place(key);
-	const struct image_port *entry = &image->ports[place & (IMAGE_PORTS - 1)];
-	__u32 at = entry->at;
+	__u32 at = image_door_place(vip, proto, port);
+	const struct fwd_door *door = &image->doors[at & (IMAGE_DOORS - 1)];
 
-	if (!entry->vip_id)
+	if (image_door_equal(door, vip, proto, port))
+		return door;
+	if (!door->proto)
 		return 0;
-	if (!image_port_equal(entry, key))
-		at = (__u32)image_port_far(image, key, place);
-	return at ? &image->services[at & (IMAGE_SERVICES - 1)] : 0;
+	at = (__u32)image_door_far(image, vip, proto, port);
+	return at < IMAGE_DOORS ? &image->doors[at & (IMAGE_DOORS - 1)] : 0;
 }
 
 /* The service whose range has the port (host byte order), in a chain of ranges; 0: none. */
@@ -171,6 +173,13 @@ FWD_CALL int image_range(const struct fwd_image *image, __u32 first, __u32 port)
 		at = range->next;
 	}
 	return 0;
+}
+
+/* The service behind a door. */
+FWD_INLINE const struct fwd_service *image_service_of(
+	const struct fwd_image *image, const struct fwd_door *door)
+{
+	return &image->services[door->at & (IMAGE_SERVICES - 1)];
 }
 
 FWD_INLINE const struct fwd_service *image_service(const struct fwd_image *image, __u16 id)

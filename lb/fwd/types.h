@@ -119,10 +119,19 @@ struct fwd_vip {
 	__u16 n_ranges;
 };
 
-struct fwd_service_key {
-	__u16 vip_id;
+/*
+ * What a packet to one exact port of a VIP asks for first, and mostly all that it asks for: of its
+ * service no more is read, as long as it is neither tracked nor metered.
+ */
+struct fwd_door {
+	struct fwd_addr vip;
 	__be16 port;
-	__u16 proto;
+	__u16 proto;   /* 0: free */
+	__u16 service; /* id */
+	__u16 at;      /* place of the service in the image */
+	__u32 table;   /* as in struct fwd_service */
+	__u16 flags;
+	__u16 pad;
 };
 
 enum fwd_service_flags {

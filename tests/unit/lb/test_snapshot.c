@@ -122,7 +122,6 @@ static void snapshot_binds_ports_exactly(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
 	struct addr vip = address("192.0.2.1"), vip6 = address("2001:db8::1");
-	struct fwd_service_key key = { .port = htons(80), .proto = FWD_PROTO_TCP };
 
 	add_service(snapshot, 1);
 	add_service(snapshot, 2);
@@ -130,12 +129,9 @@ static void snapshot_binds_ports_exactly(void **state)
 	assert_int_equal(snapshot_add_binding(snapshot, &vip6, FWD_PROTO_TCP, 80, 80, 1), 0);
 	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_UDP, 80, 80, 1), 0);
 	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, 1), -EEXIST);
-	key.vip_id = find_vip(snapshot, "192.0.2.1")->vip_id;
-	assert_int_equal(snapshot_service_id(snapshot, &key), 2);
-	key.proto = FWD_PROTO_UDP;
-	assert_int_equal(snapshot_service_id(snapshot, &key), 1);
-	key.port = htons(81);
-	assert_int_equal(snapshot_service_id(snapshot, &key), 0);
+	assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_TCP, 80), 2);
+	assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_UDP, 80), 1);
+	assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_UDP, 81), 0);
 	/* The first service of a VIP answers its echo requests. */
 	assert_int_equal(find_vip(snapshot, "192.0.2.1")->echo, 2);
 	assert_int_equal(find_vip(snapshot, "2001:db8::1")->echo, 1);
