@@ -80,7 +80,6 @@ lb_default_config() {
 	cat <<- END
 		[balancer]
 		interface = eth0
-		${MODE:+mode = $MODE}
 		key-file = $work/${1:-lb}/keys
 
 		[virtual-server web]
@@ -89,12 +88,19 @@ lb_default_config() {
 	END
 }
 
+# lb_write_config [NAME] < CONFIGURATION : with the engine that the run asks for, unless it names one.
+lb_write_config() {
+	local file=$work/${1:-lb}/lb.conf
+	cat > "$file"
+	[[ -z $MODE ]] || grep -q '^mode' "$file" || sed -i "/^\[balancer\]/a mode = $MODE" "$file"
+}
+
 # lb_configure [NAME] < CONFIGURATION
 lb_configure() {
 	daemon_directories "${1:-lb}" "$LB_UID"
-	lb_pins "${1:-lb}"
+	[[ -n ${lb_without_pins:-} ]] || lb_pins "${1:-lb}"
 	key_file "$work/${1:-lb}/keys" "$LB_UID"
-	cat > "$work/${1:-lb}/lb.conf"
+	lb_write_config "${1:-lb}"
 }
 
 # lb_launch [NAME] : starts it and does not wait.
@@ -109,6 +115,18 @@ lb_launch() {
 lb_start() {
 	lb_launch "$@"
 	must wait_until 20 lb_answers "${1:-lb}"
+	must wait_until 5 lb_engine_is_as_asked "${1:-lb}"
+}
+
+# lb_mode_is MODE [NAME] : the engine that forwards.
+lb_mode_is() {
+	[[ $(lb_json .mode "${2:-lb}") == "$1" ]]
+}
+
+lb_engine_is_as_asked() {
+	local asked
+	asked=$(sed -n 's/^mode = //p' "$work/$1/lb.conf")
+	[[ -z $asked || $asked == auto ]] || lb_mode_is "$asked" "$1"
 }
 
 lb_answers() {

@@ -6,6 +6,8 @@
 
 facts_number=0
 facts_failed=0
+# How many times slower than a usual one this machine is: an emulated one has patience.
+SLOW=${SLOW:-1}
 
 # fact NAME COMMAND… : one line of TAP; the scenario goes on either way.
 fact() {
@@ -57,7 +59,7 @@ now_us() {
 # wait_until SECONDS COMMAND… : asks until the command succeeds; says what did not come to pass.
 wait_until() {
 	local deadline
-	deadline=$(($(now_ms) + $1 * 1000))
+	deadline=$(($(now_ms) + $1 * 1000 * SLOW))
 	shift
 	until "$@" > /dev/null 2>&1; do
 		if (($(now_ms) > deadline)); then

@@ -9,14 +9,17 @@
 #
 #   topology_up [--webs N] [--balancers 1|2] [--two-interfaces] [--no-nginx]
 #
-# Offloads stay as they come. Names begin with $DSR_TEST_RUN, so that several runs live beside each
-# other and a leftover is known. Everything is undone when the scenario ends, however it ends.
+# Offloads stay as they come, but at the switch's port to a balancer with native XDP (serve_xdp below).
+# Names begin with $DSR_TEST_RUN, so that several runs live beside each other and a leftover is
+# known. Everything is undone when the scenario ends, however it ends.
 # With --two-interfaces the balancer meets clients on eth0, in a segment with the router, and the
 # servers on eth1, in theirs; the servers reach the router by a port of its own.
 
 set -u -o pipefail
 BUILD=${BUILD:-build}
 export DSR_TEST_RUN=${DSR_TEST_RUN:-dsr$$} SAN=${SAN:-}
+# The engine of the balancers: packet, xdp, tc; empty: what they choose.
+MODE=${MODE:-}
 netns_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/netns/facts.bash
 . "$netns_dir/facts.bash"
@@ -109,8 +112,17 @@ add_host() {
 # wire HOST INTERFACE SWITCH PORT : plugs a host into a switch.
 wire() {
 	ip -n "$(ns "$1")" link add "$2" type veth peer name "$4" netns "$(ns "$3")"
+	[[ $MODE != xdp || $1 != lb* ]] || must serve_xdp "$3" "$4"
 	ip -n "$(ns "$3")" link set "$4" master br0 up
 	ip -n "$(ns "$1")" link set "$2" up
+}
+
+# serve_xdp SWITCH PORT : makes a switch's port like the wire before a real card, for native XDP at its
+# other end: frames have finished checksums and their tags inside, and what XDP_TX sends is taken
+# (drivers/net/veth.c:veth_xdp_xmit wants a program, or GRO, at the receiver).
+serve_xdp() {
+	on "$1" ethtool -K "$2" tx off txvlan off > /dev/null &&
+		on "$1" "$BUILD/tests/harness/xdp_pass" "$2"
 }
 
 add_switch() {

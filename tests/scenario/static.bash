@@ -78,16 +78,16 @@ default_routes web3 "$ROUTER" 2001:db8:2::1 2> /dev/null
 fact it_comes_back_too wait_until 60 backend_is web3 up
 
 # Static servers change with the configuration, whole or not at all.
-static_config | sed "s/web2$/web2 weight=7/" > "$work/lb/lb.conf"
+static_config | sed "s/web2$/web2 weight=7/" | lb_write_config
 fact a_reload_changes_a_weight exits 0 lb reload
 fact the_weight_is_the_new_one equal "$(backend_field weight web2)" 7
-static_config | sed "/name=web2/d" > "$work/lb/lb.conf"
+static_config | sed "/name=web2/d" | lb_write_config
 must lb reload
 fact a_reload_removes_a_server equal "$(backend_field state web2)" null
-static_config | sed "s/$(web_address web2) name=web2/10.99.0.1 name=far/" > "$work/lb/lb.conf"
+static_config | sed "s/$(web_address web2) name=web2/10.99.0.1 name=far/" | lb_write_config
 fact a_server_that_is_not_on_the_link_is_refused exits 78 lb reload
 fact the_refusal_says_so says 'link' lb reload
-static_config | sed "s/$(web_address web2) name=web2/$(web_address web2):8080 name=web2/" > "$work/lb/lb.conf"
+static_config | sed "s/$(web_address web2) name=web2/$(web_address web2):8080 name=web2/" | lb_write_config
 fact a_server_with_a_port_is_refused exits 78 lb reload
 fact the_refusal_says_why says 'port' lb reload
 fact web1_still_serves says web1 fetch /

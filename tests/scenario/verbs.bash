@@ -42,7 +42,7 @@ for verb in status virtual-servers backends flows; do
 	fact "${verb}_prints_json" json_is_valid "$verb"
 done
 fact status_has_schema_1 equal "$(lb_json .schema)" 1
-fact the_mode_is_packet equal "$(lb_json .mode)" packet
+fact the_mode_is_told equal "$(lb_json .mode)" "${MODE:-tc}"
 fact backends_are_named equal "$(lb_json '[.virtual_servers[0].backends[].name] | sort | join(" ")')" "web1 web2 web3"
 fact established_is_a_number equal "$(lb_json '[.virtual_servers[0].backends[].established | type] | unique | join(" ")')" number
 fact the_agent_knows_its_balancer equal "$(agent web1 status --json | jq -r '.balancers[0].state')" up
