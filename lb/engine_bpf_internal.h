@@ -34,7 +34,8 @@ struct engine {
 	struct bpf_exceptions *exceptions;
 	struct snapshot *current;
 	const struct fwd_slot *
-		*tables; /* whose rows stand at each place of dsr_tables; NULL: free */
+		*tables;   /* whose rows stand at each place of dsr_tables; NULL: free */
+	uint32_t n_placed; /* places that ever had a map, the first ones */
 	bool is_attached;
 	bool made_hook; /* tc: there was no clsact qdisc before us */
 	int link_fd;    /* a socket to ask about links */

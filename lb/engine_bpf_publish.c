@@ -18,14 +18,20 @@ static uint32_t table_place(const struct engine *engine, const struct fwd_slot *
 	return place;
 }
 
-/* What is added to, or removed from, dsr_tables at once: each call waits for the kernel's readers. */
+/* What changes in dsr_tables at once: each call waits for the kernel's readers. */
 struct table_batch {
 	uint32_t places[BPF_TABLES];
 	uint32_t maps[BPF_TABLES];
 	uint32_t len;
 };
 
-static int batch_add(const struct engine *engine, const struct table_batch *batch)
+static void batch_add(struct table_batch *batch, uint32_t place, int map)
+{
+	batch->places[batch->len] = place;
+	batch->maps[batch->len++] = (uint32_t)map;
+}
+
+static int batch_apply(const struct engine *engine, const struct table_batch *batch)
 {
 	uint32_t len = batch->len;
 	int r = len
@@ -43,14 +49,18 @@ static int batch_add(const struct engine *engine, const struct table_batch *batc
 	return 0;
 }
 
-static void batch_remove(const struct engine *engine, const struct table_batch *batch)
+/*
+ * Free places get some rows that are in use, so that those which they had can go. Removing would
+ * take a call, and a wait, for each (kernel/bpf/arraymap.c:array_of_maps_map_ops has no map_delete_batch).
+ */
+static void batch_add_free(
+	const struct engine *engine, const struct snapshot *snapshot, struct table_batch *batch)
 {
-	uint32_t len = batch->len;
-
-	if (len == 0 || bpf_map_delete_batch(engine->tables_fd, batch->places, &len, NULL) == 0)
+	if (snapshot_tables_len(snapshot) == 0 || snapshot_table_map(snapshot, 0) < 0)
 		return;
-	for (uint32_t i = 0; i < batch->len; i++)
-		(void)bpf_map_delete_elem(engine->tables_fd, &batch->places[i]);
+	for (uint32_t place = 0; place < engine->n_placed; place++)
+		if (!engine->tables[place])
+			batch_add(batch, place, snapshot_table_map(snapshot, 0));
 }
 
 /* Gives the snapshot's tables their places; `ret_places` has one for each. */
@@ -73,12 +83,13 @@ static int place_tables(struct engine *engine, const struct snapshot *snapshot,
 				return -ENOSPC;
 			place = next;
 			engine->tables[place] = rows;
-			batch->places[batch->len] = place;
-			batch->maps[batch->len++] = (uint32_t)snapshot_table_map(snapshot, i);
+			engine->n_placed = MAX(engine->n_placed, place + 1);
+			batch_add(batch, place, snapshot_table_map(snapshot, i));
 		}
 		ret_places[i] = place;
 	}
-	return batch_add(engine, batch);
+	batch_add_free(engine, snapshot, batch);
+	return batch_apply(engine, batch);
 }
 
 static void forget_tables(struct engine *engine, const struct table_batch *batch)
@@ -87,25 +98,20 @@ static void forget_tables(struct engine *engine, const struct table_batch *batch
 		engine->tables[batch->places[i]] = NULL;
 }
 
-/* Places that the snapshot in force does not use. */
-static void sweep_tables(struct engine *engine, struct table_batch *batch)
+/* Places that the snapshot in force does not use are free. */
+static void sweep_tables(struct engine *engine)
 {
 	const struct snapshot *snapshot = engine->current;
 	size_t len = snapshot_tables_len(snapshot);
 	_cleanup_free_ bool *used = calloc(BPF_TABLES, sizeof(*used));
 
-	batch->len = 0;
 	if (!used)
 		return; /* they stay until the next time */
 	for (uint32_t i = 0; i < len; i++)
 		used[table_place(engine, snapshot_slot(snapshot, i, 0))] = true;
-	for (uint32_t place = 0; place < BPF_TABLES; place++) {
-		if (!engine->tables[place] || used[place])
-			continue;
-		batch->places[batch->len++] = place;
-		engine->tables[place] = NULL;
-	}
-	batch_remove(engine, batch);
+	for (uint32_t place = 0; place < engine->n_placed; place++)
+		if (!used[place])
+			engine->tables[place] = NULL;
 }
 
 /* A map whose only value is the snapshot's image, its services pointing to the tables' places. */
@@ -166,7 +172,7 @@ int engine_bpf_publish(struct engine *engine, struct snapshot *snapshot)
 	bpf_exceptions_set_snapshot(engine->exceptions, snapshot);
 	snapshot_free(engine->current);
 	engine->current = snapshot;
-	sweep_tables(engine, batch);
+	sweep_tables(engine);
 	if (!engine->is_attached && engine_bpf_attach(engine, why) < 0)
 		(void)log_error("%s engine: %s", engine->ops->name, why);
 	return 0;
