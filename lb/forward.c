@@ -123,11 +123,16 @@ static void forward_engine_start(
 		.loads_map = keep_loads_map(daemon->keep),
 		.pin_directory = daemon->pin_directory,
 	};
-	int r = forward_engine_try(daemon, &config);
+	char said[sizeof(daemon->engine_reason)];
+	int r;
 
+	memcpy(said, daemon->engine_reason, sizeof(said));
+	r = forward_engine_try(daemon, &config);
 	if (r < 0) {
-		(void)log_errno(r, "no engine can be started on %s: %s", clients->name,
-			daemon->engine_reason);
+		/* The keeper tries again each second; what has been said is not said again. */
+		if (!streq(said, daemon->engine_reason))
+			(void)log_errno(r, "no engine can be started on %s: %s", clients->name,
+				daemon->engine_reason);
 		return;
 	}
 	daemon->engine_ifindex = clients->ifindex;
