@@ -7,6 +7,7 @@
 
 # Numbers without an account are enough; ours alone, so that ownership is tested.
 LB_UID=64501
+LB_CAPABILITIES=+net_raw,+net_admin,+bpf,+perfmon
 AGENT_UID=64502
 declare -A daemon_pid=()
 daemon_mounts=()
@@ -40,8 +41,10 @@ daemons_unmount() {
 	done
 }
 
-# lb_forget NAME : the runtime directory goes, with all that is kept there.
+# lb_forget NAME : what stays goes, as the manual says: the program, then all that is kept.
 lb_forget() {
+	ip -n "$(ns "$1")" link set dev eth0 xdp off
+	on "$1" tc qdisc del dev eth0 clsact 2> /dev/null
 	! mountpoint -q "$work/$1/run/bpf" || umount "$work/$1/run/bpf"
 	rm -rf "$work/$1/run"
 }
@@ -103,13 +106,13 @@ lb_configure() {
 	lb_write_config "${1:-lb}"
 }
 
-# lb_launch [NAME] : starts it and does not wait.
+# lb_launch [NAME [OPTION…]] : starts it and does not wait.
 lb_launch() {
 	local name=${1:-lb}
 	[[ -e $work/$name/lb.conf ]] || lb_configure "$name" < <(lb_default_config "$name")
-	daemon_start "$name" "$name" "$LB_UID" +net_raw,+net_admin,+bpf,+perfmon "$work/bin/dsr-lb" run \
+	daemon_start "$name" "$name" "$LB_UID" "$LB_CAPABILITIES" "$work/bin/dsr-lb" run \
 		--config "$work/$name/lb.conf" \
-		--runtime-dir "$work/$name/run" --state-dir "$work/$name/state"
+		--runtime-dir "$work/$name/run" --state-dir "$work/$name/state" "${@:2}"
 }
 
 lb_start() {

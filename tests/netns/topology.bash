@@ -27,6 +27,8 @@ netns_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$netns_dir/daemons.bash"
 # shellcheck source=tests/netns/tools.bash
 . "$netns_dir/tools.bash"
+# shellcheck source=tests/netns/counters.bash
+. "$netns_dir/counters.bash"
 
 VIP=198.51.100.10
 VIP2=198.51.100.11

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Frames counted outside of the balancer, and what is on its interface. Sourced by topology.bash.
+#
+# Not on the balancer's own interface: a program there takes frames before nft sees them.
+
+# count_frames HOST INTERFACE ingress|egress NAME [MATCH…] : by nft; each NAME once for a host.
+count_frames() {
+	local host=$1 interface=$2 hook=$3 name=$4
+	shift 4
+	on "$host" nft -f - <<- END
+		table netdev count-$name {
+			counter frames { }
+			chain $hook { type filter hook $hook device $interface priority 0; $* counter name frames; }
+		}
+	END
+}
+
+# counted HOST NAME
+counted() {
+	on "$1" nft -j list counter netdev "count-$2" frames | jq '.nftables[] | .counter? // empty | .packets'
+}
+
+# link_counter HOST INTERFACE FIELD : as rx.packets, tx.dropped
+link_counter() {
+	ip -n "$(ns "$1")" -s -j link show dev "$2" | jq ".[0].stats64.$3"
+}
+
+# What the balancer's port does not take, its queue being full.
+port_refused() {
+	link_counter switch "${1:-lb}" tx.dropped
+}
+
+# spoofed_count_start : at every server, the SYNs of syn_storm; none answers them.
+spoofed_count_start() {
+	local idx
+	for ((idx = 1; idx <= topology_webs; idx++)); do
+		count_frames "web$idx" eth0 ingress spoofed "${1:-} ip saddr 198.18.0.0/15"
+		on "web$idx" nft add rule netdev count-spoofed ingress ip saddr 198.18.0.0/15 drop
+	done
+}
+
+spoofed_counted() {
+	local idx
+	for ((idx = 1; idx <= topology_webs; idx++)); do
+		counted "web$idx" spoofed
+	done | awk '{ n += $1 } END { print n + 0 }'
+}
+
+# program_id HOST INTERFACE : of the XDP program there, or of the classifier at tc's ingress; 0: none.
+program_id() {
+	{
+		ip -n "$(ns "$1")" -j -d link show dev "$2" | jq '.[0].xdp.prog.id // empty'
+		on "$1" tc -j filter show dev "$2" ingress | jq '[.[].options.prog.id | values] | .[0] // empty'
+		echo 0
+	} | head -n 1
+}
+
+# interface_has HOST INTERFACE "WHAT…" : words of xdp, filter, clsact.
+interface_has() {
+	local what=()
+	[[ $(ip -n "$(ns "$1")" -j link show dev "$2" | jq '.[0] | has("xdp")') == false ]] || what+=(xdp)
+	[[ -z $(on "$1" tc filter show dev "$2" ingress 2> /dev/null) ]] || what+=(filter)
+	! on "$1" tc qdisc show dev "$2" | grep -q clsact || what+=(clsact)
+	equal "${what[*]}" "$3"
+}
