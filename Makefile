@@ -93,7 +93,7 @@ BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 
 .PHONY: all tests clean deps demo check bench install lint format check-layers check-units fuzz unit coverage run-check run-demo
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
-tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
+tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
 
 # Everything is compiled anew when the compiler or its flags change.
 FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
@@ -119,6 +119,13 @@ $(BUILD)/dsr-lb: $(BUILD)/lb/main.o $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 $(BUILD)/dsr-agent: $(BUILD)/agent/main.o $(LIB_agent) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common)
+
+# A daemon that keeps its state in another layout, as a later version may, for the upgrade scenario.
+$(BUILD)/tests/next/keep_store.o: lb/keep_store.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$< (KEEP_LAYOUT=99))$(CC) $(ALL_CFLAGS) -DKEEP_LAYOUT=99u -MMD -MP -c -o $@ $<
+$(BUILD)/tests/next/dsr-lb: $(BUILD)/lb/main.o $(BUILD)/tests/next/keep_store.o $(LIB_lb) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
 # tests/unit/ROOM/test_X.c links ROOM and common, and for lb the packet vectors.
 room = $(word 3,$(subst /, ,$(1)))

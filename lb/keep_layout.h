@@ -11,7 +11,9 @@
 
 #include "lb/fwd/types.h"
 
+#ifndef KEEP_LAYOUT    /* the upgrade scenario builds one of another layout */
 #define KEEP_LAYOUT 2u /* change with struct keep_header, lb/fwd/flow.h or struct fwd_slot */
+#endif
 
 #define KEEP_HEADER_BYTES 4096u /* a page, so that what follows is aligned to one */
 #define KEEP_NAME_BYTES   32u
