@@ -96,6 +96,9 @@ lb_write_config() {
 	local file=$work/${1:-lb}/lb.conf
 	cat > "$file"
 	[[ -z $MODE ]] || grep -q '^mode' "$file" || sed -i "/^\[balancer\]/a mode = $MODE" "$file"
+	# A host that is this slow does not answer in 900 ms.
+	((SLOW == 1)) || grep -q '^heartbeat-interval' "$file" ||
+		sed -i "/^\[balancer\]/a heartbeat-interval = $((300 * SLOW))ms" "$file"
 }
 
 # lb_configure [NAME] < CONFIGURATION

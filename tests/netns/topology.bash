@@ -123,7 +123,7 @@ wire() {
 # other end: frames have finished checksums and their tags inside, and what XDP_TX sends is taken
 # (drivers/net/veth.c:veth_xdp_xmit wants a program, or GRO, at the receiver).
 serve_xdp() {
-	on "$1" ethtool -K "$2" tx off txvlan off > /dev/null &&
+	on "$1" ethtool -K "$2" tx off txvlan off tx-vlan-stag-hw-insert off > /dev/null &&
 		on "$1" "$BUILD/tests/harness/xdp_pass" "$2"
 }
 
@@ -283,7 +283,7 @@ nginx_start() {
 fetch() {
 	local path=$1
 	shift
-	on client curl -sS --max-time 60 "$@" "http://$VIP$path"
+	on client curl -sS --max-time $((60 * SLOW)) "$@" "http://$VIP$path"
 }
 
 is_empty() {

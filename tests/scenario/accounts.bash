@@ -24,18 +24,8 @@ servers_start 80 81
 spoofed_count_start
 lb_and_agents_start
 must wait_until 20 membership_is_quiet
-difference() {
-	printf '%d\n' "$(($(link_counter lb eth0 rx.packets) - $(lb_json .packets.received)))"
-}
-difference_is() {
-	[[ $(difference) == "$1" && $(difference) == "$1" ]]
-}
-# Before the daemon started, frames were counted by the kernel alone.
-steady() {
-	offset=$(difference)
-	difference_is "$offset"
-}
-must wait_until 10 steady
+# Frames from before the daemon's start, counted by the kernel alone.
+offset=$(lb_unaccounted)
 lost() {
 	lb_json '[.drops["ring-full"], .drops["send-failed"]] | map(. // 0) | add'
 }
@@ -55,7 +45,7 @@ storm_over() {
 	storm_pid=$started
 	"$@"
 	must wait_until 60 gone "$storm_pid"
-	fact "received_is_what_the_interface_took_$1" wait_until 10 difference_is "$offset"
+	fact "received_is_what_the_interface_took_$1" wait_until 10 lb_unaccounted_is "$offset"
 	syns=$(($(syns_of) - before_syns))
 	counted=$(($(spoofed_counted) - before_counted))
 	refused=$(($(refused) - before_refused))

@@ -45,7 +45,7 @@ errors_heard() {
 # transfer ADDRESS : prints the server's name when the file came whole.
 transfer() {
 	local server
-	server=$(on client curl -sS --max-time 8 -o "$work/got" -w '%header{x-server}' \
+	server=$(on client curl -sS --max-time $((8 * SLOW)) -o "$work/got" -w '%header{x-server}' \
 		"http://$1/files/random") || return 1
 	cmp "$work/files/random" "$work/got" || return 1
 	printf '%s\n' "$server"

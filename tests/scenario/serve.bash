@@ -14,7 +14,7 @@ on lb sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 lb_and_agents_start
 
 requests() {
-	on client curl -sS --no-progress-meter --max-time 100 -Z --parallel-max 30 -H 'Connection: close' \
+	on client curl -sS --no-progress-meter --max-time $((100 * SLOW)) -Z --parallel-max 30 -H 'Connection: close' \
 		"http://$1/?[1-$2]" | sort | uniq -c | awk '{ print $2, $1 }'
 }
 
@@ -46,7 +46,7 @@ count_frames switch lb egress answers "$answers"
 count_frames switch lb ingress returned "$answers"
 downloads() {
 	local size
-	size=$(on client curl -sS --max-time 60 -o /dev/null -w '%{size_download}' "http://$1/files/100M")
+	size=$(on client curl -sS --max-time $((60 * SLOW)) -o /dev/null -w '%{size_download}' "http://$1/files/100M")
 	equal "$size" 104857600
 }
 fact a_100_MB_download_arrives downloads "$VIP"
@@ -57,7 +57,7 @@ fact no_byte_of_it_crosses_the_balancer equal "$(counted switch answers) $(count
 head -c 52428800 /dev/urandom > "$work/upload"
 uploads() {
 	local server
-	server=$(on client curl -sS --max-time 60 -T "$work/upload" -o /dev/null -w '%header{x-server}' \
+	server=$(on client curl -sS --max-time $((60 * SLOW)) -T "$work/upload" -o /dev/null -w '%header{x-server}' \
 		"http://$1/upload/$2") || return 1
 	cmp "$work/upload" "$work/$server/upload/$2"
 }

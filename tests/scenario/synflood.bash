@@ -30,21 +30,8 @@ memory_kb() {
 }
 lb_and_agents_start
 must wait_until 20 membership_is_quiet
-# Before it started, frames were counted by the kernel alone: from now on by both.
-difference() {
-	local frames received
-	frames=$(link_counter lb eth0 rx.packets)
-	received=$(lb_json .packets.received)
-	printf '%d\n' "$((frames - received))"
-}
-settled_difference() {
-	[[ $(difference) == "$(difference)" ]]
-}
-must wait_until 10 settled_difference
-offset=$(difference)
-difference_is_as_before() {
-	[[ $(difference) == "$offset" ]]
-}
+# Frames from before the daemon's start, counted by the kernel alone.
+offset=$(lb_unaccounted)
 
 tool_start old client connections "$VIP:80" 700 500
 must wait_until 30 connections_are old '.open == 700'
@@ -82,7 +69,7 @@ fact unproven_records_made_room at_least "$(jq .flow_table.evictions <<< "$after
 fact the_daemon_does_not_grow at_most "$((memory_after - memory_before))" \
 	"$([[ -n $SAN ]] && echo 65536 || echo 4096)"
 # Exactly: what the kernel saw, and every one of them with its reason.
-fact received_is_what_reached_the_port wait_until 10 difference_is_as_before
+fact received_is_what_reached_the_port wait_until 10 lb_unaccounted_is "$offset"
 fact received_is_forwarded_passed_and_dropped equal \
 	"$(lb_json '.packets | .received - .forwarded - .passed - .dropped')" 0
 fact dropped_is_the_sum_of_its_reasons equal \

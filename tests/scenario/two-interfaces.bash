@@ -21,7 +21,7 @@ for idx in 1 2; do
 done
 lb_and_agents_start
 names() {
-	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-60]" |
+	on client curl -sS --no-progress-meter --max-time $((60 * SLOW)) -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-60]" |
 		sort -u | tr '\n' ' '
 }
 fact both_serve equal "$(names "$VIP")" "web1 web2 "

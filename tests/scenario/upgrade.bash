@@ -26,9 +26,10 @@ digest_before=$(digest)
 
 # replaced_by BINARY HOW : under a stream of new connections
 replaced_by() {
-	local id
+	local id stream_pid
 	counted_before=$(spoofed_counted)
 	start_on router "$work/stream" "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:80" 160000 20000
+	stream_pid=$started
 	must wait_until 10 spoofed_exceed "$counted_before"
 	id=$(program_id lb eth0)
 	daemon_stop lb
@@ -37,7 +38,7 @@ replaced_by() {
 	lb_start
 	fact "another_program_has_its_place_$2" not equal "$(program_id lb eth0)" "$id"
 	fact "the_old_one_is_freed_$2" wait_until 10 not bpftool prog show id "$id"
-	must wait_until 60 gone "$started"
+	must wait_until 60 gone "$stream_pid"
 	wait_until 2 arrived
 	fact "at_most_a_batch_is_lost_$2" at_most "$((160000 - $(spoofed_counted) + counted_before))" 64
 	fact "backends_are_up_$2" backends_up 3
