@@ -473,6 +473,9 @@ static enum register_refusal receive_verdict(struct registration *registration,
 	if (registration->handshake != HANDSHAKE_REGISTER ||
 		!nonces_match(registration, agent, balancer))
 		return REGISTER_NONCE;
+	/* Refused is a session beside the one that goes on. */
+	if (!accepted && registration->view.state == REGISTER_REGISTERED)
+		return REGISTER_NONCE;
 	if (!auth_open(data, size_bytes, registration->identity.key.secret))
 		return REGISTER_TAG;
 	return accepted ? receive_accept(registration, &message->accept, now_us)
@@ -487,9 +490,13 @@ static void receive_heartbeat(
 	registration->view.last_heartbeat_us = now_us;
 	if (registration->view.state == REGISTER_LEAVING)
 		return;
-	/* It fell silent and is back with our session: no need for another. */
+	/*
+	 * It fell silent and is back with our session: no need for another. But a REGISTER that is on its
+	 * way makes one, and its ACCEPT is then the only way to know it.
+	 */
 	if (registration->view.state != REGISTER_REGISTERED) {
-		registration->handshake = HANDSHAKE_NONE;
+		if (registration->handshake == HANDSHAKE_HELLO)
+			registration->handshake = HANDSHAKE_NONE;
 		set_state(registration, REGISTER_REGISTERED, now_us);
 		set_reason(registration, "%s", "");
 	}

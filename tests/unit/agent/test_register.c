@@ -213,6 +213,45 @@ static void register_goes_on_when_the_balancer_was_only_stopped(void **state)
 	take_nothing(bench);
 }
 
+/* The balancer is back while a REGISTER is on its way: its ACCEPT ends the session that went on. */
+static void register_takes_the_session_of_a_register_that_was_on_its_way(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message;
+
+	join(bench);
+	pass(bench);
+	challenge(bench);
+	take_register(bench);
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+	assert_int_equal(state_of(bench), REGISTER_REGISTERED);
+	message = accept_of(bench);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+}
+
+static void register_takes_no_refusal_of_a_session_beside_its_own(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message = { .type = PROTO_REJECT };
+
+	join(bench);
+	pass(bench);
+	challenge(bench);
+	take_register(bench);
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+	message.rejected.code = PROTO_REJECT_CLONE;
+	memcpy(message.rejected.nonce_agent, bench->reg.nonce_agent, PROTO_NONCE_BYTES);
+	memcpy(message.rejected.nonce_balancer, bench->reg.nonce_balancer, PROTO_NONCE_BYTES);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_NONCE);
+	assert_int_equal(state_of(bench), REGISTER_REGISTERED);
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+}
+
 static void register_refuses_replays(void **state)
 {
 	struct bench *bench = *state;
@@ -457,6 +496,8 @@ int main(void)
 		TEST(register_answers_heartbeats_at_once),
 		TEST(register_begins_anew_when_heartbeats_stop),
 		TEST(register_goes_on_when_the_balancer_was_only_stopped),
+		TEST(register_takes_the_session_of_a_register_that_was_on_its_way),
+		TEST(register_takes_no_refusal_of_a_session_beside_its_own),
 		TEST(register_refuses_replays),
 		TEST(register_tells_a_change_at_once_and_again_until_acknowledged),
 		TEST(register_takes_no_acknowledgement_of_something_older),
