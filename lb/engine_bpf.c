@@ -309,7 +309,7 @@ static int prepare(struct engine *engine, char *ret_why)
 						   : -ENOMEM;
 	if (r < 0)
 		return engine_bpf_say(ret_why, r, "memory");
-	r = engine_bpf_check(engine, ret_why);
+	r = engine_bpf_check(engine->ops, &engine->config, ret_why);
 	if (r < 0)
 		return r;
 	r = load(engine, ret_why);
@@ -350,7 +350,7 @@ static int bpf_start(const struct engine_ops *ops, const struct engine_config *c
  * which get lost on this way, and without a program or GRO at the other end, which cannot be seen
  * from here, whatever is sent is swallowed (drivers/net/veth.c:veth_xdp_xmit).
  */
-static bool xdp_suits(const struct engine_config *config, char *ret_why)
+static bool driver_suits(const struct engine_config *config, char *ret_why)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	struct ifreq request = { .ifr_data = (void *)&info };
@@ -362,6 +362,12 @@ static bool xdp_suits(const struct engine_config *config, char *ret_why)
 	snprintf(ret_why, ENGINE_WHY_BYTES,
 		"veth loses unfinished checksums, and frames where its other end takes no part");
 	return false;
+}
+
+static bool xdp_suits(const struct engine_config *config, char *ret_why)
+{
+	return engine_bpf_check(&engine_xdp_ops, config, ret_why) == 0 &&
+		driver_suits(config, ret_why);
 }
 
 static int xdp_start(const struct engine_config *config, struct engine **ret_engine, char *ret_why)

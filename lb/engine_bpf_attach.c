@@ -21,7 +21,7 @@
 #define CLSACT_HANDLE   0xd5au
 #define CLSACT_PRIORITY 0xd5au
 
-/* "NAME (id N)", as far as the kernel tells us. */
+/* "NAME (id N)", or "id N" where the kernel does not tell us its name. */
 static void name_program(uint32_t id, char *ret_text, size_t size_bytes)
 {
 	char name[BPF_OBJ_NAME_LEN] = "";
@@ -31,7 +31,7 @@ static void name_program(uint32_t id, char *ret_text, size_t size_bytes)
 		(void)engine_bpf_program_id(fd, &id, name);
 		util_close(fd);
 	}
-	snprintf(ret_text, size_bytes, "%s%s(id %u)", name, *name ? " " : "", id);
+	snprintf(ret_text, size_bytes, *name ? "%s (id %u)" : "%sid %u", name, id);
 }
 
 /* ---- pins ---- */
@@ -308,9 +308,10 @@ static void tc_detach(const struct engine_config *config, bool with_hook)
 
 /* ---- what the engine asks for ---- */
 
-int engine_bpf_check(const struct engine *engine, char *ret_why)
+int engine_bpf_check(
+	const struct engine_ops *ops, const struct engine_config *config, char *ret_why)
 {
-	return engine_bpf_is_xdp(engine) ? xdp_check(&engine->config, ret_why) : 0;
+	return ops == &engine_xdp_ops ? xdp_check(config, ret_why) : 0;
 }
 
 int engine_bpf_attach(struct engine *engine, char *ret_why)

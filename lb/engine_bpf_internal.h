@@ -47,7 +47,8 @@ bool engine_bpf_is_xdp(const struct engine *engine);
 int engine_bpf_program_id(int fd, uint32_t *ret_id, char ret_name[BPF_OBJ_NAME_LEN]);
 
 /* -EBUSY: somebody else's program is where ours would be. */
-int engine_bpf_check(const struct engine *engine, char *ret_why);
+int engine_bpf_check(
+	const struct engine_ops *ops, const struct engine_config *config, char *ret_why);
 /* In place of a program of a former life. */
 int engine_bpf_attach(struct engine *engine, char *ret_why);
 void engine_bpf_detach(struct engine *engine);

@@ -48,22 +48,23 @@ spoofed_counted() {
 	done | awk '{ n += $1 } END { print n + 0 }'
 }
 
-# program_id HOST INTERFACE : of the XDP program there, or of the classifier at tc's ingress; 0: none.
+# program_id HOST INTERFACE : of the XDP program there, or of that at tc's ingress; 0: none.
 program_id() {
 	{
 		ip -n "$(ns "$1")" -j -d link show dev "$2" | jq '.[0].xdp.prog.id // empty'
+		on "$1" "$BUILD/tests/harness/tcx" "$2"
 		on "$1" tc -j filter show dev "$2" ingress | jq '[.[].options.prog.id | values] | .[0] // empty'
 		echo 0
 	} | head -n 1
 }
 
-# interface_has HOST INTERFACE "WHAT…" : words of xdp, filter, clsact.
-interface_has() {
+# programs_on HOST INTERFACE : words of xdp and tc (at tcx, or as a filter).
+programs_on() {
 	local what=()
 	[[ $(ip -n "$(ns "$1")" -j link show dev "$2" | jq '.[0] | has("xdp")') == false ]] || what+=(xdp)
-	[[ -z $(on "$1" tc filter show dev "$2" ingress 2> /dev/null) ]] || what+=(filter)
-	! on "$1" tc qdisc show dev "$2" | grep -q clsact || what+=(clsact)
-	equal "${what[*]}" "$3"
+	[[ -z $(on "$1" "$BUILD/tests/harness/tcx" "$2"; on "$1" tc filter show dev "$2" ingress 2> /dev/null) ]] ||
+		what+=(tc)
+	printf '%s\n' "${what[*]}"
 }
 
 # lb_unaccounted [NAME] : how many frames the interface took more than the balancer says it received,

@@ -44,7 +44,8 @@ daemons_unmount() {
 # lb_forget NAME : what stays goes, as the manual says: the program, then all that is kept.
 lb_forget() {
 	ip -n "$(ns "$1")" link set dev eth0 xdp off
-	on "$1" tc qdisc del dev eth0 clsact 2> /dev/null
+	on "$1" "$BUILD/tests/harness/tcx" eth0 detach > /dev/null
+	on "$1" tc filter del dev eth0 ingress 2> /dev/null
 	! mountpoint -q "$work/$1/run/bpf" || umount "$work/$1/run/bpf"
 	rm -rf "$work/$1/run"
 }

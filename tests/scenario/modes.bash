@@ -35,13 +35,13 @@ goes_on() {
 	fact "connections_over_ipv6_talk_$1" equal "$(tool_ask held6 round | jq -c '[.open, .broken]')" '[100,0]'
 	fact "udp_flows_stay_$1" equal "$(tool_ask flows whole | jq -c '[.answered, .moved]')" '[300,0]'
 	fact "udp_flows_over_ipv6_stay_$1" equal "$(tool_ask flows6 whole | jq -c '[.answered, .moved]')" '[100,0]'
-	fact "the_interface_is_right_$1" interface_has lb eth0 "$2"
+	fact "the_interface_has_its_program_alone_$1" equal "$(programs_on lb eth0)" "$2"
 	fact "received_is_accounted_for_$1" equal \
 		"$(lb_json '.packets | .received - .forwarded - .passed - .dropped')" 0
 }
 goes_on at_first_by_packet ""
 before=packet
-for step in "xdp KILL xdp" "tc TERM filter clsact" "packet KILL" "tc KILL filter clsact" "xdp TERM xdp" \
+for step in "xdp KILL xdp" "tc TERM tc" "packet KILL" "tc KILL tc" "xdp TERM xdp" \
 	"packet TERM"; do
 	read -r mode signal there <<< "$step"
 	daemon_stop lb "$signal"

@@ -35,7 +35,7 @@ taken() {
 	local how=$1 times
 	shift
 	times=$(said 'was taken from the interface; it is back')
-	must on lb "$@"
+	must on lb "$@" > "$work/taken"
 	must not is_ours
 	fact "taken_away_by_${how}_it_is_back" wait_until 5 is_ours
 	fact "connections_talk_after_${how}" talk
@@ -69,8 +69,12 @@ if [[ $MODE == xdp ]]; then
 	fact when_the_other_goes_ours_is_back wait_until 5 is_ours
 	fact clients_are_served_again wait_until 5 serves
 else
-	taken filter_del tc filter del dev eth0 ingress
-	taken qdisc_del tc qdisc del dev eth0 clsact
+	if [[ -n $(on lb "$BUILD/tests/harness/tcx" eth0) ]]; then
+		taken detaching "$BUILD/tests/harness/tcx" eth0 detach
+	else
+		taken filter_del tc filter del dev eth0 ingress
+		taken qdisc_del tc qdisc del dev eth0 clsact
+	fi
 	stop_pid "${tool_pid[held]}"
 fi
 daemon_stop lb
