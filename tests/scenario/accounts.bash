@@ -10,6 +10,8 @@ lb_configure <<- END
 	[balancer]
 	interface = eth0
 	key-file = $work/lb/keys
+	# Between two of them there is time to compare what others counted.
+	heartbeat-interval = 1s
 
 	[virtual-server web]
 	vip = $VIP, $VIP6

@@ -69,6 +69,8 @@ fact unproven_records_made_room at_least "$(jq .flow_table.evictions <<< "$after
 fact the_daemon_does_not_grow at_most "$((memory_after - memory_before))" \
 	"$([[ -n $SAN ]] && echo 65536 || echo 4096)"
 # Exactly: what the kernel saw, and every one of them with its reason.
+stop_pid "${tool_pid[old]}"
+stop_pid "${tool_pid[new]}"
 fact received_is_what_reached_the_port wait_until 10 lb_unaccounted_is "$offset"
 fact received_is_forwarded_passed_and_dropped equal \
 	"$(lb_json '.packets | .received - .forwarded - .passed - .dropped')" 0
