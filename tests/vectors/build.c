@@ -139,7 +139,7 @@ static uint8_t *put_ip4(const struct vector_packet *packet, uint8_t *ip)
 
 	at = put8(at, (packet->version ? packet->version : 4) << 4 | words);
 	at = put16(put8(at, 0), 0);
-	at = put16(at, 4321);
+	at = put16(at, (4321u + packet->datagram) & 65535);
 	at = put16(at, (packet->more ? 0x2000 : 0) | packet->fragment_offset / 8);
 	at = put16(put8(put8(at, 64), proto_of(packet)), 0);
 	at = put_address(at, false, packet->source ? packet->source : "192.0.2.7");
@@ -160,7 +160,7 @@ static uint8_t *put_extension(const struct vector_packet *packet, uint8_t kind, 
 	if (kind == 44) {
 		at = put8(at + 1, 0);
 		at = put16(at, packet->fragment_offset | packet->more);
-		return put32(at, 4321);
+		return put32(at, 4321u + packet->datagram);
 	}
 	at = put8(at + 1, kind == 51 ? 2u * packet->extension_units : packet->extension_units);
 	memset(at, 0, rest_bytes);

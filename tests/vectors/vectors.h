@@ -77,6 +77,7 @@ struct vector_packet {
 	uint8_t extension_units;     /* of 8 bytes beyond the first, of each */
 	uint16_t fragment_offset;    /* bytes; with `more`: a fragment (IPv6: needs a 44 above) */
 	bool more;
+	uint16_t datagram;          /* added to the identification: whose fragment it is */
 	uint8_t proto;              /* 0: TCP; ICMP of the family by icmp_type */
 	uint8_t tcp_flags;          /* 0: SYN */
 	uint16_t client_port, port; /* 0: 40000, 80 */

@@ -31,6 +31,30 @@ static inline struct rates vector_world_rates(struct vector_world *world)
 	return (struct rates){ world->service_rates, world->source_rates };
 }
 
+enum vector_rows {
+	VECTOR_ROWS,
+	VECTOR_ROWS_MOVING,
+	VECTOR_ROWS_NONE, /* of who has no backend */
+	VECTOR_ROWS_N_
+};
+
+/* Where a world's rows and flows lie: its own memory, or maps of the kernel. */
+struct vector_memory {
+	struct fwd_slot *rows[VECTOR_ROWS_N_];
+	int rows_maps[VECTOR_ROWS_N_]; /* -1: no map */
+	struct flows_table flows;
+};
+
+static inline struct vector_memory vector_world_memory(struct vector_world *world)
+{
+	return (struct vector_memory){
+		.rows = { world->rows, world->moving_rows, world->no_rows },
+		.rows_maps = { -1, -1, -1 },
+		.flows = { world->flow4, world->flow6, ARRAY_LEN(world->flow4),
+			ARRAY_LEN(world->flow6) },
+	};
+}
+
 /* The owner of a row. */
 static inline uint16_t vector_world_owner(uint32_t row)
 {
@@ -38,14 +62,25 @@ static inline uint16_t vector_world_owner(uint32_t row)
 }
 
 /* Rows and flows as they are before each vector. */
+static inline void vector_memory_reset(const struct vector_memory *memory)
+{
+	memset(memory->flows.flow4, 0, memory->flows.n_flow4 * sizeof(*memory->flows.flow4));
+	memset(memory->flows.flow6, 0, memory->flows.n_flow6 * sizeof(*memory->flows.flow6));
+	for (uint32_t i = 0; i < FWD_ROWS; i++) {
+		uint16_t owner = vector_world_owner(i);
+
+		memory->rows[VECTOR_ROWS][i] = (struct fwd_slot){ owner, owner, 0 };
+		memory->rows[VECTOR_ROWS_MOVING][i] = (struct fwd_slot){ 2, 1, VECTOR_NOW_S - 10 };
+		memory->rows[VECTOR_ROWS_NONE][i] = (struct fwd_slot){ 0 };
+	}
+}
+
 static inline void vector_world_reset(struct vector_world *world)
 {
+	const struct vector_memory memory = vector_world_memory(world);
+
 	memset(world, 0, sizeof(*world));
-	for (uint32_t i = 0; i < FWD_ROWS; i++) {
-		world->rows[i].owner = vector_world_owner(i);
-		world->rows[i].base = vector_world_owner(i);
-		world->moving_rows[i] = (struct fwd_slot){ 2, 1, VECTOR_NOW_S - 10 };
-	}
+	vector_memory_reset(&memory);
 }
 
 static inline void vector_world_bind(struct snapshot *snapshot, const char *vip, uint8_t proto,
@@ -74,14 +109,15 @@ static inline void vector_world_meter(struct fwd_service *service)
 	}
 }
 
-static inline void vector_world_add_services(struct snapshot *snapshot, const uint32_t tables[3])
+static inline void vector_world_add_services(
+	struct snapshot *snapshot, const uint32_t tables[VECTOR_ROWS_N_])
 {
 	for (unsigned int id = 1; id < VECTOR_SERVICE_N_; id++) {
 		struct fwd_service service = {
 			.id = (uint16_t)id,
-			.table = tables[id == VECTOR_MOVING  ? 1
-					: id == VECTOR_EMPTY ? 2
-							     : 0],
+			.table = tables[id == VECTOR_MOVING  ? VECTOR_ROWS_MOVING
+					: id == VECTOR_EMPTY ? VECTOR_ROWS_NONE
+							     : VECTOR_ROWS],
 			.tcp_timeout_s = 900,
 			.fin_timeout_s = 120,
 			.udp_timeout_s = 300,
@@ -123,28 +159,26 @@ static inline void vector_world_add_macs(struct snapshot *snapshot)
 	}
 }
 
-/* A snapshot over the world's memory, which has been reset and outlives it. */
-static inline struct snapshot *vector_world_snapshot(struct vector_world *world)
+/* A snapshot over this memory, which has been reset and outlives it. */
+static inline struct snapshot *vector_memory_snapshot(const struct vector_memory *memory)
 {
-	const struct flows_table flows = { world->flow4, world->flow6, ARRAY_LEN(world->flow4),
-		ARRAY_LEN(world->flow6) };
 	struct fwd_settings settings = {
 		.slot_seed = { 0x0123456789abcdef, 0xfedcba9876543210 },
 		.flow_seed = { 0x1122334455667788, 0x8877665544332211 },
 		.mtu_bytes = VECTOR_MTU_BYTES,
 	};
 	struct snapshot *snapshot = NULL;
-	uint32_t tables[3];
+	uint32_t tables[VECTOR_ROWS_N_];
 	int r;
 
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	memcpy(settings.out_mac, vector_mac_bytes(VECTOR_MAC_OUT), FWD_MAC_BYTES);
-	r = snapshot_new(&settings, &flows, &snapshot);
+	r = snapshot_new(&settings, &memory->flows, &snapshot);
 	assert(r == 0);
 	(void)r;
-	snapshot_add_table(snapshot, world->rows, -1, NULL, NULL, &tables[0]);
-	snapshot_add_table(snapshot, world->moving_rows, -1, NULL, NULL, &tables[1]);
-	snapshot_add_table(snapshot, world->no_rows, -1, NULL, NULL, &tables[2]);
+	for (unsigned int i = 0; i < VECTOR_ROWS_N_; i++)
+		snapshot_add_table(
+			snapshot, memory->rows[i], memory->rows_maps[i], NULL, NULL, &tables[i]);
 	vector_world_add_services(snapshot, tables);
 	vector_world_add_macs(snapshot);
 	vector_world_bind(snapshot, "198.51.100.10", 6, 80, 80, VECTOR_WEB);
@@ -167,4 +201,11 @@ static inline struct snapshot *vector_world_snapshot(struct vector_world *world)
 	vector_world_bind(snapshot, "198.51.100.17", 6, 80, 80, VECTOR_METERED);
 	vector_world_bind(snapshot, "2001:db8::17", 6, 80, 80, VECTOR_METERED);
 	return snapshot;
+}
+
+static inline struct snapshot *vector_world_snapshot(struct vector_world *world)
+{
+	const struct vector_memory memory = vector_world_memory(world);
+
+	return vector_memory_snapshot(&memory);
 }

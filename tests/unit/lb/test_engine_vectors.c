@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The packet vectors on the packet engine, over real interfaces: each is injected on one veth pair,
- * and what became of it is read from the engine's counters and from the other pair. Reason,
- * backend and bytes have to be those of the table.
- *
- *   c0 ──── in0 [engine] out0 ──── b0
+ * The packet vectors on every engine, over real interfaces: each is injected on one veth pair, and what
+ * became of it is read from the engine's counters and from the other pair. Reason, backend and bytes
+ * have to be those of the table, whatever the engine.
  */
 #include "lb/engine.h"
 
 #include <linux/virtio_net.h>
 
 #include "lb/fwd/hash.h"
-#include "tests/unit/lb/wire.h"
+#include "tests/unit/lb/engine_kind.h"
 #include "tests/vectors/world.h"
 
 #define GSO_SEGMENT_BYTES 1400u
 /* Of the links: longer frames than VECTOR_MTU_BYTES allows arrive, and padding has room behind. */
 #define LINK_MTU_BYTES 9000u
 
-static const struct engine_ops *const ops = &engine_packet_ops;
-static bool is_permitted;
+_Static_assert(ENGINE_ROWS_MAX == (unsigned int)VECTOR_ROWS_N_, "rows of their own for each");
 
 struct rig {
-	struct vector_world *world;
+	struct engine_memory kept;
+	struct vector_memory memory; /* that the vectors' world lies in */
 	struct engine *engine;
 	int client, server;
-	uint64_t sent_pkts; /* to this engine */
+	uint32_t mtu_bytes;    /* of the links */
+	uint16_t datagram;     /* fragments of one vector must not meet those of another */
+	uint64_t sent_pkts;    /* to this engine */
+	uint64_t early_pkts;   /* of them, fragments that it will give up */
+	uint64_t answers_sent; /* by it, that were received */
 	uint8_t frame[VECTOR_FRAME_MAX + sizeof(struct virtio_net_hdr)];
 	uint8_t received[WIRE_FRAME_BYTES];
 };
@@ -34,19 +36,24 @@ static struct rig rig = { .client = -1, .server = -1 };
 
 static void rig_start_engine(void)
 {
-	struct engine_config config = { .ifindex = if_nametoindex("in0"),
-		.out_ifindex = if_nametoindex("out0"),
-		.n_workers = 1,
-		.flows_map = -1,
-		.loads_map = -1 };
 	char why[ENGINE_WHY_BYTES] = "";
 
-	if (rig.engine)
-		ops->stop(rig.engine, true);
-	rig.engine = NULL;
 	rig.sent_pkts = 0;
-	if (ops->start(&config, &rig.engine, why) < 0)
+	rig.early_pkts = 0;
+	rig.answers_sent = 0;
+	if (engine_start_over(&rig.kept, "in0", kind_out(), 1, &rig.engine, why) < 0)
 		fail_msg("start: %s", why);
+	assert_int_equal(ops->publish(rig.engine, vector_memory_snapshot(&rig.memory)), 0);
+}
+
+static void rig_open_memory(void)
+{
+	engine_memory_open(&rig.kept);
+	rig.memory.flows = *keep_flows(rig.kept.keep);
+	for (unsigned int i = 0; i < VECTOR_ROWS_N_; i++) {
+		rig.memory.rows[i] = keep_rows_memory(rig.kept.rows[i]);
+		rig.memory.rows_maps[i] = keep_rows_map(rig.kept.rows[i]);
+	}
 }
 
 static void add_pair(const char *name, enum vector_mac mac, const char *peer, enum vector_mac to)
@@ -63,42 +70,55 @@ static int rig_open(void **state)
 {
 	int one = 1;
 
-	if (!is_permitted)
+	if (*why_not)
 		return 0;
-	rig.world = aligned_alloc(64, sizeof(*rig.world));
-	assert_non_null(rig.world);
+	if (!wire_enter_namespace())
+		return -1;
 	add_pair("c0", VECTOR_MAC_ROUTER, "in0", VECTOR_MAC_OWN);
 	add_pair("out0", VECTOR_MAC_OUT, "b0", VECTOR_MAC_BACKEND1);
-	wire_run("for i in c0 in0 out0 b0; do ip link set $i mtu %u || exit 1; done",
-		LINK_MTU_BYTES);
+	rig.mtu_bytes = kind_is(&engine_xdp_ops) ? ENGINE_XDP_MTU_BYTES : LINK_MTU_BYTES;
+	wire_run(
+		"for i in c0 in0 out0 b0; do ip link set $i mtu %u || exit 1; done", rig.mtu_bytes);
+	kind_prepare_links();
 	rig.client = wire_open("c0");
-	rig.server = wire_open("b0");
+	rig.server = kind->one_interface ? rig.client : wire_open("b0");
 	assert_int_equal(setsockopt(rig.client, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)), 0);
+	rig_open_memory();
 	rig_start_engine();
 	return 0;
 }
 
 static int rig_close(void **state)
 {
+	if (*why_not)
+		return 0;
 	if (rig.engine)
 		ops->stop(rig.engine, true);
-	util_close(rig.client);
-	util_close(rig.server);
-	free(rig.world);
+	rig.engine = NULL;
+	engine_memory_close(&rig.kept);
+	if (rig.server != rig.client)
+		util_close(rig.server);
+	rig.client = util_close(rig.client);
 	return 0;
 }
 
 /* ---- what can be injected ---- */
 
-/*
- * What no packet socket and veth pair can deliver: less than an Ethernet header; a frame that ends
- * in its VLAN tag, which the receiving kernel discards; super-frames of more than 64 KiB.
- */
-static bool can_be_injected(const struct vector_packet *packet)
+/* Why no packet socket and veth pair can deliver it to this engine; NULL: they can. */
+static const char *why_not_injected(const struct vector_packet *packet)
 {
-	if (packet->cut_bytes > 0 && packet->cut_bytes < ETH_HLEN + (packet->vlans[0] ? 6 : 0))
-		return false;
-	return !packet->zero_total || !packet->gso;
+	if (packet->cut_bytes > 0 && packet->cut_bytes < ETH_HLEN)
+		return "a packet socket sends no frame that ends within its Ethernet header";
+	if (packet->cut_bytes > 0 && packet->vlans[0] && packet->cut_bytes < ETH_HLEN + 6 &&
+		!kind_is(&engine_xdp_ops))
+		return "the kernel discards a frame that ends within its tag before the engine";
+	if (packet->gso && packet->zero_total)
+		return "a packet socket sends no super-frame of more than 64 KiB";
+	if (packet->gso && kind_is(&engine_xdp_ops))
+		return "native XDP never gets super-frames: the other end cuts them";
+	if (!packet->gso && packet->payload_bytes > rig.mtu_bytes - 40)
+		return "longer than the longest frame of native XDP on a veth";
+	return NULL;
 }
 
 /* As a stack hands over a super-frame: unfinished checksum, headers in one piece. */
@@ -114,8 +134,12 @@ static void describe_gso(const struct vector_packet *packet, struct virtio_net_h
 
 static size_t inject(const struct vector_packet *packet)
 {
+	struct vector_packet of_this_vector = *packet;
 	struct virtio_net_hdr vnet = { 0 };
-	size_t size_bytes = vector_build(packet, rig.frame + sizeof(vnet));
+	size_t size_bytes;
+
+	of_this_vector.datagram = rig.datagram;
+	size_bytes = vector_build(&of_this_vector, rig.frame + sizeof(vnet));
 
 	if (packet->gso)
 		describe_gso(packet, &vnet);
@@ -136,11 +160,29 @@ static struct engine_totals totals_now(void)
 	return totals;
 }
 
+/* What was decided, or is held until it is given up. */
+static uint64_t taken_pkts(void)
+{
+	struct engine_totals totals = totals_now();
+
+	return totals.received_pkts + totals.fragments_held;
+}
+
+/* The frame that came out, behind a vnet header that says nothing where the socket asks for one. */
+static size_t receive_whole(uint16_t *ret_tci)
+{
+	const size_t vnet_bytes = rig.server == rig.client ? sizeof(struct virtio_net_hdr) : 0;
+	size_t size_bytes = wire_receive(rig.server, rig.received, ret_tci) - vnet_bytes;
+
+	memmove(rig.received, rig.received + vnet_bytes, size_bytes);
+	return size_bytes;
+}
+
 /* The frame that came out, with the tag that the kernel took out of it put back. */
 static size_t receive(const struct vector_packet *packet)
 {
 	uint16_t tci;
-	size_t size_bytes = wire_receive(rig.server, rig.received, &tci);
+	size_t size_bytes = receive_whole(&tci);
 
 	if (!packet->vlans[0])
 		return size_bytes;
@@ -153,6 +195,19 @@ static size_t receive(const struct vector_packet *packet)
 	return size_bytes + 4;
 }
 
+/* Answers to what was too big go to the client, and with one interface there are its frames, too. */
+static void take_answers(void)
+{
+	uint64_t answers_sent = totals_now().answers_sent;
+
+	if (rig.server != rig.client)
+		return;
+	for (; rig.answers_sent < answers_sent; rig.answers_sent++) {
+		receive_whole(NULL);
+		assert_memory_equal(rig.received + 6, vector_mac_bytes(VECTOR_MAC_OWN), 6);
+	}
+}
+
 /* The id of the backend that the received frame is addressed to. */
 static uint16_t received_backend(void)
 {
@@ -161,11 +216,6 @@ static uint16_t received_backend(void)
 			return id;
 	fail_msg("sent to nobody");
 	return 0;
-}
-
-static bool is_fragment(const struct vector_packet *packet)
-{
-	return packet->more || packet->fragment_offset > 0;
 }
 
 /* ---- vectors ---- */
@@ -208,7 +258,8 @@ static uint16_t inject_before(const struct vector *vector)
 		uint64_t forwarded_pkts = totals_now().verdict_pkts[FWD_FORWARD];
 
 		inject(&vector->before[i]);
-		WIRE_WAIT(totals_now().received_pkts == rig.sent_pkts);
+		WIRE_WAIT(taken_pkts() == rig.sent_pkts);
+		take_answers();
 		backend = 0;
 		if (totals_now().verdict_pkts[FWD_FORWARD] == forwarded_pkts)
 			continue;
@@ -229,33 +280,55 @@ static void check_forwarded(const struct vector *vector, size_t size_bytes, uint
 		rig.frame + sizeof(struct virtio_net_hdr) + macs_bytes, size_bytes - macs_bytes);
 }
 
+/* Rows, flows, SYN rates and datagrams as they are before each vector. */
+static void rig_reset(void)
+{
+	struct rates rates = ops->rates(rig.engine);
+
+	vector_memory_reset(&rig.memory);
+	memset(rates.services, 0, (FWD_ID_MAX + 1) * sizeof(*rates.services));
+	memset(rates.sources, 0, FWD_SOURCE_RATES * sizeof(*rates.sources));
+	rig.datagram++;
+}
+
+/* One more frame has the vector's reason, and no other has one; but what is early may wait for it. */
+static void check_reason(const struct vector *vector, const struct engine_totals *before)
+{
+	bool is_early = vector->reason == FWD_REASON_FRAGMENT_EARLY;
+	struct engine_totals now;
+
+	WIRE_WAIT(taken_pkts() == rig.sent_pkts);
+	rig.early_pkts += is_early;
+	now = totals_now();
+	for (unsigned int reason = 0; reason < FWD_REASON_N_; reason++)
+		if (reason != FWD_REASON_FRAGMENT_EARLY)
+			assert_int_equal(now.reason_pkts[reason],
+				before->reason_pkts[reason] + (reason == vector->reason));
+	assert_int_equal(now.received_pkts - now.reason_pkts[FWD_REASON_FRAGMENT_EARLY],
+		rig.sent_pkts - rig.early_pkts);
+}
+
 static void engine_serves_vector(void **state)
 {
 	const struct vector *vector = *state;
 	struct engine_service_counters before_service, service;
 	struct engine_totals before_totals;
+	const char *why;
 	uint16_t before;
 	size_t size_bytes;
 
-	if (!is_permitted || !can_be_injected(&vector->packet)) {
-		print_message("skipped: %s\n",
-			is_permitted ? "a veth pair cannot deliver it" : "no namespaces here");
+	NEEDS_ENGINE();
+	why = why_not_injected(&vector->packet);
+	if (why) {
+		print_message("skipped: %s\n", why);
 		skip();
 	}
-	/* Fragments of one vector must not meet those of another. */
-	if (is_fragment(&vector->packet) || (vector->n_before && is_fragment(vector->before)))
-		rig_start_engine();
-	vector_world_reset(rig.world);
-	assert_int_equal(ops->publish(rig.engine, vector_world_snapshot(rig.world)), 0);
+	rig_reset();
 	before = inject_before(vector);
 	before_totals = totals_now();
 	ops->service_counters(rig.engine, vector->service, &before_service);
 	size_bytes = inject(&vector->packet);
-	/* A fragment that is held is received when it is given up. */
-	WIRE_WAIT(totals_now().received_pkts == rig.sent_pkts);
-	for (unsigned int reason = 0; reason < FWD_REASON_N_; reason++)
-		assert_int_equal(totals_now().reason_pkts[reason],
-			before_totals.reason_pkts[reason] + (reason == vector->reason));
+	check_reason(vector, &before_totals);
 	if (vector->reason == FWD_REASON_FORWARDED) {
 		check_forwarded(vector, size_bytes, before);
 		/* A frame is counted by its reason first. */
@@ -263,6 +336,18 @@ static void engine_serves_vector(void **state)
 			service.bytes == before_service.bytes + size_bytes));
 		assert_int_equal(service.packets, before_service.packets + 1);
 	}
+	take_answers();
+	assert_true(wire_is_silent(rig.server));
+}
+
+/* After all vectors. */
+static void engine_gives_up_all_early_fragments(void **state)
+{
+	NEEDS_ENGINE();
+	WIRE_WAIT(totals_now().received_pkts == rig.sent_pkts);
+	assert_true(rig.early_pkts > 0);
+	assert_int_equal(totals_now().reason_pkts[FWD_REASON_FRAGMENT_EARLY], rig.early_pkts);
+	assert_int_equal(totals_now().fragments_expired, rig.early_pkts);
 	assert_true(wire_is_silent(rig.server));
 }
 
@@ -272,7 +357,7 @@ int main(void)
 	const struct vector *vectors = vector_table(&n_vectors);
 	struct CMUnitTest tests[512] = { 0 };
 
-	if (n_vectors > ARRAY_LEN(tests))
+	if (n_vectors >= ARRAY_LEN(tests))
 		return 1;
 	for (size_t i = 0; i < n_vectors; i++)
 		tests[i] = (struct CMUnitTest){
@@ -280,6 +365,8 @@ int main(void)
 			.test_func = engine_serves_vector,
 			.initial_state = (void *)&vectors[i],
 		};
-	is_permitted = wire_enter_namespace();
-	return _cmocka_run_group_tests("engine_vectors", tests, n_vectors, rig_open, rig_close);
+	tests[n_vectors++] =
+		(struct CMUnitTest)cmocka_unit_test(engine_gives_up_all_early_fragments);
+	return kinds_run(
+		"engine_vectors", tests, n_vectors, rig_open, rig_close, wire_enter_namespace());
 }
