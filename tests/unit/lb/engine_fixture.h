@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For tests of the packet engine on real interfaces: veth pairs in a network namespace of the
- * test's own, a virtual server with one backend, and frames for it. Header only.
- *
- *   c0 ──── in0 [engine] out0 ──── b0
+ * For tests of an engine on real interfaces (engine_kind.h): a virtual server with one backend, and
+ * frames for it. Header only.
  */
 #pragma once
 
@@ -12,8 +10,7 @@
 #include <netinet/udp.h>
 #include <signal.h>
 
-#include "lb/engine.h"
-#include "tests/unit/lb/wire.h"
+#include "tests/unit/lb/engine_kind.h"
 
 #define CLIENT_MAC "02:00:00:00:00:c0"
 #define IN_MAC     "02:00:00:00:00:01"
@@ -23,9 +20,10 @@
 #define BACKEND    1u
 #define MTU_BYTES  1500u
 
-static struct addr vip;
+static struct addr vip, vip6;
 static bool is_permitted;
-static struct fwd_slot rows[FWD_ROWS];
+static struct engine_memory kept;
+static struct engine *running;  /* stopped by the end of the test, whatever becomes of it */
 static unsigned int n_released; /* snapshots freed */
 
 /* ---- frames and snapshots ---- */
@@ -86,6 +84,17 @@ static inline void count_release(void *context)
 	n_released++;
 }
 
+/* All of them are BACKEND's. */
+static inline uint32_t snapshot_add_rows(struct snapshot *snapshot)
+{
+	uint32_t table;
+
+	assert_int_equal(snapshot_add_table(snapshot, keep_rows_memory(kept.rows[0]),
+				 keep_rows_map(kept.rows[0]), count_release, NULL, &table),
+		0);
+	return table;
+}
+
 static inline struct snapshot *snapshot_make(
 	const char *out_mac, const char *server_mac, uint32_t mtu_bytes)
 {
@@ -105,8 +114,7 @@ static inline struct snapshot *snapshot_make(
 	memcpy(settings.out_mac, out.bytes, MAC_LEN);
 	memcpy(backend.mac, server.bytes, MAC_LEN);
 	assert_int_equal(snapshot_new(&settings, &flows, &snapshot), 0);
-	assert_int_equal(
-		snapshot_add_table(snapshot, rows, -1, count_release, NULL, &service.table), 0);
+	service.table = snapshot_add_rows(snapshot);
 	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
 	assert_int_equal(snapshot_add_backend(snapshot, BACKEND, &backend), 0);
 	assert_int_equal(snapshot_add_member(snapshot, SERVICE, BACKEND), 0);
@@ -114,26 +122,26 @@ static inline struct snapshot *snapshot_make(
 		snapshot_add_binding(snapshot, &vip, FWD_PROTO_UDP, 0, UINT16_MAX, SERVICE), 0);
 	assert_int_equal(
 		snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 0, UINT16_MAX, SERVICE), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip6, FWD_PROTO_TCP, 80, 80, SERVICE), 0);
 	return snapshot;
 }
 
 /* ---- the engine ---- */
 
-static const struct engine_ops *const ops = &engine_packet_ops;
-
 static inline struct engine *engine_start(const char *in, const char *out, unsigned int n_workers)
 {
-	struct engine_config config = { .ifindex = if_nametoindex(in),
-		.out_ifindex = if_nametoindex(out),
-		.n_workers = n_workers,
-		.flows_map = -1,
-		.loads_map = -1 };
 	char why[ENGINE_WHY_BYTES] = "";
-	struct engine *engine = NULL;
 
-	if (ops->start(&config, &engine, why) < 0)
+	if (engine_start_over(&kept, in, out, n_workers, &running, why) < 0)
 		fail_msg("start: %s", why);
-	return engine;
+	return running;
+}
+
+static inline void engine_stop(void)
+{
+	if (running)
+		ops->stop(running, true);
+	running = NULL;
 }
 
 static inline struct engine *engine_serve(const char *out, uint32_t mtu_bytes)
@@ -168,22 +176,26 @@ static inline uint64_t reason_pkts(struct engine *engine, enum fwd_reason reason
 static inline int setup(void **state)
 {
 	n_released = 0;
-	if (!is_permitted)
+	if (*why_not)
 		return 0;
 	if (!wire_enter_namespace())
 		return -1;
 	wire_add_pair("c0", CLIENT_MAC, "in0", IN_MAC);
 	wire_add_pair("out0", OUT_MAC, "b0", SERVER_MAC);
+	kind_prepare_links();
+	engine_memory_open(&kept);
+	for (struct fwd_slot *row = keep_rows_memory(kept.rows[0]), *end = row + FWD_ROWS;
+		row < end; row++)
+		row->owner = row->base = BACKEND;
 	return 0;
 }
 
-#define NEEDS_NAMESPACE() \
-	do { \
-		if (!is_permitted) { \
-			print_message("skipped: no network namespaces here\n"); \
-			skip(); \
-		} \
-	} while (0)
+static inline int teardown(void **state)
+{
+	engine_stop();
+	engine_memory_close(&kept);
+	return 0;
+}
 
 /* Sends `frame` on `client` and checks that it comes out of `server` with its new addresses. */
 static inline void assert_forwarded(
@@ -204,10 +216,8 @@ static inline void assert_forwarded(
 /* For main(), before the tests. */
 static inline void fixture_start(void)
 {
-	if (addr_parse("198.51.100.10", &vip) < 0)
+	if (addr_parse("198.51.100.10", &vip) < 0 || addr_parse("2001:db8::10", &vip6) < 0)
 		abort();
-	ARRAY_FOREACH (row, rows, FWD_ROWS)
-		row->owner = row->base = BACKEND;
 	(void)signal(SIGPIPE, SIG_IGN);
 	is_permitted = wire_enter_namespace();
 }

@@ -163,20 +163,26 @@ static inline int kind_run(const char *group, const struct CMUnitTest *tests, si
 	return failed;
 }
 
-/* The same on every kind; ENGINE_TEST_KIND=xdp limits it to kinds of one engine, for debugging. */
+static inline int kind_run_judged(const struct engine_kind *of, const char *group,
+	const struct CMUnitTest *tests, size_t n_tests, CMFixtureFunction set_up,
+	CMFixtureFunction tear_down, bool is_permitted)
+{
+	kind = of;
+	ops = of->ops;
+	kind_judge(is_permitted);
+	return kind_run(group, tests, n_tests, set_up, tear_down);
+}
+
+/* The same on every kind; ENGINE=xdp in the environment limits it to one engine. */
 static inline int kinds_run(const char *group, const struct CMUnitTest *tests, size_t n_tests,
 	CMFixtureFunction set_up, CMFixtureFunction tear_down, bool is_permitted)
 {
-	const char *only = getenv("ENGINE_TEST_KIND");
+	const char *only = getenv("ENGINE");
 	int failed = 0;
 
-	ARRAY_FOREACH (each, engine_kinds, ARRAY_LEN(engine_kinds)) {
-		kind = each;
-		ops = each->ops;
-		if (only && !streq(only, ops->name))
-			continue;
-		kind_judge(is_permitted);
-		failed += kind_run(group, tests, n_tests, set_up, tear_down);
-	}
+	ARRAY_FOREACH (each, engine_kinds, ARRAY_LEN(engine_kinds))
+		if (!only || streq(only, each->ops->name))
+			failed += kind_run_judged(
+				each, group, tests, n_tests, set_up, tear_down, is_permitted);
 	return failed;
 }

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The contract of engine.h, frame by frame: what an engine changes, what it counts, and links that go away. */
+#include "lb/engine.h"
+
+#include "tests/unit/lb/engine_fixture.h"
+
+/* A program has no snapshot yet to count such frames by; it counts from the first on. */
+static void engine_passes_everything_before_the_first_snapshot(void **state)
+{
+	_cleanup_close_ int client = -1, server = -1;
+	struct udp_frame frame;
+	struct engine *engine;
+
+	NEEDS_ENGINE();
+	client = wire_open("c0");
+	server = wire_open(kind_server());
+	engine = engine_start("in0", kind_out(), 1);
+	frame_fill(&frame, 1, 100);
+	wire_send(client, &frame, 100);
+	if (!kind_is_bpf())
+		WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_PASS] == 1);
+	WIRE_WAIT(wire_received_pkts("in0") == 1);
+	assert_int_equal(ops->health(engine), 0);
+	assert_true(wire_is_silent(server));
+	assert_int_equal(ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
+	assert_forwarded(client, server, &frame, 100);
+	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == 1);
+	assert_int_equal(totals_of(engine).received_pkts, kind_is_bpf() ? 1 : 2);
+	engine_stop();
+}
+
+static void engine_changes_nothing_but_the_addresses(void **state)
+{
+	static const size_t sizes_bytes[] = { 60, 61, 1000, ETH_HLEN + MTU_BYTES };
+	_cleanup_close_ int client = -1, server = -1;
+	struct engine_service_counters service;
+	struct engine_pair_counters pair;
+	uint64_t bytes = 0;
+	struct engine *engine;
+
+	NEEDS_ENGINE();
+	client = wire_open("c0");
+	server = wire_open(kind_server());
+	engine = engine_serve(kind_out(), MTU_BYTES);
+	ARRAY_FOREACH (size_bytes, sizes_bytes, ARRAY_LEN(sizes_bytes)) {
+		struct udp_frame frame;
+
+		frame_fill(&frame, 1, *size_bytes);
+		assert_forwarded(client, server, &frame, *size_bytes);
+		bytes += *size_bytes;
+	}
+	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == ARRAY_LEN(sizes_bytes));
+	ops->service_counters(engine, SERVICE, &service);
+	assert_int_equal(service.packets, ARRAY_LEN(sizes_bytes));
+	assert_int_equal(service.bytes, bytes);
+	ops->pair_counters(engine, SERVICE, BACKEND, &pair);
+	assert_int_equal(pair.packets, ARRAY_LEN(sizes_bytes));
+	assert_int_equal(pair.bytes, bytes);
+	assert_true(wire_is_silent(server));
+	engine_stop();
+}
+
+/* With one interface, too, it never receives what it sends. */
+static void engine_takes_each_frame_once(void **state)
+{
+	_cleanup_close_ int client = -1, server = -1;
+	struct udp_frame frame;
+	struct engine *engine;
+
+	NEEDS_ENGINE();
+	client = wire_open("c0");
+	server = wire_open(kind_server());
+	engine = engine_serve(kind_out(), MTU_BYTES);
+	for (uint16_t port = 1; port <= 20; port++) {
+		frame_fill(&frame, port, 500);
+		assert_forwarded(client, server, &frame, 500);
+	}
+	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == 20);
+	assert_int_equal(totals_of(engine).received_pkts, 20);
+	assert_true(wire_is_silent(server));
+	engine_stop();
+}
+
+static void engine_keeps_the_vlan_tag(void **state)
+{
+	static uint8_t received[WIRE_FRAME_BYTES];
+	const size_t size_bytes = 200;
+	_cleanup_close_ int client = -1, server = -1;
+	static const uint8_t tag[] = { 0x81, 0x00, 0x60, 0x2a }; /* priority 3, VLAN 42 */
+	uint8_t tagged[256];
+	struct udp_frame frame;
+	uint16_t tci;
+
+	NEEDS_ENGINE();
+	client = wire_open("c0");
+	server = wire_open(kind_server());
+	(void)engine_serve(kind_out(), MTU_BYTES);
+	frame_fill(&frame, 1, size_bytes);
+	memcpy(tagged, &frame, 12);
+	memcpy(tagged + 12, tag, sizeof(tag));
+	memcpy(tagged + 16, (uint8_t *)&frame + 12, size_bytes - 12);
+	wire_send(client, tagged, size_bytes + sizeof(tag));
+	assert_int_equal(wire_receive(server, received, &tci), size_bytes);
+	assert_int_equal(tci, 0x602a);
+	assert_memory_equal(received + 12, (uint8_t *)&frame + 12, size_bytes - 12);
+	engine_stop();
+}
+
+static void engine_drops_what_the_link_does_not_take(void **state)
+{
+	_cleanup_close_ int client = -1;
+	struct udp_frame frame;
+	struct engine *engine;
+
+	NEEDS_ENGINE();
+	client = wire_open("c0");
+	engine = engine_serve(kind_out(), 1000);
+	frame_fill(&frame, 1, 1015);
+	wire_send(client, &frame, 1015);
+	WIRE_WAIT(reason_pkts(engine, FWD_REASON_TOO_BIG) == 1);
+	engine_stop();
+}
+
+/* ---- links ---- */
+
+/* A program is not told what became of a frame that it sent: it counts as forwarded. */
+static void send_into_a_link_that_is_down(struct engine *engine, int client)
+{
+	enum fwd_reason reason = kind_is_bpf() ? FWD_REASON_FORWARDED : FWD_REASON_SEND_FAILED;
+	uint64_t before_pkts = reason_pkts(engine, reason);
+	struct udp_frame frame;
+
+	frame_fill(&frame, 1, 100);
+	wire_send(client, &frame, 100);
+	WIRE_WAIT(reason_pkts(engine, reason) == before_pkts + 1);
+}
+
+static void engine_waits_for_an_interface_that_is_down(void **state)
+{
+	const char *const interfaces[] = { "in0", kind_out() };
+	_cleanup_close_ int client = -1, server = -1;
+	struct udp_frame frame;
+	struct engine *engine;
+
+	NEEDS_ENGINE();
+	client = wire_open("c0");
+	server = wire_open(kind_server());
+	engine = engine_serve(kind_out(), MTU_BYTES);
+	frame_fill(&frame, 1, 100);
+	ARRAY_FOREACH (interface, interfaces, ARRAY_LEN(interfaces)) {
+		wire_run("ip link set %s down", *interface);
+		if (!streq(*interface, "in0"))
+			send_into_a_link_that_is_down(engine, client);
+		WIRE_WAIT(ops->health(engine) == -ENETDOWN);
+		wire_run("ip link set %s up", *interface);
+		WIRE_WAIT(ops->health(engine) == 0);
+		assert_forwarded(client, server, &frame, 100);
+	}
+	engine_stop();
+}
+
+static void engine_says_when_the_interface_is_gone(void **state)
+{
+	struct engine *engine;
+
+	NEEDS_ENGINE();
+	engine = engine_serve(kind_out(), MTU_BYTES);
+	wire_run("ip link delete in0");
+	WIRE_WAIT(ops->health(engine) == -ENODEV);
+	engine_stop();
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(engine_passes_everything_before_the_first_snapshot),
+		TEST(engine_changes_nothing_but_the_addresses),
+		TEST(engine_takes_each_frame_once),
+		TEST(engine_keeps_the_vlan_tag),
+		TEST(engine_drops_what_the_link_does_not_take),
+		TEST(engine_waits_for_an_interface_that_is_down),
+		TEST(engine_says_when_the_interface_is_gone),
+	};
+
+	fixture_start();
+	return kinds_run("engine", tests, ARRAY_LEN(tests), NULL, NULL, is_permitted);
+}
