@@ -85,7 +85,7 @@ LIB_agent  := $(BUILD)/libagent.a
 LIB_lb     := $(BUILD)/liblb.a
 VECTORS_O := $(call objects,$(wildcard tests/vectors/*.c))
 
-UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
+UNIT    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter 0,$(XDP)),%/test_bpf_%),$(wildcard tests/unit/*/test_*.c)))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/fuzz_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
@@ -166,7 +166,8 @@ $(BUILD)/lb/dsr_xdp.bpf.o $(BUILD)/lb/dsr_tc.bpf.o: lb/dsr.bpf.c $(BUILD)/flags
 	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/lb/%.skel.h: $(BUILD)/lb/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@
-$(BUILD)/lb/engine_bpf.o: $(BUILD)/lb/dsr_xdp.skel.h $(BUILD)/lb/dsr_tc.skel.h
+$(BUILD)/lb/engine_bpf.o $(BUILD)/tests/unit/lb/test_bpf_differential.o $(BUILD)/tests/unit/lb/test_bpf_verifier.o: \
+	$(BUILD)/lb/dsr_xdp.skel.h $(BUILD)/lb/dsr_tc.skel.h
 $(BUILD)/bench/%.bpf.o: bench/%.bpf.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
