@@ -25,19 +25,23 @@
 
 const volatile struct bpf_constants constants = { 0 };
 
+/*
+ * Inner maps, by sizes and not by types: a map with BTF has another place of a timer ("no such") than one
+ * without ("unknown"), so Linux before 6.2 takes no map made without BTF in the place of one with it
+ * (kernel/bpf/map_in_map.c:bpf_map_meta_equal). Nor does clang describe a type that only pointers name.
+ */
 struct image_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct fwd_image);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct fwd_image));
 };
 
 struct rows_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KEEP_MAP_ROWS_ENTRIES);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	/* Sizes, not types: of a type that only pointers name clang says no more than the name. */
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct fwd_slot));
 };
