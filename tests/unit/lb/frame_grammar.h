@@ -58,7 +58,9 @@ static inline void grammar_flow(struct grammar *grammar, struct vector_packet *p
 	packet->ip6 = grammar_once_in(grammar, 3);
 	packet->source = grammar->clients[packet->ip6][grammar_draw(grammar, GRAMMAR_CLIENTS)];
 	packet->destination = grammar->vips[packet->ip6][grammar_draw(grammar, grammar->n_vips)];
-	packet->client_port = (uint16_t)(40000 + grammar_draw(grammar, GRAMMAR_PORTS));
+	/* Half of all packets are of a few flows, which so become established ones. */
+	packet->client_port = (uint16_t)(40000 +
+		grammar_draw(grammar, grammar_once_in(grammar, 2) ? 2 : GRAMMAR_PORTS));
 	packet->port = ports[grammar_draw(grammar, ARRAY_LEN(ports))];
 	packet->payload_bytes = grammar_draw(grammar, 64);
 	if (packet->port == 53 || packet->port == 5500 || grammar_once_in(grammar, 20))

@@ -154,6 +154,7 @@ static void engine_waits_for_an_interface_that_is_down(void **state)
 		WIRE_WAIT(ops->health(engine) == -ENETDOWN);
 		wire_run("ip link set %s up", *interface);
 		WIRE_WAIT(ops->health(engine) == 0);
+		WIRE_WAIT(wire_is_running("c0") && wire_is_running(kind_out()));
 		assert_forwarded(client, server, &frame, 100);
 	}
 	engine_stop();

@@ -308,10 +308,23 @@ static void check_reason(const struct vector *vector, const struct engine_totals
 		rig.sent_pkts - rig.early_pkts);
 }
 
+/* Over its backends, for what a service's own counters say may be a moment old. */
+static struct engine_pair_counters sum_pairs(uint16_t service)
+{
+	struct engine_pair_counters sum = { 0 }, pair;
+
+	for (uint16_t id = 1; id <= VECTOR_BACKENDS; id++) {
+		ops->pair_counters(rig.engine, service, id, &pair);
+		sum.packets += pair.packets;
+		sum.bytes += pair.bytes;
+	}
+	return sum;
+}
+
 static void engine_serves_vector(void **state)
 {
 	const struct vector *vector = *state;
-	struct engine_service_counters before_service, service;
+	struct engine_pair_counters before_pairs;
 	struct engine_totals before_totals;
 	const char *why;
 	uint16_t before;
@@ -326,15 +339,14 @@ static void engine_serves_vector(void **state)
 	rig_reset();
 	before = inject_before(vector);
 	before_totals = totals_now();
-	ops->service_counters(rig.engine, vector->service, &before_service);
+	before_pairs = sum_pairs(vector->service);
 	size_bytes = inject(&vector->packet);
 	check_reason(vector, &before_totals);
 	if (vector->reason == FWD_REASON_FORWARDED) {
 		check_forwarded(vector, size_bytes, before);
 		/* A frame is counted by its reason first. */
-		WIRE_WAIT((ops->service_counters(rig.engine, vector->service, &service),
-			service.bytes == before_service.bytes + size_bytes));
-		assert_int_equal(service.packets, before_service.packets + 1);
+		WIRE_WAIT(sum_pairs(vector->service).bytes == before_pairs.bytes + size_bytes);
+		assert_int_equal(sum_pairs(vector->service).packets, before_pairs.packets + 1);
 	}
 	take_answers();
 	assert_true(wire_is_silent(rig.server));

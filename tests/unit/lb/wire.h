@@ -74,19 +74,23 @@ static inline bool wire_enter_namespace(void)
 	return system("ip link set lo up") == 0;
 }
 
+/* Up, and so is the other end: until then the kernel discards what is sent. */
+static inline bool wire_is_running(const char *interface)
+{
+	struct ifreq request = { 0 };
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	return ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING);
+}
+
 static inline void wire_add_pair(
 	const char *name, const char *mac, const char *peer, const char *peer_mac)
 {
 	wire_run("ip link add %s address %s type veth peer name %s address %s", name, mac, peer,
 		peer_mac);
 	wire_run("ip link set %s up && ip link set %s up", name, peer);
-	WIRE_WAIT(({
-		struct ifreq request = { 0 };
-		_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-		snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-		ioctl(fd, SIOCGIFFLAGS, &request) == 0 && request.ifr_flags &IFF_RUNNING;
-	}));
+	WIRE_WAIT(wire_is_running(name));
 }
 
 /* A raw socket that sees what arrives on the interface and sends on it. */
