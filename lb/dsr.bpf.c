@@ -252,8 +252,8 @@ FWD_CALL int member_load(struct fwd_port *port, __u32 service, __u32 backend)
 {
 	__u32 at;
 
-	if (!port)
-		return -1; /* never: for the verifier */
+	if (FWD_NEVER(!port))
+		return -1;
 	at = image_member(&port->image, (__u16)service, (__u16)backend);
 	return at < IMAGE_MEMBERS ? port->image.member_loads[at & (IMAGE_MEMBERS - 1)] : -1;
 }

@@ -17,8 +17,9 @@ struct flows_table {
 };
 
 /*
- * Buckets for `max_flows` flows of each family: room for twice as many, so that few buckets are
- * full when the table holds max_flows (memory that was never written costs nothing).
+ * Buckets for `max_flows` flows, in whole groups: of IPv4 24 bytes a flow, half as many entries again,
+ * of IPv6 40 bytes, a quarter. When the table holds max_flows, less than 1.5 % of the IPv4 flows and
+ * 8 % of the IPv6 flows find no room.
  */
 uint32_t flows_buckets4(uint64_t max_flows);
 uint32_t flows_buckets6(uint64_t max_flows);

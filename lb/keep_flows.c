@@ -18,6 +18,8 @@ struct bucket_view {
 	size_t key_bytes;
 };
 
+typedef struct bucket_view view_fn(const struct flows_table *table, uint32_t idx);
+
 static struct bucket_view view4(const struct flows_table *table, uint32_t idx)
 {
 	return (struct bucket_view){ (uint8_t *)table->flow4[idx].entries, FLOW4_PER_BUCKET,
@@ -83,28 +85,61 @@ static uint64_t rank(uint64_t meta, uint64_t record_meta)
 	return age_s;
 }
 
-/* Where the bucket has the flow already, or nothing to give up for it, nothing changes. */
-static void put(const struct bucket_view *bucket, const uint8_t *key, uint64_t record_meta)
+static bool is_same(const struct bucket_view *bucket, size_t idx, const uint8_t *key, uint64_t meta)
 {
-	uint64_t best = 0;
-	size_t place = 0;
+	uint64_t other = *meta_at(bucket, idx);
 
+	return is_record(other) && flow_meta_service(other) == flow_meta_service(meta) &&
+		flows_is_tcp(flow_meta_state(other)) == flows_is_tcp(flow_meta_state(meta)) &&
+		memcmp(key_at(bucket, idx), key, bucket->key_bytes) == 0;
+}
+
+/* The place of a record in a group: where its flow has one already, else what is given up for it. */
+struct place {
+	uint8_t *key; /* NULL: there is none */
+	__u64 *meta;
+	uint64_t rank;
+};
+
+/* False: the flow is in this bucket, and has the place that it is to have. */
+static bool look(const struct bucket_view *bucket, const uint8_t *key, uint64_t record_meta,
+	struct place *place)
+{
 	for (size_t idx = 0; idx < bucket->n_entries; idx++) {
-		uint64_t meta = *meta_at(bucket, idx);
-		uint64_t value = rank(meta, record_meta);
+		bool same = is_same(bucket, idx, key, record_meta);
+		uint64_t value = rank(*meta_at(bucket, idx), record_meta);
 
-		if (is_record(meta) && flow_meta_service(meta) == flow_meta_service(record_meta) &&
-			memcmp(key_at(bucket, idx), key, bucket->key_bytes) == 0)
-			return;
-		if (value > best) {
-			best = value;
-			place = idx;
-		}
+		if (same && value == 0)
+			place->key = NULL;
+		else if (same || value > place->rank)
+			*place = (struct place){ key_at(bucket, idx), meta_at(bucket, idx), value };
+		if (same)
+			return false;
 	}
-	if (best == 0)
+	return true;
+}
+
+/*
+ * Looks in the order of the packet path. Of a flow that two CPUs recorded the later record stays: it is
+ * the one that is used. Where there is nothing to give up nothing changes.
+ */
+static void put(const struct flows_table *to, view_fn *view, uint32_t home, const uint8_t *key,
+	uint64_t record_meta)
+{
+	struct place place = { 0 };
+	size_t key_bytes = 0;
+
+	for (uint32_t nth = 0; nth < FLOW_GROUP_BUCKETS; nth++) {
+		struct bucket_view bucket = view(to, flow_bucket_index(home, nth));
+
+		key_bytes = bucket.key_bytes;
+		if (!look(&bucket, key, record_meta, &place))
+			break;
+	}
+	if (!place.key)
 		return;
-	memcpy(key_at(bucket, place), key, bucket->key_bytes);
-	*meta_at(bucket, place) = record_meta;
+	memcpy(place.key, key, key_bytes);
+	*place.meta = record_meta;
 }
 
 static void move4(const struct flows_table *to, const struct bucket_view *from,
@@ -113,7 +148,6 @@ static void move4(const struct flows_table *to, const struct bucket_view *from,
 	struct fwd_addr client = { { 0, 0, htobe32(0xffff), 0 } };
 
 	for (size_t idx = 0; idx < from->n_entries; idx++) {
-		struct bucket_view bucket;
 		union {
 			struct flow4 flow;
 			__u64 words[FLOW4_KEY_WORDS + 1];
@@ -125,8 +159,8 @@ static void move4(const struct flows_table *to, const struct bucket_view *from,
 		client.word[3] = entry.flow.client;
 		hash = hash_flow(settings, &client, entry.flow.client_port, entry.flow.vip_port,
 			flow_meta_service(entry.flow.meta));
-		bucket = view4(to, hash_reduce(hash, to->n_flow4));
-		put(&bucket, (const uint8_t *)&entry.flow, entry.flow.meta);
+		put(to, view4, hash_reduce(hash, to->n_flow4), (const uint8_t *)&entry.flow,
+			entry.flow.meta);
 	}
 }
 
@@ -136,7 +170,6 @@ static void move6(const struct flows_table *to, const struct bucket_view *from,
 	struct fwd_addr client;
 
 	for (size_t idx = 0; idx < from->n_entries; idx++) {
-		struct bucket_view bucket;
 		union {
 			struct flow6 flow;
 			__u64 words[FLOW6_KEY_WORDS + 1];
@@ -148,8 +181,8 @@ static void move6(const struct flows_table *to, const struct bucket_view *from,
 		memcpy(client.word, entry.flow.client, sizeof(client.word));
 		hash = hash_flow(settings, &client, entry.flow.client_port, entry.flow.vip_port,
 			flow_meta_service(entry.flow.meta));
-		bucket = view6(to, hash_reduce(hash, to->n_flow6));
-		put(&bucket, (const uint8_t *)&entry.flow, entry.flow.meta);
+		put(to, view6, hash_reduce(hash, to->n_flow6), (const uint8_t *)&entry.flow,
+			entry.flow.meta);
 	}
 }
 

@@ -12,7 +12,7 @@
 #include "lb/fwd/types.h"
 
 #ifndef KEEP_LAYOUT    /* the upgrade scenario builds one of another layout */
-#define KEEP_LAYOUT 2u /* change with struct keep_header, lb/fwd/flow.h or struct fwd_slot */
+#define KEEP_LAYOUT 3u /* change with struct keep_header, lb/fwd/flow.h or struct fwd_slot */
 #endif
 
 #define KEEP_HEADER_BYTES 4096u /* a page, so that what follows is aligned to one */

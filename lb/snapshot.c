@@ -5,6 +5,7 @@
  */
 #include "lb/snapshot.h"
 
+#include <assert.h>
 #include <sys/mman.h>
 
 #include "lb/fwd/image.h"
@@ -43,6 +44,9 @@ int snapshot_new(const struct fwd_settings *settings, const struct flows_table *
 	snapshot->image->settings = *settings;
 	if (flows)
 		snapshot->flows = *flows;
+	/* Behind a part of a group a program would find buckets of the other family. */
+	assert(snapshot->flows.n_flow4 % FLOW_GROUP_BUCKETS == 0 &&
+		snapshot->flows.n_flow6 % FLOW_GROUP_BUCKETS == 0);
 	snapshot->image->settings.flow4_buckets = snapshot->flows.n_flow4;
 	snapshot->image->settings.flow6_buckets = snapshot->flows.n_flow6;
 	/* The first place of each stands for "none". */

@@ -84,8 +84,8 @@ FWD_CALL int choose_least(struct fwd_port *port, const struct fwd_service *servi
 	__u64 least = 0, least_weight = 0;
 	__u16 backend = 0;
 
-	if (!port || !service)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!port || !service))
+		return 0;
 	for (__u32 i = 0; i < CHOOSE_LEAST_MAX && i < service->n_turns; i++) {
 		__u16 candidate = port_turn_backend(port, service, (turn + i) % service->n_turns);
 		const struct fwd_load *load = port_load(port, service->id, candidate);
@@ -142,8 +142,8 @@ FWD_CALL int choose_client(struct fwd_port *port, const struct fwd_service *serv
 	__u16 written;
 	__u32 now_s;
 
-	if (!port || !service || !flow)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!port || !service || !flow))
+		return 0;
 	now_s = port_now_s(port);
 	persist_find(port, service, &flow->client, flow->is_ip6, now_s, &persist);
 	if (act == CHOOSE_CLIENT_PROVE) {
@@ -221,8 +221,8 @@ FWD_CALL int choose_known(struct fwd_port *port, const struct fwd_service *servi
 	__u32 now_s;
 	__u8 state;
 
-	if (!port || !service || !flow || !row || !result)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!port || !service || !flow || !row || !result))
+		return 0;
 	now_s = port_now_s(port);
 	choose_key(port, service, flow, &key);
 	if (!flow_find(port, &key, service, now_s, &row->found))
@@ -247,8 +247,8 @@ FWD_CALL int choose_move(struct fwd_port *port, const struct fwd_service *servic
 	struct flow_key key = { 0 };
 	__u8 state;
 
-	if (!port || !service || !flow || !row)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!port || !service || !flow || !row))
+		return 0;
 	choose_key(port, service, flow, &key);
 	state = row->again ? FLOW_TCP_SYN
 			   : choose_next_state(flow, flow_meta_state(row->found.meta));
@@ -281,8 +281,8 @@ FWD_CALL int choose_record(struct fwd_port *port, const struct fwd_service *serv
 	__u32 now_s;
 	__u8 state;
 
-	if (!port || !service || !flow || !result)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!port || !service || !flow || !result))
+		return 0;
 	state = flow->is_udp ? FLOW_UDP_NEW : FLOW_TCP_SYN;
 	now_s = port_now_s(port);
 	choose_key(port, service, flow, &key);

@@ -140,8 +140,8 @@ FWD_CALL int core_note_first(struct fwd_port *port, const struct packet *packet,
 	struct fwd_fragment_key key = { 0 };
 	struct fwd_fragment fragment = { 0 };
 
-	if (!port || !packet || !result)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!port || !packet || !result))
+		return 0;
 	if (port_only_looks(port) || reason == FWD_REASON_FRAGMENT_TINY ||
 		reason == FWD_REASON_BAD_L4)
 		return 0;
@@ -168,8 +168,8 @@ FWD_CALL int core_find_first(
 {
 	struct fwd_fragment_key key = { 0 };
 
-	if (!port || !packet || !ret_fragment)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!port || !packet || !ret_fragment))
+		return 0;
 	core_fragment_key(packet, &key);
 	return port_fragment_get(port, &key, ret_fragment) &&
 		!core_fragment_is_old(port, ret_fragment);

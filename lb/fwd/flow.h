@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The flow table's layout and its bucket operations, one code for every engine. A look-up
- * touches one 64-byte bucket: four IPv4 flows of 16 bytes or two IPv6 flows of 32. An entry is
- * exact (no digest), names a backend id, and carries its time, so the table can be listed,
- * aged without a timer, and kept over restarts.
+ * The flow table's layout and its bucket operations, one code for every engine. A bucket is a cache
+ * line: four IPv4 flows of 16 bytes or two IPv6 flows of 32. An entry is exact (no digest), names
+ * a backend id, and carries its time, so the table can be listed, aged without a timer, and kept
+ * over restarts.
+ *
+ * A flow's hash names its home bucket, and nearly every record lies there: finding it touches one
+ * cache line. One that found home full lies in one of the other three of home's aligned group of
+ * four, which all look through in the same order (flow_bucket_index()): few are turned away from a
+ * table that is well filled (lb/flows.c).
  *
  * Concurrency: `meta` is one aligned 64-bit word, the key beside it. A writer claims an entry by
  * compare-and-swap of the `meta` it judged by to FLOW_BUSY, writes the key, then publishes the
  * new meta with release. A reader takes meta, compares the key, and takes meta again: another
  * service, backend or a claim between is a miss. A claim whose writer died is void after
- * FLOW_BUSY_TIMEOUT_S. Two CPUs that make the same flow at once may leave two entries of it: both
- * name a backend chosen by the same table, look-ups take the first, the other ages.
+ * FLOW_BUSY_TIMEOUT_S. Nothing else is shared: a record never moves, and what is true of an entry does
+ * not depend on the others of its group. Two CPUs that make the same flow at once may leave two
+ * entries of it, in one bucket or two of the group: both name a backend chosen by the same table,
+ * look-ups take the first in their order, the other ages.
  */
 #pragma once
 
@@ -107,10 +114,20 @@ struct flow6 {
 #define FLOW4_PER_BUCKET 4u
 #define FLOW6_PER_BUCKET 2u
 
+/* Tables have whole groups. */
+#define FLOW_GROUP_BUCKETS 4u
+
 /* The operations see a bucket as eight words: the key words of an entry, then its meta. */
 #define FLOW_BUCKET_WORDS 8u
 #define FLOW4_KEY_WORDS   1u
 #define FLOW6_KEY_WORDS   3u
+#define FLOW_GROUP_WORDS  (FLOW_GROUP_BUCKETS * FLOW_BUCKET_WORDS)
+
+/* The bucket that is looked at as the `nth` (0: home itself) of home's group. */
+FWD_INLINE __u32 flow_bucket_index(__u32 home, __u32 nth)
+{
+	return home ^ (nth & (FLOW_GROUP_BUCKETS - 1));
+}
 
 struct flow4_bucket {
 	union {

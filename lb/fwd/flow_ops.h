@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Operations on one bucket of the flow table (layout and concurrency: flow.h). A bucket is seen as
- * eight words; `key_words` is a constant in every caller, so that both families come from
- * one source and neither pays for the other. What callers keep of a bucket are numbers: a place among
- * its words, not a pointer into it.
+ * Operations on one group of buckets of the flow table (layout, order and concurrency: flow.h). A
+ * bucket is seen as eight words; `key_words` is a constant in every caller, so that both families come
+ * from one source and neither pays for the other. What callers keep of a record are numbers: the
+ * place of its meta among the words of its group, counted from the home bucket on, not a pointer.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct flow_key {
 			__u32 pad;
 		} of6;
 	};
-	__u32 bucket; /* where it would be recorded */
+	__u32 home; /* the bucket where it is looked for first */
 	__u16 service;
 	__u8 is_udp;
 	__u8 is_persist;
@@ -37,14 +37,14 @@ struct flow_key {
 /* A record as it was found. */
 struct flow_found {
 	__u64 meta;
-	__u32 at; /* place of its meta in the bucket; 0: there is none */
+	__u32 at; /* place of its meta in the group; 0: there is none */
 	__u32 pad;
 };
 
 enum flow_put_result {
 	FLOW_PUT_DONE,
 	FLOW_PUT_EVICTED, /* done, and an unproven flow lost its record */
-	FLOW_PUT_FULL,    /* all entries are proven flows, or another CPU was faster */
+	FLOW_PUT_FULL,    /* all of the group's are proven flows, or another CPU was faster */
 };
 
 FWD_INLINE int flow_state_is_udp(__u8 state)
@@ -85,7 +85,7 @@ FWD_INLINE int flow_is_void(struct fwd_port *port, __u64 meta, __u32 now_s)
 	return !flow_backend_lives(port, flow_meta_backend(meta));
 }
 
-/* Fills the key words and the bucket; service and kind are set before. */
+/* Fills the key words and the home bucket; service and kind are set before. */
 FWD_INLINE void flow_key_make(struct fwd_port *port, struct flow_key *key,
 	const struct fwd_addr *client, __be16 client_port, __be16 vip_port, int is_ip6)
 {
@@ -105,20 +105,23 @@ FWD_INLINE void flow_key_make(struct fwd_port *port, struct flow_key *key,
 	}
 	key->is_ip6 = is_ip6 != 0;
 	key->has_table = len != 0;
-	key->bucket = hash_reduce(hash, len);
+	key->home = hash_reduce(hash, len);
 }
 
+/* The words of the group's bucket that has the place; NULL: there is no table. */
 FWD_INLINE __u64 *flow_words(
-	struct fwd_port *port, const struct flow_key *key, const __u32 key_words)
+	struct fwd_port *port, const struct flow_key *key, const __u32 key_words, __u32 at)
 {
+	__u32 index = flow_bucket_index(key->home, at / FLOW_BUCKET_WORDS);
+
 	if (!key->has_table)
 		return 0;
 	if (key_words == FLOW4_KEY_WORDS) {
-		struct flow4_bucket *bucket = port_flow4(port, key->bucket);
+		struct flow4_bucket *bucket = port_flow4(port, index);
 
 		return bucket ? bucket->words : 0;
 	}
-	struct flow6_bucket *bucket = port_flow6(port, key->bucket);
+	struct flow6_bucket *bucket = port_flow6(port, index);
 
 	return bucket ? bucket->words : 0;
 }
@@ -139,11 +142,11 @@ FWD_INLINE int flow_find_in(const __u64 *bucket, const struct flow_key *key, con
 		__u64 meta = FWD_LOAD(&entry[key_words]), again;
 		__u8 state = flow_meta_state(meta);
 
-		if (state == FLOW_FREE || state == FLOW_BUSY ||
-			flow_meta_service(meta) != key->service ||
+		/* Most entries are told by their key alone. */
+		if (!flow_key_equal(entry, key, key_words) || state == FLOW_FREE ||
+			state == FLOW_BUSY || flow_meta_service(meta) != key->service ||
 			flow_state_is_udp(state) != key->is_udp ||
-			flow_state_is_persist(state) != key->is_persist ||
-			!flow_key_equal(entry, key, key_words))
+			flow_state_is_persist(state) != key->is_persist)
 			continue;
 		again = FWD_LOAD(&entry[key_words]);
 		if (flow_meta_state(again) == FLOW_BUSY || again >> 32 != meta >> 32)
@@ -157,26 +160,41 @@ FWD_INLINE int flow_find_in(const __u64 *bucket, const struct flow_key *key, con
 	return 0;
 }
 
+/*
+ * A free entry is no proof that nothing lies behind it: records end in any order, and one that found
+ * home full stays where it is. So what is not at home is looked for in all of the group.
+ */
+FWD_INLINE int flow_find_words(struct fwd_port *port, const struct flow_key *key,
+	const __u32 key_words, const struct fwd_service *service, __u32 now_s,
+	struct flow_found *ret_found)
+{
+	for (__u32 first = 0; first < FLOW_GROUP_WORDS; first += FLOW_BUCKET_WORDS) {
+		const __u64 *bucket = flow_words(port, key, key_words, first);
+
+		if (!bucket)
+			return 0;
+		if (flow_find_in(bucket, key, key_words, service, now_s, ret_found)) {
+			ret_found->at += first;
+			return 1;
+		}
+	}
+	return 0;
+}
+
 FWD_CALL int flow_find4(struct fwd_port *port, const struct flow_key *key,
 	const struct fwd_service *service, __u32 now_s, struct flow_found *ret_found)
 {
-	const __u64 *bucket;
-
-	if (!port || !key || !service || !ret_found)
-		return 0; /* never: for the verifier */
-	bucket = flow_words(port, key, FLOW4_KEY_WORDS);
-	return bucket && flow_find_in(bucket, key, FLOW4_KEY_WORDS, service, now_s, ret_found);
+	if (FWD_NEVER(!port || !key || !service || !ret_found))
+		return 0;
+	return flow_find_words(port, key, FLOW4_KEY_WORDS, service, now_s, ret_found);
 }
 
 FWD_CALL int flow_find6(struct fwd_port *port, const struct flow_key *key,
 	const struct fwd_service *service, __u32 now_s, struct flow_found *ret_found)
 {
-	const __u64 *bucket;
-
-	if (!port || !key || !service || !ret_found)
-		return 0; /* never: for the verifier */
-	bucket = flow_words(port, key, FLOW6_KEY_WORDS);
-	return bucket && flow_find_in(bucket, key, FLOW6_KEY_WORDS, service, now_s, ret_found);
+	if (FWD_NEVER(!port || !key || !service || !ret_found))
+		return 0;
+	return flow_find_words(port, key, FLOW6_KEY_WORDS, service, now_s, ret_found);
 }
 
 /*
@@ -198,8 +216,8 @@ FWD_INLINE void flow_update(struct fwd_port *port, const struct flow_key *key,
 
 	if (found->meta == meta)
 		return;
-	bucket = key->is_ip6 ? flow_words(port, key, FLOW6_KEY_WORDS)
-			     : flow_words(port, key, FLOW4_KEY_WORDS);
+	bucket = key->is_ip6 ? flow_words(port, key, FLOW6_KEY_WORDS, found->at)
+			     : flow_words(port, key, FLOW4_KEY_WORDS, found->at);
 	if (bucket)
 		(void)__sync_val_compare_and_swap(
 			&bucket[found->at & (FLOW_BUCKET_WORDS - 1)], found->meta, meta);
@@ -217,82 +235,89 @@ FWD_INLINE int flow_is_met(const __u64 *entry, const struct flow_key *key, const
 		(flow_state_is_persist(state) && flow_key_equal(entry, key, key_words));
 }
 
-/*
- * Which entry a new record takes: a void one, else the oldest unproven, else none. The entry's
- * index in words is in `*ret_at`, the meta it was judged by in `*ret_meta`. None
- * is taken from, or beside, a record of the same client that another CPU makes meanwhile.
- */
-FWD_INLINE enum flow_put_result flow_choose(struct fwd_port *port, const __u64 *bucket,
-	const struct flow_key *key, const __u32 key_words, __u32 now_s, __u32 *ret_at,
-	__u64 *ret_meta)
-{
-	enum flow_put_result result = FLOW_PUT_FULL;
-	__u32 oldest_s = 0;
+/* The entry that a new record takes, as far as the group was judged. */
+struct flow_choice {
+	__u64 meta; /* that it was judged by */
+	__u32 at;   /* place of its meta */
+	enum flow_put_result result;
+};
 
+/*
+ * Judges the bucket whose words begin at `first` of the group: a void entry, else the oldest unproven,
+ * else none. None is taken from, or beside, a record of the same client that another CPU makes
+ * meanwhile: for a client the whole group is judged. 0: the choice is made.
+ */
+FWD_INLINE int flow_choose_in(struct fwd_port *port, const __u64 *bucket,
+	const struct flow_key *key, const __u32 key_words, __u32 first, __u32 now_s,
+	struct flow_choice *choice)
+{
 	for (__u32 i = 0; i < FLOW_BUCKET_WORDS; i += key_words + 1) {
 		__u64 meta = FWD_LOAD(&bucket[i + key_words]);
-		__u32 age_s = flow_meta_age_s(meta, now_s);
+		enum flow_put_result result = FLOW_PUT_EVICTED;
 
 		if (flow_is_void(port, meta, now_s)) {
-			*ret_at = i;
-			*ret_meta = meta;
-			return FLOW_PUT_DONE;
+			result = FLOW_PUT_DONE;
+		} else if (flow_is_met(&bucket[i], key, key_words)) {
+			choice->result = FLOW_PUT_FULL;
+			return 0;
+		} else if (!flow_state_is_unproven(flow_meta_state(meta))) {
+			continue;
 		}
-		if (flow_is_met(&bucket[i], key, key_words))
-			return FLOW_PUT_FULL;
-		if (!flow_state_is_unproven(flow_meta_state(meta)))
+		if (choice->result == FLOW_PUT_DONE ||
+			(choice->result == result &&
+				flow_meta_age_s(meta, now_s) <=
+					flow_meta_age_s(choice->meta, now_s)))
 			continue;
-		if (result == FLOW_PUT_EVICTED && age_s <= oldest_s)
-			continue;
-		result = FLOW_PUT_EVICTED;
-		oldest_s = age_s;
-		*ret_at = i;
-		*ret_meta = meta;
+		choice->meta = meta;
+		choice->at = fwd_some(first + i + key_words, now_s);
+		choice->result = result;
+		if (result == FLOW_PUT_DONE && !key->is_persist)
+			return 0;
 	}
-	return result;
+	return 1;
 }
 
-FWD_INLINE enum flow_put_result flow_put_in(struct fwd_port *port, __u64 *bucket,
-	const struct flow_key *key, const __u32 key_words, __u64 meta, __u32 now_s)
+FWD_INLINE enum flow_put_result flow_put_words(struct fwd_port *port, const struct flow_key *key,
+	const __u32 key_words, __u64 meta, __u32 now_s)
 {
-	__u64 judged = 0, busy = flow_meta(key->service, 0, FLOW_BUSY, now_s);
-	enum flow_put_result result;
-	__u64 *entry;
-	__u32 at = 0;
+	struct flow_choice choice = { .result = FLOW_PUT_FULL };
+	__u64 *bucket, *entry, busy;
 
-	result = flow_choose(port, bucket, key, key_words, now_s, &at, &judged);
-	if (result == FLOW_PUT_FULL || port_only_looks(port))
-		return result;
-	/* Always in range already; the mask shows it to the verifier. */
-	entry = &bucket[at & (FLOW_BUCKET_WORDS - 1 - key_words)];
-	if (__sync_val_compare_and_swap(&entry[key_words], judged, busy) != judged)
+	for (__u32 first = 0; first < FLOW_GROUP_WORDS; first += FLOW_BUCKET_WORDS) {
+		bucket = flow_words(port, key, key_words, first);
+		if (!bucket)
+			return FLOW_PUT_FULL;
+		if (!flow_choose_in(port, bucket, key, key_words, first, now_s, &choice))
+			break;
+	}
+	if (choice.result == FLOW_PUT_FULL || port_only_looks(port))
+		return choice.result;
+	bucket = flow_words(port, key, key_words, choice.at);
+	if (FWD_NEVER(!bucket))
+		return FLOW_PUT_FULL;
+	busy = flow_meta(key->service, 0, FLOW_BUSY, now_s);
+	/* The entry's first word: the place of its meta, less the key. */
+	entry = &bucket[choice.at & (FLOW_BUCKET_WORDS - 1 - key_words)];
+	if (__sync_val_compare_and_swap(&entry[key_words], choice.meta, busy) != choice.meta)
 		return FLOW_PUT_FULL;
 	for (__u32 i = 0; i < key_words; i++)
 		FWD_STORE(&entry[i], key->words[i]);
 	FWD_PUBLISH(&entry[key_words], meta);
-	return result;
+	return choice.result;
 }
 
 FWD_CALL int flow_put4(struct fwd_port *port, const struct flow_key *key, __u64 meta, __u32 now_s)
 {
-	__u64 *bucket;
-
-	if (!port || !key)
-		return FLOW_PUT_FULL; /* never: for the verifier */
-	bucket = flow_words(port, key, FLOW4_KEY_WORDS);
-	return bucket ? flow_put_in(port, bucket, key, FLOW4_KEY_WORDS, meta, now_s)
-		      : FLOW_PUT_FULL;
+	if (FWD_NEVER(!port || !key))
+		return FLOW_PUT_FULL;
+	return flow_put_words(port, key, FLOW4_KEY_WORDS, meta, now_s);
 }
 
 FWD_CALL int flow_put6(struct fwd_port *port, const struct flow_key *key, __u64 meta, __u32 now_s)
 {
-	__u64 *bucket;
-
-	if (!port || !key)
-		return FLOW_PUT_FULL; /* never: for the verifier */
-	bucket = flow_words(port, key, FLOW6_KEY_WORDS);
-	return bucket ? flow_put_in(port, bucket, key, FLOW6_KEY_WORDS, meta, now_s)
-		      : FLOW_PUT_FULL;
+	if (FWD_NEVER(!port || !key))
+		return FLOW_PUT_FULL;
+	return flow_put_words(port, key, FLOW6_KEY_WORDS, meta, now_s);
 }
 
 /* Records a flow that flow_find() did not find. Where the port only looks, says what would happen. */

@@ -81,8 +81,8 @@ FWD_INLINE int image_addr_equal(const struct fwd_addr *a, const struct fwd_addr 
 FWD_CALL int image_vip_far(
 	const struct fwd_image *image, const struct fwd_addr *address, __u32 place)
 {
-	if (!image || !address)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!image || !address))
+		return 0;
 	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
 		__u32 id = image->vip_slots[(place + i) & (IMAGE_VIP_SLOTS - 1)];
 
@@ -128,8 +128,8 @@ FWD_CALL int image_door_far(
 {
 	__u32 place;
 
-	if (!image || !vip)
-		return IMAGE_DOORS; /* never: for the verifier */
+	if (FWD_NEVER(!image || !vip))
+		return IMAGE_DOORS;
 	place = image_door_place(vip, proto, (__be16)port);
 	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
 		__u32 at = (place + i) & (IMAGE_DOORS - 1);
@@ -163,8 +163,8 @@ FWD_CALL int image_range(const struct fwd_image *image, __u32 first, __u32 port)
 {
 	__u32 at = first;
 
-	if (!image)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!image))
+		return 0;
 	for (__u32 i = 0; at && i < FWD_RANGES_MAX; i++) {
 		const struct fwd_range *range = &image->ranges[at & (IMAGE_RANGES - 1)];
 
@@ -208,8 +208,8 @@ FWD_INLINE __u64 image_mac_key(const void *mac)
 /* The entry of a MAC that is not at its place; 0: none. */
 FWD_CALL __u64 image_mac_far(const struct fwd_image *image, __u64 key, __u32 place)
 {
-	if (!image)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!image))
+		return 0;
 	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
 		__u64 entry = image->macs[(place + i) & (IMAGE_MACS - 1)];
 

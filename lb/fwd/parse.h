@@ -373,8 +373,8 @@ FWD_CALL int parse_quote(struct fwd_context *context, __u32 offset_bytes, __u32 
 	struct packet_ip ip = { 0 };
 	struct wire_udp ports;
 
-	if (!packet)
-		return 0; /* never: for the verifier */
+	if (FWD_NEVER(!packet))
+		return 0;
 	if (!parse_quoted_ip(context, &cursor, packet, &ip, &source))
 		return 0;
 	if (ip.fragment == PACKET_LATER || !parse_addr_equal(&source, &packet->destination))

@@ -59,7 +59,7 @@ FWD_INLINE __u16 persist_backend(struct fwd_port *port, const struct persist *pe
 
 /*
  * How often a CPU that finds nothing written tries again: as long as another needs to write. Where the
- * bucket is full of proven flows nothing will be.
+ * group is full of proven flows nothing will be.
  */
 #define PERSIST_TRIES 16u
 

@@ -96,8 +96,8 @@ FWD_CALL int rate_judge_syn(struct fwd_port *port, const struct fwd_service *ser
 {
 	__u64 *bucket;
 
-	if (!port || !service || !client)
-		return FWD_REASON_FORWARDED; /* never: for the verifier */
+	if (FWD_NEVER(!port || !service || !client))
+		return FWD_REASON_FORWARDED;
 	if (service->syn_rate_source.per_s) {
 		bucket = rate_of_source(port, service, client, is_ip6);
 		if (bucket &&

@@ -24,11 +24,11 @@
 #define FWD_CALL FWD_INLINE
 #endif
 
-/* Before a loop that the verifier should see as a straight line. */
+/* What cannot be, but has to be asked: the verifier takes any pointer of a global function for NULL. */
 #ifdef __bpf__
-#define FWD_UNROLL _Pragma("clang loop unroll(full)")
+#define FWD_NEVER(condition) (condition)
 #else
-#define FWD_UNROLL
+#define FWD_NEVER(condition) 0
 #endif
 
 /*
@@ -52,6 +52,18 @@
 #define FWD_MAC_BYTES  6u
 
 #define FWD_SOURCE_RATES 65536u /* buckets that clients' networks share (rate.h) */
+
+/*
+ * The same number. The verifier, which would follow the ways to each constant on its own, sees some
+ * number: whoever uses it as an index bounds it.
+ */
+FWD_INLINE __u32 fwd_some(__u32 number, __u32 any)
+{
+#ifdef __bpf__
+	__asm__ volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(number) : "r"(any));
+#endif
+	return number;
+}
 
 /* A MAC address read and written in halves: wherever one lies, it lies at an even place. */
 typedef __u16 __attribute__((__may_alias__)) fwd_half;
@@ -87,7 +99,7 @@ struct fwd_addr {
 struct fwd_settings {
 	__u64 slot_seed[2];
 	__u64 flow_seed[2];
-	__u32 flow4_buckets; /* of flow.h; 0: no table, nothing is recorded */
+	__u32 flow4_buckets; /* of flow.h, whole groups; 0: no table, nothing is recorded */
 	__u32 flow6_buckets;
 	__u32 mtu_bytes;             /* of the link to the backends: longest IP packet forwarded */
 	__u8 own_mac[FWD_MAC_BYTES]; /* frames to any other destination are passed */
@@ -271,5 +283,5 @@ struct fwd_result {
 	__u8 moving;     /* 1: that row is moving */
 	__u8 evicted;    /* 1: recording cost an older flow its record */
 	__u8 recorded;   /* 1: a flow record was made */
-	__u8 unrecorded; /* 1: a record was wanted and the bucket was full */
+	__u8 unrecorded; /* 1: a record was wanted and its group was full */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The flow record itself: its states and timeouts, who gets a place in a full bucket, what a
- * half-written or dead entry is worth, and CPUs that meet in one bucket.
+ * The flow record itself: its states and timeouts, who gets a place in a full group of buckets, what
+ * a half-written or dead entry is worth, and CPUs that meet in one group.
  */
 #include "lb/fwd/core.h"
 #include "lb/port_user.h"
@@ -18,7 +18,7 @@
 #define FIN (WIRE_TCP_FIN | WIRE_TCP_ACK)
 #define RST WIRE_TCP_RST
 
-/* One bucket for each family, so that everything meets; 198.51.100.14 has moving rows, 1 to 2. */
+/* One group for each family, so that everything meets; 198.51.100.14 has moving rows, 1 to 2. */
 struct bench {
 	struct vector_world *world;
 	struct snapshot *snapshot;
@@ -29,7 +29,8 @@ static struct bench bench;
 
 static void open_bench(uint16_t service_flags, uint16_t dead_backend)
 {
-	const struct flows_table flows = { bench.world->flow4, bench.world->flow6, 1, 1 };
+	const struct flows_table flows = { bench.world->flow4, bench.world->flow6,
+		FLOW_GROUP_BUCKETS, FLOW_GROUP_BUCKETS };
 	struct fwd_settings settings = { .mtu_bytes = VECTOR_MTU_BYTES };
 	struct fwd_service service = { .id = 1,
 		.flags = service_flags,
@@ -96,10 +97,11 @@ static struct fwd_result udp(uint16_t client_port)
 /* The record of a client port, or NULL. */
 static struct flow4 *record(uint16_t client_port)
 {
-	ARRAY_FOREACH (flow, bench.world->flow4[0].entries, FLOW4_PER_BUCKET)
-		if (flow_meta_state(flow->meta) != FLOW_FREE &&
-			flow->client_port == htons(client_port))
-			return flow;
+	ARRAY_FOREACH (bucket, bench.world->flow4, FLOW_GROUP_BUCKETS)
+		ARRAY_FOREACH (flow, bucket->entries, FLOW4_PER_BUCKET)
+			if (flow_meta_state(flow->meta) != FLOW_FREE &&
+				flow->client_port == htons(client_port))
+				return flow;
 	return NULL;
 }
 
@@ -108,6 +110,15 @@ static int state_of(uint16_t client_port)
 	const struct flow4 *flow = record(client_port);
 
 	return flow ? flow_meta_state(flow->meta) : FLOW_FREE;
+}
+
+/* Proven flows of other ports, so that the group has four entries left. */
+static void crowd(void)
+{
+	for (uint16_t port = 1001; port <= 1000 + 3 * FLOW4_PER_BUCKET; port++) {
+		assert_int_equal(tcp(port, SYN).recorded, 1);
+		tcp(port, ACK);
+	}
 }
 
 static void set_rows(uint16_t owner, uint16_t base, uint32_t seen_s)
@@ -212,6 +223,7 @@ static void flow_keeps_the_row_of_its_base_moving(void **state)
 
 static void flow_takes_the_place_of_the_oldest_unproven(void **state)
 {
+	crowd();
 	tcp(1, SYN);
 	tcp(1, ACK);
 	bench.now_s++;
@@ -230,6 +242,7 @@ static void flow_without_a_place_goes_to_the_base(void **state)
 {
 	struct fwd_result result;
 
+	crowd();
 	for (uint16_t port = 1; port <= 4; port++) {
 		tcp(port, SYN);
 		tcp(port, ACK);
@@ -249,6 +262,7 @@ static void flow_without_a_place_goes_to_the_base(void **state)
 
 static void flow_takes_places_of_dead_records_first(void **state)
 {
+	crowd();
 	for (uint16_t port = 1; port <= 4; port++)
 		tcp(port, SYN);
 	record(3)->meta = flow_meta(9, 2, FLOW_TCP_ESTABLISHED, bench.now_s); /* no such service */
@@ -264,6 +278,7 @@ static void flow_takes_places_of_dead_records_first(void **state)
 
 static void flow_claims_of_dead_writers_are_void(void **state)
 {
+	crowd();
 	for (uint16_t port = 1; port <= 4; port++) {
 		tcp(port, SYN);
 		tcp(port, ACK);
@@ -394,13 +409,13 @@ static void flow_time_wraps(void **state)
 	assert_int_equal(flow_meta_age_s(record(1)->meta, bench.now_s - 9), 0);
 }
 
-/* Two CPUs, five flows of each, one bucket of four. */
+/* Two CPUs, ten flows of each, one group of sixteen. */
 static void *hammer(void *context)
 {
 	uint16_t first = *(uint16_t *)context;
 
 	for (uint32_t i = 0; i < 30000; i++) {
-		struct fwd_result result = tcp((uint16_t)(first + i % 5), i % 3 ? ACK : SYN);
+		struct fwd_result result = tcp((uint16_t)(first + i % 10), i % 3 ? ACK : SYN);
 
 		/* Recorded at the owner, or nowhere and so at the base: nobody else's record. */
 		if (result.reason != FWD_REASON_FORWARDED ||
@@ -411,7 +426,7 @@ static void *hammer(void *context)
 	return NULL;
 }
 
-static void flow_bucket_is_shared_by_cpus_without_a_lock(void **state)
+static void flow_group_is_shared_by_cpus_without_a_lock(void **state)
 {
 	static uint16_t firsts[2] = { 100, 200 };
 	pthread_t threads[2];
@@ -424,10 +439,11 @@ static void flow_bucket_is_shared_by_cpus_without_a_lock(void **state)
 		assert_int_equal(pthread_join(threads[i], &failed), 0);
 		assert_null(failed);
 	}
-	ARRAY_FOREACH (flow, bench.world->flow4[0].entries, FLOW4_PER_BUCKET) {
-		assert_int_not_equal(flow_meta_state(flow->meta), FLOW_BUSY);
-		assert_int_equal(flow_meta_backend(flow->meta), 2);
-	}
+	ARRAY_FOREACH (bucket, bench.world->flow4, FLOW_GROUP_BUCKETS)
+		ARRAY_FOREACH (flow, bucket->entries, FLOW4_PER_BUCKET) {
+			assert_int_not_equal(flow_meta_state(flow->meta), FLOW_BUSY);
+			assert_int_equal(flow_meta_backend(flow->meta), 2);
+		}
 }
 
 #define FLOW_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -455,7 +471,7 @@ int main(void)
 		FLOW_TEST(flow_records_are_exact_in_ip6),
 		FLOW_TEST(flow_is_written_only_when_something_changed),
 		FLOW_TEST(flow_time_wraps),
-		FLOW_TEST(flow_bucket_is_shared_by_cpus_without_a_lock),
+		FLOW_TEST(flow_group_is_shared_by_cpus_without_a_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,9 +25,9 @@ static void in_killed_process(void (*fn)(void))
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* The bucket in which the packet path looks for it. */
-static uint32_t bucket_of(const struct keep *keep, const struct fwd_addr *client,
-	__be16 client_port, __be16 vip_port, uint32_t n_buckets)
+/* The bucket in which the packet path looks for it first. */
+static uint32_t home_of(const struct keep *keep, const struct fwd_addr *client, __be16 client_port,
+	__be16 vip_port, uint32_t n_buckets)
 {
 	const uint64_t *seed = keep_flow_seed(keep);
 	struct fwd_settings settings = { .flow_seed = { seed[0], seed[1] } };
@@ -35,16 +35,24 @@ static uint32_t bucket_of(const struct keep *keep, const struct fwd_addr *client
 	return hash_reduce(hash_flow(&settings, client, client_port, vip_port, SERVICE), n_buckets);
 }
 
-static void assert_found4(const struct keep *keep, const struct flow4 *flow)
+/* How often the packet path could find exactly this record. */
+static size_t count4(const struct keep *keep, const struct flow4 *flow)
 {
 	const struct flows_table *table = keep_flows(keep);
 	struct fwd_addr client = { { 0, 0, htobe32(0xffff), flow->client } };
-	uint32_t idx = bucket_of(keep, &client, flow->client_port, flow->vip_port, table->n_flow4);
+	uint32_t idx = home_of(keep, &client, flow->client_port, flow->vip_port, table->n_flow4);
 	size_t n = 0;
 
-	ARRAY_FOREACH (entry, table->flow4[idx].entries, FLOW4_PER_BUCKET)
-		n += memcmp(entry, flow, sizeof(*flow)) == 0;
-	assert_int_equal(n, 1);
+	for (uint32_t nth = 0; nth < FLOW_GROUP_BUCKETS; nth++)
+		ARRAY_FOREACH (
+			entry, table->flow4[flow_bucket_index(idx, nth)].entries, FLOW4_PER_BUCKET)
+			n += memcmp(entry, flow, sizeof(*flow)) == 0;
+	return n;
+}
+
+static void assert_found4(const struct keep *keep, const struct flow4 *flow)
+{
+	assert_int_equal(count4(keep, flow), 1);
 }
 
 static void assert_found6(const struct keep *keep, const struct flow6 *flow)
@@ -55,9 +63,11 @@ static void assert_found6(const struct keep *keep, const struct flow6 *flow)
 	size_t n = 0;
 
 	memcpy(client.word, flow->client, sizeof(client.word));
-	idx = bucket_of(keep, &client, flow->client_port, flow->vip_port, table->n_flow6);
-	ARRAY_FOREACH (entry, table->flow6[idx].entries, FLOW6_PER_BUCKET)
-		n += memcmp(entry, flow, sizeof(*flow)) == 0;
+	idx = home_of(keep, &client, flow->client_port, flow->vip_port, table->n_flow6);
+	for (uint32_t nth = 0; nth < FLOW_GROUP_BUCKETS; nth++)
+		ARRAY_FOREACH (
+			entry, table->flow6[flow_bucket_index(idx, nth)].entries, FLOW6_PER_BUCKET)
+			n += memcmp(entry, flow, sizeof(*flow)) == 0;
 	assert_int_equal(n, 1);
 }
 
@@ -289,6 +299,48 @@ static void keep_moves_records_to_a_table_of_another_size(void **state)
 	keep_free(keep);
 }
 
+/* As the packet path does: what finds home full lies elsewhere in its group. */
+static void keep_moves_as_many_records_as_find_room(void **state)
+{
+	const uint32_t n_flows = 10 * MAX_FLOWS;
+	struct keep *keep = open_keep(UINT64_C(10) * n_flows, true);
+	uint32_t n_lost = 0;
+
+	for (uint32_t client = 0; client < n_flows; client++)
+		keep_flows(keep)->flow4[client].entries[0] = flow4_make(client);
+	keep = reopen_keep(keep, n_flows);
+	for (uint32_t client = 0; client < n_flows; client++) {
+		const struct flow4 flow = flow4_make(client);
+
+		n_lost += count4(keep, &flow) != 1;
+	}
+	assert_true(n_lost < n_flows * 15 / 1000);
+	keep_free(keep);
+}
+
+/* Of two CPUs' records of a flow, and of flows on the same ports. */
+static void keep_moves_the_later_of_a_flows_records(void **state)
+{
+	struct flow4 later = flow4_make(1), first = later, of_udp = later;
+
+	later.meta = flow_meta(SERVICE, 3, FLOW_TCP_ESTABLISHED, 78);
+	of_udp.meta = flow_meta(SERVICE, 4, FLOW_UDP_ESTABLISHED, 70);
+	for (size_t later_at = 0; later_at < 2; later_at++) {
+		struct keep *keep = open_keep(MAX_FLOWS, true);
+
+		keep_flows(keep)->flow4[4 + later_at].entries[0] = later;
+		keep_flows(keep)->flow4[5 - later_at].entries[0] = first;
+		keep_flows(keep)->flow4[5].entries[1] = of_udp;
+		keep = reopen_keep(keep, UINT64_C(5) * MAX_FLOWS);
+		assert_found4(keep, &later);
+		assert_found4(keep, &of_udp);
+		assert_int_equal(count4(keep, &first), 0);
+		keep_free(keep);
+		remove_directory();
+		assert_int_equal(setup(state), 0);
+	}
+}
+
 static void keep_shrinks_to_what_fits(void **state)
 {
 	struct keep *keep = open_keep(20000, true);
@@ -390,6 +442,8 @@ int main(void)
 		TEST(keep_gives_no_id_of_a_file_again),
 		TEST(keep_sweeps_rows_that_nobody_names),
 		TEST(keep_moves_records_to_a_table_of_another_size),
+		TEST(keep_moves_as_many_records_as_find_room),
+		TEST(keep_moves_the_later_of_a_flows_records),
 		TEST(keep_shrinks_to_what_fits),
 		TEST(keep_shrinks_by_what_matters_least),
 		TEST(keep_leaves_flows_alone_when_the_size_is_the_same),
