@@ -269,17 +269,43 @@ int keep_save_document(struct keep *keep, const json_t *document)
 	return r;
 }
 
+/* As many bytes as there are, at most; what a file was cut to meanwhile is no document. */
+static int read_all(int fd, char *data, size_t size_bytes, size_t *ret_size_bytes)
+{
+	size_t done_bytes = 0;
+
+	while (done_bytes < size_bytes) {
+		ssize_t n = read(fd, data + done_bytes, size_bytes - done_bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return util_negative_errno();
+		if (n == 0)
+			break;
+		done_bytes += (size_t)n;
+	}
+	*ret_size_bytes = done_bytes;
+	return 0;
+}
+
+/* In one piece: json_loadfd() reads bytes one by one. */
 json_t *keep_load_document(struct keep *keep)
 {
+	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = -1;
 	struct stat status;
+	size_t size_bytes;
 
 	fd = openat(keep->directory.fd, KEEP_DOCUMENT_NAME,
 		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &status) < 0 || !keep_file_is_ours(&status) ||
 		status.st_size > (off_t)KEEP_DOCUMENT_BYTES_MAX)
 		return NULL;
-	return json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+	text = malloc((size_t)status.st_size + 1);
+	if (!text || read_all(fd, text, (size_t)status.st_size, &size_bytes) < 0)
+		return NULL;
+	return json_loadb(text, size_bytes, JSON_REJECT_DUPLICATES, NULL);
 }
 
 /* ---- open and free ---- */

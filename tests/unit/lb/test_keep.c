@@ -422,6 +422,41 @@ static void keep_document_is_private_and_replaced_whole(void **state)
 	keep_free(keep);
 }
 
+/* read(2) calls of this process so far, those for asking included; 0: the kernel does not count. */
+static unsigned long n_reads(void)
+{
+	FILE *file = fopen("/proc/self/io", "re");
+	unsigned long n = 0;
+
+	if (!file)
+		return 0;
+	while (fscanf(file, "syscr: %lu", &n) == 0 && fscanf(file, "%*[^\n] ") != EOF)
+		;
+	fclose(file);
+	return n;
+}
+
+static void keep_document_is_read_in_one_piece(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	json_t *document = json_array(), *loaded;
+	unsigned long before, after;
+
+	for (int idx = 0; idx < 20000; idx++)
+		json_array_append_new(document, json_sprintf("backend %d", idx));
+	assert_int_equal(keep_save_document(keep, document), 0);
+	before = n_reads();
+	loaded = keep_load_document(keep);
+	after = n_reads();
+	assert_true(json_equal(document, loaded));
+	if (before == 0)
+		print_message("# the kernel does not count system calls\n");
+	assert_true(before == 0 || after - before < 10);
+	json_decref(loaded);
+	json_decref(document);
+	keep_free(keep);
+}
+
 static const char *why_no_maps;
 
 static void keep_in_maps(void **state)
@@ -453,6 +488,7 @@ int main(void)
 		TEST(keep_says_what_directory_is_missing),
 		TEST(keep_document_is_absent_at_first),
 		TEST(keep_document_is_private_and_replaced_whole),
+		TEST(keep_document_is_read_in_one_piece),
 	};
 	const struct CMUnitTest no_tests[] = { cmocka_unit_test(keep_in_maps) };
 	int failed;
