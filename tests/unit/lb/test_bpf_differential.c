@@ -259,6 +259,20 @@ static void fill_rates(void)
 
 /* ---- phases ---- */
 
+/* A group in which nothing is to be had: all its records are of proven flows. */
+static void fill_group(uint32_t now_s)
+{
+	struct side *const sides[] = { &test.kernel, &test.user };
+
+	ARRAY_FOREACH (side, sides, ARRAY_LEN(sides))
+		for (uint32_t i = 0; i < FLOW_GROUP_BUCKETS * FLOW4_PER_BUCKET; i++)
+			(*side)->memory.flows.flow4[i / FLOW4_PER_BUCKET]
+				.entries[i % FLOW4_PER_BUCKET] = (struct flow4){
+				.client = htonl(i + 1),
+				.meta = flow_meta(VECTOR_WEB, 1, FLOW_TCP_ESTABLISHED, now_s),
+			};
+}
+
 static void change_rows(uint32_t now_s)
 {
 	for (uint32_t i = 0; i < FWD_ROWS; i++) {
@@ -303,6 +317,7 @@ static void begin_phase(void)
 	for (unsigned int i = 0; i < OWN_BACKENDS; i++)
 		test.flags[i] = states[grammar_draw(&test.grammar, ARRAY_LEN(states))];
 	change_rows(wait_for_a_young_second());
+	fill_group(wait_for_a_young_second());
 	change_loads();
 	side_build(&test.user);
 	side_build(&test.kernel);
