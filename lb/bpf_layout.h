@@ -14,6 +14,7 @@
 #define BPF_FRAGMENTS   16384u
 #define BPF_PAIRS       32768u /* places of (service, backend) pairs of each CPU; a power of two */
 #define BPF_PAIR_PROBES 32u
+#define BPF_RING_BYTES  (1u << 20) /* for exceptions that wait for user space */
 #define BPF_EXCEPTION_MAX \
 	9216u /* bytes of an early fragment that are handed over; longer ones drop */
 #define BPF_ANSWER_BYTES 1536u /* of a frame that is too big: what its answer quotes, and headers */
@@ -22,6 +23,7 @@
 struct bpf_constants {
 	__u32 out_ifindex;
 	__u32 is_one_interface;
+	__u32 hands_over; /* 0: exceptions are dropped, and counted */
 };
 
 /* Of one CPU, which alone writes them. */

@@ -121,9 +121,8 @@ struct {
 } dsr_pairs SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
-	__type(key, __u32);
-	__type(value, __u32);
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, BPF_RING_BYTES);
 } dsr_exceptions SEC(".maps");
 
 /* ---- the frame ---- */
@@ -405,6 +404,35 @@ FWD_INLINE void count(const struct fwd_result *result, __u32 size_bytes)
 
 /* ---- exceptions ---- */
 
+/* The first bytes of the frame, also where it is not in one piece. 0: done. */
+FWD_INLINE long frame_copy(struct fwd_context *context, void *to, __u32 size_bytes)
+{
+#ifdef DSR_TC
+	return bpf_skb_load_bytes(context, 0, to, size_bytes);
+#else
+	return bpf_xdp_load_bytes(context, 0, to, size_bytes);
+#endif
+}
+
+/* In a record with room for that many bytes (a constant). */
+FWD_INLINE int hand_over_in(
+	struct fwd_context *context, const struct bpf_exception *exception, const __u32 room_bytes)
+{
+	__u8 *record = bpf_ringbuf_reserve(&dsr_exceptions, sizeof(*exception) + room_bytes, 0);
+	__u32 size_bytes = exception->copied_bytes;
+
+	if (!record)
+		return 0;
+	*(struct bpf_exception *)record = *exception;
+	if (size_bytes == 0 || size_bytes > room_bytes ||
+		frame_copy(context, record + sizeof(*exception), size_bytes)) {
+		bpf_ringbuf_discard(record, 0);
+		return 0;
+	}
+	bpf_ringbuf_submit(record, 0);
+	return 1;
+}
+
 /* Non-zero: user space has the frame and will count it. `reason` is enum fwd_reason. */
 FWD_CALL int hand_over(struct fwd_context *context, __u32 length_bytes, __u32 gso, __u32 reason)
 {
@@ -414,6 +442,9 @@ FWD_CALL int hand_over(struct fwd_context *context, __u32 length_bytes, __u32 gs
 		.reason = reason,
 	};
 
+	/* A kernel without what frame_copy() calls must not be shown the call. */
+	if (!constants.hands_over)
+		return 0;
 #ifdef DSR_TC
 	exception.copied_bytes = context->len;
 	if (context->vlan_present) {
@@ -426,11 +457,9 @@ FWD_CALL int hand_over(struct fwd_context *context, __u32 length_bytes, __u32 gs
 	/* An answer quotes the beginning; what is held has to go on whole. */
 	if (reason == FWD_REASON_TOO_BIG && exception.copied_bytes > BPF_ANSWER_BYTES)
 		exception.copied_bytes = BPF_ANSWER_BYTES;
-	if (exception.copied_bytes > BPF_EXCEPTION_MAX)
-		return 0;
-	return bpf_perf_event_output(context, &dsr_exceptions,
-		       BPF_F_CURRENT_CPU | (__u64)exception.copied_bytes << 32, &exception,
-		       sizeof(exception)) == 0;
+	if (exception.copied_bytes <= BPF_ANSWER_BYTES)
+		return hand_over_in(context, &exception, BPF_ANSWER_BYTES);
+	return hand_over_in(context, &exception, BPF_EXCEPTION_MAX);
 }
 
 /* ---- programs ---- */

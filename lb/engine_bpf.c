@@ -20,8 +20,6 @@
 #include "lb/dsr_tc.skel.h"
 #include "lb/dsr_xdp.skel.h"
 
-#define BPF_PERF_PAGES 64u /* of each CPU's ring of exceptions */
-
 int engine_bpf_say(char *ret_why, int error, const char *what)
 {
 	snprintf(ret_why, ENGINE_WHY_BYTES, "%s: %s", what, strerror(-error));
@@ -101,6 +99,10 @@ static int set_constants(struct engine *engine)
 	const struct bpf_constants constants = {
 		.out_ifindex = engine->config.out_ifindex,
 		.is_one_interface = engine->config.out_ifindex == engine->config.ifindex,
+		/* XDP copies what it hands over since Linux 5.18. */
+		.hands_over = !engine_bpf_is_xdp(engine) ||
+			libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) ==
+				1,
 	};
 	struct bpf_map *map = bpf_object__find_map_by_name(engine->object, ".rodata");
 
@@ -117,8 +119,6 @@ static int size_maps(struct engine *engine)
 		r = size_map(engine, "dsr_totals", engine->n_cpus);
 	if (r == 0)
 		r = size_map(engine, "dsr_pairs", engine->n_cpus * BPF_PAIRS);
-	if (r == 0)
-		r = size_map(engine, "dsr_exceptions", engine->n_cpus);
 	return r;
 }
 
@@ -183,19 +183,20 @@ static int load(struct engine *engine, char *ret_why)
 
 /* ---- exceptions ---- */
 
-static void on_exception(void *context, int cpu, void *data, uint32_t size_bytes)
+static int on_exception(void *context, void *data, size_t size_bytes)
 {
 	struct engine *engine = context;
 
 	if (engine->exceptions)
 		bpf_exceptions_take(engine->exceptions, data, size_bytes);
+	return 0;
 }
 
 static void poll_exceptions(void *context, int timeout_ms)
 {
 	struct engine *engine = context;
 
-	(void)perf_buffer__poll(engine->perf, timeout_ms);
+	(void)ring_buffer__poll(engine->ring, timeout_ms);
 }
 
 static bool find_first(
@@ -218,10 +219,9 @@ static int start_exceptions(struct engine *engine, char *ret_why)
 	const char *step;
 	int r;
 
-	/* What found no room was counted by the program: nobody asks for losses. */
-	engine->perf = perf_buffer__new(
-		map_fd(engine, "dsr_exceptions"), BPF_PERF_PAGES, on_exception, NULL, engine, NULL);
-	if (!engine->perf)
+	engine->ring =
+		ring_buffer__new(map_fd(engine, "dsr_exceptions"), on_exception, engine, NULL);
+	if (!engine->ring)
 		return engine_bpf_say(ret_why, util_negative_errno(), "ring of exceptions");
 	r = bpf_exceptions_new(&config, &engine->exceptions, &step);
 	return r < 0 ? engine_bpf_say(ret_why, r, step) : 0;
@@ -262,7 +262,7 @@ static void bpf_stop(struct engine *engine, bool detach)
 	if (detach && engine->is_attached)
 		engine_bpf_detach(engine);
 	bpf_exceptions_free(engine->exceptions);
-	perf_buffer__free(engine->perf);
+	ring_buffer__free(engine->ring);
 	snapshot_free(engine->current);
 	unmap(engine->totals, engine->n_cpus * sizeof(*engine->totals));
 	unmap(engine->pairs, (size_t)engine->n_cpus * BPF_PAIRS * sizeof(*engine->pairs));

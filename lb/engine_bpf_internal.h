@@ -30,7 +30,7 @@ struct engine {
 	struct rates rates;
 	struct engine_bpf_sums *sums;
 	unsigned int n_cpus;
-	struct perf_buffer *perf;
+	struct ring_buffer *ring; /* of exceptions */
 	struct bpf_exceptions *exceptions;
 	struct snapshot *current;
 	const struct fwd_slot *

@@ -84,7 +84,6 @@ static inline void under_test_load(
 	bpf_map__reuse_fd(under_test_map(program, "dsr_loads"), loads_map);
 	bpf_map__set_max_entries(under_test_map(program, "dsr_totals"), program->n_cpus);
 	bpf_map__set_max_entries(under_test_map(program, "dsr_pairs"), program->n_cpus * BPF_PAIRS);
-	bpf_map__set_max_entries(under_test_map(program, "dsr_exceptions"), program->n_cpus);
 	loaded = bpf_object__find_program_by_name(program->object, is_xdp ? "dsr_xdp" : "dsr_tc");
 	assert_non_null(loaded);
 	bpf_program__set_log_level(loaded, 4 /* BPF_LOG_STATS */);
