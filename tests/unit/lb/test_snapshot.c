@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "lb/fwd/image.h"
+
 static struct snapshot *make(void)
 {
 	struct fwd_settings settings = { .mtu_bytes = 1500 };
@@ -189,6 +191,91 @@ static void snapshot_knows_members_and_macs(void **state)
 	assert_int_equal(snapshot_mac(snapshot, balancer.bytes).kind, FWD_MAC_BALANCER);
 }
 
+/* 10.0.0.0 + number; as IPv6, behind 2001:db8::. */
+static struct addr numbered(uint32_t number, bool is_ip6)
+{
+	struct addr addr = address(is_ip6 ? "2001:db8::" : "10.0.0.0");
+	uint32_t word = htonl((is_ip6 ? 0 : 10u << 24) + number);
+
+	memcpy(is_ip6 ? &addr.bytes[12] : &addr.bytes[0], &word, sizeof(word));
+	return addr;
+}
+
+/* Many lie beside their place: those are found, too, and what is not there is not. */
+static void snapshot_finds_vips_and_doors_however_many(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	const uint32_t n_vips = IMAGE_DOORS_MAX / 2;
+
+	add_service(snapshot, 1);
+	for (uint32_t i = 0; i < n_vips; i++) {
+		struct addr vip = numbered(i, i % 2);
+
+		assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, 1), 0);
+		assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_UDP, 80, 80, 1), 0);
+	}
+	for (uint32_t i = 0; i < 2 * n_vips; i++) {
+		struct addr vip = numbered(i, i % 2);
+		struct fwd_addr key;
+
+		snapshot_addr(&vip, &key);
+		assert_int_equal(snapshot_vip(snapshot, &key) != NULL, i < n_vips);
+		assert_int_equal(
+			snapshot_service_id(snapshot, &vip, FWD_PROTO_TCP, 80), i < n_vips);
+		assert_int_equal(
+			snapshot_service_id(snapshot, &vip, FWD_PROTO_UDP, 80), i < n_vips);
+		assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_UDP, 81), 0);
+	}
+}
+
+/* Exact ports beyond the doors are ranges of one, found before a range that they lie in. */
+static void snapshot_binds_more_ports_than_it_has_doors(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	const struct fwd_image *image = snapshot_image(snapshot);
+	struct addr vip = address("192.0.2.1");
+	const struct fwd_vip *found;
+
+	add_service(snapshot, 1);
+	add_service(snapshot, 2);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 8000, 8100, 2), 0);
+	for (uint32_t i = 0; i < IMAGE_DOORS_MAX; i++) {
+		struct addr other = numbered(i, true);
+
+		assert_int_equal(
+			snapshot_add_binding(snapshot, &other, FWD_PROTO_TCP, 80, 80, 1), 0);
+	}
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 8080, 8080, 1), 0);
+	assert_int_equal(
+		snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 8080, 8080, 1), -EEXIST);
+	assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_TCP, 8080), 0);
+	found = find_vip(snapshot, "192.0.2.1");
+	assert_int_equal(image_range(image, found->ranges_tcp, 8080), 1);
+	assert_int_equal(image_range(image, found->ranges_tcp, 8081), 2);
+	assert_int_equal(image_range(image, found->ranges_tcp, 8101), 0);
+}
+
+static void snapshot_finds_macs_however_many(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	const uint16_t n_macs = IMAGE_MACS / 2;
+
+	for (uint32_t i = 1; i <= 2u * n_macs; i++) {
+		struct mac mac = { { 2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i } };
+		struct fwd_mac kind = { FWD_MAC_BACKEND, (uint16_t)i };
+
+		if (i <= n_macs)
+			assert_int_equal(snapshot_add_mac(snapshot, &mac, kind), 0);
+		else
+			assert_int_equal(snapshot_mac(snapshot, mac.bytes).kind, FWD_MAC_UNKNOWN);
+	}
+	for (uint32_t i = 1; i <= n_macs; i++) {
+		struct mac mac = { { 2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i } };
+
+		assert_int_equal(snapshot_mac(snapshot, mac.bytes).backend, i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +287,9 @@ int main(void)
 		cmocka_unit_test(snapshot_binds_ranges_up_to_its_limit),
 		cmocka_unit_test(snapshot_refuses_senseless_bindings),
 		cmocka_unit_test(snapshot_knows_members_and_macs),
+		cmocka_unit_test(snapshot_finds_vips_and_doors_however_many),
+		cmocka_unit_test(snapshot_binds_more_ports_than_it_has_doors),
+		cmocka_unit_test(snapshot_finds_macs_however_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
