@@ -41,7 +41,8 @@ struct bpf_pair {
 	__u64 bytes;
 	__u64 new_flows;
 	__u64 syns;
-} __attribute__((__aligned__(64)));
+	__u64 pad[3]; /* to a cache line */
+};
 
 /* Before the bytes of a frame that is handed over. */
 struct bpf_exception {

@@ -37,9 +37,10 @@ struct image_lens {
 struct fwd_image {
 	struct fwd_settings settings;
 	struct image_lens lens;
-	struct fwd_service services[IMAGE_SERVICES]; /* [0] stands for "none" */
-	struct fwd_vip vips[IMAGE_VIPS];             /* by vip_id; [0]: none */
-	struct fwd_backend backends[IMAGE_IDS];      /* by id */
+	struct fwd_service services[IMAGE_SERVICES]
+		__attribute__((__aligned__(64))); /* [0] stands for "none" */
+	struct fwd_vip vips[IMAGE_VIPS];          /* by vip_id; [0]: none */
+	struct fwd_backend backends[IMAGE_IDS];   /* by id */
 	struct fwd_door doors[IMAGE_DOORS];
 	__u64 macs[IMAGE_MACS];                /* 0: free; six bytes of MAC, backend id above */
 	struct fwd_range ranges[IMAGE_RANGES]; /* [0]: the end of a chain */

@@ -187,7 +187,8 @@ struct fwd_service {
 	__u32 turn_load;                 /* the load whose `sent` counts turns; 0: none */
 	struct fwd_rate syn_rate;        /* of SYNs that open a connection */
 	struct fwd_rate syn_rate_source; /* the same of one /24 or /56 */
-} __attribute__((__aligned__(64)));
+	__u32 pad_end;                   /* to 64 bytes, of which an image makes cache lines */
+};
 
 /* What lc knows of a backend in a service. Writers of different fields never meet in one. */
 struct fwd_load {
