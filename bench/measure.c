@@ -8,7 +8,7 @@
  *	kind=udp|ack|syn    of frame
  *	syn-percent=N       SYNs of strangers among them
  *	size=60|imix
- *	rate=N              frames a second; 0 (default): more than anybody takes
+ *	rate=N              frames a second; 0 (default): as many as come back
  *	seconds=S           how long it sends; frames=N: how many it sends
  *	pids=PID,…          whose CPU time counts
  *
@@ -38,7 +38,6 @@
 #include "common/util.h"
 
 #define GENERATOR_CPU  0
-#define GENERATOR_PKTS 64u /* of a batch when not paced; the kernel's own default */
 #define PIDS_MAX       16u
 #define CPUS_MAX       4096u
 #define SETTLE_US      (15 * US_PER_MS)
@@ -271,7 +270,7 @@ static void generate(const struct rig *rig, uint8_t *frame, uint32_t size_bytes)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = size_bytes,
 		.repeat = 1 << 30, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
-		.batch_size = rig->traffic->rate_hz ? TRAFFIC_BURST_PKTS : GENERATOR_PKTS);
+		.batch_size = rig->traffic->rate_hz ? TRAFFIC_BURST_PKTS : TRAFFIC_BATCH_PKTS);
 	struct sigaction action = { .sa_handler = end_of_child };
 	int r;
 

@@ -22,7 +22,7 @@ system() {
 		return
 	}
 	system_pids[$name]=$pollers${started:+,$started}
-	# Raw sockets receive on the CPU that sends: more than they can take would measure the loss.
+	# Raw sockets receive on the CPU that sends, and V3 holds frames back until there are many.
 	case $kind-${1:-} in
 	packet_loop-* | dsr-packet | moving-packet) system_rate[$name]=paced ;;
 	*) system_rate[$name]=full ;;

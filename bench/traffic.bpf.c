@@ -15,6 +15,8 @@
 
 #define BACKLOG_PKTS 256u  /* what may be made up for after a pause */
 #define CLOCK_LOOKS  65536 /* some two milliseconds */
+#define GIVE_UP_NS   2000000ull
+#define IDLE_LOOKS   16 /* at the clock, half a microsecond */
 #define NS_PER_S     1000000000ull
 #define SCATTER      2654435761u /* a prime: consecutive frames are of flows far apart */
 #define MAC_BYTES    6
@@ -73,9 +75,30 @@ struct {
 	__type(value, __u64);
 } sunk_map SEC(".maps");
 
+/* What has come back, on a cache line of its own: the sink's CPU writes it. */
+struct returned {
+	__u64 pkts;
+	__u64 pad[15];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct returned);
+} returned_map SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} unsaid_map SEC(".maps");
+
 struct look {
 	struct traffic *traffic;
 	int is_due;
+	__u64 since_ns;
 };
 
 static long look(__u32 idx, struct look *look)
@@ -95,6 +118,32 @@ static long look(__u32 idx, struct look *look)
 	return 1;
 }
 
+/* As many as have come back may be sent: none finds the ring full, and the balancer is never idle. */
+static long look_back(__u32 idx, struct look *look)
+{
+	struct traffic *traffic = look->traffic;
+	__u32 zero = 0;
+	const struct returned *returned = bpf_map_lookup_elem(&returned_map, &zero);
+	__u64 now_ns = 0, back_pkts;
+
+	if (!returned)
+		return 1;
+	back_pkts = *(const volatile __u64 *)&returned->pkts + traffic->lost_pkts;
+	if (traffic->sent_pkts + TRAFFIC_BATCH_PKTS <= back_pkts + TRAFFIC_WINDOW_PKTS) {
+		look->is_due = 1;
+		return 1;
+	}
+	/* Looking takes the line from the sink's CPU, so not all the time. */
+	for (__u32 i = 0; i < IDLE_LOOKS; i++)
+		now_ns = bpf_ktime_get_ns();
+	if (look->since_ns == 0)
+		look->since_ns = now_ns;
+	if (now_ns - look->since_ns < GIVE_UP_NS)
+		return 0;
+	traffic->lost_pkts += traffic->sent_pkts - back_pkts;
+	return 1;
+}
+
 /*
  * Who may not send yet waits here: a template frame that is dropped goes back to its page pool by
  * the lock that the balancer's CPU needs to give back its own. The driver asks for as many frames at
@@ -106,12 +155,15 @@ static __always_inline int may_send(struct traffic *traffic)
 
 	if (traffic->limit_pkts && traffic->sent_pkts >= traffic->limit_pkts)
 		return 0;
-	if (traffic->rate_hz == 0 || traffic->allowed_pkts > 0)
+	if (traffic->allowed_pkts > 0)
 		return 1;
-	bpf_loop(CLOCK_LOOKS, look, &now, 0);
+	if (traffic->rate_hz)
+		bpf_loop(CLOCK_LOOKS, look, &now, 0);
+	else
+		bpf_loop(CLOCK_LOOKS, look_back, &now, 0);
 	if (!now.is_due)
 		return 0;
-	traffic->allowed_pkts = TRAFFIC_BURST_PKTS;
+	traffic->allowed_pkts = traffic->rate_hz ? TRAFFIC_BURST_PKTS : TRAFFIC_BATCH_PKTS;
 	return 1;
 }
 
@@ -232,9 +284,20 @@ int generate(struct xdp_md *context)
 	}
 	fill(frame, traffic, &endpoint, size_bytes, tcp_flags);
 	traffic->sent_pkts++;
-	if (traffic->rate_hz)
-		traffic->allowed_pkts--;
+	traffic->allowed_pkts--;
 	return bpf_redirect(traffic->out_ifindex, 0);
+}
+
+static __always_inline void say_returned(void)
+{
+	__u32 zero = 0;
+	__u32 *unsaid = bpf_map_lookup_elem(&unsaid_map, &zero);
+	struct returned *returned = bpf_map_lookup_elem(&returned_map, &zero);
+
+	if (!unsaid || !returned || ++*unsaid < TRAFFIC_SAY_PKTS)
+		return;
+	*unsaid = 0;
+	(void)__sync_fetch_and_add(&returned->pkts, TRAFFIC_SAY_PKTS);
 }
 
 SEC("xdp")
@@ -252,6 +315,7 @@ int sink(struct xdp_md *context)
 	sunk_pkts = bpf_map_lookup_elem(&sunk_map, &backend);
 	if (sunk_pkts)
 		(*sunk_pkts)++;
+	say_returned();
 	return XDP_DROP;
 }
 

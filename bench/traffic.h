@@ -13,6 +13,14 @@
 /* Sent at a time when paced, as a network card hands them over. */
 #define TRAFFIC_BURST_PKTS 32u
 
+/*
+ * On the way at once where no rate is set: as many as keep the balancer busy and find room in the 256
+ * places of veth's ring. The sink says so often how many have come back.
+ */
+#define TRAFFIC_WINDOW_PKTS 192u
+#define TRAFFIC_BATCH_PKTS  64u
+#define TRAFFIC_SAY_PKTS    32u
+
 /* Without the four bytes of the frame check sequence: 64, 594 and 1518 on the wire. */
 #define TRAFFIC_SMALL_BYTES  60u
 #define TRAFFIC_MIDDLE_BYTES 590u
@@ -32,7 +40,7 @@
 
 struct traffic {
 	/* Set by the driver. */
-	__u64 rate_hz;    /* frames a second; 0: as many as can be */
+	__u64 rate_hz;    /* frames a second; 0: as many as come back */
 	__u64 limit_pkts; /* ends after so many; 0: never */
 	__u32 flows;      /* 1 or more */
 	__u32 vips;       /* 1 or more: TRAFFIC_VIP_ADDRESS and the addresses after it */
@@ -49,5 +57,6 @@ struct traffic {
 	/* The programs' own. */
 	__u64 sent_pkts; /* offered to the port; what found no room is among them */
 	__u64 began_ns;
-	__u64 allowed_pkts; /* may be sent without another look at the clock */
+	__u64 lost_pkts;    /* given up: they will not come back */
+	__u64 allowed_pkts; /* may be sent without another look at the clock or at the sink */
 };
