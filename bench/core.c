@@ -19,6 +19,7 @@
 
 #include "lb/flows.h"
 #include "lb/port_user.h"
+#include "lb/table.h"
 #include "lb/fwd/core.h"
 
 #define FRAME_BYTES 60u
@@ -40,7 +41,7 @@ struct frame {
 } __attribute__((__packed__, __aligned__(2)));
 
 static const uint8_t own_mac[ETH_ALEN] = { 2, 0, 0, 0, 1, 1 };
-static struct fwd_slot rows[FWD_ROWS];
+static struct fwd_table table;
 
 static void keep_rows(void *context)
 {
@@ -88,7 +89,7 @@ static struct snapshot *make_snapshot(struct flows_table *flows)
 	memcpy(settings.out_mac, own_mac, ETH_ALEN);
 	if (addr_parse("198.51.100.10", &vip) < 0 ||
 		snapshot_new(&settings, flows, &snapshot) < 0 ||
-		snapshot_add_table(snapshot, rows, -1, keep_rows, NULL, &service.table) < 0 ||
+		snapshot_add_table(snapshot, &table, -1, keep_rows, NULL, &service.table) < 0 ||
 		snapshot_add_service(snapshot, &service) < 0 ||
 		snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, SERVICE) < 0 ||
 		snapshot_add_binding(snapshot, &vip, FWD_PROTO_UDP, 80, 80, SERVICE) < 0)
@@ -174,7 +175,8 @@ int main(int argc, char **argv)
 	if (n_flows == 0 || n_flows > MAX_FLOWS || n_frames == 0)
 		errx(64, "1 to %u flows, 1 frame or more", MAX_FLOWS);
 	for (uint32_t row = 0; row < FWD_ROWS; row++)
-		rows[row].owner = rows[row].base = (uint16_t)(row % BACKENDS + 1);
+		table.rows[row].owner = table.rows[row].base = (uint16_t)(row % BACKENDS + 1);
+	table_list_settled(&table);
 	make_flows(&flows);
 	port.snapshot = snapshot = make_snapshot(&flows);
 	run(&port, what, n_flows, n_flows);

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "lb/fwd/choose.h"
 #include "lb/fwd/hash.h"
 #include "lb/fwd/parse.h"
 #include "lb/port_user.h"
@@ -58,11 +59,11 @@ static inline void ahead_ask(struct fwd_port *port, const struct fwd_service *se
 
 	if (!ahead_read(data, size_bytes, &flow))
 		return;
-	__builtin_prefetch(port_slot(port, service->table,
-		hash_row(settings, &flow.client, by_source ? 0 : flow.client_port)));
-	if (service->flags & FWD_SERVICE_SESSIONLESS ||
-		(!flow.is_udp && !(service->flags & FWD_SERVICE_RECORD_TCP)))
+	if (!choose_records_all(service->flags, flow.is_udp)) {
+		__builtin_prefetch(snapshot_settled(port->snapshot, service->table,
+			hash_row(settings, &flow.client, by_source ? 0 : flow.client_port)));
 		return;
+	}
 	hash = hash_flow(settings, &flow.client, flow.client_port, flow.vip_port, service->id);
 	if (flow.is_ip6)
 		__builtin_prefetch(port_flow6(port, hash_reduce(hash, settings->flow6_buckets)), 1);

@@ -12,7 +12,7 @@
 /* Rows and flows lie behind a header of one page in their maps (lb/keep_layout.h). */
 #define BPF_TABLES      32768u /* twice SNAPSHOT_TABLES_MAX: those in force, and their successors */
 #define BPF_FRAGMENTS   16384u
-#define BPF_PAIRS       32768u /* places of (service, backend) pairs of each CPU; a power of two */
+#define BPF_PAIRS       65536u /* places of (service, backend) pairs of each CPU; a power of two */
 #define BPF_PAIR_PROBES 32u
 #define BPF_RING_BYTES  (1u << 20) /* for exceptions that wait for user space */
 #define BPF_EXCEPTION_MAX \
@@ -34,15 +34,35 @@ struct bpf_totals {
 	__u64 uncounted_pairs;
 } __attribute__((__aligned__(64)));
 
-/* key 0: free. A service's numbers are the sums of its pairs'. */
+/*
+ * What every forwarded frame adds to, four pairs to a cache line: with thousands of them that line is
+ * what counting costs. A service's numbers are the sums of its pairs'.
+ */
 struct bpf_pair {
-	__u64 key; /* service << 16 | backend */
-	__u64 packets;
+	__u32 key;     /* service << 16 | backend; 0: free */
+	__u32 packets; /* the lower 32 bits */
 	__u64 bytes;
+};
+
+/* The rest of a pair, at the same place of a map of its own. */
+struct bpf_pair_rest {
+	__u64 halves; /* how often `packets` has grown by 2^31: bit 0 is what bit 31 is there */
 	__u64 new_flows;
 	__u64 syns;
-	__u64 pad[3]; /* to a cache line */
 };
+
+/*
+ * The whole number, at any moment: whoever looks between the packet that fills a half and its being
+ * counted sees by the bit that both have that one half is missing.
+ */
+FWD_INLINE __u64 bpf_pair_packets(const struct bpf_pair *pair, const struct bpf_pair_rest *rest)
+{
+	__u64 halves = FWD_LOAD(&rest->halves);
+	__u32 low = FWD_LOAD(&pair->packets);
+
+	halves += (halves ^ low >> 31) & 1;
+	return halves >> 1 << 32 | low;
+}
 
 /* Before the bytes of a frame that is handed over. */
 struct bpf_exception {

@@ -102,7 +102,7 @@ struct {
 	__type(value, struct fwd_fragment);
 } dsr_fragments SEC(".maps");
 
-/* One for each CPU that there may be; the lengths of both are set before loading. */
+/* One for each CPU that there may be; the lengths of these are set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -119,6 +119,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct bpf_pair);
 } dsr_pairs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct bpf_pair_rest);
+} dsr_pair_rests SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -231,6 +239,15 @@ FWD_INLINE const struct fwd_service *port_service_of(
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id)
 {
 	return image_service(&port->image, id);
+}
+
+FWD_INLINE __u16 port_settled(struct fwd_port *port, __u32 table, __u32 row)
+{
+	void *rows = bpf_map_lookup_elem(&dsr_tables, &table);
+	__u32 key = KEEP_MAP_SETTLED_FIRST + row / 4;
+	const __u16 *owners = rows ? bpf_map_lookup_elem(rows, &key) : 0;
+
+	return owners ? FWD_LOAD(&owners[row & 3]) : 0;
 }
 
 FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row)
@@ -358,7 +375,7 @@ FWD_CALL int pair_far(__u32 first, __u32 place, __u32 key)
 }
 
 /* The CPU's own place for the pair, taken if it is new; NULL: all places near are others'. */
-FWD_INLINE struct bpf_pair *pair_get(__u32 cpu, __u32 key)
+FWD_INLINE struct bpf_pair *pair_get(__u32 cpu, __u32 key, __u32 *ret_at)
 {
 	__u32 first = cpu * BPF_PAIRS, place = image_place(key, BPF_PAIRS);
 	__u32 at = first + place;
@@ -371,8 +388,33 @@ FWD_INLINE struct bpf_pair *pair_get(__u32 cpu, __u32 key)
 	if (!pair)
 		return 0;
 	if (!pair->key)
-		FWD_STORE(&pair->key, (__u64)key);
+		FWD_STORE(&pair->key, key);
+	*ret_at = at;
 	return pair->key == key ? pair : 0;
+}
+
+/* One writer: no read-modify-write is needed. */
+FWD_INLINE void count_forwarded(
+	const struct fwd_result *result, __u32 size_bytes, __u32 cpu, struct bpf_totals *totals)
+{
+	__u32 key = (__u32)result->service << 16 | result->backend, at = 0;
+	struct bpf_pair *pair = pair_get(cpu, key, &at);
+	struct bpf_pair_rest *rest;
+
+	if (!pair) {
+		totals->uncounted_pairs++;
+		return;
+	}
+	FWD_STORE(&pair->packets, pair->packets + 1);
+	pair->bytes += size_bytes;
+	if (!(result->syn | result->recorded) && pair->packets << 1)
+		return;
+	rest = bpf_map_lookup_elem(&dsr_pair_rests, &at);
+	if (!rest)
+		return;
+	rest->halves += !(pair->packets << 1);
+	rest->new_flows += result->syn | result->recorded;
+	rest->syns += result->syn;
 }
 
 /* As lb/counters.c counts a decided frame. */
@@ -380,26 +422,14 @@ FWD_INLINE void count(const struct fwd_result *result, __u32 size_bytes)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct bpf_totals *totals = bpf_map_lookup_elem(&dsr_totals, &cpu);
-	__u32 key = (__u32)result->service << 16 | result->backend;
-	struct bpf_pair *pair;
 
 	if (!totals || result->reason >= FWD_REASON_N_)
 		return;
 	totals->reason_pkts[result->reason]++;
 	totals->evictions += result->evicted;
 	totals->unrecorded += result->unrecorded;
-	if (result->reason != FWD_REASON_FORWARDED)
-		return;
-	pair = pair_get(cpu, key);
-	if (!pair) {
-		totals->uncounted_pairs++;
-		return;
-	}
-	/* One writer: no read-modify-write is needed. */
-	pair->packets++;
-	pair->bytes += size_bytes;
-	pair->new_flows += result->syn | result->recorded;
-	pair->syns += result->syn;
+	if (result->reason == FWD_REASON_FORWARDED)
+		count_forwarded(result, size_bytes, cpu, totals);
 }
 
 /* ---- exceptions ---- */

@@ -119,19 +119,24 @@ static int size_maps(struct engine *engine)
 		r = size_map(engine, "dsr_totals", engine->n_cpus);
 	if (r == 0)
 		r = size_map(engine, "dsr_pairs", engine->n_cpus * BPF_PAIRS);
+	if (r == 0)
+		r = size_map(engine, "dsr_pair_rests", engine->n_cpus * BPF_PAIRS);
 	return r;
 }
 
 static int map_counters(struct engine *engine)
 {
+	size_t n_pairs = (size_t)engine->n_cpus * BPF_PAIRS;
+
 	engine->totals = map_memory(engine, "dsr_totals", engine->n_cpus * sizeof(*engine->totals));
-	engine->pairs = map_memory(
-		engine, "dsr_pairs", (size_t)engine->n_cpus * BPF_PAIRS * sizeof(*engine->pairs));
+	engine->pairs = map_memory(engine, "dsr_pairs", n_pairs * sizeof(*engine->pairs));
+	engine->rests = map_memory(engine, "dsr_pair_rests", n_pairs * sizeof(*engine->rests));
 	engine->rates.services =
 		map_memory(engine, "dsr_rates", (FWD_ID_MAX + 1) * sizeof(*engine->rates.services));
 	engine->rates.sources = map_memory(
 		engine, "dsr_source_rates", FWD_SOURCE_RATES * sizeof(*engine->rates.sources));
-	return engine->totals && engine->pairs && engine->rates.services && engine->rates.sources
+	return engine->totals && engine->pairs && engine->rests && engine->rates.services &&
+			engine->rates.sources
 		? 0
 		: util_negative_errno();
 }
@@ -257,15 +262,19 @@ static void unmap(void *memory, size_t size_bytes)
 
 static void bpf_stop(struct engine *engine, bool detach)
 {
+	size_t n_pairs;
+
 	if (!engine)
 		return;
+	n_pairs = (size_t)engine->n_cpus * BPF_PAIRS;
 	if (detach && engine->is_attached)
 		engine_bpf_detach(engine);
 	bpf_exceptions_free(engine->exceptions);
 	ring_buffer__free(engine->ring);
 	snapshot_free(engine->current);
 	unmap(engine->totals, engine->n_cpus * sizeof(*engine->totals));
-	unmap(engine->pairs, (size_t)engine->n_cpus * BPF_PAIRS * sizeof(*engine->pairs));
+	unmap(engine->pairs, n_pairs * sizeof(*engine->pairs));
+	unmap(engine->rests, n_pairs * sizeof(*engine->rests));
 	unmap(engine->rates.services, (FWD_ID_MAX + 1) * sizeof(*engine->rates.services));
 	unmap(engine->rates.sources, FWD_SOURCE_RATES * sizeof(*engine->rates.sources));
 	bpf_object__close(engine->object);

@@ -37,30 +37,38 @@ void engine_bpf_totals(struct engine *engine, struct engine_totals *ret_totals)
 	*ret_totals = totals;
 }
 
-/* The numbers of a key over all CPUs. */
-static struct bpf_pair sum_pair(const struct engine *engine, uint32_t key)
+/* The place of a key among the pairs of a CPU; BPF_PAIRS: it has none. */
+static uint32_t find_pair(const struct bpf_pair *pairs, uint32_t key)
 {
 	uint32_t first = image_place(key, BPF_PAIRS);
-	struct bpf_pair sum = { .key = key };
 
-	for (unsigned int cpu = 0; cpu < engine->n_cpus; cpu++) {
-		const struct bpf_pair *pairs = &engine->pairs[(size_t)cpu * BPF_PAIRS];
+	for (uint32_t i = 0; i < BPF_PAIR_PROBES; i++) {
+		uint32_t at = (first + i) & (BPF_PAIRS - 1);
+		uint32_t found = FWD_LOAD(&pairs[at].key);
 
-		for (uint32_t i = 0; i < BPF_PAIR_PROBES; i++) {
-			const struct bpf_pair *pair = &pairs[(first + i) & (BPF_PAIRS - 1)];
-			uint64_t found = FWD_LOAD(&pair->key);
-
-			if (found == 0)
-				break;
-			if (found != key)
-				continue;
-			sum.packets += FWD_LOAD(&pair->packets);
-			sum.bytes += FWD_LOAD(&pair->bytes);
-			sum.new_flows += FWD_LOAD(&pair->new_flows);
+		if (found == key)
+			return at;
+		if (found == 0)
 			break;
-		}
 	}
-	return sum;
+	return BPF_PAIRS;
+}
+
+/* Adds the numbers of a key over all CPUs. */
+static void sum_pair(const struct engine *engine, uint32_t key, struct engine_pair_counters *sum)
+{
+	for (unsigned int cpu = 0; cpu < engine->n_cpus; cpu++) {
+		size_t first = (size_t)cpu * BPF_PAIRS;
+		uint32_t at = find_pair(&engine->pairs[first], key);
+		const struct bpf_pair *pair = &engine->pairs[first + at];
+		const struct bpf_pair_rest *rest = &engine->rests[first + at];
+
+		if (at == BPF_PAIRS)
+			continue;
+		sum->packets += bpf_pair_packets(pair, rest);
+		sum->bytes += FWD_LOAD(&pair->bytes);
+		sum->new_flows += FWD_LOAD(&rest->new_flows);
+	}
 }
 
 static uint64_t read_clock_ms(void)
@@ -76,14 +84,15 @@ static void add_up(const struct engine *engine, struct engine_bpf_sums *sums)
 	memset(sums->services, 0, sizeof(sums->services));
 	for (size_t i = 0; i < (size_t)engine->n_cpus * BPF_PAIRS; i++) {
 		const struct bpf_pair *pair = &engine->pairs[i];
-		uint64_t key = FWD_LOAD(&pair->key);
+		const struct bpf_pair_rest *rest = &engine->rests[i];
+		uint32_t key = FWD_LOAD(&pair->key);
 		struct engine_service_counters *sum = &sums->services[key >> 16 & FWD_ID_MAX];
 
 		if (key == 0)
 			continue;
-		sum->packets += FWD_LOAD(&pair->packets);
+		sum->packets += bpf_pair_packets(pair, rest);
 		sum->bytes += FWD_LOAD(&pair->bytes);
-		sum->syns += FWD_LOAD(&pair->syns);
+		sum->syns += FWD_LOAD(&rest->syns);
 	}
 }
 
@@ -108,10 +117,9 @@ void engine_bpf_service_counters(
 void engine_bpf_pair_counters(struct engine *engine, uint16_t service, uint16_t backend,
 	struct engine_pair_counters *ret_counters)
 {
-	struct bpf_pair sum = sum_pair(engine, (uint32_t)service << 16 | backend);
-	struct engine_pair_counters counters = { service, backend, sum.packets, sum.bytes,
-		sum.new_flows };
+	struct engine_pair_counters counters = { .service = service, .backend = backend };
 
+	sum_pair(engine, (uint32_t)service << 16 | backend, &counters);
 	counters_sum_pair(bpf_exceptions_counters(engine->exceptions), service, backend, &counters);
 	*ret_counters = counters;
 }

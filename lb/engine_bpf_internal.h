@@ -25,8 +25,9 @@ struct engine {
 	struct bpf_program *pass_program; /* XDP: for the interface to the backends */
 	uint32_t program_id;
 	int images_fd, tables_fd, fragments_fd;
-	struct bpf_totals *totals; /* of each CPU */
-	struct bpf_pair *pairs;    /* BPF_PAIRS of each CPU */
+	struct bpf_totals *totals;   /* of each CPU */
+	struct bpf_pair *pairs;      /* BPF_PAIRS of each CPU */
+	struct bpf_pair_rest *rests; /* the same */
 	struct rates rates;
 	struct engine_bpf_sums *sums;
 	unsigned int n_cpus;

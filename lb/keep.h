@@ -67,7 +67,7 @@ struct keep_rows *keep_rows_ref(struct keep_rows *rows);
 struct keep_rows *keep_rows_unref(struct keep_rows *rows);
 DEFINE_CLEANUP(struct keep_rows *, keep_rows_unref)
 uint64_t keep_rows_id(const struct keep_rows *rows);
-struct fwd_slot *keep_rows_memory(struct keep_rows *rows);
+struct fwd_table *keep_rows_table(struct keep_rows *rows);
 /* The map behind them, or -1: KEEP_FILES. Closed with the last reference. */
 int keep_rows_map(const struct keep_rows *rows);
 /* From now on no file is removed: the daemon ends and its tables stay for the next. */

@@ -12,7 +12,7 @@
 #include "lb/fwd/types.h"
 
 #ifndef KEEP_LAYOUT    /* the upgrade scenario builds one of another layout */
-#define KEEP_LAYOUT 3u /* change with struct keep_header, lb/fwd/flow.h or struct fwd_slot */
+#define KEEP_LAYOUT 4u /* change with struct keep_header, lb/fwd/flow.h or struct fwd_table */
 #endif
 
 #define KEEP_HEADER_BYTES 4096u /* a page, so that what follows is aligned to one */
@@ -32,9 +32,11 @@
 #define KEEP_MAP_FLOWS_FIRST       (KEEP_HEADER_BYTES / KEEP_MAP_FLOWS_VALUE_BYTES)
 #define KEEP_MAP_LOADS_NAME        "dsr_loads" /* FWD_LOADS; not kept */
 #define KEEP_MAP_ROWS_NAME         "dsr_rows"
-#define KEEP_MAP_ROWS_VALUE_BYTES  8u /* one struct fwd_slot */
+#define KEEP_MAP_ROWS_VALUE_BYTES  8u /* one struct fwd_slot, or four settled owners */
 #define KEEP_MAP_ROWS_FIRST        (KEEP_HEADER_BYTES / KEEP_MAP_ROWS_VALUE_BYTES)
-#define KEEP_MAP_ROWS_ENTRIES      (KEEP_MAP_ROWS_FIRST + FWD_ROWS)
+#define KEEP_MAP_SETTLED_FIRST     (KEEP_MAP_ROWS_FIRST + FWD_ROWS)
+#define KEEP_MAP_ROWS_ENTRIES \
+	(KEEP_MAP_ROWS_FIRST + sizeof(struct fwd_table) / KEEP_MAP_ROWS_VALUE_BYTES)
 
 _Static_assert(KEEP_MAP_FLOWS_FIRST == 64, "programs may write the number");
 _Static_assert(KEEP_MAP_ROWS_FIRST == 512, "programs may write the number");

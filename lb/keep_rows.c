@@ -54,8 +54,8 @@ static int rows_make(const struct keep *keep, uint64_t id, struct keep_memory *r
 	struct keep_header header;
 
 	rows_name(id, name);
-	header = keep_header_make(
-		&keep->directory, KEEP_ROWS_MAGIC, name, FWD_ROWS * sizeof(struct fwd_slot));
+	header =
+		keep_header_make(&keep->directory, KEEP_ROWS_MAGIC, name, sizeof(struct fwd_table));
 	header.id = id;
 	return keep->store->new (&keep->directory, &header, ret_memory);
 }
@@ -99,7 +99,7 @@ static int rows_open_in(const struct keep *keep, const struct keep_store *store,
 	if (r < 0)
 		return r;
 	if (memory.header->id != id ||
-		memory.size_bytes != KEEP_HEADER_BYTES + FWD_ROWS * sizeof(struct fwd_slot)) {
+		memory.size_bytes != KEEP_HEADER_BYTES + sizeof(struct fwd_table)) {
 		keep_memory_unmap(&memory);
 		return -EINVAL;
 	}
@@ -123,7 +123,7 @@ static int rows_copy(const struct keep *keep, uint64_t id, struct keep_memory *r
 		return r;
 	r = rows_make(keep, id, &to);
 	if (r == 0) {
-		memcpy(body_of(&to), body_of(&from), FWD_ROWS * sizeof(struct fwd_slot));
+		memcpy(body_of(&to), body_of(&from), sizeof(struct fwd_table));
 		r = rows_publish(keep, &to);
 	}
 	keep_memory_unmap(&from);
@@ -196,7 +196,7 @@ uint64_t keep_rows_id(const struct keep_rows *rows)
 	return rows->id;
 }
 
-struct fwd_slot *keep_rows_memory(struct keep_rows *rows)
+struct fwd_table *keep_rows_table(struct keep_rows *rows)
 {
 	return body_of(&rows->memory);
 }

@@ -66,6 +66,13 @@ FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 i
 	return image_service(snapshot_image(port->snapshot), id);
 }
 
+FWD_INLINE __u16 port_settled(struct fwd_port *port, __u32 table, __u32 row)
+{
+	const __u16 *owner = snapshot_settled(port->snapshot, table, row);
+
+	return owner ? FWD_LOAD(owner) : 0;
+}
+
 FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row)
 {
 	return snapshot_slot(port->snapshot, table, row);

@@ -125,7 +125,7 @@ static struct publish_table *publish_table_open(struct publish *publish, uint64_
 		free(table);
 		return NULL;
 	}
-	table->moving = table_moving(keep_rows_memory(table->rows));
+	table->moving = table_moving(keep_rows_table(table->rows)->rows);
 	return table;
 }
 
@@ -429,8 +429,8 @@ const char *publish_digest(const struct publish *publish, uint16_t service)
 		return "";
 	/* Made when somebody asks: not while clients wait for the table. */
 	if (table->digest[0] == '\0' && table->known)
-		(void)table_digest(table->members, table->n_members, keep_rows_memory(table->rows),
-			table->digest);
+		(void)table_digest(table->members, table->n_members,
+			keep_rows_table(table->rows)->rows, table->digest);
 	return table->digest;
 }
 
@@ -449,7 +449,7 @@ static int publish_table_share_out(struct publish_table *table)
 
 	if (!n_owned)
 		return -ENOMEM;
-	table_count(keep_rows_memory(table->rows), n_owned);
+	table_count(keep_rows_table(table->rows)->rows, n_owned);
 	for (size_t id = 1; id <= FWD_ID_MAX; id++)
 		len += n_owned[id] > 0;
 	table->shares = calloc(len + 1, sizeof(*table->shares));

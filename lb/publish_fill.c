@@ -23,11 +23,11 @@ struct publish_filling {
 
 static int publish_fill_table(const struct publish_filling *filling, struct publish_table *table)
 {
-	struct fwd_slot *rows = keep_rows_memory(table->rows);
+	struct fwd_table *rows = keep_rows_table(table->rows);
 	const struct fwd_slot *old_rows =
-		table->parent ? keep_rows_memory(table->parent->rows) : NULL;
+		table->parent ? keep_rows_table(table->parent->rows)->rows : NULL;
 	struct table_ids alive = { 0 };
-	int r = table_fill(table->members, table->n_members, filling->publish->seed, rows);
+	int r = table_fill(table->members, table->n_members, filling->publish->seed, rows->rows);
 
 	if (r < 0)
 		return r;

@@ -20,7 +20,7 @@ static size_t publish_carry(struct publish_table *table)
 	n_carried = publish_carry(parent);
 	if (parent->parent || parent->readers > 0)
 		return n_carried;
-	table_carry_seen(keep_rows_memory(table->rows), keep_rows_memory(parent->rows));
+	table_carry_seen(keep_rows_table(table->rows)->rows, keep_rows_table(parent->rows)->rows);
 	table->parent = publish_table_unref(parent);
 	return n_carried + 1;
 }
@@ -107,7 +107,7 @@ static void publish_note_record(const struct publish *publish, const struct snap
 	snapshot_addr(&entry->client, &client);
 	row = hash_row(snapshot_settings(snapshot), &client,
 		forward->flags & FWD_SERVICE_HASH_SOURCE ? 0 : htobe16(entry->client_port));
-	if (keep_rows_memory(service->table->rows)[row].owner != entry->backend)
+	if (keep_rows_table(service->table->rows)->rows[row].owner != entry->backend)
 		bits[row / 8] |= (uint8_t)(1u << row % 8);
 }
 
@@ -147,7 +147,7 @@ static bool publish_settle_some(struct publish *publish, uint32_t now_s)
 			continue;
 		if (n_settled++ == PUBLISH_STEP_TABLES)
 			return true;
-		table->moving = table_settle(keep_rows_memory(table->rows), table->disagrees,
+		table->moving = table_settle(keep_rows_table(table->rows), table->disagrees,
 			table->tcp_timeout_s, now_s);
 		free(TAKE_PTR(table->disagrees));
 	}

@@ -108,7 +108,7 @@ static int publish_add_services(struct snapshot *snapshot, const struct publish 
 		struct publish_table *table = built[i].table;
 
 		if (table->in_snapshot != publish->n_snapshots) {
-			r = snapshot_add_table(snapshot, keep_rows_memory(table->rows),
+			r = snapshot_add_table(snapshot, keep_rows_table(table->rows),
 				keep_rows_map(table->rows), publish_table_release, table,
 				&table->snapshot_idx);
 			if (r < 0)

@@ -11,7 +11,7 @@
 #include "lb/fwd/image.h"
 
 struct snapshot_table {
-	struct fwd_slot *rows;
+	struct fwd_table *rows;
 	int map; /* descriptor of the rows' memory; -1: it is no map's */
 	void (*release)(void *context);
 	void *context;
@@ -80,7 +80,7 @@ static void *snapshot_grow(void *array, size_t len, size_t element_bytes)
 	return reallocarray(array, len ? len * 2 : 1, element_bytes);
 }
 
-int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows, int map,
+int snapshot_add_table(struct snapshot *snapshot, struct fwd_table *rows, int map,
 	void (*release)(void *context), void *context, uint32_t *ret_table)
 {
 	struct snapshot_table *tables;
@@ -437,7 +437,14 @@ struct fwd_slot *snapshot_slot(const struct snapshot *snapshot, uint32_t table, 
 {
 	if (table >= snapshot->n_tables || row >= FWD_ROWS)
 		return NULL;
-	return &snapshot->tables[table].rows[row];
+	return &snapshot->tables[table].rows->rows[row];
+}
+
+const uint16_t *snapshot_settled(const struct snapshot *snapshot, uint32_t table, uint32_t row)
+{
+	if (table >= snapshot->n_tables || row >= FWD_ROWS)
+		return NULL;
+	return &snapshot->tables[table].rows->settled[row];
 }
 
 size_t snapshot_tables_len(const struct snapshot *snapshot)

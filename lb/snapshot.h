@@ -25,11 +25,11 @@ struct snapshot *snapshot_free(struct snapshot *snapshot);
 DEFINE_CLEANUP(struct snapshot *, snapshot_free)
 
 /*
- * Adds rows (FWD_ROWS of them); `map` is the descriptor of the map whose memory they are, borrowed
+ * Adds a table; `map` is the descriptor of the map whose memory its rows are, borrowed
  * as long as the snapshot lives, or -1. `release(context)` is called when the snapshot is freed.
  * Returns the table's index for services in `*ret_table`. -ENOSPC at SNAPSHOT_TABLES_MAX, -ENOMEM.
  */
-int snapshot_add_table(struct snapshot *snapshot, struct fwd_slot *rows, int map,
+int snapshot_add_table(struct snapshot *snapshot, struct fwd_table *rows, int map,
 	void (*release)(void *context), void *context, uint32_t *ret_table);
 /*
  * -EEXIST: the id is taken. -EINVAL: id 0, or for a backend a zero MAC: who has none yet must be in
@@ -72,6 +72,8 @@ const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct
 uint16_t snapshot_service_id(
 	const struct snapshot *snapshot, const struct addr *vip, uint8_t proto, uint16_t port);
 const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id);
+/* The place of a row's settled owner; NULL: no such table or row. */
+const uint16_t *snapshot_settled(const struct snapshot *snapshot, uint32_t table, uint32_t row);
 struct fwd_slot *snapshot_slot(const struct snapshot *snapshot, uint32_t table, uint32_t row);
 const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint16_t id);
 bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend);

@@ -28,24 +28,28 @@ static void table_settle_row(struct fwd_slot *row)
 	row->seen_s = 0;
 }
 
-static size_t table_follow(struct fwd_slot *rows, uint32_t now_s)
+void table_list_settled(struct fwd_table *table)
 {
-	for (size_t i = 0; i < FWD_ROWS; i++) {
-		rows[i].base = rows[i].owner;
-		rows[i].seen_s = table_never_zero(now_s);
-	}
-	return FWD_ROWS;
+	for (size_t i = 0; i < FWD_ROWS; i++)
+		table->settled[i] = table->rows[i].seen_s ? 0 : table->rows[i].owner;
 }
 
-size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, bool follow,
+static size_t table_follow(struct fwd_table *table, uint32_t now_s)
+{
+	for (size_t i = 0; i < FWD_ROWS; i++)
+		table->rows[i].base = table->rows[i].owner;
+	return table_stir(table, now_s);
+}
+
+size_t table_inherit(struct fwd_table *table, const struct fwd_slot *old_rows, bool follow,
 	const struct table_ids *alive, uint32_t now_s)
 {
 	size_t n_moving = 0;
 
 	if (follow)
-		return table_follow(rows, now_s);
+		return table_follow(table, now_s);
 	for (size_t i = 0; i < FWD_ROWS; i++) {
-		struct fwd_slot *row = &rows[i];
+		struct fwd_slot *row = &table->rows[i];
 		uint32_t old_seen_s = old_rows ? FWD_LOAD(&old_rows[i].seen_s) : 0;
 		uint16_t base = old_rows ? FWD_LOAD(&old_rows[i].base) : 0;
 
@@ -59,13 +63,15 @@ size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, boo
 		row->seen_s = old_seen_s ? old_seen_s : table_never_zero(now_s);
 		n_moving++;
 	}
+	table_list_settled(table);
 	return n_moving;
 }
 
-size_t table_stir(struct fwd_slot *rows, uint32_t now_s)
+size_t table_stir(struct fwd_table *table, uint32_t now_s)
 {
 	for (size_t i = 0; i < FWD_ROWS; i++)
-		rows[i].seen_s = table_never_zero(now_s);
+		table->rows[i].seen_s = table_never_zero(now_s);
+	table_list_settled(table);
 	return FWD_ROWS;
 }
 
@@ -92,8 +98,9 @@ static bool table_may_settle(const struct fwd_slot *row, uint32_t tcp_timeout_s,
 }
 
 size_t table_settle(
-	struct fwd_slot *rows, const uint8_t *disagrees, uint32_t tcp_timeout_s, uint32_t now_s)
+	struct fwd_table *table, const uint8_t *disagrees, uint32_t tcp_timeout_s, uint32_t now_s)
 {
+	struct fwd_slot *rows = table->rows;
 	size_t n_moving = 0;
 
 	for (size_t i = 0; i < FWD_ROWS; i++) {
@@ -112,6 +119,8 @@ size_t table_settle(
 			!__atomic_compare_exchange(&rows[i], &row, &settled, false,
 				__ATOMIC_RELEASE, __ATOMIC_RELAXED))
 			n_moving++;
+		else
+			__atomic_store_n(&table->settled[i], row.owner, __ATOMIC_RELEASE);
 	}
 	return n_moving;
 }

@@ -59,6 +59,8 @@ static inline bool table_ids_have(const struct table_ids *ids, uint16_t id)
 	return ids->words[id / 64] >> id % 64 & 1;
 }
 
+/* Writes `settled` from the rows, of a table that nobody reads yet. */
+void table_list_settled(struct fwd_table *table);
 /*
  * Gives every row its base, from the table that it replaces: the old base where that is `alive` (the
  * backend may still hold flows of this table's services), else the owner (what was only there has moved). A row is moving (seen_s not 0) when its owner is not
@@ -67,13 +69,13 @@ static inline bool table_ids_have(const struct table_ids *ids, uint16_t id)
  * FWD_SERVICE_RECORD_SYN) all bases are the owners, and all rows are moving. A row that begins to
  * move gets seen_s = now_s. Returns the number of moving rows.
  */
-size_t table_inherit(struct fwd_slot *rows, const struct fwd_slot *old_rows, bool follow,
+size_t table_inherit(struct fwd_table *table, const struct fwd_slot *old_rows, bool follow,
 	const struct table_ids *alive, uint32_t now_s);
 /*
  * Makes every row move, where records may disagree with rows that look settled: of a service that
  * recorded every flow, and does no more. Returns the number of moving rows.
  */
-size_t table_stir(struct fwd_slot *rows, uint32_t now_s);
+size_t table_stir(struct fwd_table *table, uint32_t now_s);
 /* Carries later `seen_s` of the replaced table over, when its last reader has gone. */
 void table_carry_seen(struct fwd_slot *rows, const struct fwd_slot *old_rows);
 
@@ -83,7 +85,7 @@ void table_carry_seen(struct fwd_slot *rows, const struct fwd_slot *old_rows);
  * backend than the owner) is not set. Returns the number still moving. Workers may run meanwhile.
  */
 size_t table_settle(
-	struct fwd_slot *rows, const uint8_t *disagrees, uint32_t tcp_timeout_s, uint32_t now_s);
+	struct fwd_table *table, const uint8_t *disagrees, uint32_t tcp_timeout_s, uint32_t now_s);
 size_t table_moving(const struct fwd_slot *rows);
 
 /* Rows owned by each id; 0: by nobody. */

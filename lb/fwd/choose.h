@@ -305,21 +305,26 @@ FWD_INLINE int choose_wants_record(const struct fwd_service *service,
 		(backend != row->base || (service->flags & FWD_SERVICE_RECORD_SYN));
 }
 
-/*
- * For packets that may have, or need, a record. A dead backend's flow moves to where a new one would
- * go; so does another connection on the ports of one that has ended.
- */
-FWD_INLINE __u16 choose_tracked(struct fwd_port *port, const struct fwd_service *service,
+/* The backend that the flow's record names; 0: none, and row->found says whether there is a record. */
+FWD_INLINE __u16 choose_recorded(struct fwd_port *port, const struct fwd_service *service,
 	const struct packet_flow *flow, struct choose_row *row, struct fwd_result *result)
 {
 	__u16 backend = (__u16)choose_known(port, service, flow, row, result);
 
-	if (backend) {
-		if (row->proves && service->persistence_s)
-			(void)choose_client(port, service, flow, CHOOSE_CLIENT_PROVE);
-		return backend;
-	}
-	backend = row->base;
+	if (backend && row->proves && service->persistence_s)
+		(void)choose_client(port, service, flow, CHOOSE_CLIENT_PROVE);
+	return backend;
+}
+
+/*
+ * For packets that may need a record, or whose record does not hold. A dead backend's flow moves to where
+ * a new one would go; so does another connection on the ports of one that has ended.
+ */
+FWD_INLINE __u16 choose_unrecorded(struct fwd_port *port, const struct fwd_service *service,
+	const struct packet_flow *flow, struct choose_row *row, struct fwd_result *result)
+{
+	__u16 backend = row->base;
+
 	if (row->found.at || flow->is_udp || choose_is_syn(flow))
 		backend = choose_new(port, service, flow, row->owner, result);
 	if (row->found.at) {
@@ -345,51 +350,66 @@ FWD_INLINE __u16 choose_tracked(struct fwd_port *port, const struct fwd_service 
 	return backend;
 }
 
-/* The row of a client in a service's table; NULL: there is no such table. */
-FWD_INLINE struct fwd_slot *choose_row(struct fwd_port *port, __u16 flags, __u32 table,
+/* Reads the row of a client in a service's table. 0: there is no such table. */
+FWD_INLINE int choose_row(struct fwd_port *port, __u16 flags, __u32 table,
 	const struct fwd_addr *client, __be16 client_port, struct choose_row *ret_row,
 	struct fwd_result *result)
 {
 	__be16 port_counts = flags & FWD_SERVICE_HASH_SOURCE ? 0 : client_port;
 	__u32 index = hash_row(port_settings(port), client, port_counts);
-	struct fwd_slot *slot = port_slot(port, table, index);
+	const struct fwd_slot *slot;
 
-	if (!slot)
-		return 0;
 	ret_row->index = index;
-	ret_row->moving = FWD_LOAD(&slot->seen_s) != 0;
-	ret_row->owner = FWD_LOAD(&slot->owner);
+	ret_row->owner = port_settled(port, table, index);
 	ret_row->base = ret_row->owner;
 	result->slot = index;
+	if (ret_row->owner)
+		return 1;
+	slot = port_slot(port, table, index);
+	if (!slot)
+		return 0;
+	ret_row->moving = FWD_LOAD(&slot->seen_s) != 0;
+	ret_row->owner = FWD_LOAD(&slot->owner);
+	ret_row->base = ret_row->moving ? FWD_LOAD(&slot->base) : ret_row->owner;
 	result->moving = ret_row->moving;
-	return slot;
+	return 1;
+}
+
+/* Whether every flow has a record, by which it is found. */
+FWD_INLINE int choose_records_all(__u16 flags, int is_udp)
+{
+	return !(flags & FWD_SERVICE_SESSIONLESS) && (is_udp || (flags & FWD_SERVICE_RECORD_TCP));
 }
 
 /*
- * The backend of a packet that is no fragment; 0: there is none. Fills how, slot and what was recorded.
- * `flags` and `table` are the service's, which is not read where they suffice.
+ * The backend of a packet that is no fragment; 0: there is none. Fills how, slot (where the row was
+ * read) and what was recorded. `flags` and `table` are the service's, which is not read where they suffice.
  */
 FWD_INLINE __u16 choose_backend(struct fwd_port *port, const struct fwd_service *service,
 	__u16 flags, __u32 table, const struct packet_flow *flow, struct fwd_result *result)
 {
+	int records_all = choose_records_all(flags, flow->is_udp);
+	/* Who only looks is told the row, too. */
+	int record_first = records_all && !port_only_looks(port);
 	struct choose_row row = { 0 };
-	const struct fwd_slot *slot;
+	__u16 backend = 0;
 
 	result->how = FWD_HOW_HASH;
-	slot = choose_row(port, flags, table, &flow->client, flow->client_port, &row, result);
-	if (!slot)
+	if (record_first)
+		backend = choose_recorded(port, service, flow, &row, result);
+	if (backend)
+		return backend;
+	if (!choose_row(port, flags, table, &flow->client, flow->client_port, &row, result))
 		return 0;
-	if (flags & FWD_SERVICE_SESSIONLESS)
+	if (!records_all && (!row.moving || (flags & FWD_SERVICE_SESSIONLESS)))
 		return row.owner;
-	if (!flow->is_udp && !row.moving && !(flags & FWD_SERVICE_RECORD_TCP))
-		return row.owner;
-	if (row.moving) {
-		__u16 base = FWD_LOAD(&slot->base);
-
-		if (flow_backend_lives(port, base))
-			row.base = base;
-	}
-	return choose_tracked(port, service, flow, &row, result);
+	if (!record_first)
+		backend = choose_recorded(port, service, flow, &row, result);
+	if (backend)
+		return backend;
+	if (row.moving && !flow_backend_lives(port, row.base))
+		row.base = row.owner;
+	return choose_unrecorded(port, service, flow, &row, result);
 }
 
 /* Echo requests and others without ports or flow: the owner of the source address's row. */

@@ -30,6 +30,8 @@ FWD_INLINE const struct fwd_door *port_door(
 FWD_INLINE const struct fwd_service *port_service_of(
 	struct fwd_port *port, const struct fwd_door *door);
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id);
+/* row < FWD_ROWS. The owner of a row that is known to be settled; 0: ask the row. */
+FWD_INLINE __u16 port_settled(struct fwd_port *port, __u32 table, __u32 row);
 /* row < FWD_ROWS. The row may be written (seen_s) unless the target only looks. */
 FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row);
 FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id);

@@ -226,6 +226,18 @@ struct fwd_slot {
 	__u32 seen_s; /* 0: settled; else last packet to the base, seconds of CLOCK_MONOTONIC */
 } __attribute__((__aligned__(8)));
 
+/*
+ * A table. What most packets ask for is the owner of a settled row, and to have all of these in a
+ * quarter of the rows' memory is to have them in the cache: waiting for a row is the larger
+ * part of what a decision costs. 0: the row itself says, as it may for any row. Written by
+ * the control plane alone: before publication, and behind a row that it settles.
+ */
+struct fwd_table {
+	struct fwd_slot rows[FWD_ROWS];
+	__u16 settled[FWD_ROWS + 3]; /* whole words of eight bytes */
+};
+_Static_assert(sizeof(struct fwd_table) % sizeof(struct fwd_slot) == 0, "values of an array map");
+
 enum fwd_mac_kind {
 	FWD_MAC_UNKNOWN,
 	FWD_MAC_BALANCER, /* our own, or another balancer's: a loop */

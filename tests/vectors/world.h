@@ -11,15 +11,16 @@
 
 #include "lb/rates.h"
 #include "lb/snapshot.h"
+#include "lb/table.h"
 #include "tests/vectors/vectors.h"
 
 /* Far from 0 and from any wrap; in the middle of a row's quiet time. */
 #define VECTOR_NOW_S 100000u
 
 struct vector_world {
-	struct fwd_slot rows[FWD_ROWS];
-	struct fwd_slot moving_rows[FWD_ROWS];
-	struct fwd_slot no_rows[FWD_ROWS];
+	struct fwd_table rows;
+	struct fwd_table moving_rows;
+	struct fwd_table no_rows;
 	struct flow4_bucket flow4[64];
 	struct flow6_bucket flow6[64];
 	__u64 service_rates[FWD_ID_MAX + 1];
@@ -40,7 +41,7 @@ enum vector_rows {
 
 /* Where a world's rows and flows lie: its own memory, or maps of the kernel. */
 struct vector_memory {
-	struct fwd_slot *rows[VECTOR_ROWS_N_];
+	struct fwd_table *rows[VECTOR_ROWS_N_];
 	int rows_maps[VECTOR_ROWS_N_]; /* -1: no map */
 	struct flows_table flows;
 };
@@ -48,7 +49,7 @@ struct vector_memory {
 static inline struct vector_memory vector_world_memory(struct vector_world *world)
 {
 	return (struct vector_memory){
-		.rows = { world->rows, world->moving_rows, world->no_rows },
+		.rows = { &world->rows, &world->moving_rows, &world->no_rows },
 		.rows_maps = { -1, -1, -1 },
 		.flows = { world->flow4, world->flow6, ARRAY_LEN(world->flow4),
 			ARRAY_LEN(world->flow6) },
@@ -69,10 +70,13 @@ static inline void vector_memory_reset(const struct vector_memory *memory)
 	for (uint32_t i = 0; i < FWD_ROWS; i++) {
 		uint16_t owner = vector_world_owner(i);
 
-		memory->rows[VECTOR_ROWS][i] = (struct fwd_slot){ owner, owner, 0 };
-		memory->rows[VECTOR_ROWS_MOVING][i] = (struct fwd_slot){ 2, 1, VECTOR_NOW_S - 10 };
-		memory->rows[VECTOR_ROWS_NONE][i] = (struct fwd_slot){ 0 };
+		memory->rows[VECTOR_ROWS]->rows[i] = (struct fwd_slot){ owner, owner, 0 };
+		memory->rows[VECTOR_ROWS_MOVING]->rows[i] =
+			(struct fwd_slot){ 2, 1, VECTOR_NOW_S - 10 };
+		memory->rows[VECTOR_ROWS_NONE]->rows[i] = (struct fwd_slot){ 0 };
 	}
+	ARRAY_FOREACH (table, memory->rows, VECTOR_ROWS_N_)
+		table_list_settled(*table);
 }
 
 static inline void vector_world_reset(struct vector_world *world)

@@ -28,8 +28,9 @@ struct bpf_program_under_test {
 	struct bpf_object *object;
 	int fd;
 	unsigned int n_cpus;
-	struct bpf_totals *totals; /* of each CPU */
-	struct bpf_pair *pairs;    /* BPF_PAIRS of each CPU */
+	struct bpf_totals *totals;   /* of each CPU */
+	struct bpf_pair *pairs;      /* BPF_PAIRS of each CPU */
+	struct bpf_pair_rest *rests; /* the same */
 	struct rates rates;
 	char log[BPF_PROGRAM_LOG_BYTES]; /* what the verifier said of itself */
 };
@@ -84,6 +85,8 @@ static inline void under_test_load(
 	bpf_map__reuse_fd(under_test_map(program, "dsr_loads"), loads_map);
 	bpf_map__set_max_entries(under_test_map(program, "dsr_totals"), program->n_cpus);
 	bpf_map__set_max_entries(under_test_map(program, "dsr_pairs"), program->n_cpus * BPF_PAIRS);
+	bpf_map__set_max_entries(
+		under_test_map(program, "dsr_pair_rests"), program->n_cpus * BPF_PAIRS);
 	loaded = bpf_object__find_program_by_name(program->object, is_xdp ? "dsr_xdp" : "dsr_tc");
 	assert_non_null(loaded);
 	bpf_program__set_log_level(loaded, 4 /* BPF_LOG_STATS */);
@@ -95,6 +98,8 @@ static inline void under_test_load(
 		program, "dsr_totals", program->n_cpus * sizeof(*program->totals));
 	program->pairs = under_test_memory(
 		program, "dsr_pairs", program->n_cpus * BPF_PAIRS * sizeof(*program->pairs));
+	program->rests = under_test_memory(
+		program, "dsr_pair_rests", program->n_cpus * BPF_PAIRS * sizeof(*program->rests));
 	program->rates.services = under_test_memory(
 		program, "dsr_rates", (FWD_ID_MAX + 1) * sizeof(*program->rates.services));
 	program->rates.sources = under_test_memory(
@@ -105,6 +110,7 @@ static inline void under_test_close(struct bpf_program_under_test *program)
 {
 	munmap(program->totals, program->n_cpus * sizeof(*program->totals));
 	munmap(program->pairs, program->n_cpus * BPF_PAIRS * sizeof(*program->pairs));
+	munmap(program->rests, program->n_cpus * BPF_PAIRS * sizeof(*program->rests));
 	munmap(program->rates.services, (FWD_ID_MAX + 1) * sizeof(*program->rates.services));
 	munmap(program->rates.sources, FWD_SOURCE_RATES * sizeof(*program->rates.sources));
 	bpf_object__close(program->object);

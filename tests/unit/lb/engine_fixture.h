@@ -89,7 +89,7 @@ static inline uint32_t snapshot_add_rows(struct snapshot *snapshot)
 {
 	uint32_t table;
 
-	assert_int_equal(snapshot_add_table(snapshot, keep_rows_memory(kept.rows[0]),
+	assert_int_equal(snapshot_add_table(snapshot, keep_rows_table(kept.rows[0]),
 				 keep_rows_map(kept.rows[0]), count_release, NULL, &table),
 		0);
 	return table;
@@ -184,7 +184,7 @@ static inline int setup(void **state)
 	wire_add_pair("out0", OUT_MAC, "b0", SERVER_MAC);
 	kind_prepare_links();
 	engine_memory_open(&kept);
-	for (struct fwd_slot *row = keep_rows_memory(kept.rows[0]), *end = row + FWD_ROWS;
+	for (struct fwd_slot *row = keep_rows_table(kept.rows[0])->rows, *end = row + FWD_ROWS;
 		row < end; row++)
 		row->owner = row->base = BACKEND;
 	return 0;

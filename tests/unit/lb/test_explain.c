@@ -3,13 +3,14 @@
 #include "lb/explain.h"
 #include "lb/fwd/rate.h"
 #include "lb/port_user.h"
+#include "lb/table.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
-static struct fwd_slot rows[FWD_ROWS];
+static struct fwd_table table;
 static struct flow4_bucket flow4[16];
 static struct flow6_bucket flow6[16];
 static __u64 service_rates[FWD_ID_MAX + 1], source_rates[FWD_SOURCE_RATES];
@@ -27,9 +28,10 @@ static struct snapshot *make(struct fwd_slot row)
 	struct snapshot *snapshot = NULL;
 
 	for (size_t i = 0; i < FWD_ROWS; i++)
-		rows[i] = row;
+		table.rows[i] = row;
+	table_list_settled(&table);
 	assert_int_equal(snapshot_new(&settings, &flows, &snapshot), 0);
-	assert_int_equal(snapshot_add_table(snapshot, rows, -1, NULL, NULL, &service.table), 0);
+	assert_int_equal(snapshot_add_table(snapshot, &table, -1, NULL, NULL, &service.table), 0);
 	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
 	for (uint8_t id = 1; id <= 2; id++) {
 		struct fwd_backend backend = { { 2, 0, 0, 0, 1, id }, FWD_BACKEND_FLOWS };
@@ -97,7 +99,7 @@ static void explain_leaves_no_trace(void **state)
 	for (size_t i = 0; i < FWD_SOURCE_RATES; i++)
 		assert_true(service_rates[i] == 0 && source_rates[i] == 0);
 	for (size_t i = 0; i < FWD_ROWS; i++)
-		assert_int_equal(rows[i].seen_s, 999);
+		assert_int_equal(table.rows[i].seen_s, 999);
 }
 
 /* A bucket that says "empty until the second after this one", under the rate of make(). */

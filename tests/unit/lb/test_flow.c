@@ -42,7 +42,7 @@ static void open_bench(uint16_t service_flags, uint16_t dead_backend)
 	snapshot_free(bench.snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &bench.snapshot), 0);
 	snapshot_add_table(
-		bench.snapshot, bench.world->moving_rows, -1, NULL, NULL, &service.table);
+		bench.snapshot, &bench.world->moving_rows, -1, NULL, NULL, &service.table);
 	assert_int_equal(snapshot_add_service(bench.snapshot, &service), 0);
 	for (uint16_t id = 1; id <= 3; id++) {
 		struct fwd_backend backend = { .mac = { 2, (uint8_t)id },
@@ -124,7 +124,8 @@ static void crowd(void)
 static void set_rows(uint16_t owner, uint16_t base, uint32_t seen_s)
 {
 	for (size_t i = 0; i < FWD_ROWS; i++)
-		bench.world->moving_rows[i] = (struct fwd_slot){ owner, base, seen_s };
+		bench.world->moving_rows.rows[i] = (struct fwd_slot){ owner, base, seen_s };
+	table_list_settled(&bench.world->moving_rows);
 }
 
 static void flow_states_follow_the_client(void **state)
@@ -187,7 +188,7 @@ static void flow_in_a_settled_row_leaves_nothing_behind(void **state)
 	assert_int_equal(tcp(1, SYN).backend, 3);
 	assert_int_equal(tcp(1, ACK).backend, 3);
 	assert_int_equal(state_of(1), FLOW_FREE);
-	assert_int_equal(bench.world->moving_rows[0].seen_s, 0);
+	assert_int_equal(bench.world->moving_rows.rows[0].seen_s, 0);
 }
 
 static void flow_whose_owner_is_the_base_needs_no_record(void **state)
@@ -199,7 +200,7 @@ static void flow_whose_owner_is_the_base_needs_no_record(void **state)
 	assert_int_equal(result.backend, 1);
 	assert_int_equal(result.recorded, 0);
 	assert_int_equal(state_of(1), FLOW_FREE);
-	assert_int_equal(bench.world->moving_rows[result.slot].seen_s, bench.now_s);
+	assert_int_equal(bench.world->moving_rows.rows[result.slot].seen_s, bench.now_s);
 }
 
 static void flow_keeps_the_row_of_its_base_moving(void **state)
@@ -208,17 +209,17 @@ static void flow_keeps_the_row_of_its_base_moving(void **state)
 
 	assert_int_equal(result.backend, 1);
 	assert_int_equal(result.moving, 1);
-	assert_int_equal(bench.world->moving_rows[result.slot].seen_s, bench.now_s);
+	assert_int_equal(bench.world->moving_rows.rows[result.slot].seen_s, bench.now_s);
 	/* A recorded flow is none of the base's. */
 	bench.now_s += 7;
 	tcp(2, SYN);
 	result = tcp(2, ACK);
 	assert_int_equal(result.how, FWD_HOW_FLOW);
-	assert_int_not_equal(bench.world->moving_rows[result.slot].seen_s, bench.now_s);
+	assert_int_not_equal(bench.world->moving_rows.rows[result.slot].seen_s, bench.now_s);
 	/* In the first second since boot a moving row stays moving. */
 	bench.now_s = 0;
 	result = tcp(3, ACK);
-	assert_int_equal(bench.world->moving_rows[result.slot].seen_s, 1);
+	assert_int_equal(bench.world->moving_rows.rows[result.slot].seen_s, 1);
 }
 
 static void flow_takes_the_place_of_the_oldest_unproven(void **state)

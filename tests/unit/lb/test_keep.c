@@ -128,7 +128,7 @@ static void fill_and_die(void)
 	keep_flows(keep)->flow4[3].entries[1] = flow4_make(1);
 	keep_flows(keep)->flow6[2].entries[0] = flow6_make(2);
 	assert_int_equal(keep_rows_new(keep, &rows), 0);
-	keep_rows_memory(rows)[FWD_ROWS - 1] = (struct fwd_slot){ 5, 6, 7 };
+	keep_rows_table(rows)->rows[FWD_ROWS - 1] = (struct fwd_slot){ 5, 6, 7 };
 	assert_int_equal(keep_save_document(keep, document), 0);
 	shared[0] = keep_rows_id(rows);
 	memcpy(&shared[1], keep_flow_seed(keep), 2 * sizeof(uint64_t));
@@ -148,9 +148,9 @@ static void keep_loses_nothing_by_kill(void **state)
 	assert_memory_equal(&keep_flows(keep)->flow4[3].entries[1], &flow4, sizeof(flow4));
 	assert_memory_equal(&keep_flows(keep)->flow6[2].entries[0], &flow6, sizeof(flow6));
 	assert_int_equal(keep_rows_open(keep, shared[0], &rows), 0);
-	assert_int_equal(keep_rows_memory(rows)[FWD_ROWS - 1].owner, 5);
-	assert_int_equal(keep_rows_memory(rows)[FWD_ROWS - 1].base, 6);
-	assert_int_equal(keep_rows_memory(rows)[FWD_ROWS - 1].seen_s, 7);
+	assert_int_equal(keep_rows_table(rows)->rows[FWD_ROWS - 1].owner, 5);
+	assert_int_equal(keep_rows_table(rows)->rows[FWD_ROWS - 1].base, 6);
+	assert_int_equal(keep_rows_table(rows)->rows[FWD_ROWS - 1].seen_s, 7);
 	document = keep_load_document(keep);
 	assert_int_equal(json_integer_value(json_object_get(document, "answer")), 42);
 	json_decref(document);
@@ -221,12 +221,12 @@ static void keep_rows_stay_when_the_daemon_ends(void **state)
 	keep_preserve(keep);
 	keep_rows_unref(first);
 	keep_free(keep);
-	keep_rows_memory(second)[0].owner = 1; /* still mapped */
+	keep_rows_table(second)->rows[0].owner = 1; /* still mapped */
 	keep_rows_unref(second);
 	keep = open_keep(MAX_FLOWS, false);
 	assert_int_equal(keep_rows_open(keep, 1, &first), 0);
 	assert_int_equal(keep_rows_open(keep, 2, &second), 0);
-	assert_int_equal(keep_rows_memory(second)[0].owner, 1);
+	assert_int_equal(keep_rows_table(second)->rows[0].owner, 1);
 	keep_rows_unref(first);
 	keep_rows_unref(second);
 	keep_free(keep);

@@ -108,21 +108,26 @@ static void maps_have_flows_where_programs_look(void **state)
 static void maps_share_all_rows_with_another_mapping(void **state)
 {
 	struct keep *keep = open_keep(MAX_FLOWS, true);
-	size_t size_bytes = (KEEP_MAP_ROWS_FIRST + FWD_ROWS) * sizeof(struct fwd_slot);
-	struct fwd_slot *mine, *theirs;
+	size_t size_bytes = KEEP_MAP_ROWS_ENTRIES * sizeof(struct fwd_slot);
+	struct fwd_table *table;
+	struct fwd_slot *theirs;
 	struct keep_rows *rows;
 	size_t n = 0;
 
 	assert_int_equal(keep_rows_new(keep, &rows), 0);
-	mine = keep_rows_memory(rows);
+	table = keep_rows_table(rows);
 	theirs = map_whole(keep_rows_map(rows), size_bytes);
 	for (uint32_t row = 0; row < FWD_ROWS; row++)
-		mine[row] = (struct fwd_slot){ (uint16_t)row, (uint16_t)~row, row };
+		table->rows[row] = (struct fwd_slot){ (uint16_t)row, (uint16_t)~row, row };
 	for (uint32_t row = 0; row < FWD_ROWS; row++)
-		n += memcmp(&theirs[KEEP_MAP_ROWS_FIRST + row], &mine[row], sizeof(*mine)) == 0;
+		n += memcmp(&theirs[KEEP_MAP_ROWS_FIRST + row], &table->rows[row],
+			     sizeof(*theirs)) == 0;
 	assert_int_equal(n, FWD_ROWS);
+	table->settled[FWD_ROWS - 1] = 78;
+	assert_memory_equal(
+		&theirs[KEEP_MAP_SETTLED_FIRST], table->settled, sizeof(table->settled));
 	theirs[KEEP_MAP_ROWS_FIRST + FWD_ROWS - 1].owner = 77;
-	assert_int_equal(mine[FWD_ROWS - 1].owner, 77);
+	assert_int_equal(table->rows[FWD_ROWS - 1].owner, 77);
 	munmap(theirs, size_bytes);
 	keep_rows_unref(rows);
 	keep_free(keep);
@@ -314,14 +319,14 @@ static void maps_are_found_while_the_kernel_holds_them(void **state)
 
 	keep_flows(keep)->flow4[3].entries[1] = flow;
 	assert_int_equal(keep_rows_new(keep, &rows), 0);
-	keep_rows_memory(rows)[FWD_ROWS - 1].owner = 5;
+	keep_rows_table(rows)->rows[FWD_ROWS - 1].owner = 5;
 	held_rows = hold(keep_rows_map(rows));
 	keep_free(keep);
 	keep_rows_unref(rows);
 	keep = open_keep(MAX_FLOWS, false);
 	assert_memory_equal(&keep_flows(keep)->flow4[3].entries[1], &flow, sizeof(flow));
 	assert_int_equal(keep_rows_open(keep, 1, &rows), 0);
-	assert_int_equal(keep_rows_memory(rows)[FWD_ROWS - 1].owner, 5);
+	assert_int_equal(keep_rows_table(rows)->rows[FWD_ROWS - 1].owner, 5);
 	close(held_rows);
 	close(held_flows);
 	assert_int_equal(keep_rows_new(keep, &more), 0);
@@ -460,7 +465,7 @@ static void fill(struct keep *keep, struct keep_rows **ret_rows)
 	keep_flows(keep)->flow4[3].entries[1] = flow4_make(1);
 	keep_flows(keep)->flow6[2].entries[0] = flow6_make(2);
 	assert_int_equal(keep_rows_new(keep, ret_rows), 0);
-	keep_rows_memory(*ret_rows)[FWD_ROWS - 1].owner = 5;
+	keep_rows_table(*ret_rows)->rows[FWD_ROWS - 1].owner = 5;
 }
 
 static size_t n_records(const struct keep *keep)
@@ -484,7 +489,7 @@ static void assert_kept(struct keep *keep, const uint64_t seed[2])
 	assert_memory_equal(keep_flow_seed(keep), seed, 2 * sizeof(seed[0]));
 	assert_int_equal(n_records(keep), 2);
 	assert_int_equal(keep_rows_open(keep, 1, &rows), 0);
-	assert_int_equal(keep_rows_memory(rows)[FWD_ROWS - 1].owner, 5);
+	assert_int_equal(keep_rows_table(rows)->rows[FWD_ROWS - 1].owner, 5);
 	assert_int_equal(keep_rows_map(rows) >= 0, backing == KEEP_MAPS);
 	assert_int_equal(keep_flows_map(keep) >= 0, backing == KEEP_MAPS);
 	keep_preserve(keep);

@@ -18,7 +18,7 @@
 #define PERSISTENCE_S 300u
 
 struct bench {
-	struct fwd_slot *rows;
+	struct fwd_table *table;
 	struct flow4_bucket *flow4;
 	struct flow6_bucket *flow6;
 	struct snapshot *snapshot;
@@ -50,7 +50,7 @@ static void publish(void)
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	bench.snapshot = snapshot_free(bench.snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &bench.snapshot), 0);
-	snapshot_add_table(bench.snapshot, bench.rows, -1, NULL, NULL, &service.table);
+	snapshot_add_table(bench.snapshot, bench.table, -1, NULL, NULL, &service.table);
 	assert_int_equal(snapshot_add_service(bench.snapshot, &service), 0);
 	for (uint16_t id = 1; id <= BACKENDS; id++) {
 		struct fwd_backend backend = { .mac = { 2, (uint8_t)id },
@@ -78,7 +78,8 @@ static void fill_rows(void)
 							       .bytes = { 10, 0, 0, (uint8_t)id } },
 					.id = id,
 					.weight = 1 };
-	assert_int_equal(table_fill(members, n_members, (const uint8_t[16]){ 1 }, bench.rows), 0);
+	assert_int_equal(
+		table_fill(members, n_members, (const uint8_t[16]){ 1 }, bench.table->rows), 0);
 }
 
 static void set_backend(uint16_t id, uint16_t flags)
@@ -90,10 +91,10 @@ static void set_backend(uint16_t id, uint16_t flags)
 
 static int setup(void **state)
 {
-	bench.rows = calloc(FWD_ROWS, sizeof(*bench.rows));
+	bench.table = calloc(1, sizeof(*bench.table));
 	bench.flow4 = aligned_alloc(64, BUCKETS * sizeof(*bench.flow4));
 	bench.flow6 = aligned_alloc(64, BUCKETS * sizeof(*bench.flow6));
-	if (!bench.rows || !bench.flow4 || !bench.flow6)
+	if (!bench.table || !bench.flow4 || !bench.flow6)
 		return -1;
 	memset(bench.flow4, 0, BUCKETS * sizeof(*bench.flow4));
 	memset(bench.flow6, 0, BUCKETS * sizeof(*bench.flow6));
@@ -112,7 +113,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	bench.snapshot = snapshot_free(bench.snapshot);
-	free(bench.rows);
+	free(bench.table);
 	free(bench.flow4);
 	free(bench.flow6);
 	return 0;

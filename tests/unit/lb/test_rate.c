@@ -225,7 +225,7 @@ static void publish(uint32_t per_s, uint32_t per_s_of_source)
 	bench.snapshot = snapshot_free(bench.snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &bench.snapshot), 0);
 	snapshot_add_table(
-		bench.snapshot, bench.world->moving_rows, -1, NULL, NULL, &service.table);
+		bench.snapshot, &bench.world->moving_rows, -1, NULL, NULL, &service.table);
 	assert_int_equal(snapshot_add_service(bench.snapshot, &service), 0);
 	for (uint16_t id = 1; id <= 2; id++) {
 		struct fwd_backend backend = { .mac = { 2, (uint8_t)id },

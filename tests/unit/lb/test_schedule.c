@@ -21,7 +21,7 @@
 
 struct bench {
 	struct table_member members[MEMBERS];
-	struct fwd_slot *rows;
+	struct fwd_table *table;
 	struct flow4_bucket *flow4;
 	struct schedule_loads *loads;
 	struct schedule *schedule;
@@ -50,7 +50,7 @@ static void publish(uint16_t flags, uint16_t n, const uint32_t *weights, uint16_
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	bench.snapshot = snapshot_free(bench.snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &bench.snapshot), 0);
-	snapshot_add_table(bench.snapshot, bench.rows, -1, NULL, NULL, &service.table);
+	snapshot_add_table(bench.snapshot, bench.table, -1, NULL, NULL, &service.table);
 	assert_int_equal(snapshot_add_service(bench.snapshot, &service), 0);
 	for (uint16_t id = 1; id <= n; id++) {
 		struct fwd_backend backend = { .mac = { 2, (uint8_t)id },
@@ -70,7 +70,8 @@ static void publish(uint16_t flags, uint16_t n, const uint32_t *weights, uint16_
 		schedule_load(bench.schedule, id)->weight = bench.members[n_members - 1].weight;
 	}
 	assert_int_equal(
-		table_fill(bench.members, n_members, (const uint8_t[16]){ 1 }, bench.rows), 0);
+		table_fill(bench.members, n_members, (const uint8_t[16]){ 1 }, bench.table->rows),
+		0);
 	if (flags & FWD_SERVICE_LEAST_LOADED) {
 		turns = calloc(n_members, sizeof(*turns));
 		for (; n_turns < n_members; n_turns++)
@@ -86,11 +87,11 @@ static void publish(uint16_t flags, uint16_t n, const uint32_t *weights, uint16_
 
 static int setup(void **state)
 {
-	bench.rows = calloc(FWD_ROWS, sizeof(*bench.rows));
+	bench.table = calloc(1, sizeof(*bench.table));
 	bench.flow4 = aligned_alloc(64, BUCKETS * sizeof(*bench.flow4));
 	bench.loads = schedule_loads_new(NULL);
 	bench.schedule = schedule_new(bench.loads, true);
-	if (!bench.rows || !bench.flow4 || !bench.schedule)
+	if (!bench.table || !bench.flow4 || !bench.schedule)
 		return -1;
 	memset(bench.flow4, 0, BUCKETS * sizeof(*bench.flow4));
 	bench.now_s = 5000;
@@ -103,7 +104,7 @@ static int teardown(void **state)
 	bench.snapshot = snapshot_free(bench.snapshot);
 	bench.schedule = schedule_unref(bench.schedule);
 	bench.loads = schedule_loads_free(bench.loads);
-	free(bench.rows);
+	free(bench.table);
 	free(bench.flow4);
 	return 0;
 }
@@ -241,7 +242,7 @@ static void rr_sends_what_has_no_record_by_hash(void **state)
 	for (uint16_t i = 0; i < 100; i++) {
 		struct fwd_result result = ack(i);
 
-		assert_int_equal(result.backend, bench.rows[result.slot].owner);
+		assert_int_equal(result.backend, bench.table->rows[result.slot].owner);
 		assert_int_equal(result.how, FWD_HOW_HASH);
 		assert_int_equal(ack(i).backend, result.backend);
 	}
@@ -289,11 +290,11 @@ static void rr_goes_by_hash_where_nothing_can_be_recorded(void **state)
 		struct fwd_result result = syn(i);
 
 		assert_int_equal(result.unrecorded, 1);
-		assert_int_equal(result.backend, bench.rows[result.slot].owner);
+		assert_int_equal(result.backend, bench.table->rows[result.slot].owner);
 		assert_int_equal(result.how, FWD_HOW_HASH);
 		assert_int_equal(ack(i).backend, result.backend);
 		result = run(i, FWD_PROTO_UDP, 0);
-		assert_int_equal(result.backend, bench.rows[result.slot].owner);
+		assert_int_equal(result.backend, bench.table->rows[result.slot].owner);
 	}
 }
 

@@ -101,19 +101,19 @@ static void count_release(void *context)
 
 static void snapshot_releases_its_tables(void **state)
 {
-	static struct fwd_slot rows[FWD_ROWS];
+	static struct fwd_table rows;
 	struct snapshot *snapshot = make();
 	size_t released = 0;
 	uint32_t table;
 
 	for (uint32_t i = 0; i < SNAPSHOT_TABLES_MAX; i++) {
 		assert_int_equal(
-			snapshot_add_table(snapshot, rows, -1, count_release, &released, &table),
+			snapshot_add_table(snapshot, &rows, -1, count_release, &released, &table),
 			0);
 		assert_int_equal(table, i);
 	}
-	assert_int_equal(snapshot_add_table(snapshot, rows, -1, NULL, NULL, &table), -ENOSPC);
-	assert_ptr_equal(snapshot_slot(snapshot, 3, FWD_ROWS - 1), &rows[FWD_ROWS - 1]);
+	assert_int_equal(snapshot_add_table(snapshot, &rows, -1, NULL, NULL, &table), -ENOSPC);
+	assert_ptr_equal(snapshot_slot(snapshot, 3, FWD_ROWS - 1), &rows.rows[FWD_ROWS - 1]);
 	assert_null(snapshot_slot(snapshot, 3, FWD_ROWS));
 	assert_null(snapshot_slot(snapshot, SNAPSHOT_TABLES_MAX, 0));
 	snapshot_free(snapshot);

@@ -302,21 +302,42 @@ static void table_refuses_what_makes_no_table(void **state)
 	assert_int_equal(table_fill(members, 2, seed, rows), -EINVAL);
 }
 
+static struct fwd_table *table_new(void)
+{
+	struct fwd_table *table = calloc(1, sizeof(*table));
+
+	assert_non_null(table);
+	return table;
+}
+
+/* The owners that packets are told without a look at the row. */
+static void assert_settled(const struct fwd_table *table)
+{
+	for (size_t i = 0; i < FWD_ROWS; i++)
+		if (table->settled[i] != (table->rows[i].seen_s ? 0 : table->rows[i].owner))
+			fail_msg("row %zu: owner %u, seen %u, but settled at %u", i,
+				table->rows[i].owner, table->rows[i].seen_s, table->settled[i]);
+}
+
 /* Bases. Sets of backends that may hold flows are given as bits of a number. */
 static struct fwd_slot inherit(struct fwd_slot old, uint16_t owner, uint32_t alive, uint32_t now_s)
 {
-	_cleanup_free_ struct fwd_slot *rows = rows_new(), *old_rows = rows_new();
+	_cleanup_free_ struct fwd_table *table = table_new();
+	_cleanup_free_ struct fwd_slot *old_rows = rows_new();
 	const struct table_ids ids = { .words = { alive } };
+	struct fwd_slot *rows = table->rows;
 	size_t n_moving;
 
 	for (size_t i = 0; i < FWD_ROWS; i++) {
 		old_rows[i] = old;
 		rows[i].owner = owner;
+		table->settled[i] = 9;
 	}
-	n_moving = table_inherit(rows, old_rows, false, &ids, now_s);
+	n_moving = table_inherit(table, old_rows, false, &ids, now_s);
 	assert_int_equal(n_moving, rows[0].seen_s ? FWD_ROWS : 0);
 	assert_int_equal(table_moving(rows), rows[0].seen_s ? FWD_ROWS : 0);
 	assert_memory_equal(&rows[0], &rows[FWD_ROWS - 1], sizeof(*rows));
+	assert_settled(table);
 	return rows[0];
 }
 
@@ -350,28 +371,38 @@ static void table_inherits_bases(void **state)
 
 static void table_begins_settled(void **state)
 {
-	_cleanup_free_ struct fwd_slot *rows = rows_new(), *old_rows = rows_new();
+	_cleanup_free_ struct fwd_table *table = table_new();
+	_cleanup_free_ struct fwd_slot *old_rows = rows_new();
 	const struct table_ids alive = { .words = { 0xffff } };
+	struct fwd_slot *rows = table->rows;
 
 	for (size_t i = 0; i < FWD_ROWS; i++) {
 		rows[i] = (struct fwd_slot){ .owner = 2, .base = 9, .seen_s = 9 };
 		old_rows[i] = (struct fwd_slot){ .owner = 1, .base = 1 };
 	}
-	assert_int_equal(table_inherit(rows, NULL, false, &alive, 50), 0);
+	assert_int_equal(table_inherit(table, NULL, false, &alive, 50), 0);
+	assert_settled(table);
 	assert_int_equal(rows[7].base, 2);
 	/* One that starts with nothing follows owners, and looks at what began meanwhile. */
-	assert_int_equal(table_inherit(rows, old_rows, true, &alive, 50), FWD_ROWS);
+	assert_int_equal(table_inherit(table, old_rows, true, &alive, 50), FWD_ROWS);
+	assert_settled(table);
 	assert_int_equal(rows[7].base, 2);
 	assert_int_equal(rows[7].seen_s, 50);
 	/* A row that begins to move in second 0 is moving all the same. */
-	assert_int_equal(table_inherit(rows, old_rows, false, &alive, 0), FWD_ROWS);
+	assert_int_equal(table_inherit(table, old_rows, false, &alive, 0), FWD_ROWS);
 	assert_int_equal(rows[7].seen_s, 1);
+	/* And one that seemed settled, when all are stirred. */
+	assert_int_equal(table_inherit(table, NULL, false, &alive, 50), 0);
+	assert_int_equal(table_stir(table, 0), FWD_ROWS);
+	assert_int_equal(rows[7].seen_s, 1);
+	assert_settled(table);
 }
 
 static void table_settles_quiet_rows_without_disagreement(void **state)
 {
-	_cleanup_free_ struct fwd_slot *rows = rows_new();
+	_cleanup_free_ struct fwd_table *table = table_new();
 	_cleanup_free_ uint8_t *disagrees = calloc(FWD_ROWS / 8 + 1, 1);
+	struct fwd_slot *rows = table->rows;
 
 	assert_non_null(disagrees);
 	for (size_t i = 0; i < 6; i++)
@@ -381,19 +412,20 @@ static void table_settles_quiet_rows_without_disagreement(void **state)
 	rows[4].base = 2; /* came back to its base */
 	rows[4].seen_s = 1000;
 	rows[5].base = 2;
-	assert_int_equal(table_settle(rows, disagrees, 900, 1001), 3);
+	assert_int_equal(table_settle(table, disagrees, 900, 1001), 3);
+	assert_settled(table);
 	assert_int_equal(rows[0].base, 2);
 	assert_int_equal(rows[0].seen_s, 0);
 	assert_int_equal(rows[1].base, 1);
 	assert_int_equal(rows[2].base, 1);
 	assert_int_equal(rows[4].seen_s, 0);
 	assert_int_equal(rows[5].seen_s, 100);
-	assert_int_equal(table_settle(rows, disagrees, 900, 1002), 2);
+	assert_int_equal(table_settle(table, disagrees, 900, 1002), 2);
 	assert_int_equal(table_moving(rows), 2);
 	/* Seen by a worker whose clock is ahead. */
 	disagrees[0] = 0;
 	rows[2].seen_s = 2000;
-	assert_int_equal(table_settle(rows, disagrees, 900, 1999), 1);
+	assert_int_equal(table_settle(table, disagrees, 900, 1999), 1);
 }
 
 static void table_carries_seen_times_forward_only(void **state)

@@ -51,7 +51,7 @@ struct history {
 		bool takes_new, takes_flows;
 		uint32_t weight;
 	} backends[BACKENDS + 1]; /* by id */
-	struct fwd_slot *rows;
+	struct fwd_table *table;
 	struct flow4_bucket *flow4;
 	struct flow6_bucket *flow6;
 	struct snapshot *snapshot;
@@ -80,15 +80,15 @@ static struct flows_table flows_of(const struct history *history)
 
 /* The control plane. */
 
-static struct fwd_slot *build_rows(struct history *history)
+static struct fwd_table *build_table(struct history *history)
 {
-	struct fwd_slot *rows = calloc(FWD_ROWS, sizeof(*rows));
+	struct fwd_table *table = calloc(1, sizeof(*table));
 	struct table_member members[BACKENDS] = { 0 };
 	static const uint8_t seed[TABLE_SEED_BYTES] = { 7 };
 	struct table_ids alive = { 0 };
 	size_t n_members = 0;
 
-	assert_non_null(rows);
+	assert_non_null(table);
 	for (uint16_t id = 1; id <= BACKENDS; id++)
 		if (history->backends[id].takes_flows)
 			table_ids_add(&alive, id);
@@ -100,9 +100,10 @@ static struct fwd_slot *build_rows(struct history *history)
 				.id = id,
 				.weight = history->backends[id].weight,
 			};
-	assert_int_equal(table_fill(members, n_members, seed, rows), 0);
-	table_inherit(rows, history->rows, history->follow, &alive, history->now_s);
-	return rows;
+	assert_int_equal(table_fill(members, n_members, seed, table->rows), 0);
+	table_inherit(table, history->table ? history->table->rows : NULL, history->follow, &alive,
+		history->now_s);
+	return table;
 }
 
 static void add_backends(const struct history *history, struct snapshot *snapshot)
@@ -128,7 +129,7 @@ static void publish(struct history *history)
 	struct fwd_settings settings = {
 		.slot_seed = { 1, 2 }, .flow_seed = { 3, 4 }, .mtu_bytes = 1500
 	};
-	struct fwd_slot *rows = build_rows(history);
+	struct fwd_table *table = build_table(history);
 	struct addr vip = { .family = history->ip6 ? AF_INET6 : AF_INET };
 	uint8_t proto = history->udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
 
@@ -136,8 +137,8 @@ static void publish(struct history *history)
 	snapshot_free(history->snapshot);
 	assert_int_equal(snapshot_new(&settings, &flows, &history->snapshot), 0);
 	assert_int_equal(
-		snapshot_add_table(history->snapshot, rows, -1, free, rows, &service.table), 0);
-	history->rows = rows;
+		snapshot_add_table(history->snapshot, table, -1, free, table, &service.table), 0);
+	history->table = table;
 	assert_int_equal(snapshot_add_service(history->snapshot, &service), 0);
 	add_backends(history, history->snapshot);
 	assert_int_equal(
@@ -166,7 +167,7 @@ static bool note_record(const struct flows_entry *entry, void *context)
 	snapshot_addr(&entry->client, &client);
 	row = hash_row(snapshot_settings(disagreement->history->snapshot), &client,
 		htons(entry->client_port));
-	if (disagreement->history->rows[row].owner != entry->backend)
+	if (disagreement->history->table->rows[row].owner != entry->backend)
 		disagreement->bits[row / 8] |= (uint8_t)(1u << row % 8);
 	return true;
 }
@@ -178,7 +179,7 @@ static void settle(struct history *history)
 	size_t n_moving;
 
 	flows_each(&flows, find_service, history, history->now_s, note_record, &disagreement);
-	n_moving = table_settle(history->rows, disagreement.bits, TCP_TIMEOUT_S, history->now_s);
+	n_moving = table_settle(history->table, disagreement.bits, TCP_TIMEOUT_S, history->now_s);
 	history->n_moving_most = MAX(history->n_moving_most, n_moving);
 }
 
