@@ -449,13 +449,17 @@ FWD_INLINE int hand_over_in(
 	struct fwd_context *context, const struct bpf_exception *exception, const __u32 room_bytes)
 {
 	__u8 *record = bpf_ringbuf_reserve(&dsr_exceptions, sizeof(*exception) + room_bytes, 0);
-	__u32 size_bytes = exception->copied_bytes;
+	__u32 last = exception->copied_bytes - 1; /* byte; of nothing, beyond any room */
 
 	if (!record)
 		return 0;
 	*(struct bpf_exception *)record = *exception;
-	if (size_bytes == 0 || size_bytes > room_bytes ||
-		frame_copy(context, record + sizeof(*exception), size_bytes)) {
+	/*
+	 * The compiler makes one comparison of two, and Linux 6.1 learns nothing of a number from one of
+	 * its difference: so what is compared is what the size is made of.
+	 */
+	__asm__ volatile("" : "+r"(last));
+	if (last >= room_bytes || frame_copy(context, record + sizeof(*exception), last + 1)) {
 		bpf_ringbuf_discard(record, 0);
 		return 0;
 	}

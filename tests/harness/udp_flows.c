@@ -2,7 +2,7 @@
 /*
  * Keeps many UDP flows to named_server, each from a port of its own, and tells which move:
  *
- *	udp_flows ADDRESS:PORT COUNT [FIRST_ID]
+ *	udp_flows ADDRESS:PORT COUNT [FIRST_ID [WAIT_MS]]
  *
  * Commands on stdin; every flow then asks one question, and one line of JSON says who answered:
  *
@@ -13,9 +13,11 @@
  *
  * {"asked": 1000, "answered": 1000, "intact": 1000, "moved": 0, "servers": {"web1": 333, …},
  *  "moved_of": {}}: intact are the answers that hold every byte of their question, moved those by
- * another server than the flow's first answer, moved_of counts them by that first server. Fragments
+ * another server than the flow's first answer, moved_of counts them by that first server. An answer
+ * that is late or doubled is no answer to the next question, but a server's it is. Fragments
  * need a raw socket; their datagrams are numbered from FIRST_ID on, and no number may come again
- * while the former one may still be on its way (RFC 6864 §4). Ends at the end of stdin.
+ * while the former one may still be on its way (RFC 6864 §4). WAIT_MS (3000) is how long answers may
+ * take. Ends at the end of stdin.
  */
 #include "tests/harness/tool.h"
 
@@ -33,7 +35,8 @@
 #define FRAGMENTS      3u
 #define FRAGMENT_BYTES 400u /* of the datagram, UDP header included; a multiple of eight */
 #define BATCH          16u  /* flows that ask together, then wait for all their answers */
-#define WAIT_US        (3 * US_PER_S)
+#define WAIT_MS        3000u
+#define WAIT_MAX_MS    60000u
 #define LOST_MAX       (2 * BATCH) /* after that many nobody hopes any more, and waits LOST_WAIT_US */
 #define LOST_WAIT_US   (50 * US_PER_MS)
 #define DATAGRAM_BYTES (sizeof(struct udphdr) + QUESTION_BYTES)
@@ -61,6 +64,7 @@ struct flows {
 	size_t n_flows;
 	uint32_t last_id;
 	uint64_t random;
+	uint64_t wait_us;
 	char servers[SERVERS_MAX][NAME_BYTES];
 	size_t n_servers;
 	/* Of the command in work: */
@@ -268,36 +272,64 @@ static unsigned int server_number(struct flows *flows, const char *name)
 	return (unsigned int)++flows->n_servers;
 }
 
-/* The answer is the server's name, a space and the question. */
-static void flow_hear(struct flows *flows, struct flow *flow, uint64_t deadline_us)
+/* Whether it is a whole question, but one of an earlier number. */
+static bool is_earlier(const struct flow *flow, const char *question)
 {
-	uint64_t now_us = tool_now_us(CLOCK_MONOTONIC);
-	uint64_t wait_us = MAX(deadline_us, now_us + 1) - now_us;
-	struct timeval wait = { (time_t)(wait_us / US_PER_S), (suseconds_t)(wait_us % US_PER_S) };
-	char answer[2048];
-	ssize_t size_bytes;
-	unsigned int server;
-	size_t name_len;
+	uint32_t id;
 
-	(void)setsockopt(flow->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	size_bytes = recv(flow->fd, answer, sizeof(answer) - 1, 0);
-	if (size_bytes <= 0)
-		return;
-	answer[size_bytes] = '\0';
-	name_len = strcspn(answer, " ");
-	flows->answered++;
-	flows->intact += (size_t)size_bytes == name_len + 1 + QUESTION_BYTES &&
-		memcmp(answer + name_len + 1, flow->datagram + sizeof(struct udphdr),
-			QUESTION_BYTES) == 0;
-	answer[MIN(name_len, NAME_BYTES - 1)] = '\0';
-	server = server_number(flows, answer);
-	flows->counts[server - 1]++;
+	memcpy(&id, question, sizeof(id));
+	return id < flow->id &&
+		memcmp(question, question + sizeof(id), QUESTION_BYTES - sizeof(id)) == 0;
+}
+
+/* By whom an answer is, and whether that is the flow's server. */
+static void flow_served(struct flows *flows, struct flow *flow, const char *name)
+{
+	unsigned int server = server_number(flows, name);
+
 	if (flow->server && flow->server != server) {
 		flows->moved++;
 		flows->moved_of[flow->server - 1]++;
 	}
 	if (!flow->server)
 		flow->server = server;
+}
+
+/* The answer is the server's name, a space and the question. Whether it was to this one. */
+static bool flow_answered(struct flows *flows, struct flow *flow, char *answer, size_t size_bytes)
+{
+	size_t name_len = strcspn(answer, " ");
+	const char *question = answer + name_len + 1;
+	bool is_whole = size_bytes == name_len + 1 + QUESTION_BYTES;
+
+	answer[MIN(name_len, NAME_BYTES - 1)] = '\0';
+	flow_served(flows, flow, answer);
+	if (is_whole && is_earlier(flow, question))
+		return false;
+	flows->answered++;
+	flows->intact += is_whole &&
+		memcmp(question, flow->datagram + sizeof(struct udphdr), QUESTION_BYTES) == 0;
+	flows->counts[server_number(flows, answer) - 1]++;
+	return true;
+}
+
+static void flow_hear(struct flows *flows, struct flow *flow, uint64_t deadline_us)
+{
+	char answer[2048];
+	ssize_t size_bytes;
+
+	do {
+		uint64_t now_us = tool_now_us(CLOCK_MONOTONIC);
+		uint64_t wait_us = MAX(deadline_us, now_us + 1) - now_us;
+		struct timeval wait = { (time_t)(wait_us / US_PER_S),
+			(suseconds_t)(wait_us % US_PER_S) };
+
+		(void)setsockopt(flow->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+		size_bytes = recv(flow->fd, answer, sizeof(answer) - 1, 0);
+		if (size_bytes <= 0)
+			return;
+		answer[size_bytes] = '\0';
+	} while (!flow_answered(flows, flow, answer, (size_t)size_bytes));
 }
 
 static void print_counts(const struct flows *flows, const unsigned long *counts)
@@ -321,7 +353,7 @@ static void ask_all(struct flows *flows, enum way way)
 		size_t n_batch = MIN((size_t)BATCH, flows->n_flows - i);
 		bool is_lost = i - flows->answered > (size_t)LOST_MAX;
 		uint64_t deadline_us =
-			tool_now_us(CLOCK_MONOTONIC) + (is_lost ? LOST_WAIT_US : WAIT_US);
+			tool_now_us(CLOCK_MONOTONIC) + (is_lost ? LOST_WAIT_US : flows->wait_us);
 
 		batch_send(flows, &flows->flows[i], n_batch, way);
 		for (size_t j = 0; j < n_batch; j++)
@@ -351,13 +383,14 @@ int main(int argc, char **argv)
 	struct addr_port endpoint;
 	char line[64];
 
-	if (argc != 3 && argc != 4)
-		errx(64, "usage: udp_flows ADDRESS:PORT COUNT [FIRST_ID]");
+	if (argc < 3 || argc > 5)
+		errx(64, "usage: udp_flows ADDRESS:PORT COUNT [FIRST_ID [WAIT_MS]]");
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	endpoint = tool_endpoint(argv[1]);
 	flows.length = addr_to_sockaddr(&endpoint, 0, &flows.address);
 	flows.n_flows = tool_number(argv[2], COUNT_MAX);
-	flows.last_id = argc == 4 ? (uint32_t)tool_number(argv[3], IDS_MAX) : 0;
+	flows.last_id = argc > 3 ? (uint32_t)tool_number(argv[3], IDS_MAX) : 0;
+	flows.wait_us = (argc > 4 ? tool_number(argv[4], WAIT_MAX_MS) : WAIT_MS) * US_PER_MS;
 	flows.flows = calloc(flows.n_flows + 1, sizeof(*flows.flows));
 	/* IPPROTO_RAW: packets come with their IP header, in both families. */
 	flows.raw_fd = socket(flows.address.ss_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);

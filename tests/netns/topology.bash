@@ -243,7 +243,8 @@ nginx_files() {
 	truncate -s 500k "$work/files/500k"
 }
 
-# `/` says the server's name; /files/ has files, /slow/ has them at 50 kB/s, /upload/ takes them.
+# `/` says the server's name; /files/ has files, /slow/ has them at 50 kB/s, /paced/ at ?rate=BYTES a
+# second, /upload/ takes them.
 nginx_start() {
 	local name=$1 dir=$work/$1
 	mkdir -p "$dir/upload" "$dir/body"
@@ -268,6 +269,7 @@ nginx_start() {
 				location = / { return 200 "$name\n"; }
 				location /files/ { alias $work/files/; }
 				location /slow/ { alias $work/files/; limit_rate 50k; }
+				location /paced/ { alias $work/files/; limit_rate \$arg_rate; }
 				location /upload/ { alias $dir/upload/; dav_methods PUT; }
 			}
 		}

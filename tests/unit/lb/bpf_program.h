@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * For tests of the programs of dsr.bpf.c without an interface: loads one over given flows and loads,
- * gives it snapshots, and runs it on frames by BPF_PROG_TEST_RUN. Nobody takes exceptions, so the
- * program counts them itself, by their reasons. Header only.
+ * gives it snapshots, and runs it on frames by BPF_PROG_TEST_RUN. One that does not hand over counts
+ * exceptions itself, by their reasons. Header only.
  */
 #pragma once
 
@@ -54,10 +54,14 @@ static inline struct bpf_map *under_test_map(
 	return map;
 }
 
-static inline void under_test_open(struct bpf_program_under_test *program)
+static inline void under_test_open(struct bpf_program_under_test *program, bool hands_over)
 {
 	/* One interface: a forwarded frame's verdict is XDP_TX. */
-	static const struct bpf_constants constants = { .out_ifindex = 1, .is_one_interface = 1 };
+	const struct bpf_constants constants = {
+		.out_ifindex = 1,
+		.is_one_interface = 1,
+		.hands_over = hands_over,
+	};
 	const char *name = program->is_xdp ? "dsr_xdp" : "dsr_tc";
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
 	size_t size_bytes;
@@ -72,15 +76,15 @@ static inline void under_test_open(struct bpf_program_under_test *program)
 }
 
 /* `flows_map` and `loads_map` stay the caller's. */
-static inline void under_test_load(
-	struct bpf_program_under_test *program, bool is_xdp, int flows_map, int loads_map)
+static inline void under_test_load(struct bpf_program_under_test *program, bool is_xdp,
+	bool hands_over, int flows_map, int loads_map)
 {
 	struct bpf_program *loaded;
 
 	*program = (struct bpf_program_under_test){ .is_xdp = is_xdp };
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	program->n_cpus = (unsigned int)libbpf_num_possible_cpus();
-	under_test_open(program);
+	under_test_open(program, hands_over);
 	bpf_map__reuse_fd(under_test_map(program, "dsr_flows"), flows_map);
 	bpf_map__reuse_fd(under_test_map(program, "dsr_loads"), loads_map);
 	bpf_map__set_max_entries(under_test_map(program, "dsr_totals"), program->n_cpus);

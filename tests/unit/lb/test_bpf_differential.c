@@ -508,7 +508,7 @@ static void open_sides(bool is_xdp)
 	struct side *const sides[] = { &test.kernel, &test.user };
 
 	engine_memory_open(&test.kept);
-	under_test_load(&test.program, is_xdp, keep_flows_map(test.kept.keep),
+	under_test_load(&test.program, is_xdp, false, keep_flows_map(test.kept.keep),
 		keep_loads_map(test.kept.keep));
 	side_open_kernel(&test.kernel);
 	side_open_user(&test.user);
