@@ -11,6 +11,7 @@
  *	rate=N              frames a second; 0 (default): as many as come back
  *	seconds=S           how long it sends; frames=N: how many it sends
  *	pids=PID,…          whose CPU time counts
+ *	every=MS            says so often how far it is; SIGTERM then ends it before its time
  *
  * From before the first frame to after the last one has come back, so that none is on the way when
  * the clocks are read. Runs in the generator's network namespace, on CPU 0. Prints one line of JSON. The kernel's thread
@@ -52,6 +53,7 @@ struct options {
 	char port[IF_NAMESIZE];
 	unsigned int ifindex;
 	uint64_t duration_us;
+	uint64_t every_us;
 	pid_t pids[PIDS_MAX];
 	size_t n_pids;
 	struct traffic traffic;
@@ -151,6 +153,8 @@ static void parse_option(const char *name, char *value, struct options *options)
 		traffic->limit_pkts = number(value, UINT32_MAX);
 	else if (streq(name, "pids"))
 		parse_pids(value, options);
+	else if (streq(name, "every"))
+		options->every_us = number(value, UINT32_MAX) * US_PER_MS;
 	else
 		errx(64, "%s: no such option", name);
 }
@@ -417,6 +421,37 @@ static void settle(const struct rig *rig, const struct options *options, struct 
 	}
 }
 
+static volatile sig_atomic_t is_told_to_end;
+
+static void on_end(int signal_number)
+{
+	is_told_to_end = 1;
+}
+
+/* Real time, by which others say when they did what. */
+static void print_progress(const struct rig *rig, const struct options *options)
+{
+	struct reading now;
+
+	read_all(rig, options, &now);
+	printf("{\"at_us\": %llu, \"sent\": %llu, \"delivered\": %llu}\n",
+		(unsigned long long)(now_ns(CLOCK_REALTIME) / NS_PER_US),
+		(unsigned long long)now.sent_pkts, (unsigned long long)now.sunk_pkts);
+	fflush(stdout);
+}
+
+static void wait_and_tell(const struct rig *rig, const struct options *options)
+{
+	const struct sigaction action = { .sa_handler = on_end };
+	uint64_t end_ns = now_ns(CLOCK_MONOTONIC) + options->duration_us * NS_PER_US;
+
+	sigaction(SIGTERM, &action, NULL);
+	while (!is_told_to_end && now_ns(CLOCK_MONOTONIC) < end_ns) {
+		wait_us(options->every_us);
+		print_progress(rig, options);
+	}
+}
+
 static void wait_for_frames(const struct rig *rig, const struct options *options)
 {
 	uint64_t limit_ns = now_ns(CLOCK_MONOTONIC) + FRAMES_WAIT_US * NS_PER_US;
@@ -446,6 +481,8 @@ int main(int argc, char **argv)
 	rig_start(&rig, &options);
 	if (options.traffic.limit_pkts)
 		wait_for_frames(&rig, &options);
+	else if (options.every_us)
+		wait_and_tell(&rig, &options);
 	else
 		wait_us(options.duration_us);
 	settle(&rig, &options, &end);

@@ -300,6 +300,14 @@ static __always_inline void say_returned(void)
 	(void)__sync_fetch_and_add(&returned->pkts, TRAFFIC_SAY_PKTS);
 }
 
+/* The port may be others' way too: what the generator did not send is not its to count. */
+static __always_inline int is_to_vip(const struct frame *frame)
+{
+	const __be32 net = WIRE_32(0xffff0000);
+
+	return (frame->ip.destination & net) == (WIRE_32(TRAFFIC_VIP_ADDRESS) & net);
+}
+
 SEC("xdp")
 int sink(struct xdp_md *context)
 {
@@ -309,7 +317,7 @@ int sink(struct xdp_md *context)
 
 	if ((void *)(frame + 1) > (void *)(long)context->data_end)
 		return XDP_PASS;
-	if (frame->destination[0] != 2 || frame->destination[4] != 2)
+	if (frame->destination[0] != 2 || frame->destination[4] != 2 || !is_to_vip(frame))
 		return XDP_PASS;
 	backend = frame->destination[5] % TRAFFIC_BACKENDS;
 	sunk_pkts = bpf_map_lookup_elem(&sunk_map, &backend);

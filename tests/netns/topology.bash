@@ -288,6 +288,26 @@ fetch() {
 	on client curl -sS --max-time $((60 * SLOW)) "$@" "http://$VIP$path"
 }
 
+# transfers_start : 200 downloads of 20 seconds each, in the background.
+transfers_start() {
+	: > "$work/transfers"
+	start_on client "$work/transfers" curl -sS --no-progress-meter -Z --parallel-immediate --parallel-max 200 \
+		--max-time 120 -w '%{http_code} %{size_download} %{exitcode}\n' \
+		-o /dev/null "http://$VIP/slow/1M?[1-200]"
+	transfers_pid=$started
+	must wait_until 30 transfers_are_open
+}
+
+# As the client's kernel sees them.
+transfers_are_open() {
+	(($(on client ss -Htn state established dst "$VIP" | wc -l) == 200))
+}
+
+# When they have ended.
+transfers_are_whole() {
+	equal "$(sort "$work/transfers" | uniq -c | awk '{ $1 = $1 } 1' | head)" "200 200 1048576 0"
+}
+
 is_empty() {
 	[[ -z $(ip netns pids "$(ns "$1")" 2> /dev/null) ]]
 }
