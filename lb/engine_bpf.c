@@ -91,6 +91,8 @@ static int open_object(struct engine *engine)
 		bpf_object__find_program_by_name(engine->object, is_xdp ? "dsr_xdp" : "dsr_tc");
 	engine->pass_program =
 		is_xdp ? bpf_object__find_program_by_name(engine->object, "dsr_pass") : NULL;
+	engine->tc = (struct bpf_tc){ BPF_TC_ENGINE, .config = &engine->config,
+		.program = engine->program };
 	return engine->program ? 0 : -ENOENT;
 }
 
