@@ -372,9 +372,12 @@ int engine_bpf_repair(struct engine *engine)
 void engine_remove_others(const struct engine_config *config, const struct engine_ops *ops)
 {
 	const struct bpf_tc tc = { BPF_TC_ENGINE, .config = config };
+	const struct bpf_tc guard = { BPF_TC_GUARD, .config = config };
 
 	if (ops != &engine_xdp_ops)
 		xdp_detach(config);
 	if (ops != &engine_tc_ops)
 		engine_bpf_tc_detach(&tc);
+	if (ops != &engine_packet_ops)
+		engine_bpf_tc_detach(&guard);
 }

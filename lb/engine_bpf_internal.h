@@ -27,6 +27,7 @@ struct bpf_tc {
 };
 
 #define BPF_TC_ENGINE .name = "dsr_tc", .place = 0xd5au
+#define BPF_TC_GUARD  .name = "dsr_guard", .place = 0xd5bu
 
 struct engine {
 	const struct engine_ops *ops;
@@ -53,6 +54,8 @@ struct engine {
 	int link_fd;      /* a socket to ask about links */
 };
 
+/* Before anything else of libbpf: what it says goes to the log. */
+void engine_bpf_set_up(void);
 /* Writes "WHAT: ERROR" and returns the error. */
 int engine_bpf_say(char *ret_why, int error, const char *what);
 bool engine_bpf_is_xdp(const struct engine *engine);
