@@ -156,18 +156,21 @@ $(BUILD)/tests/harness/%: $(BUILD)/tests/harness/%.o $(LIB_lb) $(LIB_common)
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lbpf $(LIBS_lb) $(LIBS_common)
 
-# One source, two programs; each is loaded by way of its skeleton.
+# One source, two programs, and the guard's; each is loaded by way of its skeleton.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 BPFTOOL   ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 BPF_CFLAGS := -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH))
 $(BUILD)/lb/dsr_tc.bpf.o: BPF_CFLAGS += -DDSR_TC
-$(BUILD)/lb/dsr_xdp.bpf.o $(BUILD)/lb/dsr_tc.bpf.o: lb/dsr.bpf.c $(BUILD)/flags
+$(BUILD)/lb/dsr_xdp.bpf.o $(BUILD)/lb/dsr_tc.bpf.o: lb/dsr.bpf.c
+$(BUILD)/lb/dsr_guard.bpf.o: lb/dsr_guard.bpf.c
+$(BUILD)/lb/dsr_xdp.bpf.o $(BUILD)/lb/dsr_tc.bpf.o $(BUILD)/lb/dsr_guard.bpf.o: $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $(filter %.bpf.c,$^)
 $(BUILD)/lb/%.skel.h: $(BUILD)/lb/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@
 $(BUILD)/lb/engine_bpf.o $(BUILD)/tests/unit/lb/test_bpf_differential.o $(BUILD)/tests/unit/lb/test_bpf_verifier.o: \
 	$(BUILD)/lb/dsr_xdp.skel.h $(BUILD)/lb/dsr_tc.skel.h
+$(BUILD)/lb/engine_bpf_guard.o: $(BUILD)/lb/dsr_guard.skel.h
 $(BUILD)/bench/%.bpf.o: bench/%.bpf.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<

@@ -12,6 +12,7 @@
 /* Rows and flows lie behind a header of one page in their maps (lb/keep_layout.h). */
 #define BPF_TABLES      32768u /* twice SNAPSHOT_TABLES_MAX: those in force, and their successors */
 #define BPF_FRAGMENTS   16384u
+#define BPF_GUARDED     (2 * IMAGE_VIPS) /* those in force, and their successors */
 #define BPF_PAIRS       65536u /* places of (service, backend) pairs of each CPU; a power of two */
 #define BPF_PAIR_PROBES 32u
 #define BPF_RING_BYTES  (1u << 20) /* for exceptions that wait for user space */

@@ -46,6 +46,12 @@ static int on_libbpf_says(enum libbpf_print_level level, const char *format, va_
 	return 0;
 }
 
+void engine_bpf_set_up(void)
+{
+	libbpf_set_print(on_libbpf_says);
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+}
+
 /* ---- loading ---- */
 
 static int map_fd(const struct engine *engine, const char *name)
@@ -91,6 +97,8 @@ static int open_object(struct engine *engine)
 		bpf_object__find_program_by_name(engine->object, is_xdp ? "dsr_xdp" : "dsr_tc");
 	engine->pass_program =
 		is_xdp ? bpf_object__find_program_by_name(engine->object, "dsr_pass") : NULL;
+	engine->tc = (struct bpf_tc){ BPF_TC_ENGINE, .config = &engine->config,
+		.program = engine->program };
 	return engine->program ? 0 : -ENOENT;
 }
 
@@ -340,8 +348,7 @@ static int bpf_start(const struct engine_ops *ops, const struct engine_config *c
 
 	if (!engine)
 		return engine_bpf_say(ret_why, -ENOMEM, "memory");
-	libbpf_set_print(on_libbpf_says);
-	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	engine_bpf_set_up();
 	engine->ops = ops;
 	engine->config = *config;
 	engine->link_fd = -1;

@@ -12,14 +12,10 @@
 
 #define XDP_NAME  "dsr_xdp"
 #define PASS_NAME "dsr_pass"
-#define TC_NAME   "dsr_tc"
 
 /* Since Linux 6.6; the headers may be older. */
 #define TCX_INGRESS      ((enum bpf_attach_type)46)
 #define TCX_PROGRAMS_MAX 64u
-/* Our place among an interface's classifiers: a number that nobody else takes by accident. */
-#define CLSACT_HANDLE   0xd5au
-#define CLSACT_PRIORITY 0xd5au
 
 /* "NAME (id N)", or "id N" where the kernel does not tell us its name. */
 static void name_program(uint32_t id, char *ret_text, size_t size_bytes)
@@ -180,47 +176,47 @@ static void xdp_detach(const struct engine_config *config)
  * The id of our program among those at the hook; 0: it is not there. `wanted`: of this id, or 0: of
  * any former life. -EINVAL: this kernel has no such hook.
  */
-static int tcx_find(const struct engine_config *config, uint32_t wanted, uint32_t *ret_id)
+static int tcx_find(const struct bpf_tc *tc, uint32_t wanted, uint32_t *ret_id)
 {
 	uint32_t ids[TCX_PROGRAMS_MAX], len = TCX_PROGRAMS_MAX;
-	int r = bpf_prog_query((int)config->ifindex, TCX_INGRESS, 0, NULL, ids, &len);
+	int r = bpf_prog_query((int)tc->config->ifindex, TCX_INGRESS, 0, NULL, ids, &len);
 
 	if (r < 0)
 		return r;
 	*ret_id = 0;
 	for (uint32_t i = 0; i < len && *ret_id == 0; i++)
-		if (wanted ? ids[i] == wanted : is_own(config, TC_NAME, ids[i]))
+		if (wanted ? ids[i] == wanted : is_own(tc->config, tc->name, ids[i]))
 			*ret_id = ids[i];
 	return 0;
 }
 
-static int tcx_attach(const struct engine *engine)
+static int tcx_attach(const struct bpf_tc *tc)
 {
 	LIBBPF_OPTS(bpf_prog_attach_opts, options);
 	_cleanup_close_ int old_fd = -1;
 	uint32_t old = 0;
-	int r = tcx_find(&engine->config, 0, &old);
+	int r = tcx_find(tc, 0, &old);
 
 	if (r < 0)
 		return r;
 	if (old)
-		old_fd = own_program(&engine->config, TC_NAME, old);
+		old_fd = own_program(tc->config, tc->name, old);
 	if (old_fd >= 0) {
 		options.flags = BPF_F_REPLACE;
 		options.replace_prog_fd = old_fd;
 	}
-	return bpf_prog_attach_opts(bpf_program__fd(engine->program), (int)engine->config.ifindex,
-		TCX_INGRESS, &options);
+	return bpf_prog_attach_opts(
+		bpf_program__fd(tc->program), (int)tc->config->ifindex, TCX_INGRESS, &options);
 }
 
-static void tcx_detach(const struct engine_config *config)
+static void tcx_detach(const struct bpf_tc *tc)
 {
 	uint32_t id = 0;
 	int fd;
 
-	while (tcx_find(config, 0, &id) == 0 && id) {
-		fd = own_program(config, TC_NAME, id);
-		if (fd < 0 || bpf_prog_detach2(fd, (int)config->ifindex, TCX_INGRESS) < 0) {
+	while (tcx_find(tc, 0, &id) == 0 && id) {
+		fd = own_program(tc->config, tc->name, id);
+		if (fd < 0 || bpf_prog_detach2(fd, (int)tc->config->ifindex, TCX_INGRESS) < 0) {
 			util_close(fd);
 			return;
 		}
@@ -230,39 +226,41 @@ static void tcx_detach(const struct engine_config *config)
 
 /* ---- clsact, on kernels without tcx ---- */
 
-static int clsact_query(unsigned int ifindex, uint32_t *ret_id)
+static int clsact_query(const struct bpf_tc *tc, uint32_t *ret_id)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)tc->config->ifindex,
+		.attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = tc->place, .priority = tc->place);
 	int r = bpf_tc_query(&hook, &options);
 
 	*ret_id = r < 0 ? 0 : options.prog_id;
 	return r == -ENOENT || r == -EINVAL ? 0 : r;
 }
 
-static int clsact_attach(struct engine *engine, char *ret_why)
+static int clsact_attach(struct bpf_tc *tc, char *ret_why)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)engine->config.ifindex,
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)tc->config->ifindex,
 		.attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
-		.prog_fd = bpf_program__fd(engine->program), .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = tc->place, .priority = tc->place,
+		.prog_fd = bpf_program__fd(tc->program), .flags = BPF_TC_F_REPLACE);
 	int r = bpf_tc_hook_create(&hook);
 
 	if (r < 0 && r != -EEXIST)
 		return engine_bpf_say(ret_why, r, "clsact qdisc on the interface");
-	engine->made_hook |= r == 0;
+	tc->made_hook |= r == 0;
 	r = bpf_tc_attach(&hook, &options);
 	return r < 0 ? engine_bpf_say(ret_why, r, "classifier at tc ingress") : 0;
 }
 
 /* The qdisc goes only if it is ours, since others may have put filters of their own there. */
-static void clsact_detach(unsigned int ifindex, bool with_hook)
+static void clsact_detach(const struct bpf_tc *tc, bool with_hook)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)tc->config->ifindex,
+		.attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = tc->place, .priority = tc->place);
 	uint32_t id;
 
-	if (clsact_query(ifindex, &id) < 0 || id == 0)
+	if (clsact_query(tc, &id) < 0 || id == 0)
 		return;
 	(void)bpf_tc_detach(&hook, &options);
 	if (!with_hook)
@@ -277,33 +275,39 @@ static void clsact_detach(unsigned int ifindex, bool with_hook)
  * Where neither a pin nor the right to ask by id leads back to a program, a later life could not
  * replace it at a hook that holds several: so it goes where places have numbers.
  */
-static bool tcx_can_be_had(const struct engine *engine)
+static bool tcx_can_be_had(const struct bpf_tc *tc)
 {
-	int fd = engine->config.pin_directory ? -1 : bpf_prog_get_fd_by_id(engine->program_id);
+	uint32_t id = 0;
+	int fd;
 
+	if (tc->config->pin_directory)
+		return true;
+	if (engine_bpf_program_id(bpf_program__fd(tc->program), &id, NULL) < 0)
+		return false;
+	fd = bpf_prog_get_fd_by_id(id);
 	if (fd >= 0)
 		util_close(fd);
-	return engine->config.pin_directory || fd >= 0;
+	return fd >= 0;
 }
 
-static int tc_attach(struct engine *engine, char *ret_why)
+int engine_bpf_tc_attach(struct bpf_tc *tc, char *ret_why)
 {
-	int r = tcx_can_be_had(engine) ? tcx_attach(engine) : -EPERM;
+	int r = tcx_can_be_had(tc) ? tcx_attach(tc) : -EPERM;
 
 	if (r == 0)
-		clsact_detach(engine->config.ifindex, false);
+		clsact_detach(tc, false);
 	else
-		r = clsact_attach(engine, ret_why);
+		r = clsact_attach(tc, ret_why);
 	if (r == 0)
-		pin_make(&engine->config, TC_NAME, engine->program);
+		pin_make(tc->config, tc->name, tc->program);
 	return r;
 }
 
-static void tc_detach(const struct engine_config *config, bool with_hook)
+void engine_bpf_tc_detach(const struct bpf_tc *tc)
 {
-	tcx_detach(config);
-	clsact_detach(config->ifindex, with_hook);
-	pin_remove(config, TC_NAME);
+	tcx_detach(tc);
+	clsact_detach(tc, tc->made_hook);
+	pin_remove(tc->config, tc->name);
 }
 
 /* ---- what the engine asks for ---- */
@@ -317,7 +321,7 @@ int engine_bpf_check(
 int engine_bpf_attach(struct engine *engine, char *ret_why)
 {
 	int r = engine_bpf_is_xdp(engine) ? xdp_attach(engine, ret_why)
-					  : tc_attach(engine, ret_why);
+					  : engine_bpf_tc_attach(&engine->tc, ret_why);
 
 	if (r == 0)
 		engine->is_attached = true;
@@ -331,8 +335,8 @@ int engine_bpf_attached_id(const struct engine *engine, uint32_t *ret_id)
 
 	if (engine_bpf_is_xdp(engine))
 		return xdp_query(engine->config.ifindex, ret_id, &other);
-	r = tcx_find(&engine->config, engine->is_attached ? engine->program_id : 0, ret_id);
-	return r == 0 && *ret_id ? 0 : clsact_query(engine->config.ifindex, ret_id);
+	r = tcx_find(&engine->tc, engine->is_attached ? engine->program_id : 0, ret_id);
+	return r == 0 && *ret_id ? 0 : clsact_query(&engine->tc, ret_id);
 }
 
 void engine_bpf_detach(struct engine *engine)
@@ -340,7 +344,7 @@ void engine_bpf_detach(struct engine *engine)
 	if (engine_bpf_is_xdp(engine))
 		xdp_detach(&engine->config);
 	else
-		tc_detach(&engine->config, engine->made_hook);
+		engine_bpf_tc_detach(&engine->tc);
 	engine->is_attached = false;
 }
 
@@ -367,8 +371,13 @@ int engine_bpf_repair(struct engine *engine)
 
 void engine_remove_others(const struct engine_config *config, const struct engine_ops *ops)
 {
+	const struct bpf_tc tc = { BPF_TC_ENGINE, .config = config };
+	const struct bpf_tc guard = { BPF_TC_GUARD, .config = config };
+
 	if (ops != &engine_xdp_ops)
 		xdp_detach(config);
 	if (ops != &engine_tc_ops)
-		tc_detach(config, false);
+		engine_bpf_tc_detach(&tc);
+	if (ops != &engine_packet_ops)
+		engine_bpf_tc_detach(&guard);
 }

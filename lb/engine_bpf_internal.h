@@ -17,6 +17,18 @@
 
 struct engine_bpf_sums;
 
+/* A program at tc's ingress of an interface, or what a former life left there under that name. */
+struct bpf_tc {
+	const char *name; /* the program's, and its pin's */
+	uint32_t place;   /* where classifiers have numbers: one that nobody takes by accident */
+	const struct engine_config *config;
+	const struct bpf_program *program; /* to attach */
+	bool made_hook;                    /* there was no clsact qdisc before us */
+};
+
+#define BPF_TC_ENGINE .name = "dsr_tc", .place = 0xd5au
+#define BPF_TC_GUARD  .name = "dsr_guard", .place = 0xd5bu
+
 struct engine {
 	const struct engine_ops *ops;
 	struct engine_config config;
@@ -38,10 +50,12 @@ struct engine {
 		*tables;   /* whose rows stand at each place of dsr_tables; NULL: free */
 	uint32_t n_placed; /* places that ever had a map, the first ones */
 	bool is_attached;
-	bool made_hook; /* tc: there was no clsact qdisc before us */
-	int link_fd;    /* a socket to ask about links */
+	struct bpf_tc tc; /* in mode tc */
+	int link_fd;      /* a socket to ask about links */
 };
 
+/* Before anything else of libbpf: what it says goes to the log. */
+void engine_bpf_set_up(void);
 /* Writes "WHAT: ERROR" and returns the error. */
 int engine_bpf_say(char *ret_why, int error, const char *what);
 bool engine_bpf_is_xdp(const struct engine *engine);
@@ -57,6 +71,10 @@ void engine_bpf_detach(struct engine *engine);
 int engine_bpf_attached_id(const struct engine *engine, uint32_t *ret_id);
 /* Puts back what was taken from the interface, unless another program has its place. */
 int engine_bpf_repair(struct engine *engine);
+
+/* In place of one of a former life. */
+int engine_bpf_tc_attach(struct bpf_tc *tc, char *ret_why);
+void engine_bpf_tc_detach(const struct bpf_tc *tc);
 
 int engine_bpf_publish(struct engine *engine, struct snapshot *snapshot);
 

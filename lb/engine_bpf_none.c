@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "lb/engine.h"
+#include "lb/engine_guard.h"
 
 static int none_start(const struct engine_config *config, struct engine **ret_engine, char *ret_why)
 {
@@ -12,6 +13,28 @@ static int none_start(const struct engine_config *config, struct engine **ret_en
 }
 
 void engine_remove_others(const struct engine_config *config, const struct engine_ops *ops)
+{
+}
+
+int engine_guard_new(
+	const struct engine_config *config, struct engine_guard **ret_guard, char *ret_why)
+{
+	snprintf(ret_why, ENGINE_WHY_BYTES, "built without BPF (XDP=0)");
+	return -EOPNOTSUPP;
+}
+
+struct engine_guard *engine_guard_free(struct engine_guard *guard)
+{
+	return NULL;
+}
+
+void engine_guard_add(
+	struct engine_guard *guard, const struct snapshot *from, const struct snapshot *to)
+{
+}
+
+void engine_guard_remove(
+	struct engine_guard *guard, const struct snapshot *from, const struct snapshot *to)
 {
 }
 

@@ -2,13 +2,16 @@
 /*
  * The packet engine: the contract of engine.h over AF_PACKET workers (worker.h). This file is
  * the main loop's side: it starts and stops workers, switches snapshots, and sums what workers
- * counted. Needs CAP_NET_RAW; CAP_NET_ADMIN makes socket buffers larger.
+ * counted. Needs CAP_NET_RAW; CAP_NET_ADMIN makes socket buffers larger, and with CAP_BPF a guard
+ * spares the host's stack (engine_guard.h).
  */
 #include "lb/engine.h"
 
 #include <sys/eventfd.h>
 #include <sys/random.h>
 
+#include "common/log.h"
+#include "lb/engine_guard.h"
 #include "lb/exception.h"
 #include "lb/ring.h"
 #include "lb/worker.h"
@@ -27,6 +30,7 @@ struct engine {
 	struct worker_shared shared;
 	struct snapshot *current; /* shared.snapshot, owned */
 	struct retired *retired;
+	struct engine_guard *guard; /* NULL: there is none */
 	int stop_fd;
 	unsigned int n_workers;
 	struct worker *workers[ENGINE_WORKERS_MAX];
@@ -38,6 +42,7 @@ static void packet_stop(struct engine *engine, bool detach)
 
 	if (!engine)
 		return;
+	engine_guard_free(engine->guard);
 	__atomic_store_n(&engine->shared.is_stopping, true, __ATOMIC_RELEASE);
 	if (engine->stop_fd >= 0)
 		(void)eventfd_write(engine->stop_fd, 1);
@@ -141,6 +146,16 @@ static int prepare(struct engine *engine, const struct engine_config *config, co
 	return engine->stop_fd < 0 ? util_negative_errno() : 0;
 }
 
+static void start_guard(struct engine *engine, const struct engine_config *config)
+{
+	char why[ENGINE_WHY_BYTES] = "";
+
+	if (engine_guard_new(config, &engine->guard, why) < 0)
+		log_info(
+			"this host's own stack gets frames for VIPs, too, and drops them later: %s",
+			why);
+}
+
 static int packet_start(
 	const struct engine_config *config, struct engine **ret_engine, char *ret_why)
 {
@@ -160,6 +175,7 @@ static int packet_start(
 		packet_stop(engine, true);
 		return r;
 	}
+	start_guard(engine, config);
 	*ret_engine = engine;
 	return 0;
 }
@@ -196,6 +212,7 @@ static int packet_publish(struct engine *engine, struct snapshot *snapshot)
 		snapshot_free(snapshot);
 		return -ENOMEM;
 	}
+	engine_guard_add(engine->guard, engine->current, snapshot);
 	retired->snapshot = engine->current;
 	retired->epoch = engine->shared.epoch + 1;
 	retired->next = engine->retired;
@@ -204,6 +221,7 @@ static int packet_publish(struct engine *engine, struct snapshot *snapshot)
 	/* In this order: see worker.h. */
 	__atomic_store_n(&engine->shared.snapshot, snapshot, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&engine->shared.epoch, retired->epoch, __ATOMIC_SEQ_CST);
+	engine_guard_remove(engine->guard, retired->snapshot, snapshot);
 	packet_reclaim(engine);
 	return 0;
 }

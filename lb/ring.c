@@ -50,7 +50,8 @@ struct ring {
 	uint32_t next;    /* to be looked at */
 	uint32_t n_taken; /* before `next`, not yet released */
 	bool is_losing;
-	int error; /* found while receiving, not yet asked for */
+	bool is_shared; /* one of a fanout group */
+	int error;      /* found while receiving, not yet asked for */
 	struct mmsghdr messages[RING_BATCH];
 	struct iovec vectors[RING_BATCH];
 	struct long_buffer longs[RING_LONG_PER_BATCH]; /* takes no memory before its first use */
@@ -308,6 +309,7 @@ int ring_join(struct ring *ring, int *fanout_id)
 	if (getsockopt(ring->rx_fd, SOL_PACKET, PACKET_FANOUT, &value, &size_bytes) < 0)
 		return util_negative_errno();
 	*fanout_id = (int)(value & UINT16_MAX);
+	ring->is_shared = true;
 	return 0;
 }
 
@@ -326,6 +328,9 @@ int ring_begin(struct ring *ring)
 	};
 	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
 
+	/* PACKET_IGNORE_OUTGOING is enough for a socket that stands alone, and costs nothing. */
+	if (!ring->is_shared)
+		return set_option(ring->rx_fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 	/* In place of the one that let nothing in. */
 	if (setsockopt(ring->rx_fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
 		return util_negative_errno();

@@ -48,23 +48,28 @@ spoofed_counted() {
 	done | awk '{ n += $1 } END { print n + 0 }'
 }
 
-# program_id HOST INTERFACE : of the XDP program there, or of that at tc's ingress; 0: none.
+# program_ids HOST INTERFACE : of the XDP program there, and of those at tc's ingress (tcx, or filters).
+program_ids() {
+	ip -n "$(ns "$1")" -j -d link show dev "$2" | jq '.[0].xdp.prog.id // empty'
+	on "$1" "$BUILD/tests/harness/tcx" "$2"
+	on "$1" tc -j filter show dev "$2" ingress | jq '.[].options.prog.id | values'
+}
+
+# program_id HOST INTERFACE : of the first; 0: none.
 program_id() {
 	{
-		ip -n "$(ns "$1")" -j -d link show dev "$2" | jq '.[0].xdp.prog.id // empty'
-		on "$1" "$BUILD/tests/harness/tcx" "$2"
-		on "$1" tc -j filter show dev "$2" ingress | jq '[.[].options.prog.id | values] | .[0] // empty'
+		program_ids "$@"
 		echo 0
 	} | head -n 1
 }
 
-# programs_on HOST INTERFACE : words of xdp and tc (at tcx, or as a filter).
+# programs_on HOST INTERFACE : their names, without the dsr_ that ours have.
 programs_on() {
-	local what=()
-	[[ $(ip -n "$(ns "$1")" -j link show dev "$2" | jq '.[0] | has("xdp")') == false ]] || what+=(xdp)
-	[[ -z $(on "$1" "$BUILD/tests/harness/tcx" "$2"; on "$1" tc filter show dev "$2" ingress 2> /dev/null) ]] ||
-		what+=(tc)
-	printf '%s\n' "${what[*]}"
+	local id names=()
+	for id in $(program_ids "$@"); do
+		names+=("$(bpftool -j prog show id "$id" | jq -r '.name | ltrimstr("dsr_")')")
+	done
+	printf '%s\n' "${names[*]}"
 }
 
 # lb_unaccounted [NAME] : how many frames the interface took more than the balancer says it received,

@@ -39,10 +39,10 @@ goes_on() {
 	fact "received_is_accounted_for_$1" equal \
 		"$(lb_json '.packets | .received - .forwarded - .passed - .dropped')" 0
 }
-goes_on at_first_by_packet ""
+goes_on at_first_by_packet guard
 before=packet
-for step in "xdp KILL xdp" "tc TERM tc" "packet KILL" "tc KILL tc" "xdp TERM xdp" \
-	"packet TERM"; do
+for step in "xdp KILL xdp" "tc TERM tc" "packet KILL guard" "tc KILL tc" "xdp TERM xdp" \
+	"packet TERM guard"; do
 	read -r mode signal there <<< "$step"
 	daemon_stop lb "$signal"
 	with_mode "$mode"

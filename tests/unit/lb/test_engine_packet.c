@@ -83,15 +83,19 @@ static void engine_never_receives_what_its_workers_send(void **state)
 
 	NEEDS_ENGINE();
 	client = wire_open("c0");
-	engine = engine_start("in0", "in0", 2);
-	assert_int_equal(ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
-	for (uint16_t port = 1; port <= 20; port++) {
-		frame_fill(&frame, port, 500);
-		assert_forwarded(client, client, &frame, 500);
+	/* The socket of a worker alone leaves them out by itself; in a group a filter does. */
+	for (unsigned int n_workers = 1; n_workers <= 2; n_workers++) {
+		engine = engine_start("in0", "in0", n_workers);
+		assert_int_equal(
+			ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
+		for (uint16_t port = 1; port <= 20; port++) {
+			frame_fill(&frame, port, 500);
+			assert_forwarded(client, client, &frame, 500);
+		}
+		WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == 20);
+		assert_int_equal(totals_of(engine).received_pkts, 20);
+		engine_stop();
 	}
-	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == 20);
-	assert_int_equal(totals_of(engine).received_pkts, 20);
-	engine_stop();
 }
 
 static void engine_takes_frames_longer_than_a_ring_frame(void **state)
