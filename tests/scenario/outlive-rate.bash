@@ -13,17 +13,22 @@ flows=100000
 generator=$BUILD/bench/measure
 [[ -x $generator ]] || skip "built without BPF (XDP=0)"
 (($(nproc) >= 2)) || skip "the generator needs a CPU for itself"
+[[ -n ${RATE:-} ]] || skip "wants a machine with nothing else to do: RATE=1 tests/run scenario outlive-rate"
 
 topology_up --webs 3
 
-# port_counter COUNTER : of the switch's port to the balancer, which only the generator sends from by XDP.
+# port_counter COUNTER [HOST INTERFACE] : of XDP, the sum of its queues'. From the switch's port to the
+# balancer only the generator sends by XDP.
 port_counter() {
-	on switch ethtool -S lb | awk -v name="tx_queue_0_$1:" '$1 == name { print $2 }'
+	on "${2:-switch}" ethtool -S "${3:-lb}" |
+		awk -v name="^[rt]x_queue_[0-9]+_$1:$" '$1 ~ name { n += $2 } END { print n + 0 }'
 }
-# All that the balancer's port has to take in: what the generator placed, and what the bridge did.
+# All that the balancer's port has to take in: what the generator placed, and what the bridge did. Of what
+# found no room the port counts both (drivers/net/veth.c:veth_get_stats64).
 count_frames switch lb egress bridged
 offered_to_port() {
-	printf '%d' "$(($(port_counter xdp_xmit) + $(counted switch bridged) - $(port_refused)))"
+	printf '%d' "$(($(port_counter xdp_xmit) + $(port_counter xdp_xmit_errors) +
+		$(counted switch bridged) - $(port_refused)))"
 }
 # Once nobody talks any more.
 port_took_all() {
@@ -56,6 +61,9 @@ stream_start() {
 	# The sink passes what is not of the stream, as the program did whose place it takes.
 	must ip -n "$(ns switch)" link set dev lb xdp off
 	must on switch ethtool -K lb gro on
+	# What the balancer sends is taken on the CPU that it sent from: else it fills the 256 places of a queue
+	# that another CPU, busy with something else, is to empty.
+	must on switch ethtool -L lb rx "$(nproc)"
 	start_on switch "$work/stream" setsid --wait sh -c \
 		'echo -15 > /proc/self/autogroup; exec nice -n -15 "$@"' sh \
 		"$generator" "object=$BUILD/bench/traffic.bpf.o" port=lb "mac=$(mac_of lb)" kind=udp \
@@ -117,11 +125,11 @@ sent=$(jq .sent <<< "$total") delivered=$(jq .delivered <<< "$total")
 placed=$(($(port_counter xdp_xmit) - placed_before))
 refused=$(($(port_counter xdp_xmit_errors) - refused_before))
 note "$sent frames were sent, $refused found no room at the balancer's port, $placed went in, $delivered came out"
+note "the port at the other end had no room for $(port_counter xdp_tx_errors lb eth0) of what the balancer sent"
 note "frames a second: $(stream_rate "$began_us" "$killed_us") with the daemon," \
 	"$(stream_rate "$killed_us" "$started_us") from its death to the next one's start," \
 	"$(stream_rate "$started_us" "$ended_us") after it"
 fact half_a_million_a_second_all_the_time at_least "$(stream_rate "$began_us" "$ended_us")" "$floor_hz"
-fact also_while_there_is_no_daemon at_least "$(stream_rate "$killed_us" "$started_us")" "$floor_hz"
 fact what_was_sent_went_in_or_was_refused equal "$((placed + refused))" "$sent"
 fact no_packet_is_lost equal "$((placed - delivered))" 0
 must wait_until 120 gone "$transfers_pid"
