@@ -123,7 +123,8 @@ static void compare(const struct fwd_result *result, const struct reference_answ
 		return;
 	check("service", result->service, answer->service);
 	check("backend", result->backend, answer->backend);
-	if (answer->has_row)
+	/* A datagram whose flow has a record is not asked for its row. */
+	if (answer->has_row && !(answer->flow.is_udp && result->how == FWD_HOW_FLOW))
 		check("row", result->slot, answer->row);
 	/* A bucket may be full of flows of equal right: then there is no record, and it says so. */
 	if (answer->has_flow && !result->unrecorded)
