@@ -32,49 +32,106 @@ static void name_program(uint32_t id, char *ret_text, size_t size_bytes)
 
 /* ---- pins ---- */
 
+/*
+ * A program is pinned before it is attached, and what it replaces keeps its own pin until then: whoever
+ * dies in between leaves none on an interface that the next life would not know. Not the suffix of
+ * unfinished pins (keep_map.c), which go at the next start.
+ */
+#define NEXT_SUFFIX "_next"
+
 /* "": nothing is pinned. */
-static void pin_path(
-	const struct engine_config *config, const char *name, char ret_path[BPF_PIN_PATH_BYTES])
+static void pin_path(const struct engine_config *config, const char *name, const char *suffix,
+	char ret_path[BPF_PIN_PATH_BYTES])
 {
 	ret_path[0] = '\0';
 	if (config->pin_directory)
-		snprintf(ret_path, BPF_PIN_PATH_BYTES, "%s/%s", config->pin_directory, name);
+		snprintf(ret_path, BPF_PIN_PATH_BYTES, "%s/%s%s", config->pin_directory, name,
+			suffix);
 }
 
-static void pin_remove(const struct engine_config *config, const char *name)
+static void pin_unlink(const struct engine_config *config, const char *name, const char *suffix)
 {
 	char path[BPF_PIN_PATH_BYTES];
 
-	pin_path(config, name, path);
+	pin_path(config, name, suffix, path);
 	if (*path)
 		(void)unlink(path);
 }
 
-static void pin_make(
-	const struct engine_config *config, const char *name, const struct bpf_program *program)
+static void pin_remove(const struct engine_config *config, const char *name)
+{
+	pin_unlink(config, name, "");
+	pin_unlink(config, name, NEXT_SUFFIX);
+}
+
+/* What is attached now has its name for itself. */
+static void pin_settle(const struct engine_config *config, const char *name)
+{
+	char path[BPF_PIN_PATH_BYTES], next[BPF_PIN_PATH_BYTES];
+
+	pin_path(config, name, "", path);
+	pin_path(config, name, NEXT_SUFFIX, next);
+	if (*path)
+		(void)rename(next, path);
+}
+
+/* A descriptor of program `id` if that is what is pinned there; else negative. */
+static int pin_open(
+	const struct engine_config *config, const char *name, const char *suffix, uint32_t id)
 {
 	char path[BPF_PIN_PATH_BYTES];
+	uint32_t found_id = 0;
+	int fd;
 
-	pin_path(config, name, path);
-	if (!*path)
-		return;
-	(void)unlink(path);
-	(void)bpf_obj_pin(bpf_program__fd(program), path);
+	pin_path(config, name, suffix, path);
+	fd = *path ? bpf_obj_get(path) : -ENOENT;
+	if (fd >= 0 && engine_bpf_program_id(fd, &found_id, NULL) == 0 && found_id == id)
+		return fd;
+	if (fd >= 0)
+		util_close(fd);
+	return -ENOENT;
+}
+
+/* Before `program` is attached in place of our program `old`; 0: of none. */
+static int pin_next(const struct engine_config *config, const char *name, uint32_t old,
+	const struct bpf_program *program)
+{
+	char next[BPF_PIN_PATH_BYTES];
+	int fd = old ? pin_open(config, name, NEXT_SUFFIX, old) : -1;
+
+	/* A former life ended before it settled. */
+	if (fd >= 0) {
+		util_close(fd);
+		pin_settle(config, name);
+	}
+	pin_path(config, name, NEXT_SUFFIX, next);
+	if (!*next)
+		return 0;
+	(void)unlink(next);
+	return bpf_obj_pin(bpf_program__fd(program), next);
+}
+
+/* With what came of attaching it. */
+static int pin_end(const struct engine_config *config, const char *name, int result)
+{
+	if (result < 0)
+		pin_unlink(config, name, NEXT_SUFFIX);
+	else
+		pin_settle(config, name);
+	return result;
 }
 
 /* A descriptor of program `id` if it is ours by that name; else negative. */
 static int own_program(const struct engine_config *config, const char *name, uint32_t id)
 {
-	char path[BPF_PIN_PATH_BYTES], found[BPF_OBJ_NAME_LEN] = "";
+	char found[BPF_OBJ_NAME_LEN] = "";
 	uint32_t found_id = 0;
-	int fd;
+	int fd = pin_open(config, name, "", id);
 
-	pin_path(config, name, path);
-	fd = *path ? bpf_obj_get(path) : -1;
-	if (fd >= 0 && engine_bpf_program_id(fd, &found_id, NULL) == 0 && found_id == id)
-		return fd;
+	if (fd < 0)
+		fd = pin_open(config, name, NEXT_SUFFIX, id);
 	if (fd >= 0)
-		util_close(fd);
+		return fd;
 	fd = bpf_prog_get_fd_by_id(id);
 	if (fd >= 0 && engine_bpf_program_id(fd, &found_id, found) == 0 && streq(found, name))
 		return fd;
@@ -106,8 +163,8 @@ static int xdp_query(unsigned int ifindex, uint32_t *ret_native, uint32_t *ret_o
 	return 0;
 }
 
-/* Nobody else's program is ever replaced. */
-static int xdp_check(const struct engine_config *config, char *ret_why)
+/* Nobody else's program is ever replaced; `*ret_old` is ours of a former life, 0: none. */
+static int xdp_check(const struct engine_config *config, uint32_t *ret_old, char *ret_why)
 {
 	uint32_t native = 0, other = 0;
 	char text[64];
@@ -115,8 +172,10 @@ static int xdp_check(const struct engine_config *config, char *ret_why)
 
 	if (r < 0)
 		return engine_bpf_say(ret_why, r, "asking for XDP programs");
-	if (other == 0 && (native == 0 || is_own(config, XDP_NAME, native)))
+	if (other == 0 && (native == 0 || is_own(config, XDP_NAME, native))) {
+		*ret_old = native;
 		return 0;
+	}
 	name_program(other ? other : native, text, sizeof(text));
 	snprintf(ret_why, ENGINE_WHY_BYTES, "another XDP program, %s, is on the interface", text);
 	return -EBUSY;
@@ -135,20 +194,25 @@ static void xdp_attach_pass(const struct engine *engine)
 	if (engine->config.out_ifindex == engine->config.ifindex ||
 		xdp_query(engine->config.out_ifindex, &native, &other) < 0 || native || other)
 		return;
-	if (xdp_attach_to(engine->config.out_ifindex, engine->pass_program) == 0)
-		pin_make(&engine->config, PASS_NAME, engine->pass_program);
+	if (pin_next(&engine->config, PASS_NAME, 0, engine->pass_program) == 0)
+		(void)pin_end(&engine->config, PASS_NAME,
+			xdp_attach_to(engine->config.out_ifindex, engine->pass_program));
 }
 
 static int xdp_attach(struct engine *engine, char *ret_why)
 {
-	int r = xdp_check(&engine->config, ret_why);
+	const struct engine_config *config = &engine->config;
+	uint32_t old;
+	int r = xdp_check(config, &old, ret_why);
 
 	if (r < 0)
 		return r;
-	r = xdp_attach_to(engine->config.ifindex, engine->program);
+	r = pin_next(config, XDP_NAME, old, engine->program);
+	if (r < 0)
+		return engine_bpf_say(ret_why, r, "pin of the program");
+	r = pin_end(config, XDP_NAME, xdp_attach_to(config->ifindex, engine->program));
 	if (r < 0)
 		return engine_bpf_say(ret_why, r, "native XDP on the interface");
-	pin_make(&engine->config, XDP_NAME, engine->program);
 	xdp_attach_pass(engine);
 	return 0;
 }
@@ -205,8 +269,12 @@ static int tcx_attach(const struct bpf_tc *tc)
 		options.flags = BPF_F_REPLACE;
 		options.replace_prog_fd = old_fd;
 	}
-	return bpf_prog_attach_opts(
-		bpf_program__fd(tc->program), (int)tc->config->ifindex, TCX_INGRESS, &options);
+	r = pin_next(tc->config, tc->name, old, tc->program);
+	if (r < 0)
+		return r;
+	return pin_end(tc->config, tc->name,
+		bpf_prog_attach_opts(bpf_program__fd(tc->program), (int)tc->config->ifindex,
+			TCX_INGRESS, &options));
 }
 
 static void tcx_detach(const struct bpf_tc *tc)
@@ -294,12 +362,16 @@ int engine_bpf_tc_attach(struct bpf_tc *tc, char *ret_why)
 {
 	int r = tcx_can_be_had(tc) ? tcx_attach(tc) : -EPERM;
 
-	if (r == 0)
+	if (r == 0) {
 		clsact_detach(tc, false);
-	else
-		r = clsact_attach(tc, ret_why);
-	if (r == 0)
-		pin_make(tc->config, tc->name, tc->program);
+		return 0;
+	}
+	/* Its place leads back to it, no pin. */
+	r = clsact_attach(tc, ret_why);
+	if (r == 0) {
+		tcx_detach(tc);
+		pin_remove(tc->config, tc->name);
+	}
 	return r;
 }
 
@@ -315,7 +387,9 @@ void engine_bpf_tc_detach(const struct bpf_tc *tc)
 int engine_bpf_check(
 	const struct engine_ops *ops, const struct engine_config *config, char *ret_why)
 {
-	return ops == &engine_xdp_ops ? xdp_check(config, ret_why) : 0;
+	uint32_t old;
+
+	return ops == &engine_xdp_ops ? xdp_check(config, &old, ret_why) : 0;
 }
 
 int engine_bpf_attach(struct engine *engine, char *ret_why)
