@@ -18,7 +18,7 @@ struct snapshot_table {
 };
 
 struct snapshot {
-	struct fwd_image *image; /* pages that nothing was written to take no memory */
+	struct fwd_image *image; /* populated: who copies it would fault for every page */
 	struct flows_table flows;
 	struct snapshot_table *tables;
 	size_t n_tables;
@@ -34,7 +34,7 @@ int snapshot_new(const struct fwd_settings *settings, const struct flows_table *
 	if (!snapshot)
 		return -ENOMEM;
 	memory = mmap(NULL, sizeof(*snapshot->image), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (memory == MAP_FAILED)
 		return util_negative_errno();
 	snapshot->image = memory;
