@@ -5,7 +5,7 @@
 # either. It goes when it is told to, and by hand as the manual says.
 . "$(dirname "$0")/../netns/topology.bash"
 
-stream_hz=20000
+stream_hz=$((20000 / SLOW))
 topology_up --webs 3 --no-nginx
 servers_start 80
 # What the servers would answer to nobody ends there; the stream's own frames are only counted.
