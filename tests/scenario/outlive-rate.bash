@@ -102,6 +102,7 @@ flows_of_servers() {
 }
 flows_before=$(flows_of_servers)
 
+unsent_before=$(port_counter xdp_tx_errors lb eth0)
 id=$(program_id lb eth0)
 began_us=$(now_us)
 stream_second
@@ -117,6 +118,7 @@ fact backends_are_up_at_once backends_up 3
 stream_second
 fact every_flow_is_where_it_was equal "$(flows_of_servers)" "$flows_before"
 ended_us=$(now_us)
+unsent=$(($(port_counter xdp_tx_errors lb eth0) - unsent_before))
 stop_pid "$stream_pid"
 must on switch "$BUILD/tests/harness/xdp_pass" lb
 
@@ -125,7 +127,7 @@ sent=$(jq .sent <<< "$total") delivered=$(jq .delivered <<< "$total")
 placed=$(($(port_counter xdp_xmit) - placed_before))
 refused=$(($(port_counter xdp_xmit_errors) - refused_before))
 note "$sent frames were sent, $refused found no room at the balancer's port, $placed went in, $delivered came out"
-note "the port at the other end had no room for $(port_counter xdp_tx_errors lb eth0) of what the balancer sent"
+note "the port at the other end had no room for $unsent frames that the balancer sent"
 note "frames a second: $(stream_rate "$began_us" "$killed_us") with the daemon," \
 	"$(stream_rate "$killed_us" "$started_us") from its death to the next one's start," \
 	"$(stream_rate "$started_us" "$ended_us") after it"
