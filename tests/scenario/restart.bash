@@ -31,6 +31,33 @@ lb_start
 fact a_killed_daemon_comes_back_with_its_backends_up equal "$(backends_since)" "$before"
 fact new_requests_are_served_at_once_after_a_kill says '^web[123]$' fetch /
 
+# It was away for so long that agents ask seldom by now: nobody waits for them to register anew, since
+# heartbeats go on in the sessions that they know (doc/protocol.md).
+agents_ask_seldom() {
+	local idx
+	for ((idx = 1; idx <= topology_webs; idx++)); do
+		[[ $(agent "web$idx" status --json |
+			jq '.balancers[0] | .state != "registered" and .since_s >= 6') == true ]] || return
+	done
+}
+# falls : of backends that were up, by the daemon that runs now.
+falls() {
+	awk '/^-- start at/ { n = 0 } /backend .*: up -> / { n++ } END { print n + 0 }' "$work/lb/log"
+}
+has_run_for() {
+	[[ $(lb_json ".uptime_s >= $1") == true ]]
+}
+answered_heartbeats() {
+	lb_json '[.virtual_servers[0].backends[] | .state + ":" + (.heartbeats_missed <= 1 | tostring)] |
+		unique | join(" ")'
+}
+daemon_stop lb KILL
+must wait_until 30 agents_ask_seldom
+lb_start
+must wait_until 10 has_run_for 4
+fact after_a_long_absence_nobody_falls equal "$(falls)" 0
+fact and_all_have_answered_heartbeats equal "$(answered_heartbeats)" up:true
+
 # A reload of what is broken: refused with file and line, and nothing is changed.
 settled() {
 	lb_json '{config_generation, vs: [.virtual_servers[] | {name, vip, ports, table_digest}]}' | jq -cS .
