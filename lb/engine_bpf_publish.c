@@ -114,6 +114,39 @@ static void sweep_tables(struct engine *engine)
 			engine->tables[place] = NULL;
 }
 
+#define IMAGE_BYTES(field) sizeof(((struct fwd_image *)NULL)->field)
+_Static_assert(sizeof(struct fwd_image) -
+			(IMAGE_BYTES(settings) + IMAGE_BYTES(lens) + IMAGE_BYTES(services) +
+				IMAGE_BYTES(vips) + IMAGE_BYTES(ranges) + IMAGE_BYTES(turns) +
+				IMAGE_BYTES(backends) + IMAGE_BYTES(doors) + IMAGE_BYTES(macs) +
+				IMAGE_BYTES(members) + IMAGE_BYTES(member_loads) +
+				IMAGE_BYTES(vip_slots) + IMAGE_BYTES(service_at)) <
+		128,
+	"copy_image() copies every field: only padding is left");
+
+/*
+ * An image to memory that is zero. Of what is filled from its beginning on only that: a page that is not
+ * touched is not waited for, and the main loop waits.
+ */
+static void copy_image(struct fwd_image *image, const struct fwd_image *from)
+{
+	const struct image_lens *lens = &from->lens;
+
+	image->settings = from->settings;
+	image->lens = *lens;
+	memcpy(image->services, from->services, lens->services * sizeof(*from->services));
+	memcpy(image->vips, from->vips, lens->vips * sizeof(*from->vips));
+	memcpy(image->ranges, from->ranges, lens->ranges * sizeof(*from->ranges));
+	memcpy(image->turns, from->turns, lens->turns * sizeof(*from->turns));
+	memcpy(image->backends, from->backends, sizeof(from->backends));
+	memcpy(image->doors, from->doors, sizeof(from->doors));
+	memcpy(image->macs, from->macs, sizeof(from->macs));
+	memcpy(image->members, from->members, sizeof(from->members));
+	memcpy(image->member_loads, from->member_loads, sizeof(from->member_loads));
+	memcpy(image->vip_slots, from->vip_slots, sizeof(from->vip_slots));
+	memcpy(image->service_at, from->service_at, sizeof(from->service_at));
+}
+
 /* A map whose only value is the snapshot's image, its services pointing to the tables' places. */
 static int make_image(const struct snapshot *snapshot, const uint32_t *places)
 {
@@ -131,7 +164,7 @@ static int make_image(const struct snapshot *snapshot, const uint32_t *places)
 		util_close(fd);
 		return r;
 	}
-	memcpy(image, snapshot_image(snapshot), sizeof(*image));
+	copy_image(image, snapshot_image(snapshot));
 	for (uint32_t i = 1; i < image->lens.services; i++)
 		image->services[i].table = places[image->services[i].table];
 	for (uint32_t i = 0; i < IMAGE_DOORS; i++)

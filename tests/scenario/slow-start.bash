@@ -70,9 +70,14 @@ fact it_never_shrinks equal "$(ask 'map(.[] | select(.name == "turns").weight) |
 fact it_is_on_the_line equal "$(ask 'map(.[] | select(.name == "turns" and .weight < 1) |
 	((.weight - 0.2) / 0.8 * '$SLOW_START_S') as $begun | .age - $begun | . > -0.3 and . < 1.5) | all')" true
 # Of each step, the last that was seen (a table follows its weights within a moment): one part of two
-# and a part, to a thousandth.
-fact the_table_has_its_share equal "$(ask 'map(.[] | select(.name == "rows")) | group_by(.weight) | map(last |
-	(.share - .weight / (2 + .weight)) | fabs < 0.001) | all')" true
+# and a part, to a thousandth. Of the last step one look was taken, so it is waited for.
+fact the_table_has_its_share equal "$(ask 'map(.[] | select(.name == "rows" and .weight < 1)) | group_by(.weight) |
+	map(last | (.share - .weight / (2 + .weight)) | fabs < 0.001) | all')" true
+has_a_third() {
+	lb_json '.virtual_servers[] | select(.name == "rows").backends[] | select(.name == "web3").share' |
+		jq -e '. * 1000 | round == 333' > /dev/null
+}
+fact and_a_third_in_the_end wait_until 2 has_a_third
 fact without_slow_start_it_begins_at_once equal \
 	"$(ask '[.[][] | select(.name == "at-once") | .weight, (.share * 1000 | round)] | unique | tojson')" '[1,333]'
 
