@@ -73,7 +73,7 @@ static void fill(struct frame *frame, enum what what, uint32_t flow)
 	frame->tcp.dest = htons(80);
 }
 
-static struct snapshot *make_snapshot(struct flows_table *flows)
+static struct snapshot *make_snapshot(struct flows_table *flows, uint32_t n_flows)
 {
 	struct fwd_settings settings = { .mtu_bytes = 1500,
 		.slot_seed = { 3, 4 },
@@ -85,6 +85,9 @@ static struct snapshot *make_snapshot(struct flows_table *flows)
 	struct snapshot *snapshot;
 	struct addr vip;
 
+	flows_homes(flows->n_flow4,
+		flows_is_crowded(flows->n_flow4, FLOW4_PER_BUCKET, n_flows, false),
+		settings.flow4_among);
 	memcpy(settings.own_mac, own_mac, ETH_ALEN);
 	memcpy(settings.out_mac, own_mac, ETH_ALEN);
 	if (addr_parse("198.51.100.10", &vip) < 0 ||
@@ -178,7 +181,7 @@ int main(int argc, char **argv)
 		table.rows[row].owner = table.rows[row].base = (uint16_t)(row % BACKENDS + 1);
 	table_list_settled(&table);
 	make_flows(&flows);
-	port.snapshot = snapshot = make_snapshot(&flows);
+	port.snapshot = snapshot = make_snapshot(&flows, n_flows);
 	run(&port, what, n_flows, n_flows);
 	begin_ns = cpu_ns();
 	n_forwarded = run(&port, what, n_flows, n_frames);

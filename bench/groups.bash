@@ -40,18 +40,24 @@ settled_rows() {
 	row "$1 tcp settled 1M" "$1-tcp" "flows=$M1 kind=ack"
 }
 
+# recorded_pair MODE NAME PROTOCOL KIND LINE... : tables that hold so many flows, and no others.
+recorded_pair() {
+	local mode=$1 name=$2 protocol=$3 kind=$4
+	shift 4
+	system "$mode-$name" dsr "$mode" 1 "$@"
+	establish "$mode-$name" "$protocol" "$K64"
+	row "$mode recorded $name 64k" "$mode-$name" "flows=$K64 kind=$kind"
+	system "$mode-$name-1M" dsr "$mode" 1 "$@"
+	establish "$mode-$name-1M" "$protocol" "$M1"
+	row "$mode recorded $name 1M" "$mode-$name-1M" "flows=$M1 kind=$kind"
+}
+
 recorded_rows() {
-	system "$1-rr" dsr "$1" 1 "$LONG" 'scheduler = rr'
-	establish "$1-rr" tcp "$M1"
-	row "$1 recorded rr 64k" "$1-rr" "flows=$K64 kind=ack"
-	row "$1 recorded rr 1M" "$1-rr" "flows=$M1 kind=ack"
+	recorded_pair "$1" rr tcp ack "$LONG" 'scheduler = rr'
 	system "$1-lc" dsr "$1" 1 "$LONG" 'scheduler = lc'
 	establish "$1-lc" tcp "$K64"
 	row "$1 recorded lc 64k" "$1-lc" "flows=$K64 kind=ack"
-	system "$1-udp" dsr "$1" 1 'protocol = udp' "$LONG_UDP"
-	establish "$1-udp" udp "$M1"
-	row "$1 recorded udp 64k" "$1-udp" "flows=$K64 kind=udp"
-	row "$1 recorded udp 1M" "$1-udp" "flows=$M1 kind=udp"
+	recorded_pair "$1" udp udp udp 'protocol = udp' "$LONG_UDP"
 }
 
 churn_rows() {

@@ -66,7 +66,9 @@ static inline void ahead_ask(struct fwd_port *port, const struct fwd_service *se
 	}
 	hash = hash_flow(settings, &flow.client, flow.client_port, flow.vip_port, service->id);
 	if (flow.is_ip6)
-		__builtin_prefetch(port_flow6(port, hash_reduce(hash, settings->flow6_buckets)), 1);
+		__builtin_prefetch(
+			port_flow6(port, hash_reduce(hash, settings->flow6_among[0])), 1);
 	else
-		__builtin_prefetch(port_flow4(port, hash_reduce(hash, settings->flow4_buckets)), 1);
+		__builtin_prefetch(
+			port_flow4(port, hash_reduce(hash, settings->flow4_among[0])), 1);
 }

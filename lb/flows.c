@@ -31,6 +31,25 @@ uint32_t flows_buckets6(uint64_t max_flows)
 	return flows_buckets(max_flows, FLOWS_ENTRIES6, FLOW6_PER_BUCKET);
 }
 
+void flows_homes(uint32_t n_buckets, bool is_crowded, __u32 ret_among[2])
+{
+	bool has_near = n_buckets >= 2 * FLOWS_NEAR_BUCKETS;
+
+	ret_among[0] = ret_among[1] = 0;
+	ret_among[has_near && !is_crowded] = n_buckets;
+	if (has_near)
+		ret_among[is_crowded] = FLOWS_NEAR_BUCKETS;
+}
+
+bool flows_is_crowded(uint32_t n_buckets, uint32_t per_bucket, uint64_t n_live, bool was_crowded)
+{
+	uint64_t n_near = (uint64_t)FLOWS_NEAR_BUCKETS * per_bucket;
+
+	if (n_buckets < 2 * FLOWS_NEAR_BUCKETS)
+		return false;
+	return was_crowded ? n_live >= n_near / 8 : n_live > n_near * 2 / 3;
+}
+
 uint32_t flows_timeout_s(const struct fwd_service *service, enum flow_state state)
 {
 	return flow_timeout_s(service, (__u8)state);
@@ -62,6 +81,38 @@ const char *flows_state_name(enum flow_state state)
 		break;
 	}
 	return "free";
+}
+
+#define FLOWS_SAMPLE_BUCKETS 256u
+
+/* Live records in one bucket of so many. */
+static uint64_t flows_estimate_words(const __u64 *words, uint32_t n_buckets, size_t key_words,
+	flows_service_fn *fn, void *context, uint32_t now_s)
+{
+	uint64_t n_live = 0;
+
+	for (uint32_t bucket = 0; bucket < n_buckets; bucket += FLOWS_SAMPLE_BUCKETS)
+		for (size_t i = key_words; i < FLOW_BUCKET_WORDS; i += key_words + 1) {
+			__u64 meta = FWD_LOAD(&words[(size_t)bucket * FLOW_BUCKET_WORDS + i]);
+			__u8 state = flow_meta_state(meta);
+			const struct fwd_service *service =
+				state == FLOW_FREE ? NULL : fn(flow_meta_service(meta), context);
+
+			n_live += service &&
+				flow_meta_age_s(meta, now_s) <= flow_timeout_s(service, state);
+		}
+	return n_live * FLOWS_SAMPLE_BUCKETS;
+}
+
+void flows_estimate(const struct flows_table *table, flows_service_fn *service, void *context,
+	uint32_t now_s, uint64_t *ret_live4, uint64_t *ret_live6)
+{
+	*ret_live4 = !table->n_flow4 ? 0
+				     : flows_estimate_words(table->flow4->words, table->n_flow4,
+					       FLOW4_KEY_WORDS, service, context, now_s);
+	*ret_live6 = !table->n_flow6 ? 0
+				     : flows_estimate_words(table->flow6->words, table->n_flow6,
+					       FLOW6_KEY_WORDS, service, context, now_s);
 }
 
 struct flows_walk {

@@ -50,7 +50,8 @@ int publish_build(struct publish *publish, const struct service_list *services,
 
 /*
  * Housekeeping at least every PUBLISH_SETTLE_US: carries times over from replaced tables, and sees
- * whether publish_step() has something to do. True: publish anew, because membership has become quiet.
+ * whether publish_step() has something to do. True: publish anew, because membership has become quiet, or
+ * the flow table crowded, or crowded no more.
  */
 bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us);
 /*

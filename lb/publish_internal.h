@@ -83,6 +83,7 @@ struct publish {
 	uint64_t n_snapshots;
 	struct index purges; /* pairs of service and backend whose records are void */
 	struct publish_walk walk;
+	bool crowded4, crowded6; /* the flow table is, of each family */
 };
 
 struct publish_table *publish_table_ref(struct publish_table *table);

@@ -4,6 +4,7 @@
  * that asks about records, in parts, so that a table of millions holds up no heartbeat.
  */
 #include "lb/fwd/hash.h"
+#include "lb/gather.h"
 #include "lb/publish_internal.h"
 
 /*
@@ -247,9 +248,40 @@ bool publish_step(struct publish *publish, const struct snapshot *current, uint6
 	return publish->purges.n_used > 0;
 }
 
+/* Whether a family's table has become crowded, or is no more; what is near then moves. */
+static bool publish_crowd(
+	const struct snapshot *current, uint64_t n_live, bool is_ip6, uint32_t now_s, bool *crowded)
+{
+	const struct flows_table *flows = snapshot_flows(current);
+	uint32_t n_buckets = is_ip6 ? flows->n_flow6 : flows->n_flow4;
+	bool becomes = flows_is_crowded(
+		n_buckets, is_ip6 ? FLOW6_PER_BUCKET : FLOW4_PER_BUCKET, n_live, *crowded);
+
+	if (becomes == *crowded)
+		return false;
+	*crowded = becomes;
+	if (becomes)
+		(void)gather_out(current, is_ip6, now_s);
+	return true;
+}
+
+/* True: publish anew. */
+static bool publish_measure(struct publish *publish, const struct snapshot *current, uint32_t now_s)
+{
+	struct publish_visit visit = { publish, current, now_s };
+	uint64_t n_live4, n_live6;
+	bool changed;
+
+	flows_estimate(
+		snapshot_flows(current), publish_visit_service, &visit, now_s, &n_live4, &n_live6);
+	changed = publish_crowd(current, n_live4, false, now_s, &publish->crowded4);
+	changed |= publish_crowd(current, n_live6, true, now_s, &publish->crowded6);
+	return changed;
+}
+
 bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us)
 {
-	bool moving = false, settle, hold, count;
+	bool moving = false, settle, hold, count, changed;
 	size_t n_carried = 0;
 
 	for (size_t i = 0; i < publish->n_services; i++) {
@@ -265,5 +297,6 @@ bool publish_tick(struct publish *publish, const struct snapshot *current, uint6
 		publish_walk_begin(publish, hold, count, settle);
 		publish->settled_us = settle ? now_us : publish->settled_us;
 	}
-	return publish->follow && publish_is_quiet(publish, now_us);
+	changed = current && publish_measure(publish, current, (uint32_t)(now_us / US_PER_S));
+	return changed || (publish->follow && publish_is_quiet(publish, now_us));
 }

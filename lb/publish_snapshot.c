@@ -23,6 +23,8 @@ static void publish_settings(const struct publish *publish, const struct publish
 		.flow6_buckets = flows->n_flow6,
 		.mtu_bytes = links->mtu_bytes,
 	};
+	flows_homes(flows->n_flow4, publish->crowded4, ret_settings->flow4_among);
+	flows_homes(flows->n_flow6, publish->crowded6, ret_settings->flow6_among);
 	memcpy(ret_settings->slot_seed, publish->seed, sizeof(ret_settings->slot_seed));
 	memcpy(ret_settings->flow_seed, keep_flow_seed(publish->keep),
 		sizeof(ret_settings->flow_seed));

@@ -49,6 +49,10 @@ int snapshot_new(const struct fwd_settings *settings, const struct flows_table *
 		snapshot->flows.n_flow6 % FLOW_GROUP_BUCKETS == 0);
 	snapshot->image->settings.flow4_buckets = snapshot->flows.n_flow4;
 	snapshot->image->settings.flow6_buckets = snapshot->flows.n_flow6;
+	if (!settings->flow4_among[0])
+		snapshot->image->settings.flow4_among[0] = snapshot->flows.n_flow4;
+	if (!settings->flow6_among[0])
+		snapshot->image->settings.flow6_among[0] = snapshot->flows.n_flow6;
 	/* The first place of each stands for "none". */
 	snapshot->image->lens = (struct image_lens){ .vips = 1, .ranges = 1, .services = 1 };
 	*ret_snapshot = TAKE_PTR(snapshot);

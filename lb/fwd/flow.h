@@ -10,14 +10,22 @@
  * four, which all look through in the same order (flow_bucket_index()): few are turned away from a
  * table that is well filled (lb/flows.c).
  *
+ * There are two such groups for each flow: one in the whole table, one in its first part, the near
+ * one, which caches hold. While few flows are recorded home is near, and a look at it is no miss; in
+ * a crowded table home is in the whole (fwd_settings.flowN_among). What is not in the first group is
+ * looked for in the other, so that a record is found on either side of a change, and one that
+ * finds no room in the one may lie in the other.
+ *
  * Concurrency: `meta` is one aligned 64-bit word, the key beside it. A writer claims an entry by
  * compare-and-swap of the `meta` it judged by to FLOW_BUSY, writes the key, then publishes the
  * new meta with release. A reader takes meta, compares the key, and takes meta again: another
  * service, backend or a claim between is a miss. A claim whose writer died is void after
- * FLOW_BUSY_TIMEOUT_S. Nothing else is shared: a record never moves, and what is true of an entry does
- * not depend on the others of its group. Two CPUs that make the same flow at once may leave two
- * entries of it, in one bucket or two of the group: both name a backend chosen by the same table,
- * look-ups take the first in their order, the other ages.
+ * FLOW_BUSY_TIMEOUT_S. Nothing else is shared: what is true of an entry does not depend on the others of
+ * its group. Two CPUs that make the same flow at once may leave two entries of it, in one bucket or
+ * two: both name a backend chosen by the same table, look-ups take the first in their order, the
+ * other ages. Records move at one time alone (lb/gather.h): before a table is said to be crowded, from near
+ * to the whole, where each is written before it is freed here. All look near first until then, so
+ * who finds it no more there finds it in the whole.
  */
 #pragma once
 
@@ -114,7 +122,7 @@ struct flow6 {
 #define FLOW4_PER_BUCKET 4u
 #define FLOW6_PER_BUCKET 2u
 
-/* Tables have whole groups. */
+/* Tables have whole groups, and so has the near part. */
 #define FLOW_GROUP_BUCKETS 4u
 
 /* The operations see a bucket as eight words: the key words of an entry, then its meta. */
@@ -122,6 +130,7 @@ struct flow6 {
 #define FLOW4_KEY_WORDS   1u
 #define FLOW6_KEY_WORDS   3u
 #define FLOW_GROUP_WORDS  (FLOW_GROUP_BUCKETS * FLOW_BUCKET_WORDS)
+#define FLOW_BOTH_WORDS   (2 * FLOW_GROUP_WORDS)
 
 /* The bucket that is looked at as the `nth` (0: home itself) of home's group. */
 FWD_INLINE __u32 flow_bucket_index(__u32 home, __u32 nth)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Operations on one group of buckets of the flow table (layout, order and concurrency: flow.h). A
- * bucket is seen as eight words; `key_words` is a constant in every caller, so that both families come
- * from one source and neither pays for the other. What callers keep of a record are numbers: the
- * place of its meta among the words of its group, counted from the home bucket on, not a pointer.
+ * Operations on the two groups of buckets that a flow has in the table (layout, order and concurrency:
+ * flow.h). A bucket is seen as eight words; `key_words` is a constant in every caller, so that both
+ * families come from one source and neither pays for the other. What callers keep of a record are
+ * numbers: the place of its meta among the words of both groups, counted from the home bucket on, not
+ * a pointer.
  */
 #pragma once
 
@@ -25,26 +26,25 @@ struct flow_key {
 			__u32 pad;
 		} of6;
 	};
-	__u32 home; /* the bucket where it is looked for first */
+	__u32 hash; /* where its buckets are, in any number of buckets: hash_reduce_half() */
 	__u16 service;
 	__u8 is_udp;
 	__u8 is_persist;
 	__u8 is_ip6;
-	__u8 has_table; /* 0: nothing can be recorded */
-	__u8 pad[6];
+	__u8 pad[7];
 };
 
 /* A record as it was found. */
 struct flow_found {
 	__u64 meta;
-	__u32 at; /* place of its meta in the group; 0: there is none */
+	__u32 at; /* place of its meta in the groups; 0: there is none */
 	__u32 pad;
 };
 
 enum flow_put_result {
 	FLOW_PUT_DONE,
 	FLOW_PUT_EVICTED, /* done, and an unproven flow lost its record */
-	FLOW_PUT_FULL,    /* all of the group's are proven flows, or another CPU was faster */
+	FLOW_PUT_FULL,    /* all of both groups' are proven flows, or another CPU was faster */
 };
 
 FWD_INLINE int flow_state_is_udp(__u8 state)
@@ -85,13 +85,12 @@ FWD_INLINE int flow_is_void(struct fwd_port *port, __u64 meta, __u32 now_s)
 	return !flow_backend_lives(port, flow_meta_backend(meta));
 }
 
-/* Fills the key words and the home bucket; service and kind are set before. */
+/* Fills the key words and the hash; service and kind are set before. */
 FWD_INLINE void flow_key_make(struct fwd_port *port, struct flow_key *key,
 	const struct fwd_addr *client, __be16 client_port, __be16 vip_port, int is_ip6)
 {
 	const struct fwd_settings *settings = port_settings(port);
 	__u64 hash = hash_flow(settings, client, client_port, vip_port, key->service);
-	__u32 len = is_ip6 ? settings->flow6_buckets : settings->flow4_buckets;
 
 	if (is_ip6) {
 		for (__u32 i = 0; i < 4; i++)
@@ -104,18 +103,21 @@ FWD_INLINE void flow_key_make(struct fwd_port *port, struct flow_key *key,
 		key->of4.vip_port = vip_port;
 	}
 	key->is_ip6 = is_ip6 != 0;
-	key->has_table = len != 0;
-	key->home = hash_reduce(hash, len);
+	key->hash = (__u32)(hash >> 32);
 }
 
-/* The words of the group's bucket that has the place; NULL: there is no table. */
+/* The words of the bucket that has the place; NULL: there is none. */
 FWD_INLINE __u64 *flow_words(
 	struct fwd_port *port, const struct flow_key *key, const __u32 key_words, __u32 at)
 {
-	__u32 index = flow_bucket_index(key->home, at / FLOW_BUCKET_WORDS);
+	const struct fwd_settings *settings = port_settings(port);
+	const __u32 *len =
+		key_words == FLOW4_KEY_WORDS ? settings->flow4_among : settings->flow6_among;
+	__u32 n_buckets = len[at / FLOW_GROUP_WORDS & 1], index;
 
-	if (!key->has_table)
+	if (!n_buckets)
 		return 0;
+	index = flow_bucket_index(hash_reduce_half(key->hash, n_buckets), at / FLOW_BUCKET_WORDS);
 	if (key_words == FLOW4_KEY_WORDS) {
 		struct flow4_bucket *bucket = port_flow4(port, index);
 
@@ -162,13 +164,13 @@ FWD_INLINE int flow_find_in(const __u64 *bucket, const struct flow_key *key, con
 
 /*
  * A free entry is no proof that nothing lies behind it: records end in any order, and one that found
- * home full stays where it is. So what is not at home is looked for in all of the group.
+ * home full stays where it is. So what is not at home is looked for in all of both groups.
  */
 FWD_INLINE int flow_find_words(struct fwd_port *port, const struct flow_key *key,
 	const __u32 key_words, const struct fwd_service *service, __u32 now_s,
 	struct flow_found *ret_found)
 {
-	for (__u32 first = 0; first < FLOW_GROUP_WORDS; first += FLOW_BUCKET_WORDS) {
+	for (__u32 first = 0; first < FLOW_BOTH_WORDS; first += FLOW_BUCKET_WORDS) {
 		const __u64 *bucket = flow_words(port, key, key_words, first);
 
 		if (!bucket)
@@ -235,7 +237,7 @@ FWD_INLINE int flow_is_met(const __u64 *entry, const struct flow_key *key, const
 		(flow_state_is_persist(state) && flow_key_equal(entry, key, key_words));
 }
 
-/* The entry that a new record takes, as far as the group was judged. */
+/* The entry that a new record takes, as far as the groups were judged. */
 struct flow_choice {
 	__u64 meta; /* that it was judged by */
 	__u32 at;   /* place of its meta */
@@ -243,9 +245,9 @@ struct flow_choice {
 };
 
 /*
- * Judges the bucket whose words begin at `first` of the group: a void entry, else the oldest unproven,
- * else none. None is taken from, or beside, a record of the same client that another CPU makes
- * meanwhile: for a client the whole group is judged. 0: the choice is made.
+ * Judges the bucket whose words begin at `first`: a void entry, else the oldest unproven, else none.
+ * None is taken from, or beside, a record of the same client that another CPU makes meanwhile: for a
+ * client both groups are judged whole. 0: the choice is made.
  */
 FWD_INLINE int flow_choose_in(struct fwd_port *port, const __u64 *bucket,
 	const struct flow_key *key, const __u32 key_words, __u32 first, __u32 now_s,
@@ -277,17 +279,31 @@ FWD_INLINE int flow_choose_in(struct fwd_port *port, const __u64 *bucket,
 	return 1;
 }
 
+/* Writes a record to the chosen entry, which is in this bucket. */
+FWD_INLINE enum flow_put_result flow_take(__u64 *bucket, const struct flow_choice *choice,
+	const struct flow_key *key, const __u32 key_words, __u64 meta, __u32 now_s)
+{
+	__u64 busy = flow_meta(key->service, 0, FLOW_BUSY, now_s);
+	/* The entry's first word: the place of its meta, less the key. */
+	__u64 *entry = &bucket[choice->at & (FLOW_BUCKET_WORDS - 1 - key_words)];
+
+	if (__sync_val_compare_and_swap(&entry[key_words], choice->meta, busy) != choice->meta)
+		return FLOW_PUT_FULL;
+	for (__u32 i = 0; i < key_words; i++)
+		FWD_STORE(&entry[i], key->words[i]);
+	FWD_PUBLISH(&entry[key_words], meta);
+	return choice->result;
+}
+
 FWD_INLINE enum flow_put_result flow_put_words(struct fwd_port *port, const struct flow_key *key,
 	const __u32 key_words, __u64 meta, __u32 now_s)
 {
 	struct flow_choice choice = { .result = FLOW_PUT_FULL };
-	__u64 *bucket, *entry, busy;
+	__u64 *bucket;
 
-	for (__u32 first = 0; first < FLOW_GROUP_WORDS; first += FLOW_BUCKET_WORDS) {
+	for (__u32 first = 0; first < FLOW_BOTH_WORDS; first += FLOW_BUCKET_WORDS) {
 		bucket = flow_words(port, key, key_words, first);
-		if (!bucket)
-			return FLOW_PUT_FULL;
-		if (!flow_choose_in(port, bucket, key, key_words, first, now_s, &choice))
+		if (!bucket || !flow_choose_in(port, bucket, key, key_words, first, now_s, &choice))
 			break;
 	}
 	if (choice.result == FLOW_PUT_FULL || port_only_looks(port))
@@ -295,15 +311,7 @@ FWD_INLINE enum flow_put_result flow_put_words(struct fwd_port *port, const stru
 	bucket = flow_words(port, key, key_words, choice.at);
 	if (FWD_NEVER(!bucket))
 		return FLOW_PUT_FULL;
-	busy = flow_meta(key->service, 0, FLOW_BUSY, now_s);
-	/* The entry's first word: the place of its meta, less the key. */
-	entry = &bucket[choice.at & (FLOW_BUCKET_WORDS - 1 - key_words)];
-	if (__sync_val_compare_and_swap(&entry[key_words], choice.meta, busy) != choice.meta)
-		return FLOW_PUT_FULL;
-	for (__u32 i = 0; i < key_words; i++)
-		FWD_STORE(&entry[i], key->words[i]);
-	FWD_PUBLISH(&entry[key_words], meta);
-	return choice.result;
+	return flow_take(bucket, &choice, key, key_words, meta, now_s);
 }
 
 FWD_CALL int flow_put4(struct fwd_port *port, const struct flow_key *key, __u64 meta, __u32 now_s)

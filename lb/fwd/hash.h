@@ -42,10 +42,16 @@ FWD_INLINE __u64 hash_addr(const __u64 seed[2], const struct fwd_addr *address, 
 	return hash_finish(hash_word(hash, more), seed[1]);
 }
 
-/* Maps a hash onto 0 … len - 1 by its upper half: no division. */
+/* Maps half a hash onto 0 … len - 1: no division. */
+FWD_INLINE __u32 hash_reduce_half(__u32 hash, __u32 len)
+{
+	return (__u32)((__u64)hash * len >> 32);
+}
+
+/* Maps a hash onto 0 … len - 1 by its upper half. */
 FWD_INLINE __u32 hash_reduce(__u64 hash, __u32 len)
 {
-	return (__u32)((hash >> 32) * len >> 32);
+	return hash_reduce_half((__u32)(hash >> 32), len);
 }
 
 /* The table row of a client; `port` (as it lies in the frame) is 0 where ports do not count. */

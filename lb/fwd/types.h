@@ -101,6 +101,9 @@ struct fwd_settings {
 	__u64 flow_seed[2];
 	__u32 flow4_buckets; /* of flow.h, whole groups; 0: no table, nothing is recorded */
 	__u32 flow6_buckets;
+	/* A flow is looked for in its group among the first so many, then in that among so many (0: no more). */
+	__u32 flow4_among[2];
+	__u32 flow6_among[2];
 	__u32 mtu_bytes;             /* of the link to the backends: longest IP packet forwarded */
 	__u8 own_mac[FWD_MAC_BYTES]; /* frames to any other destination are passed */
 	__u8 out_mac[FWD_MAC_BYTES]; /* source address of forwarded frames */

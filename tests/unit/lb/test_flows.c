@@ -85,6 +85,61 @@ static void flows_size_in_whole_groups(void **state)
 	assert_int_equal(flows_buckets6(UINT64_MAX), UINT32_C(1342177280));
 }
 
+static void flows_have_homes_near_or_in_the_whole(void **state)
+{
+	const uint32_t n = 8 * FLOWS_NEAR_BUCKETS;
+	__u32 among[2];
+
+	flows_homes(n, false, among);
+	assert_int_equal(among[0], FLOWS_NEAR_BUCKETS);
+	assert_int_equal(among[1], n);
+	flows_homes(n, true, among);
+	assert_int_equal(among[0], n);
+	assert_int_equal(among[1], FLOWS_NEAR_BUCKETS);
+	/* Too short to have a near part; and none at all. */
+	flows_homes(2 * FLOWS_NEAR_BUCKETS - 4, false, among);
+	assert_int_equal(among[0], 2 * FLOWS_NEAR_BUCKETS - 4);
+	assert_int_equal(among[1], 0);
+	flows_homes(0, false, among);
+	assert_int_equal(among[0], 0);
+	assert_int_equal(among[1], 0);
+}
+
+static void flows_crowd_late_and_disperse_later(void **state)
+{
+	const uint32_t n = 2 * FLOWS_NEAR_BUCKETS;
+	const uint64_t n_near = UINT64_C(4) * FLOWS_NEAR_BUCKETS;
+
+	assert_false(flows_is_crowded(n, 4, n_near * 2 / 3, false));
+	assert_true(flows_is_crowded(n, 4, n_near * 2 / 3 + 1, false));
+	assert_true(flows_is_crowded(n, 4, n_near / 8, true));
+	assert_false(flows_is_crowded(n, 4, n_near / 8 - 1, true));
+	assert_false(flows_is_crowded(n - 4, 4, UINT64_MAX, true));
+}
+
+static void flows_estimate_what_lives(void **state)
+{
+	static struct flow4_bucket many4[1024];
+	static struct flow6_bucket many6[512];
+	const struct flows_table many = { many4, many6, ARRAY_LEN(many4), ARRAY_LEN(many6) };
+	uint64_t n_live4, n_live6;
+
+	/* Of four entries two live, one has ended and one is of no service. */
+	for (size_t i = 0; i < ARRAY_LEN(many4); i++) {
+		many4[i].entries[0].meta = flow_meta(1, 2, FLOW_TCP_ESTABLISHED, NOW_S - 900);
+		many4[i].entries[1].meta = flow_meta(2, 2, FLOW_UDP_NEW, NOW_S - 7);
+		many4[i].entries[2].meta = flow_meta(2, 2, FLOW_UDP_NEW, NOW_S - 8);
+		many4[i].entries[3].meta = flow_meta(3, 2, FLOW_TCP_ESTABLISHED, NOW_S);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(many6); i++)
+		many6[i].entries[1].meta = flow_meta(1, 2, FLOW_TCP_SYN, NOW_S);
+	flows_estimate(&many, find_service, NULL, NOW_S, &n_live4, &n_live6);
+	assert_int_equal(n_live4, 2048);
+	assert_int_equal(n_live6, 512);
+	flows_estimate(&(struct flows_table){ 0 }, find_service, NULL, NOW_S, &n_live4, &n_live6);
+	assert_int_equal(n_live4 + n_live6, 0);
+}
+
 static void flows_list_both_families(void **state)
 {
 	struct seen seen;
@@ -200,6 +255,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_take_the_memory_that_is_documented),
 		cmocka_unit_test(flows_size_in_whole_groups),
+		cmocka_unit_test_setup(flows_have_homes_near_or_in_the_whole, clear),
+		cmocka_unit_test_setup(flows_crowd_late_and_disperse_later, clear),
+		cmocka_unit_test_setup(flows_estimate_what_lives, clear),
 		cmocka_unit_test_setup(flows_list_both_families, clear),
 		cmocka_unit_test_setup(flows_come_bucket_by_bucket, clear),
 		cmocka_unit_test_setup(flows_leave_out_what_is_dead, clear),

@@ -29,6 +29,7 @@ struct world {
 	struct snapshot *snapshot;
 	const char *check; /* NULL: none */
 	const char *more;  /* lines of the virtual servers; NULL: none */
+	uint64_t max_flows;
 };
 
 static const struct addr_prefix subnet = {
@@ -98,8 +99,9 @@ static void world_open(struct world *world, bool expect_fresh)
 	char why[256] = "";
 	bool fresh;
 
-	assert_int_equal(
-		keep_open(world->directory, KEEP_FILES, 1024, &world->keep, &fresh, why), 0);
+	assert_int_equal(keep_open(world->directory, KEEP_FILES, world->max_flows, &world->keep,
+				 &fresh, why),
+		0);
 	assert_int_equal(fresh, expect_fresh);
 	world->registry = registry_new(7);
 	world->ids = service_ids_new();
@@ -132,16 +134,28 @@ static size_t owned(const struct world *world, uint16_t service, const char *nam
 	return publish_owned(world->publish, service, registry_find(world->registry, name)->id);
 }
 
-static int setup(void **state)
+static int setup_for(void **state, uint64_t max_flows)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
+	world->max_flows = max_flows;
 	snprintf(world->directory, sizeof(world->directory), "/tmp/test_publish.XXXXXX");
 	if (!mkdtemp(world->directory))
 		return -1;
 	world_open(world, true);
 	*state = world;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_for(state, 1024);
+}
+
+/* Its flow table has a near part. */
+static int setup_large(void **state)
+{
+	return setup_for(state, 1 << 18);
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
@@ -644,6 +658,64 @@ static void publish_holds_clients_whose_flows_live(void **state)
 	assert_true(flow_meta_age_s(at[1], start_s + 70) > 30);
 }
 
+/* Records of a service in the near part: of four entries `live`, the others over. */
+static void fill_near(struct world *world, unsigned int live)
+{
+	const uint32_t start_s = START_US / S(1);
+
+	for (size_t i = 0; i < (size_t)FLOWS_NEAR_BUCKETS * FLOW4_PER_BUCKET; i++)
+		keep_flows(world->keep)->flow4[i / FLOW4_PER_BUCKET].entries[i % FLOW4_PER_BUCKET] =
+			(struct flow4){
+				.client = htobe32((uint32_t)i),
+				.meta = flow_meta(1, 1, FLOW_TCP_ESTABLISHED,
+					i % 4 < live ? start_s : start_s - 100000),
+			};
+}
+
+/* Whether most of the whole table's part behind near has records. */
+static bool gathered(struct world *world)
+{
+	const struct flows_table *flows = keep_flows(world->keep);
+	size_t n_used = 0;
+
+	for (size_t i = FLOWS_NEAR_BUCKETS; i < flows->n_flow4; i++)
+		n_used += flows->flow4[i].entries[0].meta != 0;
+	return n_used > (flows->n_flow4 - FLOWS_NEAR_BUCKETS) / 2;
+}
+
+static void publish_looks_near_until_the_table_is_crowded(void **state)
+{
+	struct world *world = *state;
+	const __u32 *among;
+
+	world_configure(world, 2, START_US);
+	world_build(world, START_US);
+	tick(world, START_US + S(4));
+	world_build(world, START_US + S(4));
+	among = snapshot_settings(world->snapshot)->flow4_among;
+	assert_int_equal(among[0], FLOWS_NEAR_BUCKETS);
+	assert_int_equal(among[1], keep_flows(world->keep)->n_flow4);
+	/* Half of it, of what lives: there is nothing to change. */
+	fill_near(world, 2);
+	assert_false(tick(world, START_US + S(5)));
+	/* Three quarters: looked for in the whole first, where they are by then. */
+	fill_near(world, 3);
+	assert_true(tick(world, START_US + S(6)));
+	world_build(world, START_US + S(6));
+	among = snapshot_settings(world->snapshot)->flow4_among;
+	assert_int_equal(among[0], keep_flows(world->keep)->n_flow4);
+	assert_int_equal(among[1], FLOWS_NEAR_BUCKETS);
+	assert_int_equal(snapshot_settings(world->snapshot)->flow6_among[0], FLOWS_NEAR_BUCKETS);
+	assert_true(gathered(world));
+	assert_false(tick(world, START_US + S(7)));
+	/* It stays so until few are left. */
+	memset(keep_flows(world->keep)->flow4, 0,
+		keep_flows(world->keep)->n_flow4 * sizeof(struct flow4_bucket));
+	assert_true(tick(world, START_US + S(8)));
+	world_build(world, START_US + S(8));
+	assert_int_equal(snapshot_settings(world->snapshot)->flow4_among[0], FLOWS_NEAR_BUCKETS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -667,6 +739,8 @@ int main(void)
 		TEST(publish_counts_what_statics_hold_for_lc),
 		TEST(publish_takes_what_agents_report_for_lc),
 		TEST(publish_holds_clients_whose_flows_live),
+		cmocka_unit_test_setup_teardown(
+			publish_looks_near_until_the_table_is_crowded, setup_large, teardown),
 	};
 
 	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);
