@@ -32,6 +32,11 @@ port_refused() {
 	link_counter switch "${1:-lb}" tx.dropped
 }
 
+# The same, and what the other end does not take of what the balancer sends.
+queues_refused() {
+	printf '%d' "$(($(port_refused) + $(link_counter switch lb rx.dropped)))"
+}
+
 # spoofed_count_start : at every server, the SYNs of syn_storm; none answers them.
 spoofed_count_start() {
 	local idx

@@ -31,10 +31,6 @@ offset=$(lb_unaccounted)
 lost() {
 	lb_json '[.drops["ring-full"], .drops["send-failed"]] | map(. // 0) | add'
 }
-# What veth's queues refused on the way to the balancer, and behind it.
-refused() {
-	printf '%d' "$(($(port_refused) + $(link_counter switch lb rx.dropped)))"
-}
 syns_of() {
 	lb_json '.virtual_servers[] | select(.name == "web").syns'
 }
@@ -42,7 +38,7 @@ syns_of() {
 # storm_over COMMAND… : while spoofed SYNs come, and datagrams in fragments
 storm_over() {
 	local before_syns before_counted before_refused before_lost
-	before_syns=$(syns_of) before_counted=$(spoofed_counted) before_refused=$(refused) before_lost=$(lost)
+	before_syns=$(syns_of) before_counted=$(spoofed_counted) before_refused=$(queues_refused) before_lost=$(lost)
 	start_on router "$work/storm" "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:80" 90000 30000
 	storm_pid=$started
 	"$@"
@@ -50,7 +46,7 @@ storm_over() {
 	fact "received_is_what_the_interface_took_$1" wait_until 10 lb_unaccounted_is "$offset"
 	syns=$(($(syns_of) - before_syns))
 	counted=$(($(spoofed_counted) - before_counted))
-	refused=$(($(refused) - before_refused))
+	refused=$(($(queues_refused) - before_refused))
 	lost=$(($(lost) - before_lost))
 	note "of 90000 the balancer forwarded $syns and lost $lost; $counted reached servers; queues refused $refused"
 	fact "each_of_them_is_accounted_for_$1" at_most "$((90000 - syns - lost))" "$refused"
