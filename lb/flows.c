@@ -84,35 +84,63 @@ const char *flows_state_name(enum flow_state state)
 }
 
 #define FLOWS_SAMPLE_BUCKETS 256u
+#define FLOWS_SAMPLES        2048u
 
-/* Live records in one bucket of so many. */
-static uint64_t flows_estimate_words(const __u64 *words, uint32_t n_buckets, size_t key_words,
-	flows_service_fn *fn, void *context, uint32_t now_s)
+struct flows_sample {
+	const __u64 *words; /* of the family's buckets */
+	uint32_t n_buckets;
+	size_t key_words;
+	flows_service_fn *service;
+	void *context;
+	uint32_t now_s;
+};
+
+/* Live records in buckets `from` to `to`, of which one in `step` is looked at. */
+static uint64_t flows_estimate_part(
+	const struct flows_sample *sample, uint32_t from, uint32_t to, uint32_t step)
 {
 	uint64_t n_live = 0;
 
-	for (uint32_t bucket = 0; bucket < n_buckets; bucket += FLOWS_SAMPLE_BUCKETS)
-		for (size_t i = key_words; i < FLOW_BUCKET_WORDS; i += key_words + 1) {
-			__u64 meta = FWD_LOAD(&words[(size_t)bucket * FLOW_BUCKET_WORDS + i]);
+	for (uint64_t bucket = from; bucket < to; bucket += step)
+		for (size_t i = sample->key_words; i < FLOW_BUCKET_WORDS;
+			i += sample->key_words + 1) {
+			__u64 meta = FWD_LOAD(&sample->words[bucket * FLOW_BUCKET_WORDS + i]);
 			__u8 state = flow_meta_state(meta);
-			const struct fwd_service *service =
-				state == FLOW_FREE ? NULL : fn(flow_meta_service(meta), context);
+			const struct fwd_service *service = state == FLOW_FREE
+				? NULL
+				: sample->service(flow_meta_service(meta), sample->context);
 
 			n_live += service &&
-				flow_meta_age_s(meta, now_s) <= flow_timeout_s(service, state);
+				flow_meta_age_s(meta, sample->now_s) <=
+					flow_timeout_s(service, state);
 		}
-	return n_live * FLOWS_SAMPLE_BUCKETS;
+	return n_live * step;
+}
+
+/* Behind the near part a longer table is looked at no more often than one of a million flows. */
+static uint64_t flows_estimate_family(const struct flows_sample *sample)
+{
+	uint32_t n_near = MIN(sample->n_buckets, FLOWS_NEAR_BUCKETS);
+	uint32_t step = FLOWS_SAMPLE_BUCKETS;
+
+	return flows_estimate_part(sample, 0, n_near, step) +
+		flows_estimate_part(sample, n_near, sample->n_buckets,
+			MAX(step, sample->n_buckets / FLOWS_SAMPLES));
 }
 
 void flows_estimate(const struct flows_table *table, flows_service_fn *service, void *context,
 	uint32_t now_s, uint64_t *ret_live4, uint64_t *ret_live6)
 {
-	*ret_live4 = !table->n_flow4 ? 0
-				     : flows_estimate_words(table->flow4->words, table->n_flow4,
-					       FLOW4_KEY_WORDS, service, context, now_s);
-	*ret_live6 = !table->n_flow6 ? 0
-				     : flows_estimate_words(table->flow6->words, table->n_flow6,
-					       FLOW6_KEY_WORDS, service, context, now_s);
+	struct flows_sample sample = { .service = service, .context = context, .now_s = now_s };
+
+	sample.words = table->n_flow4 ? table->flow4->words : NULL;
+	sample.n_buckets = table->n_flow4;
+	sample.key_words = FLOW4_KEY_WORDS;
+	*ret_live4 = flows_estimate_family(&sample);
+	sample.words = table->n_flow6 ? table->flow6->words : NULL;
+	sample.n_buckets = table->n_flow6;
+	sample.key_words = FLOW6_KEY_WORDS;
+	*ret_live6 = flows_estimate_family(&sample);
 }
 
 struct flows_walk {

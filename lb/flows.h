@@ -42,8 +42,8 @@ bool flows_is_crowded(uint32_t n_buckets, uint32_t per_bucket, uint64_t n_live, 
 typedef const struct fwd_service *flows_service_fn(uint16_t service, void *context);
 
 /*
- * Estimates the live records of each family, flows and clients, by one bucket in 256: exact to some
- * hundredths where it matters. Of records whose service is absent none is live.
+ * Estimates the live records of each family, flows and clients, by one bucket in 256, of a long table
+ * fewer: exact to some hundredths where it matters. Of records whose service is absent none is live.
  */
 void flows_estimate(const struct flows_table *table, flows_service_fn *service, void *context,
 	uint32_t now_s, uint64_t *ret_live4, uint64_t *ret_live6);

@@ -122,6 +122,8 @@ static void flows_estimate_what_lives(void **state)
 	static struct flow4_bucket many4[1024];
 	static struct flow6_bucket many6[512];
 	const struct flows_table many = { many4, many6, ARRAY_LEN(many4), ARRAY_LEN(many6) };
+	const uint32_t n_long = 1 << 20;
+	struct flow4_bucket *long4;
 	uint64_t n_live4, n_live6;
 
 	/* Of four entries two live, one has ended and one is of no service. */
@@ -136,6 +138,15 @@ static void flows_estimate_what_lives(void **state)
 	flows_estimate(&many, find_service, NULL, NOW_S, &n_live4, &n_live6);
 	assert_int_equal(n_live4, 2048);
 	assert_int_equal(n_live6, 512);
+	/* Behind the near part of a long table, all buckets alike. */
+	long4 = calloc(n_long, sizeof(*long4));
+	assert_non_null(long4);
+	for (size_t i = 0; i < n_long; i++)
+		long4[i].entries[2].meta = flow_meta(1, 2, FLOW_TCP_ESTABLISHED, NOW_S);
+	flows_estimate(&(struct flows_table){ .flow4 = long4, .n_flow4 = n_long }, find_service,
+		NULL, NOW_S, &n_live4, &n_live6);
+	assert_in_range(n_live4, n_long * 99 / 100, n_long * 101 / 100);
+	free(long4);
 	flows_estimate(&(struct flows_table){ 0 }, find_service, NULL, NOW_S, &n_live4, &n_live6);
 	assert_int_equal(n_live4 + n_live6, 0);
 }
