@@ -186,6 +186,9 @@ group_kernel() {
 	row 'kernel IP forwarding' forward "flows=$K64 kind=ack"
 	system ipvs ipvs
 	row 'IPVS DR' ipvs "flows=$K64 kind=ack"
+	system xdp-tcp dsr xdp 1 "$LONG"
+	row 'xdp tcp settled 64k' xdp-tcp "flows=$K64 kind=ack"
+	floor 'xdp tcp settled 64k' 'IPVS DR' 4.5
 }
 
 group_savings() {
