@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A world for the tests of publication: the real registry, tables and kept files, two virtual
+ * servers of real servers from the configuration, and a clock that the test sets.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <ftw.h>
+
+#include "lb/publish.h"
+
+#define S(seconds) ((uint64_t)(seconds)*US_PER_S)
+#define START_US   S(1000)
+
+struct world {
+	char directory[64];
+	struct keep *keep;
+	struct registry *registry;
+	struct service_ids *ids;
+	struct publish *publish;
+	struct config *config;
+	struct service_list *services;
+	struct publish_links links;
+	struct snapshot *snapshot;
+	const char *check; /* NULL: none */
+	const char *more;  /* lines of the virtual servers; NULL: none */
+	uint64_t max_flows;
+};
+
+static const struct addr_prefix subnet = {
+	.addr = { .family = AF_INET, .bytes = { 192, 0, 2, 0 } },
+	.len = 24,
+};
+
+/* Two virtual servers with the first `n` of these real servers each. */
+static inline void world_configure(struct world *world, unsigned int n, uint64_t now_us)
+{
+	struct registry_config config = {
+		.subnets = &subnet, .n_subnets = 1, .interval_us = 300000, .fall = 3, .rise = 2
+	};
+	struct config *old_config = world->config;
+	struct service_list *old_services = world->services;
+	struct ini_report *report = NULL;
+	char text[4096], why[REGISTRY_REASON_BYTES] = "";
+	int length = snprintf(text, sizeof(text), "[balancer]\ninterface = eth0\n");
+
+	for (unsigned int server = 0; server < 2; server++) {
+		length += snprintf(text + length, sizeof(text) - (size_t)length,
+			"[virtual-server s%u]\nvip = 198.51.100.%u\nport = 80\ncheck = %s\n"
+			"tcp-timeout = 60\n%s",
+			server, 10 + server, world->check ? world->check : "none",
+			world->more ? world->more : "");
+		for (unsigned int i = 1; i <= n; i++)
+			length += snprintf(text + length, sizeof(text) - (size_t)length,
+				"real-server = 192.0.2.%u mac=02:00:00:00:00:%02x name=b%u\n", i, i,
+				i);
+	}
+	assert_int_equal(config_load_text("test", text, strlen(text), &world->config, &report), 0);
+	ini_report_free(report);
+	assert_int_equal(service_list_new(world->config, world->ids, &world->services), 0);
+	config.services = world->services->registry;
+	config.n_services = world->services->len;
+	config.statics = world->services->statics;
+	config.n_statics = world->services->n_statics;
+	assert_int_equal(registry_configure(world->registry, &config, now_us, why), 0);
+	registry_tick(world->registry, now_us);
+	service_list_free(old_services);
+	config_free(old_config);
+}
+
+static inline void world_build(struct world *world, uint64_t now_us)
+{
+	struct snapshot *snapshot = NULL;
+
+	assert_int_equal(publish_build(world->publish, world->services, world->registry,
+				 &world->links, now_us, &snapshot),
+		0);
+	snapshot_free(world->snapshot);
+	world->snapshot = snapshot;
+}
+
+/* Housekeeping with all that it leaves for later turns of the loop. */
+static inline bool tick(struct world *world, uint64_t now_us)
+{
+	bool again = publish_tick(world->publish, world->snapshot, now_us);
+
+	while (publish_step(world->publish, world->snapshot, now_us))
+		;
+	return again;
+}
+
+static inline void world_open(struct world *world, bool expect_fresh)
+{
+	char why[256] = "";
+	bool fresh;
+
+	assert_int_equal(keep_open(world->directory, KEEP_FILES, world->max_flows, &world->keep,
+				 &fresh, why),
+		0);
+	assert_int_equal(fresh, expect_fresh);
+	world->registry = registry_new(7);
+	world->ids = service_ids_new();
+	world->publish = publish_new(world->keep, "", fresh);
+	world->links = (struct publish_links){
+		.own_mac = { { 2, 0, 0, 0, 1, 1 } },
+		.out_mac = { { 2, 0, 0, 0, 1, 1 } },
+		.mtu_bytes = 1500,
+		.active = true,
+	};
+}
+
+static inline void world_close(struct world *world)
+{
+	keep_preserve(world->keep);
+	snapshot_free(world->snapshot);
+	publish_free(world->publish);
+	registry_free(world->registry);
+	service_list_free(world->services);
+	service_ids_free(world->ids);
+	config_free(world->config);
+	keep_free(world->keep);
+	world->snapshot = NULL;
+	world->services = NULL;
+	world->config = NULL;
+}
+
+static inline size_t owned(const struct world *world, uint16_t service, const char *name)
+{
+	return publish_owned(world->publish, service, registry_find(world->registry, name)->id);
+}
+
+static inline int setup_for(void **state, uint64_t max_flows)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	world->max_flows = max_flows;
+	snprintf(world->directory, sizeof(world->directory), "/tmp/test_publish.XXXXXX");
+	if (!mkdtemp(world->directory))
+		return -1;
+	world_open(world, true);
+	*state = world;
+	return 0;
+}
+
+static inline int setup(void **state)
+{
+	return setup_for(state, 1024);
+}
+
+static inline int remove_entry(
+	const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+	return remove(path);
+}
+
+static inline int teardown(void **state)
+{
+	struct world *world = *state;
+
+	world_close(world);
+	nftw(world->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	free(world);
+	return 0;
+}
+
+static inline uint16_t service_at(const struct world *world, size_t idx)
+{
+	return world->services->items[idx].id;
+}
+
+static inline const struct fwd_slot *rows_of(const struct world *world, uint16_t service)
+{
+	return snapshot_slot(world->snapshot, snapshot_service(world->snapshot, service)->table, 0);
+}
+
+static inline uint16_t id_of(const struct world *world, const char *name)
+{
+	return registry_find(world->registry, name)->id;
+}
+
+/* Lets the balancer out of the time in which bases follow owners. */
+static inline void quieten(struct world *world, unsigned int n)
+{
+	world_configure(world, n, START_US);
+	world_build(world, START_US);
+	world_build(world, START_US + S(10));
+	assert_false(tick(world, START_US + S(10)));
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+}
