@@ -18,9 +18,11 @@ members() {
 	lb_json '[.virtual_servers[].backends | length] | unique | join(" ")'
 }
 
-# REASON=COUNT of each reason that there was.
+# REASON=COUNT of each reason that there was, but for what comes of an answer that was late: its agent
+# repeats what it said.
 rejected() {
-	lb_json '[.control.rejected | to_entries[] | select(.value > 0) | "\(.key)=\(.value)"] | join(" ")'
+	lb_json '[.control.rejected | to_entries[] | select(.value > 0)
+		| select(.key | IN("replay", "echo", "session") | not) | "\(.key)=\(.value)"] | join(" ")'
 }
 
 # Lines of the log about backends that ceased to be up.
