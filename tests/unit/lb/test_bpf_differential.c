@@ -434,7 +434,7 @@ static void compare_pairs(void)
 		n_carried += rest->halves;
 		n_pairs++;
 	}
-	assert_true(n_carried > 0);
+	assert_true(n_carried > 0 || test.n_frames < FRAMES);
 	assert_true(n_pairs > OWN_BACKENDS);
 }
 
