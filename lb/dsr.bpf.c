@@ -377,7 +377,7 @@ FWD_CALL int pair_far(__u32 first, __u32 place, __u32 key)
 /* The CPU's own place for the pair, taken if it is new; NULL: all places near are others'. */
 FWD_INLINE struct bpf_pair *pair_get(__u32 cpu, __u32 key, __u32 *ret_at)
 {
-	__u32 first = cpu * BPF_PAIRS, place = image_place(key, BPF_PAIRS);
+	__u32 first = cpu * BPF_PAIRS, place = bpf_pair_place(key);
 	__u32 at = first + place;
 	struct bpf_pair *pair = bpf_map_lookup_elem(&dsr_pairs, &at);
 

@@ -40,7 +40,7 @@ void engine_bpf_totals(struct engine *engine, struct engine_totals *ret_totals)
 /* The place of a key among the pairs of a CPU; BPF_PAIRS: it has none. */
 static uint32_t find_pair(const struct bpf_pair *pairs, uint32_t key)
 {
-	uint32_t first = image_place(key, BPF_PAIRS);
+	uint32_t first = bpf_pair_place(key);
 
 	for (uint32_t i = 0; i < BPF_PAIR_PROBES; i++) {
 		uint32_t at = (first + i) & (BPF_PAIRS - 1);
