@@ -126,6 +126,17 @@ has_poller() {
 	[[ -n $(poller_of "$1") ]]
 }
 
+# With it a thread's time is without the softirqs that run on top of it: the sink's, for one.
+irq_time() {
+	local config
+	config=$(zcat /proc/config.gz 2> /dev/null || cat "/boot/config-$(uname -r)" 2> /dev/null)
+	case $config in
+	*CONFIG_IRQ_TIME_ACCOUNTING=y*) echo true ;;
+	'') echo null ;;
+	*) echo false ;;
+	esac
+}
+
 network_up() {
 	host_add generator
 }
