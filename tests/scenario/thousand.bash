@@ -86,7 +86,7 @@ fact and_nobody_falls stays_up
 # What it kept is lost: all register again.
 must tool_ask farm mark > /dev/null
 daemon_stop lb KILL
-lb_forget lb
+rm -rf "$work"/lb/run/*
 lb_start
 must wait_until 30 everybody_heard
 fact one_that_lost_everything_adopts_them_again wait_until 30 backends_up "$AGENTS"
