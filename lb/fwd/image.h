@@ -58,7 +58,10 @@ _Static_assert(sizeof(struct fwd_backend) == 8, "eight to a cache line");
 /* Kernels before 6.0 may refuse larger values of array maps. */
 _Static_assert(sizeof(struct fwd_image) <= 4u << 20, "one value of a map");
 
-/* The first place to look for a key of one word: Fibonacci hashing (Knuth, TAOCP 3 §6.4). */
+/*
+ * The first place to look for a key of one word: multiplicative hashing (Knuth, TAOCP 3 §6.4), by bits of the
+ * middle, which addresses in a row (theirs is network byte order) reach as well as ports do.
+ */
 FWD_INLINE __u32 image_place(__u64 key, __u32 len)
 {
 	return (__u32)(key * 0x9e3779b97f4a7c15ull >> 40) & (len - 1);
