@@ -72,21 +72,24 @@ BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DDSR_VERSION='"$(VERSION)"' -I. -I$(BUI
 ALL_CFLAGS = $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LINK_HARDEN) $(LDFLAGS)
 
-sources = $(filter-out %/main.c %.bpf.c,$(wildcard $(1)/*.c))
+# Every .c below the folders, whatever room it is in; programs' main.c and BPF programs are apart.
+below = $(sort $(shell find $(1) -name '*.c' ! -name '*.bpf.c' ! -path '$(firstword $(1))/main.c'))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-COMMON_O := $(call objects,$(wildcard common/*.c))
-AGENT_O  := $(call objects,$(call sources,agent))
+COMMON_O := $(call objects,$(call below,common))
+AGENT_O  := $(call objects,$(call below,agent))
 # The engines in the kernel, or a word that they are not there.
 LB_BPF   := $(filter-out %_none.c,$(wildcard lb/engine_bpf*.c))
-LB_O     := $(call objects,$(filter-out $(if $(filter 0,$(XDP)),$(LB_BPF),lb/engine_bpf_none.c),$(call sources,lb)))
+LB_O     := $(call objects,$(filter-out $(if $(filter 0,$(XDP)),$(LB_BPF),lb/engine_bpf_none.c),$(call below,lb)))
 LIB_common := $(BUILD)/libcommon.a
 LIB_agent  := $(BUILD)/libagent.a
 LIB_lb     := $(BUILD)/liblb.a
 VECTORS_O := $(call objects,$(wildcard tests/vectors/*.c))
 
-UNIT    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter 0,$(XDP)),%/test_bpf_%),$(wildcard tests/unit/*/test_*.c)))
-FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/fuzz_*.c))
+# Those of the engines in the kernel want libbpf.
+UNIT    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter 0,$(XDP)),tests/unit/lb/test_bpf_%.c tests/unit/lb/engine/bpf/%), \
+	$(shell find tests/unit -name 'test_*.c')))
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/fuzz -name 'fuzz_*.c'))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
@@ -108,12 +111,13 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Appended (q), not replaced: files of two rooms may have one name.
 $(LIB_common): $(COMMON_O)
 $(LIB_agent): $(AGENT_O)
 $(LIB_lb): $(LB_O)
 %.a:
 	@mkdir -p $(@D)
-	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+	$(call say,AR,$@)rm -f $@ && $(AR) qcs $@ $^
 
 $(BUILD)/dsr-lb: $(BUILD)/lb/main.o $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
@@ -127,8 +131,7 @@ $(BUILD)/tests/next/keep_store.o: lb/keep_store.c $(BUILD)/flags
 $(BUILD)/tests/next/dsr-lb: $(BUILD)/lb/main.o $(BUILD)/tests/next/keep_store.o $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
-# tests/unit/ROOM/test_X.c links ROOM and common, and for lb the packet vectors.
-room = $(word 3,$(subst /, ,$(1)))
+# A test below tests/unit/lb links all of lb and common, and the packet vectors; likewise the others.
 $(BUILD)/tests/unit/common/%: $(BUILD)/tests/unit/common/%.o $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_common) $(LIBS_test)
 $(BUILD)/tests/unit/agent/%: $(BUILD)/tests/unit/agent/%.o $(LIB_agent) $(LIB_common)
