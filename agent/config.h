@@ -7,7 +7,7 @@
 
 #include "agent/host.h"
 #include "common/addr.h"
-#include "common/ini.h"
+#include "common/ini/ini.h"
 
 #define CONFIG_BALANCERS_MAX    16u
 #define CONFIG_DEFAULT_PATH     "/etc/dsr-agent/dsr-agent.conf"

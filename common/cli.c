@@ -7,8 +7,8 @@
 
 #include <stdarg.h>
 
-#include "common/ini.h"
-#include "common/ini_suggest.h"
+#include "common/ini/ini.h"
+#include "common/ini/ini_suggest.h"
 
 /* A daemon that does not answer a verb within this time is stuck; --wait adds its own. */
 #define CLI_CALL_US (30 * US_PER_S)

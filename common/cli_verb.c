@@ -4,7 +4,7 @@
  * of the daemon's answers only what both have in common.
  */
 #include "common/cli.h"
-#include "common/ini.h"
+#include "common/ini/ini.h"
 
 int cli_status(const struct cli *cli, cli_print_fn *print)
 {

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "common/addr.h"
-#include "common/ini.h"
+#include "common/ini/ini.h"
 #include "common/log.h"
 
 #define CONFIG_VIRTUAL_SERVERS_MAX 8192u

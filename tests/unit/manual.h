@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "common/ini.h"
+#include "common/ini/ini.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

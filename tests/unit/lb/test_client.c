@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#include "common/ini.h"
+#include "common/ini/ini.h"
 
 static const char sample[] =
 	"{\"schema\":1,\"version\":\"0.1.0\",\"uptime_s\":182.5,\"interface\":\"eth0\","

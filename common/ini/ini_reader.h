@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state of a load and what reads one stream into it. For common/ini.c alone.
+ * The state of a load and what reads one stream into it. For common/ini/ini.c alone.
  */
 #pragma once
 
-#include "common/ini_report.h"
+#include "common/ini/ini_report.h"
 
 struct ini_loader {
 	struct ini_report *report;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Times and sizes as they are written in configuration files. */
-#include "common/ini.h"
+#include "common/ini/ini.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Configuration files: what is read, what is refused, and with which words. */
-#include "common/ini.h"
+#include "common/ini/ini.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

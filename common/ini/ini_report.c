@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a load of configuration files found: errors and warnings with their places, and the
- * configuration that is in effect. Written by common/ini.c, read by everybody.
+ * configuration that is in effect. Written by common/ini/ini.c, read by everybody.
  */
-#include "common/ini_report.h"
+#include "common/ini/ini_report.h"
 
 #include <assert.h>
 #include <search.h>

@@ -2,7 +2,7 @@
 /*
  * Suggestions for misspelt words of a configuration file.
  */
-#include "common/ini_suggest.h"
+#include "common/ini/ini_suggest.h"
 
 /* The smallest number of inserted, deleted, changed or swapped letters between two short words. */
 static size_t ini_edit_distance(const char *a, const char *b)

@@ -5,13 +5,13 @@
  * and gives no line numbers (libinih 55), so it is fed the head of each key's line alone, and the
  * value stays with the reader in this file, which judges lines before inih does.
  */
-#include "common/ini_reader.h"
+#include "common/ini/ini_reader.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <ini.h>
 
-#include "common/ini_suggest.h"
+#include "common/ini/ini_suggest.h"
 
 #define BYTE_ORDER_MARK   "\xef\xbb\xbf"
 #define BLANKS            " \t\r\v\f"

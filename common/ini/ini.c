@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which files make a configuration, in which order, and what is checked when all are read.
- * common/ini_reader.c reads each of them.
+ * common/ini/ini_reader.c reads each of them.
  */
-#include "common/ini_reader.h"
+#include "common/ini/ini_reader.h"
 
 #include <dirent.h>
 

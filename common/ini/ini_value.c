@@ -3,7 +3,7 @@
  * Values of configuration files: parsers for the key table. Each says what is wrong with a value
  * and how a right one looks.
  */
-#include "common/ini.h"
+#include "common/ini/ini.h"
 
 #include <ctype.h>
 #include <net/if.h>

@@ -3,7 +3,7 @@
  * Any bytes as a configuration file: the load ends, says something exactly when it refuses, in one
  * line without control codes, and what it accepts is inside its range.
  */
-#include "common/ini.h"
+#include "common/ini/ini.h"
 
 #include <stddef.h>
 

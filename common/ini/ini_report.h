@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of a report: what common/ini.c writes down while it loads, and common/ini_report.c
+ * The inside of a report: what common/ini/ini.c writes down while it loads, and common/ini/ini_report.c
  * gives out. Nobody else includes this.
  */
 #pragma once
 
-#include "common/ini.h"
+#include "common/ini/ini.h"
 
 #define INI_REST_BYTES 64u
 
