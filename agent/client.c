@@ -7,7 +7,7 @@
 
 #include "agent/daemon.h"
 #include "common/auth.h"
-#include "common/cli.h"
+#include "common/cli/cli.h"
 #include "common/log.h"
 
 static const char *client_text(const json_t *object, const char *key)

@@ -9,7 +9,7 @@
 #include <net/if.h>
 
 #include "common/auth.h"
-#include "common/cli.h"
+#include "common/cli/cli.h"
 #include "lb/config.h"
 #include "lb/configure.h"
 

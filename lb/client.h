@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/cli.h"
+#include "common/cli/cli.h"
 
 /* A verb that this program serves by itself; returns the exit status. */
 typedef int client_verb_fn(const struct cli *cli, void *context);

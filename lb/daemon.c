@@ -11,7 +11,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "common/auth.h"
-#include "common/cli.h"
+#include "common/cli/cli.h"
 #include "common/systemd.h"
 #include "lb/fwd/reason.h"
 

@@ -6,7 +6,7 @@
 #include "lb/client.h"
 #include "lb/daemon.h"
 
-#include "common/cli.h"
+#include "common/cli/cli.h"
 #include "common/log.h"
 
 static int main_run(const struct cli *cli, void *context)

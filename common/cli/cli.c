@@ -3,7 +3,7 @@
  * The command line of both programs: verbs, options, help, and the call to the daemon. Called by
  * their main.c; knows no verb but `version`, and no program.
  */
-#include "common/cli.h"
+#include "common/cli/cli.h"
 
 #include <stdarg.h>
 

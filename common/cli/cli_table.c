@@ -3,7 +3,7 @@
  * What the looking verbs print: tables by libsmartcols, JSON by jansson, ages. Called by the verbs;
  * knows no column's meaning but that of state words.
  */
-#include "common/cli.h"
+#include "common/cli/cli.h"
 
 #include <libsmartcols.h>
 #include <stdarg.h>
