@@ -15,7 +15,7 @@
 #include "agent/peers.h"
 #include "agent/reconcile.h"
 #include "agent/settings.h"
-#include "common/control.h"
+#include "common/control/control.h"
 
 #define DAEMON_WAITERS_MAX 64u
 

@@ -2,7 +2,7 @@
 /* The requests on the agent's control socket. */
 #pragma once
 
-#include "common/control.h"
+#include "common/control/control.h"
 
 /* A control_verb_fn with the struct daemon as context. */
 void verbs_serve(struct control_request *request, const char *verb, json_t *args, bool may_change,

@@ -9,7 +9,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "common/control.h"
+#include "common/control/control.h"
 #include "lb/announce.h"
 #include "lb/config.h"
 #include "lb/engine.h"

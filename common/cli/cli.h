@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "common/control.h"
+#include "common/control/control.h"
 #include "common/util.h"
 
 #define CLI_ARGS_MAX    8u

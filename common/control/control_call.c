@@ -3,7 +3,7 @@
  * The client's side of the control socket: one request, one answer, blocking with a deadline.
  * Called by the verbs through common/cli; knows no verb and never logs.
  */
-#include "common/control.h"
+#include "common/control/control.h"
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -3,7 +3,7 @@
  * The control socket over real Unix sockets: raw clients that write what they like, and
  * control_call() in a thread.
  */
-#include "common/control.h"
+#include "common/control/control.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -3,7 +3,7 @@
  * The daemon's side of the control socket: connections, limits, who may change things, answers
  * that wait for a slow reader. Called by the daemons' main loops; knows no verb and never logs.
  */
-#include "common/control.h"
+#include "common/control/control.h"
 
 #include <assert.h>
 #include <fcntl.h>
