@@ -6,7 +6,7 @@
 #include "agent/client.h"
 
 #include "agent/daemon.h"
-#include "common/auth.h"
+#include "common/proto/auth.h"
 #include "common/cli/cli.h"
 #include "common/log.h"
 

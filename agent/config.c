@@ -5,7 +5,7 @@
  */
 #include "agent/config.h"
 
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 #define CONFIG_HOUR_US   ((int64_t)(3600 * US_PER_S))
 #define CONFIG_SECTION   "agent"

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "agent/plan.h"
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 enum heartbeat_admin { HEARTBEAT_ENABLED, HEARTBEAT_DRAIN, HEARTBEAT_MAINT, HEARTBEAT_ADMIN_N_ };
 /* "enabled", "drain", "maint"; and back: 0 or -EINVAL. */

@@ -6,7 +6,7 @@
 
 #include <net/if.h>
 
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 /* In one turn of the loop, so that a flood of datagrams starves neither timers nor netlink. */
 #define NET_DATAGRAMS_A_TURN 64u

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 #define REGISTER_SEED_BYTES       32u
 #define REGISTER_NEVER_US         UINT64_MAX

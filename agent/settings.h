@@ -7,7 +7,7 @@
 #pragma once
 
 #include "agent/config.h"
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 struct settings {
 	struct config *config;

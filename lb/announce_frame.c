@@ -9,7 +9,7 @@
 #include <net/if_arp.h>
 #include <netinet/icmp6.h>
 
-#include "common/cursor.h"
+#include "common/proto/cursor.h"
 
 #define FRAME_HOP_LIMIT    255u /* RFC 4861 §7.1: nothing from beyond the link has it */
 #define FRAME_OPTION_UNIT  8u   /* RFC 4861 §4.6: lengths count units of 8 octets */

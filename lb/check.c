@@ -8,7 +8,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 
-#include "common/auth.h"
+#include "common/proto/auth.h"
 #include "common/cli/cli.h"
 #include "lb/config.h"
 #include "lb/configure.h"

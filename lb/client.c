@@ -5,7 +5,7 @@
  */
 #include "lb/client.h"
 
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 #define CLIENT_NOT_READY  1
 #define CLIENT_WEIGHT_MAX 65535ul

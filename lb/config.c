@@ -7,7 +7,7 @@
 
 #include "lb/config_internal.h"
 
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 #define BALANCER(member)       offsetof(struct config, member)
 #define VIRTUAL_SERVER(member) offsetof(struct config_virtual_server, member)

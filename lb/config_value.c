@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <strings.h>
 
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 #define LATER "is not available in this version"
 

@@ -6,7 +6,7 @@
  */
 #include "lb/configure.h"
 
-#include "common/auth.h"
+#include "common/proto/auth.h"
 #include "common/systemd.h"
 #include "lb/daemon.h"
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/auth.h"
+#include "common/proto/auth.h"
 #include "lb/config.h"
 
 /*

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
-#include "common/auth.h"
+#include "common/proto/auth.h"
 #include "common/cli/cli.h"
 #include "common/systemd.h"
 #include "lb/fwd/reason.h"

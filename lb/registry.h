@@ -10,7 +10,7 @@
 #pragma once
 
 #include "common/addr.h"
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 #define REGISTRY_BACKENDS_MAX 4096u
 #define REGISTRY_REASON_BYTES 256u

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "common/auth.h"
+#include "common/proto/auth.h"
 #include "lb/registry.h"
 
 /* REGISTERs of sessions that ended, which may be replayed while their challenge is valid. */

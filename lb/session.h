@@ -13,7 +13,7 @@
  */
 #pragma once
 
-#include "common/auth.h"
+#include "common/proto/auth.h"
 #include "lb/registry.h"
 
 #define SESSION_LEN_MAX      REGISTRY_BACKENDS_MAX

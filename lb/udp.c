@@ -8,7 +8,7 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 /* Datagrams taken in one go before other sources of the loop have their turn. */
 #define UDP_BATCH_LEN            64u

@@ -29,7 +29,7 @@
 #include <sys/resource.h>
 
 #include "agent/register.h"
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 #define AGENTS_MAX   4096u
 #define TICK_US      (5 * US_PER_MS)

@@ -22,8 +22,8 @@
 #include <netinet/udp.h>
 #include <sys/ioctl.h>
 
-#include "common/auth.h"
-#include "common/proto.h"
+#include "common/proto/auth.h"
+#include "common/proto/proto.h"
 
 #define SAMPLES_MAX   64u
 #define FRAME_MAX     1600u

@@ -4,7 +4,7 @@
  */
 #include "registry_world.h"
 
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 static int open_world(void **state)
 {

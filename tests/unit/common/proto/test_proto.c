@@ -3,7 +3,7 @@
  * The protocol's messages: round trips at the smallest and largest of everything, every error,
  * every truncation, every flipped bit, and the promises about sizes.
  */
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tags, challenges, session keys and the replay window. The key file is test_auth_keyring.c. */
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * proto_parse() first receives foreign bytes. Beyond not crashing: what is accepted has exactly
  * one encoding, so writing it gives the input back (the tag apart, which is not the parser's).
  */
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

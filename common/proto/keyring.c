@@ -4,7 +4,7 @@
  * opened once and everything is asked of the descriptor, so that it cannot be exchanged between
  * the question and the reading.
  */
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 #include <fcntl.h>
 #include <linux/posix_acl.h>

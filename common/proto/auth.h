@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
 #define AUTH_KEY_BYTES          32u
 #define AUTH_KEYS_MAX           64u

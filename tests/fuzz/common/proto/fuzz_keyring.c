@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The key file's text. What it accepts has between one and the largest number of usable keys. */
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

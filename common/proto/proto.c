@@ -5,9 +5,9 @@
  * can be read and the encoding of a message is unique (proto_parse then proto_write gives the
  * same bytes but for the tag). Knows no key, clock or socket.
  */
-#include "common/proto.h"
+#include "common/proto/proto.h"
 
-#include "common/cursor.h"
+#include "common/proto/cursor.h"
 
 #include <assert.h>
 

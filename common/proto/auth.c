@@ -4,7 +4,7 @@
  * libsodium. Every input of a hash begins with something that no other use of the same key
  * begins with: messages with their magic "DSRP", the others with a label of their own.
  */
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 #include <sodium.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The key file: who may read it, its lines, its limits, and what bindings allow. */
-#include "common/auth.h"
+#include "common/proto/auth.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
