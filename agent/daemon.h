@@ -14,7 +14,7 @@
 #include "agent/net.h"
 #include "agent/peers.h"
 #include "agent/reconcile.h"
-#include "agent/settings.h"
+#include "agent/config/settings.h"
 #include "common/control/control.h"
 
 #define DAEMON_WAITERS_MAX 64u

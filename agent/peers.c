@@ -6,7 +6,7 @@
 
 #include <sys/random.h>
 
-#include "agent/config.h"
+#include "agent/config/config.h"
 #include "common/log.h"
 
 struct peers_peer {

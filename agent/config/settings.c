@@ -3,7 +3,7 @@
  * Configuration + key file + name. Called by the daemon and by check-config. Must not know what is
  * done with them.
  */
-#include "agent/settings.h"
+#include "agent/config/settings.h"
 
 #include <limits.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dsr-agent.conf: defaults to the letter, every refusal with its place, and the shipped example. */
-#include "agent/config.h"
+#include "agent/config/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * The agent's key table and what a value must be beside its type. Called by main (check-config) and
  * by the daemon (start, reload). Must not know the host.
  */
-#include "agent/config.h"
+#include "agent/config/config.h"
 
 #include "common/proto/proto.h"
 
