@@ -10,10 +10,10 @@
 
 #include "agent/heartbeat.h"
 #include "agent/identity.h"
-#include "agent/load.h"
+#include "agent/host/sockets.h"
 #include "agent/net.h"
 #include "agent/peers.h"
-#include "agent/reconcile.h"
+#include "agent/host/reconcile.h"
 #include "agent/config/settings.h"
 #include "common/control/control.h"
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "agent/plan.h"
+#include "agent/host/plan.h"
 #include "common/proto/proto.h"
 
 enum heartbeat_admin { HEARTBEAT_ENABLED, HEARTBEAT_DRAIN, HEARTBEAT_MAINT, HEARTBEAT_ADMIN_N_ };

@@ -7,7 +7,7 @@
 
 #include <linux/if_addr.h>
 
-#include "agent/observe.h"
+#include "agent/host/observe.h"
 
 static bool identity_is_vip(const struct config *config, const struct addr *addr)
 {

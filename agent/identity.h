@@ -6,7 +6,7 @@
 #pragma once
 
 #include "agent/config/config.h"
-#include "agent/host.h"
+#include "agent/host/host.h"
 #include "common/nl.h"
 
 #define IDENTITY_WHY_BYTES 128u

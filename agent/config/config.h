@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "agent/host.h"
+#include "agent/host/host.h"
 #include "common/addr.h"
 #include "common/ini/ini.h"
 

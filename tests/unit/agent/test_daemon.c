@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "agent/observe.h"
+#include "agent/host/observe.h"
 #include "common/log.h"
-#include "tests/unit/agent/netns.h"
+#include "tests/unit/agent/host/netns.h"
 
 #define KEY         "k1 hex:abababababababababababababababababababababababababababababababab\n"
 #define WRONG_KEY   "k1 hex:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\n"

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "agent/admin.h"
-#include "agent/reconcile.h"
+#include "agent/host/reconcile.h"
 
 #define LO   1u
 #define ETH0 2u

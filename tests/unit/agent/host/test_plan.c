@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* plan.c and host.c: what is done, in which order, what is kept, and what is only told. */
-#include "agent/plan.h"
+#include "agent/host/plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * Counts established connections over NETLINK_SOCK_DIAG. Called by the daemon, at most once a second
  * while serving and more often while it waits for the last connection. Must not know who asks.
  */
-#include "agent/load.h"
+#include "agent/host/sockets.h"
 
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>

@@ -7,7 +7,7 @@
 
 #include <linux/netlink.h>
 
-#include "agent/host.h"
+#include "agent/host/host.h"
 #include "common/nl.h"
 
 /*

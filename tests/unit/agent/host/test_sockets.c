@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* load.c against the running kernel: connections over the loopback interface. */
-#include "agent/load.h"
+#include "agent/host/sockets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * observe.c and apply.c against the running kernel, in a network namespace of the test's own: one
  * veth pair and lo. Skipped where namespaces may not be made.
  */
-#include "agent/apply.h"
+#include "agent/host/apply.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -15,9 +15,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "agent/observe.h"
-#include "agent/owned.h"
-#include "tests/unit/agent/netns.h"
+#include "agent/host/observe.h"
+#include "agent/host/undo_log.h"
+#include "tests/unit/agent/host/netns.h"
 
 #define TEST_UID 61001
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "agent/host.h"
+#include "agent/host/host.h"
 #include "common/nl.h"
 
 #define LOAD_CACHE_US (1 * US_PER_S)

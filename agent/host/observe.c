@@ -4,7 +4,7 @@
  * of arp_ignore and arp_announce send no event (net/ipv4/devinet.c:devinet_conf_proc, 6.18, tells
  * only of forwarding, rp_filter and a few more). Must not know what is wanted.
  */
-#include "agent/observe.h"
+#include "agent/host/observe.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -3,7 +3,7 @@
  * Look-ups and the kernel's arithmetic over the host model. Called by plan, apply, observe and the
  * reconciler. Pure: must not know where the model came from.
  */
-#include "agent/host.h"
+#include "agent/host/host.h"
 
 void host_clear(struct host *host)
 {

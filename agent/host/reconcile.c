@@ -6,12 +6,12 @@
  * Our own changes come back as events (RTM_NEWLINK after RTM_SETLINK): the look that follows finds
  * nothing to do, so that no loop can arise.
  */
-#include "agent/reconcile.h"
+#include "agent/host/reconcile.h"
 
 #include <linux/rtnetlink.h>
 
-#include "agent/apply.h"
-#include "agent/observe.h"
+#include "agent/host/apply.h"
+#include "agent/host/observe.h"
 #include "common/log.h"
 #include "common/nl.h"
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "agent/host.h"
+#include "agent/host/host.h"
 
 #define PLAN_REASON_BYTES 161u /* PROTO_REASON_MAX and the end */
 

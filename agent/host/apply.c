@@ -3,7 +3,7 @@
  * Changes the kernel over rtnetlink by libnl-route-3. Called by the reconciler with a plan. Must
  * not know why anything is wanted.
  */
-#include "agent/apply.h"
+#include "agent/host/apply.h"
 
 #include <assert.h>
 #include <linux/if_addr.h>
@@ -15,7 +15,7 @@
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet.h>
 
-#include "agent/owned.h"
+#include "agent/host/undo_log.h"
 
 #define APPLY_FOREVER UINT32_C(0xffffffff)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* owned.json as it might stand in the runtime directory. */
-#include "agent/owned.h"
+#include "agent/host/undo_log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parsers of rtnetlink messages over one message: header, payload and attributes of any kind. */
-#include "agent/observe.h"
+#include "agent/host/observe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
  * The file that remembers the originals. Called by apply.c before and after each change. Must not
  * know what the entries are for.
  */
-#include "agent/owned.h"
+#include "agent/host/undo_log.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "agent/plan.h"
+#include "agent/host/plan.h"
 
 #define APPLY_WHY_BYTES 256u
 

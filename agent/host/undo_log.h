@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "agent/host.h"
+#include "agent/host/host.h"
 
 #define OWNED_FILE_NAME      "owned.json"
 #define OWNED_IDENTITY_BYTES 64u

@@ -3,7 +3,7 @@
  * Compares the host as it is with the wish and says what to do, in which order, and what cannot be
  * mended. Called by the reconciler after each look at the host. Pure: must not know of netlink.
  */
-#include "agent/plan.h"
+#include "agent/host/plan.h"
 
 #include <assert.h>
 

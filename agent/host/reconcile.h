@@ -8,7 +8,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "agent/plan.h"
+#include "agent/host/plan.h"
 
 #define RECONCILE_POLL_US        (500 * US_PER_MS)
 #define RECONCILE_PAUSE_US       (2 * US_PER_MS) /* between two looks in a storm of events */
