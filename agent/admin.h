@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "agent/heartbeat.h"
+#include "agent/registration/report.h"
 
 /* Without a file, or with one that says nothing known: enabled. */
 enum heartbeat_admin admin_load(const char *directory);

@@ -8,11 +8,11 @@
 
 #include <systemd/sd-event.h>
 
-#include "agent/heartbeat.h"
-#include "agent/identity.h"
+#include "agent/registration/report.h"
+#include "agent/registration/identity.h"
 #include "agent/host/sockets.h"
-#include "agent/net.h"
-#include "agent/peers.h"
+#include "agent/registration/net.h"
+#include "agent/registration/balancers.h"
 #include "agent/host/reconcile.h"
 #include "agent/config/settings.h"
 #include "common/control/control.h"

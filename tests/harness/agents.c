@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Many agents in one process, each with the real registration (agent/register.h) and a socket at an
+ * Many agents in one process, each with the real registration (agent/registration/register.h) and a socket at an
  * address of its own:
  *
  *	agents INTERFACE FIRST_ADDRESS COUNT BALANCER:PORT KEY_FILE VIP…
@@ -28,7 +28,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
-#include "agent/register.h"
+#include "agent/registration/register.h"
 #include "common/proto/auth.h"
 
 #define AGENTS_MAX   4096u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The registration against a played balancer (register_bench.h). */
-#include "tests/unit/agent/register_bench.h"
+#include "tests/unit/agent/registration/register_bench.h"
 
 /* ---- the handshake ---- */
 

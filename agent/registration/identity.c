@@ -3,7 +3,7 @@
  * Finds the real IP and its interface. Called by the daemon after each look at the host, because
  * both may come late and change. Must not know of sockets or registrations.
  */
-#include "agent/identity.h"
+#include "agent/registration/identity.h"
 
 #include <linux/if_addr.h>
 

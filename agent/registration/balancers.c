@@ -2,7 +2,7 @@
 /*
  * Registrations under sd-event. Called by the daemon. Must not know the host.
  */
-#include "agent/peers.h"
+#include "agent/registration/balancers.h"
 
 #include <sys/random.h>
 

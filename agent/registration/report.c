@@ -3,7 +3,7 @@
  * Facts → status. Called by the daemon after each look at the host and each wish of the
  * administrator. Pure: must not know of balancers.
  */
-#include "agent/heartbeat.h"
+#include "agent/registration/report.h"
 
 #include <assert.h>
 

@@ -2,7 +2,7 @@
 /*
  * UDP under sd-event. Called by the daemon. Must not know what a datagram means.
  */
-#include "agent/net.h"
+#include "agent/registration/net.h"
 
 #include <net/if.h>
 

@@ -4,7 +4,7 @@
  * handshake in flight and the session, because they outlive each other: while a new handshake
  * runs after a silence, heartbeats of the old session are still answered, and bring it back.
  */
-#include "agent/register.h"
+#include "agent/registration/register.h"
 
 #include <assert.h>
 #include <sodium.h>

@@ -7,8 +7,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "agent/net.h"
-#include "agent/register.h"
+#include "agent/registration/net.h"
+#include "agent/registration/register.h"
 
 #define PEERS_LEAVING_MAX 16u             /* taken out of the configuration, not yet left */
 #define PEERS_TOLD_MAX    32u             /* sources whose refused datagrams are told of */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* heartbeat.c: which state is announced, and why; reconcile.c's pauses and admin.c's memory. */
-#include "agent/heartbeat.h"
+#include "agent/registration/report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

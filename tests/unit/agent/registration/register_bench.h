@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "agent/register.h"
+#include "agent/registration/register.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
