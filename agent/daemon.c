@@ -11,9 +11,9 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/admin.h"
-#include "agent/status.h"
+#include "agent/control/status.h"
 #include "agent/stop.h"
-#include "agent/verbs.h"
+#include "agent/control/verbs.h"
 #include "common/log.h"
 #include "common/systemd.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dsr-agent. */
-#include "agent/client.h"
+#include "agent/control/client.h"
 
 int main(int argc, char **argv)
 {

@@ -3,7 +3,7 @@
  * The verbs of dsr-agent. Called by main. Knows the daemon by its control socket only; `run` is the
  * daemon itself.
  */
-#include "agent/client.h"
+#include "agent/control/client.h"
 
 #include "agent/daemon.h"
 #include "common/proto/auth.h"

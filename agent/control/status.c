@@ -2,7 +2,7 @@
 /*
  * The daemon as a document. Called by verbs.c and for sd_notify's STATUS. Changes nothing.
  */
-#include "agent/status.h"
+#include "agent/control/status.h"
 
 #define STATUS_SCHEMA 1
 

@@ -2,10 +2,10 @@
 /*
  * One function a verb, one table. Called by the control socket for each request.
  */
-#include "agent/verbs.h"
+#include "agent/control/verbs.h"
 
 #include "agent/daemon.h"
-#include "agent/status.h"
+#include "agent/control/status.h"
 #include "agent/stop.h"
 
 typedef void verbs_fn(struct daemon *daemon, struct control_request *request, json_t *args);
