@@ -5,7 +5,7 @@
  */
 #include "agent/control/client.h"
 
-#include "agent/daemon.h"
+#include "agent/daemon/daemon.h"
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
 #include "common/log.h"

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "agent/daemon.h"
+#include "agent/daemon/daemon.h"
 
 #define STATUS_REASON_BYTES 384u
 

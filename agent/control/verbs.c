@@ -4,9 +4,9 @@
  */
 #include "agent/control/verbs.h"
 
-#include "agent/daemon.h"
+#include "agent/daemon/daemon.h"
 #include "agent/control/status.h"
-#include "agent/stop.h"
+#include "agent/daemon/stop.h"
 
 typedef void verbs_fn(struct daemon *daemon, struct control_request *request, json_t *args);
 

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#include "agent/admin.h"
+#include "agent/daemon/admin.h"
 #include "agent/host/reconcile.h"
 
 #define LO   1u

@@ -4,7 +4,7 @@
  * namespace, the balancer's socket stands in another at the end of a veth pair. Skipped where
  * namespaces may not be made.
  */
-#include "agent/daemon.h"
+#include "agent/daemon/daemon.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -3,11 +3,11 @@
  * Stop and wait. Called by the daemon's signals and timer, and by verbs.c. Must not know how the
  * host is put back or how a balancer is left.
  */
-#include "agent/stop.h"
+#include "agent/daemon/stop.h"
 
 #include <inttypes.h>
 
-#include "agent/admin.h"
+#include "agent/daemon/admin.h"
 #include "common/log.h"
 #include "common/systemd.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One word in a file. Called by the daemon at start, at its end, and for each verb that changes it. */
-#include "agent/admin.h"
+#include "agent/daemon/admin.h"
 
 #include <fcntl.h>
 

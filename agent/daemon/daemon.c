@@ -3,16 +3,16 @@
  * Wires the parts to one event loop: host, load, balancers, control socket, signals, systemd. Called
  * by main. Decides nothing that a pure module decides.
  */
-#include "agent/daemon.h"
+#include "agent/daemon/daemon.h"
 
 #include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 
-#include "agent/admin.h"
+#include "agent/daemon/admin.h"
 #include "agent/control/status.h"
-#include "agent/stop.h"
+#include "agent/daemon/stop.h"
 #include "agent/control/verbs.h"
 #include "common/log.h"
 #include "common/systemd.h"

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "agent/daemon.h"
+#include "agent/daemon/daemon.h"
 
 #define STOP_SETTLE_MAX_US (1 * US_PER_S)   /* for balancers that do not acknowledge the drain */
 #define STOP_GRACE_US      (50 * US_PER_MS) /* what was on its way when they did, arrives */
