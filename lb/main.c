@@ -2,8 +2,8 @@
 /*
  * dsr-lb: the balancer's program. Everything is in the verbs.
  */
-#include "lb/check.h"
-#include "lb/client.h"
+#include "lb/client/check_config.h"
+#include "lb/client/client.h"
 #include "lb/daemon.h"
 
 #include "common/cli/cli.h"

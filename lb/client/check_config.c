@@ -3,7 +3,7 @@
  * check-config: see check.h. Runs without the daemon, but for --diff, and as any user who can
  * read the files.
  */
-#include "lb/check.h"
+#include "lb/client/check_config.h"
 
 #include <ifaddrs.h>
 #include <net/if.h>

@@ -3,7 +3,7 @@
  * The verbs' output against a sample document, and their exit statuses against a daemon's socket
  * that serves it from another process.
  */
-#include "lb/client.h"
+#include "lb/client/client.h"
 
 #include <setjmp.h>
 #include <signal.h>

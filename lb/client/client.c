@@ -3,7 +3,7 @@
  * The verbs of dsr-lb, each a request to the daemon. All looking verbs but `explain`, `flows` and
  * `ready` show parts of one document, so that they never disagree.
  */
-#include "lb/client.h"
+#include "lb/client/client.h"
 
 #include "common/proto/auth.h"
 

@@ -3,7 +3,7 @@
  * What the looking verbs of dsr-lb print for people, in the manner of `ipvsadm -Ln` and
  * `networkctl`: from JSON documents to tables. Called by client.c; talks to nobody.
  */
-#include "lb/client.h"
+#include "lb/client/client.h"
 
 #define PRINT_AMOUNT_BYTES 24u
 
