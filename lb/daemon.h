@@ -11,14 +11,14 @@
 
 #include "common/control/control.h"
 #include "lb/announce.h"
-#include "lb/config.h"
+#include "lb/config/config.h"
 #include "lb/engine.h"
 #include "lb/keep.h"
 #include "lb/neigh.h"
 #include "lb/probe.h"
 #include "lb/publish.h"
 #include "lb/registry.h"
-#include "lb/service.h"
+#include "lb/config/service.h"
 #include "lb/session.h"
 #include "lb/udp.h"
 

@@ -8,7 +8,7 @@
 
 #include "lb/keep.h"
 #include "lb/registry.h"
-#include "lb/service.h"
+#include "lb/config/service.h"
 #include "lb/snapshot.h"
 
 /* A balancer that starts with nothing: bases follow owners until membership was quiet this long. */

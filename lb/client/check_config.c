@@ -10,7 +10,7 @@
 
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
-#include "lb/config.h"
+#include "lb/config/config.h"
 #include "lb/configure.h"
 
 /* What to call with the prefix of each address of the interface; true ends the walk. */

@@ -3,7 +3,7 @@
  * Services: see service.h. An id is looked up by name and VIP among all that were ever given;
  * rising numbers, so that a record of a service that has gone names nobody else for long.
  */
-#include "lb/service.h"
+#include "lb/config/service.h"
 
 #include "lb/fwd/hash.h"
 #include "lb/index.h"

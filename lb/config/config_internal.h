@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lb/config.h"
+#include "lb/config/config.h"
 
 /*
  * Parsers of this program's own values. Those with offset 0 in the table fill several members of the

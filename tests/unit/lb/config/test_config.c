@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "lb/config.h"
+#include "lb/config/config.h"
 
 #define BASE "[balancer]\ninterface = eth0\n"
 #define WEB  "[virtual-server web]\nvip = 198.51.100.10\n"

@@ -3,9 +3,9 @@
  * dsr-lb.conf as one table: every key of the page, its type, range and default. Called by the
  * daemon, by reload and by check-config; opens files through common/ini alone.
  */
-#include "lb/config.h"
+#include "lb/config/config.h"
 
-#include "lb/config_internal.h"
+#include "lb/config/config_internal.h"
 
 #include "common/proto/proto.h"
 

@@ -4,7 +4,7 @@
  * port ranges of a VIP, one real server in two places. Called by config.c when every single value
  * is right.
  */
-#include "lb/config_internal.h"
+#include "lb/config/config_internal.h"
 
 #include "lb/registry.h"
 

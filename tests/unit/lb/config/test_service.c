@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "lb/service.h"
+#include "lb/config/service.h"
 
 #define HEAD "[balancer]\ninterface = eth0\n"
 #define WEB  "[virtual-server web]\nvip = 198.51.100.10, 2001:db8::10\nport = 80\n"

@@ -2,7 +2,7 @@
 /*
  * dsr-lb.conf from any bytes: it loads whole, or says at least one thing that is wrong.
  */
-#include "lb/config.h"
+#include "lb/config/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "lb/config.h"
+#include "lb/config/config.h"
 #include "lb/registry.h"
 
 struct service {
