@@ -17,7 +17,7 @@
 #include "lb/neigh.h"
 #include "lb/probe.h"
 #include "lb/publish.h"
-#include "lb/registry.h"
+#include "lb/registry/registry.h"
 #include "lb/config/service.h"
 #include "lb/session.h"
 #include "lb/udp.h"

@@ -14,7 +14,7 @@
 #pragma once
 
 #include "common/proto/auth.h"
-#include "lb/registry.h"
+#include "lb/registry/registry.h"
 
 #define SESSION_LEN_MAX      REGISTRY_BACKENDS_MAX
 #define SESSION_SEED_BYTES   32u

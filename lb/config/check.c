@@ -6,7 +6,7 @@
  */
 #include "lb/config/config_internal.h"
 
-#include "lb/registry.h"
+#include "lb/registry/registry.h"
 
 #define SECTION "virtual-server"
 

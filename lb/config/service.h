@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #include "lb/config/config.h"
-#include "lb/registry.h"
+#include "lb/registry/registry.h"
 
 struct service {
 	uint16_t id;

@@ -4,7 +4,7 @@
  * whether existing flows may stay. Called after every event that touched the backend; the only
  * writer of these fields. Knows nothing of how signs of life arrive.
  */
-#include "lb/registry_internal.h"
+#include "lb/registry/registry_internal.h"
 
 #define REASON(...) ((void)snprintf(ret_reason, REGISTRY_REASON_BYTES, __VA_ARGS__))
 

@@ -4,7 +4,7 @@
  * checks and agents' membership are found anew. Everything that can fail is done before the first
  * change.
  */
-#include "lb/registry_internal.h"
+#include "lb/registry/registry_internal.h"
 
 #define WHY(...) ((void)snprintf(ret_why, REGISTRY_REASON_BYTES, __VA_ARGS__))
 

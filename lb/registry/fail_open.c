@@ -8,7 +8,7 @@
  * backends whose heartbeats are overdue are counted with the silent ones: the first to be found
  * is kept from the start, instead of leaving the table and coming back.
  */
-#include "lb/registry_internal.h"
+#include "lb/registry/registry_internal.h"
 
 /* How often it is asked whether enough have come back. */
 #define VANISH_AGAIN_US (100 * US_PER_MS)

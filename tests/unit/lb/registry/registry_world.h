@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "lb/registry.h"
+#include "lb/registry/registry.h"
 
 #define WORLD_AGENTS_MAX 64u
 #define WORLD_START_US   (1000 * US_PER_S)

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "common/proto/auth.h"
-#include "lb/registry.h"
+#include "lb/registry/registry.h"
 
 /* REGISTERs of sessions that ended, which may be replayed while their challenge is valid. */
 #define ADMISSION_TOMBSTONES_MAX 256u

@@ -3,7 +3,7 @@
  * Who may come: the judgement of a REGISTER, replays of old ones, and administrators' wishes for
  * backends that left. What arrives here is authenticated; it is still not believed.
  */
-#include "lb/registry_internal.h"
+#include "lb/registry/registry_internal.h"
 
 #define WHY(...) ((void)snprintf(ret_why, REGISTRY_REASON_BYTES, __VA_ARGS__))
 

@@ -4,7 +4,7 @@
  * real-server lines, so they are found by what a backend has: its VIPs, and its address in a line.
  * Part of the registry (registry_internal.h); changes nothing but its own indexes.
  */
-#include "lb/registry_internal.h"
+#include "lb/registry/registry_internal.h"
 
 /* A service by its VIP, and by the name of its virtual server. */
 struct belonging_key {

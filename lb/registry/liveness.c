@@ -8,7 +8,7 @@
  * interval. Then `fall` heartbeats went unanswered, and the new table is in force before fall ×
  * interval have passed. For a fall of 1 or 2 heartbeats go out a little earlier so that this holds.
  */
-#include "lb/registry_internal.h"
+#include "lb/registry/registry_internal.h"
 
 /* Statics that are in no virtual server yet, and agents without a MAC, are probed this often. */
 #define PROBE_INTERVAL_US (2 * US_PER_S)

@@ -3,7 +3,7 @@
  * Who there is: entries by slot, id, name and address.
  * Called by the other files of the registry; knows no state and no time but to pass it on.
  */
-#include "lb/registry_internal.h"
+#include "lb/registry/registry_internal.h"
 
 typedef int compare_fn(const struct entry *entry, const void *key);
 

@@ -3,7 +3,7 @@
  * The surface of the registry: events in, actions out, looking, restoring. The rules live in the
  * files that registry_internal.h names.
  */
-#include "lb/registry_internal.h"
+#include "lb/registry/registry_internal.h"
 
 struct registry *registry_new(uint64_t jitter_seed)
 {
