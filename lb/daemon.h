@@ -19,8 +19,8 @@
 #include "lb/publish.h"
 #include "lb/registry/registry.h"
 #include "lb/config/service.h"
-#include "lb/session.h"
-#include "lb/udp.h"
+#include "lb/session/session.h"
+#include "lb/session/session_socket.h"
 
 #define DAEMON_REASON_BYTES 256u
 #define DAEMON_WAITS_MAX    CONTROL_CLIENTS_MAX

@@ -3,7 +3,7 @@
  * The control protocol's sockets: see udp.h. A family that the host does not have is left out, as long
  * as one remains.
  */
-#include "lb/udp.h"
+#include "lb/session/session_socket.h"
 
 #include <net/if.h>
 #include <sys/socket.h>

@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "lb/session.h"
-#include "lb/session_limit.h"
+#include "lb/session/session.h"
+#include "lb/session/session_limit.h"
 
 #define SESSION_SLOTS        (SESSION_LEN_MAX + 1) /* one spare: a new one before the old goes */
 #define SESSION_SLOT_BITS    13u

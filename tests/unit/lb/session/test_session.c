@@ -3,7 +3,7 @@
  * The balancer's control plane against a played agent, over the real registry: who is answered,
  * who meets silence, what is counted, what can be replayed.
  */
-#include "tests/unit/lb/session_bench.h"
+#include "tests/unit/lb/session/session_bench.h"
 
 /* ---- the handshake ---- */
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lb/session.h"
+#include "lb/session/session.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

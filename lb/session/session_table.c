@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The sessions' slots and their three indexes. Called by session.c alone. */
-#include "lb/session_table.h"
+#include "lb/session/session_table.h"
 
 #include <sodium.h>
 

@@ -4,9 +4,9 @@
  * in the order that session.h promises and returns why it refused, or SESSION_ACCEPTED. Driven
  * by the socket of the daemon; see doc/protocol.md.
  */
-#include "lb/session.h"
+#include "lb/session/session.h"
 
-#include "lb/session_table.h"
+#include "lb/session/session_table.h"
 
 #include <assert.h>
 #include <sodium.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Token buckets, the strangers' table, and the one log line a minute. Called by session.c. */
-#include "lb/session_limit.h"
+#include "lb/session/session_limit.h"
 
-#include "lb/session.h"
+#include "lb/session/session.h"
 
 #include <sodium.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What floods of handshakes and forged messages may cost others: nothing. And the log's rate. */
-#include "tests/unit/lb/session_bench.h"
+#include "tests/unit/lb/session/session_bench.h"
 
-#include "lb/session_limit.h"
+#include "lb/session/session_limit.h"
 
 static void limit_takes_bursts_and_refills(void **state)
 {
