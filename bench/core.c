@@ -17,9 +17,9 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "lb/flows.h"
+#include "lb/table/flows.h"
 #include "lb/port_user.h"
-#include "lb/table.h"
+#include "lb/table/table.h"
 #include "lb/fwd/core.h"
 
 #define FRAME_BYTES 60u

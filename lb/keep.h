@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-#include "lb/flows.h"
+#include "lb/table/flows.h"
 #include "lb/fwd/types.h"
 
 #define KEEP_WHY_BYTES 256u
@@ -45,7 +45,7 @@ DEFINE_CLEANUP(struct keep *, keep_free)
 const struct flows_table *keep_flows(const struct keep *keep);
 /* The map behind it, or -1: KEEP_FILES. Stays ours. */
 int keep_flows_map(const struct keep *keep);
-/* All zero at the start; NULL and -1: KEEP_FILES, where any memory will do. For lb/schedule.h. */
+/* All zero at the start; NULL and -1: KEEP_FILES, where any memory will do. For lb/table/scheduler.h. */
 struct fwd_load *keep_loads(const struct keep *keep);
 int keep_loads_map(const struct keep *keep);
 /* The path of the bpffs that maps are pinned in; NULL: they are not. Lives as long as `keep`. */

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lb/flows.h"
+#include "lb/table/flows.h"
 
 /*
  * Puts every record of `from` into its group of buckets of `to`, at home where there is room, unless it

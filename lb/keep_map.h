@@ -11,7 +11,7 @@
 
 /* Makes one of our maps and forgets it; negative errno with `ret_why` (KEEP_WHY_BYTES of keep.h). */
 int keep_map_try(char *ret_why, size_t why_bytes);
-/* Memory for loads (lb/schedule.h) that is a map, nameless and without header. Negative errno. */
+/* Memory for loads (lb/table/scheduler.h) that is a map, nameless and without header. Negative errno. */
 int keep_map_loads(struct keep_memory *ret_memory);
 /*
  * Finds out where maps are: pinned in the directory's "bpf", if that is a bpffs that we may write

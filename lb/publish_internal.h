@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "lb/index.h"
+#include "lb/table/hash_map.h"
 #include "lb/publish.h"
-#include "lb/schedule.h"
-#include "lb/table.h"
+#include "lb/table/scheduler.h"
+#include "lb/table/table.h"
 
 /* What a service's table must be like. */
 struct publish_want {

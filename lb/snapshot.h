@@ -7,9 +7,9 @@
 #pragma once
 
 #include "common/addr.h"
-#include "lb/flows.h"
+#include "lb/table/flows.h"
 #include "lb/fwd/types.h"
-#include "lb/schedule.h"
+#include "lb/table/scheduler.h"
 
 #define SNAPSHOT_SERVICES_MAX 16383u /* see the sizes of lb/fwd/image.h */
 #define SNAPSHOT_TABLES_MAX   16384u

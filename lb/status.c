@@ -6,7 +6,7 @@
 #include <sodium.h>
 
 #include "lb/status_internal.h"
-#include "lb/table.h"
+#include "lb/table/table.h"
 
 #define STATUS_SCHEMA 1
 /* In one answer, so that no listing holds up heartbeats: some 10 ms of work at most. */

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "lb/daemon.h"
-#include "lb/flows.h"
+#include "lb/table/flows.h"
 
 /* Flow records by service and backend: open addressing, grown at half full. */
 struct status_count;

@@ -6,7 +6,7 @@
 #include "lb/config/service.h"
 
 #include "lb/fwd/hash.h"
-#include "lb/index.h"
+#include "lb/table/hash_map.h"
 #include "lb/snapshot.h"
 
 struct service_id {

@@ -8,7 +8,7 @@
  * A flow's hash names its home bucket, and nearly every record lies there: finding it touches one
  * cache line. One that found home full lies in one of the other three of home's aligned group of
  * four, which all look through in the same order (flow_bucket_index()): few are turned away from a
- * table that is well filled (lb/flows.c).
+ * table that is well filled (lb/table/flows.c).
  *
  * There are two such groups for each flow: one in the whole table, one in its first part, the near
  * one, which caches hold. While few flows are recorded home is near, and a look at it is no miss; in

@@ -23,7 +23,7 @@
 #include <sys/resource.h>
 
 #include "lb/publish.h"
-#include "lb/table.h"
+#include "lb/table/table.h"
 
 #define BACKENDS      1000u
 #define POOLS         100u

@@ -11,7 +11,7 @@
 
 #include "lb/rates.h"
 #include "lb/snapshot.h"
-#include "lb/table.h"
+#include "lb/table/table.h"
 #include "tests/vectors/vectors.h"
 
 /* Far from 0 and from any wrap; in the middle of a row's quiet time. */

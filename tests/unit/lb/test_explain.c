@@ -3,7 +3,7 @@
 #include "lb/explain.h"
 #include "lb/fwd/rate.h"
 #include "lb/port_user.h"
-#include "lb/table.h"
+#include "lb/table/table.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

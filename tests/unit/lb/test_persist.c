@@ -2,7 +2,7 @@
 /* Persistence on the core: who is one client, how long, at which ports, and at which backend. */
 #include "lb/fwd/core.h"
 #include "lb/port_user.h"
-#include "lb/table.h"
+#include "lb/table/table.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>

@@ -4,7 +4,7 @@
  */
 #include "publish_world.h"
 
-#include "lb/table.h"
+#include "lb/table/table.h"
 
 static void publish_shares_a_table_of_equal_members(void **state)
 {

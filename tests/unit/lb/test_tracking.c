@@ -7,7 +7,7 @@
  */
 #include "lb/fwd/core.h"
 #include "lb/port_user.h"
-#include "lb/table.h"
+#include "lb/table/table.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -12,7 +12,7 @@
 #include <sodium.h>
 
 #include "lb/fwd/hash.h"
-#include "lb/table.h"
+#include "lb/table/table.h"
 
 _Static_assert(TABLE_SEED_BYTES == crypto_shorthash_KEYBYTES, "the seed is SipHash's key");
 

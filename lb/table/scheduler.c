@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See schedule.h. */
-#include "lb/schedule.h"
+#include "lb/table/scheduler.h"
 
 struct schedule_loads {
 	struct fwd_load *memory;

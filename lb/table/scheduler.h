@@ -7,7 +7,7 @@
 
 #include "common/util.h"
 #include "lb/fwd/types.h"
-#include "lb/table.h"
+#include "lb/table/table.h"
 
 /*
  * The memory that all services' loads and turns lie in, FWD_LOADS of them: `memory`, all zero, which

@@ -5,7 +5,7 @@
  */
 #include "lb/fwd/core.h"
 #include "lb/port_user.h"
-#include "lb/schedule.h"
+#include "lb/table/scheduler.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads the flow table from outside the packet path, under its rules of concurrency. */
-#include "lb/flows.h"
+#include "lb/table/flows.h"
 
 /*
  * Entries for each four flows. Of random flows as many as the table is for, one IPv4 flow in 100 finds

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The control plane's view of the flow table: sizes, listing, ages, purging. */
-#include "lb/flows.h"
+#include "lb/table/flows.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The index: linear probing from a multiplicative hash, doubled when half full. */
-#include "lb/index.h"
+#include "lb/table/hash_map.h"
 
 #include "lb/fwd/hash.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The life of a table: see table.h; table_fill.c chooses the owners of its rows. */
-#include "lb/table.h"
+#include "lb/table/table.h"
 
 #include <sodium.h>
 
