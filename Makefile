@@ -125,7 +125,7 @@ $(BUILD)/dsr-agent: $(BUILD)/agent/main.o $(LIB_agent) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common)
 
 # A daemon that keeps its state in another layout, as a later version may, for the upgrade scenario.
-$(BUILD)/tests/next/keep_store.o: lb/keep_store.c $(BUILD)/flags
+$(BUILD)/tests/next/keep_store.o: lb/state/store.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$< (KEEP_LAYOUT=99))$(CC) $(ALL_CFLAGS) -DKEEP_LAYOUT=99u -MMD -MP -c -o $@ $<
 $(BUILD)/tests/next/dsr-lb: $(BUILD)/lb/main.o $(BUILD)/tests/next/keep_store.o $(LIB_lb) $(LIB_common)

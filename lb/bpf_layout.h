@@ -9,7 +9,7 @@
 #include "lb/fwd/reason.h"
 #include "lb/fwd/types.h"
 
-/* Rows and flows lie behind a header of one page in their maps (lb/keep_layout.h). */
+/* Rows and flows lie behind a header of one page in their maps (lb/state/keep_layout.h). */
 #define BPF_TABLES      32768u /* twice SNAPSHOT_TABLES_MAX: those in force, and their successors */
 #define BPF_FRAGMENTS   16384u
 #define BPF_GUARDED     (2 * IMAGE_VIPS) /* those in force, and their successors */

@@ -13,7 +13,7 @@
 #include "lb/announce.h"
 #include "lb/config/config.h"
 #include "lb/engine.h"
-#include "lb/keep.h"
+#include "lb/state/keep.h"
 #include "lb/neigh.h"
 #include "lb/probe.h"
 #include "lb/publish.h"

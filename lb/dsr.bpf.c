@@ -21,7 +21,7 @@
 
 #include "lb/bpf_layout.h"
 #include "lb/fwd/port.h"
-#include "lb/keep_layout.h"
+#include "lb/state/keep_layout.h"
 
 const volatile struct bpf_constants constants = { 0 };
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "lb/keep.h"
+#include "lb/state/keep.h"
 #include "lb/registry/registry.h"
 #include "lb/config/service.h"
 #include "lb/snapshot.h"

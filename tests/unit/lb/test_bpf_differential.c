@@ -12,7 +12,7 @@
 
 #include "lb/counters.h"
 #include "lb/fwd/core.h"
-#include "lb/keep_map.h"
+#include "lb/state/keep_map.h"
 #include "lb/port_user.h"
 #include "tests/unit/lb/engine_kind.h"
 #include "tests/unit/lb/frame_grammar.h"

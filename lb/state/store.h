@@ -8,7 +8,7 @@
 #pragma once
 
 #include "common/util.h"
-#include "lb/keep_layout.h"
+#include "lb/state/keep_layout.h"
 
 struct keep_map_found;
 

@@ -3,7 +3,7 @@
  * What is particular to kept memory in maps: found by a pin or by its header while somebody in the
  * kernel (here: a descriptor) holds it, judged before it is trusted, moved from and to files.
  */
-#include "lb/keep.h"
+#include "lb/state/keep.h"
 
 #include <linux/bpf.h>
 #include <linux/capability.h>
@@ -11,8 +11,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "lb/keep_map.h"
-#include "tests/unit/lb/keep_fixture.h"
+#include "lb/state/keep_map.h"
+#include "tests/unit/lb/state/keep_fixture.h"
 
 #define MORE_FLOWS (UINT64_C(5) * MAX_FLOWS)
 

@@ -5,7 +5,7 @@
  * not turn into SIGBUS on the packet path. The header is checked against the size of the file before
  * anything is mapped.
  */
-#include "lb/keep_file.h"
+#include "lb/state/keep_file.h"
 
 #include <fcntl.h>
 

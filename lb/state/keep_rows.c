@@ -5,9 +5,9 @@
  */
 #include <inttypes.h>
 
-#include "lb/keep_file.h"
-#include "lb/keep_internal.h"
-#include "lb/keep_map.h"
+#include "lb/state/keep_file.h"
+#include "lb/state/keep_internal.h"
+#include "lb/state/keep_map.h"
 
 #define ROWS_PREFIX "rows-"
 

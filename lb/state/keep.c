@@ -16,7 +16,7 @@
  * the start removes it there, when the engine has the copy: a start that fails loses nothing.
  * What the entries say is not trusted: the core treats ids that it does not know as absent.
  */
-#include "lb/keep.h"
+#include "lb/state/keep.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -24,10 +24,10 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "lb/keep_file.h"
-#include "lb/keep_flows.h"
-#include "lb/keep_internal.h"
-#include "lb/keep_map.h"
+#include "lb/state/keep_file.h"
+#include "lb/state/keep_flows.h"
+#include "lb/state/keep_internal.h"
+#include "lb/state/keep_map.h"
 
 #define KEEP_DOCUMENT_BYTES_MAX (64u << 20)
 

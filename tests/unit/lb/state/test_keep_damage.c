@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What outlives the daemon is not trusted: damaged and foreign files, and no room for new ones. */
-#include "lb/keep.h"
+#include "lb/state/keep.h"
 
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
-#include "lb/keep_layout.h"
-#include "tests/unit/lb/keep_fixture.h"
+#include "lb/state/keep_layout.h"
+#include "tests/unit/lb/state/keep_fixture.h"
 
 static void overwrite(const char *name, off_t offset, const void *data, size_t size_bytes)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The layout of what is kept over the daemon's life (lb/keep.h), for user space and BPF programs
+ * The layout of what is kept over the daemon's life (lb/state/keep.h), for user space and BPF programs
  * alike: one page of header, then the body. The same bytes are a mapped file or an array map that
  * is mapped; a program finds the first bucket or row of a map at index KEEP_MAP_…_FIRST. Linux UAPI
  * types only.

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What outlives the daemon, in files and in maps: reopened after a kill, counted, swept, resized. */
-#include "lb/keep.h"
+#include "lb/state/keep.h"
 
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "lb/fwd/hash.h"
-#include "tests/unit/lb/keep_fixture.h"
+#include "tests/unit/lb/state/keep_fixture.h"
 
 /* Runs fn in a process that ends as by kill -9: no cleanup, no exit handler. */
 static void in_killed_process(void (*fn)(void))

@@ -2,8 +2,8 @@
 /* Between the parts of lb/keep: keep.c (flows, document, directory) and keep_rows.c. */
 #pragma once
 
-#include "lb/keep.h"
-#include "lb/keep_store.h"
+#include "lb/state/keep.h"
+#include "lb/state/store.h"
 
 #define KEEP_FLOWS_NAME "flows"
 

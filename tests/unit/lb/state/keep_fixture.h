@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
-#include "lb/keep.h"
+#include "lb/state/keep.h"
 
 #define MAX_FLOWS  1000u
 #define SERVICE    1u

@@ -11,7 +11,7 @@
  * The magic is written when a map is published and erased when it is removed, so that neither a
  * half-made map nor one that a program still holds is taken for a kept one.
  */
-#include "lb/keep_map.h"
+#include "lb/state/keep_map.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>

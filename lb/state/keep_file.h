@@ -7,7 +7,7 @@
 
 #include <sys/stat.h>
 
-#include "lb/keep_store.h"
+#include "lb/state/store.h"
 
 #define KEEP_FILE_NEW_SUFFIX ".new" /* of files in the making */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What outlives the daemon: the flow table and the tables' rows as mapped files or as array maps
- * that BPF programs use too (lb/keep_layout.h), and one JSON document (state.json) that names them
+ * that BPF programs use too (lb/state/keep_layout.h), and one JSON document (state.json) that names them
  * and the backends. Files are in the runtime directory (tmpfs: gone with the boot, as the
  * monotonic clock is), maps in the bpffs mounted at its "bpf", or, where there is none, found by
  * what their headers say. kill -9 loses nothing that was published.

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lb/keep_store.h"
+#include "lb/state/store.h"
 
 #define KEEP_PINS_NAME "bpf" /* of the directory, where a bpffs is mounted */
 

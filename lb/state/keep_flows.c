@@ -4,7 +4,7 @@
  * the kernel may go on with a table that is read here, so that much keeps to the protocol of
  * lb/fwd/flow.h.
  */
-#include "lb/keep_flows.h"
+#include "lb/state/keep_flows.h"
 
 #include <endian.h>
 

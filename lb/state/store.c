@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What both kinds of kept memory have in common; see keep_store.h. */
-#include "lb/keep_store.h"
+#include "lb/state/store.h"
 
 #include <dirent.h>
 #include <fcntl.h>
