@@ -16,7 +16,7 @@
 #include "lb/state/keep.h"
 #include "lb/neigh.h"
 #include "lb/probe.h"
-#include "lb/publish.h"
+#include "lb/publish/publish.h"
 #include "lb/registry/registry.h"
 #include "lb/config/service.h"
 #include "lb/session/session.h"

@@ -23,7 +23,7 @@
  * FLOW_BUSY_TIMEOUT_S. Nothing else is shared: what is true of an entry does not depend on the others of
  * its group. Two CPUs that make the same flow at once may leave two entries of it, in one bucket or
  * two: both name a backend chosen by the same table, look-ups take the first in their order, the
- * other ages. Records move at one time alone (lb/gather.h): before a table is said to be crowded, from near
+ * other ages. Records move at one time alone (lb/publish/flow_relocate.h): before a table is said to be crowded, from near
  * to the whole, where each is written before it is freed here. All look near first until then, so
  * who finds it no more there finds it in the whole.
  */

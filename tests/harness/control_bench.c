@@ -22,7 +22,7 @@
 #include <stdarg.h>
 #include <sys/resource.h>
 
-#include "lb/publish.h"
+#include "lb/publish/publish.h"
 #include "lb/table/table.h"
 
 #define BACKENDS      1000u

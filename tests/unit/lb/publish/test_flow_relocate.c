@@ -3,7 +3,7 @@
  * The near part of the flow table: where records lie while few are kept and when the table is crowded,
  * that both find what the other wrote, and that nobody misses a record on its way.
  */
-#include "lb/gather.h"
+#include "lb/publish/flow_relocate.h"
 
 #include "lb/fwd/flow_ops.h"
 #include "lb/port_user.h"

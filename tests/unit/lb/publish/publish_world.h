@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <ftw.h>
 
-#include "lb/publish.h"
+#include "lb/publish/publish.h"
 
 #define S(seconds) ((uint64_t)(seconds)*US_PER_S)
 #define START_US   S(1000)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lb/gather.h"
+#include "lb/publish/flow_relocate.h"
 
 #include "lb/fwd/flow_ops.h"
 #include "lb/port_user.h"

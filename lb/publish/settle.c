@@ -4,8 +4,8 @@
  * that asks about records, in parts, so that a table of millions holds up no heartbeat.
  */
 #include "lb/fwd/hash.h"
-#include "lb/gather.h"
-#include "lb/publish_internal.h"
+#include "lb/publish/flow_relocate.h"
+#include "lb/publish/publish_internal.h"
 
 /*
  * Takes the times that late readers wrote into the replaced table, oldest ancestor first. Returns from how

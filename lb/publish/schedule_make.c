@@ -3,7 +3,7 @@
  * Publication for rr and lc: the order of turns, and what lc knows of its backends. Agents report
  * what is established; what a static holds is counted in the flow table.
  */
-#include "lb/publish_internal.h"
+#include "lb/publish/publish_internal.h"
 
 bool publish_records(const struct config_virtual_server *virtual_server)
 {

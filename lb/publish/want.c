@@ -5,7 +5,7 @@
  * left to be sorted.
  */
 #include "lb/fwd/hash.h"
-#include "lb/publish_internal.h"
+#include "lb/publish/publish_internal.h"
 
 void publish_want_clear(struct publish_want *want)
 {

@@ -6,7 +6,7 @@
  */
 #include "lb/fwd/persist.h"
 #include "lb/port_user.h"
-#include "lb/publish_internal.h"
+#include "lb/publish/publish_internal.h"
 
 /* Longer than the time between two looks: PUBLISH_SETTLE_US, or a little late. */
 #define PUBLISH_HOLD_S 6u

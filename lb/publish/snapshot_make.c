@@ -2,7 +2,7 @@
 /*
  * Publication, second half: from chosen tables, services and backends to a snapshot.
  */
-#include "lb/publish_internal.h"
+#include "lb/publish/publish_internal.h"
 
 /* A snapshot that held the table was freed. */
 static void publish_table_release(void *context)

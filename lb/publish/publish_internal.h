@@ -6,7 +6,7 @@
 #pragma once
 
 #include "lb/table/hash_map.h"
-#include "lb/publish.h"
+#include "lb/publish/publish.h"
 #include "lb/table/scheduler.h"
 #include "lb/table/table.h"
 

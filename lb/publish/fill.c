@@ -6,7 +6,7 @@
  */
 #include <pthread.h>
 
-#include "lb/publish_internal.h"
+#include "lb/publish/publish_internal.h"
 
 #define PUBLISH_THREADS_MAX 8u
 /* Starting a thread costs some ten microseconds. */

@@ -8,9 +8,9 @@
  * there. Tables are counted: by the services that use them, by the snapshots that hold them,
  * and by the successor that still waits for their last times.
  */
-#include "lb/publish.h"
+#include "lb/publish/publish.h"
 
-#include "lb/publish_internal.h"
+#include "lb/publish/publish_internal.h"
 
 struct publish_table *publish_table_unref(struct publish_table *table)
 {
