@@ -18,7 +18,7 @@
 #include <time.h>
 
 #include "lb/table/flows.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 #include "lb/table/table.h"
 #include "lb/fwd/core.h"
 

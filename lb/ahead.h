@@ -12,7 +12,7 @@
 #include "lb/fwd/choose.h"
 #include "lb/fwd/hash.h"
 #include "lb/fwd/parse.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 struct ahead_flow {
 	struct fwd_addr client;

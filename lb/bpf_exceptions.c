@@ -10,11 +10,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "lb/exception.h"
-#include "lb/fragments.h"
+#include "lb/engine/slow_path.h"
+#include "lb/engine/fragments.h"
 #include "lb/fwd/core.h"
-#include "lb/icmp_answer.h"
-#include "lb/port_user.h"
+#include "lb/engine/icmp_answer.h"
+#include "lb/engine/port_user.h"
 
 /* How often what the program noted is looked up while something is held, and else. */
 #define EXCEPTIONS_HOLDING_MS 2

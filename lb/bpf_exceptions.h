@@ -8,8 +8,8 @@
 #pragma once
 
 #include "lb/bpf_layout.h"
-#include "lb/counters.h"
-#include "lb/snapshot.h"
+#include "lb/engine/counters.h"
+#include "lb/engine/snapshot.h"
 
 struct bpf_exceptions;
 

@@ -12,7 +12,7 @@
 #include "common/control/control.h"
 #include "lb/announce.h"
 #include "lb/config/config.h"
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 #include "lb/state/keep.h"
 #include "lb/neigh.h"
 #include "lb/probe.h"

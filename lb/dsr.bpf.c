@@ -417,7 +417,7 @@ FWD_INLINE void count_forwarded(
 	rest->syns += result->syn;
 }
 
-/* As lb/counters.c counts a decided frame. */
+/* As lb/engine/counters.c counts a decided frame. */
 FWD_INLINE void count(const struct fwd_result *result, __u32 size_bytes)
 {
 	__u32 cpu = bpf_get_smp_processor_id();

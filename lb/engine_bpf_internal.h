@@ -11,7 +11,7 @@
 
 #include "lb/bpf_exceptions.h"
 #include "lb/bpf_layout.h"
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 
 #define BPF_PIN_PATH_BYTES 512u
 

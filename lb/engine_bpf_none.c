@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 #include "lb/engine_guard.h"
 
 static int none_start(const struct engine_config *config, struct engine **ret_engine, char *ret_why)

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 
 struct engine_guard;
 

@@ -5,14 +5,14 @@
  * counted. Needs CAP_NET_RAW; CAP_NET_ADMIN makes socket buffers larger, and with CAP_BPF a guard
  * spares the host's stack (engine_guard.h).
  */
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 
 #include <sys/eventfd.h>
 #include <sys/random.h>
 
 #include "common/log.h"
 #include "lb/engine_guard.h"
-#include "lb/exception.h"
+#include "lb/engine/slow_path.h"
 #include "lb/ring.h"
 #include "lb/worker.h"
 

@@ -3,7 +3,7 @@
 #include "lb/explain.h"
 
 #include "lb/fwd/core.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 static const char *const verdict_names[] = {
 	[FWD_PASS] = "pass",

@@ -8,8 +8,8 @@
 
 #include "common/addr.h"
 #include "lb/fwd/reason.h"
-#include "lb/rates.h"
-#include "lb/snapshot.h"
+#include "lb/engine/rates.h"
+#include "lb/engine/snapshot.h"
 
 #define EXPLAIN_WHY_BYTES 256u
 

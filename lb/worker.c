@@ -12,10 +12,10 @@
 #include <signal.h>
 #include <time.h>
 
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 #include "lb/fwd/core.h"
 #include "lb/ahead.h"
-#include "lb/icmp_answer.h"
+#include "lb/engine/icmp_answer.h"
 #include "lb/ring.h"
 
 /* How often links are looked after and drops read when no frame reminds of it. */

@@ -10,11 +10,11 @@
  */
 #pragma once
 
-#include "lb/counters.h"
-#include "lb/exception.h"
-#include "lb/fragments.h"
-#include "lb/rates.h"
-#include "lb/snapshot.h"
+#include "lb/engine/counters.h"
+#include "lb/engine/slow_path.h"
+#include "lb/engine/fragments.h"
+#include "lb/engine/rates.h"
+#include "lb/engine/snapshot.h"
 
 /* Written by the engine alone, read by all workers. */
 struct worker_shared {

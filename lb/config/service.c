@@ -7,7 +7,7 @@
 
 #include "lb/fwd/hash.h"
 #include "lb/table/hash_map.h"
-#include "lb/snapshot.h"
+#include "lb/engine/snapshot.h"
 
 struct service_id {
 	char *virtual_server;

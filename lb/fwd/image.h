@@ -2,7 +2,7 @@
 /*
  * The image: all that is immutable in a snapshot, in one piece of memory without a pointer in it, so
  * that the same bytes serve the packet engine's workers, explain, tests, and the BPF programs (one
- * value of an array map). The look-ups stand here once for all of them; lb/snapshot.c fills it.
+ * value of an array map). The look-ups stand here once for all of them; lb/engine/snapshot.c fills it.
  *
  * Tables are open-addressed with linear probing, at most half to three quarters full. An entry lies
  * within IMAGE_PROBES of its place or was refused when the image was filled, so that every look-up

@@ -2,7 +2,7 @@
 #include "lb/publish/flow_relocate.h"
 
 #include "lb/fwd/flow_ops.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 struct gather {
 	struct fwd_port port;

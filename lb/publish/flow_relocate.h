@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lb/snapshot.h"
+#include "lb/engine/snapshot.h"
 
 /*
  * Moves the live records of the family's near part to their groups in the whole table, while workers and

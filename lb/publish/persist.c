@@ -5,7 +5,7 @@
  * every packet.
  */
 #include "lb/fwd/persist.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 #include "lb/publish/publish_internal.h"
 
 /* Longer than the time between two looks: PUBLISH_SETTLE_US, or a little late. */

@@ -9,7 +9,7 @@
 #include "lb/state/keep.h"
 #include "lb/registry/registry.h"
 #include "lb/config/service.h"
-#include "lb/snapshot.h"
+#include "lb/engine/snapshot.h"
 
 /* A balancer that starts with nothing: bases follow owners until membership was quiet this long. */
 #define PUBLISH_QUIET_US (3 * US_PER_S)

@@ -9,8 +9,8 @@
 #include <arpa/inet.h>
 #include <assert.h>
 
-#include "lb/rates.h"
-#include "lb/snapshot.h"
+#include "lb/engine/rates.h"
+#include "lb/engine/snapshot.h"
 #include "lb/table/table.h"
 #include "tests/vectors/vectors.h"
 

@@ -7,7 +7,7 @@
  * explain's way of looking changes nothing at all.
  */
 #include "lb/fwd/core.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 #include "tests/vectors/world.h"
 

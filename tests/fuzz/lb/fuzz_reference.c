@@ -7,7 +7,7 @@
  * that is recorded.
  */
 #include "lb/fwd/core.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 #include "tests/vectors/reference.h"
 #include "tests/vectors/world.h"

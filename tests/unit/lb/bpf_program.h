@@ -18,8 +18,8 @@
 #include "lb/bpf_layout.h"
 #include "lb/dsr_tc.skel.h"
 #include "lb/dsr_xdp.skel.h"
-#include "lb/rates.h"
-#include "lb/snapshot.h"
+#include "lb/engine/rates.h"
+#include "lb/engine/snapshot.h"
 
 #define BPF_PROGRAM_LOG_BYTES 65536u
 

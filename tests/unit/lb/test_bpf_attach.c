@@ -15,7 +15,7 @@
 #include <bpf/libbpf.h>
 #include <linux/ptrace.h>
 
-#include "tests/unit/lb/engine_fixture.h"
+#include "tests/unit/lb/engine/engine_fixture.h"
 
 #define TCX_INGRESS ((enum bpf_attach_type)46) /* since Linux 6.6; the headers may be older */
 #define IDS_MAX     8u

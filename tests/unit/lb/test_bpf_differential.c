@@ -10,11 +10,11 @@
 #include <sched.h>
 #include <time.h>
 
-#include "lb/counters.h"
+#include "lb/engine/counters.h"
 #include "lb/fwd/core.h"
 #include "lb/state/keep_map.h"
-#include "lb/port_user.h"
-#include "tests/unit/lb/engine_kind.h"
+#include "lb/engine/port_user.h"
+#include "tests/unit/lb/engine/engine_kind.h"
 #include "tests/unit/lb/frame_grammar.h"
 #include "tests/vectors/world.h"
 

@@ -6,7 +6,7 @@
  */
 #include "tests/unit/lb/bpf_program.h"
 
-#include "tests/unit/lb/engine_kind.h"
+#include "tests/unit/lb/engine/engine_kind.h"
 
 #define VERIFIED_MAX 500000u
 

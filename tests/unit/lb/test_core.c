@@ -5,7 +5,7 @@
  * many.
  */
 #include "lb/fwd/core.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is particular to the packet engine: its workers, and what a ring of the kernel does. */
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 
 #include <linux/if_tun.h>
 #include <sys/uio.h>
 
 #include "lb/ring.h"
-#include "tests/unit/lb/engine_fixture.h"
+#include "tests/unit/lb/engine/engine_fixture.h"
 
 static void engine_refuses_bad_configuration(void **state)
 {

@@ -2,7 +2,7 @@
 /* Explain says what the core would do, and does nothing. */
 #include "lb/explain.h"
 #include "lb/fwd/rate.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 #include "lb/table/table.h"
 
 #include <arpa/inet.h>

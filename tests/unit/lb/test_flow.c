@@ -4,7 +4,7 @@
  * a half-written or dead entry is worth, and CPUs that meet in one group.
  */
 #include "lb/fwd/core.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -4,7 +4,7 @@
  * up; how many flows find no room in a table that is filled to what it is for; and CPUs that meet.
  */
 #include "lb/fwd/flow_ops.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Persistence on the core: who is one client, how long, at which ports, and at which backend. */
 #include "lb/fwd/core.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 #include "lb/table/table.h"
 
 #include <arpa/inet.h>

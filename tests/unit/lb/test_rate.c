@@ -4,7 +4,7 @@
  * other clocks and other rates; who shares one; and that a SYN which is refused was never there.
  */
 #include "lb/fwd/core.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -6,7 +6,7 @@
  * one takes flows. The histories are the same in every run.
  */
 #include "lb/fwd/core.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 #include "lb/table/table.h"
 
 #include <arpa/inet.h>

@@ -6,7 +6,7 @@
 #include "lb/publish/flow_relocate.h"
 
 #include "lb/fwd/flow_ops.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -4,7 +4,7 @@
  * knows every flow.
  */
 #include "lb/fwd/core.h"
-#include "lb/port_user.h"
+#include "lb/engine/port_user.h"
 #include "lb/table/scheduler.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The hold: order, bounds in number, bytes and time, and threads. */
-#include "lb/hold.h"
+#include "lb/engine/fragment_queue.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>

@@ -10,7 +10,7 @@
 #include <netinet/udp.h>
 #include <signal.h>
 
-#include "tests/unit/lb/engine_kind.h"
+#include "tests/unit/lb/engine/engine_kind.h"
 
 #define CLIENT_MAC "02:00:00:00:00:c0"
 #define IN_MAC     "02:00:00:00:00:01"

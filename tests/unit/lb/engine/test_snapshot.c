@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The snapshot: what was added is found, what contradicts is refused, limits hold. */
-#include "lb/snapshot.h"
+#include "lb/engine/snapshot.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

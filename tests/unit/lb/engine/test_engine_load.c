@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Engines under load: overload, workers, snapshots that change, transfers of real stacks. */
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "lb/ring.h"
-#include "tests/unit/lb/engine_fixture.h"
+#include "tests/unit/lb/engine/engine_fixture.h"
 
 struct flood {
 	int fd;

@@ -4,7 +4,7 @@
  * independent of each other, but for the key of a pair, which is published after its entry
  * was empty and never changes again.
  */
-#include "lb/counters.h"
+#include "lb/engine/counters.h"
 
 #include <sys/mman.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What workers share to serve exceptions: the limit of answers, and the numbers. */
-#include "lb/exception.h"
+#include "lb/engine/slow_path.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "lb/engine.h"
-#include "lb/hold.h"
+#include "lb/engine/engine.h"
+#include "lb/engine/fragment_queue.h"
 
 /* Of the whole engine. Linux sends as many ICMP messages in a second (net.ipv4.icmp_msgs_per_sec). */
 #define EXCEPTION_ANSWERS_PER_S 1000u

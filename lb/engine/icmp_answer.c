@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* "Too big" in ICMP and ICMPv6; see icmp_answer.h. Frames are parsed as the core parses them. */
-#include "lb/icmp_answer.h"
+#include "lb/engine/icmp_answer.h"
 
 #include "lb/fwd/parse.h"
 

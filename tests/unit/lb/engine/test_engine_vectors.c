@@ -4,12 +4,12 @@
  * became of it is read from the engine's counters and from the other pair. Reason, backend and bytes
  * have to be those of the table, whatever the engine.
  */
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 
 #include <linux/virtio_net.h>
 
 #include "lb/fwd/hash.h"
-#include "tests/unit/lb/engine_kind.h"
+#include "tests/unit/lb/engine/engine_kind.h"
 #include "tests/vectors/world.h"
 
 #define GSO_SEGMENT_BYTES 1400u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Exceptions, as workers share them; see exception.h. */
-#include "lb/exception.h"
+#include "lb/engine/slow_path.h"
 
 struct exceptions {
 	struct hold *hold;

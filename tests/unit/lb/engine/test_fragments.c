@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The fragment table: finds what was put, forgets the oldest, is shared by threads. */
-#include "lb/fragments.h"
+#include "lb/engine/fragments.h"
 
 #include <pthread.h>
 #include <arpa/inet.h>

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "common/util.h"
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 
 /* (service, backend) pairs that are counted apart; packets of more are in the totals alone. */
 #define COUNTERS_PAIRS_MAX 98304u

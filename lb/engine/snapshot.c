@@ -3,7 +3,7 @@
  * The snapshot: fills an image (lb/fwd/image.h) and holds what that only counts or points to: tables
  * and schedules, with references. Built by the control plane, then only read.
  */
-#include "lb/snapshot.h"
+#include "lb/engine/snapshot.h"
 
 #include <assert.h>
 #include <sys/mman.h>

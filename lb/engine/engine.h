@@ -8,8 +8,8 @@
 
 #include "lb/fwd/reason.h"
 #include "lb/fwd/types.h"
-#include "lb/rates.h"
-#include "lb/snapshot.h"
+#include "lb/engine/rates.h"
+#include "lb/engine/snapshot.h"
 
 #define ENGINE_WORKERS_MAX 64u
 #define ENGINE_WHY_BYTES   256u

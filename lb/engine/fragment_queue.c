@@ -3,7 +3,7 @@
  * Held frames are in two lists: that of all by age, doubly linked, and the chain of their bucket,
  * newest last. Buckets are as many as frames may be, so chains are short whatever is held.
  */
-#include "lb/hold.h"
+#include "lb/engine/fragment_queue.h"
 
 #include <pthread.h>
 

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 #include "lb/state/keep.h"
 #include "tests/harness/xdp_pass.h"
 #include "tests/unit/lb/wire.h"

@@ -5,7 +5,7 @@
  * answer: it goes back by the way the frame came, is no longer than the RFCs allow, and quotes
  * the packet from its first byte.
  */
-#include "lb/icmp_answer.h"
+#include "lb/engine/icmp_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

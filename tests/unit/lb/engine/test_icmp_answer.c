@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Answers to what is too big: every byte of them, and to what none is due. */
-#include "lb/icmp_answer.h"
+#include "lb/engine/icmp_answer.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Counters of a worker: sums agree, pairs are counted apart up to their limit. */
-#include "lb/counters.h"
+#include "lb/engine/counters.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

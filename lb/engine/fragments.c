@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The fragment table: buckets of four records, a mutex for each stripe of buckets. */
-#include "lb/fragments.h"
+#include "lb/engine/fragments.h"
 
 #include <pthread.h>
 

@@ -4,13 +4,13 @@
  * program has it; what is too big is answered; and every frame is counted once, held or not, while
  * the engine's process stands still too, and where a program hands over more than there is room for.
  */
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 
 #include <sys/wait.h>
 
-#include "lb/exception.h"
-#include "lb/icmp_answer.h"
-#include "tests/unit/lb/engine_fixture.h"
+#include "lb/engine/slow_path.h"
+#include "lb/engine/icmp_answer.h"
+#include "tests/unit/lb/engine/engine_fixture.h"
 #include "tests/vectors/vectors.h"
 
 #define FRAGMENT_BYTES 200u  /* of each test fragment's frame */

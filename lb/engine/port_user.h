@@ -6,11 +6,11 @@
  */
 #pragma once
 
-#include "lb/fragments.h"
+#include "lb/engine/fragments.h"
 #include "lb/fwd/image.h"
 #include "lb/fwd/port.h"
-#include "lb/rates.h"
-#include "lb/snapshot.h"
+#include "lb/engine/rates.h"
+#include "lb/engine/snapshot.h"
 
 struct fwd_port {
 	const struct snapshot *snapshot;

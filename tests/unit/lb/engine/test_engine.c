@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The contract of engine.h, frame by frame: what an engine changes, what it counts, and links that go away. */
-#include "lb/engine.h"
+#include "lb/engine/engine.h"
 
-#include "tests/unit/lb/engine_fixture.h"
+#include "tests/unit/lb/engine/engine_fixture.h"
 
 /* A program has no snapshot yet to count such frames by; it counts from the first on. */
 static void engine_passes_everything_before_the_first_snapshot(void **state)
