@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The guard of the packet engine: see engine_guard.h, and dsr_guard.bpf.c for what it does. */
-#include "lb/engine_guard.h"
+#include "lb/engine/packet/guard.h"
 
 #include "common/log.h"
 #include "lb/dsr_guard.skel.h"

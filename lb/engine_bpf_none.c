@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "lb/engine/engine.h"
-#include "lb/engine_guard.h"
+#include "lb/engine/packet/guard.h"
 
 static int none_start(const struct engine_config *config, struct engine **ret_engine, char *ret_why)
 {

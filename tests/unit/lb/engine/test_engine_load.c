@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "lb/ring.h"
+#include "lb/engine/packet/ring.h"
 #include "tests/unit/lb/engine/engine_fixture.h"
 
 struct flood {

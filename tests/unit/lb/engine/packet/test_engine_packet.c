@@ -5,7 +5,7 @@
 #include <linux/if_tun.h>
 #include <sys/uio.h>
 
-#include "lb/ring.h"
+#include "lb/engine/packet/ring.h"
 #include "tests/unit/lb/engine/engine_fixture.h"
 
 static void engine_refuses_bad_configuration(void **state)

@@ -11,10 +11,10 @@
 #include <sys/random.h>
 
 #include "common/log.h"
-#include "lb/engine_guard.h"
+#include "lb/engine/packet/guard.h"
 #include "lb/engine/slow_path.h"
-#include "lb/ring.h"
-#include "lb/worker.h"
+#include "lb/engine/packet/ring.h"
+#include "lb/engine/packet/worker.h"
 
 /* Datagrams whose later fragments are known to follow their first; fragments are rare. */
 #define ENGINE_FRAGMENTS 16384u

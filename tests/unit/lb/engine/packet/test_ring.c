@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The pure parts of lb/ring: sizes, putting VLAN tags back, lengths of segments. */
-#include "lb/ring.h"
+#include "lb/engine/packet/ring.h"
 
 #include <linux/if_ether.h>
 #include <setjmp.h>

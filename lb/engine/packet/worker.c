@@ -4,7 +4,7 @@
  * run_batch(): take, decide, send, count, give back. Exceptions go aside: an early fragment waits
  * in the hold, and what is too big is answered.
  */
-#include "lb/worker.h"
+#include "lb/engine/packet/worker.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -14,9 +14,9 @@
 
 #include "lb/engine/port_user.h"
 #include "lb/fwd/core.h"
-#include "lb/ahead.h"
+#include "lb/engine/packet/prefetch.h"
 #include "lb/engine/icmp_answer.h"
-#include "lb/ring.h"
+#include "lb/engine/packet/ring.h"
 
 /* How often links are looked after and drops read when no frame reminds of it. */
 #define WORKER_TICK_MS 200u

@@ -10,7 +10,7 @@
  *
  * The free bytes are where a VLAN tag finds its room.
  */
-#include "lb/ring.h"
+#include "lb/engine/packet/ring.h"
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
