@@ -79,15 +79,15 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON_O := $(call objects,$(call below,common))
 AGENT_O  := $(call objects,$(call below,agent))
 # The engines in the kernel, or a word that they are not there.
-LB_BPF   := $(filter-out %_none.c,$(wildcard lb/engine_bpf*.c))
-LB_O     := $(call objects,$(filter-out $(if $(filter 0,$(XDP)),$(LB_BPF),lb/engine_bpf_none.c),$(call below,lb)))
+LB_BPF   := $(filter-out %/none.c %.bpf.c,$(wildcard lb/engine/bpf/*.c))
+LB_O     := $(call objects,$(filter-out $(if $(filter 0,$(XDP)),$(LB_BPF),lb/engine/bpf/none.c),$(call below,lb)))
 LIB_common := $(BUILD)/libcommon.a
 LIB_agent  := $(BUILD)/libagent.a
 LIB_lb     := $(BUILD)/liblb.a
 VECTORS_O := $(call objects,$(wildcard tests/vectors/*.c))
 
 # Those of the engines in the kernel want libbpf.
-UNIT    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter 0,$(XDP)),tests/unit/lb/test_bpf_%.c tests/unit/lb/engine/bpf/%), \
+UNIT    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter 0,$(XDP)),tests/unit/lb/engine/bpf/%), \
 	$(shell find tests/unit -name 'test_*.c')))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/fuzz -name 'fuzz_*.c'))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
@@ -125,10 +125,10 @@ $(BUILD)/dsr-agent: $(BUILD)/agent/main.o $(LIB_agent) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common)
 
 # A daemon that keeps its state in another layout, as a later version may, for the upgrade scenario.
-$(BUILD)/tests/next/keep_store.o: lb/state/store.c $(BUILD)/flags
+$(BUILD)/tests/next/store.o: lb/state/store.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$< (KEEP_LAYOUT=99))$(CC) $(ALL_CFLAGS) -DKEEP_LAYOUT=99u -MMD -MP -c -o $@ $<
-$(BUILD)/tests/next/dsr-lb: $(BUILD)/lb/main.o $(BUILD)/tests/next/keep_store.o $(LIB_lb) $(LIB_common)
+$(BUILD)/tests/next/dsr-lb: $(BUILD)/lb/main.o $(BUILD)/tests/next/store.o $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
 # A test below tests/unit/lb links all of lb and common, and the packet vectors; likewise the others.
@@ -163,17 +163,17 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIB_lb) $(LIB_common)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 BPFTOOL   ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 BPF_CFLAGS := -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH))
-$(BUILD)/lb/dsr_tc.bpf.o: BPF_CFLAGS += -DDSR_TC
-$(BUILD)/lb/dsr_xdp.bpf.o $(BUILD)/lb/dsr_tc.bpf.o: lb/dsr.bpf.c
-$(BUILD)/lb/dsr_guard.bpf.o: lb/dsr_guard.bpf.c
-$(BUILD)/lb/dsr_xdp.bpf.o $(BUILD)/lb/dsr_tc.bpf.o $(BUILD)/lb/dsr_guard.bpf.o: $(BUILD)/flags
+$(BUILD)/lb/engine/bpf/dsr_tc.bpf.o: BPF_CFLAGS += -DDSR_TC
+$(BUILD)/lb/engine/bpf/dsr_xdp.bpf.o $(BUILD)/lb/engine/bpf/dsr_tc.bpf.o: lb/engine/bpf/dsr.bpf.c
+$(BUILD)/lb/engine/bpf/dsr_guard.bpf.o: lb/engine/bpf/dsr_guard.bpf.c
+$(BUILD)/lb/engine/bpf/dsr_xdp.bpf.o $(BUILD)/lb/engine/bpf/dsr_tc.bpf.o $(BUILD)/lb/engine/bpf/dsr_guard.bpf.o: $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $(filter %.bpf.c,$^)
-$(BUILD)/lb/%.skel.h: $(BUILD)/lb/%.bpf.o
+$(BUILD)/lb/engine/bpf/%.skel.h: $(BUILD)/lb/engine/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@
-$(BUILD)/lb/engine_bpf.o $(BUILD)/tests/unit/lb/test_bpf_differential.o $(BUILD)/tests/unit/lb/test_bpf_verifier.o: \
-	$(BUILD)/lb/dsr_xdp.skel.h $(BUILD)/lb/dsr_tc.skel.h
-$(BUILD)/lb/engine_bpf_guard.o: $(BUILD)/lb/dsr_guard.skel.h
+$(BUILD)/lb/engine/bpf/engine_bpf.o $(call objects,$(wildcard tests/unit/lb/engine/bpf/*.c)): \
+	$(BUILD)/lb/engine/bpf/dsr_xdp.skel.h $(BUILD)/lb/engine/bpf/dsr_tc.skel.h
+$(BUILD)/lb/engine/bpf/guard.o: $(BUILD)/lb/engine/bpf/dsr_guard.skel.h
 $(BUILD)/bench/%.bpf.o: bench/%.bpf.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<

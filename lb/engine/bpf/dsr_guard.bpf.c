@@ -10,7 +10,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "lb/bpf_layout.h"
+#include "lb/engine/bpf/layout.h"
 #include "lb/fwd/wire.h"
 
 struct {

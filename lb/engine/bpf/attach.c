@@ -8,7 +8,7 @@
 #include <linux/if_link.h>
 
 #include "common/log.h"
-#include "lb/engine_bpf_internal.h"
+#include "lb/engine/bpf/engine_bpf_internal.h"
 
 #define XDP_NAME  "dsr_xdp"
 #define PASS_NAME "dsr_pass"

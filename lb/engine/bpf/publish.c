@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "common/log.h"
-#include "lb/engine_bpf_internal.h"
+#include "lb/engine/bpf/engine_bpf_internal.h"
 
 /* The place of these rows among dsr_tables; BPF_TABLES: they have none. */
 static uint32_t table_place(const struct engine *engine, const struct fwd_slot *rows)

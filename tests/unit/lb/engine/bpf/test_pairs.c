@@ -4,7 +4,7 @@
  * numbers them, each finds a place, and nearly all the first that they look at.
  */
 #include "common/util.h"
-#include "lb/bpf_layout.h"
+#include "lb/engine/bpf/layout.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +55,7 @@ static uint32_t random_below(struct filling *filling, uint32_t limit)
 	return filling->random % limit;
 }
 
-/* As pair_get() of lb/dsr.bpf.c does. */
+/* As pair_get() of lb/engine/bpf/dsr.bpf.c does. */
 static void fill_in(struct filling *filling, uint32_t key)
 {
 	uint32_t first = bpf_pair_place(key);

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "lb/bpf_layout.h"
+#include "lb/engine/bpf/layout.h"
 #include "lb/engine/counters.h"
 #include "lb/engine/snapshot.h"
 

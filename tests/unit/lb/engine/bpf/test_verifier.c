@@ -4,7 +4,7 @@
  * walked through, and older kernels walk through more of the same program than newer ones. It walks
  * through no code that constants switch off: the program under test has all of it.
  */
-#include "tests/unit/lb/bpf_program.h"
+#include "tests/unit/lb/engine/bpf/bpf_program.h"
 
 #include "tests/unit/lb/engine/engine_kind.h"
 

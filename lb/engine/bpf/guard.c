@@ -3,8 +3,8 @@
 #include "lb/engine/packet/guard.h"
 
 #include "common/log.h"
-#include "lb/dsr_guard.skel.h"
-#include "lb/engine_bpf_internal.h"
+#include "lb/engine/bpf/dsr_guard.skel.h"
+#include "lb/engine/bpf/engine_bpf_internal.h"
 
 struct engine_guard {
 	struct engine_config config;

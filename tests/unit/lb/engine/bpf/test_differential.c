@@ -5,7 +5,7 @@
  * and bytes have to be equal after every frame, and all that was written, byte by byte, again and
  * again. DIFFERENTIAL_FRAMES (200,000 for each program) and DIFFERENTIAL_SEED change the run.
  */
-#include "tests/unit/lb/bpf_program.h"
+#include "tests/unit/lb/engine/bpf/bpf_program.h"
 
 #include <sched.h>
 #include <time.h>
@@ -15,7 +15,7 @@
 #include "lb/state/keep_map.h"
 #include "lb/engine/port_user.h"
 #include "tests/unit/lb/engine/engine_kind.h"
-#include "tests/unit/lb/frame_grammar.h"
+#include "tests/unit/lb/engine/bpf/frame_grammar.h"
 #include "tests/vectors/world.h"
 
 #define FRAMES        200000u
@@ -229,7 +229,7 @@ static void side_free_user(struct side *side)
 
 /* ---- time ---- */
 
-/* The clock of the programs (lb/dsr.bpf.c:port_now_s). */
+/* The clock of the programs (lb/engine/bpf/dsr.bpf.c:port_now_s). */
 static struct timespec read_clock(void)
 {
 	struct timespec now;

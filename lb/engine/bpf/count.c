@@ -6,7 +6,7 @@
  */
 #include <time.h>
 
-#include "lb/engine_bpf_internal.h"
+#include "lb/engine/bpf/engine_bpf_internal.h"
 
 #define SUMS_FRESH_MS 20u
 

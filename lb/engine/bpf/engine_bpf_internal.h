@@ -9,8 +9,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "lb/bpf_exceptions.h"
-#include "lb/bpf_layout.h"
+#include "lb/engine/bpf/slow_path_thread.h"
+#include "lb/engine/bpf/layout.h"
 #include "lb/engine/engine.h"
 
 #define BPF_PIN_PATH_BYTES 512u

@@ -7,7 +7,7 @@
  * first snapshot into them, and only then replaces the attached program, in one step: no frame
  * meets none, and no map is ever read by another build.
  */
-#include "lb/engine_bpf_internal.h"
+#include "lb/engine/bpf/engine_bpf_internal.h"
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 
 #include "common/log.h"
-#include "lb/dsr_tc.skel.h"
-#include "lb/dsr_xdp.skel.h"
+#include "lb/engine/bpf/dsr_tc.skel.h"
+#include "lb/engine/bpf/dsr_xdp.skel.h"
 
 int engine_bpf_say(char *ret_why, int error, const char *what)
 {

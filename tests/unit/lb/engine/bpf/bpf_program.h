@@ -15,9 +15,9 @@
 #include <bpf/libbpf.h>
 #include <linux/pkt_cls.h>
 
-#include "lb/bpf_layout.h"
-#include "lb/dsr_tc.skel.h"
-#include "lb/dsr_xdp.skel.h"
+#include "lb/engine/bpf/layout.h"
+#include "lb/engine/bpf/dsr_tc.skel.h"
+#include "lb/engine/bpf/dsr_xdp.skel.h"
 #include "lb/engine/rates.h"
 #include "lb/engine/snapshot.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See bpf_exceptions.h. */
-#include "lb/bpf_exceptions.h"
+#include "lb/engine/bpf/slow_path_thread.h"
 
 #include <linux/if_packet.h>
 #include <net/ethernet.h>

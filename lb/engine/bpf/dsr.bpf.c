@@ -19,7 +19,7 @@
 #define fwd_context xdp_md
 #endif
 
-#include "lb/bpf_layout.h"
+#include "lb/engine/bpf/layout.h"
 #include "lb/fwd/port.h"
 #include "lb/state/keep_layout.h"
 
