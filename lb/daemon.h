@@ -10,12 +10,12 @@
 #include <systemd/sd-event.h>
 
 #include "common/control/control.h"
-#include "lb/announce.h"
+#include "lb/link/announce.h"
 #include "lb/config/config.h"
 #include "lb/engine/engine.h"
 #include "lb/state/keep.h"
-#include "lb/neigh.h"
-#include "lb/probe.h"
+#include "lb/link/neigh.h"
+#include "lb/link/tcp_check.h"
 #include "lb/publish/publish.h"
 #include "lb/registry/registry.h"
 #include "lb/config/service.h"

@@ -7,7 +7,7 @@
  * ARP requests (RFC 826) for an IPv4 VIP, neighbour solicitations (RFC 4861 §4.3) for an IPv6
  * one, each to everybody. Ends at SIGTERM with one line of JSON:
  * {"asked": 5000, "answers": {"02:00:00:00:00:01": 4999}}. Any frame that claims the VIP counts,
- * gratuitous ones too. Written apart from lb/announce.c on purpose: it is what judges it.
+ * gratuitous ones too. Written apart from lb/link/announce.c on purpose: it is what judges it.
  */
 #include "tests/harness/tool.h"
 

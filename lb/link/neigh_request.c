@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What lb/neigh.c asks of the kernel: dumps, neighbour resolution and blackhole routes, one
+ * What lb/link/neigh.c asks of the kernel: dumps, neighbour resolution and blackhole routes, one
  * rtnetlink request each.
  */
-#include "lb/neigh_internal.h"
+#include "lb/link/neigh_internal.h"
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>

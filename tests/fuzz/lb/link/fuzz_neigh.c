@@ -5,7 +5,7 @@
  */
 #include <libmnl/libmnl.h>
 
-#include "lb/neigh_internal.h"
+#include "lb/link/neigh_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 

@@ -3,7 +3,7 @@
  * Neighbours, links and routes against the real kernel: two network namespaces of the test's own,
  * joined by a veth pair, `lan0` here and `peer0` there; ip(8) plays the administrator.
  */
-#include "lb/neigh.h"
+#include "lb/link/neigh.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/nl.h"
-#include "lb/neigh_internal.h"
+#include "lb/link/neigh_internal.h"
 
 #define DEADLINE_US (8 * US_PER_S) /* the kernel gives a silent neighbour up after three */
 

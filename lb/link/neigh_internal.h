@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state of lb/neigh.c, shared with the parts that it is made of: the model of the host
+ * The state of lb/link/neigh.c, shared with the parts that it is made of: the model of the host
  * (neigh_model.c) and requests to the kernel (neigh_request.c).
  */
 #pragma once
 
 #include "common/nl.h"
-#include "lb/neigh.h"
-#include "lb/neigh_message.h"
+#include "lb/link/neigh.h"
+#include "lb/link/neigh_message.h"
 
 struct neigh_own_address {
 	unsigned int ifindex;

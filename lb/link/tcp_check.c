@@ -3,7 +3,7 @@
  * TCP connect checks under sd-event. Called by the daemon for the registry's actions; knows no
  * backend but by its id, and neither rise nor fall.
  */
-#include "lb/probe.h"
+#include "lb/link/tcp_check.h"
 
 #include <net/if.h>
 #include <netinet/tcp.h>

@@ -3,7 +3,7 @@
  * ARP and neighbour discovery as bytes: what a frame asks or claims, and the answers. Pure; called by
  * announce.c and the fuzzer; knows no socket and no list of VIPs.
  */
-#include "lb/announce.h"
+#include "lb/link/announce.h"
 
 #include <net/ethernet.h>
 #include <net/if_arp.h>

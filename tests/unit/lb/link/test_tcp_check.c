@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* TCP checks against loopback listeners. */
-#include "lb/probe.h"
+#include "lb/link/tcp_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * The sockets and times of announcing: who is answered, what is sent unasked and when, whose claim
  * is foreign. Called by the daemon; the frames' bytes are announce_frame.c's. Needs CAP_NET_RAW.
  */
-#include "lb/announce.h"
+#include "lb/link/announce.h"
 
 #include <linux/filter.h>
 #include <linux/if_packet.h>

@@ -3,7 +3,7 @@
  * Any bytes as a frame for the announcer: parsing is total, and the answer to whatever is a question
  * is itself well-formed: it parses as a claim of the target by us.
  */
-#include "lb/announce.h"
+#include "lb/link/announce.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

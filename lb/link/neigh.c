@@ -4,14 +4,14 @@
  * another asks; when events were lost everything is dumped again. The model of the host is in
  * neigh_model.c, messages are parsed in neigh_message.c, requests are built in neigh_request.c.
  */
-#include "lb/neigh.h"
+#include "lb/link/neigh.h"
 
 #include <linux/rtnetlink.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "common/log.h"
-#include "lb/neigh_internal.h"
+#include "lb/link/neigh_internal.h"
 
 #define NEIGH_RETRY_US (100 * US_PER_MS)
 

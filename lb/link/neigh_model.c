@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What lb/neigh.c knows of the host: two links found by name, all addresses, and the neighbours
+ * What lb/link/neigh.c knows of the host: two links found by name, all addresses, and the neighbours
  * that were confirmed. Pure: messages in, a changed model out.
  */
-#include "lb/neigh_internal.h"
+#include "lb/link/neigh_internal.h"
 
 void neigh_model_clear(struct neigh_model *model)
 {

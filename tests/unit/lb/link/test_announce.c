@@ -3,7 +3,7 @@
  * Announcing: frames as bytes of the RFCs, and the sockets over a veth pair in a network namespace
  * of the test's own, where the test is the prober at the other end.
  */
-#include "lb/announce.h"
+#include "lb/link/announce.h"
 
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
