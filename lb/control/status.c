@@ -5,7 +5,7 @@
  */
 #include <sodium.h>
 
-#include "lb/status_internal.h"
+#include "lb/control/status_internal.h"
 #include "lb/table/table.h"
 
 #define STATUS_SCHEMA 1

@@ -4,7 +4,7 @@
  * daemon. Every verb that changes something asks for permission first, and is logged.
  */
 #include "lb/daemon.h"
-#include "lb/explain.h"
+#include "lb/control/explain.h"
 
 struct verbs_call {
 	struct daemon *daemon;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The core, compiled in once more, on a frame of our own making. */
-#include "lb/explain.h"
+#include "lb/control/explain.h"
 
 #include "lb/fwd/core.h"
 #include "lb/engine/port_user.h"

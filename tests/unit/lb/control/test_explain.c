@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Explain says what the core would do, and does nothing. */
-#include "lb/explain.h"
+#include "lb/control/explain.h"
 #include "lb/fwd/rate.h"
 #include "lb/engine/port_user.h"
 #include "lb/table/table.h"

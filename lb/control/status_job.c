@@ -4,7 +4,7 @@
  * takes longer than heartbeats can wait. Each part is a millisecond or some; the loop does what else
  * there is in between. What changes meanwhile is seen in a part or not; a reload begins anew.
  */
-#include "lb/status_internal.h"
+#include "lb/control/status_internal.h"
 
 #define STATUS_STEP_BUCKETS  16384u
 #define STATUS_STEP_BACKENDS 1024u

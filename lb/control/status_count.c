@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Counting for status: flow records, and members of services; see status_internal.h. */
-#include "lb/status_internal.h"
+#include "lb/control/status_internal.h"
 
 struct status_count {
 	uint32_t key; /* service << 16 | backend; 0: free */
