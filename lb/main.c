@@ -4,7 +4,7 @@
  */
 #include "lb/client/check_config.h"
 #include "lb/client/client.h"
-#include "lb/daemon.h"
+#include "lb/daemon/daemon.h"
 
 #include "common/cli/cli.h"
 #include "common/log.h"

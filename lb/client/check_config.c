@@ -11,7 +11,7 @@
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
 #include "lb/config/config.h"
-#include "lb/configure.h"
+#include "lb/daemon/reload.h"
 
 /* What to call with the prefix of each address of the interface; true ends the walk. */
 static bool check_same_subnet(const struct ifaddrs *address, const struct addr *target)

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lb/daemon.h"
+#include "lb/daemon/daemon.h"
 #include "lb/table/flows.h"
 
 /* Flow records by service and backend: open addressing, grown at half full. */

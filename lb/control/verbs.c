@@ -3,7 +3,7 @@
  * The balancer's side of the verbs: JSON requests from the control socket to the parts of the
  * daemon. Every verb that changes something asks for permission first, and is logged.
  */
-#include "lb/daemon.h"
+#include "lb/daemon/daemon.h"
 #include "lb/control/explain.h"
 
 struct verbs_call {

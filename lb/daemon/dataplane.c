@@ -4,7 +4,7 @@
  * that are there, publishes snapshots to it, and announces the VIPs. Called by the daemon's
  * loop whenever a link, an address, the configuration or the registry changed.
  */
-#include "lb/daemon.h"
+#include "lb/daemon/daemon.h"
 
 /* Three refreshes at the default of announce-refresh. */
 #define FORWARD_PEER_US (180 * US_PER_S)

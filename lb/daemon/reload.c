@@ -4,11 +4,11 @@
  * everything first (files, keys, what the registry says of static real servers), then applies it
  * whole; on any error nothing has changed.
  */
-#include "lb/configure.h"
+#include "lb/daemon/reload.h"
 
 #include "common/proto/auth.h"
 #include "common/systemd.h"
-#include "lb/daemon.h"
+#include "lb/daemon/daemon.h"
 
 #define CONFIGURE_DEFAULT_KEY_FILE "/etc/dsr-lb/keys"
 #define CONFIGURE_CREDENTIAL       "keys"

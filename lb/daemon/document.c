@@ -8,7 +8,7 @@
 #include <sodium.h>
 #include <systemd/sd-id128.h>
 
-#include "lb/daemon.h"
+#include "lb/daemon/daemon.h"
 
 #define DOCUMENT_LAYOUT 1
 

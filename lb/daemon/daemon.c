@@ -4,7 +4,7 @@
  * registry, and what the registry asks for is done here. The order within one turn of the loop
  * matters: what has arrived is heard (high priority) before anybody is judged (low priority).
  */
-#include "lb/daemon.h"
+#include "lb/daemon/daemon.h"
 
 #include <sys/random.h>
 #include <sys/stat.h>
