@@ -10,7 +10,7 @@
 #include "lb/engine/engine.h"
 #include "lb/state/keep.h"
 #include "tests/harness/xdp_pass.h"
-#include "tests/unit/lb/wire.h"
+#include "tests/unit/lb/fwd/wire.h"
 
 #define ENGINE_FLOWS_MAX 64u /* so few that buckets run full */
 #define ENGINE_ROWS_MAX  5u
