@@ -54,7 +54,7 @@ static void status_sum_backend(struct daemon *daemon, const struct status_counts
 		const struct registry_service *registry = &daemon->services->registry[i];
 		struct engine_pair_counters pair = { 0 };
 
-		if (!registry_belongs(daemon->registry, backend, registry))
+		if (!registry_is_member(daemon->registry, backend, registry))
 			continue;
 		sum.serves = true;
 		sum.ramp_percent = registry_ramp_percent(daemon->registry, backend, registry);

@@ -7,7 +7,7 @@
 
 #define WHY(...) ((void)snprintf(ret_why, REGISTRY_REASON_BYTES, __VA_ARGS__))
 
-bool admission_on_link(const struct registry_config *config, const struct addr *address)
+bool membership_on_link(const struct registry_config *config, const struct addr *address)
 {
 	for (size_t i = 0; i < config->n_subnets; i++)
 		if (addr_in_prefix(address, &config->subnets[i]))
@@ -20,91 +20,92 @@ bool admission_on_link(const struct registry_config *config, const struct addr *
  * challenge check. Where there is no room, every REGISTER as old as the one that goes is stale:
  * an honest agent asks for a new challenge, a replay never gets in.
  */
-void admission_bury(struct registry *registry, const struct entry *entry, uint64_t now_us)
+void departed_end_session(struct registry *registry, const struct entry *entry, uint64_t now_us)
 {
-	struct tombstone *tombstones = registry->tombstones;
+	struct departed_session *ended = registry->ended;
 	size_t len = 0;
 
-	for (size_t i = 0; i < registry->n_tombstones; i++)
-		if (tombstones[i].expires_us > now_us)
-			tombstones[len++] = tombstones[i];
-	if (len == ADMISSION_TOMBSTONES_MAX) {
-		registry->stale_floor_us =
-			MAX(registry->stale_floor_us, tombstones[0].challenge_us);
-		memmove(&tombstones[0], &tombstones[1], --len * sizeof(tombstones[0]));
+	for (size_t i = 0; i < registry->n_ended; i++)
+		if (ended[i].expires_us > now_us)
+			ended[len++] = ended[i];
+	if (len == DEPARTED_SESSIONS_MAX) {
+		registry->stale_floor_us = MAX(registry->stale_floor_us, ended[0].challenge_us);
+		memmove(&ended[0], &ended[1], --len * sizeof(ended[0]));
 	}
-	tombstones[len++] = (struct tombstone){ .address = entry->backend.address,
+	ended[len++] = (struct departed_session){ .address = entry->backend.address,
 		.challenge_us = entry->backend.challenge_us,
 		.expires_us = now_us + AUTH_CHALLENGE_VALID_US };
-	registry->n_tombstones = len;
+	registry->n_ended = len;
 }
 
-static bool is_buried(
+static bool is_of_departed(
 	const struct registry *registry, const struct addr *address, uint64_t challenge_us)
 {
-	for (size_t i = 0; i < registry->n_tombstones; i++)
-		if (addr_equal(&registry->tombstones[i].address, address) &&
-			challenge_us <= registry->tombstones[i].challenge_us)
+	for (size_t i = 0; i < registry->n_ended; i++)
+		if (addr_equal(&registry->ended[i].address, address) &&
+			challenge_us <= registry->ended[i].challenge_us)
 			return true;
 	return challenge_us <= registry->stale_floor_us;
 }
 
-struct wish *admission_wish(struct registry *registry, const char *name, const struct addr *address)
+struct departed_override *departed_find(
+	struct registry *registry, const char *name, const struct addr *address)
 {
-	for (size_t i = registry->n_wishes; i-- > 0;)
-		if (name && streq(registry->wishes[i].name, name))
-			return &registry->wishes[i];
-	for (size_t i = registry->n_wishes; i-- > 0;)
-		if (address && addr_equal(&registry->wishes[i].address, address))
-			return &registry->wishes[i];
+	for (size_t i = registry->n_overrides; i-- > 0;)
+		if (name && streq(registry->overrides[i].name, name))
+			return &registry->overrides[i];
+	for (size_t i = registry->n_overrides; i-- > 0;)
+		if (address && addr_equal(&registry->overrides[i].address, address))
+			return &registry->overrides[i];
 	return NULL;
 }
 
-static void forget_wish(struct registry *registry, struct wish *wish)
+static void drop_override(struct registry *registry, struct departed_override *override)
 {
-	size_t behind = (size_t)(&registry->wishes[registry->n_wishes] - (wish + 1));
+	size_t behind = (size_t)(&registry->overrides[registry->n_overrides] - (override + 1));
 
-	memmove(wish, wish + 1, behind * sizeof(*wish));
-	registry->n_wishes--;
+	memmove(override, override + 1, behind * sizeof(*override));
+	registry->n_overrides--;
 }
 
-void admission_remember(struct registry *registry, const struct entry *entry)
+void departed_remember(struct registry *registry, const struct entry *entry)
 {
 	const struct backend *backend = &entry->backend;
-	/* Under adopt = auto everybody is approved: that is nobody's wish. */
+	/* Under adopt = auto everybody is approved: that is nobody's override. */
 	bool approved = backend->source == BACKEND_AGENT && backend->approved &&
 		registry->config.adopt != REGISTRY_ADOPT_AUTO;
-	struct wish *wish;
+	struct departed_override *override;
 
 	if (backend->admin == BACKEND_ADMIN_NONE && !backend->weight_set && !backend->rejected &&
 		!approved)
 		return;
-	if (registry->n_wishes == REGISTRY_WISHES_MAX)
-		forget_wish(registry, &registry->wishes[0]);
-	wish = &registry->wishes[registry->n_wishes++];
-	*wish = (struct wish){ .address = backend->address,
+	if (registry->n_overrides == REGISTRY_OVERRIDES_MAX)
+		drop_override(registry, &registry->overrides[0]);
+	override = &registry->overrides[registry->n_overrides++];
+	*override = (struct departed_override){ .address = backend->address,
 		.admin = backend->admin,
 		.weight = backend->weight,
 		.weight_set = backend->weight_set,
 		.approved = approved,
 		.rejected = backend->rejected };
-	memcpy(wish->name, backend->name, sizeof(wish->name));
+	memcpy(override->name, backend->name, sizeof(override->name));
 }
 
-void admission_recall(struct registry *registry, struct entry *entry)
+void departed_restore(struct registry *registry, struct entry *entry)
 {
 	struct backend *backend = &entry->backend;
-	struct wish *wish = admission_wish(registry, backend->name, &backend->address);
+	struct departed_override *override =
+		departed_find(registry, backend->name, &backend->address);
 
-	if (!wish)
+	if (!override)
 		return;
-	backend->admin = wish->admin;
-	backend->approved |= wish->approved;
-	backend->rejected = wish->rejected && backend->source == BACKEND_AGENT;
-	backend->weight_set = wish->weight_set;
-	if (wish->weight_set)
-		backend->weight = wish->weight;
-	forget_wish(registry, wish);
+	backend->admin = override->admin;
+	backend->approved |= override->approved;
+	backend->rejected = override->rejected && backend->source == BACKEND_AGENT;
+	backend->weight_set = override->weight_set;
+	if (override->weight_set)
+		backend->weight = override->weight;
+	drop_override(registry, override);
 }
 
 /* Has a session and was heard not too long ago: then nobody else may be it. */
@@ -129,24 +130,24 @@ static bool is_stale(const struct registry *registry, const struct entry *entry,
 	if (entry && entry->backend.source == BACKEND_AGENT &&
 		challenge_us <= entry->backend.challenge_us)
 		return true;
-	return is_buried(registry, source, challenge_us);
+	return is_of_departed(registry, source, challenge_us);
 }
 
 /* At least one service has one of the VIPs, takes agents, and allows the address. */
-static int judge_vips(const struct belonging *belonging, const struct proto_register *reg,
+static int judge_vips(const struct membership *membership, const struct proto_register *reg,
 	enum proto_reject *ret_code, char *ret_why)
 {
 	bool known = false;
 
 	for (uint8_t i = 0; i < reg->status.n_vips; i++) {
-		size_t end, at = belonging_of_vip(belonging, &reg->vips[i], &end);
+		size_t end, at = membership_of_vip(membership, &reg->vips[i], &end);
 
 		for (; at < end; at++) {
-			const struct registry_service *service = belonging_at(belonging, at);
+			const struct registry_service *service = membership_at(membership, at);
 
 			if (!service->use_agents)
 				continue;
-			if (belonging_allows(service, &reg->real_ip))
+			if (membership_allows(service, &reg->real_ip))
 				return 0;
 			known = true;
 		}
@@ -190,9 +191,10 @@ static int judge_identity(const struct registry *registry, const struct proto_re
 static int judge_adoption(struct registry *registry, const struct proto_register *reg,
 	const struct entry *at_address, enum proto_reject *ret_code, char *ret_why)
 {
-	const struct wish *wish = admission_wish(registry, reg->name, &reg->real_ip);
-	bool rejected = at_address ? at_address->backend.rejected : wish && wish->rejected;
-	bool known = at_address || (wish && wish->approved);
+	const struct departed_override *override =
+		departed_find(registry, reg->name, &reg->real_ip);
+	bool rejected = at_address ? at_address->backend.rejected : override && override->rejected;
+	bool known = at_address || (override && override->approved);
 
 	if (rejected) {
 		*ret_code = PROTO_REJECT_ADMIN;
@@ -218,7 +220,7 @@ static int judge_register(struct registry *registry, const struct proto_register
 		WHY("the claimed real IP is not the source of the message");
 		return -EPERM;
 	}
-	if (!admission_on_link(&registry->config, source)) {
+	if (!membership_on_link(&registry->config, source)) {
 		WHY("the address is not on the backend interface's link");
 		return -EPERM;
 	}
@@ -229,7 +231,7 @@ static int judge_register(struct registry *registry, const struct proto_register
 	}
 	r = judge_adoption(registry, reg, at_address, ret_code, ret_why);
 	if (r == 0)
-		r = judge_vips(&registry->belonging, reg, ret_code, ret_why);
+		r = judge_vips(&registry->membership, reg, ret_code, ret_why);
 	if (r == 0)
 		r = judge_identity(registry, reg, at_address, at_name, ret_code, ret_why);
 	return r;
@@ -251,7 +253,7 @@ static bool make_room(struct registry *registry, uint64_t now_us)
 	}
 	if (!oldest || now_us < oldest->alive_us + REGISTRY_FORGET_US)
 		return false;
-	roster_forget(registry, oldest, now_us);
+	entries_forget(registry, oldest, now_us);
 	return true;
 }
 
@@ -273,7 +275,7 @@ static void take_register(struct registry *registry, struct entry *entry,
 		!mac_equal(&reg->mac, &backend->mac)) {
 		backend->mac = reg->mac;
 		/* Of a newcomer it may wait: a thousand may come at once. */
-		roster_mark_changed(registry, backend->takes_flows);
+		entries_mark_changed(registry, backend->takes_flows);
 	}
 	if (!backend->weight_set)
 		backend->weight = reg->status.weight;
@@ -307,7 +309,7 @@ static int take_services(struct registry *registry, struct entry *entry, uint64_
 {
 	struct entry_service *services = NULL;
 	size_t len = 0;
-	int r = belonging_find(&registry->belonging, &registry->config, entry, &services, &len);
+	int r = membership_find(&registry->membership, &registry->config, entry, &services, &len);
 
 	if (r < 0)
 		return r;
@@ -319,7 +321,7 @@ static int take_services(struct registry *registry, struct entry *entry, uint64_
 	entry->services = services;
 	entry->n_services = len;
 	liveness_take_checks(registry, entry, now_us);
-	roster_mark_changed(registry, true);
+	entries_mark_changed(registry, true);
 	return 0;
 }
 
@@ -327,8 +329,8 @@ int admission_register(struct registry *registry, const struct proto_register *r
 	const struct addr *source, uint64_t challenge_us, uint64_t session_id, uint64_t now_us,
 	uint16_t *ret_backend, bool *ret_repeated, enum proto_reject *ret_code, char *ret_why)
 {
-	struct entry *entry = roster_by_address(registry, source);
-	struct entry *at_name = roster_by_name(registry, reg->name);
+	struct entry *entry = entries_by_address(registry, source);
+	struct entry *at_name = entries_by_name(registry, reg->name);
 	bool is_new = !entry;
 	int r;
 
@@ -344,9 +346,9 @@ int admission_register(struct registry *registry, const struct proto_register *r
 		return r;
 	/* Silent ones give way: a name that moved, an address that was given to another host. */
 	if (at_name && at_name != entry)
-		roster_forget(registry, at_name, now_us);
+		entries_forget(registry, at_name, now_us);
 	if (entry && !entry->is_static && !streq(entry->backend.name, reg->name)) {
-		roster_forget(registry, entry, now_us);
+		entries_forget(registry, entry, now_us);
 		is_new = true;
 	}
 	if (is_new && !make_room(registry, now_us)) {
@@ -355,20 +357,20 @@ int admission_register(struct registry *registry, const struct proto_register *r
 		return -EPERM;
 	}
 	if (is_new) {
-		entry = roster_entry_new(reg->name, source, BACKEND_AGENT, now_us);
+		entry = entries_entry_new(reg->name, source, BACKEND_AGENT, now_us);
 		if (!entry)
 			return -ENOMEM;
-		admission_recall(registry, entry);
-		roster_add(registry, entry);
+		departed_restore(registry, entry);
+		entries_add(registry, entry);
 	} else if (entry->is_static && !entry->name_given &&
 		!streq(entry->backend.name, reg->name)) {
-		roster_rename(registry, entry, reg->name);
+		entries_rename(registry, entry, reg->name);
 	}
 	if (is_new || entry->backend.source == BACKEND_STATIC)
 		begin_agent(entry);
 	take_register(registry, entry, reg, challenge_us, session_id, now_us);
 	r = take_services(registry, entry, now_us);
-	judge_entry(registry, entry, now_us);
+	health_judge(registry, entry, now_us);
 	if (r < 0)
 		return r;
 	*ret_backend = entry->backend.id;

@@ -19,7 +19,7 @@ static int compare_address(const struct entry *entry, const void *key)
 
 /* Position of the key, or where it belongs. */
 static size_t index_position(
-	const struct roster_index *index, compare_fn *compare, const void *key, bool *ret_found)
+	const struct entries_index *index, compare_fn *compare, const void *key, bool *ret_found)
 {
 	size_t low = 0, high = index->len;
 
@@ -41,7 +41,7 @@ static size_t index_position(
 }
 
 static struct entry *index_find(
-	const struct roster_index *index, compare_fn *compare, const void *key)
+	const struct entries_index *index, compare_fn *compare, const void *key)
 {
 	bool found;
 	size_t position = index_position(index, compare, key, &found);
@@ -50,7 +50,7 @@ static struct entry *index_find(
 }
 
 static void index_add(
-	struct roster_index *index, compare_fn *compare, const void *key, struct entry *entry)
+	struct entries_index *index, compare_fn *compare, const void *key, struct entry *entry)
 {
 	bool found;
 	size_t position = index_position(index, compare, key, &found);
@@ -61,7 +61,7 @@ static void index_add(
 	index->len++;
 }
 
-static void index_remove(struct roster_index *index, compare_fn *compare, const void *key)
+static void index_remove(struct entries_index *index, compare_fn *compare, const void *key)
 {
 	bool found;
 	size_t position = index_position(index, compare, key, &found);
@@ -73,27 +73,27 @@ static void index_remove(struct roster_index *index, compare_fn *compare, const 
 		(index->len - position) * sizeof(struct entry *));
 }
 
-struct entry *roster_by_name(const struct registry *registry, const char *name)
+struct entry *entries_by_name(const struct registry *registry, const char *name)
 {
 	return index_find(&registry->by_name, compare_name, name);
 }
 
-struct entry *roster_by_address(const struct registry *registry, const struct addr *address)
+struct entry *entries_by_address(const struct registry *registry, const struct addr *address)
 {
 	return index_find(&registry->by_address, compare_address, address);
 }
 
-struct entry *roster_find(const struct registry *registry, const char *name_or_address)
+struct entry *entries_find(const struct registry *registry, const char *name_or_address)
 {
-	struct entry *entry = roster_by_name(registry, name_or_address);
+	struct entry *entry = entries_by_name(registry, name_or_address);
 	struct addr address;
 
 	if (!entry && addr_parse(name_or_address, &address) == 0)
-		entry = roster_by_address(registry, &address);
+		entry = entries_by_address(registry, &address);
 	return entry;
 }
 
-struct entry *roster_entry_new(
+struct entry *entries_entry_new(
 	const char *name, const struct addr *address, enum backend_source source, uint64_t now_us)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
@@ -105,12 +105,12 @@ struct entry *roster_entry_new(
 	entry->backend.source = source;
 	entry->backend.weight = 1;
 	entry->backend.since_us = now_us;
-	entry->vanished_us = REGISTRY_NEVER_US;
+	entry->fell_silent_us = REGISTRY_NEVER_US;
 	entry->fade_us = REGISTRY_NEVER_US;
 	return entry;
 }
 
-void roster_entry_free(struct entry *entry)
+void entries_entry_free(struct entry *entry)
 {
 	if (!entry)
 		return;
@@ -128,7 +128,7 @@ static uint16_t free_id(struct registry *registry)
 	return registry->last_id;
 }
 
-void roster_add(struct registry *registry, struct entry *entry)
+void entries_add(struct registry *registry, struct entry *entry)
 {
 	if (entry->backend.id == 0)
 		entry->backend.id = free_id(registry);
@@ -174,16 +174,16 @@ static void forgotten_add(struct registry *registry, const struct entry *entry)
 		sizeof(entry->backend.name));
 }
 
-void roster_forget(struct registry *registry, struct entry *entry, uint64_t now_us)
+void entries_forget(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	struct entry *last = registry->slots[registry->len - 1];
 
-	admission_remember(registry, entry);
+	departed_remember(registry, entry);
 	if (entry->backend.source == BACKEND_AGENT)
-		admission_bury(registry, entry, now_us);
-	roster_mark_changed(
+		departed_end_session(registry, entry, now_us);
+	entries_mark_changed(
 		registry, entry->backend.takes_flows || entry->backend.effective_weight > 0);
-	registry->rejudge = true;
+	registry->fail_open_due = true;
 	dirty_remove(registry, entry);
 	forgotten_add(registry, entry);
 	index_remove(&registry->by_name, compare_name, entry->backend.name);
@@ -195,17 +195,17 @@ void roster_forget(struct registry *registry, struct entry *entry, uint64_t now_
 	registry->len--;
 	if (entry->backend.kept)
 		registry->n_kept--;
-	roster_entry_free(entry);
+	entries_entry_free(entry);
 }
 
-void roster_rename(struct registry *registry, struct entry *entry, const char *name)
+void entries_rename(struct registry *registry, struct entry *entry, const char *name)
 {
 	index_remove(&registry->by_name, compare_name, entry->backend.name);
 	snprintf(entry->backend.name, sizeof(entry->backend.name), "%s", name);
 	index_add(&registry->by_name, compare_name, entry->backend.name, entry);
 }
 
-void roster_mark_dirty(struct registry *registry, struct entry *entry)
+void entries_mark_dirty(struct registry *registry, struct entry *entry)
 {
 	if (entry->is_dirty)
 		return;
@@ -218,7 +218,7 @@ void roster_mark_dirty(struct registry *registry, struct entry *entry)
 	registry->dirty_last = entry;
 }
 
-void roster_mark_changed(struct registry *registry, bool urgent)
+void entries_mark_changed(struct registry *registry, bool urgent)
 {
 	registry->changed = true;
 	registry->changed_urgent |= urgent;

@@ -11,14 +11,14 @@
 #include "lb/registry/registry_internal.h"
 
 /* How often it is asked whether enough have come back. */
-#define VANISH_AGAIN_US (100 * US_PER_MS)
+#define FAIL_OPEN_AGAIN_US (100 * US_PER_MS)
 
-static bool vanished_now(
+static bool fell_silent_now(
 	const struct registry *registry, const struct entry *entry, uint64_t now_us)
 {
-	return entry->silent && entry->vanished_us != REGISTRY_NEVER_US &&
+	return entry->silent && entry->fell_silent_us != REGISTRY_NEVER_US &&
 		entry->backend.state == BACKEND_DOWN &&
-		now_us <= entry->vanished_us + liveness_window_us(registry, entry);
+		now_us <= entry->fell_silent_us + liveness_window_us(registry, entry);
 }
 
 /* Until when silences of today are news. */
@@ -29,27 +29,27 @@ static uint64_t news_until_us(const struct registry *registry)
 	for (size_t i = 0; i < registry->len; i++) {
 		const struct entry *entry = registry->slots[i];
 
-		if (entry->vanished_us != REGISTRY_NEVER_US)
-			until_us = MAX(
-				until_us, entry->vanished_us + liveness_window_us(registry, entry));
+		if (entry->fell_silent_us != REGISTRY_NEVER_US)
+			until_us = MAX(until_us,
+				entry->fell_silent_us + liveness_window_us(registry, entry));
 	}
 	return until_us;
 }
 
-static void count(const struct registry *registry, struct vanish_tally *tallies, uint64_t now_us)
+static void count(const struct registry *registry, struct fail_open_tally *tallies, uint64_t now_us)
 {
 	for (size_t i = 0; i < registry->len; i++) {
 		const struct entry *entry = registry->slots[i];
-		bool silent = entry->backend.kept || vanished_now(registry, entry, now_us);
+		bool silent = entry->backend.kept || fell_silent_now(registry, entry, now_us);
 		bool up = entry->backend.state == BACKEND_UP;
 		bool overdue = up && liveness_is_suspect(registry, entry, now_us);
 
 		if (!silent && !up)
 			continue;
 		for (size_t k = 0; k < entry->n_services; k++) {
-			struct vanish_tally *tally = &tallies[entry->services[k].idx];
+			struct fail_open_tally *tally = &tallies[entry->services[k].idx];
 
-			if (up && !judge_serves(registry, entry, &entry->services[k]))
+			if (up && !health_serves(registry, entry, &entry->services[k]))
 				continue;
 			tally->silent += silent;
 			tally->overdue += overdue;
@@ -69,7 +69,7 @@ static bool is_kept_somewhere(const struct registry *registry, const struct entr
 static void settle_entry(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
-	bool candidate = backend->kept || vanished_now(registry, entry, now_us);
+	bool candidate = backend->kept || fell_silent_now(registry, entry, now_us);
 	bool keep = candidate && is_kept_somewhere(registry, entry);
 
 	if (keep == backend->kept)
@@ -78,8 +78,8 @@ static void settle_entry(struct registry *registry, struct entry *entry, uint64_
 	registry->n_kept += keep ? 1 : (size_t)-1;
 	/* Let go, it is down like any other, and its silence is no news any more. */
 	if (!keep)
-		entry->vanished_us = REGISTRY_NEVER_US;
-	judge_entry(registry, entry, now_us);
+		entry->fell_silent_us = REGISTRY_NEVER_US;
+	health_judge(registry, entry, now_us);
 }
 
 /*
@@ -88,8 +88,8 @@ static void settle_entry(struct registry *registry, struct entry *entry, uint64_
  */
 static void settle_service(struct registry *registry, size_t idx, uint64_t now_us)
 {
-	struct vanish_keeping *keeping = &registry->keeping[idx];
-	const struct vanish_tally *tally = &registry->tallies[idx];
+	struct fail_open_keeping *keeping = &registry->keeping[idx];
+	const struct fail_open_tally *tally = &registry->tallies[idx];
 	uint32_t lost = tally->silent + tally->overdue;
 
 	if (registry->config.services[idx].drop_on_all_down || tally->silent == 0) {
@@ -105,16 +105,16 @@ static void settle_service(struct registry *registry, size_t idx, uint64_t now_u
 	}
 }
 
-void vanish_judge(struct registry *registry, uint64_t now_us)
+void fail_open_judge(struct registry *registry, uint64_t now_us)
 {
-	struct vanish_tally *tallies = registry->tallies;
+	struct fail_open_tally *tallies = registry->tallies;
 
 	if (!registry->configured)
 		return;
-	registry->rejudge = false;
-	registry->vanish_next_us = now_us + VANISH_AGAIN_US;
+	registry->fail_open_due = false;
+	registry->fail_open_next_us = now_us + FAIL_OPEN_AGAIN_US;
 	/* The common case, and every step of a mass start: nobody fell silent, nobody is kept. */
-	if (registry->n_kept == 0 && now_us > registry->vanish_until_us) {
+	if (registry->n_kept == 0 && now_us > registry->fail_open_until_us) {
 		memset(registry->keeping, 0,
 			registry->config.n_services * sizeof(*registry->keeping));
 		return;
@@ -125,6 +125,6 @@ void vanish_judge(struct registry *registry, uint64_t now_us)
 		settle_service(registry, i, now_us);
 	for (size_t i = 0; i < registry->len; i++)
 		settle_entry(registry, registry->slots[i], now_us);
-	registry->rejudge = false;
-	registry->vanish_until_us = news_until_us(registry);
+	registry->fail_open_due = false;
+	registry->fail_open_until_us = news_until_us(registry);
 }

@@ -38,7 +38,7 @@ static bool vip_is_usable(const struct entry *entry, uint8_t vip)
 	return vip == ENTRY_NO_VIP || (entry->usable_vips & UINT64_C(1) << vip);
 }
 
-bool judge_serves(const struct registry *registry, const struct entry *entry,
+bool health_serves(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member)
 {
 	const struct backend *backend = &entry->backend;
@@ -49,7 +49,7 @@ bool judge_serves(const struct registry *registry, const struct entry *entry,
 	return backend->state != BACKEND_UP || vip_is_usable(entry, member->vip);
 }
 
-uint64_t judge_drain_end_us(const struct registry *registry, const struct entry *entry)
+uint64_t health_drain_end_us(const struct registry *registry, const struct entry *entry)
 {
 	uint64_t longest_us = 0;
 
@@ -166,8 +166,8 @@ static enum backend_state judge_static(const struct entry *entry, char *ret_reas
 	return BACKEND_UP;
 }
 
-/* What it would be if no administrator had a wish. */
-static enum backend_state judge_health(
+/* What it would be if no administrator had an override. */
+static enum backend_state health_of(
 	const struct registry *registry, const struct entry *entry, char *ret_reason)
 {
 	enum backend_state against = entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
@@ -224,7 +224,7 @@ static enum backend_state judge_state(
 		REASON("disabled by an administrator");
 		return BACKEND_MAINT;
 	}
-	state = judge_health(registry, entry, ret_reason);
+	state = health_of(registry, entry, ret_reason);
 	if (state == BACKEND_DOWN && backend->kept) {
 		used = strlen(ret_reason);
 		snprintf(ret_reason + used, REGISTRY_REASON_BYTES - used,
@@ -265,18 +265,18 @@ static void enter_state(
 	if (!entry->wants_state)
 		entry->told_state = old;
 	entry->wants_state = true;
-	roster_mark_dirty(registry, entry);
+	entries_mark_dirty(registry, entry);
 	backend->state = state;
 	backend->since_us = now_us;
-	registry->rejudge = true;
+	registry->fail_open_due = true;
 	if (state == BACKEND_DRAIN)
 		entry->drain_started_us = now_us;
 	if (state == BACKEND_UP || state == BACKEND_DRAIN)
 		entry->was_up = true;
 	if (old == BACKEND_UP && state == BACKEND_DOWN && entry->silent) {
-		entry->vanished_us = now_us;
-		registry->vanish_until_us = MAX(
-			registry->vanish_until_us, now_us + liveness_window_us(registry, entry));
+		entry->fell_silent_us = now_us;
+		registry->fail_open_until_us = MAX(
+			registry->fail_open_until_us, now_us + liveness_window_us(registry, entry));
 	}
 }
 
@@ -341,7 +341,7 @@ static uint64_t usable_vips(const struct backend *backend)
 	return usable;
 }
 
-void judge_entry(struct registry *registry, struct entry *entry, uint64_t now_us)
+void health_judge(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
 	const struct backend before = { .effective_weight = backend->effective_weight,
@@ -359,7 +359,7 @@ void judge_entry(struct registry *registry, struct entry *entry, uint64_t now_us
 	if (backend->kept && (!entry->silent || state != BACKEND_DOWN)) {
 		backend->kept = false;
 		registry->n_kept--;
-		registry->rejudge = true;
+		registry->fail_open_due = true;
 	}
 	/* Announced and silent failures are answered for; failed checks have their own rise. */
 	if (backend->source == BACKEND_AGENT && state == BACKEND_DOWN && entry->need == 0 &&
@@ -374,11 +374,11 @@ void judge_entry(struct registry *registry, struct entry *entry, uint64_t now_us
 
 	backend->effective_weight = effective_weight(backend);
 	backend->takes_flows = state == BACKEND_UP || backend->kept ||
-		(state == BACKEND_DRAIN && now_us < judge_drain_end_us(registry, entry));
+		(state == BACKEND_DRAIN && now_us < health_drain_end_us(registry, entry));
 	if (ramp_services(registry, entry, now_us) ||
 		backend->effective_weight != before.effective_weight ||
 		backend->takes_flows != before.takes_flows || entry->usable_vips != usable_before)
-		roster_mark_changed(registry,
+		entries_mark_changed(registry,
 			(before.effective_weight > 0 && backend->effective_weight == 0) ||
 				(before.takes_flows && !backend->takes_flows) ||
 				(usable_before & ~entry->usable_vips));

@@ -108,7 +108,7 @@ void liveness_heard(struct registry *registry, struct entry *entry, uint64_t now
 	if (!entry->silent)
 		return;
 	entry->silent = false;
-	entry->vanished_us = REGISTRY_NEVER_US;
+	entry->fell_silent_us = REGISTRY_NEVER_US;
 	backend->streak = 0;
 	backend->next_heartbeat_us =
 		MIN(backend->next_heartbeat_us, now_us + heartbeat_gap_us(registry, entry));
@@ -137,7 +137,7 @@ static void prove_candidate(struct registry *registry, struct entry *entry)
 		return;
 	entry->backend.mac = entry->candidate_mac;
 	entry->candidate_mac = (struct mac){ 0 };
-	roster_mark_changed(registry, true);
+	entries_mark_changed(registry, true);
 }
 
 void liveness_report(struct registry *registry, struct entry *entry,
@@ -167,7 +167,7 @@ void liveness_report(struct registry *registry, struct entry *entry,
 		backend->streak = 0;
 	if (backend->streak >= entry->need)
 		entry->need = 0;
-	judge_entry(registry, entry, now_us);
+	health_judge(registry, entry, now_us);
 }
 
 void liveness_neighbour(
@@ -185,7 +185,7 @@ void liveness_neighbour(
 		backend->reachable = true;
 		if (backend->source == BACKEND_STATIC && entry->silent) {
 			entry->silent = false;
-			entry->vanished_us = REGISTRY_NEVER_US;
+			entry->fell_silent_us = REGISTRY_NEVER_US;
 		}
 		if (!mac_equal(mac, &backend->mac) && mac_is_zero(&entry->given_mac)) {
 			if (backend->source == BACKEND_AGENT && !mac_is_zero(&backend->mac)) {
@@ -193,11 +193,11 @@ void liveness_neighbour(
 				entry->candidate_us = now_us;
 			} else {
 				backend->mac = *mac;
-				roster_mark_changed(registry, backend->takes_flows);
+				entries_mark_changed(registry, backend->takes_flows);
 			}
 		}
 	}
-	judge_entry(registry, entry, now_us);
+	health_judge(registry, entry, now_us);
 }
 
 static void check_settle(struct registry_check *check, bool ok, const char *reason)
@@ -228,7 +228,7 @@ void liveness_check_result(struct registry *registry, struct entry *entry, uint1
 		check->running = false;
 		check->next_us = MAX(now_us, entry->check_started_us[i] + check->interval_us);
 		check_settle(check, ok, reason);
-		judge_entry(registry, entry, now_us);
+		health_judge(registry, entry, now_us);
 		return;
 	}
 }
@@ -308,8 +308,8 @@ void liveness_stalled(struct entry *entry, uint64_t stalled_us)
 	entry->alive_us += stalled_us;
 	entry->drain_started_us += stalled_us;
 	backend->sent_us += stalled_us;
-	if (entry->vanished_us != REGISTRY_NEVER_US)
-		entry->vanished_us += stalled_us;
+	if (entry->fell_silent_us != REGISTRY_NEVER_US)
+		entry->fell_silent_us += stalled_us;
 	/* A neighbour that failed meanwhile is asked again before it is judged. */
 	if (entry->neigh_missed > 0)
 		entry->neigh_next_us += stalled_us;
@@ -351,7 +351,7 @@ uint64_t liveness_due_us(const struct registry *registry, const struct entry *en
 	if (is_probed(entry))
 		due_us = MIN(due_us, entry->neigh_next_us);
 	if (backend->state == BACKEND_DRAIN && backend->takes_flows)
-		due_us = MIN(due_us, judge_drain_end_us(registry, entry));
+		due_us = MIN(due_us, health_drain_end_us(registry, entry));
 	due_us = MIN(due_us, entry->ramp_next_us);
 	for (size_t i = 0; i < backend->n_checks; i++)
 		due_us = MIN(due_us, backend->checks[i].next_us);
@@ -368,7 +368,7 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 			backend->heartbeats_missed++;
 		entry->awaiting = false;
 		backend->streak = 0;
-		judge_entry(registry, entry, now_us);
+		health_judge(registry, entry, now_us);
 	}
 	if (now_us + liveness_slack_us(registry) < backend->next_heartbeat_us)
 		return;
@@ -379,7 +379,7 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 	backend->sent_us = now_us;
 	backend->next_heartbeat_us = now_us + heartbeat_gap_us(registry, entry);
 	entry->wants_heartbeat = true;
-	roster_mark_dirty(registry, entry);
+	entries_mark_dirty(registry, entry);
 }
 
 static void run_probe(struct registry *registry, struct entry *entry, uint64_t now_us)
@@ -395,12 +395,12 @@ static void run_probe(struct registry *registry, struct entry *entry, uint64_t n
 		entry->neigh_missed++;
 	entry->neigh_next_us = now_us + interval_us;
 	entry->wants_probe = true;
-	roster_mark_dirty(registry, entry);
+	entries_mark_dirty(registry, entry);
 	if (entry->backend.source == BACKEND_STATIC && !entry->silent && !entry->no_check &&
 		entry->neigh_missed >= fall) {
 		entry->silent = true;
 		entry->backend.reachable = false;
-		judge_entry(registry, entry, now_us);
+		health_judge(registry, entry, now_us);
 	}
 }
 
@@ -422,7 +422,7 @@ static void run_checks(struct registry *registry, struct entry *entry, uint64_t 
 		check->running = true;
 		check->next_us = now_us + check->interval_us;
 		entry->wants_checks |= (uint8_t)(1u << i);
-		roster_mark_dirty(registry, entry);
+		entries_mark_dirty(registry, entry);
 	}
 }
 
@@ -443,6 +443,6 @@ void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_u
 	}
 	if (entry->ramp_next_us <= now_us ||
 		(backend->state == BACKEND_DRAIN && backend->takes_flows &&
-			judge_drain_end_us(registry, entry) <= now_us))
-		judge_entry(registry, entry, now_us);
+			health_drain_end_us(registry, entry) <= now_us))
+		health_judge(registry, entry, now_us);
 }

@@ -7,14 +7,14 @@
 #include "lb/registry/registry_internal.h"
 
 /* A service by its VIP, and by the name of its virtual server. */
-struct belonging_key {
+struct membership_key {
 	const struct registry_service *service;
 	uint16_t idx;
 };
 
 static int compare_vips(const void *a, const void *b)
 {
-	const struct belonging_key *left = a, *right = b;
+	const struct membership_key *left = a, *right = b;
 	int order = addr_compare(&left->service->vip, &right->service->vip);
 
 	return order ? order : (int)left->idx - (int)right->idx;
@@ -22,7 +22,7 @@ static int compare_vips(const void *a, const void *b)
 
 static int compare_virtual_servers(const void *a, const void *b)
 {
-	const struct belonging_key *left = a, *right = b;
+	const struct membership_key *left = a, *right = b;
 	int order = strcmp(left->service->virtual_server, right->service->virtual_server);
 
 	return order ? order : (int)left->idx - (int)right->idx;
@@ -35,18 +35,18 @@ static int compare_lines(const void *a, const void *b)
 	return addr_compare(&(*left)->address, &(*right)->address);
 }
 
-void belonging_clear(struct belonging *belonging)
+void membership_clear(struct membership *membership)
 {
-	free(belonging->by_vip);
-	free(belonging->by_name);
-	free(belonging->lines);
-	free(belonging->service_at);
-	*belonging = (struct belonging){ 0 };
+	free(membership->by_vip);
+	free(membership->by_name);
+	free(membership->lines);
+	free(membership->service_at);
+	*membership = (struct membership){ 0 };
 }
 
-int belonging_make(const struct registry_config *config, struct belonging *ret_belonging)
+int membership_make(const struct registry_config *config, struct membership *ret_belonging)
 {
-	_cleanup_(belonging_clear) struct belonging made = {
+	_cleanup_(membership_clear) struct membership made = {
 		.by_vip = calloc(config->n_services + 1, sizeof(*made.by_vip)),
 		.by_name = calloc(config->n_services + 1, sizeof(*made.by_name)),
 		.lines = calloc(config->n_statics + 1, sizeof(*made.lines)),
@@ -56,7 +56,7 @@ int belonging_make(const struct registry_config *config, struct belonging *ret_b
 	if (!made.by_vip || !made.by_name || !made.lines || !made.service_at)
 		return -ENOMEM;
 	for (size_t i = 0; i < config->n_services; i++) {
-		made.by_vip[i] = (struct belonging_key){ &config->services[i], (uint16_t)i };
+		made.by_vip[i] = (struct membership_key){ &config->services[i], (uint16_t)i };
 		made.by_name[i] = made.by_vip[i];
 		made.service_at[config->services[i].id] = (uint32_t)i + 1;
 	}
@@ -68,22 +68,22 @@ int belonging_make(const struct registry_config *config, struct belonging *ret_b
 	qsort(made.by_name, made.n_services, sizeof(*made.by_name), compare_virtual_servers);
 	qsort(made.lines, made.n_lines, sizeof(struct registry_static *), compare_lines);
 	*ret_belonging = made;
-	made = (struct belonging){ 0 };
+	made = (struct membership){ 0 };
 	return 0;
 }
 
-size_t belonging_service(const struct belonging *belonging, uint16_t id)
+size_t membership_service(const struct membership *membership, uint16_t id)
 {
-	uint32_t at = belonging->service_at ? belonging->service_at[id] : 0;
+	uint32_t at = membership->service_at ? membership->service_at[id] : 0;
 
 	return at ? at - 1 : SIZE_MAX;
 }
 
 /* The first key that is not before `key`, of those that differ by more than their idx. */
-static size_t lower_bound(const struct belonging_key *keys, size_t len,
+static size_t lower_bound(const struct membership_key *keys, size_t len,
 	int (*compare)(const void *, const void *), const struct registry_service *service)
 {
-	const struct belonging_key key = { service, 0 };
+	const struct membership_key key = { service, 0 };
 	size_t low = 0, high = len;
 
 	while (low < high) {
@@ -97,22 +97,24 @@ static size_t lower_bound(const struct belonging_key *keys, size_t len,
 	return low;
 }
 
-size_t belonging_of_vip(const struct belonging *belonging, const struct addr *vip, size_t *ret_end)
+size_t membership_of_vip(
+	const struct membership *membership, const struct addr *vip, size_t *ret_end)
 {
 	const struct registry_service service = { .vip = *vip };
 	size_t first =
-		lower_bound(belonging->by_vip, belonging->n_services, compare_vips, &service);
+		lower_bound(membership->by_vip, membership->n_services, compare_vips, &service);
 	size_t end = first;
 
-	while (end < belonging->n_services && addr_equal(&belonging->by_vip[end].service->vip, vip))
+	while (end < membership->n_services &&
+		addr_equal(&membership->by_vip[end].service->vip, vip))
 		end++;
 	*ret_end = end;
 	return first;
 }
 
-const struct registry_service *belonging_at(const struct belonging *belonging, size_t position)
+const struct registry_service *membership_at(const struct membership *membership, size_t position)
 {
-	return belonging->by_vip[position].service;
+	return membership->by_vip[position].service;
 }
 
 /* Services that were found, in a growing array. */
@@ -145,7 +147,7 @@ static int compare_found(const void *a, const void *b)
 				       : (int)left->vip - (int)right->vip;
 }
 
-bool belonging_allows(const struct registry_service *service, const struct addr *address)
+bool membership_allows(const struct registry_service *service, const struct addr *address)
 {
 	bool allowed = service->n_allow == 0;
 
@@ -155,22 +157,22 @@ bool belonging_allows(const struct registry_service *service, const struct addr 
 }
 
 /* As an agent: the service takes agents, this one may come, and it has the VIP. */
-static int find_as_agent(const struct belonging *belonging, const struct registry_config *config,
+static int find_as_agent(const struct membership *membership, const struct registry_config *config,
 	const struct entry *entry, struct found *found)
 {
 	const struct backend *backend = &entry->backend;
 	int r = 0;
 
-	if (backend->source != BACKEND_AGENT || !admission_on_link(config, &backend->address))
+	if (backend->source != BACKEND_AGENT || !membership_on_link(config, &backend->address))
 		return 0;
 	for (uint8_t i = 0; i < backend->status.n_vips; i++) {
-		size_t end, at = belonging_of_vip(belonging, &backend->vips[i], &end);
+		size_t end, at = membership_of_vip(membership, &backend->vips[i], &end);
 
 		for (; r == 0 && at < end; at++) {
-			const struct belonging_key *key = &belonging->by_vip[at];
+			const struct membership_key *key = &membership->by_vip[at];
 
 			if (key->service->use_agents &&
-				belonging_allows(key->service, &backend->address))
+				membership_allows(key->service, &backend->address))
 				r = found_add(found, key->idx, i);
 		}
 	}
@@ -179,25 +181,25 @@ static int find_as_agent(const struct belonging *belonging, const struct registr
 
 /* All services of one virtual server. */
 static int find_by_name(
-	const struct belonging *belonging, const char *virtual_server, struct found *found)
+	const struct membership *membership, const char *virtual_server, struct found *found)
 {
 	const struct registry_service service = { .virtual_server = virtual_server };
 	size_t at = lower_bound(
-		belonging->by_name, belonging->n_services, compare_virtual_servers, &service);
+		membership->by_name, membership->n_services, compare_virtual_servers, &service);
 	int r = 0;
 
-	for (; r == 0 && at < belonging->n_services &&
-		streq(belonging->by_name[at].service->virtual_server, virtual_server);
+	for (; r == 0 && at < membership->n_services &&
+		streq(membership->by_name[at].service->virtual_server, virtual_server);
 		at++)
-		r = found_add(found, belonging->by_name[at].idx, ENTRY_NO_VIP);
+		r = found_add(found, membership->by_name[at].idx, ENTRY_NO_VIP);
 	return r;
 }
 
 /* As a real-server of its virtual servers, for VIPs of both families: it is one MAC. */
 static int find_as_static(
-	const struct belonging *belonging, const struct entry *entry, struct found *found)
+	const struct membership *membership, const struct entry *entry, struct found *found)
 {
-	size_t low = 0, high = belonging->n_lines;
+	size_t low = 0, high = membership->n_lines;
 	int r = 0;
 
 	if (!entry->is_static)
@@ -205,27 +207,27 @@ static int find_as_static(
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (addr_compare(&belonging->lines[middle]->address, &entry->backend.address) < 0)
+		if (addr_compare(&membership->lines[middle]->address, &entry->backend.address) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	for (; r == 0 && low < belonging->n_lines &&
-		addr_equal(&belonging->lines[low]->address, &entry->backend.address);
+	for (; r == 0 && low < membership->n_lines &&
+		addr_equal(&membership->lines[low]->address, &entry->backend.address);
 		low++)
-		r = find_by_name(belonging, belonging->lines[low]->virtual_server, found);
+		r = find_by_name(membership, membership->lines[low]->virtual_server, found);
 	return r;
 }
 
-int belonging_find(const struct belonging *belonging, const struct registry_config *config,
+int membership_find(const struct membership *membership, const struct registry_config *config,
 	const struct entry *entry, struct entry_service **ret_services, size_t *ret_n_services)
 {
 	struct found found = { 0 };
 	size_t len = 0;
-	int r = find_as_agent(belonging, config, entry, &found);
+	int r = find_as_agent(membership, config, entry, &found);
 
 	if (r == 0)
-		r = find_as_static(belonging, entry, &found);
+		r = find_as_static(membership, entry, &found);
 	if (r < 0) {
 		free(found.services);
 		return r;

@@ -20,10 +20,10 @@ struct registry *registry_free(struct registry *registry)
 	if (!registry)
 		return NULL;
 	for (size_t i = 0; i < registry->len; i++)
-		roster_entry_free(registry->slots[i]);
+		entries_entry_free(registry->slots[i]);
 	free(registry->keeping);
 	free(registry->tallies);
-	belonging_clear(&registry->belonging);
+	membership_clear(&registry->membership);
 	free(registry);
 	return NULL;
 }
@@ -36,8 +36,8 @@ static void schedule(struct registry *registry, const struct entry *entry)
 /* The end of every event: who is kept, and when the one it was about is due next. */
 static void finish(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
-	if (registry->rejudge)
-		vanish_judge(registry, now_us);
+	if (registry->fail_open_due)
+		fail_open_judge(registry, now_us);
 	if (entry)
 		schedule(registry, entry);
 }
@@ -67,7 +67,7 @@ int registry_register(struct registry *registry, const struct proto_register *re
 		ret_backend, ret_repeated, ret_code, ret_why);
 
 	/* Also where it failed: another may have had to make room. */
-	finish(registry, roster_by_address(registry, source), now_us);
+	finish(registry, entries_by_address(registry, source), now_us);
 	return r;
 }
 
@@ -96,10 +96,10 @@ static void become_static(struct registry *registry, struct entry *entry, uint64
 	struct entry_service *services;
 	size_t n_services;
 
-	admission_bury(registry, entry, now_us);
+	departed_end_session(registry, entry, now_us);
 	backend->source = BACKEND_STATIC;
-	if (belonging_find(
-		    &registry->belonging, &registry->config, entry, &services, &n_services) == 0) {
+	if (membership_find(
+		    &registry->membership, &registry->config, entry, &services, &n_services) == 0) {
 		free(entry->services);
 		entry->services = services;
 		entry->n_services = n_services;
@@ -115,8 +115,8 @@ static void become_static(struct registry *registry, struct entry *entry, uint64
 	entry->need = 0;
 	entry->neigh_missed = 0;
 	entry->neigh_next_us = now_us;
-	judge_entry(registry, entry, now_us);
-	roster_mark_changed(registry, true);
+	health_judge(registry, entry, now_us);
+	entries_mark_changed(registry, true);
 }
 
 void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us)
@@ -128,7 +128,7 @@ void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us
 	if (entry->is_static) {
 		become_static(registry, entry, now_us);
 	} else {
-		roster_forget(registry, entry, now_us);
+		entries_forget(registry, entry, now_us);
 		entry = NULL;
 	}
 	finish(registry, entry, now_us);
@@ -137,7 +137,7 @@ void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us
 void registry_neighbour(struct registry *registry, const struct addr *address,
 	const struct mac *mac, uint64_t now_us)
 {
-	struct entry *entry = roster_by_address(registry, address);
+	struct entry *entry = entries_by_address(registry, address);
 
 	if (!entry)
 		return;
@@ -160,15 +160,16 @@ void registry_stalled(struct registry *registry, uint64_t stalled_us, uint64_t n
 {
 	for (size_t i = 0; i < registry->len; i++)
 		liveness_stalled(registry->slots[i], stalled_us);
-	registry->vanish_until_us += MIN(stalled_us, REGISTRY_NEVER_US - registry->vanish_until_us);
+	registry->fail_open_until_us +=
+		MIN(stalled_us, REGISTRY_NEVER_US - registry->fail_open_until_us);
 	finish_all(registry, now_us);
 }
 
 int registry_admin(
 	struct registry *registry, const char *backend, enum backend_admin admin, uint64_t now_us)
 {
-	struct entry *entry = roster_find(registry, backend);
-	struct wish *wish;
+	struct entry *entry = entries_find(registry, backend);
+	struct departed_override *override;
 	struct addr address;
 
 	if ((unsigned int)admin >= BACKEND_ADMIN_N_)
@@ -176,14 +177,14 @@ int registry_admin(
 	if (!entry) {
 		bool is_address = addr_parse(backend, &address) == 0;
 
-		wish = admission_wish(registry, backend, is_address ? &address : NULL);
-		if (!wish)
+		override = departed_find(registry, backend, is_address ? &address : NULL);
+		if (!override)
 			return -ENOENT;
-		wish->admin = admin;
+		override->admin = admin;
 		return 0;
 	}
 	entry->backend.admin = admin;
-	judge_entry(registry, entry, now_us);
+	health_judge(registry, entry, now_us);
 	finish(registry, entry, now_us);
 	return 0;
 }
@@ -191,8 +192,8 @@ int registry_admin(
 int registry_weight(
 	struct registry *registry, const char *backend, uint32_t weight, uint64_t now_us)
 {
-	struct entry *entry = roster_find(registry, backend);
-	struct wish *wish;
+	struct entry *entry = entries_find(registry, backend);
+	struct departed_override *override;
 	struct addr address;
 
 	if (weight > UINT16_MAX)
@@ -200,41 +201,41 @@ int registry_weight(
 	if (!entry) {
 		bool is_address = addr_parse(backend, &address) == 0;
 
-		wish = admission_wish(registry, backend, is_address ? &address : NULL);
-		if (!wish)
+		override = departed_find(registry, backend, is_address ? &address : NULL);
+		if (!override)
 			return -ENOENT;
-		wish->weight = weight;
-		wish->weight_set = true;
+		override->weight = weight;
+		override->weight_set = true;
 		return 0;
 	}
 	entry->backend.weight = weight;
 	entry->backend.weight_set = true;
-	judge_entry(registry, entry, now_us);
+	health_judge(registry, entry, now_us);
 	finish(registry, entry, now_us);
 	return 0;
 }
 
 int registry_approve(struct registry *registry, const char *backend, bool approve, uint64_t now_us)
 {
-	struct entry *entry = roster_find(registry, backend);
-	struct wish *wish;
+	struct entry *entry = entries_find(registry, backend);
+	struct departed_override *override;
 	struct addr address;
 
 	if (!entry) {
 		bool is_address = addr_parse(backend, &address) == 0;
 
-		wish = admission_wish(registry, backend, is_address ? &address : NULL);
-		if (!wish)
+		override = departed_find(registry, backend, is_address ? &address : NULL);
+		if (!override)
 			return -ENOENT;
-		wish->approved = approve;
-		wish->rejected = !approve;
+		override->approved = approve;
+		override->rejected = !approve;
 		return 0;
 	}
 	if (entry->backend.source != BACKEND_AGENT)
 		return -EINVAL;
 	entry->backend.approved = approve;
 	entry->backend.rejected = !approve;
-	judge_entry(registry, entry, now_us);
+	health_judge(registry, entry, now_us);
 	finish(registry, entry, now_us);
 	return 0;
 }
@@ -255,16 +256,17 @@ uint64_t registry_tick(struct registry *registry, uint64_t now_us)
 		liveness_run(registry, registry->slots[i], now_us);
 		schedule(registry, registry->slots[i]);
 	}
-	if (registry->rejudge || (registry->n_kept > 0 && now_us >= registry->vanish_next_us))
-		vanish_judge(registry, now_us);
+	if (registry->fail_open_due ||
+		(registry->n_kept > 0 && now_us >= registry->fail_open_next_us))
+		fail_open_judge(registry, now_us);
 	for (size_t i = 0; i < registry->len; i++)
 		next_us = MIN(next_us, registry->due_us[i]);
 	if (registry->n_kept > 0)
-		next_us = MIN(next_us, registry->vanish_next_us);
+		next_us = MIN(next_us, registry->fail_open_next_us);
 	return next_us;
 }
 
-/* The entry's next wish, in the order of a life: state, heartbeat, probe, checks. */
+/* The entry's next override, in the order of a life: state, heartbeat, probe, checks. */
 static bool take_entry_action(struct entry *entry, struct registry_action *action)
 {
 	const struct backend *backend = &entry->backend;
@@ -367,14 +369,14 @@ const struct backend *registry_backend(const struct registry *registry, uint16_t
 const struct backend *registry_find_address(
 	const struct registry *registry, const struct addr *address)
 {
-	const struct entry *entry = roster_by_address(registry, address);
+	const struct entry *entry = entries_by_address(registry, address);
 
 	return entry ? &entry->backend : NULL;
 }
 
 const struct backend *registry_find(const struct registry *registry, const char *name_or_address)
 {
-	const struct entry *entry = roster_find(registry, name_or_address);
+	const struct entry *entry = entries_find(registry, name_or_address);
 
 	return entry ? &entry->backend : NULL;
 }
@@ -385,7 +387,7 @@ static const struct entry_service *find_member(const struct registry *registry,
 {
 	const struct entry *entry = registry->by_id[backend->id];
 	size_t low = 0, high = entry ? entry->n_services : 0;
-	size_t idx = belonging_service(&registry->belonging, service->id);
+	size_t idx = membership_service(&registry->membership, service->id);
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -400,7 +402,7 @@ static const struct entry_service *find_member(const struct registry *registry,
 	return NULL;
 }
 
-bool registry_belongs(const struct registry *registry, const struct backend *backend,
+bool registry_is_member(const struct registry *registry, const struct backend *backend,
 	const struct registry_service *service)
 {
 	return find_member(registry, backend, service) != NULL;
@@ -411,7 +413,7 @@ bool registry_serves(const struct registry *registry, const struct backend *back
 {
 	const struct entry_service *member = find_member(registry, backend, service);
 
-	return member && judge_serves(registry, registry->by_id[backend->id], member);
+	return member && health_serves(registry, registry->by_id[backend->id], member);
 }
 
 static uint8_t ramp_percent(const struct entry_service *member)
@@ -443,7 +445,7 @@ struct registry_member registry_membership(
 	return (struct registry_member){
 		.service = registry->config.services[member->idx].id,
 		.vip = member->vip,
-		.serves = judge_serves(registry, entry, member),
+		.serves = health_serves(registry, entry, member),
 		.ramp_percent = ramp_percent(member),
 	};
 }
@@ -476,12 +478,12 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 		(unsigned int)kept->state >= BACKEND_STATE_N_ ||
 		kept->status.n_vips > PROTO_VIPS_MAX)
 		return -EINVAL;
-	if (registry->by_id[kept->id] || roster_by_name(registry, kept->name) ||
-		roster_by_address(registry, &kept->address))
+	if (registry->by_id[kept->id] || entries_by_name(registry, kept->name) ||
+		entries_by_address(registry, &kept->address))
 		return -EEXIST;
 	if (registry->len == REGISTRY_BACKENDS_MAX)
 		return -ENOSPC;
-	entry = roster_entry_new(kept->name, &kept->address, kept->source, now_us);
+	entry = entries_entry_new(kept->name, &kept->address, kept->source, now_us);
 	if (!entry)
 		return -ENOMEM;
 	backend = &entry->backend;
@@ -506,6 +508,6 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 	entry->ramp_started_us = kept->state == BACKEND_UP ? kept->since_us : 0;
 	if (kept->source == BACKEND_AGENT)
 		restore_agent(registry, entry, kept, now_us);
-	roster_add(registry, entry);
+	entries_add(registry, entry);
 	return 0;
 }

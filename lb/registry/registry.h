@@ -18,7 +18,7 @@
 #define REGISTRY_CHECKS_MAX   8u /* of one backend */
 #define REGISTRY_NEVER_US     UINT64_MAX
 /* Wishes of administrators that are remembered for backends that left; more: the oldest goes. */
-#define REGISTRY_WISHES_MAX 256u
+#define REGISTRY_OVERRIDES_MAX 256u
 /* Flapping doubles heartbeat-rise at most this many times; each doubling fades after a while up. */
 #define REGISTRY_FLAPS_MAX    5u
 #define REGISTRY_FLAP_FADE_US (60 * US_PER_S)
@@ -224,7 +224,7 @@ const struct backend *registry_find(const struct registry *registry, const char 
 const struct backend *registry_find_address(
 	const struct registry *registry, const struct addr *address);
 /* Belongs to the service, in whatever state: for listing. */
-bool registry_belongs(const struct registry *registry, const struct backend *backend,
+bool registry_is_member(const struct registry *registry, const struct backend *backend,
 	const struct registry_service *service);
 /*
  * Belongs to it and is not kept out of this one alone: for the table, together with

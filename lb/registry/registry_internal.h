@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of the registry share, and nobody else includes: registry.c (the surface),
- * roster.c (who there is), belonging.c (in which services), admission.c (who may come), statics.c
+ * roster.c (who there is), membership.c (in which services), admission.c (who may come), statics.c
  * (configuration), liveness.c (signs of life and deadlines), judge.c (state, reason, weight), vanish.c
  * (when most are gone).
  */
@@ -11,8 +11,8 @@
 #include "lb/registry/registry.h"
 
 /* REGISTERs of sessions that ended, which may be replayed while their challenge is valid. */
-#define ADMISSION_TOMBSTONES_MAX 256u
-#define ENTRY_NO_VIP             REGISTRY_NO_VIP
+#define DEPARTED_SESSIONS_MAX 256u
+#define ENTRY_NO_VIP          REGISTRY_NO_VIP
 
 /* One service that a backend belongs to. */
 struct entry_service {
@@ -43,10 +43,10 @@ struct entry {
 	uint32_t unanswered; /* heartbeats sent since the last word */
 	bool awaiting;       /* the last heartbeat was not answered */
 	bool silent;
-	bool was_up;          /* in this membership: then a failure is `down`, not `pending` */
-	uint32_t need;        /* good answers in a row until it is proven (again); 0: proven */
-	uint64_t vanished_us; /* fell silent while up; REGISTRY_NEVER_US: did not */
-	uint64_t fade_us;     /* when a flap is forgiven */
+	bool was_up;             /* in this membership: then a failure is `down`, not `pending` */
+	uint32_t need;           /* good answers in a row until it is proven (again); 0: proven */
+	uint64_t fell_silent_us; /* fell silent while up; REGISTRY_NEVER_US: did not */
+	uint64_t fade_us;        /* when a flap is forgiven */
 	uint64_t drain_started_us;
 	uint64_t ramp_started_us; /* when it became up */
 	uint64_t ramp_next_us;    /* the next step of slow start; REGISTRY_NEVER_US: none */
@@ -70,12 +70,12 @@ _Static_assert(PROTO_VIPS_MAX <= 64, "usable_vips has a bit for each VIP");
 _Static_assert(PROTO_VIPS_MAX < ENTRY_NO_VIP, "vip is an index or ENTRY_NO_VIP");
 
 /* A sorted array of entries, for look-ups and for listing in order. */
-struct roster_index {
+struct entries_index {
 	struct entry *entries[REGISTRY_BACKENDS_MAX];
 	size_t len;
 };
 
-struct wish {
+struct departed_override {
 	char name[REGISTRY_NAME_BYTES];
 	struct addr address;
 	enum backend_admin admin;
@@ -83,7 +83,7 @@ struct wish {
 	bool weight_set, approved, rejected;
 };
 
-struct tombstone {
+struct departed_session {
 	struct addr address;
 	uint64_t challenge_us;
 	uint64_t expires_us;
@@ -95,30 +95,30 @@ struct forgotten {
 };
 
 /* Of one service, for the rule of vanish.c. */
-struct vanish_tally {
+struct fail_open_tally {
 	uint32_t left;    /* up, and answering */
 	uint32_t overdue; /* up, but heartbeats are overdue */
 	uint32_t silent;  /* fell silent in this window, or is kept */
 };
 
 /* Whether a service keeps its silent ones, and since when enough others serve again. */
-struct vanish_keeping {
+struct fail_open_keeping {
 	bool on;
 	uint64_t majority_us; /* REGISTRY_NEVER_US: they do not */
 };
 
 /* Indexes into a configuration, which must outlive them. */
-struct belonging_key;
-struct belonging {
-	struct belonging_key *by_vip, *by_name; /* n_services of each */
-	const struct registry_static **lines;   /* by address */
-	uint32_t *service_at;                   /* by id: position + 1; 0: none */
+struct membership_key;
+struct membership {
+	struct membership_key *by_vip, *by_name; /* n_services of each */
+	const struct registry_static **lines;    /* by address */
+	uint32_t *service_at;                    /* by id: position + 1; 0: none */
 	size_t n_services, n_lines;
 };
 
 struct registry {
 	struct registry_config config;
-	struct belonging belonging; /* of `config` */
+	struct membership membership; /* of `config` */
 	bool configured;
 	uint64_t random;
 
@@ -126,23 +126,23 @@ struct registry {
 	uint64_t
 		due_us[REGISTRY_BACKENDS_MAX]; /* beside slots: the scan of a tick stays in cache */
 	size_t len;
-	struct roster_index by_name;
-	struct roster_index by_address;
+	struct entries_index by_name;
+	struct entries_index by_address;
 	struct entry *by_id[UINT16_MAX + 1];
 	uint16_t last_id;
 
-	struct wish wishes[REGISTRY_WISHES_MAX]; /* the oldest first */
-	size_t n_wishes;
-	struct tombstone tombstones[ADMISSION_TOMBSTONES_MAX];
-	size_t n_tombstones;
+	struct departed_override overrides[REGISTRY_OVERRIDES_MAX]; /* the oldest first */
+	size_t n_overrides;
+	struct departed_session ended[DEPARTED_SESSIONS_MAX];
+	size_t n_ended;
 	uint64_t stale_floor_us; /* newest challenge of a tombstone that had to go */
 
-	struct vanish_keeping *keeping; /* for each service */
-	struct vanish_tally *tallies;   /* for each service: room to count in */
-	bool rejudge;                   /* something that vanish.c looks at has changed */
+	struct fail_open_keeping *keeping; /* for each service */
+	struct fail_open_tally *tallies;   /* for each service: room to count in */
+	bool fail_open_due;                /* something that vanish.c looks at has changed */
 	size_t n_kept;
-	uint64_t vanish_next_us;
-	uint64_t vanish_until_us; /* after it no silence is news, unless one is kept */
+	uint64_t fail_open_next_us;
+	uint64_t fail_open_until_us; /* after it no silence is news, unless one is kept */
 
 	struct entry *dirty_first, *dirty_last;
 	struct forgotten forgotten[REGISTRY_BACKENDS_MAX]; /* a ring */
@@ -151,47 +151,48 @@ struct registry {
 };
 
 /* roster.c */
-struct entry *roster_by_name(const struct registry *registry, const char *name);
-struct entry *roster_by_address(const struct registry *registry, const struct addr *address);
-struct entry *roster_find(const struct registry *registry, const char *name_or_address);
+struct entry *entries_by_name(const struct registry *registry, const char *name);
+struct entry *entries_by_address(const struct registry *registry, const struct addr *address);
+struct entry *entries_find(const struct registry *registry, const char *name_or_address);
 /*
  * Adds an entry that `entry` describes by backend.name and backend.address, which nobody has, and
  * by backend.id unless that is 0 (then the next free one). Takes ownership. The caller has made
  * sure of room (registry->len).
  */
-void roster_add(struct registry *registry, struct entry *entry);
+void entries_add(struct registry *registry, struct entry *entry);
 /* Takes it out, tells so (FORGOTTEN, CHANGED), remembers wishes and frees it. */
-void roster_forget(struct registry *registry, struct entry *entry, uint64_t now_us);
-void roster_rename(struct registry *registry, struct entry *entry, const char *name);
-struct entry *roster_entry_new(
+void entries_forget(struct registry *registry, struct entry *entry, uint64_t now_us);
+void entries_rename(struct registry *registry, struct entry *entry, const char *name);
+struct entry *entries_entry_new(
 	const char *name, const struct addr *address, enum backend_source source, uint64_t now_us);
-void roster_entry_free(struct entry *entry);
-void roster_mark_dirty(struct registry *registry, struct entry *entry);
-void roster_mark_changed(struct registry *registry, bool urgent);
+void entries_entry_free(struct entry *entry);
+void entries_mark_dirty(struct registry *registry, struct entry *entry);
+void entries_mark_changed(struct registry *registry, bool urgent);
 
-/* belonging.c */
-int belonging_make(const struct registry_config *config, struct belonging *ret_belonging);
-void belonging_clear(struct belonging *belonging);
+/* membership.c */
+int membership_make(const struct registry_config *config, struct membership *ret_belonging);
+void membership_clear(struct membership *membership);
 /* Position in config.services of the service with this id; SIZE_MAX: none. */
-size_t belonging_service(const struct belonging *belonging, uint16_t id);
+size_t membership_service(const struct membership *membership, uint16_t id);
 /* Services with this VIP: those at positions from the returned one up to `*ret_end`, which is none. */
-size_t belonging_of_vip(const struct belonging *belonging, const struct addr *vip, size_t *ret_end);
-const struct registry_service *belonging_at(const struct belonging *belonging, size_t position);
-bool belonging_allows(const struct registry_service *service, const struct addr *address);
+size_t membership_of_vip(
+	const struct membership *membership, const struct addr *vip, size_t *ret_end);
+const struct registry_service *membership_at(const struct membership *membership, size_t position);
+bool membership_allows(const struct registry_service *service, const struct addr *address);
 /* Which services the entry belongs to, in the order of the configuration. -ENOMEM. */
-int belonging_find(const struct belonging *belonging, const struct registry_config *config,
+int membership_find(const struct membership *membership, const struct registry_config *config,
 	const struct entry *entry, struct entry_service **ret_services, size_t *ret_n_services);
 
 /* admission.c */
 int admission_register(struct registry *registry, const struct proto_register *reg,
 	const struct addr *source, uint64_t challenge_us, uint64_t session_id, uint64_t now_us,
 	uint16_t *ret_backend, bool *ret_repeated, enum proto_reject *ret_code, char *ret_why);
-bool admission_on_link(const struct registry_config *config, const struct addr *address);
-void admission_bury(struct registry *registry, const struct entry *entry, uint64_t now_us);
-void admission_remember(struct registry *registry, const struct entry *entry);
+bool membership_on_link(const struct registry_config *config, const struct addr *address);
+void departed_end_session(struct registry *registry, const struct entry *entry, uint64_t now_us);
+void departed_remember(struct registry *registry, const struct entry *entry);
 /* Gives the entry what was remembered for its name or address, and forgets it there. */
-void admission_recall(struct registry *registry, struct entry *entry);
-struct wish *admission_wish(
+void departed_restore(struct registry *registry, struct entry *entry);
+struct departed_override *departed_find(
 	struct registry *registry, const char *name, const struct addr *address);
 
 /* statics.c */
@@ -222,10 +223,10 @@ void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_u
 uint64_t liveness_due_us(const struct registry *registry, const struct entry *entry);
 
 /* judge.c */
-void judge_entry(struct registry *registry, struct entry *entry, uint64_t now_us);
-bool judge_serves(const struct registry *registry, const struct entry *entry,
+void health_judge(struct registry *registry, struct entry *entry, uint64_t now_us);
+bool health_serves(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member);
-uint64_t judge_drain_end_us(const struct registry *registry, const struct entry *entry);
+uint64_t health_drain_end_us(const struct registry *registry, const struct entry *entry);
 
 /* vanish.c */
-void vanish_judge(struct registry *registry, uint64_t now_us);
+void fail_open_judge(struct registry *registry, uint64_t now_us);

@@ -18,19 +18,19 @@ struct group {
 struct plan {
 	struct group *groups; /* in the order of addresses */
 	size_t n_groups;
-	struct vanish_keeping *keeping;
-	struct vanish_tally *tallies;
-	struct belonging belonging;
+	struct fail_open_keeping *keeping;
+	struct fail_open_tally *tallies;
+	struct membership membership;
 };
 
 static void plan_clear(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_groups; i++)
-		roster_entry_free(plan->groups[i].fresh);
+		entries_entry_free(plan->groups[i].fresh);
 	free(plan->groups);
 	free(plan->keeping);
 	free(plan->tallies);
-	belonging_clear(&plan->belonging);
+	membership_clear(&plan->membership);
 }
 
 static int compare_statics(const void *a, const void *b)
@@ -129,7 +129,7 @@ static int collect_groups(const struct registry_config *config, struct plan *pla
 		group->static_ = config->statics[i];
 		addr_format(&group->static_.address, text);
 		group->name_given = !streq(group->static_.name, text);
-		if (admission_on_link(config, &group->static_.address))
+		if (membership_on_link(config, &group->static_.address))
 			continue;
 		WHY("real-server %s is not on the backend interface's link", text);
 		return -EINVAL;
@@ -151,7 +151,7 @@ static int names_are_free(const struct registry *registry, const struct plan *pl
 {
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		const struct registry_static *static_ = &plan->groups[i].static_;
-		const struct entry *entry = roster_by_name(registry, static_->name);
+		const struct entry *entry = entries_by_name(registry, static_->name);
 		char text[ADDR_STRLEN];
 
 		if (!entry || addr_equal(&entry->backend.address, &static_->address) ||
@@ -182,9 +182,9 @@ static int make_entries(const struct registry *registry, struct plan *plan, uint
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		struct group *group = &plan->groups[i];
 
-		if (roster_by_address(registry, &group->static_.address))
+		if (entries_by_address(registry, &group->static_.address))
 			continue;
-		group->fresh = roster_entry_new(
+		group->fresh = entries_entry_new(
 			group->static_.name, &group->static_.address, BACKEND_STATIC, now_us);
 		if (!group->fresh)
 			return -ENOMEM;
@@ -196,7 +196,7 @@ static int make_entries(const struct registry *registry, struct plan *plan, uint
 	return 0;
 }
 
-static int find_next_services(const struct belonging *belonging,
+static int find_next_services(const struct membership *membership,
 	const struct registry_config *config, struct entry *entry, bool is_static)
 {
 	bool was_static = entry->is_static;
@@ -204,8 +204,8 @@ static int find_next_services(const struct belonging *belonging,
 
 	free(TAKE_PTR(entry->next_services));
 	entry->is_static = is_static;
-	r = belonging_find(
-		belonging, config, entry, &entry->next_services, &entry->n_next_services);
+	r = membership_find(
+		membership, config, entry, &entry->next_services, &entry->n_next_services);
 	entry->is_static = was_static;
 	return r;
 }
@@ -220,15 +220,15 @@ static int plan_make(const struct registry *registry, const struct registry_conf
 	if (r == 0)
 		r = make_entries(registry, plan, now_us);
 	if (r == 0)
-		r = belonging_make(config, &plan->belonging);
+		r = membership_make(config, &plan->membership);
 	for (size_t i = 0; r == 0 && i < plan->n_groups; i++)
 		if (plan->groups[i].fresh)
 			r = find_next_services(
-				&plan->belonging, config, plan->groups[i].fresh, true);
+				&plan->membership, config, plan->groups[i].fresh, true);
 	for (size_t i = 0; r == 0 && i < registry->len; i++) {
 		struct entry *entry = registry->slots[i];
 
-		r = find_next_services(&plan->belonging, config, entry,
+		r = find_next_services(&plan->membership, config, entry,
 			find_group(plan, &entry->backend.address) != NULL);
 	}
 	if (r == -ENOSPC)
@@ -245,7 +245,7 @@ static void carry_keeping(
 	const struct registry *registry, const struct registry_config *config, struct plan *plan)
 {
 	for (size_t i = 0; registry->n_kept && i < config->n_services; i++) {
-		size_t old = belonging_service(&registry->belonging, config->services[i].id);
+		size_t old = membership_service(&registry->membership, config->services[i].id);
 
 		if (old != SIZE_MAX)
 			plan->keeping[i] = registry->keeping[old];
@@ -260,7 +260,7 @@ static void remove_leaving(struct registry *registry, const struct plan *plan, u
 		if (find_group(plan, &entry->backend.address))
 			continue;
 		if (entry->backend.source == BACKEND_STATIC) {
-			roster_forget(registry, entry, now_us);
+			entries_forget(registry, entry, now_us);
 			continue;
 		}
 		entry->is_static = false;
@@ -280,7 +280,7 @@ static void take_static(struct registry *registry, struct entry *entry, const st
 	entry->given_mac = static_->mac;
 	if (!mac_is_zero(&static_->mac) && !mac_equal(&static_->mac, &backend->mac)) {
 		backend->mac = static_->mac;
-		roster_mark_changed(registry, true);
+		entries_mark_changed(registry, true);
 	}
 	if (backend->source == BACKEND_STATIC && !backend->weight_set)
 		backend->weight = static_->weight;
@@ -296,21 +296,21 @@ static void rename_statics(struct registry *registry, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		const struct registry_static *static_ = &plan->groups[i].static_;
-		struct entry *entry = roster_by_address(registry, &static_->address);
+		struct entry *entry = entries_by_address(registry, &static_->address);
 		char place[REGISTRY_NAME_BYTES];
 
 		if (!entry || streq(entry->backend.name, static_->name) ||
 			(entry->backend.source == BACKEND_AGENT && !plan->groups[i].name_given))
 			continue;
 		snprintf(place, sizeof(place), "\x7f %u", entry->backend.id);
-		roster_rename(registry, entry, place);
+		entries_rename(registry, entry, place);
 	}
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		const struct registry_static *static_ = &plan->groups[i].static_;
-		struct entry *entry = roster_by_address(registry, &static_->address);
+		struct entry *entry = entries_by_address(registry, &static_->address);
 
 		if (entry && entry->backend.name[0] == '\x7f')
-			roster_rename(registry, entry, static_->name);
+			entries_rename(registry, entry, static_->name);
 	}
 }
 
@@ -318,13 +318,13 @@ static void take_groups(struct registry *registry, struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		struct group *group = &plan->groups[i];
-		struct entry *entry = roster_by_address(registry, &group->static_.address);
+		struct entry *entry = entries_by_address(registry, &group->static_.address);
 
 		if (!entry) {
 			entry = TAKE_PTR(group->fresh);
-			roster_add(registry, entry);
+			entries_add(registry, entry);
 			take_static(registry, entry, group);
-			admission_recall(registry, entry);
+			departed_restore(registry, entry);
 			continue;
 		}
 		take_static(registry, entry, group);
@@ -362,19 +362,19 @@ int statics_configure(struct registry *registry, const struct registry_config *c
 	take_groups(registry, &plan);
 	free(registry->keeping);
 	free(registry->tallies);
-	belonging_clear(&registry->belonging);
-	registry->belonging = plan.belonging;
-	plan.belonging = (struct belonging){ 0 };
+	membership_clear(&registry->membership);
+	registry->membership = plan.membership;
+	plan.membership = (struct membership){ 0 };
 	registry->keeping = TAKE_PTR(plan.keeping);
 	registry->tallies = TAKE_PTR(plan.tallies);
 	registry->config = *config;
 	registry->configured = true;
-	registry->vanish_until_us = REGISTRY_NEVER_US;
+	registry->fail_open_until_us = REGISTRY_NEVER_US;
 	for (size_t i = 0; i < registry->len; i++)
 		take_services(registry, registry->slots[i], now_us);
 	for (size_t i = 0; i < registry->len; i++)
-		judge_entry(registry, registry->slots[i], now_us);
-	roster_mark_changed(registry, true);
-	registry->rejudge = true;
+		health_judge(registry, registry->slots[i], now_us);
+	entries_mark_changed(registry, true);
+	registry->fail_open_due = true;
 	return 0;
 }

@@ -80,7 +80,7 @@ static void registry_judges_allow(void **state)
 	assert_int_equal(addr_prefix_parse("192.0.2.12/32", &allow), 0);
 	world_configure(world);
 	assert_int_equal(world_backend(world, "web1")->state, BACKEND_DOWN);
-	assert_false(registry_belongs(
+	assert_false(registry_is_member(
 		world->registry, world_backend(world, "web1"), &world->services[0]));
 	world->services[0].allow = NULL;
 }
@@ -173,7 +173,7 @@ static void registry_buries_more_than_it_has_room_for(void **state)
 	struct world_agent *agent = world_agent(world, "web1", 0, "198.51.100.10");
 	uint64_t first_us = 0;
 
-	/* More leave within the life of a challenge than there are tombstones (256). */
+	/* More leave within the life of a challenge than there are ended (256). */
 	for (unsigned int i = 0; i < 300; i++) {
 		agent->reg.real_ip = world_addr("2001:db8::1:0");
 		agent->reg.real_ip.bytes[14] = (uint8_t)(i >> 8);
@@ -273,8 +273,8 @@ static void registry_forgets_the_oldest_wish_of_too_many(void **state)
 	struct world *world = *state;
 	struct world_agent *agent = world_agent(world, "n", 0, "198.51.100.10");
 
-	fill(world, agent, REGISTRY_WISHES_MAX + 1);
-	for (unsigned int i = 0; i <= REGISTRY_WISHES_MAX; i++) {
+	fill(world, agent, REGISTRY_OVERRIDES_MAX + 1);
+	for (unsigned int i = 0; i <= REGISTRY_OVERRIDES_MAX; i++) {
 		char name[8];
 
 		snprintf(name, sizeof(name), "n%04u", i);

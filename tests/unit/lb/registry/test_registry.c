@@ -103,7 +103,7 @@ static void registry_excludes_a_bad_vip_alone(void **state)
 	backend = world_backend(world, "web1");
 	assert_true(registry_serves(world->registry, backend, &world->services[0]));
 	assert_false(registry_serves(world->registry, backend, &world->services[1]));
-	assert_true(registry_belongs(world->registry, backend, &world->services[1]));
+	assert_true(registry_is_member(world->registry, backend, &world->services[1]));
 	agent->reg.status.vips[1].silent = true;
 	world->n_changed = 0;
 	world_update(world, agent);
@@ -210,8 +210,8 @@ static void registry_knows_what_a_backend_belongs_to(void **state)
 		assert_true(member.serves);
 		assert_int_equal(member.ramp_percent, 100);
 	}
-	assert_true(registry_belongs(world->registry, backend, &world->services[2]));
-	assert_false(registry_belongs(world->registry, backend, &world->services[1]));
+	assert_true(registry_is_member(world->registry, backend, &world->services[2]));
+	assert_false(registry_is_member(world->registry, backend, &world->services[1]));
 	address.bytes[3] = 99;
 	assert_null(registry_find_address(world->registry, &address));
 }
@@ -530,7 +530,7 @@ static void registry_remembers_wishes_over_a_leave(void **state)
 	assert_state(world, "web01", "drain");
 	assert_int_equal(world_backend(world, "web01")->weight, 9);
 	registry_leave(world->registry, world->agents[0].id, world->now_us);
-	/* The wish can be taken back while it is away. */
+	/* The override can be taken back while it is away. */
 	assert_int_equal(
 		registry_admin(world->registry, "web01", BACKEND_ADMIN_NONE, world->now_us), 0);
 	assert_int_equal(world_register(world, &world->agents[0]).r, 0);
