@@ -11,7 +11,7 @@
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
 #include "lb/config/config.h"
-#include "lb/daemon/reload.h"
+#include "lb/config/keys.h"
 
 /* What to call with the prefix of each address of the interface; true ends the walk. */
 static bool check_same_subnet(const struct ifaddrs *address, const struct addr *target)
@@ -91,7 +91,7 @@ int check_config(const struct cli *cli)
 		return CONTROL_CONFIG;
 	r = auth_init();
 	if (r == 0)
-		r = configure_load_keys(config, &ring, why);
+		r = keys_load(config, &ring, why);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", why);
 		return CONTROL_CONFIG;

@@ -4,14 +4,11 @@
  * everything first (files, keys, what the registry says of static real servers), then applies it
  * whole; on any error nothing has changed.
  */
-#include "lb/daemon/reload.h"
+#include "lb/daemon/daemon.h"
 
 #include "common/proto/auth.h"
 #include "common/systemd.h"
-#include "lb/daemon/daemon.h"
-
-#define CONFIGURE_DEFAULT_KEY_FILE "/etc/dsr-lb/keys"
-#define CONFIGURE_CREDENTIAL       "keys"
+#include "lb/config/keys.h"
 
 /* Everything that a new configuration consists of, before it is in force. */
 struct configure_candidate {
@@ -40,19 +37,6 @@ static void configure_say(char **text, const char *line)
 	*text = longer;
 }
 
-int configure_load_keys(const struct config *config, struct auth_keyring **ret_ring, char *ret_why)
-{
-	_cleanup_free_ char *path = NULL;
-	int r = systemd_key_path(
-		config->key_file, CONFIGURE_DEFAULT_KEY_FILE, CONFIGURE_CREDENTIAL, &path);
-
-	if (r < 0) {
-		snprintf(ret_why, AUTH_WHY_BYTES, "out of memory");
-		return r;
-	}
-	return auth_keyring_load(path, true, ret_ring, ret_why);
-}
-
 static int configure_load(
 	const char *path, struct configure_candidate *ret_candidate, char **ret_errors)
 {
@@ -64,7 +48,7 @@ static int configure_load(
 		configure_say(ret_errors, ini_report_line(ret_candidate->report, i));
 	if (r < 0)
 		return CONTROL_CONFIG;
-	r = configure_load_keys(ret_candidate->config, &ret_candidate->ring, why);
+	r = keys_load(ret_candidate->config, &ret_candidate->ring, why);
 	if (r < 0) {
 		configure_say(ret_errors, why);
 		return CONTROL_CONFIG;

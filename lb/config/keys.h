@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What `run` and `check-config` must agree on about files.
+ * Where the balancer's keys are: what `run`, a reload and `check-config` must agree on.
  */
 #pragma once
 
@@ -11,4 +11,4 @@
  * Loads the key file: the configured one, or systemd's credential `keys` in the default's place.
  * Negative errno with `ret_why` (AUTH_WHY_BYTES).
  */
-int configure_load_keys(const struct config *config, struct auth_keyring **ret_ring, char *ret_why);
+int keys_load(const struct config *config, struct auth_keyring **ret_ring, char *ret_why);
