@@ -4,8 +4,9 @@
  * port ranges of a VIP, one real server in two places. Called by config.c when every single value
  * is right.
  */
-#include "lb/config/config_internal.h"
+#include "lb/config/check.h"
 
+#include "lb/config/model.h"
 #include "lb/registry/registry.h"
 
 #define SECTION "virtual-server"

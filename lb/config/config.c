@@ -5,9 +5,9 @@
  */
 #include "lb/config/config.h"
 
-#include "lb/config/config_internal.h"
-
 #include "common/proto/proto.h"
+#include "lb/config/check.h"
+#include "lb/config/value.h"
 
 #define BALANCER(member)       offsetof(struct config, member)
 #define VIRTUAL_SERVER(member) offsetof(struct config_virtual_server, member)
@@ -15,8 +15,6 @@
 #define HOURS(n)               MINUTES(60 * (n))
 
 static const char *const adopt_names[] = { "auto", "approve", "off", NULL };
-static const char *const protocol_names[] = { "tcp", "udp", "any", NULL };
-static const char *const scheduler_names[] = { "maglev", "source-hash", "rr", "lc", NULL };
 static const char *const hash_names[] = { "source-ip", "source-ip-port", NULL };
 static const char *const all_down_names[] = { "keep", "drop", NULL };
 static const char *const fragments_names[] = { "hash", "drop", NULL };
@@ -64,10 +62,10 @@ static const struct ini_key virtual_server_keys[] = {
 		.doc = "ADDRESS, … of the service, IPv4 or IPv6" },
 	{ "port", config_parse_port, VIRTUAL_SERVER(ports), .flags = INI_LIST,
 		.doc = "80, 443, 8000-8100, or any (the default)" },
-	{ "protocol", ini_parse_enum, VIRTUAL_SERVER(protocol), .data = protocol_names,
+	{ "protocol", ini_parse_enum, VIRTUAL_SERVER(protocol), .data = config_protocol_names,
 		.doc = "tcp (the default), udp or any (the default when port is any)" },
 	{ "scheduler", ini_parse_enum, VIRTUAL_SERVER(scheduler), .default_value = "maglev",
-		.data = scheduler_names, .doc = "maglev, source-hash, rr or lc" },
+		.data = config_scheduler_names, .doc = "maglev, source-hash, rr or lc" },
 	{ "hash", ini_parse_enum, VIRTUAL_SERVER(hash), .default_value = "source-ip-port",
 		.data = hash_names, .doc = "source-ip or source-ip-port: what maglev hashes" },
 	{ "sessionless", ini_parse_bool, VIRTUAL_SERVER(sessionless), .default_value = "no",
@@ -117,76 +115,10 @@ static void *open_balancer(void *context, const char *name, char *ret_why)
 	return context;
 }
 
-/* Where the name is, or belongs, among the sorted virtual servers. */
-static size_t find_position(const struct config *config, const char *name, bool *ret_found)
-{
-	size_t low = 0, high = config->n_virtual_servers;
-
-	*ret_found = false;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(config->virtual_servers[middle]->name, name);
-
-		if (order == 0) {
-			*ret_found = true;
-			return middle;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct config_virtual_server *virtual_server_free(struct config_virtual_server *server)
-{
-	struct config_real_server *real_servers;
-
-	if (!server)
-		return NULL;
-	real_servers = server->real_servers.items;
-	for (size_t i = 0; i < server->real_servers.len; i++)
-		free(real_servers[i].name);
-	ini_list_clear(&server->real_servers);
-	ini_list_clear(&server->vips);
-	ini_list_clear(&server->ports);
-	ini_list_clear(&server->check_tcp);
-	ini_list_clear(&server->allow);
-	free(server->name);
-	free(server);
-	return NULL;
-}
-DEFINE_CLEANUP(struct config_virtual_server *, virtual_server_free)
-
-static struct config_virtual_server *add_virtual_server(
-	struct config *config, size_t position, const char *name)
-{
-	_cleanup_(virtual_server_freep) struct config_virtual_server *server =
-		calloc(1, sizeof(*server));
-	struct config_virtual_server **servers = reallocarray(config->virtual_servers,
-		config->n_virtual_servers + 1, sizeof(struct config_virtual_server *));
-
-	if (servers)
-		config->virtual_servers = servers;
-	if (!server || !servers)
-		return NULL;
-	server->name = strdup(name);
-	if (!server->name)
-		return NULL;
-	memmove(&servers[position + 1], &servers[position],
-		(config->n_virtual_servers - position) * sizeof(struct config_virtual_server *));
-	servers[position] = server;
-	config->n_virtual_servers++;
-	return TAKE_PTR(server);
-}
-
 static void *open_virtual_server(void *context, const char *name, char *ret_why)
 {
 	struct config *config = context;
 	struct config_virtual_server *server;
-	size_t position;
-	bool found;
 
 	if (!proto_name_is_valid(name)) {
 		snprintf(ret_why, INI_WHY_BYTES,
@@ -196,18 +128,12 @@ static void *open_virtual_server(void *context, const char *name, char *ret_why)
 		errno = EINVAL;
 		return NULL;
 	}
-	position = find_position(config, name, &found);
-	if (found)
-		return config->virtual_servers[position];
-	if (config->n_virtual_servers == CONFIG_VIRTUAL_SERVERS_MAX) {
+	server = config_virtual_server_get(config, name);
+	if (!server && errno == ENOSPC) {
 		snprintf(ret_why, INI_WHY_BYTES, "more than %u virtual servers; remove some",
 			CONFIG_VIRTUAL_SERVERS_MAX);
 		errno = EINVAL;
-		return NULL;
 	}
-	server = add_virtual_server(config, position, name);
-	if (!server)
-		errno = ENOMEM;
 	return server;
 }
 
@@ -281,51 +207,4 @@ int config_load_text(const char *name, const char *text, size_t size_bytes,
 		return -ENOMEM;
 	r = ini_load_text(name, text, size_bytes, sections, ARRAY_LEN(sections), config, &report);
 	return hand_over(r, &config, &report, ret_config, ret_report);
-}
-
-struct config *config_free(struct config *config)
-{
-	if (!config)
-		return NULL;
-	for (size_t i = 0; i < config->n_virtual_servers; i++)
-		virtual_server_free(config->virtual_servers[i]);
-	free(config->virtual_servers);
-	free(config->interface);
-	free(config->backend_interface);
-	free(config->key_file);
-	free(config->cluster_seed);
-	free(config);
-	return NULL;
-}
-
-const char *config_scheduler_name(enum config_scheduler scheduler)
-{
-	return (size_t)scheduler < ARRAY_LEN(scheduler_names) - 1 ? scheduler_names[scheduler]
-								  : "unknown";
-}
-
-const char *config_protocol_name(enum config_protocol protocol)
-{
-	return (size_t)protocol < ARRAY_LEN(protocol_names) - 1 ? protocol_names[protocol]
-								: "unknown";
-}
-
-char *config_ports_format(const struct config_virtual_server *virtual_server)
-{
-	/* "65535-65535, " is the longest item. */
-	size_t room = virtual_server->ports.len * sizeof("65535-65535, ") + sizeof("any");
-	const struct config_port *ports = virtual_server->ports.items;
-	char *text = malloc(room);
-	size_t used = 0;
-
-	if (!text)
-		return NULL;
-	snprintf(text, room, "any");
-	for (size_t i = 0; i < virtual_server->ports.len; i++) {
-		used += (size_t)snprintf(
-			text + used, room - used, "%s%u", i ? ", " : "", ports[i].first);
-		if (ports[i].last != ports[i].first)
-			used += (size_t)snprintf(text + used, room - used, "-%u", ports[i].last);
-	}
-	return text;
 }

@@ -5,79 +5,7 @@
  */
 #pragma once
 
-#include "common/addr.h"
-#include "common/ini/ini.h"
-#include "common/log.h"
-
-#define CONFIG_VIRTUAL_SERVERS_MAX 8192u
-#define CONFIG_VIPS_MAX            64u    /* of one virtual server */
-#define CONFIG_PORTS_MAX           64u    /* items of one virtual server */
-#define CONFIG_CHECKS_MAX          8u     /* tcp checks of one virtual server */
-#define CONFIG_REAL_SERVERS_MAX    4096u  /* of one virtual server */
-#define CONFIG_SERVICES_MAX        16384u /* VIPs, over all virtual servers */
-#define CONFIG_PORT_RANGES_MAX     16u /* of one VIP, over all its virtual servers and protocols */
-
-enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
-enum config_adopt { CONFIG_ADOPT_AUTO, CONFIG_ADOPT_APPROVE, CONFIG_ADOPT_OFF };
-enum config_protocol { CONFIG_TCP, CONFIG_UDP, CONFIG_ANY };
-enum config_scheduler { CONFIG_MAGLEV, CONFIG_SOURCE_HASH, CONFIG_RR, CONFIG_LC };
-enum config_hash { CONFIG_SOURCE_IP, CONFIG_SOURCE_IP_PORT };
-
-struct config_port {
-	uint16_t first, last; /* host byte order, 1–65535, inclusive */
-};
-
-struct config_real_server {
-	char *name; /* the address when not given */
-	struct addr address;
-	struct mac mac; /* zero: not given */
-	uint32_t weight;
-};
-
-struct config_virtual_server {
-	char *name;
-	struct ini_list vips;  /* struct addr */
-	struct ini_list ports; /* struct config_port; empty: any */
-	enum config_protocol protocol;
-	enum config_scheduler scheduler;
-	enum config_hash hash;
-	bool sessionless;
-	uint64_t persistence_us;
-	uint32_t persistence_prefix4, persistence_prefix6;
-	uint64_t tcp_timeout_us, fin_timeout_us, udp_timeout_us;
-	uint64_t drain_timeout_us, slow_start_us;
-	bool drop_on_all_down;
-	uint64_t syn_rate, syn_rate_source; /* packets a second; 0: off */
-	bool drop_fragments;
-	bool check_agent, check_path, check_none;
-	struct ini_list check_tcp; /* uint16_t */
-	uint64_t check_interval_us, check_timeout_us;
-	uint32_t check_fall, check_rise;
-	struct ini_list allow;        /* struct addr_prefix */
-	struct ini_list real_servers; /* struct config_real_server */
-};
-
-struct config {
-	char *interface;
-	char *backend_interface; /* = interface when not given */
-	enum config_mode mode;
-	uint32_t workers; /* 0: auto */
-	struct addr_port listen;
-	char *key_file;
-	uint64_t heartbeat_interval_us;
-	uint32_t heartbeat_fall, heartbeat_rise;
-	uint64_t max_flows;
-	enum config_adopt adopt;
-	bool announce;
-	uint64_t announce_refresh_us;
-	char *cluster_seed;      /* "" when not given */
-	struct addr active_when; /* AF_UNSPEC: always */
-	bool http;
-	struct addr_port http_listen;
-	enum log_level log_level;
-	struct config_virtual_server **virtual_servers; /* in name order */
-	size_t n_virtual_servers;
-};
+#include "lb/config/model.h"
 
 /*
  * Loads and validates everything: 0 with `*ret_config`; -EINVAL with a report; -ENOMEM.
@@ -86,11 +14,5 @@ struct config {
 int config_load(const char *path, struct config **ret_config, struct ini_report **ret_report);
 int config_load_text(const char *name, const char *text, size_t size_bytes,
 	struct config **ret_config, struct ini_report **ret_report);
-struct config *config_free(struct config *config);
-DEFINE_CLEANUP(struct config *, config_free)
-const char *config_scheduler_name(enum config_scheduler scheduler);
-const char *config_protocol_name(enum config_protocol protocol);
-/* "80, 443, 8000-8100" or "any", to free. */
-char *config_ports_format(const struct config_virtual_server *virtual_server);
 /* The table, for the test that holds the man page to it. */
 const struct ini_section *config_sections(size_t *ret_n_sections);

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "common/proto/auth.h"
-#include "lb/config/config.h"
+#include "lb/config/model.h"
 
 /*
  * Loads the key file: the configured one, or systemd's credential `keys` in the default's place.

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "lb/config/config.h"
+#include "lb/config/model.h"
 #include "lb/registry/registry.h"
 
 struct service {

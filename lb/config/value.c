@@ -3,7 +3,7 @@
  * Parsers for the values that only dsr-lb.conf has. Called by common/ini through the table in
  * config.c; each says what is wrong and what would be right.
  */
-#include "lb/config/config_internal.h"
+#include "lb/config/value.h"
 
 #include <stdarg.h>
 #include <strings.h>

@@ -22,6 +22,7 @@
 #include <stdarg.h>
 #include <sys/resource.h>
 
+#include "lb/config/config.h"
 #include "lb/publish/publish.h"
 #include "lb/table/table.h"
 

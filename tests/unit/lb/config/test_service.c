@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "lb/config/config.h"
 #include "lb/config/service.h"
 
 #define HEAD "[balancer]\ninterface = eth0\n"

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <ftw.h>
 
+#include "lb/config/config.h"
 #include "lb/publish/publish.h"
 
 #define S(seconds) ((uint64_t)(seconds)*US_PER_S)

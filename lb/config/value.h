@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What config.c (the table), config_value.c (its parsers) and config_check.c (what is judged over
- * several keys) share.
- */
+/* The parsers that the table of config.c names, of values that only dsr-lb.conf has. */
 #pragma once
 
-#include "lb/config/config.h"
+#include "lb/config/model.h"
 
 /*
  * Parsers of this program's own values. Those with offset 0 in the table fill several members of the
@@ -24,6 +21,3 @@ ini_parse_fn config_parse_prefix;      /* struct config_virtual_server: persiste
 ini_parse_fn config_parse_drop;        /* bool: data[1], not data[0] */
 ini_parse_fn config_parse_check;       /* struct config_virtual_server: check_… */
 ini_parse_fn config_parse_real_server; /* struct ini_list of struct config_real_server */
-
-/* Reports what no single key shows, through ini_report_add(); settles what depends on others. -ENOMEM. */
-int config_check(struct config *config, struct ini_report *report);
