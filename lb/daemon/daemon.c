@@ -82,7 +82,7 @@ static void daemon_run_check(struct daemon *daemon, const struct registry_action
 
 	for (size_t i = 0; backend && i < backend->n_checks; i++)
 		if (backend->checks[i].port == action->port)
-			r = probe_tcp(daemon->probe, backend->id, &backend->address, action->port,
+			r = tcp_check_run(daemon->tcp_checks, backend->id, &backend->address, action->port,
 				backend->checks[i].timeout_us);
 	if (r >= 0)
 		return;
@@ -94,7 +94,7 @@ static void daemon_run_check(struct daemon *daemon, const struct registry_action
 static void daemon_forget(struct daemon *daemon, const struct registry_action *action)
 {
 	session_forget(daemon->sessions, action->backend);
-	probe_cancel(daemon->probe, action->backend);
+	tcp_check_cancel(daemon->tcp_checks, action->backend);
 	daemon->save_due = true;
 	log_info("backend %s has left", action->name);
 }
@@ -546,8 +546,8 @@ static int daemon_start_network(struct daemon *daemon)
 	r = announce_start(daemon->event, &announces, daemon, &daemon->announce);
 	if (r < 0)
 		return log_errno(r, "cannot set up the announcing of VIPs");
-	r = probe_start(
-		daemon->event, config->backend_interface, daemon_on_check, daemon, &daemon->probe);
+	r = tcp_check_start(
+		daemon->event, config->backend_interface, daemon_on_check, daemon, &daemon->tcp_checks);
 	if (r < 0)
 		return log_errno(r, "cannot set up checks");
 	return daemon_listen(daemon);
@@ -616,7 +616,7 @@ static void daemon_stop(struct daemon *daemon)
 		forward_stop(daemon);
 	if (daemon->neigh)
 		forward_blackholes(daemon, NULL);
-	probe_free(daemon->probe);
+	tcp_check_free(daemon->tcp_checks);
 	udp_free(daemon->udp);
 	neigh_free(daemon->neigh);
 	session_free(daemon->sessions);

@@ -66,7 +66,7 @@ struct daemon {
 	bool udp_failed; /* and it was said */
 	struct neigh *neigh;
 	struct announce *announce;
-	struct probe *probe;
+	struct tcp_checks *checks;
 	struct control *control;
 
 	const struct engine_ops *engine_ops; /* of `engine`, or of the last one */

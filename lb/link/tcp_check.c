@@ -9,10 +9,10 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
-#define PROBE_REASON_BYTES 128u
+#define TCP_CHECK_REASON_BYTES 128u
 
 struct attempt {
-	struct probe *probe;
+	struct tcp_checks *checks;
 	struct attempt *next, **link;
 	uint16_t backend;
 	uint16_t port;
@@ -23,29 +23,29 @@ struct attempt {
 	sd_event_source *timer;
 };
 
-struct probe {
+struct tcp_checks {
 	sd_event *event;
 	char interface[IF_NAMESIZE];
-	probe_result_fn *fn;
+	tcp_check_result_fn *fn;
 	void *context;
 	struct attempt *attempts;
 };
 
-int probe_start(sd_event *event, const char *backend_interface, probe_result_fn *fn, void *context,
-	struct probe **ret_probe)
+int tcp_check_start(sd_event *event, const char *backend_interface, tcp_check_result_fn *fn, void *context,
+	struct tcp_checks **ret_checks)
 {
-	struct probe *probe;
+	struct tcp_checks *checks;
 
-	if (strlen(backend_interface) >= sizeof(probe->interface))
+	if (strlen(backend_interface) >= sizeof(checks->interface))
 		return -EINVAL;
-	probe = calloc(1, sizeof(*probe));
+	probe = calloc(1, sizeof(*checks));
 	if (!probe)
 		return -ENOMEM;
-	probe->event = sd_event_ref(event);
-	snprintf(probe->interface, sizeof(probe->interface), "%s", backend_interface);
-	probe->fn = fn;
-	probe->context = context;
-	*ret_probe = probe;
+	checks->event = sd_event_ref(event);
+	snprintf(checks->interface, sizeof(checks->interface), "%s", backend_interface);
+	checks->fn = fn;
+	checks->context = context;
+	*ret_checks = probe;
 	return 0;
 }
 
@@ -62,24 +62,24 @@ static struct attempt *attempt_free(struct attempt *attempt)
 }
 DEFINE_CLEANUP(struct attempt *, attempt_free)
 
-struct probe *probe_free(struct probe *probe)
+struct tcp_checks *tcp_check_free(struct tcp_checks *checks)
 {
 	if (!probe)
 		return NULL;
-	for (struct attempt *attempt = probe->attempts, *next; attempt; attempt = next) {
+	for (struct attempt *attempt = checks->attempts, *next; attempt; attempt = next) {
 		next = attempt->next;
 		attempt_free(attempt);
 	}
-	sd_event_unref(probe->event);
+	sd_event_unref(checks->event);
 	free(probe);
 	return NULL;
 }
 
-void probe_cancel(struct probe *probe, uint16_t backend)
+void tcp_check_cancel(struct tcp_checks *checks, uint16_t backend)
 {
 	struct attempt *next;
 
-	for (struct attempt *attempt = probe->attempts; attempt; attempt = next) {
+	for (struct attempt *attempt = checks->attempts; attempt; attempt = next) {
 		next = attempt->next;
 		if (attempt->backend == backend)
 			attempt_free(attempt);
@@ -93,26 +93,26 @@ static void attempt_format_reason(const struct attempt *attempt, int error, char
 	if (error == 0)
 		ret_reason[0] = '\0';
 	else if (error == ECONNREFUSED)
-		snprintf(ret_reason, PROBE_REASON_BYTES, "tcp:%u: connection refused", port);
+		snprintf(ret_reason, TCP_CHECK_REASON_BYTES, "tcp:%u: connection refused", port);
 	else if (error == ETIMEDOUT)
-		snprintf(ret_reason, PROBE_REASON_BYTES, "tcp:%u: no answer within %llu ms", port,
+		snprintf(ret_reason, TCP_CHECK_REASON_BYTES, "tcp:%u: no answer within %llu ms", port,
 			(unsigned long long)(attempt->timeout_us / US_PER_MS));
 	else if (error == EHOSTUNREACH)
-		snprintf(ret_reason, PROBE_REASON_BYTES, "tcp:%u: host unreachable", port);
+		snprintf(ret_reason, TCP_CHECK_REASON_BYTES, "tcp:%u: host unreachable", port);
 	else
-		snprintf(ret_reason, PROBE_REASON_BYTES, "tcp:%u: %s", port, strerror(error));
+		snprintf(ret_reason, TCP_CHECK_REASON_BYTES, "tcp:%u: %s", port, strerror(error));
 }
 
 /* The callback comes last: it may cancel, start again, or free everything. */
 static void attempt_finish(struct attempt *attempt, int error)
 {
-	char reason[PROBE_REASON_BYTES];
-	struct probe *probe = attempt->probe;
+	char reason[TCP_CHECK_REASON_BYTES];
+	struct tcp_checks *checks = attempt->tcp_checks;
 	uint16_t backend = attempt->backend, port = attempt->port;
 
 	attempt_format_reason(attempt, error, reason);
 	attempt_free(attempt);
-	probe->fn(backend, port, error == 0, reason, probe->context);
+	checks->fn(backend, port, error == 0, reason, checks->context);
 }
 
 static int probe_on_connected(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -145,7 +145,7 @@ static int attempt_open(struct attempt *attempt, const struct addr *address)
 	/* A reset instead of a farewell: thousands of checks leave no socket in TIME_WAIT. */
 	const struct linger linger = { .l_onoff = 1 };
 	const struct addr_port endpoint = { *address, attempt->port };
-	const char *interface = attempt->probe->interface;
+	const char *interface = attempt->tcp_checks->interface;
 	struct sockaddr_storage remote;
 	socklen_t remote_bytes;
 
@@ -163,7 +163,7 @@ static int attempt_open(struct attempt *attempt, const struct addr *address)
 	return 0;
 }
 
-int probe_tcp(struct probe *probe, uint16_t backend, const struct addr *address, uint16_t port,
+int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr *address, uint16_t port,
 	uint64_t timeout_us)
 {
 	_cleanup_(attempt_freep) struct attempt *attempt = calloc(1, sizeof(*attempt));
@@ -171,27 +171,27 @@ int probe_tcp(struct probe *probe, uint16_t backend, const struct addr *address,
 
 	if (!attempt)
 		return -ENOMEM;
-	attempt->probe = probe;
+	attempt->tcp_checks = probe;
 	attempt->backend = backend;
 	attempt->port = port;
 	attempt->timeout_us = timeout_us;
 	attempt->fd = -1;
-	attempt->next = probe->attempts;
-	attempt->link = &probe->attempts;
+	attempt->next = checks->attempts;
+	attempt->link = &checks->attempts;
 	if (attempt->next)
 		attempt->next->link = &attempt->next;
-	probe->attempts = attempt;
+	checks->attempts = attempt;
 	r = attempt_open(attempt, address);
 	if (r < 0)
 		return r;
 	if (attempt->error != EINPROGRESS) {
 		/* The caller learns it by the callback too, and not while it is still calling. */
-		r = sd_event_add_defer(probe->event, &attempt->io, probe_on_ended_at_once, attempt);
+		r = sd_event_add_defer(checks->event, &attempt->io, probe_on_ended_at_once, attempt);
 	} else {
-		r = sd_event_add_io(probe->event, &attempt->io, attempt->fd, EPOLLOUT,
+		r = sd_event_add_io(checks->event, &attempt->io, attempt->fd, EPOLLOUT,
 			probe_on_connected, attempt);
 		if (r >= 0)
-			r = sd_event_add_time_relative(probe->event, &attempt->timer,
+			r = sd_event_add_time_relative(checks->event, &attempt->timer,
 				CLOCK_MONOTONIC, timeout_us, US_PER_MS, probe_on_timeout, attempt);
 	}
 	if (r < 0)

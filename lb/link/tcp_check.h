@@ -9,23 +9,23 @@
 
 #include "common/addr.h"
 
-struct probe;
+struct tcp_checks;
 
 /* `reason` is "" when ok, else "tcp:80: connection refused" and the like. */
-typedef void probe_result_fn(
+typedef void tcp_check_result_fn(
 	uint16_t backend, uint16_t port, bool ok, const char *reason, void *context);
 
-int probe_start(sd_event *event, const char *backend_interface, probe_result_fn *fn, void *context,
-	struct probe **ret_probe);
+int tcp_check_start(sd_event *event, const char *backend_interface, tcp_check_result_fn *fn, void *context,
+	struct tcp_checks **ret_checks);
 /* Ends all attempts without callbacks; may be called in a callback. */
-struct probe *probe_free(struct probe *probe);
-DEFINE_CLEANUP(struct probe *, probe_free)
+struct tcp_checks *tcp_check_free(struct tcp_checks *checks);
+DEFINE_CLEANUP(struct tcp_checks *, tcp_check_free)
 /*
  * Starts one attempt; its result comes through the callback exactly once, never before this returns.
  * A negative errno tells of a want of our own (descriptors, memory, the interface), not of the
  * backend's: no callback comes then.
  */
-int probe_tcp(struct probe *probe, uint16_t backend, const struct addr *address, uint16_t port,
+int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr *address, uint16_t port,
 	uint64_t timeout_us);
 /* Forgets attempts for this backend; no callback comes any more. */
-void probe_cancel(struct probe *probe, uint16_t backend);
+void tcp_check_cancel(struct tcp_checks *checks, uint16_t backend);
