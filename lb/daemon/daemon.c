@@ -82,8 +82,8 @@ static void daemon_run_check(struct daemon *daemon, const struct registry_action
 
 	for (size_t i = 0; backend && i < backend->n_checks; i++)
 		if (backend->checks[i].port == action->port)
-			r = tcp_check_run(daemon->tcp_checks, backend->id, &backend->address, action->port,
-				backend->checks[i].timeout_us);
+			r = tcp_check_run(daemon->tcp_checks, backend->id, &backend->address,
+				action->port, backend->checks[i].timeout_us);
 	if (r >= 0)
 		return;
 	snprintf(reason, sizeof(reason), "tcp:%u: %.40s", action->port, strerror(-r));
@@ -299,7 +299,7 @@ static int daemon_on_walker(sd_event_source *source, void *context)
 
 /* Callbacks of the parts. */
 
-static void daemon_on_datagram(const struct udp_datagram *datagram, void *context)
+static void daemon_on_datagram(const struct session_datagram *datagram, void *context)
 {
 	struct daemon *daemon = context;
 	const struct session_path path = { datagram->source, datagram->local };
@@ -326,21 +326,26 @@ static void daemon_on_datagram(const struct udp_datagram *datagram, void *contex
 static int daemon_listen(struct daemon *daemon)
 {
 	const struct neigh_link *link = neigh_backend_link(daemon->neigh);
-	char why[DAEMON_REASON_BYTES] = "";
+	const struct session_socket_config config = {
+		.interface = link->name,
+		.listen = &daemon->config->listen,
+		.fn = daemon_on_datagram,
+		.context = daemon,
+	};
+	struct why why = { 0 };
 	int r;
 
 	if (daemon->udp_ifindex == link->ifindex)
 		return 0;
-	daemon->udp = udp_free(daemon->udp);
+	daemon->udp = session_socket_free(daemon->udp);
 	daemon->udp_ifindex = 0;
 	if (link->ifindex == 0)
 		return 0;
-	r = udp_open(daemon->event, link->name, &daemon->config->listen, daemon_on_datagram, daemon,
-		&daemon->udp, why);
+	r = session_socket_open(daemon->event, &config, &daemon->udp, &why);
 	if (r == 0)
 		daemon->udp_ifindex = link->ifindex;
 	else if (!daemon->udp_failed)
-		(void)log_errno(r, "%s", why);
+		(void)log_errno(r, "%s", why.text);
 	daemon->udp_failed = r < 0;
 	return r;
 }
@@ -350,8 +355,9 @@ static void daemon_on_send(
 {
 	struct daemon *daemon = context;
 	char text[ADDR_PORT_STRLEN];
-	int r = daemon->udp ? udp_send(daemon->udp, &path->local, &path->remote, data, size_bytes)
-			    : -ENETDOWN;
+	int r = daemon->udp
+		? session_socket_send(daemon->udp, &path->local, &path->remote, data, size_bytes)
+		: -ENETDOWN;
 
 	if (r < 0)
 		log_debug("cannot send to %s: %s", addr_port_format(&path->remote, text),
@@ -366,7 +372,7 @@ static void daemon_on_refused(
 	bool overflow = false;
 	char text[ADDR_PORT_STRLEN];
 
-	if (!session_log_due(
+	if (!session_limit_log_due(
 		    &daemon->refusals, &source->addr, daemon_now(daemon), &silenced, &overflow))
 		return;
 	log_warning("message from %s refused: %s (%llu more since the last such line)%s",
@@ -546,8 +552,8 @@ static int daemon_start_network(struct daemon *daemon)
 	r = announce_start(daemon->event, &announces, daemon, &daemon->announce);
 	if (r < 0)
 		return log_errno(r, "cannot set up the announcing of VIPs");
-	r = tcp_check_start(
-		daemon->event, config->backend_interface, daemon_on_check, daemon, &daemon->tcp_checks);
+	r = tcp_check_start(daemon->event, config->backend_interface, daemon_on_check, daemon,
+		&daemon->tcp_checks);
 	if (r < 0)
 		return log_errno(r, "cannot set up checks");
 	return daemon_listen(daemon);
@@ -617,7 +623,7 @@ static void daemon_stop(struct daemon *daemon)
 	if (daemon->neigh)
 		forward_blackholes(daemon, NULL);
 	tcp_check_free(daemon->tcp_checks);
-	udp_free(daemon->udp);
+	session_socket_free(daemon->udp);
 	neigh_free(daemon->neigh);
 	session_free(daemon->sessions);
 	registry_free(daemon->registry);

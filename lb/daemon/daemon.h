@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The running balancer: every part under one sd-event loop. daemon.c wires and drives them,
- * udp.c owns the sockets of the control protocol, document.c keeps state over restarts,
+ * session_socket.c owns the sockets of the control protocol, document.c keeps state over restarts,
  * status.c and verbs.c answer the control socket. One thread; the engine's workers are the
  * only others.
  */
@@ -20,6 +20,7 @@
 #include "lb/registry/registry.h"
 #include "lb/config/service.h"
 #include "lb/session/session.h"
+#include "lb/session/session_limit.h"
 #include "lb/session/session_socket.h"
 
 #define DAEMON_REASON_BYTES 256u
@@ -61,12 +62,12 @@ struct daemon {
 	struct publish *publish;
 	struct registry *registry;
 	struct sessions *sessions;
-	struct udp *udp; /* NULL while the backend interface is not there */
+	struct session_socket *udp; /* NULL while the backend interface is not there */
 	unsigned int udp_ifindex;
 	bool udp_failed; /* and it was said */
 	struct neigh *neigh;
 	struct announce *announce;
-	struct tcp_checks *checks;
+	struct tcp_checks *tcp_checks;
 	struct control *control;
 
 	const struct engine_ops *engine_ops; /* of `engine`, or of the last one */
@@ -98,7 +99,7 @@ struct daemon {
 	bool save_failed, publish_failed; /* and it was said: the keeper tries again */
 	uint64_t publish_from_us;         /* the next publication waits until then */
 	struct daemon_publications publications;
-	struct session_log refusals; /* what was logged of refused messages */
+	struct session_limit_log refusals; /* what was logged of refused messages */
 	struct daemon_wait waits[DAEMON_WAITS_MAX];
 	struct status_job *status_jobs; /* documents that are being made */
 };

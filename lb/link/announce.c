@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 
 #include "common/log.h"
+#include "lb/link/announce_frame.h"
 
 #define ANNOUNCE_REPEATS    3u               /* on take-over, ANNOUNCE_REPEAT_US apart */
 #define ANNOUNCE_REPEAT_US  US_PER_S         /* a second apart; RFC 5227 §1.1 would take two */
@@ -120,7 +121,7 @@ static int announce_send(
 {
 	int fd = vip->family == AF_INET ? announce->arp_fd : announce->nd_fd;
 	uint8_t frame[ANNOUNCE_FRAME_MAX_BYTES];
-	size_t size_bytes = announce_build(vip, &announce->mac, to, frame);
+	size_t size_bytes = announce_frame_build(vip, &announce->mac, to, frame);
 
 	if (send(fd, frame, size_bytes, MSG_DONTWAIT) < 0)
 		return -errno;
@@ -203,7 +204,7 @@ static void announce_handle(
 {
 	struct announce_frame frame;
 
-	announce_parse(data, size_bytes, &frame);
+	announce_frame_parse(data, size_bytes, &frame);
 	if (frame.kind == ANNOUNCE_CLAIM)
 		announce_judge_claim(announce, &frame.target, &frame.mac);
 	if (frame.kind != ANNOUNCE_REQUEST)

@@ -12,9 +12,8 @@
 
 #include "common/addr.h"
 
-#define ANNOUNCE_FRAME_MAX_BYTES 128u
-#define ANNOUNCE_BATCH           256u /* frames sent, and frames read, in one turn of the loop */
-#define ANNOUNCE_FOREIGN_MAX     64u  /* pairs remembered; more within a minute are only counted */
+#define ANNOUNCE_BATCH       256u /* frames sent, and frames read, in one turn of the loop */
+#define ANNOUNCE_FOREIGN_MAX 64u  /* pairs remembered; more within a minute are only counted */
 
 struct announce;
 
@@ -45,22 +44,3 @@ struct announce_counters {
 	uint64_t answered, sent, foreign;
 };
 void announce_counters(const struct announce *announce, struct announce_counters *ret_counters);
-
-/* What a frame asks or claims. */
-enum announce_kind {
-	ANNOUNCE_OTHER,
-	ANNOUNCE_REQUEST, /* who has `target`? */
-	ANNOUNCE_CLAIM,   /* `target` is at `mac` (reply, gratuitous, advertisement) */
-};
-struct announce_frame {
-	enum announce_kind kind;
-	struct addr target;
-	struct mac mac;      /* of the sender, as the payload says; else the Ethernet source */
-	struct mac reply_to; /* Ethernet source */
-	struct addr asker;   /* 0.0.0.0 or :: for a probe (RFC 5227, RFC 4862) */
-};
-/* Parses any bytes from Ethernet on. */
-void announce_parse(const void *data, size_t size_bytes, struct announce_frame *ret_frame);
-/* Builds the answer to a REQUEST, or a gratuitous frame when `to` is NULL. Returns bytes. */
-size_t announce_build(const struct addr *vip, const struct mac *own,
-	const struct announce_frame *to, uint8_t buffer[ANNOUNCE_FRAME_MAX_BYTES]);

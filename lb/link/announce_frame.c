@@ -3,7 +3,7 @@
  * ARP and neighbour discovery as bytes: what a frame asks or claims, and the answers. Pure; called by
  * announce.c and the fuzzer; knows no socket and no list of VIPs.
  */
-#include "lb/link/announce.h"
+#include "lb/link/announce_frame.h"
 
 #include <net/ethernet.h>
 #include <net/if_arp.h>
@@ -174,7 +174,7 @@ static void frame_parse_ip6(struct cursor_reader *reader, struct announce_frame 
 	frame_parse_icmp6(reader, addresses, frame);
 }
 
-void announce_parse(const void *data, size_t size_bytes, struct announce_frame *ret_frame)
+void announce_frame_parse(const void *data, size_t size_bytes, struct announce_frame *ret_frame)
 {
 	struct cursor_reader reader = cursor_reader_make(data, size_bytes);
 	struct announce_frame frame = { .kind = ANNOUNCE_OTHER };
@@ -251,7 +251,7 @@ static void frame_build_advertisement(struct cursor_writer *writer, const struct
 	memcpy(message + offsetof(struct icmp6_hdr, icmp6_cksum), &sum, sizeof(sum));
 }
 
-size_t announce_build(const struct addr *vip, const struct mac *own,
+size_t announce_frame_build(const struct addr *vip, const struct mac *own,
 	const struct announce_frame *to, uint8_t buffer[ANNOUNCE_FRAME_MAX_BYTES])
 {
 	struct cursor_writer writer = cursor_writer_make(buffer, ANNOUNCE_FRAME_MAX_BYTES);

@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 
 #include "common/log.h"
-#include "lb/link/neigh_internal.h"
+#include "lb/link/neigh_message.h"
+#include "lb/link/neigh_model.h"
+#include "lb/link/neigh_request.h"
 
 #define NEIGH_RETRY_US (100 * US_PER_MS)
 

@@ -3,7 +3,10 @@
  * What lb/link/neigh.c knows of the host: two links found by name, all addresses, and the neighbours
  * that were confirmed. Pure: messages in, a changed model out.
  */
-#include "lb/link/neigh_internal.h"
+#include "lb/link/neigh_model.h"
+
+#include "common/grow.h"
+#include "common/search.h"
 
 void neigh_model_clear(struct neigh_model *model)
 {
@@ -101,7 +104,6 @@ static bool neigh_own_address_is(
 static bool neigh_model_set_address(
 	struct neigh_model *model, const struct neigh_address_message *message)
 {
-	struct neigh_own_address *addresses;
 	size_t idx = 0;
 
 	while (idx < model->n_addresses && !neigh_own_address_is(&model->addresses[idx], message))
@@ -114,15 +116,11 @@ static bool neigh_model_set_address(
 			(model->n_addresses - idx) * sizeof(*model->addresses));
 		return true;
 	}
-	if (idx < model->n_addresses || idx == NEIGH_ADDRESSES_MAX)
+	if (idx < model->n_addresses || idx == NEIGH_ADDRESSES_MAX ||
+		GROW(model->addresses, model->n_addresses) < 0)
 		return false;
-	addresses = reallocarray(model->addresses, idx + 1, sizeof(*addresses));
-	if (!addresses)
-		return false;
-	addresses[idx] =
+	model->addresses[model->n_addresses++] =
 		(struct neigh_own_address){ message->ifindex, message->address, message->subnet };
-	model->addresses = addresses;
-	model->n_addresses++;
 	return true;
 }
 
@@ -140,49 +138,40 @@ void neigh_model_forget_host(struct neigh_model *model)
 	model->n_addresses = 0;
 }
 
-/* Where the address is, or where it would have to be inserted. */
-static size_t neigh_known_idx(const struct neigh_model *model, const struct addr *address)
+static int neigh_known_compare(const void *key, const void *element)
 {
-	size_t low = 0, high = model->n_known;
+	return addr_compare(key, &((const struct neigh_known *)element)->address);
+}
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (addr_compare(&model->known[middle].address, address) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+/* Whether it is known; `*ret_idx` is where it is, or belongs. */
+static bool neigh_known_find(
+	const struct neigh_model *model, const struct addr *address, size_t *ret_idx)
+{
+	return search_find(address, model->known, model->n_known, sizeof(*model->known),
+		neigh_known_compare, ret_idx);
 }
 
 struct neigh_known *neigh_model_known(const struct neigh_model *model, const struct addr *address)
 {
-	size_t idx = neigh_known_idx(model, address);
+	size_t idx;
 
-	if (idx == model->n_known || !addr_equal(&model->known[idx].address, address))
-		return NULL;
-	return &model->known[idx];
+	return neigh_known_find(model, address, &idx) ? &model->known[idx] : NULL;
 }
 
 void neigh_model_confirm(
 	struct neigh_model *model, const struct addr *address, const struct mac *mac)
 {
-	size_t idx = neigh_known_idx(model, address);
-	struct neigh_known *known = neigh_model_known(model, address);
+	struct neigh_known *known;
+	size_t idx;
 
-	if (!known) {
-		if (model->n_known == NEIGH_KNOWN_MAX)
+	if (!neigh_known_find(model, address, &idx)) {
+		if (model->n_known == NEIGH_KNOWN_MAX || GROW(model->known, model->n_known) < 0)
 			return;
-		known = reallocarray(model->known, model->n_known + 1, sizeof(*known));
-		if (!known)
-			return;
-		model->known = known;
-		known += idx;
+		known = &model->known[idx];
 		memmove(known + 1, known, (model->n_known - idx) * sizeof(*known));
 		model->n_known++;
 	}
-	*known = (struct neigh_known){ *address, *mac, true };
+	model->known[idx] = (struct neigh_known){ *address, *mac, true };
 }
 
 void neigh_model_drop(struct neigh_model *model, const struct addr *address)

@@ -3,10 +3,12 @@
  * What lb/link/neigh.c asks of the kernel: dumps, neighbour resolution and blackhole routes, one
  * rtnetlink request each.
  */
-#include "lb/link/neigh_internal.h"
+#include "lb/link/neigh_request.h"
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+
+#include "common/grow.h"
 
 int neigh_dump_links(struct nl *nl, nl_message_fn *fn, void *context)
 {
@@ -124,14 +126,8 @@ static int neigh_on_route(const struct nlmsghdr *message, void *context)
 		route.type != RTN_BLACKHOLE ||
 		route.prefix_len != addr_size_bytes(&route.destination) * 8)
 		return 0;
-	if ((routes->len & (routes->len - 1)) == 0) {
-		size_t room = routes->len ? 2 * routes->len : 1;
-		struct addr *items = reallocarray(routes->items, room, sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		routes->items = items;
-	}
+	if (GROW(routes->items, routes->len) < 0)
+		return -ENOMEM;
 	routes->items[routes->len++] = route.destination;
 	return 0;
 }

@@ -31,21 +31,21 @@ struct tcp_checks {
 	struct attempt *attempts;
 };
 
-int tcp_check_start(sd_event *event, const char *backend_interface, tcp_check_result_fn *fn, void *context,
-	struct tcp_checks **ret_checks)
+int tcp_check_start(sd_event *event, const char *backend_interface, tcp_check_result_fn *fn,
+	void *context, struct tcp_checks **ret_checks)
 {
 	struct tcp_checks *checks;
 
 	if (strlen(backend_interface) >= sizeof(checks->interface))
 		return -EINVAL;
-	probe = calloc(1, sizeof(*checks));
-	if (!probe)
+	checks = calloc(1, sizeof(*checks));
+	if (!checks)
 		return -ENOMEM;
 	checks->event = sd_event_ref(event);
 	snprintf(checks->interface, sizeof(checks->interface), "%s", backend_interface);
 	checks->fn = fn;
 	checks->context = context;
-	*ret_checks = probe;
+	*ret_checks = checks;
 	return 0;
 }
 
@@ -64,14 +64,14 @@ DEFINE_CLEANUP(struct attempt *, attempt_free)
 
 struct tcp_checks *tcp_check_free(struct tcp_checks *checks)
 {
-	if (!probe)
+	if (!checks)
 		return NULL;
 	for (struct attempt *attempt = checks->attempts, *next; attempt; attempt = next) {
 		next = attempt->next;
 		attempt_free(attempt);
 	}
 	sd_event_unref(checks->event);
-	free(probe);
+	free(checks);
 	return NULL;
 }
 
@@ -95,8 +95,8 @@ static void attempt_format_reason(const struct attempt *attempt, int error, char
 	else if (error == ECONNREFUSED)
 		snprintf(ret_reason, TCP_CHECK_REASON_BYTES, "tcp:%u: connection refused", port);
 	else if (error == ETIMEDOUT)
-		snprintf(ret_reason, TCP_CHECK_REASON_BYTES, "tcp:%u: no answer within %llu ms", port,
-			(unsigned long long)(attempt->timeout_us / US_PER_MS));
+		snprintf(ret_reason, TCP_CHECK_REASON_BYTES, "tcp:%u: no answer within %llu ms",
+			port, (unsigned long long)(attempt->timeout_us / US_PER_MS));
 	else if (error == EHOSTUNREACH)
 		snprintf(ret_reason, TCP_CHECK_REASON_BYTES, "tcp:%u: host unreachable", port);
 	else
@@ -107,7 +107,7 @@ static void attempt_format_reason(const struct attempt *attempt, int error, char
 static void attempt_finish(struct attempt *attempt, int error)
 {
 	char reason[TCP_CHECK_REASON_BYTES];
-	struct tcp_checks *checks = attempt->tcp_checks;
+	struct tcp_checks *checks = attempt->checks;
 	uint16_t backend = attempt->backend, port = attempt->port;
 
 	attempt_format_reason(attempt, error, reason);
@@ -115,7 +115,7 @@ static void attempt_finish(struct attempt *attempt, int error)
 	checks->fn(backend, port, error == 0, reason, checks->context);
 }
 
-static int probe_on_connected(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int tcp_check_on_connected(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	socklen_t size_bytes = sizeof(int);
 	int error = 0;
@@ -126,13 +126,13 @@ static int probe_on_connected(sd_event_source *source, int fd, uint32_t revents,
 	return 0;
 }
 
-static int probe_on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+static int tcp_check_on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	attempt_finish(userdata, ETIMEDOUT);
 	return 0;
 }
 
-static int probe_on_ended_at_once(sd_event_source *source, void *userdata)
+static int tcp_check_on_ended_at_once(sd_event_source *source, void *userdata)
 {
 	struct attempt *attempt = userdata;
 
@@ -145,7 +145,7 @@ static int attempt_open(struct attempt *attempt, const struct addr *address)
 	/* A reset instead of a farewell: thousands of checks leave no socket in TIME_WAIT. */
 	const struct linger linger = { .l_onoff = 1 };
 	const struct addr_port endpoint = { *address, attempt->port };
-	const char *interface = attempt->tcp_checks->interface;
+	const char *interface = attempt->checks->interface;
 	struct sockaddr_storage remote;
 	socklen_t remote_bytes;
 
@@ -163,15 +163,15 @@ static int attempt_open(struct attempt *attempt, const struct addr *address)
 	return 0;
 }
 
-int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr *address, uint16_t port,
-	uint64_t timeout_us)
+int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr *address,
+	uint16_t port, uint64_t timeout_us)
 {
 	_cleanup_(attempt_freep) struct attempt *attempt = calloc(1, sizeof(*attempt));
 	int r;
 
 	if (!attempt)
 		return -ENOMEM;
-	attempt->tcp_checks = probe;
+	attempt->checks = checks;
 	attempt->backend = backend;
 	attempt->port = port;
 	attempt->timeout_us = timeout_us;
@@ -186,13 +186,15 @@ int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr
 		return r;
 	if (attempt->error != EINPROGRESS) {
 		/* The caller learns it by the callback too, and not while it is still calling. */
-		r = sd_event_add_defer(checks->event, &attempt->io, probe_on_ended_at_once, attempt);
+		r = sd_event_add_defer(
+			checks->event, &attempt->io, tcp_check_on_ended_at_once, attempt);
 	} else {
 		r = sd_event_add_io(checks->event, &attempt->io, attempt->fd, EPOLLOUT,
-			probe_on_connected, attempt);
+			tcp_check_on_connected, attempt);
 		if (r >= 0)
 			r = sd_event_add_time_relative(checks->event, &attempt->timer,
-				CLOCK_MONOTONIC, timeout_us, US_PER_MS, probe_on_timeout, attempt);
+				CLOCK_MONOTONIC, timeout_us, US_PER_MS, tcp_check_on_timeout,
+				attempt);
 	}
 	if (r < 0)
 		return r;

@@ -15,8 +15,8 @@ struct tcp_checks;
 typedef void tcp_check_result_fn(
 	uint16_t backend, uint16_t port, bool ok, const char *reason, void *context);
 
-int tcp_check_start(sd_event *event, const char *backend_interface, tcp_check_result_fn *fn, void *context,
-	struct tcp_checks **ret_checks);
+int tcp_check_start(sd_event *event, const char *backend_interface, tcp_check_result_fn *fn,
+	void *context, struct tcp_checks **ret_checks);
 /* Ends all attempts without callbacks; may be called in a callback. */
 struct tcp_checks *tcp_check_free(struct tcp_checks *checks);
 DEFINE_CLEANUP(struct tcp_checks *, tcp_check_free)
@@ -25,7 +25,7 @@ DEFINE_CLEANUP(struct tcp_checks *, tcp_check_free)
  * A negative errno tells of a want of our own (descriptors, memory, the interface), not of the
  * backend's: no callback comes then.
  */
-int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr *address, uint16_t port,
-	uint64_t timeout_us);
+int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr *address,
+	uint16_t port, uint64_t timeout_us);
 /* Forgets attempts for this backend; no callback comes any more. */
 void tcp_check_cancel(struct tcp_checks *checks, uint16_t backend);

@@ -21,7 +21,7 @@ struct sessions {
 	uint64_t n_randoms; /* drawn from the seed so far */
 	uint64_t now_us;    /* of the last event */
 	struct session_counters counters;
-	struct limit_table strangers;
+	struct session_limit_table strangers;
 	struct session_table table;
 };
 
@@ -116,8 +116,8 @@ struct sessions *session_new(const struct session_config *config, struct registr
 	sessions->config = *config;
 	sessions->registry = registry;
 	sessions->calls = *calls;
-	draw(sessions, "dsr strangers", 0, sessions->strangers.key, LIMIT_KEY_BYTES);
-	draw(sessions, "dsr sessions", 0, sessions->table.key, LIMIT_KEY_BYTES);
+	draw(sessions, "dsr strangers", 0, sessions->strangers.key, SESSION_LIMIT_KEY_BYTES);
+	draw(sessions, "dsr sessions", 0, sessions->table.key, SESSION_LIMIT_KEY_BYTES);
 	return sessions;
 }
 
@@ -268,9 +268,9 @@ static bool handshake_is_due(struct sessions *sessions, const struct arrival *ar
 	struct session_entry *entry = session_table_by_address(&sessions->table, source);
 
 	if (entry)
-		return limit_take(&entry->handshakes, SESSION_HANDSHAKE_RATE,
+		return session_limit_take(&entry->handshakes, SESSION_HANDSHAKE_RATE,
 			SESSION_HANDSHAKE_BURST, arrival->now_us);
-	return limit_take_source(&sessions->strangers, source, SESSION_HANDSHAKE_RATE,
+	return session_limit_take_source(&sessions->strangers, source, SESSION_HANDSHAKE_RATE,
 		SESSION_HANDSHAKE_BURST, arrival->now_us);
 }
 
@@ -478,7 +478,7 @@ static enum session_refusal check_session(struct session_entry *entry, struct ar
 	*ret_echoed = find_sent(entry, session->echo);
 	if (!*ret_echoed)
 		return SESSION_ECHO;
-	if (!limit_take(
+	if (!session_limit_take(
 		    &entry->messages, SESSION_MESSAGE_RATE, SESSION_MESSAGE_BURST, arrival->now_us))
 		return SESSION_RATE;
 	return SESSION_ACCEPTED;
@@ -515,7 +515,7 @@ static enum session_refusal receive_session(
 	return receive_report(sessions, entry, arrival, echoed);
 }
 
-/* ---- the door ---- */
+/* ---- datagrams ---- */
 
 static enum session_refusal receive(
 	struct sessions *sessions, struct arrival *arrival, int hop_limit)

@@ -25,7 +25,6 @@
 #define SESSION_HANDSHAKE_BURST 20u
 #define SESSION_MESSAGE_RATE    500u
 #define SESSION_MESSAGE_BURST   500u
-#define SESSION_SOURCES_MAX     4096u           /* strangers known at a time; more are refused */
 #define SESSION_SECRET_US       (60 * US_PER_S) /* a challenge secret is used so long */
 #define SESSION_LEFT_US         (5 * US_PER_S)  /* a repeated LEAVE is acknowledged so long */
 
@@ -69,7 +68,7 @@ struct session_calls {
 	/* Sends one datagram with hop limit 255. Losses are not reported: the protocol repeats. */
 	void (*send)(void *context, const struct session_path *path, const uint8_t *data,
 		size_t size_bytes);
-	/* A message was refused, for the log (see session_log_due()). May be NULL. */
+	/* A message was refused, for the log (see session_limit_log_due()). May be NULL. */
 	void (*refused)(
 		void *context, const struct addr_port *source, enum session_refusal refusal);
 	void *context;
@@ -137,20 +136,3 @@ int session_export(
  * the session id is taken; -EKEYREVOKED: the key is gone or changed; -ENOSPC.
  */
 int session_import(struct sessions *sessions, const struct session_kept *kept);
-
-/*
- * One log line a minute per source, in a fixed table; when it is full of younger sources a
- * minute's one line says so for all others: `*ret_overflow`. Returns true when to log now;
- * `*ret_silenced` counts the refusals of this source since its last line. Zeroed is empty.
- */
-#define SESSION_LOG_SOURCES_MAX 64u
-#define SESSION_LOG_US          (60 * US_PER_S)
-struct session_log {
-	struct session_log_source {
-		struct addr source;
-		uint64_t logged_us;
-		uint64_t silenced;
-	} sources[SESSION_LOG_SOURCES_MAX], overflow;
-};
-bool session_log_due(struct session_log *log, const struct addr *source, uint64_t now_us,
-	uint64_t *ret_silenced, bool *ret_overflow);

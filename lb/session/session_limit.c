@@ -2,14 +2,12 @@
 /* Token buckets, the strangers' table, and the one log line a minute. Called by session.c. */
 #include "lb/session/session_limit.h"
 
-#include "lb/session/session.h"
-
 #include <sodium.h>
 
-_Static_assert(LIMIT_KEY_BYTES == crypto_shorthash_KEYBYTES, "a key of SipHash");
-_Static_assert(LIMIT_SOURCES == SESSION_SOURCES_MAX, "the limit that is documented");
+_Static_assert(SESSION_LIMIT_KEY_BYTES == crypto_shorthash_KEYBYTES, "a key of SipHash");
 
-bool limit_take(struct limit_bucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_us)
+bool session_limit_take(
+	struct session_limit_bucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_us)
 {
 	uint64_t token_us = US_PER_S / rate;
 	uint64_t due_us = MAX(bucket->due_us, now_us);
@@ -20,7 +18,7 @@ bool limit_take(struct limit_bucket *bucket, uint32_t rate, uint32_t burst, uint
 	return true;
 }
 
-uint64_t limit_hash(const uint8_t key[LIMIT_KEY_BYTES], const struct addr *addr)
+uint64_t session_limit_hash(const uint8_t key[SESSION_LIMIT_KEY_BYTES], const struct addr *addr)
 {
 	uint8_t hash[crypto_shorthash_BYTES];
 	uint8_t input[sizeof(addr->bytes) + 1];
@@ -33,27 +31,28 @@ uint64_t limit_hash(const uint8_t key[LIMIT_KEY_BYTES], const struct addr *addr)
 	return value;
 }
 
-bool limit_take_source(struct limit_table *table, const struct addr *source, uint32_t rate,
-	uint32_t burst, uint64_t now_us)
+bool session_limit_take_source(struct session_limit_table *table, const struct addr *source,
+	uint32_t rate, uint32_t burst, uint64_t now_us)
 {
-	struct limit_source *set = table->sources[limit_hash(table->key, source) % LIMIT_SETS];
-	struct limit_source *room = NULL;
+	struct session_limit_source *set =
+		table->sources[session_limit_hash(table->key, source) % SESSION_LIMIT_SETS];
+	struct session_limit_source *room = NULL;
 
-	ARRAY_FOREACH (entry, set, LIMIT_WAYS) {
+	ARRAY_FOREACH (entry, set, SESSION_LIMIT_WAYS) {
 		if (addr_equal(&entry->addr, source))
-			return limit_take(&entry->bucket, rate, burst, now_us);
+			return session_limit_take(&entry->bucket, rate, burst, now_us);
 		if (!room && entry->bucket.due_us <= now_us)
 			room = entry;
 	}
 	if (!room)
 		return false;
-	*room = (struct limit_source){ .addr = *source };
-	return limit_take(&room->bucket, rate, burst, now_us);
+	*room = (struct session_limit_source){ .addr = *source };
+	return session_limit_take(&room->bucket, rate, burst, now_us);
 }
 
-static bool log_due(struct session_log_source *entry, uint64_t now_us, uint64_t *ret_silenced)
+static bool log_due(struct session_limit_log_source *entry, uint64_t now_us, uint64_t *ret_silenced)
 {
-	if (entry->logged_us > 0 && now_us - entry->logged_us < SESSION_LOG_US) {
+	if (entry->logged_us > 0 && now_us - entry->logged_us < SESSION_LIMIT_LOG_US) {
 		entry->silenced++;
 		return false;
 	}
@@ -63,21 +62,23 @@ static bool log_due(struct session_log_source *entry, uint64_t now_us, uint64_t 
 	return true;
 }
 
-bool session_log_due(struct session_log *log, const struct addr *source, uint64_t now_us,
-	uint64_t *ret_silenced, bool *ret_overflow)
+bool session_limit_log_due(struct session_limit_log *log, const struct addr *source,
+	uint64_t now_us, uint64_t *ret_silenced, bool *ret_overflow)
 {
-	struct session_log_source *room = NULL;
+	struct session_limit_log_source *room = NULL;
 
 	*ret_silenced = 0;
 	*ret_overflow = false;
-	ARRAY_FOREACH (entry, log->sources, SESSION_LOG_SOURCES_MAX) {
+	ARRAY_FOREACH (entry, log->sources, SESSION_LIMIT_LOG_SOURCES_MAX) {
 		if (addr_equal(&entry->source, source))
 			return log_due(entry, now_us, ret_silenced);
-		if (!room && (entry->logged_us == 0 || now_us - entry->logged_us >= SESSION_LOG_US))
+		if (!room &&
+			(entry->logged_us == 0 ||
+				now_us - entry->logged_us >= SESSION_LIMIT_LOG_US))
 			room = entry;
 	}
 	if (room) {
-		*room = (struct session_log_source){ .source = *source };
+		*room = (struct session_limit_log_source){ .source = *source };
 		return log_due(room, now_us, ret_silenced);
 	}
 	*ret_overflow = log_due(&log->overflow, now_us, ret_silenced);

@@ -9,37 +9,55 @@
 #include "common/addr.h"
 #include "common/util.h"
 
-#define LIMIT_WAYS      8u
-#define LIMIT_SETS      512u
-#define LIMIT_SOURCES   (LIMIT_WAYS * LIMIT_SETS)
-#define LIMIT_KEY_BYTES 16u
+#define SESSION_LIMIT_WAYS 8u
+#define SESSION_LIMIT_SETS 512u
+/* Strangers known at a time; more are refused. */
+#define SESSION_LIMIT_SOURCES   (SESSION_LIMIT_WAYS * SESSION_LIMIT_SETS)
+#define SESSION_LIMIT_KEY_BYTES 16u
 
 /*
  * The generic cell rate algorithm (ITU-T I.371): `due_us` is when the bucket is full again.
  * Zeroed is a full bucket, and a bucket whose time has passed is as good as a new one.
  */
-struct limit_bucket {
+struct session_limit_bucket {
 	uint64_t due_us;
 };
 
 /* Takes one token of `rate` a second with bursts of `burst`; false: none is left. */
-_must_check_ bool limit_take(
-	struct limit_bucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_us);
+_must_check_ bool session_limit_take(
+	struct session_limit_bucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_us);
 
-struct limit_source {
+struct session_limit_source {
 	struct addr addr;
-	struct limit_bucket bucket;
+	struct session_limit_bucket bucket;
 };
 
 /* Zeroed but for the key, which is random: outsiders must not choose their set. */
-struct limit_table {
-	uint8_t key[LIMIT_KEY_BYTES];
-	struct limit_source sources[LIMIT_SETS][LIMIT_WAYS];
+struct session_limit_table {
+	uint8_t key[SESSION_LIMIT_KEY_BYTES];
+	struct session_limit_source sources[SESSION_LIMIT_SETS][SESSION_LIMIT_WAYS];
 };
 
 /* The same for a source's own bucket; false too when there is no room for a new source. */
-_must_check_ bool limit_take_source(struct limit_table *table, const struct addr *source,
-	uint32_t rate, uint32_t burst, uint64_t now_us);
+_must_check_ bool session_limit_take_source(struct session_limit_table *table,
+	const struct addr *source, uint32_t rate, uint32_t burst, uint64_t now_us);
 
 /* A keyed hash of an address, for every table that outsiders fill. */
-uint64_t limit_hash(const uint8_t key[LIMIT_KEY_BYTES], const struct addr *addr);
+uint64_t session_limit_hash(const uint8_t key[SESSION_LIMIT_KEY_BYTES], const struct addr *addr);
+
+/*
+ * One log line a minute per source, in a fixed table; when it is full of younger sources a
+ * minute's one line says so for all others: `*ret_overflow`. Returns true when to log now;
+ * `*ret_silenced` counts the refusals of this source since its last line. Zeroed is empty.
+ */
+#define SESSION_LIMIT_LOG_SOURCES_MAX 64u
+#define SESSION_LIMIT_LOG_US          (60 * US_PER_S)
+struct session_limit_log {
+	struct session_limit_log_source {
+		struct addr source;
+		uint64_t logged_us;
+		uint64_t silenced;
+	} sources[SESSION_LIMIT_LOG_SOURCES_MAX], overflow;
+};
+bool session_limit_log_due(struct session_limit_log *log, const struct addr *source,
+	uint64_t now_us, uint64_t *ret_silenced, bool *ret_overflow);

@@ -9,11 +9,12 @@
 #include <systemd/sd-event.h>
 
 #include "common/addr.h"
+#include "common/why.h"
 
-struct udp;
+struct session_socket;
 
 /* One datagram: who sent it, to which of our addresses, with which TTL or hop limit. */
-struct udp_datagram {
+struct session_datagram {
 	struct addr_port source;
 	struct addr local;
 	uint8_t ttl;
@@ -21,16 +22,20 @@ struct udp_datagram {
 	size_t size_bytes;
 };
 
-typedef void udp_receive_fn(const struct udp_datagram *datagram, void *context);
+typedef void session_socket_receive_fn(const struct session_datagram *datagram, void *context);
 
-/*
- * Binds `listen` (address AF_UNSPEC: any, of both families) on the interface. 0 or negative errno with
- * the failing step in `ret_why` (256 bytes).
- */
-int udp_open(sd_event *event, const char *interface, const struct addr_port *listen,
-	udp_receive_fn *fn, void *context, struct udp **ret_udp, char *ret_why);
-struct udp *udp_free(struct udp *udp);
-DEFINE_CLEANUP(struct udp *, udp_free)
+struct session_socket_config {
+	const char *interface;
+	const struct addr_port *listen; /* address AF_UNSPEC: any, of both families */
+	session_socket_receive_fn *fn;
+	void *context;
+};
+
+/* Binds them on the interface. 0, or negative errno with what failed. */
+int session_socket_open(sd_event *event, const struct session_socket_config *config,
+	struct session_socket **ret_sockets, struct why *ret_why);
+struct session_socket *session_socket_free(struct session_socket *sockets);
+DEFINE_CLEANUP(struct session_socket *, session_socket_free)
 /* From `local` (AF_UNSPEC: the kernel chooses) to `target`; never blocks. 0 or negative errno. */
-int udp_send(struct udp *udp, const struct addr *local, const struct addr_port *target,
-	const uint8_t *data, size_t size_bytes);
+int session_socket_send(struct session_socket *sockets, const struct addr *local,
+	const struct addr_port *target, const uint8_t *data, size_t size_bytes);

@@ -41,7 +41,7 @@ uint64_t session_table_new_id(const struct session_table *table, uint64_t random
 
 static uint16_t *address_head(struct session_table *table, const struct addr *addr)
 {
-	return &table->by_address[limit_hash(table->key, addr) % SESSION_ADDRESS_SETS];
+	return &table->by_address[session_limit_hash(table->key, addr) % SESSION_ADDRESS_SETS];
 }
 
 static void unlink_address(struct session_table *table, struct session_entry *entry)

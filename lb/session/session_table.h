@@ -26,12 +26,12 @@ struct session_entry {
 	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
 	struct session_sent sent[SESSION_ECHO_WINDOW]; /* heartbeats, a ring; sequence 0: none */
 	size_t sent_next;
-	struct limit_bucket messages, handshakes;
+	struct session_limit_bucket messages, handshakes;
 	uint16_t next_of_address; /* slot + 1; 0: the last */
 };
 
 struct session_table {
-	uint8_t key[LIMIT_KEY_BYTES];
+	uint8_t key[SESSION_LIMIT_KEY_BYTES];
 	size_t len; /* live ones */
 	struct session_entry entries[SESSION_SLOTS];
 	uint16_t by_backend[UINT16_MAX + 1]; /* slot + 1; 0: none */

@@ -5,7 +5,8 @@
  */
 #include <libmnl/libmnl.h>
 
-#include "lb/link/neigh_internal.h"
+#include "common/nl.h"
+#include "lb/link/neigh_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 

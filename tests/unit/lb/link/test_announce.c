@@ -14,6 +14,8 @@
 #include <sys/ioctl.h>
 #include <cmocka.h>
 
+#include "lb/link/announce_frame.h"
+
 #define DEADLINE_US (5 * US_PER_S)
 
 static const struct mac own = { { 2, 0, 0, 0, 0, 1 } };
@@ -92,7 +94,7 @@ static enum announce_kind kind_of(const uint8_t *frame, size_t size_bytes)
 {
 	struct announce_frame parsed;
 
-	announce_parse(frame, size_bytes, &parsed);
+	announce_frame_parse(frame, size_bytes, &parsed);
 	return parsed.kind;
 }
 
@@ -102,12 +104,12 @@ static void announce_answers_arp_as_rfc_826(void **state)
 	uint8_t buffer[ANNOUNCE_FRAME_MAX_BYTES];
 	struct announce_frame frame;
 
-	announce_parse(arp_request, sizeof(arp_request), &frame);
+	announce_frame_parse(arp_request, sizeof(arp_request), &frame);
 	assert_int_equal(frame.kind, ANNOUNCE_REQUEST);
 	assert_true(addr_equal(&frame.target, &vip));
 	assert_true(addr_equal(&frame.asker, &asker));
 	assert_true(mac_equal(&frame.mac, &asker_mac));
-	assert_int_equal(announce_build(&vip, &own, &frame, buffer), sizeof(arp_reply));
+	assert_int_equal(announce_frame_build(&vip, &own, &frame, buffer), sizeof(arp_reply));
 	assert_memory_equal(buffer, arp_reply, sizeof(arp_reply));
 }
 
@@ -117,16 +119,16 @@ static void announce_sends_gratuitous_arp_as_rfc_5227(void **state)
 	uint8_t buffer[ANNOUNCE_FRAME_MAX_BYTES];
 	struct announce_frame frame;
 
-	assert_int_equal(announce_build(&vip, &own, NULL, buffer), 42);
+	assert_int_equal(announce_frame_build(&vip, &own, NULL, buffer), 42);
 	assert_memory_equal(buffer, "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x01\x08\x06", 14);
 	assert_memory_equal(buffer + 20, "\0\x01", 2);
 	assert_memory_equal(buffer + 28, vip.bytes, 4);
 	assert_memory_equal(buffer + 32, "\0\0\0\0\0\0", 6);
 	assert_memory_equal(buffer + 38, vip.bytes, 4);
-	announce_parse(buffer, 42, &frame);
+	announce_frame_parse(buffer, 42, &frame);
 	assert_int_equal(frame.kind, ANNOUNCE_CLAIM);
 	assert_true(mac_equal(&frame.mac, &own));
-	announce_parse(arp_reply, sizeof(arp_reply), &frame);
+	announce_frame_parse(arp_reply, sizeof(arp_reply), &frame);
 	assert_int_equal(frame.kind, ANNOUNCE_CLAIM);
 	assert_true(addr_equal(&frame.target, &vip));
 }
@@ -139,11 +141,11 @@ static void announce_answers_solicitations_as_rfc_4861(void **state)
 
 	memcpy(question, solicitation, sizeof(question));
 	solicitation_make(question, sizeof(question));
-	announce_parse(question, sizeof(question), &frame);
+	announce_frame_parse(question, sizeof(question), &frame);
 	assert_int_equal(frame.kind, ANNOUNCE_REQUEST);
 	assert_true(addr_equal(&frame.target, &vip));
 	assert_true(addr_equal(&frame.asker, &asker));
-	assert_int_equal(announce_build(&vip, &own, &frame, answer), 86);
+	assert_int_equal(announce_frame_build(&vip, &own, &frame, answer), 86);
 	assert_memory_equal(answer, "\x02\0\0\0\0\x09\x02\0\0\0\0\x01\x86\xdd", 14);
 	assert_int_equal(answer[SOLICITATION_IP + 7], 255);
 	assert_memory_equal(answer + SOLICITATION_IP + 8, vip.bytes, 16);
@@ -154,7 +156,7 @@ static void announce_answers_solicitations_as_rfc_4861(void **state)
 	assert_memory_equal(answer + 62, vip.bytes, 16);
 	assert_memory_equal(answer + 78, "\x02\x01\x02\0\0\0\0\x01", 8);
 	assert_int_equal(icmp6_sum(answer, 86), 0);
-	announce_parse(answer, 86, &claim);
+	announce_frame_parse(answer, 86, &claim);
 	assert_int_equal(claim.kind, ANNOUNCE_CLAIM);
 	assert_true(mac_equal(&claim.mac, &own));
 }
@@ -168,9 +170,9 @@ static void announce_answers_duplicate_detection_to_all_nodes(void **state)
 	memcpy(question, solicitation, sizeof(question));
 	memset(question + SOLICITATION_IP + 8, 0, 16);
 	solicitation_make(question, SOLICITATION_PLAIN);
-	announce_parse(question, SOLICITATION_PLAIN, &frame);
+	announce_frame_parse(question, SOLICITATION_PLAIN, &frame);
 	assert_int_equal(frame.kind, ANNOUNCE_REQUEST);
-	assert_int_equal(announce_build(&vip, &own, &frame, answer), 86);
+	assert_int_equal(announce_frame_build(&vip, &own, &frame, answer), 86);
 	assert_memory_equal(answer, "\x33\x33\0\0\0\x01", 6);
 	assert_memory_equal(answer + SOLICITATION_IP + 24, all.bytes, 16);
 	assert_int_equal(answer[58], 0x20);
@@ -332,7 +334,7 @@ static void live_next(struct live *live, enum announce_kind kind, const struct a
 			(void)sd_event_run(live->event, US_PER_MS);
 			continue;
 		}
-		announce_parse(frame, (size_t)n, ret_frame);
+		announce_frame_parse(frame, (size_t)n, ret_frame);
 		if (ret_frame->kind == kind && addr_equal(&ret_frame->target, target))
 			return;
 	}

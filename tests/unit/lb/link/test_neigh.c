@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/nl.h"
-#include "lb/link/neigh_internal.h"
+#include "lb/link/neigh_model.h"
 
 #define DEADLINE_US (8 * US_PER_S) /* the kernel gives a silent neighbour up after three */
 

@@ -31,7 +31,7 @@ static void fixture_result(
 	fixture->ok = ok;
 	snprintf(fixture->reason, sizeof(fixture->reason), "%s", reason);
 	if (fixture->free_in_callback)
-		tcp_check_free(TAKE_PTR(fixture->tcp_checks));
+		tcp_check_free(TAKE_PTR(fixture->checks));
 }
 
 /* A listener on an address of its own, so that parallel tests do not meet. */
@@ -55,7 +55,8 @@ static int fixture_setup(void **state)
 
 	assert_true(sd_event_new(&fixture->event) >= 0);
 	assert_int_equal(
-		tcp_check_start(fixture->event, "lo", fixture_result, fixture, &fixture->tcp_checks), 0);
+		tcp_check_start(fixture->event, "lo", fixture_result, fixture, &fixture->checks),
+		0);
 	fixture->listener = listener_open(16, &fixture->port);
 	*state = fixture;
 	return 0;
@@ -65,7 +66,7 @@ static int fixture_teardown(void **state)
 {
 	struct fixture *fixture = *state;
 
-	tcp_check_free(fixture->tcp_checks);
+	tcp_check_free(fixture->checks);
 	sd_event_unref(fixture->event);
 	util_close(fixture->listener);
 	free(fixture);
@@ -78,7 +79,7 @@ static int fixture_probe(
 	struct addr address;
 
 	assert_int_equal(addr_parse("127.0.0.1", &address), 0);
-	return tcp_check_run(fixture->tcp_checks, backend, &address, port, timeout_us);
+	return tcp_check_run(fixture->checks, backend, &address, port, timeout_us);
 }
 
 static void fixture_await(struct fixture *fixture, unsigned int n_results)
@@ -156,7 +157,7 @@ static void probe_reports_what_ends_at_once(void **state)
 
 	/* No route out of lo to a multicast address: connect() fails by itself. */
 	assert_int_equal(addr_parse("224.0.0.1", &address), 0);
-	assert_int_equal(tcp_check_run(fixture->tcp_checks, 3, &address, 80, DEADLINE_US), 0);
+	assert_int_equal(tcp_check_run(fixture->checks, 3, &address, 80, DEADLINE_US), 0);
 	assert_int_equal(fixture->n_results, 0);
 	fixture_await(fixture, 1);
 	assert_false(fixture->ok);
@@ -170,7 +171,7 @@ static void probe_cancel_forgets_one_backend(void **state)
 	assert_int_equal(fixture_probe(fixture, 1, fixture->port, DEADLINE_US), 0);
 	assert_int_equal(fixture_probe(fixture, 2, fixture->port, DEADLINE_US), 0);
 	assert_int_equal(fixture_probe(fixture, 1, fixture->port, DEADLINE_US), 0);
-	tcp_check_cancel(fixture->tcp_checks, 1);
+	tcp_check_cancel(fixture->checks, 1);
 	fixture_await(fixture, 1);
 	assert_int_equal(fixture->backend, 2);
 	assert_int_equal(sd_event_run(fixture->event, 0), 0);
@@ -185,16 +186,17 @@ static void probe_may_be_freed_by_its_callback(void **state)
 	assert_int_equal(fixture_probe(fixture, 1, fixture->port, DEADLINE_US), 0);
 	assert_int_equal(fixture_probe(fixture, 2, fixture->port, DEADLINE_US), 0);
 	fixture_await(fixture, 1);
-	assert_null(fixture->tcp_checks);
+	assert_null(fixture->checks);
 }
 
 static void probe_fails_without_its_interface(void **state)
 {
 	struct fixture *fixture = *state;
 
-	tcp_check_free(TAKE_PTR(fixture->tcp_checks));
+	tcp_check_free(TAKE_PTR(fixture->checks));
 	assert_int_equal(
-		tcp_check_start(fixture->event, "none9", fixture_result, fixture, &fixture->tcp_checks), 0);
+		tcp_check_start(fixture->event, "none9", fixture_result, fixture, &fixture->checks),
+		0);
 	assert_int_equal(fixture_probe(fixture, 1, fixture->port, DEADLINE_US), -ENODEV);
 	assert_int_equal(tcp_check_start(fixture->event, "a-name-that-is-too-long", fixture_result,
 				 fixture, NULL),
@@ -217,5 +219,5 @@ int main(void)
 		PROBE_TEST(probe_fails_without_its_interface),
 	};
 
-	return cmocka_run_group_tests_name("probe", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("tcp_check", tests, NULL, NULL);
 }

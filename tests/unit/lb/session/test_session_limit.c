@@ -6,17 +6,17 @@
 
 static void limit_takes_bursts_and_refills(void **state)
 {
-	struct limit_bucket bucket = { 0 };
+	struct session_limit_bucket bucket = { 0 };
 
 	for (int round = 0; round < 2; round++) {
 		const uint64_t now_us = START_US + (uint64_t)round * US_PER_S;
 
 		for (int i = 0; i < 20; i++)
-			assert_true(limit_take(&bucket, 20, 20, now_us));
-		assert_false(limit_take(&bucket, 20, 20, now_us));
+			assert_true(session_limit_take(&bucket, 20, 20, now_us));
+		assert_false(session_limit_take(&bucket, 20, 20, now_us));
 	}
-	assert_false(limit_take(&bucket, 20, 20, START_US + US_PER_S + 49999));
-	assert_true(limit_take(&bucket, 20, 20, START_US + US_PER_S + 50000));
+	assert_false(session_limit_take(&bucket, 20, 20, START_US + US_PER_S + 49999));
+	assert_true(session_limit_take(&bucket, 20, 20, START_US + US_PER_S + 50000));
 }
 
 static void session_limits_handshakes_of_a_source(void **state)
@@ -46,14 +46,14 @@ static void session_flood_of_sources_harms_no_live_session(void **state)
 
 	join(bench, &agent);
 	instant_us = bench->now_us;
-	for (uint32_t i = 0; i < 4 * SESSION_SOURCES_MAX; i++) {
+	for (uint32_t i = 0; i < 4 * SESSION_LIMIT_SOURCES; i++) {
 		uint32_t address = htobe32(UINT32_C(0xc6120000) + i);
 
 		memcpy(flood.path.remote.addr.bytes, &address, sizeof(address));
 		bench->now_us = instant_us;
 		refused += say_hello(bench, &flood) == SESSION_RATE;
 	}
-	assert_true(refused >= 3 * (size_t)SESSION_SOURCES_MAX);
+	assert_true(refused >= 3 * (size_t)SESSION_LIMIT_SOURCES);
 	take_heartbeat(bench, &agent);
 	assert_int_equal(say(bench, &agent, PROTO_ANSWER), SESSION_ACCEPTED);
 	join(bench, &agent);
@@ -89,32 +89,33 @@ static void session_budgets_are_apart(void **state)
 
 static void session_log_is_due_once_a_minute_and_source(void **state)
 {
-	struct session_log log = { 0 };
+	struct session_limit_log log = { 0 };
 	struct addr source = agent_make("192.0.2.1:1").path.remote.addr;
 	uint64_t silenced;
 	bool overflow;
 
-	assert_true(session_log_due(&log, &source, START_US, &silenced, &overflow));
+	assert_true(session_limit_log_due(&log, &source, START_US, &silenced, &overflow));
 	for (int i = 0; i < 5; i++)
-		assert_false(session_log_due(&log, &source, START_US + 1, &silenced, &overflow));
-	assert_true(
-		session_log_due(&log, &source, START_US + SESSION_LOG_US, &silenced, &overflow));
+		assert_false(
+			session_limit_log_due(&log, &source, START_US + 1, &silenced, &overflow));
+	assert_true(session_limit_log_due(
+		&log, &source, START_US + SESSION_LIMIT_LOG_US, &silenced, &overflow));
 	assert_int_equal(silenced, 5);
-	for (unsigned int i = 1; i < SESSION_LOG_SOURCES_MAX; i++) {
+	for (unsigned int i = 1; i < SESSION_LIMIT_LOG_SOURCES_MAX; i++) {
 		source.bytes[3] = (uint8_t)(100 + i);
-		assert_true(session_log_due(
-			&log, &source, START_US + SESSION_LOG_US, &silenced, &overflow));
+		assert_true(session_limit_log_due(
+			&log, &source, START_US + SESSION_LIMIT_LOG_US, &silenced, &overflow));
 		assert_false(overflow);
 	}
 	source.bytes[3] = 50; /* one more than fits */
-	assert_true(
-		session_log_due(&log, &source, START_US + SESSION_LOG_US, &silenced, &overflow));
+	assert_true(session_limit_log_due(
+		&log, &source, START_US + SESSION_LIMIT_LOG_US, &silenced, &overflow));
 	assert_true(overflow);
 	source.bytes[3] = 51;
-	assert_false(
-		session_log_due(&log, &source, START_US + SESSION_LOG_US, &silenced, &overflow));
-	assert_true(session_log_due(
-		&log, &source, START_US + 2 * SESSION_LOG_US, &silenced, &overflow));
+	assert_false(session_limit_log_due(
+		&log, &source, START_US + SESSION_LIMIT_LOG_US, &silenced, &overflow));
+	assert_true(session_limit_log_due(
+		&log, &source, START_US + 2 * SESSION_LIMIT_LOG_US, &silenced, &overflow));
 	assert_false(overflow);
 }
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state of lb/link/neigh.c, shared with the parts that it is made of: the model of the host
- * (neigh_model.c) and requests to the kernel (neigh_request.c).
+ * What is known of the host: two links found by name, all addresses, and the neighbours that were
+ * confirmed. Pure: messages in, a changed model out. Owned by lb/link/neigh.c.
  */
 #pragma once
 
-#include "common/nl.h"
 #include "lb/link/neigh.h"
 #include "lb/link/neigh_message.h"
 
@@ -44,25 +43,3 @@ struct neigh_known *neigh_model_known(const struct neigh_model *model, const str
 void neigh_model_confirm(
 	struct neigh_model *model, const struct addr *address, const struct mac *mac);
 void neigh_model_drop(struct neigh_model *model, const struct addr *address);
-
-/* Dumps through `fn`. 0 or negative errno. */
-int neigh_dump_links(struct nl *nl, nl_message_fn *fn, void *context);
-int neigh_dump_addresses(struct nl *nl, nl_message_fn *fn, void *context);
-int neigh_dump_entries(struct nl *nl, unsigned int ifindex, nl_message_fn *fn, void *context);
-/* The kernel's entry of one neighbour. -ENOENT: none. */
-int neigh_query_entry(struct nl *nl, unsigned int ifindex, const struct addr *address,
-	struct neigh_entry_message *ret_entry);
-/* Creates the entry and resolves it. */
-int neigh_request_resolve(struct nl *nl, unsigned int ifindex, const struct addr *address);
-/* Asks a neighbour whose MAC is known, by unicast. Never for a fixed entry: it would lose that. */
-int neigh_request_confirm(struct nl *nl, unsigned int ifindex, const struct addr *address);
-/* Blackhole routes of one family, as the kernel had them. */
-struct neigh_routes {
-	struct addr *items; /* sorted */
-	size_t len;
-	bool known;
-};
-void neigh_routes_clear(struct neigh_routes *routes);
-/* Where there is a route already, `routes` says whether it is a blackhole, and is filled if need be. */
-int neigh_route_add(struct nl *nl, const struct addr *vip, struct neigh_routes *routes);
-int neigh_route_remove(struct nl *nl, const struct addr *vip);
