@@ -162,8 +162,8 @@ static void config_check_balancers(struct config *config, struct ini_report *rep
 			ini_report_add(report, CONFIG_SECTION, NULL, "balancer",
 				"%s is of another family than the first; one real IP answers all",
 				text);
-		ARRAY_FOREACH (former, balancers, (size_t)(balancer - balancers)) {
-			if (addr_equal(&former->addr, &balancer->addr))
+		ARRAY_FOREACH (previous, balancers, (size_t)(balancer - balancers)) {
+			if (addr_equal(&previous->addr, &balancer->addr))
 				ini_report_add(report, CONFIG_SECTION, NULL, "balancer",
 					"%s is given twice", text);
 		}

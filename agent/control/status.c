@@ -7,7 +7,7 @@
 #define STATUS_SCHEMA 1
 
 /* The words of backends, for what a balancer thinks of us as far as we know. */
-static const char *status_peer_state(const struct register_view *view)
+static const char *status_balancer_state(const struct register_view *view)
 {
 	switch (view->state) {
 	case REGISTER_REGISTERED:
@@ -26,9 +26,9 @@ static void status_pending_reason(const struct daemon *daemon, char *ret_reason)
 {
 	if (daemon->identity_why[0])
 		snprintf(ret_reason, STATUS_REASON_BYTES, "%s", daemon->identity_why);
-	else if (peers_len(daemon->peers) > 0)
+	else if (balancers_len(daemon->balancers) > 0)
 		snprintf(ret_reason, STATUS_REASON_BYTES, "%s",
-			peers_view(daemon->peers, 0)->reason);
+			balancers_view(daemon->balancers, 0)->reason);
 	else
 		snprintf(ret_reason, STATUS_REASON_BYTES, "not started");
 }
@@ -45,7 +45,7 @@ const char *status_state(const struct daemon *daemon, char *ret_reason)
 			blocked[0] ? blocked : status->reason);
 		return "down";
 	}
-	if (!daemon->has_status || peers_registered(daemon->peers) == 0) {
+	if (!daemon->has_status || balancers_registered(daemon->balancers) == 0) {
 		status_pending_reason(daemon, ret_reason);
 		return "pending";
 	}
@@ -55,10 +55,10 @@ const char *status_state(const struct daemon *daemon, char *ret_reason)
 
 enum status_health status_health(const struct daemon *daemon)
 {
-	if (peers_registered(daemon->peers) == 0)
+	if (balancers_registered(daemon->balancers) == 0)
 		return STATUS_NO_BALANCER;
 	if (daemon->status.state != PROTO_STATE_UP ||
-		peers_registered(daemon->peers) < peers_len(daemon->peers))
+		balancers_registered(daemon->balancers) < balancers_len(daemon->balancers))
 		return STATUS_DEGRADED;
 	return STATUS_WELL;
 }
@@ -85,7 +85,7 @@ static json_t *status_arp(const struct daemon *daemon)
 {
 	const struct host *host = reconcile_host(daemon->reconcile);
 	/* Nobody asks by ARP for an IPv6 address: without an IPv4 VIP there is nothing to silence. */
-	bool needed = host_wants_ipv4(reconcile_wish(daemon->reconcile));
+	bool needed = host_wants_ipv4(reconcile_wanted(daemon->reconcile));
 	json_t *list = json_array();
 
 	ARRAY_FOREACH (link, host->links, host->n_links) {
@@ -105,8 +105,8 @@ static json_t *status_balancers(const struct daemon *daemon)
 	uint64_t now_us = daemon_now(daemon);
 	json_t *list = json_array();
 
-	for (size_t idx = 0; idx < peers_len(daemon->peers); idx++) {
-		const struct register_view *view = peers_view(daemon->peers, idx);
+	for (size_t idx = 0; idx < balancers_len(daemon->balancers); idx++) {
+		const struct register_view *view = balancers_view(daemon->balancers, idx);
 		char text[ADDR_STRLEN];
 		json_t *last = json_null();
 
@@ -116,7 +116,7 @@ static json_t *status_balancers(const struct daemon *daemon)
 		(void)json_array_append_new(list,
 			json_pack("{s:s, s:i, s:s, s:s, s:f, s:o}", "address",
 				addr_format(&view->balancer.addr, text), "port",
-				(int)view->balancer.port, "state", status_peer_state(view),
+				(int)view->balancer.port, "state", status_balancer_state(view),
 				"reason", view->reason, "since_s",
 				(double)(now_us - view->since_us) / (double)US_PER_S,
 				"last_heartbeat_ms", last));
@@ -126,10 +126,10 @@ static json_t *status_balancers(const struct daemon *daemon)
 
 static json_t *status_control(const struct daemon *daemon)
 {
-	struct peers_counters counters;
+	struct balancers_counters counters;
 	json_t *rejected = json_object();
 
-	peers_count(daemon->peers, &counters);
+	balancers_count(daemon->balancers, &counters);
 	for (unsigned int refusal = REGISTER_ACCEPTED + 1; refusal < REGISTER_REFUSAL_N_;
 		refusal++) {
 		if (counters.rejected[refusal])
@@ -154,7 +154,7 @@ json_t *status_make(const struct daemon *daemon)
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
 		(double)uptime_us / (double)US_PER_S, "health", (int)status_health(daemon), "name",
 		daemon->settings->name, "real_ip", real_ip, "interface", daemon->identity.interface,
-		"state", state, "reason", reason, "admin", heartbeat_admin_name(daemon->admin),
+		"state", state, "reason", reason, "admin", report_admin_name(daemon->admin),
 		"weight", (int)daemon->settings->weight, "control", status_control(daemon), "vips",
 		status_vips(daemon), "arp", status_arp(daemon), "balancers",
 		status_balancers(daemon), "checks");

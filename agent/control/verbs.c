@@ -32,12 +32,12 @@ static void verbs_config(struct daemon *daemon, struct control_request *request,
 }
 
 static bool verbs_set_admin(
-	struct daemon *daemon, struct control_request *request, enum heartbeat_admin admin)
+	struct daemon *daemon, struct control_request *request, enum report_admin admin)
 {
 	int r = daemon_set_admin(daemon, admin);
 
 	if (r < 0)
-		control_fail(request, CONTROL_UNAVAILABLE, "cannot keep the wish in %s: %s",
+		control_fail(request, CONTROL_UNAVAILABLE, "cannot keep what was said in %s: %s",
 			daemon->runtime_dir, strerror(-r));
 	return r == 0;
 }
@@ -46,7 +46,7 @@ static void verbs_drain(struct daemon *daemon, struct control_request *request, 
 {
 	json_int_t wait_us = json_integer_value(json_object_get(args, "wait_us"));
 
-	if (!verbs_set_admin(daemon, request, HEARTBEAT_DRAIN))
+	if (!verbs_set_admin(daemon, request, REPORT_DRAIN))
 		return;
 	if (json_is_true(json_object_get(args, "wait")))
 		stop_wait(daemon, request, wait_us > 0 ? (uint64_t)wait_us : 0);
@@ -56,13 +56,13 @@ static void verbs_drain(struct daemon *daemon, struct control_request *request, 
 
 static void verbs_disable(struct daemon *daemon, struct control_request *request, json_t *args)
 {
-	if (verbs_set_admin(daemon, request, HEARTBEAT_MAINT))
+	if (verbs_set_admin(daemon, request, REPORT_MAINT))
 		control_reply(request, CONTROL_OK, NULL);
 }
 
 static void verbs_enable(struct daemon *daemon, struct control_request *request, json_t *args)
 {
-	if (verbs_set_admin(daemon, request, HEARTBEAT_ENABLED))
+	if (verbs_set_admin(daemon, request, REPORT_ENABLED))
 		control_reply(request, CONTROL_OK, NULL);
 }
 

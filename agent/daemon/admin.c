@@ -12,9 +12,9 @@ static int admin_path(const char *directory, const char *suffix, char **ret_path
 	return asprintf(ret_path, "%s/" ADMIN_FILE_NAME "%s", directory, suffix) < 0 ? -ENOMEM : 0;
 }
 
-enum heartbeat_admin admin_load(const char *directory)
+enum report_admin admin_load(const char *directory)
 {
-	enum heartbeat_admin admin = HEARTBEAT_ENABLED;
+	enum report_admin admin = REPORT_ENABLED;
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
 	char text[ADMIN_MAX_BYTES];
@@ -30,11 +30,11 @@ enum heartbeat_admin admin_load(const char *directory)
 		return admin;
 	text[size_bytes] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	(void)heartbeat_admin_parse(text, &admin);
+	(void)report_admin_parse(text, &admin);
 	return admin;
 }
 
-int admin_store(const char *directory, enum heartbeat_admin admin)
+int admin_store(const char *directory, enum report_admin admin)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *path_new = NULL;
@@ -46,12 +46,12 @@ int admin_store(const char *directory, enum heartbeat_admin admin)
 		r = admin_path(directory, ".new", &path_new);
 	if (r < 0)
 		return r;
-	if (admin == HEARTBEAT_ENABLED)
+	if (admin == REPORT_ENABLED)
 		return unlink(path) < 0 && errno != ENOENT ? util_negative_errno() : 0;
 	fd = open(path_new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return util_negative_errno();
-	if (dprintf(fd, "%s\n", heartbeat_admin_name(admin)) < 0)
+	if (dprintf(fd, "%s\n", report_admin_name(admin)) < 0)
 		return util_negative_errno();
 	return rename(path_new, path) < 0 ? util_negative_errno() : 0;
 }

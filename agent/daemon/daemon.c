@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Wires the parts to one event loop: host, load, balancers, control socket, signals, systemd. Called
+ * Wires the parts to one event loop: host, sockets, balancers, control socket, signals, systemd. Called
  * by main. Decides nothing that a pure module decides.
  */
 #include "agent/daemon/daemon.h"
@@ -34,7 +34,7 @@ void daemon_notify(struct daemon *daemon)
 	char text[sizeof(daemon->notified)];
 
 	(void)snprintf(text, sizeof(text), "%s; registered with %zu of %zu balancers%s%.160s",
-		state, peers_registered(daemon->peers), peers_len(daemon->peers),
+		state, balancers_registered(daemon->balancers), balancers_len(daemon->balancers),
 		reason[0] ? ": " : "", reason);
 	if (streq(text, daemon->notified))
 		return;
@@ -96,9 +96,10 @@ static void daemon_use_socket(struct daemon *daemon)
 		addr_equal(&net_local(daemon->net)->addr, &local.addr) &&
 		daemon->net_scope == scope)
 		return;
-	peers_use_net(daemon->peers, NULL);
+	balancers_use_net(daemon->balancers, NULL);
 	daemon->net = net_free(daemon->net);
-	r = net_open(daemon->event, &local, scope, peers_receive, daemon->peers, &daemon->net);
+	r = net_open(
+		daemon->event, &local, scope, balancers_receive, daemon->balancers, &daemon->net);
 	if (r < 0) {
 		snprintf(why, sizeof(why), "cannot listen on %s: %s",
 			addr_port_format(&local, text), strerror(-r));
@@ -106,10 +107,10 @@ static void daemon_use_socket(struct daemon *daemon)
 		return;
 	}
 	daemon->net_scope = scope;
-	peers_use_net(daemon->peers, daemon->net);
+	balancers_use_net(daemon->balancers, daemon->net);
 }
 
-/* While it cannot be found the former one stays: what has gone may come back. */
+/* While it cannot be found the previous one stays: what has gone may come back. */
 static void daemon_find_identity(struct daemon *daemon)
 {
 	char why[IDENTITY_WHY_BYTES] = "";
@@ -154,9 +155,9 @@ static void daemon_make_identity(const struct daemon *daemon, struct register_id
 static void daemon_make_status(struct daemon *daemon, struct proto_status *ret_status)
 {
 	uint32_t established[HOST_VIPS_MAX] = { 0 };
-	struct heartbeat_facts facts = {
+	struct report_facts facts = {
 		.host = reconcile_host(daemon->reconcile),
-		.wish = reconcile_wish(daemon->reconcile),
+		.wanted = reconcile_wanted(daemon->reconcile),
 		.blocked = reconcile_blocked(daemon->reconcile),
 		.admin = daemon->admin,
 		.stopping = daemon->phase != DAEMON_SERVING,
@@ -165,10 +166,10 @@ static void daemon_make_status(struct daemon *daemon, struct proto_status *ret_s
 	};
 
 	/* Counts that could not be taken stay those of the time before. */
-	(void)load_refresh(daemon->load, LOAD_CACHE_US, daemon_now(daemon));
-	for (size_t idx = 0; idx < facts.wish->n_vips; idx++)
-		established[idx] = load_established(daemon->load, idx);
-	heartbeat_make_status(&facts, ret_status);
+	(void)sockets_refresh(daemon->sockets, SOCKETS_CACHE_US, daemon_now(daemon));
+	for (size_t idx = 0; idx < facts.wanted->n_vips; idx++)
+		established[idx] = sockets_established(daemon->sockets, idx);
+	report_make_status(&facts, ret_status);
 }
 
 static void daemon_announce(struct daemon *daemon)
@@ -177,15 +178,15 @@ static void daemon_announce(struct daemon *daemon)
 		struct register_identity identity;
 
 		daemon_make_identity(daemon, &identity);
-		peers_set_identity(daemon->peers, &identity, &daemon->status);
+		balancers_set_identity(daemon->balancers, &identity, &daemon->status);
 		explicit_bzero(&identity, sizeof(identity));
 		daemon->identity_is_told = true;
 	} else {
-		peers_set_status(daemon->peers, &daemon->status);
+		balancers_set_status(daemon->balancers, &daemon->status);
 	}
 	/* The first registration waits for a host that was seen to be right. */
 	if (daemon->status.state != PROTO_STATE_DOWN && daemon->phase == DAEMON_SERVING)
-		peers_start(daemon->peers);
+		balancers_start(daemon->balancers);
 }
 
 void daemon_refresh(struct daemon *daemon)
@@ -207,13 +208,13 @@ static void daemon_on_look(void *context)
 	daemon_refresh(context);
 }
 
-/* Runs inside the peers' own work: looks only. */
-static void daemon_on_peers(void *context)
+/* Runs inside the balancers' own work: looks only. */
+static void daemon_on_balancers(void *context)
 {
 	daemon_notify(context);
 }
 
-int daemon_set_admin(struct daemon *daemon, enum heartbeat_admin admin)
+int daemon_set_admin(struct daemon *daemon, enum report_admin admin)
 {
 	int r = admin_store(daemon->runtime_dir, admin);
 
@@ -233,7 +234,7 @@ static void daemon_adopt_settings(struct daemon *daemon, struct settings *settin
 	settings_free(daemon->settings);
 	daemon->settings = settings;
 	daemon->identity_is_told = false;
-	load_watch(daemon->load, config->vips.items, config->vips.len);
+	sockets_watch(daemon->sockets, config->vips.items, config->vips.len);
 	/* Looks, acts, and comes back by daemon_on_look(). */
 	reconcile_serve(daemon->reconcile, config->vips.items, config->vips.len, config->loopback);
 }
@@ -247,8 +248,8 @@ static int daemon_try_port(struct daemon *daemon, const struct config *config, c
 
 	if (!daemon->net || net_local(daemon->net)->port == local.port)
 		return 0;
-	r = net_open(
-		daemon->event, &local, daemon_scope(daemon), peers_receive, daemon->peers, &net);
+	r = net_open(daemon->event, &local, daemon_scope(daemon), balancers_receive,
+		daemon->balancers, &net);
 	if (r == 0)
 		return 0;
 	free(*ret_text);
@@ -267,8 +268,8 @@ static int daemon_try_reload(struct daemon *daemon, char **ret_text)
 		r = daemon_try_port(daemon, settings->config, ret_text);
 	if (r < 0)
 		return r;
-	r = peers_configure(
-		daemon->peers, settings->config->balancers.items, settings->config->balancers.len);
+	r = balancers_configure(daemon->balancers, settings->config->balancers.items,
+		settings->config->balancers.len);
 	if (r < 0)
 		return r;
 	daemon_adopt_settings(daemon, TAKE_PTR(settings));
@@ -367,10 +368,10 @@ static int daemon_open_parts(struct daemon *daemon)
 	r = nl_open(NETLINK_ROUTE, &daemon->nl);
 	if (r < 0)
 		return log_errno(r, "cannot open netlink");
-	r = load_new(&daemon->load);
+	r = sockets_new(&daemon->sockets);
 	if (r < 0)
 		return log_errno(r, "cannot open socket diagnosis");
-	r = peers_new(daemon->event, daemon_on_peers, daemon, &daemon->peers);
+	r = balancers_new(daemon->event, daemon_on_balancers, daemon, &daemon->balancers);
 	if (r < 0)
 		return log_errno(r, "cannot prepare registrations");
 	return reconcile_new(
@@ -383,17 +384,17 @@ static int daemon_start(struct daemon *daemon)
 	struct settings *settings = TAKE_PTR(daemon->settings);
 	int r;
 
-	r = peers_configure(
-		daemon->peers, settings->config->balancers.items, settings->config->balancers.len);
+	r = balancers_configure(daemon->balancers, settings->config->balancers.items,
+		settings->config->balancers.len);
 	if (r < 0) {
 		settings_free(settings);
 		return log_errno(r, "cannot prepare registrations");
 	}
 	daemon->started_us = daemon_now(daemon);
 	daemon->admin = admin_load(daemon->runtime_dir);
-	if (daemon->admin != HEARTBEAT_ENABLED)
+	if (daemon->admin != REPORT_ENABLED)
 		log_warning("still in %s from before; dsr-agent enable ends it",
-			heartbeat_admin_name(daemon->admin));
+			report_admin_name(daemon->admin));
 	daemon_adopt_settings(daemon, settings);
 	systemd_tell_ready();
 	return 0;
@@ -414,9 +415,9 @@ static void daemon_clear(struct daemon *daemon)
 {
 	control_free(daemon->control);
 	reconcile_free(daemon->reconcile);
-	peers_free(daemon->peers);
+	balancers_free(daemon->balancers);
 	net_free(daemon->net);
-	load_free(daemon->load);
+	sockets_free(daemon->sockets);
 	nl_free(daemon->nl);
 	settings_free(daemon->settings);
 	sd_event_source_disable_unref(daemon->pace);

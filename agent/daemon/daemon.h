@@ -38,17 +38,17 @@ struct daemon {
 	sd_event_source *pace; /* looks at connections while somebody waits for their end */
 	struct settings *settings;
 	struct reconcile *reconcile;
-	struct load *load;
+	struct sockets *sockets;
 	struct nl *nl; /* for routes */
-	struct peers *peers;
+	struct balancers *balancers;
 	struct net *net;
 	unsigned int net_scope;
 	struct control *control;
 	struct identity identity;
 	bool has_identity;
-	bool identity_is_told;                      /* the peers know it as it is */
+	bool identity_is_told;                      /* the balancers know it as it is */
 	char identity_why[IDENTITY_WHY_BYTES + 64]; /* why there is none, or no socket */
-	enum heartbeat_admin admin;
+	enum report_admin admin;
 	struct proto_status status;
 	bool has_status;
 	char notified[256];
@@ -68,11 +68,11 @@ int daemon_run(const char *config_path, const char *runtime_dir);
 
 /* For the room. */
 uint64_t daemon_now(const struct daemon *daemon);
-/* After anything changed: identity, load, status, announcements, sd_notify. */
+/* After anything changed: identity, sockets, status, announcements, sd_notify. */
 void daemon_refresh(struct daemon *daemon);
 /* Validates everything, then applies or changes nothing. An exit status, and text to free or NULL. */
 int daemon_reload(struct daemon *daemon, char **ret_text);
-/* The administrator's wish, kept over a crash. 0 or negative errno (nothing changed). */
-int daemon_set_admin(struct daemon *daemon, enum heartbeat_admin admin);
+/* The administrator's word, kept over a crash. 0 or negative errno (nothing changed). */
+int daemon_set_admin(struct daemon *daemon, enum report_admin admin);
 /* Tells systemd the present state, when it is news. */
 void daemon_notify(struct daemon *daemon);

@@ -53,7 +53,7 @@ static void stop_finish(struct daemon *daemon)
 
 	r = reconcile_withdraw(daemon->reconcile);
 	if (r == 0)
-		(void)admin_store(daemon->runtime_dir, HEARTBEAT_ENABLED);
+		(void)admin_store(daemon->runtime_dir, REPORT_ENABLED);
 	daemon->exit_status = r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	(void)sd_event_exit(daemon->event, daemon->exit_status);
 }
@@ -67,7 +67,8 @@ static bool stop_is_settled(struct daemon *daemon)
 	uint64_t now_us = daemon_now(daemon);
 
 	if (daemon->settled_us == 0 &&
-		(peers_are_settled(daemon->peers) || peers_registered(daemon->peers) == 0 ||
+		(balancers_are_settled(daemon->balancers) ||
+			balancers_registered(daemon->balancers) == 0 ||
 			now_us - daemon->phase_us > STOP_SETTLE_MAX_US))
 		daemon->settled_us = now_us;
 	return daemon->settled_us && now_us - daemon->settled_us >= STOP_GRACE_US;
@@ -83,7 +84,7 @@ static void stop_drain(struct daemon *daemon, bool counted, uint64_t open)
 		return;
 	if (counted && open > 0)
 		log_warning("leaving with %" PRIu64 " connections open", open);
-	peers_leave(daemon->peers);
+	balancers_leave(daemon->balancers);
 	stop_enter(daemon, DAEMON_LEAVING, STOP_LEAVE_MAX_US);
 }
 
@@ -105,7 +106,7 @@ static void stop_answer_waiters(struct daemon *daemon, bool counted, uint64_t op
 
 		if (counted && open == 0)
 			control_reply(stop_take_waiter(daemon, idx), CONTROL_OK, NULL);
-		else if (daemon->admin == HEARTBEAT_ENABLED && daemon->phase == DAEMON_SERVING)
+		else if (daemon->admin == REPORT_ENABLED && daemon->phase == DAEMON_SERVING)
 			control_fail(stop_take_waiter(daemon, idx), CONTROL_TIMEOUT,
 				"enabled again while waiting");
 		else if (deadline_us && now_us >= deadline_us)
@@ -117,10 +118,10 @@ static void stop_answer_waiters(struct daemon *daemon, bool counted, uint64_t op
 void stop_go_on(struct daemon *daemon)
 {
 	uint64_t open = 0;
-	bool counted = load_count_open(daemon->load, &open) == 0;
+	bool counted = sockets_count_open(daemon->sockets, &open) == 0;
 
 	if (daemon->n_waiters &&
-		(daemon->phase != DAEMON_SERVING || peers_are_settled(daemon->peers)))
+		(daemon->phase != DAEMON_SERVING || balancers_are_settled(daemon->balancers)))
 		stop_answer_waiters(daemon, counted, open);
 	switch (daemon->phase) {
 	case DAEMON_SERVING:
@@ -129,7 +130,7 @@ void stop_go_on(struct daemon *daemon)
 		stop_drain(daemon, counted, open);
 		break;
 	case DAEMON_LEAVING:
-		if (peers_have_left(daemon->peers) || daemon->hurry ||
+		if (balancers_have_left(daemon->balancers) || daemon->hurry ||
 			daemon_now(daemon) >= daemon->deadline_us) {
 			stop_finish(daemon);
 			return;

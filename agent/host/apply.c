@@ -22,8 +22,8 @@
 struct apply {
 	struct nl_sock *socket;
 	char *directory;
-	char identity[OWNED_IDENTITY_BYTES];
-	struct host_owned owned;
+	char identity[UNDO_LOG_IDENTITY_BYTES];
+	struct host_undo undo;
 };
 
 DEFINE_CLEANUP(struct rtnl_link *, rtnl_link_put)
@@ -70,10 +70,10 @@ int apply_new(const char *directory, struct apply **ret_apply)
 	apply->socket = nl_socket_alloc();
 	if (!apply->directory || !apply->socket)
 		return -ENOMEM;
-	r = owned_identity(apply->identity);
+	r = undo_log_identity(apply->identity);
 	if (r < 0)
 		return r;
-	r = owned_load(directory, apply->identity, &apply->owned);
+	r = undo_log_load(directory, apply->identity, &apply->undo);
 	if (r < 0)
 		return r;
 	r = nl_connect(apply->socket, NETLINK_ROUTE);
@@ -94,26 +94,26 @@ struct apply *apply_free(struct apply *apply)
 	return NULL;
 }
 
-const struct host_owned *apply_owned(const struct apply *apply)
+const struct host_undo *apply_undo(const struct apply *apply)
 {
-	return &apply->owned;
+	return &apply->undo;
 }
 
 static int apply_store(const struct apply *apply)
 {
-	return owned_store(apply->directory, apply->identity, &apply->owned);
+	return undo_log_store(apply->directory, apply->identity, &apply->undo);
 }
 
 /* Interfaces that have gone took their settings along; containers make and unmake thousands. */
-static void apply_prune_originals(struct host_owned *owned, const struct host *host)
+static void apply_prune_originals(struct host_undo *undo, const struct host *host)
 {
 	size_t kept = 0;
 
-	for (size_t idx = 0; idx < owned->n_originals; idx++) {
-		if (host_link_of_original(host, &owned->originals[idx]))
-			owned->originals[kept++] = owned->originals[idx];
+	for (size_t idx = 0; idx < undo->n_originals; idx++) {
+		if (host_link_of_original(host, &undo->originals[idx]))
+			undo->originals[kept++] = undo->originals[idx];
 	}
-	owned->n_originals = kept;
+	undo->n_originals = kept;
 }
 
 /* Remembers the values before the first change, and only those. */
@@ -122,12 +122,12 @@ static int apply_remember_original(
 {
 	struct host_original *original;
 
-	if (host_original_of_link(&apply->owned, link))
+	if (host_undo_original(&apply->undo, link))
 		return 0;
-	apply_prune_originals(&apply->owned, host);
-	if (apply->owned.n_originals >= HOST_LINKS_MAX)
+	apply_prune_originals(&apply->undo, host);
+	if (apply->undo.n_originals >= HOST_LINKS_MAX)
 		return -ENOSPC;
-	original = &apply->owned.originals[apply->owned.n_originals++];
+	original = &apply->undo.originals[apply->undo.n_originals++];
 	*original = (struct host_original){
 		.ifindex = link->ifindex,
 		.mac = link->mac,
@@ -140,38 +140,38 @@ static int apply_remember_original(
 
 static int apply_forget_original(struct apply *apply, unsigned int ifindex)
 {
-	struct host_owned *owned = &apply->owned;
+	struct host_undo *undo = &apply->undo;
 	size_t kept = 0;
 
-	for (size_t idx = 0; idx < owned->n_originals; idx++) {
-		if (owned->originals[idx].ifindex != ifindex)
-			owned->originals[kept++] = owned->originals[idx];
+	for (size_t idx = 0; idx < undo->n_originals; idx++) {
+		if (undo->originals[idx].ifindex != ifindex)
+			undo->originals[kept++] = undo->originals[idx];
 	}
-	owned->n_originals = kept;
+	undo->n_originals = kept;
 	return apply_store(apply);
 }
 
 static int apply_remember_address(struct apply *apply, const struct plan_op *op)
 {
-	if (host_owns_address(&apply->owned, op->ifindex, &op->vip))
+	if (host_undo_has_address(&apply->undo, op->ifindex, &op->vip))
 		return 0;
-	if (apply->owned.n_added >= HOST_VIPS_MAX)
+	if (apply->undo.n_added >= HOST_VIPS_MAX)
 		return -ENOSPC;
-	apply->owned.added[apply->owned.n_added++] = (struct host_added){ op->vip, op->ifindex };
+	apply->undo.added[apply->undo.n_added++] = (struct host_added){ op->vip, op->ifindex };
 	return apply_store(apply);
 }
 
 static int apply_forget_address(struct apply *apply, const struct plan_op *op)
 {
-	struct host_owned *owned = &apply->owned;
+	struct host_undo *undo = &apply->undo;
 	size_t kept = 0;
 
-	for (size_t idx = 0; idx < owned->n_added; idx++) {
-		if (owned->added[idx].ifindex != op->ifindex ||
-			!addr_equal(&owned->added[idx].addr, &op->vip))
-			owned->added[kept++] = owned->added[idx];
+	for (size_t idx = 0; idx < undo->n_added; idx++) {
+		if (undo->added[idx].ifindex != op->ifindex ||
+			!addr_equal(&undo->added[idx].addr, &op->vip))
+			undo->added[kept++] = undo->added[idx];
 	}
-	owned->n_added = kept;
+	undo->n_added = kept;
 	return apply_store(apply);
 }
 
@@ -243,13 +243,13 @@ static int apply_restore_arp(struct apply *apply, const struct plan_op *op)
 
 /* lo:1, lo:2, … so that `ifconfig lo:1` shows it; a name too long for it goes without. */
 static int apply_label(
-	struct rtnl_addr *address, const struct host_wish *wish, unsigned int label_idx)
+	struct rtnl_addr *address, const struct host_wanted *wanted, unsigned int label_idx)
 {
 	char label[IFNAMSIZ + 16];
 
-	if (!wish || label_idx == 0)
+	if (!wanted || label_idx == 0)
 		return 0;
-	snprintf(label, sizeof(label), "%s:%u", wish->loopback, label_idx);
+	snprintf(label, sizeof(label), "%s:%u", wanted->loopback, label_idx);
 	return strlen(label) < IFNAMSIZ ? rtnl_addr_set_label(address, label) : 0;
 }
 
@@ -258,7 +258,7 @@ static int apply_label(
  * lifetime 0, because otherwise it becomes the source of our own connections (RFC 6724 §5, rule 3).
  */
 static int apply_make_address(
-	const struct host_wish *wish, const struct plan_op *op, struct rtnl_addr **ret_address)
+	const struct host_wanted *wanted, const struct plan_op *op, struct rtnl_addr **ret_address)
 {
 	_cleanup_(rtnl_addr_putp) struct rtnl_addr *address = rtnl_addr_alloc();
 	_cleanup_(nl_addr_putp) struct nl_addr *local =
@@ -271,7 +271,7 @@ static int apply_make_address(
 	rtnl_addr_set_ifindex(address, (int)op->ifindex);
 	r = rtnl_addr_set_local(address, local);
 	if (r == 0)
-		r = apply_label(address, wish, op->label_idx);
+		r = apply_label(address, wanted, op->label_idx);
 	if (r < 0)
 		return apply_errno(r);
 	if (op->vip.family == AF_INET6) {
@@ -284,12 +284,12 @@ static int apply_make_address(
 }
 
 static int apply_add_address(
-	struct apply *apply, const struct host_wish *wish, const struct plan_op *op)
+	struct apply *apply, const struct host_wanted *wanted, const struct plan_op *op)
 {
 	_cleanup_(rtnl_addr_putp) struct rtnl_addr *address = NULL;
 	int r;
 
-	r = apply_make_address(wish, op, &address);
+	r = apply_make_address(wanted, op, &address);
 	if (r < 0)
 		return r;
 	r = apply_remember_address(apply, op);
@@ -318,7 +318,7 @@ static int apply_remove_address(struct apply *apply, const struct plan_op *op)
 	return apply_forget_address(apply, op);
 }
 
-static int apply_op(struct apply *apply, const struct host *host, const struct host_wish *wish,
+static int apply_op(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
 	const struct plan_op *op)
 {
 	switch (op->type) {
@@ -327,7 +327,7 @@ static int apply_op(struct apply *apply, const struct host *host, const struct h
 	case PLAN_RESTORE_ARP:
 		return apply_restore_arp(apply, op);
 	case PLAN_ADD_ADDRESS:
-		return apply_add_address(apply, wish, op);
+		return apply_add_address(apply, wanted, op);
 	case PLAN_REMOVE_ADDRESS:
 		return apply_remove_address(apply, op);
 	case PLAN_OP_N_:
@@ -358,11 +358,11 @@ static void apply_describe(const struct host *host, const struct plan_op *op, ch
 	}
 }
 
-int apply_plan(struct apply *apply, const struct host *host, const struct host_wish *wish,
+int apply_plan(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
 	const struct plan *plan, char *ret_why)
 {
 	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
-		int r = apply_op(apply, host, wish, op);
+		int r = apply_op(apply, host, wanted, op);
 
 		/* The interface that went takes the need for the operation along. */
 		if (r < 0 && r != -ENODEV) {
@@ -375,6 +375,6 @@ int apply_plan(struct apply *apply, const struct host *host, const struct host_w
 
 int apply_forget(struct apply *apply)
 {
-	memset(&apply->owned, 0, sizeof(apply->owned));
-	return owned_remove(apply->directory);
+	memset(&apply->undo, 0, sizeof(apply->undo));
+	return undo_log_remove(apply->directory);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Operations → kernel, and the memory of what is ours. Before an operation changes the kernel,
- * `owned` is extended and written to DIR/owned.json, so that a crash in between can be undone.
+ * `undo` is extended and written to DIR/owned.json, so that a crash in between can be undone.
  * Needs CAP_NET_ADMIN and nothing else; /proc/sys may be read-only.
  */
 #pragma once
@@ -19,15 +19,15 @@ struct apply;
 int apply_new(const char *directory, struct apply **ret_apply);
 struct apply *apply_free(struct apply *apply); /* changes nothing */
 DEFINE_CLEANUP(struct apply *, apply_free)
-const struct host_owned *apply_owned(const struct apply *apply);
+const struct host_undo *apply_undo(const struct apply *apply);
 /*
- * Does the operations in order; `host` supplies the originals, `wish` the name for labels (NULL: no
+ * Does the operations in order; `host` supplies the originals, `wanted` the name for labels (NULL: no
  * labels, for a withdraw). ARP settings are read back from the kernel; -EIO when they did not
  * hold. Stops at the first failure that matters: returns its negative errno with the operation
  * in words in `ret_why` (APPLY_WHY_BYTES). An interface that has gone in between (-ENODEV) is no
  * failure; an address that is there (-EEXIST) is foreign and does not become ours.
  */
-int apply_plan(struct apply *apply, const struct host *host, const struct host_wish *wish,
+int apply_plan(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
 	const struct plan *plan, char *ret_why);
 /* After a withdraw that left nothing of ours: removes the file. 0 or negative errno. */
 int apply_forget(struct apply *apply);

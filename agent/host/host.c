@@ -55,9 +55,9 @@ const struct host_address *host_vip(
 	return NULL;
 }
 
-bool host_wants_ipv4(const struct host_wish *wish)
+bool host_wants_ipv4(const struct host_wanted *wanted)
 {
-	ARRAY_FOREACH (vip, wish->vips, wish->n_vips) {
+	ARRAY_FOREACH (vip, wanted->vips, wanted->n_vips) {
 		if (vip->family == AF_INET)
 			return true;
 	}
@@ -80,20 +80,20 @@ const struct host_link *host_link_of_original(
 	return link && host_original_fits(original, link) ? link : NULL;
 }
 
-const struct host_original *host_original_of_link(
-	const struct host_owned *owned, const struct host_link *link)
+const struct host_original *host_undo_original(
+	const struct host_undo *undo, const struct host_link *link)
 {
-	ARRAY_FOREACH (original, owned->originals, owned->n_originals) {
+	ARRAY_FOREACH (original, undo->originals, undo->n_originals) {
 		if (host_original_fits(original, link))
 			return original;
 	}
 	return NULL;
 }
 
-bool host_owns_address(
-	const struct host_owned *owned, unsigned int ifindex, const struct addr *addr)
+bool host_undo_has_address(
+	const struct host_undo *undo, unsigned int ifindex, const struct addr *addr)
 {
-	ARRAY_FOREACH (added, owned->added, owned->n_added) {
+	ARRAY_FOREACH (added, undo->added, undo->n_added) {
 		if (added->ifindex == ifindex && addr_equal(&added->addr, addr))
 			return true;
 	}

@@ -66,7 +66,7 @@ struct host_added {
 };
 
 /* What the agent changed and must be able to undo after a crash; kept in a file. */
-struct host_owned {
+struct host_undo {
 	struct host_original originals[HOST_LINKS_MAX];
 	size_t n_originals;
 	struct host_added added[HOST_VIPS_MAX];
@@ -74,7 +74,7 @@ struct host_owned {
 };
 
 /* What is wanted. */
-struct host_wish {
+struct host_wanted {
 	struct addr vips[HOST_VIPS_MAX];
 	size_t n_vips;
 	unsigned int loopback_ifindex; /* of the `loopback` interface; 0: absent */
@@ -90,7 +90,7 @@ const struct host_address *host_vip(
 	const struct host *host, unsigned int ifindex, const struct addr *vip);
 /* The prefix length of a host route to this address: 32 or 128. */
 uint8_t host_full_prefix(const struct addr *addr);
-bool host_wants_ipv4(const struct host_wish *wish);
+bool host_wants_ipv4(const struct host_wanted *wanted);
 
 /*
  * The interface that a saved original belongs to; NULL: it has gone. An interface is known by its
@@ -99,11 +99,11 @@ bool host_wants_ipv4(const struct host_wish *wish);
 const struct host_link *host_link_of_original(
 	const struct host *host, const struct host_original *original);
 /* The saved original of an interface; NULL: never changed by us. */
-const struct host_original *host_original_of_link(
-	const struct host_owned *owned, const struct host_link *link);
+const struct host_original *host_undo_original(
+	const struct host_undo *undo, const struct host_link *link);
 /* Whether this address on this interface was put there by us. */
-bool host_owns_address(
-	const struct host_owned *owned, unsigned int ifindex, const struct addr *addr);
+bool host_undo_has_address(
+	const struct host_undo *undo, unsigned int ifindex, const struct addr *addr);
 
 /* max(all, interface), signed: what the kernel goes by (include/linux/inetdevice.h: IN_DEV_MAXCONF). */
 uint32_t host_effective_ignore(const struct host *host, const struct host_link *link);

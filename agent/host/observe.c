@@ -178,7 +178,7 @@ int observe_parse_address(const struct nlmsghdr *message, struct host_address *r
 		if (!observe_get_address_attr(attr, info->ifa_family, &local, &address))
 			return -EBADMSG;
 	}
-	/* On a point-to-point link IFA_ADDRESS is the peer, and only IFA_LOCAL is ours. */
+	/* On a point-to-point link IFA_ADDRESS is the balancer, and only IFA_LOCAL is ours. */
 	if (local.family != AF_UNSPEC)
 		address.addr = local;
 	if (address.addr.family == AF_UNSPEC)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Compares the host as it is with the wish and says what to do, in which order, and what cannot be
+ * Compares the host as it is with what is wanted and says what to do, in which order, and what cannot be
  * mended. Called by the reconciler after each look at the host. Pure: must not know of netlink.
  */
 #include "agent/host/plan.h"
@@ -27,11 +27,11 @@ const char *plan_op_name(enum plan_op_type type)
 }
 
 /* Room for every operation that one plan can hold, so that adding one cannot fail half-way. */
-static int plan_allocate(const struct host *host, const struct host_wish *wish,
-	const struct host_owned *owned, struct plan *ret_plan)
+static int plan_allocate(const struct host *host, const struct host_wanted *wanted,
+	const struct host_undo *undo, struct plan *ret_plan)
 {
-	size_t n_vips = wish ? wish->n_vips : 0;
-	size_t capacity = 1 + host->n_links + owned->n_originals + owned->n_added + n_vips;
+	size_t n_vips = wanted ? wanted->n_vips : 0;
+	size_t capacity = 1 + host->n_links + undo->n_originals + undo->n_added + n_vips;
 
 	*ret_plan = (struct plan){ .ops = calloc(capacity, sizeof(struct plan_op)) };
 	return ret_plan->ops ? 0 : -ENOMEM;
@@ -42,11 +42,11 @@ static void plan_push(struct plan *plan, struct plan_op op)
 	plan->ops[plan->n_ops++] = op;
 }
 
-static bool plan_is_wished(const struct host_wish *wish, const struct host_added *added)
+static bool plan_is_wanted(const struct host_wanted *wanted, const struct host_added *added)
 {
-	if (added->ifindex != wish->loopback_ifindex)
+	if (added->ifindex != wanted->loopback_ifindex)
 		return false;
-	ARRAY_FOREACH (vip, wish->vips, wish->n_vips) {
+	ARRAY_FOREACH (vip, wanted->vips, wanted->n_vips) {
 		if (addr_equal(vip, &added->addr))
 			return true;
 	}
@@ -54,18 +54,18 @@ static bool plan_is_wished(const struct host_wish *wish, const struct host_added
 }
 
 /* Also for addresses that have gone in between: what is ours must be forgotten then. */
-static void plan_remove_unwished(
-	const struct host_wish *wish, const struct host_owned *owned, struct plan *plan)
+static void plan_remove_unwanted(
+	const struct host_wanted *wanted, const struct host_undo *undo, struct plan *plan)
 {
-	ARRAY_FOREACH (added, owned->added, owned->n_added) {
-		if (wish && plan_is_wished(wish, added))
+	ARRAY_FOREACH (added, undo->added, undo->n_added) {
+		if (wanted && plan_is_wanted(wanted, added))
 			continue;
 		plan_push(plan,
 			(struct plan_op){
 				.type = PLAN_REMOVE_ADDRESS,
 				.ifindex = added->ifindex,
 				.vip = added->addr,
-				.why = wish ? "no longer configured" : "leaving",
+				.why = wanted ? "no longer configured" : "leaving",
 			});
 	}
 }
@@ -75,13 +75,13 @@ static void plan_remove_unwished(
  * The interface's own value is judged, not the effective one, because `all` can change at any time.
  */
 static void plan_silence_links(
-	const struct host *host, const struct host_owned *owned, struct plan *plan)
+	const struct host *host, const struct host_undo *undo, struct plan *plan)
 {
 	ARRAY_FOREACH (link, host->links, host->n_links) {
 		bool ignore_is_right = host_ignore_is_right(link->arp_ignore);
 		bool announce_is_right = host_announce_is_right(link->arp_announce);
 
-		bool known = host_original_of_link(owned, link);
+		bool known = host_undo_original(undo, link);
 
 		if (!link->arp || !link->has_inet || (ignore_is_right && announce_is_right))
 			continue;
@@ -99,9 +99,9 @@ static void plan_silence_links(
 
 /* Only a value that we set is put back: one that others set since then is their decision. */
 static void plan_restore_links(
-	const struct host *host, const struct host_owned *owned, struct plan *plan)
+	const struct host *host, const struct host_undo *undo, struct plan *plan)
 {
-	ARRAY_FOREACH (original, owned->originals, owned->n_originals) {
+	ARRAY_FOREACH (original, undo->originals, undo->n_originals) {
 		const struct host_link *link = host_link_of_original(host, original);
 		struct plan_op op = { .type = PLAN_RESTORE_ARP, .why = "leaving" };
 
@@ -139,29 +139,29 @@ static bool plan_has_arp_link(const struct host *host)
 }
 
 static void plan_judge_loopback(
-	const struct host *host, const struct host_wish *wish, char *ret_reason)
+	const struct host *host, const struct host_wanted *wanted, char *ret_reason)
 {
-	const struct host_link *link = host_link(host, wish->loopback_ifindex);
+	const struct host_link *link = host_link(host, wanted->loopback_ifindex);
 
 	if (!link)
 		snprintf(ret_reason, PLAN_REASON_BYTES,
 			"there is no interface %s for the VIPs; mend loopback = in the configuration",
-			wish->loopback);
+			wanted->loopback);
 	else if (link->arp)
 		snprintf(ret_reason, PLAN_REASON_BYTES,
 			"%s answers ARP and cannot hold VIPs in silence; use loopback = lo",
-			wish->loopback);
+			wanted->loopback);
 }
 
 /* Whether the label lo:`label_idx` is free on the loopback interface and in the plan so far. */
-static bool plan_label_is_free(const struct host *host, const struct host_wish *wish,
+static bool plan_label_is_free(const struct host *host, const struct host_wanted *wanted,
 	const struct plan *plan, unsigned int label_idx)
 {
 	char label[IFNAMSIZ + 16];
 
-	snprintf(label, sizeof(label), "%s:%u", wish->loopback, label_idx);
+	snprintf(label, sizeof(label), "%s:%u", wanted->loopback, label_idx);
 	ARRAY_FOREACH (address, host->addresses, host->n_addresses) {
-		if (address->ifindex == wish->loopback_ifindex && streq(address->label, label))
+		if (address->ifindex == wanted->loopback_ifindex && streq(address->label, label))
 			return false;
 	}
 	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
@@ -171,78 +171,78 @@ static bool plan_label_is_free(const struct host *host, const struct host_wish *
 	return true;
 }
 
-static unsigned int plan_choose_label(const struct host *host, const struct host_wish *wish,
+static unsigned int plan_choose_label(const struct host *host, const struct host_wanted *wanted,
 	const struct plan *plan, const struct addr *vip)
 {
 	unsigned int label_idx = 1;
 
 	if (vip->family != AF_INET)
 		return 0;
-	while (!plan_label_is_free(host, wish, plan, label_idx))
+	while (!plan_label_is_free(host, wanted, plan, label_idx))
 		label_idx++;
 	return label_idx;
 }
 
-static void plan_add_missing(const struct host *host, const struct host_wish *wish,
-	const struct host_owned *owned, bool noisy, struct plan *plan)
+static void plan_add_missing(const struct host *host, const struct host_wanted *wanted,
+	const struct host_undo *undo, bool noisy, struct plan *plan)
 {
-	ARRAY_FOREACH (vip, wish->vips, wish->n_vips) {
-		bool ours = host_owns_address(owned, wish->loopback_ifindex, vip);
+	ARRAY_FOREACH (vip, wanted->vips, wanted->n_vips) {
+		bool ours = host_undo_has_address(undo, wanted->loopback_ifindex, vip);
 
-		if (host_vip(host, wish->loopback_ifindex, vip))
+		if (host_vip(host, wanted->loopback_ifindex, vip))
 			continue;
 		if (noisy && vip->family == AF_INET)
 			continue;
 		plan_push(plan,
 			(struct plan_op){
 				.type = PLAN_ADD_ADDRESS,
-				.ifindex = wish->loopback_ifindex,
+				.ifindex = wanted->loopback_ifindex,
 				.vip = *vip,
-				.label_idx = plan_choose_label(host, wish, plan, vip),
+				.label_idx = plan_choose_label(host, wanted, plan, vip),
 				.repair = ours,
 				.why = ours ? "deleted by others" : "configured",
 			});
 	}
 }
 
-int plan_serve(const struct host *host, const struct host_wish *wish,
-	const struct host_owned *owned, struct plan *ret_plan)
+int plan_serve(const struct host *host, const struct host_wanted *wanted,
+	const struct host_undo *undo, struct plan *ret_plan)
 {
 	char loopback_unfit[PLAN_REASON_BYTES] = "";
 	char all_spoils[PLAN_REASON_BYTES] = "";
 	struct plan plan;
 	int r;
 
-	r = plan_allocate(host, wish, owned, &plan);
+	r = plan_allocate(host, wanted, undo, &plan);
 	if (r < 0)
 		return r;
-	plan_remove_unwished(wish, owned, &plan);
-	if (host_wants_ipv4(wish)) {
-		plan_silence_links(host, owned, &plan);
+	plan_remove_unwanted(wanted, undo, &plan);
+	if (host_wants_ipv4(wanted)) {
+		plan_silence_links(host, undo, &plan);
 		if (plan_has_arp_link(host))
 			plan_judge_all(host, all_spoils);
 	} else {
-		plan_restore_links(host, owned, &plan);
+		plan_restore_links(host, undo, &plan);
 	}
-	plan_judge_loopback(host, wish, loopback_unfit);
+	plan_judge_loopback(host, wanted, loopback_unfit);
 	if (!loopback_unfit[0])
-		plan_add_missing(host, wish, owned, all_spoils[0], &plan);
+		plan_add_missing(host, wanted, undo, all_spoils[0], &plan);
 	snprintf(plan.blocked, sizeof(plan.blocked), "%s",
 		loopback_unfit[0] ? loopback_unfit : all_spoils);
 	*ret_plan = plan;
 	return 0;
 }
 
-int plan_withdraw(const struct host *host, const struct host_owned *owned, struct plan *ret_plan)
+int plan_withdraw(const struct host *host, const struct host_undo *undo, struct plan *ret_plan)
 {
 	struct plan plan;
 	int r;
 
-	r = plan_allocate(host, NULL, owned, &plan);
+	r = plan_allocate(host, NULL, undo, &plan);
 	if (r < 0)
 		return r;
-	plan_remove_unwished(NULL, owned, &plan);
-	plan_restore_links(host, owned, &plan);
+	plan_remove_unwanted(NULL, undo, &plan);
+	plan_restore_links(host, undo, &plan);
 	*ret_plan = plan;
 	return 0;
 }
@@ -269,7 +269,7 @@ static void plan_judge_silence(const struct host *host, char *ret_reason)
  * arp_ignore 1 answers for an address of the very interface that was asked, and neighbour
  * discovery always does, so a VIP on such an interface leaks whatever its settings are.
  */
-static void plan_judge_elsewhere(const struct host *host, const struct host_wish *wish,
+static void plan_judge_elsewhere(const struct host *host, const struct host_wanted *wanted,
 	const struct addr *vip, char *ret_reason)
 {
 	char text[ADDR_STRLEN];
@@ -284,15 +284,15 @@ static void plan_judge_elsewhere(const struct host *host, const struct host_wish
 			continue;
 		snprintf(ret_reason, PLAN_REASON_BYTES,
 			"VIP %s is on %s, which answers for it; delete it there, %s is its place",
-			addr_format(vip, text), link->name, wish->loopback);
+			addr_format(vip, text), link->name, wanted->loopback);
 		return;
 	}
 }
 
-void plan_verify(const struct host *host, const struct host_wish *wish, const struct addr *vip,
+void plan_verify(const struct host *host, const struct host_wanted *wanted, const struct addr *vip,
 	bool *ret_present, bool *ret_silent, char *ret_reason)
 {
-	const struct host_link *loopback = host_link(host, wish->loopback_ifindex);
+	const struct host_link *loopback = host_link(host, wanted->loopback_ifindex);
 	char text[ADDR_STRLEN];
 	char noise[PLAN_REASON_BYTES] = "";
 
@@ -300,13 +300,13 @@ void plan_verify(const struct host *host, const struct host_wish *wish, const st
 	if (vip->family == AF_INET)
 		plan_judge_silence(host, noise);
 	if (!noise[0])
-		plan_judge_elsewhere(host, wish, vip, noise);
+		plan_judge_elsewhere(host, wanted, vip, noise);
 	*ret_silent = !noise[0];
 	*ret_present = loopback && loopback->up && host_vip(host, loopback->ifindex, vip);
 	if (noise[0])
 		memcpy(ret_reason, noise, sizeof(noise));
 	else if (!loopback)
-		plan_judge_loopback(host, wish, ret_reason);
+		plan_judge_loopback(host, wanted, ret_reason);
 	else if (!loopback->up)
 		snprintf(ret_reason, PLAN_REASON_BYTES, "%s is down; ip link set %s up",
 			loopback->name, loopback->name);

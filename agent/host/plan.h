@@ -40,22 +40,22 @@ void plan_clear(struct plan *plan);
 const char *plan_op_name(enum plan_op_type type);
 
 /*
- * What must be done to serve: VIPs of ours that are no longer wished go first, then ARP silence on
+ * What must be done to serve: VIPs of ours that are no longer wanted go first, then ARP silence on
  * every ARP-capable interface (where any VIP is IPv4; else the originals come back), then missing
- * VIPs. A VIP that is there already is nobody's business, whoever added it. `owned` tells what is
+ * VIPs. A VIP that is there already is nobody's business, whoever added it. `undo` tells what is
  * ours; it is not changed here (apply does, before each operation). -ENOMEM.
  *
  * `blocked` is set when `all` spoils the silence or the loopback interface is unfit; VIPs that are
  * there stay then, and none is added into the noise.
  */
-int plan_serve(const struct host *host, const struct host_wish *wish,
-	const struct host_owned *owned, struct plan *ret_plan);
+int plan_serve(const struct host *host, const struct host_wanted *wanted,
+	const struct host_undo *undo, struct plan *ret_plan);
 /* What must be done to leave: our VIPs go, then the original values where ours still stand. -ENOMEM. */
-int plan_withdraw(const struct host *host, const struct host_owned *owned, struct plan *ret_plan);
+int plan_withdraw(const struct host *host, const struct host_undo *undo, struct plan *ret_plan);
 /*
  * Whether the host serves this VIP rightly: present on the loopback interface with full length, on
  * no interface that answers ARP, every ARP-capable interface effectively silent. `ret_reason`
  * (PLAN_REASON_BYTES) is "" or the reason in words.
  */
-void plan_verify(const struct host *host, const struct host_wish *wish, const struct addr *vip,
+void plan_verify(const struct host *host, const struct host_wanted *wanted, const struct addr *vip,
 	bool *ret_present, bool *ret_silent, char *ret_reason);

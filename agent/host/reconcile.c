@@ -27,7 +27,7 @@ struct reconcile {
 	sd_event_source *timer;
 	struct apply *apply;
 	struct host host;
-	struct host_wish wish;
+	struct host_wanted wanted;
 	char loopback[IFNAMSIZ];
 	bool serving;
 	char blocked[RECONCILE_BLOCKED_BYTES];
@@ -189,7 +189,7 @@ static int reconcile_observe(struct reconcile *reconcile)
 	host_clear(&reconcile->host);
 	reconcile->host = host;
 	loopback = host_link_by_name(&host, reconcile->loopback);
-	reconcile->wish.loopback_ifindex = loopback ? loopback->ifindex : 0;
+	reconcile->wanted.loopback_ifindex = loopback ? loopback->ifindex : 0;
 	return 0;
 }
 
@@ -200,14 +200,14 @@ static int reconcile_act(struct reconcile *reconcile, uint64_t now_us)
 	char why[APPLY_WHY_BYTES] = "";
 	int r;
 
-	r = plan_serve(&reconcile->host, &reconcile->wish, apply_owned(reconcile->apply), &plan);
+	r = plan_serve(&reconcile->host, &reconcile->wanted, apply_undo(reconcile->apply), &plan);
 	if (r < 0) {
-		reconcile_complain(reconcile, r, "cannot compare the host with its wish");
+		reconcile_complain(reconcile, r, "cannot compare the host with what is wanted");
 		return r;
 	}
 	if (reconcile_must_hold(reconcile, now_us))
 		reconcile_hold_repairs(&plan);
-	r = apply_plan(reconcile->apply, &reconcile->host, &reconcile->wish, &plan, why);
+	r = apply_plan(reconcile->apply, &reconcile->host, &reconcile->wanted, &plan, why);
 	if (r < 0) {
 		reconcile_complain(reconcile, r, why);
 		return r;
@@ -335,13 +335,13 @@ struct reconcile *reconcile_free(struct reconcile *reconcile)
 void reconcile_serve(
 	struct reconcile *reconcile, const struct addr *vips, size_t n_vips, const char *loopback)
 {
-	struct host_wish *wish = &reconcile->wish;
+	struct host_wanted *wanted = &reconcile->wanted;
 
-	memset(wish, 0, sizeof(*wish));
-	wish->n_vips = MIN(n_vips, (size_t)HOST_VIPS_MAX);
-	memcpy(wish->vips, vips, wish->n_vips * sizeof(*vips));
-	snprintf(wish->loopback, sizeof(wish->loopback), "%s", loopback);
-	memcpy(reconcile->loopback, wish->loopback, sizeof(reconcile->loopback));
+	memset(wanted, 0, sizeof(*wanted));
+	wanted->n_vips = MIN(n_vips, (size_t)HOST_VIPS_MAX);
+	memcpy(wanted->vips, vips, wanted->n_vips * sizeof(*vips));
+	snprintf(wanted->loopback, sizeof(wanted->loopback), "%s", loopback);
+	memcpy(reconcile->loopback, wanted->loopback, sizeof(reconcile->loopback));
 	reconcile->serving = true;
 	reconcile_look(reconcile);
 }
@@ -358,7 +358,7 @@ int reconcile_withdraw(struct reconcile *reconcile)
 	r = reconcile_observe(reconcile);
 	if (r < 0)
 		return r;
-	r = plan_withdraw(&reconcile->host, apply_owned(reconcile->apply), &plan);
+	r = plan_withdraw(&reconcile->host, apply_undo(reconcile->apply), &plan);
 	if (r < 0)
 		return log_errno(r, "cannot compare the host with what it was");
 	r = apply_plan(reconcile->apply, &reconcile->host, NULL, &plan, why);
@@ -375,9 +375,9 @@ const struct host *reconcile_host(const struct reconcile *reconcile)
 	return &reconcile->host;
 }
 
-const struct host_wish *reconcile_wish(const struct reconcile *reconcile)
+const struct host_wanted *reconcile_wanted(const struct reconcile *reconcile)
 {
-	return &reconcile->wish;
+	return &reconcile->wanted;
 }
 
 const char *reconcile_blocked(const struct reconcile *reconcile)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keeps the host as wished, for ever: looks at it on every event of interfaces and addresses and
+ * Keeps the host as it should be, for ever: looks at it on every event of interfaces and addresses and
  * at least once a second (changes of the ARP settings send no event), compares, repairs. Repairs
  * are made at once; when somebody keeps undoing them, with growing pauses. Says each thing once.
  */
@@ -32,7 +32,7 @@ struct reconcile *reconcile_free(struct reconcile *reconcile); /* leaves the hos
 DEFINE_CLEANUP(struct reconcile *, reconcile_free)
 
 /*
- * Wishes these VIPs on this interface from now on; acts at once, then on every event. Failures are
+ * Serves these VIPs on this interface from now on; acts at once, then on every event. Failures are
  * logged and told by reconcile_blocked(), and tried again.
  */
 void reconcile_serve(
@@ -44,7 +44,7 @@ void reconcile_look(struct reconcile *reconcile);
 
 /* The host at the last look; empty before the first. Valid until the next. */
 const struct host *reconcile_host(const struct reconcile *reconcile);
-const struct host_wish *reconcile_wish(const struct reconcile *reconcile);
+const struct host_wanted *reconcile_wanted(const struct reconcile *reconcile);
 /* "" or what cannot be mended, or failed, in words. */
 const char *reconcile_blocked(const struct reconcile *reconcile);
 

@@ -11,13 +11,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define OWNED_SCHEMA 1
+#define UNDO_LOG_SCHEMA 1
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* include/uapi/asm-generic/socket.h, since 5.14 */
 #endif
 
-static int owned_read_boot_id(char *ret_text, size_t size_bytes)
+static int undo_log_read_boot_id(char *ret_text, size_t size_bytes)
 {
 	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t n_bytes;
@@ -32,7 +32,7 @@ static int owned_read_boot_id(char *ret_text, size_t size_bytes)
 	return 0;
 }
 
-int owned_identity(char ret_identity[OWNED_IDENTITY_BYTES])
+int undo_log_identity(char ret_identity[UNDO_LOG_IDENTITY_BYTES])
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char boot_id[40];
@@ -42,17 +42,17 @@ int owned_identity(char ret_identity[OWNED_IDENTITY_BYTES])
 
 	if (fd < 0)
 		return util_negative_errno();
-	r = owned_read_boot_id(boot_id, sizeof(boot_id));
+	r = undo_log_read_boot_id(boot_id, sizeof(boot_id));
 	if (r < 0)
 		return r;
 	/* An older kernel has no cookie; the boot alone must do there. */
 	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size_bytes) < 0)
 		cookie = 0;
-	snprintf(ret_identity, OWNED_IDENTITY_BYTES, "%s/%" PRIu64, boot_id, cookie);
+	snprintf(ret_identity, UNDO_LOG_IDENTITY_BYTES, "%s/%" PRIu64, boot_id, cookie);
 	return 0;
 }
 
-static bool owned_get_u32(json_t *object, const char *key, uint32_t *ret_value)
+static bool undo_log_get_u32(json_t *object, const char *key, uint32_t *ret_value)
 {
 	json_t *value = json_object_get(object, key);
 
@@ -63,7 +63,7 @@ static bool owned_get_u32(json_t *object, const char *key, uint32_t *ret_value)
 	return true;
 }
 
-static bool owned_get_original(json_t *item, struct host_original *ret_original)
+static bool undo_log_get_original(json_t *item, struct host_original *ret_original)
 {
 	const char *name = json_string_value(json_object_get(item, "interface"));
 	const char *mac = json_string_value(json_object_get(item, "mac"));
@@ -75,23 +75,23 @@ static bool owned_get_original(json_t *item, struct host_original *ret_original)
 	/* Empty: an interface without an Ethernet address. */
 	if (mac[0] && mac_parse(mac, &original.mac) < 0)
 		return false;
-	if (!owned_get_u32(item, "ifindex", &original.ifindex) ||
-		!owned_get_u32(item, "arp_ignore", &original.arp_ignore) ||
-		!owned_get_u32(item, "arp_announce", &original.arp_announce))
+	if (!undo_log_get_u32(item, "ifindex", &original.ifindex) ||
+		!undo_log_get_u32(item, "arp_ignore", &original.arp_ignore) ||
+		!undo_log_get_u32(item, "arp_announce", &original.arp_announce))
 		return false;
 	*ret_original = original;
 	return true;
 }
 
-static bool owned_get_added(json_t *item, struct host_added *ret_added)
+static bool undo_log_get_added(json_t *item, struct host_added *ret_added)
 {
 	const char *text = json_string_value(json_object_get(item, "address"));
 
 	return text && addr_parse(text, &ret_added->addr) == 0 &&
-		owned_get_u32(item, "ifindex", &ret_added->ifindex);
+		undo_log_get_u32(item, "ifindex", &ret_added->ifindex);
 }
 
-static int owned_get_all(json_t *root, struct host_owned *owned)
+static int undo_log_get_all(json_t *root, struct host_undo *undo)
 {
 	json_t *originals = json_object_get(root, "originals");
 	json_t *added = json_object_get(root, "added");
@@ -103,44 +103,45 @@ static int owned_get_all(json_t *root, struct host_owned *owned)
 		json_array_size(added) > HOST_VIPS_MAX)
 		return -EBADMSG;
 	json_array_foreach (originals, idx, item) {
-		if (!owned_get_original(item, &owned->originals[owned->n_originals++]))
+		if (!undo_log_get_original(item, &undo->originals[undo->n_originals++]))
 			return -EBADMSG;
 	}
 	json_array_foreach (added, idx, item) {
-		if (!owned_get_added(item, &owned->added[owned->n_added++]))
+		if (!undo_log_get_added(item, &undo->added[undo->n_added++]))
 			return -EBADMSG;
 	}
 	return 0;
 }
 
-int owned_parse(
-	const char *text, size_t size_bytes, const char *identity, struct host_owned *ret_owned)
+int undo_log_parse(
+	const char *text, size_t size_bytes, const char *identity, struct host_undo *ret_undo)
 {
 	_cleanup_(json_decrefp) json_t *root = json_loadb(text, size_bytes, 0, NULL);
-	_cleanup_free_ struct host_owned *owned = calloc(1, sizeof(*owned));
+	_cleanup_free_ struct host_undo *undo = calloc(1, sizeof(*undo));
 	const char *whose;
 	int r;
 
-	if (!owned)
+	if (!undo)
 		return -ENOMEM;
 	whose = json_string_value(json_object_get(root, "identity"));
-	if (!whose || json_integer_value(json_object_get(root, "schema")) != OWNED_SCHEMA)
+	if (!whose || json_integer_value(json_object_get(root, "schema")) != UNDO_LOG_SCHEMA)
 		return -EBADMSG;
 	if (streq(whose, identity)) {
-		r = owned_get_all(root, owned);
+		r = undo_log_get_all(root, undo);
 		if (r < 0)
 			return r;
 	}
-	*ret_owned = *owned;
+	*ret_undo = *undo;
 	return 0;
 }
 
-static int owned_path(const char *directory, const char *suffix, char **ret_path)
+static int undo_log_path(const char *directory, const char *suffix, char **ret_path)
 {
-	return asprintf(ret_path, "%s/" OWNED_FILE_NAME "%s", directory, suffix) < 0 ? -ENOMEM : 0;
+	return asprintf(ret_path, "%s/" UNDO_LOG_FILE_NAME "%s", directory, suffix) < 0 ? -ENOMEM
+											: 0;
 }
 
-int owned_load(const char *directory, const char *identity, struct host_owned *ret_owned)
+int undo_log_load(const char *directory, const char *identity, struct host_undo *ret_undo)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -148,28 +149,28 @@ int owned_load(const char *directory, const char *identity, struct host_owned *r
 	size_t size_bytes;
 	int r;
 
-	r = owned_path(directory, "", &path);
+	r = undo_log_path(directory, "", &path);
 	if (r < 0)
 		return r;
 	file = fopen(path, "re");
 	if (!file && errno == ENOENT) {
-		memset(ret_owned, 0, sizeof(*ret_owned));
+		memset(ret_undo, 0, sizeof(*ret_undo));
 		return 0;
 	}
 	if (!file)
 		return util_negative_errno();
-	text = malloc((size_t)OWNED_FILE_MAX_BYTES + 1);
+	text = malloc((size_t)UNDO_LOG_FILE_MAX_BYTES + 1);
 	if (!text)
 		return -ENOMEM;
-	size_bytes = fread(text, 1, OWNED_FILE_MAX_BYTES + 1, file);
+	size_bytes = fread(text, 1, UNDO_LOG_FILE_MAX_BYTES + 1, file);
 	if (ferror(file))
 		return -EIO;
-	if (size_bytes > OWNED_FILE_MAX_BYTES)
+	if (size_bytes > UNDO_LOG_FILE_MAX_BYTES)
 		return -EBADMSG;
-	return owned_parse(text, size_bytes, identity, ret_owned);
+	return undo_log_parse(text, size_bytes, identity, ret_undo);
 }
 
-static json_t *owned_put_original(const struct host_original *original)
+static json_t *undo_log_put_original(const struct host_original *original)
 {
 	char mac[MAC_STRLEN] = "";
 
@@ -181,17 +182,17 @@ static json_t *owned_put_original(const struct host_original *original)
 		(json_int_t)original->arp_announce);
 }
 
-static json_t *owned_put_all(const char *identity, const struct host_owned *owned)
+static json_t *undo_log_put_all(const char *identity, const struct host_undo *undo)
 {
 	_cleanup_(json_decrefp) json_t *originals = json_array();
 	_cleanup_(json_decrefp) json_t *added = json_array();
 
 	/* json_array_append_new() of NULL fails: a lack of memory on the way is seen here. */
-	ARRAY_FOREACH (original, owned->originals, owned->n_originals) {
-		if (json_array_append_new(originals, owned_put_original(original)) < 0)
+	ARRAY_FOREACH (original, undo->originals, undo->n_originals) {
+		if (json_array_append_new(originals, undo_log_put_original(original)) < 0)
 			return NULL;
 	}
-	ARRAY_FOREACH (item, owned->added, owned->n_added) {
+	ARRAY_FOREACH (item, undo->added, undo->n_added) {
 		char text[ADDR_STRLEN];
 
 		if (json_array_append_new(added,
@@ -199,11 +200,11 @@ static json_t *owned_put_all(const char *identity, const struct host_owned *owne
 				    "ifindex", (json_int_t)item->ifindex)) < 0)
 			return NULL;
 	}
-	return json_pack("{s:i, s:s, s:O, s:O}", "schema", OWNED_SCHEMA, "identity", identity,
+	return json_pack("{s:i, s:s, s:O, s:O}", "schema", UNDO_LOG_SCHEMA, "identity", identity,
 		"originals", originals, "added", added);
 }
 
-static int owned_write(const char *path, const json_t *root)
+static int undo_log_write(const char *path, const json_t *root)
 {
 	_cleanup_close_ int fd =
 		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -216,31 +217,31 @@ static int owned_write(const char *path, const json_t *root)
 	return 0;
 }
 
-int owned_store(const char *directory, const char *identity, const struct host_owned *owned)
+int undo_log_store(const char *directory, const char *identity, const struct host_undo *undo)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *path_new = NULL;
-	_cleanup_(json_decrefp) json_t *root = owned_put_all(identity, owned);
+	_cleanup_(json_decrefp) json_t *root = undo_log_put_all(identity, undo);
 	int r;
 
 	if (!root)
 		return -ENOMEM;
-	r = owned_path(directory, "", &path);
+	r = undo_log_path(directory, "", &path);
 	if (r == 0)
-		r = owned_path(directory, ".new", &path_new);
+		r = undo_log_path(directory, ".new", &path_new);
 	if (r == 0)
-		r = owned_write(path_new, root);
+		r = undo_log_write(path_new, root);
 	if (r < 0)
 		return r;
 	return rename(path_new, path) < 0 ? util_negative_errno() : 0;
 }
 
-int owned_remove(const char *directory)
+int undo_log_remove(const char *directory)
 {
 	_cleanup_free_ char *path = NULL;
 	int r;
 
-	r = owned_path(directory, "", &path);
+	r = undo_log_path(directory, "", &path);
 	if (r < 0)
 		return r;
 	return unlink(path) < 0 && errno != ENOENT ? util_negative_errno() : 0;

@@ -9,21 +9,21 @@
 
 #include "agent/host/host.h"
 
-#define OWNED_FILE_NAME      "owned.json"
-#define OWNED_IDENTITY_BYTES 64u
-#define OWNED_FILE_MAX_BYTES (1u << 20)
+#define UNDO_LOG_FILE_NAME      "owned.json"
+#define UNDO_LOG_IDENTITY_BYTES 64u
+#define UNDO_LOG_FILE_MAX_BYTES (1u << 20)
 
 /* Boot and network namespace of the caller as text. 0 or negative errno. */
-int owned_identity(char ret_identity[OWNED_IDENTITY_BYTES]);
+int undo_log_identity(char ret_identity[UNDO_LOG_IDENTITY_BYTES]);
 /*
- * Reads the file of this identity into `ret_owned`; without one, or with one of another identity,
+ * Reads the file of this identity into `ret_undo`; without one, or with one of another identity,
  * it becomes empty. 0; -EBADMSG: damaged (written by nobody of ours); another negative errno.
  */
-int owned_load(const char *directory, const char *identity, struct host_owned *ret_owned);
+int undo_log_load(const char *directory, const char *identity, struct host_undo *ret_undo);
 /* 0 or negative errno; on an error the old file stands. */
-int owned_store(const char *directory, const char *identity, const struct host_owned *owned);
+int undo_log_store(const char *directory, const char *identity, const struct host_undo *undo);
 /* Removes the file; 0 also when there is none. */
-int owned_remove(const char *directory);
+int undo_log_remove(const char *directory);
 /* The same on text in memory, for the fuzzer. */
-int owned_parse(
-	const char *text, size_t size_bytes, const char *identity, struct host_owned *ret_owned);
+int undo_log_parse(
+	const char *text, size_t size_bytes, const char *identity, struct host_undo *ret_undo);

@@ -9,180 +9,182 @@
 #include "agent/config/config.h"
 #include "common/log.h"
 
-struct peers_peer {
+struct balancer {
 	struct registration *registration;
 	enum register_state told; /* the state that was logged last */
 	char told_reason[REGISTER_REASON_BYTES];
 	bool leaving; /* no longer configured: freed once left */
 };
 
-struct peers_source {
+struct balancers_source {
 	struct addr addr;
 	uint64_t told_us;
 };
 
-struct peers {
+struct balancers {
 	sd_event *event;
 	sd_event_source *timer;
 	struct net *net;
-	struct peers_peer items[CONFIG_BALANCERS_MAX + PEERS_LEAVING_MAX];
+	struct balancer items[CONFIG_BALANCERS_MAX + BALANCERS_LEAVING_MAX];
 	size_t len;
 	struct register_identity identity;
 	struct proto_status status;
 	bool started;
-	struct peers_counters past; /* of balancers that are gone, and of strangers */
-	struct peers_source sources[PEERS_TOLD_MAX];
-	peers_changed_fn *changed;
+	struct balancers_counters past; /* of balancers that are gone, and of strangers */
+	struct balancers_source sources[BALANCERS_TOLD_MAX];
+	balancers_changed_fn *changed;
 	void *context;
 };
 
-static uint64_t peers_now(const struct peers *peers)
+static uint64_t balancers_now(const struct balancers *balancers)
 {
 	uint64_t now_us = 0;
 
-	(void)sd_event_now(peers->event, CLOCK_MONOTONIC, &now_us);
+	(void)sd_event_now(balancers->event, CLOCK_MONOTONIC, &now_us);
 	return now_us;
 }
 
-static void peers_send(
+static void balancers_send(
 	void *context, const struct addr_port *balancer, const uint8_t *data, size_t size_bytes)
 {
-	struct peers *peers = context;
+	struct balancers *balancers = context;
 
 	/* A datagram that is lost here is lost like any other: everything is repeated. */
-	if (peers->net)
-		(void)net_send(peers->net, balancer, data, size_bytes);
+	if (balancers->net)
+		(void)net_send(balancers->net, balancer, data, size_bytes);
 }
 
-static void peers_tell(struct peers_peer *peer)
+static void balancers_tell(struct balancer *balancer)
 {
-	const struct register_view *view = register_view(peer->registration);
+	const struct register_view *view = register_view(balancer->registration);
 	char field[16 + ADDR_PORT_STRLEN];
-	char balancer[ADDR_PORT_STRLEN];
+	char address[ADDR_PORT_STRLEN];
 
-	addr_port_format(&view->balancer, balancer);
-	snprintf(field, sizeof(field), "DSR_BALANCER=%s", balancer);
+	addr_port_format(&view->balancer, address);
+	snprintf(field, sizeof(field), "DSR_BALANCER=%s", address);
 	if (view->state == REGISTER_REGISTERED)
-		log_fields(LOG_LEVEL_INFO, LOG_FIELDS(field), "registered with %s", balancer);
+		log_fields(LOG_LEVEL_INFO, LOG_FIELDS(field), "registered with %s", address);
 	else if (view->state == REGISTER_LEFT)
-		log_fields(LOG_LEVEL_INFO, LOG_FIELDS(field), "left %s", balancer);
+		log_fields(LOG_LEVEL_INFO, LOG_FIELDS(field), "left %s", address);
 	else if (view->state == REGISTER_REFUSED || view->state == REGISTER_CONNECTING)
 		log_fields(
 			LOG_LEVEL_WARNING, LOG_FIELDS(field), "not registered: %s", view->reason);
 }
 
 /* A reason that comes back at each try is told once; the way to an answer is no news. */
-static bool peers_is_news(const struct peers_peer *peer, const struct register_view *view)
+static bool balancers_is_news(const struct balancer *balancer, const struct register_view *view)
 {
 	if (view->state == REGISTER_CONNECTING)
 		return strncmp(view->reason, "waiting for", strlen("waiting for")) != 0 &&
-			!streq(view->reason, peer->told_reason);
-	return view->state != peer->told || !streq(view->reason, peer->told_reason);
+			!streq(view->reason, balancer->told_reason);
+	return view->state != balancer->told || !streq(view->reason, balancer->told_reason);
 }
 
-static void peers_drop(struct peers *peers, size_t idx)
+static void balancers_drop(struct balancers *balancers, size_t idx)
 {
-	const struct register_view *view = register_view(peers->items[idx].registration);
+	const struct register_view *view = register_view(balancers->items[idx].registration);
 
-	peers->past.received += view->received;
-	peers->past.accepted += view->accepted;
+	balancers->past.received += view->received;
+	balancers->past.accepted += view->accepted;
 	for (size_t refusal = 0; refusal < REGISTER_REFUSAL_N_; refusal++)
-		peers->past.rejected[refusal] += view->rejected[refusal];
-	register_free(peers->items[idx].registration);
-	memmove(&peers->items[idx], &peers->items[idx + 1],
-		(peers->len - idx - 1) * sizeof(peers->items[0]));
-	peers->len--;
+		balancers->past.rejected[refusal] += view->rejected[refusal];
+	register_free(balancers->items[idx].registration);
+	memmove(&balancers->items[idx], &balancers->items[idx + 1],
+		(balancers->len - idx - 1) * sizeof(balancers->items[0]));
+	balancers->len--;
 }
 
 /* Does what is due, tells what is new, and arms the timer: after every event. */
-static void peers_go_on(struct peers *peers)
+static void balancers_go_on(struct balancers *balancers)
 {
-	uint64_t now_us = peers_now(peers);
+	uint64_t now_us = balancers_now(balancers);
 	uint64_t next_us = REGISTER_NEVER_US;
 	bool changed = false;
 
-	for (size_t idx = 0; idx < peers->len; idx++) {
-		struct peers_peer *peer = &peers->items[idx];
-		const struct register_view *view = register_view(peer->registration);
-		uint64_t due_us = register_tick(peer->registration, now_us);
+	for (size_t idx = 0; idx < balancers->len; idx++) {
+		struct balancer *balancer = &balancers->items[idx];
+		const struct register_view *view = register_view(balancer->registration);
+		uint64_t due_us = register_run_due(balancer->registration, now_us);
 
 		next_us = MIN(next_us, due_us);
-		if (peers_is_news(peer, view)) {
-			peers_tell(peer);
-			peer->told = view->state;
-			memcpy(peer->told_reason, view->reason, sizeof(peer->told_reason));
+		if (balancers_is_news(balancer, view)) {
+			balancers_tell(balancer);
+			balancer->told = view->state;
+			memcpy(balancer->told_reason, view->reason, sizeof(balancer->told_reason));
 			changed = true;
 		}
 	}
-	for (size_t idx = peers->len; idx-- > 0;) {
-		struct peers_peer *peer = &peers->items[idx];
+	for (size_t idx = balancers->len; idx-- > 0;) {
+		struct balancer *balancer = &balancers->items[idx];
 
-		if (peer->leaving && register_view(peer->registration)->state == REGISTER_LEFT)
-			peers_drop(peers, idx);
+		if (balancer->leaving &&
+			register_view(balancer->registration)->state == REGISTER_LEFT)
+			balancers_drop(balancers, idx);
 	}
 	if (next_us != REGISTER_NEVER_US)
-		(void)sd_event_source_set_time(peers->timer, next_us);
+		(void)sd_event_source_set_time(balancers->timer, next_us);
 	(void)sd_event_source_set_enabled(
-		peers->timer, next_us == REGISTER_NEVER_US ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+		balancers->timer, next_us == REGISTER_NEVER_US ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 	if (changed)
-		peers->changed(peers->context);
+		balancers->changed(balancers->context);
 }
 
-static int peers_on_timer(sd_event_source *source, uint64_t time_us, void *context)
+static int balancers_on_timer(sd_event_source *source, uint64_t time_us, void *context)
 {
-	peers_go_on(context);
+	balancers_go_on(context);
 	return 0;
 }
 
-int peers_new(sd_event *event, peers_changed_fn *changed, void *context, struct peers **ret_peers)
+int balancers_new(sd_event *event, balancers_changed_fn *changed, void *context,
+	struct balancers **ret_balancers)
 {
-	_cleanup_(peers_freep) struct peers *peers = calloc(1, sizeof(*peers));
+	_cleanup_(balancers_freep) struct balancers *balancers = calloc(1, sizeof(*balancers));
 	int r;
 
-	if (!peers)
+	if (!balancers)
 		return -ENOMEM;
-	peers->event = event;
-	peers->changed = changed;
-	peers->context = context;
-	r = sd_event_add_time(
-		event, &peers->timer, CLOCK_MONOTONIC, 0, US_PER_MS, peers_on_timer, peers);
+	balancers->event = event;
+	balancers->changed = changed;
+	balancers->context = context;
+	r = sd_event_add_time(event, &balancers->timer, CLOCK_MONOTONIC, 0, US_PER_MS,
+		balancers_on_timer, balancers);
 	if (r < 0)
 		return r;
-	r = sd_event_source_set_enabled(peers->timer, SD_EVENT_OFF);
+	r = sd_event_source_set_enabled(balancers->timer, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
-	*ret_peers = TAKE_PTR(peers);
+	*ret_balancers = TAKE_PTR(balancers);
 	return 0;
 }
 
-struct peers *peers_free(struct peers *peers)
+struct balancers *balancers_free(struct balancers *balancers)
 {
-	if (!peers)
+	if (!balancers)
 		return NULL;
-	sd_event_source_disable_unref(peers->timer);
-	for (size_t idx = 0; idx < peers->len; idx++)
-		register_free(peers->items[idx].registration);
-	explicit_bzero(&peers->identity, sizeof(peers->identity));
-	free(peers);
+	sd_event_source_disable_unref(balancers->timer);
+	for (size_t idx = 0; idx < balancers->len; idx++)
+		register_free(balancers->items[idx].registration);
+	explicit_bzero(&balancers->identity, sizeof(balancers->identity));
+	free(balancers);
 	return NULL;
 }
 
-void peers_use_net(struct peers *peers, struct net *net)
+void balancers_use_net(struct balancers *balancers, struct net *net)
 {
-	peers->net = net;
+	balancers->net = net;
 }
 
 /* One line a minute and source; the table is small, and its oldest entry makes room. */
-static void peers_tell_refusal(
-	struct peers *peers, const struct addr_port *source, enum register_refusal refusal)
+static void balancers_tell_refusal(
+	struct balancers *balancers, const struct addr_port *source, enum register_refusal refusal)
 {
-	struct peers_source *oldest = &peers->sources[0];
-	uint64_t now_us = peers_now(peers);
+	struct balancers_source *oldest = &balancers->sources[0];
+	uint64_t now_us = balancers_now(balancers);
 	char text[ADDR_PORT_STRLEN];
 
-	ARRAY_FOREACH (item, peers->sources, PEERS_TOLD_MAX) {
+	ARRAY_FOREACH (item, balancers->sources, BALANCERS_TOLD_MAX) {
 		if (addr_equal(&item->addr, &source->addr)) {
-			if (now_us - item->told_us < PEERS_TOLD_US)
+			if (now_us - item->told_us < BALANCERS_TOLD_US)
 				return;
 			oldest = item;
 			break;
@@ -190,167 +192,171 @@ static void peers_tell_refusal(
 		if (item->told_us < oldest->told_us)
 			oldest = item;
 	}
-	*oldest = (struct peers_source){ source->addr, now_us };
+	*oldest = (struct balancers_source){ source->addr, now_us };
 	log_warning("refused a datagram from %s (%s); more of this source within a minute are only "
 		    "counted",
 		addr_port_format(source, text), register_refusal_name(refusal));
 }
 
-void peers_receive(void *context, const struct addr_port *source, int hop_limit, const void *data,
-	size_t size_bytes)
+void balancers_receive(void *context, const struct addr_port *source, int hop_limit,
+	const void *data, size_t size_bytes)
 {
-	struct peers *peers = context;
-	struct peers_peer *peer = NULL;
+	struct balancers *balancers = context;
+	struct balancer *balancer = NULL;
 	enum register_refusal refusal = REGISTER_SOURCE;
 
-	for (size_t idx = 0; idx < peers->len && !peer; idx++) {
-		const struct register_view *view = register_view(peers->items[idx].registration);
+	for (size_t idx = 0; idx < balancers->len && !balancer; idx++) {
+		const struct register_view *view =
+			register_view(balancers->items[idx].registration);
 
 		if (addr_equal(&view->balancer.addr, &source->addr))
-			peer = &peers->items[idx];
+			balancer = &balancers->items[idx];
 	}
-	if (peer) {
-		refusal = register_receive(
-			peer->registration, source, hop_limit, data, size_bytes, peers_now(peers));
+	if (balancer) {
+		refusal = register_receive(balancer->registration, source, hop_limit, data,
+			size_bytes, balancers_now(balancers));
 	} else {
-		peers->past.received++;
-		peers->past.rejected[refusal]++;
+		balancers->past.received++;
+		balancers->past.rejected[refusal]++;
 	}
 	if (refusal != REGISTER_ACCEPTED)
-		peers_tell_refusal(peers, source, refusal);
-	if (peer)
-		peers_go_on(peers);
+		balancers_tell_refusal(balancers, source, refusal);
+	if (balancer)
+		balancers_go_on(balancers);
 }
 
-static struct peers_peer *peers_find(struct peers *peers, const struct addr_port *balancer)
+static struct balancer *balancers_find(struct balancers *balancers, const struct addr_port *address)
 {
-	ARRAY_FOREACH (peer, peers->items, peers->len) {
-		const struct register_view *view = register_view(peer->registration);
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len) {
+		const struct register_view *view = register_view(balancer->registration);
 
-		if (!peer->leaving && view->balancer.port == balancer->port &&
-			addr_equal(&view->balancer.addr, &balancer->addr))
-			return peer;
+		if (!balancer->leaving && view->balancer.port == address->port &&
+			addr_equal(&view->balancer.addr, &address->addr))
+			return balancer;
 	}
 	return NULL;
 }
 
-static int peers_add(struct peers *peers, const struct addr_port *balancer)
+static int balancers_add(struct balancers *balancers, const struct addr_port *address)
 {
 	uint8_t seed[REGISTER_SEED_BYTES];
-	struct peers_peer peer = { .told = REGISTER_IDLE };
+	struct balancer balancer = { .told = REGISTER_IDLE };
 
-	if (peers->len >= ARRAY_LEN(peers->items))
+	if (balancers->len >= ARRAY_LEN(balancers->items))
 		return -ENOSPC;
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return -EIO;
-	peer.registration = register_new(balancer, seed, peers_send, peers, peers_now(peers));
+	balancer.registration =
+		register_new(address, seed, balancers_send, balancers, balancers_now(balancers));
 	explicit_bzero(seed, sizeof(seed));
-	if (!peer.registration)
+	if (!balancer.registration)
 		return -ENOMEM;
-	snprintf(peer.told_reason, sizeof(peer.told_reason), "%s",
-		register_view(peer.registration)->reason);
-	if (peers->started) {
-		uint64_t now_us = peers_now(peers);
+	snprintf(balancer.told_reason, sizeof(balancer.told_reason), "%s",
+		register_view(balancer.registration)->reason);
+	if (balancers->started) {
+		uint64_t now_us = balancers_now(balancers);
 
-		register_set_identity(peer.registration, &peers->identity, now_us);
-		(void)register_set_status(peer.registration, &peers->status, now_us);
-		register_start(peer.registration, now_us);
+		register_set_identity(balancer.registration, &balancers->identity, now_us);
+		(void)register_set_status(balancer.registration, &balancers->status, now_us);
+		register_start(balancer.registration, now_us);
 	}
-	peers->items[peers->len++] = peer;
+	balancers->items[balancers->len++] = balancer;
 	return 0;
 }
 
-static bool peers_is_wanted(
-	const struct addr_port *balancers, size_t n_balancers, const struct addr_port *balancer)
+static bool balancers_is_wanted(
+	const struct addr_port *addresses, size_t n_addresses, const struct addr_port *address)
 {
-	ARRAY_FOREACH (item, balancers, n_balancers) {
-		if (item->port == balancer->port && addr_equal(&item->addr, &balancer->addr))
+	ARRAY_FOREACH (item, addresses, n_addresses) {
+		if (item->port == address->port && addr_equal(&item->addr, &address->addr))
 			return true;
 	}
 	return false;
 }
 
-int peers_configure(struct peers *peers, const struct addr_port *balancers, size_t n_balancers)
+int balancers_configure(
+	struct balancers *balancers, const struct addr_port *addresses, size_t n_addresses)
 {
-	size_t former_len = peers->len;
+	size_t previous_len = balancers->len;
 
-	ARRAY_FOREACH (balancer, balancers, n_balancers) {
-		int r = peers_find(peers, balancer) ? 0 : peers_add(peers, balancer);
+	ARRAY_FOREACH (address, addresses, n_addresses) {
+		int r = balancers_find(balancers, address) ? 0 : balancers_add(balancers, address);
 
 		if (r < 0) {
-			while (peers->len > former_len)
-				peers_drop(peers, peers->len - 1);
+			while (balancers->len > previous_len)
+				balancers_drop(balancers, balancers->len - 1);
 			return r;
 		}
 	}
-	ARRAY_FOREACH (peer, peers->items, former_len) {
-		const struct register_view *view = register_view(peer->registration);
+	ARRAY_FOREACH (balancer, balancers->items, previous_len) {
+		const struct register_view *view = register_view(balancer->registration);
 
-		if (peer->leaving || peers_is_wanted(balancers, n_balancers, &view->balancer))
+		if (balancer->leaving ||
+			balancers_is_wanted(addresses, n_addresses, &view->balancer))
 			continue;
-		peer->leaving = true;
-		register_leave(peer->registration, peers_now(peers));
+		balancer->leaving = true;
+		register_leave(balancer->registration, balancers_now(balancers));
 	}
-	peers_go_on(peers);
+	balancers_go_on(balancers);
 	return 0;
 }
 
-void peers_set_identity(struct peers *peers, const struct register_identity *identity,
+void balancers_set_identity(struct balancers *balancers, const struct register_identity *identity,
 	const struct proto_status *status)
 {
-	uint64_t now_us = peers_now(peers);
+	uint64_t now_us = balancers_now(balancers);
 
-	peers->identity = *identity;
-	peers->status = *status;
-	ARRAY_FOREACH (peer, peers->items, peers->len) {
-		if (peer->leaving)
+	balancers->identity = *identity;
+	balancers->status = *status;
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len) {
+		if (balancer->leaving)
 			continue;
-		register_set_identity(peer->registration, identity, now_us);
-		if (register_set_status(peer->registration, status, now_us) < 0)
+		register_set_identity(balancer->registration, identity, now_us);
+		if (register_set_status(balancer->registration, status, now_us) < 0)
 			log_error("a status that the protocol cannot carry was not sent");
 	}
-	peers_go_on(peers);
+	balancers_go_on(balancers);
 }
 
-void peers_set_status(struct peers *peers, const struct proto_status *status)
+void balancers_set_status(struct balancers *balancers, const struct proto_status *status)
 {
-	uint64_t now_us = peers_now(peers);
+	uint64_t now_us = balancers_now(balancers);
 
-	peers->status = *status;
-	ARRAY_FOREACH (peer, peers->items, peers->len) {
-		if (peer->leaving)
+	balancers->status = *status;
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len) {
+		if (balancer->leaving)
 			continue;
-		if (register_set_status(peer->registration, status, now_us) < 0)
+		if (register_set_status(balancer->registration, status, now_us) < 0)
 			log_error("a status that the protocol cannot carry was not sent");
 	}
-	peers_go_on(peers);
+	balancers_go_on(balancers);
 }
 
-void peers_start(struct peers *peers)
+void balancers_start(struct balancers *balancers)
 {
-	uint64_t now_us = peers_now(peers);
+	uint64_t now_us = balancers_now(balancers);
 
-	if (peers->started)
+	if (balancers->started)
 		return;
-	peers->started = true;
-	ARRAY_FOREACH (peer, peers->items, peers->len)
-		register_start(peer->registration, now_us);
-	peers_go_on(peers);
+	balancers->started = true;
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len)
+		register_start(balancer->registration, now_us);
+	balancers_go_on(balancers);
 }
 
-void peers_leave(struct peers *peers)
+void balancers_leave(struct balancers *balancers)
 {
-	uint64_t now_us = peers_now(peers);
+	uint64_t now_us = balancers_now(balancers);
 
-	ARRAY_FOREACH (peer, peers->items, peers->len)
-		register_leave(peer->registration, now_us);
-	peers_go_on(peers);
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len)
+		register_leave(balancer->registration, now_us);
+	balancers_go_on(balancers);
 }
 
-bool peers_have_left(const struct peers *peers)
+bool balancers_have_left(const struct balancers *balancers)
 {
-	ARRAY_FOREACH (peer, peers->items, peers->len) {
-		enum register_state state = register_view(peer->registration)->state;
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len) {
+		enum register_state state = register_view(balancer->registration)->state;
 
 		if (state != REGISTER_LEFT && state != REGISTER_IDLE)
 			return false;
@@ -358,42 +364,42 @@ bool peers_have_left(const struct peers *peers)
 	return true;
 }
 
-bool peers_are_settled(const struct peers *peers)
+bool balancers_are_settled(const struct balancers *balancers)
 {
-	ARRAY_FOREACH (peer, peers->items, peers->len) {
-		if (!register_is_settled(peer->registration))
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len) {
+		if (!register_is_settled(balancer->registration))
 			return false;
 	}
 	return true;
 }
 
 /* Those that are being left stand behind the configured ones or among them; `status` skips none. */
-size_t peers_len(const struct peers *peers)
+size_t balancers_len(const struct balancers *balancers)
 {
-	return peers->len;
+	return balancers->len;
 }
 
-const struct register_view *peers_view(const struct peers *peers, size_t idx)
+const struct register_view *balancers_view(const struct balancers *balancers, size_t idx)
 {
-	return register_view(peers->items[idx].registration);
+	return register_view(balancers->items[idx].registration);
 }
 
-size_t peers_registered(const struct peers *peers)
+size_t balancers_registered(const struct balancers *balancers)
 {
 	size_t n_registered = 0;
 
-	ARRAY_FOREACH (peer, peers->items, peers->len) {
-		if (register_view(peer->registration)->state == REGISTER_REGISTERED)
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len) {
+		if (register_view(balancer->registration)->state == REGISTER_REGISTERED)
 			n_registered++;
 	}
 	return n_registered;
 }
 
-void peers_count(const struct peers *peers, struct peers_counters *ret_counters)
+void balancers_count(const struct balancers *balancers, struct balancers_counters *ret_counters)
 {
-	*ret_counters = peers->past;
-	ARRAY_FOREACH (peer, peers->items, peers->len) {
-		const struct register_view *view = register_view(peer->registration);
+	*ret_counters = balancers->past;
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len) {
+		const struct register_view *view = register_view(balancer->registration);
 
 		ret_counters->received += view->received;
 		ret_counters->accepted += view->accepted;

@@ -10,51 +10,53 @@
 #include "agent/registration/net.h"
 #include "agent/registration/register.h"
 
-#define PEERS_LEAVING_MAX 16u             /* taken out of the configuration, not yet left */
-#define PEERS_TOLD_MAX    32u             /* sources whose refused datagrams are told of */
-#define PEERS_TOLD_US     (60 * US_PER_S) /* one line a source in this time */
+#define BALANCERS_LEAVING_MAX 16u             /* taken out of the configuration, not yet left */
+#define BALANCERS_TOLD_MAX    32u             /* sources whose refused datagrams are told of */
+#define BALANCERS_TOLD_US     (60 * US_PER_S) /* one line a source in this time */
 
-struct peers;
+struct balancers;
 
-/* After a balancer's state changed. It must not free the peers. */
-typedef void peers_changed_fn(void *context);
+/* After a balancer's state changed. It must not free the balancers. */
+typedef void balancers_changed_fn(void *context);
 
 /* Takes no ownership. 0 or negative errno. */
-int peers_new(sd_event *event, peers_changed_fn *changed, void *context, struct peers **ret_peers);
-struct peers *peers_free(struct peers *peers);
-DEFINE_CLEANUP(struct peers *, peers_free)
+int balancers_new(sd_event *event, balancers_changed_fn *changed, void *context,
+	struct balancers **ret_balancers);
+struct balancers *balancers_free(struct balancers *balancers);
+DEFINE_CLEANUP(struct balancers *, balancers_free)
 
 /* The socket to send by; NULL: none now. Borrowed. */
-void peers_use_net(struct peers *peers, struct net *net);
-/* A datagram from the socket: a net_receive_fn with the peers as context. */
-void peers_receive(void *context, const struct addr_port *source, int hop_limit, const void *data,
-	size_t size_bytes);
+void balancers_use_net(struct balancers *balancers, struct net *net);
+/* A datagram from the socket: a net_receive_fn with the balancers as context. */
+void balancers_receive(void *context, const struct addr_port *source, int hop_limit,
+	const void *data, size_t size_bytes);
 
 /*
  * The balancers wanted now: known ones go on, new ones are begun (when started), others are left.
  * -ENOMEM or the error of getrandom(): nothing has changed then.
  */
-int peers_configure(struct peers *peers, const struct addr_port *balancers, size_t n_balancers);
+int balancers_configure(
+	struct balancers *balancers, const struct addr_port *addresses, size_t n_addresses);
 /* Who we are and how; status->n_vips is identity->n_vips. */
-void peers_set_identity(struct peers *peers, const struct register_identity *identity,
+void balancers_set_identity(struct balancers *balancers, const struct register_identity *identity,
 	const struct proto_status *status);
-void peers_set_status(struct peers *peers, const struct proto_status *status);
+void balancers_set_status(struct balancers *balancers, const struct proto_status *status);
 /* Registers with all of them, now and those that come. Needs identity and status. */
-void peers_start(struct peers *peers);
-/* Leaves all; peers_have_left() says when. */
-void peers_leave(struct peers *peers);
-bool peers_have_left(const struct peers *peers);
+void balancers_start(struct balancers *balancers);
+/* Leaves all; balancers_have_left() says when. */
+void balancers_leave(struct balancers *balancers);
+bool balancers_have_left(const struct balancers *balancers);
 /* Nothing that a balancer should know is unacknowledged. */
-bool peers_are_settled(const struct peers *peers);
+bool balancers_are_settled(const struct balancers *balancers);
 
-size_t peers_len(const struct peers *peers);
-const struct register_view *peers_view(const struct peers *peers, size_t idx);
-size_t peers_registered(const struct peers *peers);
+size_t balancers_len(const struct balancers *balancers);
+const struct register_view *balancers_view(const struct balancers *balancers, size_t idx);
+size_t balancers_registered(const struct balancers *balancers);
 
-struct peers_counters {
+struct balancers_counters {
 	uint64_t received; /* = accepted + all of rejected */
 	uint64_t accepted;
 	uint64_t rejected[REGISTER_REFUSAL_N_];
 };
 /* Of all balancers that there ever were, and of strangers. */
-void peers_count(const struct peers *peers, struct peers_counters *ret_counters);
+void balancers_count(const struct balancers *balancers, struct balancers_counters *ret_counters);

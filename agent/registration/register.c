@@ -451,7 +451,7 @@ static enum register_refusal receive_reject(
 	set_state(registration, REGISTER_REFUSED, now_us);
 	set_reason(registration, "%s refused: %s", balancer_name(registration, name),
 		rejected->reason[0] != '\0' ? rejected->reason : proto_reject_name(rejected->code));
-	/* Our former self, before its MAC or name changed, is soon found silent. */
+	/* Our previous self, before its MAC or name changed, is soon found silent. */
 	registration->retry_us = now_us +
 		jitter(registration,
 			rejected->code == PROTO_REJECT_CLONE ? REGISTER_CLONE_RETRY_US
@@ -651,7 +651,7 @@ static uint64_t next_deadline(const struct registration *registration)
 }
 
 /* At most one thing is due at a time: what it does moves its own deadline. */
-uint64_t register_tick(struct registration *registration, uint64_t now_us)
+uint64_t register_run_due(struct registration *registration, uint64_t now_us)
 {
 	bool silent = now_us >= registration->heard_us + registration->silence_us;
 

@@ -5,7 +5,7 @@
  * balancer in the configuration. doc/protocol.md is the specification.
  *
  * The caller: register_start() once the host is verified; every datagram into
- * register_receive(); register_tick() when the deadline that it returned has come, and after
+ * register_receive(); register_run_due() when the deadline that it returned has come, and after
  * every other call here (deadlines may have moved nearer); register_set_status() whenever
  * something changed or was counted anew.
  */
@@ -113,7 +113,7 @@ enum register_refusal register_receive(struct registration *registration,
 	const struct addr_port *source, int hop_limit, const void *data, size_t size_bytes,
 	uint64_t now_us);
 /* Does what is due; returns the next deadline, REGISTER_NEVER_US for none. */
-uint64_t register_tick(struct registration *registration, uint64_t now_us);
+uint64_t register_run_due(struct registration *registration, uint64_t now_us);
 
 const struct register_view *register_view(const struct registration *registration);
 /* True when nothing that the balancer should know is unacknowledged. */

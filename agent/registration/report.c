@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Facts → status. Called by the daemon after each look at the host and each wish of the
+ * Facts → status. Called by the daemon after each look at the host and each word of the
  * administrator. Pure: must not know of balancers.
  */
 #include "agent/registration/report.h"
 
 #include <assert.h>
 
-static const char *const heartbeat_admin_names[] = {
-	[HEARTBEAT_ENABLED] = "enabled",
-	[HEARTBEAT_DRAIN] = "drain",
-	[HEARTBEAT_MAINT] = "maint",
+static const char *const report_admin_names[] = {
+	[REPORT_ENABLED] = "enabled",
+	[REPORT_DRAIN] = "drain",
+	[REPORT_MAINT] = "maint",
 };
-static_assert(ARRAY_LEN(heartbeat_admin_names) == HEARTBEAT_ADMIN_N_, "a name for each wish");
+static_assert(ARRAY_LEN(report_admin_names) == REPORT_ADMIN_N_, "a name for each");
 
-const char *heartbeat_admin_name(enum heartbeat_admin admin)
+const char *report_admin_name(enum report_admin admin)
 {
-	return heartbeat_admin_names[admin];
+	return report_admin_names[admin];
 }
 
-int heartbeat_admin_parse(const char *text, enum heartbeat_admin *ret_admin)
+int report_admin_parse(const char *text, enum report_admin *ret_admin)
 {
-	for (unsigned int admin = 0; admin < HEARTBEAT_ADMIN_N_; admin++) {
-		if (streq(text, heartbeat_admin_names[admin])) {
+	for (unsigned int admin = 0; admin < REPORT_ADMIN_N_; admin++) {
+		if (streq(text, report_admin_names[admin])) {
 			*ret_admin = admin;
 			return 0;
 		}
@@ -30,21 +30,21 @@ int heartbeat_admin_parse(const char *text, enum heartbeat_admin *ret_admin)
 	return -EINVAL;
 }
 
-static void heartbeat_decide(
-	const struct heartbeat_facts *facts, const char *fault, struct proto_status *status)
+static void report_decide(
+	const struct report_facts *facts, const char *fault, struct proto_status *status)
 {
 	const char *reason = "";
 
 	if (fault[0]) {
 		status->state = PROTO_STATE_DOWN;
 		reason = fault;
-	} else if (facts->admin == HEARTBEAT_MAINT) {
+	} else if (facts->admin == REPORT_MAINT) {
 		status->state = PROTO_STATE_MAINT;
 		reason = "disabled by the administrator";
 	} else if (facts->stopping) {
 		status->state = PROTO_STATE_DRAIN;
 		reason = "the agent stops";
-	} else if (facts->admin == HEARTBEAT_DRAIN) {
+	} else if (facts->admin == REPORT_DRAIN) {
 		status->state = PROTO_STATE_DRAIN;
 		reason = "drained by the administrator";
 	} else {
@@ -53,23 +53,23 @@ static void heartbeat_decide(
 	snprintf(status->reason, sizeof(status->reason), "%s", reason);
 }
 
-void heartbeat_make_status(const struct heartbeat_facts *facts, struct proto_status *ret_status)
+void report_make_status(const struct report_facts *facts, struct proto_status *ret_status)
 {
 	struct proto_status status = { .weight = facts->weight };
 	char fault[PLAN_REASON_BYTES] = "";
 
 	snprintf(fault, sizeof(fault), "%s", facts->blocked);
-	status.n_vips = (uint8_t)facts->wish->n_vips;
-	for (size_t idx = 0; idx < facts->wish->n_vips; idx++) {
+	status.n_vips = (uint8_t)facts->wanted->n_vips;
+	for (size_t idx = 0; idx < facts->wanted->n_vips; idx++) {
 		struct proto_vip_status *vip = &status.vips[idx];
 		char reason[PLAN_REASON_BYTES];
 
-		plan_verify(facts->host, facts->wish, &facts->wish->vips[idx], &vip->present,
+		plan_verify(facts->host, facts->wanted, &facts->wanted->vips[idx], &vip->present,
 			&vip->silent, reason);
 		vip->established = facts->established[idx];
 		if (!fault[0])
 			memcpy(fault, reason, sizeof(fault));
 	}
-	heartbeat_decide(facts, fault, &status);
+	report_decide(facts, fault, &status);
 	*ret_status = status;
 }

@@ -183,7 +183,7 @@ static int agent_receive_one(struct agents *agents, struct agent *agent)
 static void agent_tick(struct agent *agent)
 {
 	if (!agent->muted)
-		agent->due_us = register_tick(agent->registration, now_us());
+		agent->due_us = register_run_due(agent->registration, now_us());
 }
 
 /* ---- commands ---- */

@@ -6,11 +6,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_free_ struct host_owned *owned = calloc(1, sizeof(*owned));
+	_cleanup_free_ struct host_undo *undo = calloc(1, sizeof(*undo));
 
-	if (!owned || owned_parse((const char *)data, size, "boot/1", owned) < 0)
+	if (!undo || undo_log_parse((const char *)data, size, "boot/1", undo) < 0)
 		return 0;
-	if (owned->n_originals > HOST_LINKS_MAX || owned->n_added > HOST_VIPS_MAX)
+	if (undo->n_originals > HOST_LINKS_MAX || undo->n_added > HOST_VIPS_MAX)
 		abort();
 	return 0;
 }

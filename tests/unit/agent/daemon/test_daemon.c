@@ -488,7 +488,7 @@ static void daemon_stops_in_order(void **state)
 	assert_false(host_is_silent(f));
 }
 
-static void daemon_tells_a_wish_at_once(void **state)
+static void daemon_tells_a_change_at_once(void **state)
 {
 	struct fixture *f = fixture(state);
 
@@ -631,7 +631,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		fact(daemon_registers_when_the_host_is_right),
 		fact(daemon_stops_in_order),
-		fact(daemon_tells_a_wish_at_once),
+		fact(daemon_tells_a_change_at_once),
 		fact(daemon_adopts_after_a_crash),
 		fact(daemon_keeps_the_host_when_told_so),
 		fact(daemon_is_down_while_all_spoils),

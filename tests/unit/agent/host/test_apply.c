@@ -26,7 +26,7 @@ struct fixture {
 	struct nl *nl;
 	struct apply *apply;
 	struct host host;
-	struct host_wish wish;
+	struct host_wanted wanted;
 	struct plan plan;
 	char why[APPLY_WHY_BYTES];
 };
@@ -70,12 +70,12 @@ static int setup(void **state)
 	netns_add_address("eth0", "192.0.2.11", 24);
 	assert_int_equal(nl_open(NETLINK_ROUTE, &f->nl), 0);
 	assert_int_equal(apply_new(f->directory, &f->apply), 0);
-	f->wish.loopback_ifindex = if_nametoindex("lo");
-	strcpy(f->wish.loopback, "lo");
-	f->wish.vips[0] = netns_addr("198.51.100.10");
-	f->wish.vips[1] = netns_addr("198.51.100.11");
-	f->wish.vips[2] = netns_addr("2001:db8::10");
-	f->wish.n_vips = 3;
+	f->wanted.loopback_ifindex = if_nametoindex("lo");
+	strcpy(f->wanted.loopback, "lo");
+	f->wanted.vips[0] = netns_addr("198.51.100.10");
+	f->wanted.vips[1] = netns_addr("198.51.100.11");
+	f->wanted.vips[2] = netns_addr("2001:db8::10");
+	f->wanted.n_vips = 3;
 	observe(f);
 	*state = f;
 	return 0;
@@ -91,7 +91,7 @@ static int teardown(void **state)
 	host_clear(&f->host);
 	apply_free(f->apply);
 	nl_free(f->nl);
-	owned_remove(f->directory);
+	undo_log_remove(f->directory);
 	assert_int_equal(rmdir(f->directory), 0);
 	free(f);
 	return 0;
@@ -107,15 +107,15 @@ static struct fixture *fixture(void **state)
 static int serve(struct fixture *f)
 {
 	plan_clear(&f->plan);
-	assert_int_equal(plan_serve(&f->host, &f->wish, apply_owned(f->apply), &f->plan), 0);
-	return apply_plan(f->apply, &f->host, &f->wish, &f->plan, f->why);
+	assert_int_equal(plan_serve(&f->host, &f->wanted, apply_undo(f->apply), &f->plan), 0);
+	return apply_plan(f->apply, &f->host, &f->wanted, &f->plan, f->why);
 }
 
 static void withdraw(struct fixture *f)
 {
 	observe(f);
 	plan_clear(&f->plan);
-	assert_int_equal(plan_withdraw(&f->host, apply_owned(f->apply), &f->plan), 0);
+	assert_int_equal(plan_withdraw(&f->host, apply_undo(f->apply), &f->plan), 0);
 	assert_int_equal(apply_plan(f->apply, &f->host, NULL, &f->plan, f->why), 0);
 	assert_int_equal(apply_forget(f->apply), 0);
 }
@@ -136,8 +136,8 @@ static void expect_well(struct fixture *f)
 	bool present, silent;
 
 	observe(f);
-	ARRAY_FOREACH (vip, f->wish.vips, f->wish.n_vips) {
-		plan_verify(&f->host, &f->wish, vip, &present, &silent, reason);
+	ARRAY_FOREACH (vip, f->wanted.vips, f->wanted.n_vips) {
+		plan_verify(&f->host, &f->wanted, vip, &present, &silent, reason);
 		assert_string_equal(reason, "");
 		assert_true(present && silent);
 	}
@@ -224,11 +224,11 @@ static void apply_silences_then_adds(void **state)
 	expect_arp(f, "eth0", 1, 2);
 	expect_arp(f, "peer0", 1, 2);
 	expect_arp(f, "lo", 0, 0);
-	address = host_vip(&f->host, f->wish.loopback_ifindex, &f->wish.vips[0]);
+	address = host_vip(&f->host, f->wanted.loopback_ifindex, &f->wanted.vips[0]);
 	assert_string_equal(address->label, "lo:1");
-	address = host_vip(&f->host, f->wish.loopback_ifindex, &f->wish.vips[1]);
+	address = host_vip(&f->host, f->wanted.loopback_ifindex, &f->wanted.vips[1]);
 	assert_string_equal(address->label, "lo:2");
-	address = host_vip(&f->host, f->wish.loopback_ifindex, &f->wish.vips[2]);
+	address = host_vip(&f->host, f->wanted.loopback_ifindex, &f->wanted.vips[2]);
 	assert_true(address->flags & IFA_F_NODAD);
 	assert_true(address->flags & IFA_F_DEPRECATED); /* preferred_lft 0 */
 	assert_true(address->flags & IFA_F_PERMANENT);
@@ -266,8 +266,8 @@ static void apply_adopts_after_a_crash(void **state)
 	apply_free(f->apply);
 	f->apply = NULL;
 	assert_int_equal(apply_new(f->directory, &f->apply), 0);
-	assert_int_equal(apply_owned(f->apply)->n_added, 3);
-	assert_int_equal(apply_owned(f->apply)->n_originals, 2);
+	assert_int_equal(apply_undo(f->apply)->n_added, 3);
+	assert_int_equal(apply_undo(f->apply)->n_originals, 2);
 	expect_well(f);
 	/* Repaired after the crash: the value of the others is no original. */
 	write_sysctl("eth0", "arp_ignore", "5");
@@ -288,10 +288,10 @@ static void apply_disowns_what_others_added_first(void **state)
 
 	netns_add_address("lo", "198.51.100.10", 32); /* after we looked */
 	assert_int_equal(serve(f), 0);
-	assert_int_equal(apply_owned(f->apply)->n_added, 2);
+	assert_int_equal(apply_undo(f->apply)->n_added, 2);
 	withdraw(f);
 	observe(f);
-	assert_non_null(host_vip(&f->host, f->wish.loopback_ifindex, &vip));
+	assert_non_null(host_vip(&f->host, f->wanted.loopback_ifindex, &vip));
 }
 
 static void apply_follows_interfaces(void **state)
@@ -310,7 +310,7 @@ static void apply_follows_interfaces(void **state)
 	expect_well(f);
 	expect_arp(f, "eth0", 1, 2);
 	/* The originals of the two that went are forgotten. */
-	assert_int_equal(apply_owned(f->apply)->n_originals, 2);
+	assert_int_equal(apply_undo(f->apply)->n_originals, 2);
 	withdraw(f);
 	observe(f);
 	expect_arp(f, "eth0", 0, 0);
@@ -334,8 +334,8 @@ static void apply_ignores_the_file_of_another_host(void **state)
 	f->apply = NULL;
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	assert_int_equal(apply_new(f->directory, &f->apply), 0);
-	assert_int_equal(apply_owned(f->apply)->n_added, 0);
-	assert_int_equal(apply_owned(f->apply)->n_originals, 0);
+	assert_int_equal(apply_undo(f->apply)->n_added, 0);
+	assert_int_equal(apply_undo(f->apply)->n_originals, 0);
 }
 
 static void apply_refuses_a_damaged_file(void **state)
@@ -345,7 +345,7 @@ static void apply_refuses_a_damaged_file(void **state)
 	char path[128];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/" OWNED_FILE_NAME, f->directory);
+	snprintf(path, sizeof(path), "%s/" UNDO_LOG_FILE_NAME, f->directory);
 	file = fopen(path, "we");
 	assert_non_null(file);
 	fputs("{\"schema\": 1, \"identity\"", file);

@@ -15,8 +15,8 @@ struct fixture {
 	struct host host;
 	struct host_link links[8];
 	struct host_address addresses[64];
-	struct host_wish wish;
-	struct host_owned owned;
+	struct host_wanted wanted;
+	struct host_undo undo;
 	struct plan plan;
 };
 
@@ -61,18 +61,18 @@ static void add_address(struct fixture *f, unsigned int ifindex, const char *tex
 
 static void add_vip(struct fixture *f, const char *text)
 {
-	f->wish.vips[f->wish.n_vips++] = addr(text);
+	f->wanted.vips[f->wanted.n_vips++] = addr(text);
 }
 
 static void own_address(struct fixture *f, const char *text)
 {
-	f->owned.added[f->owned.n_added++] = (struct host_added){ addr(text), LO };
+	f->undo.added[f->undo.n_added++] = (struct host_added){ addr(text), LO };
 }
 
 static void own_link(
 	struct fixture *f, const struct host_link *link, uint32_t arp_ignore, uint32_t arp_announce)
 {
-	struct host_original *original = &f->owned.originals[f->owned.n_originals++];
+	struct host_original *original = &f->undo.originals[f->undo.n_originals++];
 
 	original->ifindex = link->ifindex;
 	memcpy(original->name, link->name, sizeof(original->name));
@@ -81,7 +81,7 @@ static void own_link(
 	original->arp_announce = arp_announce;
 }
 
-/* lo, and eth0 with a real IP and the kernel's defaults; no VIP wished yet. */
+/* lo, and eth0 with a real IP and the kernel's defaults; no VIP wanted yet. */
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -89,8 +89,8 @@ static int setup(void **state)
 	assert_non_null(f);
 	f->host.links = f->links;
 	f->host.addresses = f->addresses;
-	f->wish.loopback_ifindex = LO;
-	strcpy(f->wish.loopback, "lo");
+	f->wanted.loopback_ifindex = LO;
+	strcpy(f->wanted.loopback, "lo");
 	add_link(f, LO, "lo", false, 0, 0);
 	add_link(f, ETH0, "eth0", true, 0, 0);
 	add_address(f, LO, "127.0.0.1", 8, "lo");
@@ -111,13 +111,13 @@ static int teardown(void **state)
 static void serve(struct fixture *f)
 {
 	plan_clear(&f->plan);
-	assert_int_equal(plan_serve(&f->host, &f->wish, &f->owned, &f->plan), 0);
+	assert_int_equal(plan_serve(&f->host, &f->wanted, &f->undo, &f->plan), 0);
 }
 
 static void withdraw(struct fixture *f)
 {
 	plan_clear(&f->plan);
-	assert_int_equal(plan_withdraw(&f->host, &f->owned, &f->plan), 0);
+	assert_int_equal(plan_withdraw(&f->host, &f->undo, &f->plan), 0);
 }
 
 static void expect_arp(const struct fixture *f, size_t idx, enum plan_op_type type,
@@ -204,7 +204,7 @@ static void plan_keeps_foreign_address(void **state)
 	assert_int_equal(f->plan.n_ops, 0);
 }
 
-static void plan_removes_what_is_no_longer_wished_first(void **state)
+static void plan_removes_what_is_no_longer_wanted_first(void **state)
 {
 	struct fixture *f = *state;
 
@@ -223,7 +223,7 @@ static void plan_removes_what_is_no_longer_wished_first(void **state)
 	expect_address(f, 2, PLAN_ADD_ADDRESS, "198.51.100.12", 3);
 }
 
-static void plan_removes_from_the_former_loopback(void **state)
+static void plan_removes_from_the_previous_loopback(void **state)
 {
 	struct fixture *f = *state;
 
@@ -231,8 +231,8 @@ static void plan_removes_from_the_former_loopback(void **state)
 	own_address(f, "2001:db8::10");
 	add_address(f, LO, "2001:db8::10", 128, "");
 	add_vip(f, "2001:db8::10");
-	f->wish.loopback_ifindex = DUM0;
-	strcpy(f->wish.loopback, "dummy0");
+	f->wanted.loopback_ifindex = DUM0;
+	strcpy(f->wanted.loopback, "dummy0");
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 2);
 	expect_address(f, 0, PLAN_REMOVE_ADDRESS, "2001:db8::10", 0);
@@ -336,7 +336,7 @@ static void plan_leaves_noarp_links_alone(void **state)
 	add_address(f, DUM0, "198.51.100.10", 32, "tun0");
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0);
-	plan_verify(&f->host, &f->wish, &vip, &present, &silent, reason);
+	plan_verify(&f->host, &f->wanted, &vip, &present, &silent, reason);
 	assert_true(present && silent);
 	assert_string_equal(reason, "");
 }
@@ -355,7 +355,7 @@ static void plan_needs_no_silence_for_ipv6(void **state)
 	expect_address(f, 0, PLAN_ADD_ADDRESS, "2001:db8::10", 0);
 	assert_string_equal(f->plan.blocked, "");
 	add_address(f, LO, "2001:db8::10", 128, "");
-	plan_verify(&f->host, &f->wish, &vip, &present, &silent, reason);
+	plan_verify(&f->host, &f->wanted, &vip, &present, &silent, reason);
 	assert_true(present && silent);
 }
 
@@ -408,7 +408,7 @@ static void plan_is_blocked_when_all_spoils(void **state)
 		expect_arp(f, 0, PLAN_SET_ARP, ETH0, 1, 2);
 		f->links[1].arp_ignore = 1;
 		f->links[1].arp_announce = 2;
-		plan_verify(&f->host, &f->wish, &vip, &present, &silent, reason);
+		plan_verify(&f->host, &f->wanted, &vip, &present, &silent, reason);
 		assert_true(present);
 		if (!cases[idx].names) {
 			assert_string_equal(f->plan.blocked, "");
@@ -429,7 +429,7 @@ static void plan_judges_own_values(void **state)
 {
 	static const struct {
 		uint32_t ignore, announce;
-		uint32_t wish_ignore, wish_announce; /* equal to the former: no operation */
+		uint32_t want_ignore, want_announce; /* equal to the previous: no operation */
 	} cases[] = {
 		{ 0, 0, 1, 2 },
 		{ 1, 2, 1, 2 },
@@ -455,17 +455,17 @@ static void plan_judges_own_values(void **state)
 	add_address(f, LO, "198.51.100.10", 32, "lo");
 	add_vip(f, "198.51.100.10");
 	for (size_t idx = 0; idx < ARRAY_LEN(cases); idx++) {
-		bool right = cases[idx].ignore == cases[idx].wish_ignore &&
-			cases[idx].announce == cases[idx].wish_announce;
+		bool right = cases[idx].ignore == cases[idx].want_ignore &&
+			cases[idx].announce == cases[idx].want_announce;
 
 		f->links[1].arp_ignore = cases[idx].ignore;
 		f->links[1].arp_announce = cases[idx].announce;
 		serve(f);
 		assert_int_equal(f->plan.n_ops, right ? 0 : 1);
 		if (!right)
-			expect_arp(f, 0, PLAN_SET_ARP, ETH0, cases[idx].wish_ignore,
-				cases[idx].wish_announce);
-		plan_verify(&f->host, &f->wish, &vip, &present, &silent, reason);
+			expect_arp(f, 0, PLAN_SET_ARP, ETH0, cases[idx].want_ignore,
+				cases[idx].want_announce);
+		plan_verify(&f->host, &f->wanted, &vip, &present, &silent, reason);
 		assert_int_equal(silent, right);
 		assert_true(right || strstr(reason, "eth0 would answer ARP"));
 	}
@@ -488,8 +488,8 @@ static void plan_restores_only_values_of_ours(void **state)
 
 	own_link(f, &f->links[1], 0, 0);
 	for (size_t idx = 0; idx < ARRAY_LEN(cases); idx++) {
-		f->owned.originals[0].arp_ignore = cases[idx].original_ignore;
-		f->owned.originals[0].arp_announce = cases[idx].original_announce;
+		f->undo.originals[0].arp_ignore = cases[idx].original_ignore;
+		f->undo.originals[0].arp_announce = cases[idx].original_announce;
 		f->links[1].arp_ignore = cases[idx].now_ignore;
 		f->links[1].arp_announce = cases[idx].now_announce;
 		withdraw(f);
@@ -515,8 +515,8 @@ static void plan_calls_a_vip_elsewhere_a_leak(void **state)
 	add_address(f, ETH0, "2001:db8::10", 64, "");
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0); /* somebody else's: never touched */
-	ARRAY_FOREACH (vip, f->wish.vips, f->wish.n_vips) {
-		plan_verify(&f->host, &f->wish, vip, &present, &silent, reason);
+	ARRAY_FOREACH (vip, f->wanted.vips, f->wanted.n_vips) {
+		plan_verify(&f->host, &f->wanted, vip, &present, &silent, reason);
 		assert_true(present);
 		assert_false(silent);
 		assert_non_null(strstr(reason, "is on eth0"));
@@ -532,13 +532,13 @@ static void plan_tells_of_a_missing_vip(void **state)
 	f->links[1].arp_ignore = 1;
 	f->links[1].arp_announce = 2;
 	add_vip(f, "198.51.100.10");
-	plan_verify(&f->host, &f->wish, f->wish.vips, &present, &silent, reason);
+	plan_verify(&f->host, &f->wanted, f->wanted.vips, &present, &silent, reason);
 	assert_false(present);
 	assert_true(silent);
 	assert_string_equal(reason, "VIP 198.51.100.10 is missing on lo");
 	add_address(f, LO, "198.51.100.10", 32, "lo:1");
 	f->links[0].up = false;
-	plan_verify(&f->host, &f->wish, f->wish.vips, &present, &silent, reason);
+	plan_verify(&f->host, &f->wanted, f->wanted.vips, &present, &silent, reason);
 	assert_false(present);
 	assert_non_null(strstr(reason, "lo is down"));
 }
@@ -548,13 +548,13 @@ static void plan_refuses_an_unfit_loopback(void **state)
 	struct fixture *f = *state;
 
 	add_vip(f, "2001:db8::10");
-	f->wish.loopback_ifindex = 0;
-	strcpy(f->wish.loopback, "dummy0");
+	f->wanted.loopback_ifindex = 0;
+	strcpy(f->wanted.loopback, "dummy0");
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0);
 	assert_non_null(strstr(f->plan.blocked, "no interface dummy0"));
-	f->wish.loopback_ifindex = ETH0;
-	strcpy(f->wish.loopback, "eth0");
+	f->wanted.loopback_ifindex = ETH0;
+	strcpy(f->wanted.loopback, "eth0");
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0);
 	assert_non_null(strstr(f->plan.blocked, "eth0 answers ARP"));
@@ -614,8 +614,8 @@ int main(void)
 		fact(plan_is_empty_when_all_is_well),
 		fact(plan_restores_after_the_vip_is_gone),
 		fact(plan_keeps_foreign_address),
-		fact(plan_removes_what_is_no_longer_wished_first),
-		fact(plan_removes_from_the_former_loopback),
+		fact(plan_removes_what_is_no_longer_wanted_first),
+		fact(plan_removes_from_the_previous_loopback),
 		fact(plan_repairs_a_deleted_vip),
 		fact(plan_wants_the_full_prefix),
 		fact(plan_repairs_a_changed_sysctl),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* load.c against the running kernel: connections over the loopback interface. */
+/* sockets.c against the running kernel: connections over the loopback interface. */
 #include "agent/host/sockets.h"
 
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 #define CONNECTIONS 5u
 
 struct fixture {
-	struct load *load;
+	struct sockets *load;
 	int listeners[2];
 	int sockets[64];
 	size_t n_sockets;
@@ -66,7 +66,7 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	f->listeners[0] = f->listeners[1] = -1;
-	assert_int_equal(load_new(&f->load), 0);
+	assert_int_equal(sockets_new(&f->load), 0);
 	*state = f;
 	return 0;
 }
@@ -79,7 +79,7 @@ static int teardown(void **state)
 		close(f->sockets[idx]);
 	util_close(f->listeners[0]);
 	util_close(f->listeners[1]);
-	load_free(f->load);
+	sockets_free(f->load);
 	free(f);
 	return 0;
 }
@@ -93,8 +93,8 @@ static void load_counts_established_connections(void **state)
 	uint16_t port;
 	int r;
 
-	load_watch(f->load, vips, 2);
-	r = load_refresh(f->load, 0, 1);
+	sockets_watch(f->load, vips, 2);
+	r = sockets_refresh(f->load, 0, 1);
 	if (r == -ENOENT || r == -EOPNOTSUPP) {
 		print_message("no socket diagnosis in this kernel\n");
 		skip();
@@ -103,10 +103,10 @@ static void load_counts_established_connections(void **state)
 	f->listeners[0] = listen_on(&local, &port);
 	for (unsigned int idx = 0; idx < CONNECTIONS; idx++)
 		connect_to(f, f->listeners[0], "127.0.0.9", port, "127.0.0.1");
-	assert_int_equal(load_refresh(f->load, 0, 2), 0);
-	assert_int_equal(load_established(f->load, 0), CONNECTIONS);
-	assert_int_equal(load_established(f->load, 1), 0);
-	assert_int_equal(load_established(f->load, 2), 0);
+	assert_int_equal(sockets_refresh(f->load, 0, 2), 0);
+	assert_int_equal(sockets_established(f->load, 0), CONNECTIONS);
+	assert_int_equal(sockets_established(f->load, 1), 0);
+	assert_int_equal(sockets_established(f->load, 2), 0);
 }
 
 static void load_counts_ipv6_and_mapped_sockets(void **state)
@@ -120,18 +120,18 @@ static void load_counts_ipv6_and_mapped_sockets(void **state)
 	uint16_t port;
 
 	f->listeners[0] = listen_on(&any, &port);
-	load_watch(f->load, vips, 3);
-	if (load_refresh(f->load, 0, 1) < 0)
+	sockets_watch(f->load, vips, 3);
+	if (sockets_refresh(f->load, 0, 1) < 0)
 		skip();
-	before = load_established(f->load, 2);
+	before = sockets_established(f->load, 2);
 	connect_to(f, f->listeners[0], "127.0.0.9", port, "127.0.0.1");
 	connect_to(f, f->listeners[0], "127.0.0.9", port, "127.0.0.1");
 	f->listeners[1] = listen_on(&ip6, &port);
 	connect_to(f, f->listeners[1], "::1", port, "::1"); /* both ends have it */
-	assert_int_equal(load_refresh(f->load, 0, 2), 0);
-	assert_int_equal(load_established(f->load, 0), 0);
-	assert_int_equal(load_established(f->load, 1), 2);
-	assert_int_equal(load_established(f->load, 2) - before, 2);
+	assert_int_equal(sockets_refresh(f->load, 0, 2), 0);
+	assert_int_equal(sockets_established(f->load, 0), 0);
+	assert_int_equal(sockets_established(f->load, 1), 2);
+	assert_int_equal(sockets_established(f->load, 2) - before, 2);
 }
 
 static void load_is_cached(void **state)
@@ -142,14 +142,14 @@ static void load_is_cached(void **state)
 	uint16_t port;
 
 	f->listeners[0] = listen_on(&local, &port);
-	load_watch(f->load, &vip, 1);
-	if (load_refresh(f->load, LOAD_CACHE_US, US_PER_S) < 0)
+	sockets_watch(f->load, &vip, 1);
+	if (sockets_refresh(f->load, SOCKETS_CACHE_US, US_PER_S) < 0)
 		skip();
 	connect_to(f, f->listeners[0], "127.0.0.9", port, "127.0.0.1");
-	assert_int_equal(load_refresh(f->load, LOAD_CACHE_US, 2 * US_PER_S - 1), 0);
-	assert_int_equal(load_established(f->load, 0), 0);
-	assert_int_equal(load_refresh(f->load, LOAD_CACHE_US, 2 * US_PER_S), 0);
-	assert_int_equal(load_established(f->load, 0), 1);
+	assert_int_equal(sockets_refresh(f->load, SOCKETS_CACHE_US, 2 * US_PER_S - 1), 0);
+	assert_int_equal(sockets_established(f->load, 0), 0);
+	assert_int_equal(sockets_refresh(f->load, SOCKETS_CACHE_US, 2 * US_PER_S), 0);
+	assert_int_equal(sockets_established(f->load, 0), 1);
 }
 
 static void load_counts_half_closed_connections_as_open(void **state)
@@ -160,18 +160,18 @@ static void load_counts_half_closed_connections_as_open(void **state)
 	uint64_t open;
 	uint16_t port;
 
-	load_watch(f->load, &vip, 1);
-	if (load_count_open(f->load, &open) < 0)
+	sockets_watch(f->load, &vip, 1);
+	if (sockets_count_open(f->load, &open) < 0)
 		skip();
 	assert_int_equal(open, 0);
 	f->listeners[0] = listen_on(&local, &port);
 	connect_to(f, f->listeners[0], "127.0.0.9", port, "127.0.0.1");
 	/* The client has asked and closed its side; the server still answers: CLOSE_WAIT. */
 	assert_int_equal(shutdown(f->sockets[0], SHUT_WR), 0);
-	assert_int_equal(load_count_open(f->load, &open), 0);
+	assert_int_equal(sockets_count_open(f->load, &open), 0);
 	assert_int_equal(open, 1);
-	assert_int_equal(load_refresh(f->load, 0, 1), 0);
-	assert_int_equal(load_established(f->load, 0), 0);
+	assert_int_equal(sockets_refresh(f->load, 0, 1), 0);
+	assert_int_equal(sockets_established(f->load, 0), 0);
 }
 
 static void load_filters_for_as_many_vips_as_there_can_be(void **state)
@@ -188,13 +188,13 @@ static void load_filters_for_as_many_vips_as_there_can_be(void **state)
 		vips[idx] = endpoint(text, 0).addr;
 	}
 	vips[HOST_VIPS_MAX - 1] = local.addr;
-	load_watch(f->load, vips, HOST_VIPS_MAX);
+	sockets_watch(f->load, vips, HOST_VIPS_MAX);
 	f->listeners[0] = listen_on(&local, &port);
 	connect_to(f, f->listeners[0], "127.0.0.9", port, "127.0.0.1");
-	if (load_refresh(f->load, 0, 1) < 0)
+	if (sockets_refresh(f->load, 0, 1) < 0)
 		skip();
 	for (size_t idx = 0; idx < HOST_VIPS_MAX; idx++)
-		assert_int_equal(load_established(f->load, idx), idx == HOST_VIPS_MAX - 1);
+		assert_int_equal(sockets_established(f->load, idx), idx == HOST_VIPS_MAX - 1);
 }
 
 #define fact(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -209,5 +209,5 @@ int main(void)
 		fact(load_filters_for_as_many_vips_as_there_can_be),
 	};
 
-	return cmocka_run_group_tests_name("agent/load", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("agent/sockets", tests, NULL, NULL);
 }

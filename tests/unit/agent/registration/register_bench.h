@@ -131,7 +131,7 @@ static enum register_refusal deliver(
 
 static uint64_t tick(struct bench *bench)
 {
-	return register_tick(bench->registration, bench->now_us);
+	return register_run_due(bench->registration, bench->now_us);
 }
 
 /* To the next deadline, and what is due then. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* heartbeat.c: which state is announced, and why; reconcile.c's pauses and admin.c's memory. */
+/* report.c: which state is announced, and why; reconcile.c's pauses and admin.c's memory. */
 #include "agent/registration/report.h"
 
 #include <setjmp.h>
@@ -16,9 +16,9 @@ struct fixture {
 	struct host_link links[2];
 	struct host_address addresses[2];
 	struct host host;
-	struct host_wish wish;
+	struct host_wanted wanted;
 	uint32_t established[HOST_VIPS_MAX];
-	struct heartbeat_facts facts;
+	struct report_facts facts;
 	struct proto_status status;
 };
 
@@ -36,21 +36,22 @@ static int setup(void **state)
 		.has_inet = true,
 		.arp_ignore = 1,
 		.arp_announce = 2 };
-	assert_int_equal(addr_parse("198.51.100.10", &f->wish.vips[0]), 0);
-	assert_int_equal(addr_parse("2001:db8::10", &f->wish.vips[1]), 0);
-	f->wish.n_vips = 2;
-	f->wish.loopback_ifindex = LO;
-	strcpy(f->wish.loopback, "lo");
+	assert_int_equal(addr_parse("198.51.100.10", &f->wanted.vips[0]), 0);
+	assert_int_equal(addr_parse("2001:db8::10", &f->wanted.vips[1]), 0);
+	f->wanted.n_vips = 2;
+	f->wanted.loopback_ifindex = LO;
+	strcpy(f->wanted.loopback, "lo");
 	f->addresses[0] =
-		(struct host_address){ .ifindex = LO, .addr = f->wish.vips[0], .prefix_len = 32 };
-	f->addresses[1] =
-		(struct host_address){ .ifindex = LO, .addr = f->wish.vips[1], .prefix_len = 128 };
+		(struct host_address){ .ifindex = LO, .addr = f->wanted.vips[0], .prefix_len = 32 };
+	f->addresses[1] = (struct host_address){
+		.ifindex = LO, .addr = f->wanted.vips[1], .prefix_len = 128
+	};
 	f->host = (struct host){
 		.links = f->links, .n_links = 2, .addresses = f->addresses, .n_addresses = 2
 	};
 	f->established[0] = 7;
-	f->facts = (struct heartbeat_facts){ .host = &f->host,
-		.wish = &f->wish,
+	f->facts = (struct report_facts){ .host = &f->host,
+		.wanted = &f->wanted,
 		.blocked = "",
 		.weight = 3,
 		.established = f->established };
@@ -64,11 +65,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void heartbeat_is_up_when_all_is_well(void **state)
+static void report_is_up_when_all_is_well(void **state)
 {
 	struct fixture *f = *state;
 
-	heartbeat_make_status(&f->facts, &f->status);
+	report_make_status(&f->facts, &f->status);
 	assert_int_equal(f->status.state, PROTO_STATE_UP);
 	assert_string_equal(f->status.reason, "");
 	assert_int_equal(f->status.weight, 3);
@@ -78,20 +79,20 @@ static void heartbeat_is_up_when_all_is_well(void **state)
 	assert_true(f->status.vips[1].present && f->status.vips[1].silent);
 }
 
-static void heartbeat_ranks_down_maint_drain(void **state)
+static void report_ranks_down_maint_drain(void **state)
 {
 	static const struct {
 		bool faulty, stopping;
-		enum heartbeat_admin admin;
+		enum report_admin admin;
 		enum proto_state state;
 	} cases[] = {
-		{ false, false, HEARTBEAT_DRAIN, PROTO_STATE_DRAIN },
-		{ false, true, HEARTBEAT_ENABLED, PROTO_STATE_DRAIN },
-		{ false, false, HEARTBEAT_MAINT, PROTO_STATE_MAINT },
-		{ false, true, HEARTBEAT_MAINT, PROTO_STATE_MAINT },
-		{ true, false, HEARTBEAT_ENABLED, PROTO_STATE_DOWN },
-		{ true, false, HEARTBEAT_MAINT, PROTO_STATE_DOWN },
-		{ true, true, HEARTBEAT_DRAIN, PROTO_STATE_DOWN },
+		{ false, false, REPORT_DRAIN, PROTO_STATE_DRAIN },
+		{ false, true, REPORT_ENABLED, PROTO_STATE_DRAIN },
+		{ false, false, REPORT_MAINT, PROTO_STATE_MAINT },
+		{ false, true, REPORT_MAINT, PROTO_STATE_MAINT },
+		{ true, false, REPORT_ENABLED, PROTO_STATE_DOWN },
+		{ true, false, REPORT_MAINT, PROTO_STATE_DOWN },
+		{ true, true, REPORT_DRAIN, PROTO_STATE_DOWN },
 	};
 	struct fixture *f = *state;
 
@@ -99,25 +100,25 @@ static void heartbeat_ranks_down_maint_drain(void **state)
 		f->links[1].arp_ignore = item->faulty ? 0 : 1;
 		f->facts.stopping = item->stopping;
 		f->facts.admin = item->admin;
-		heartbeat_make_status(&f->facts, &f->status);
+		report_make_status(&f->facts, &f->status);
 		assert_int_equal(f->status.state, item->state);
 		assert_string_not_equal(f->status.reason, "");
 	}
 }
 
-static void heartbeat_one_missing_vip_is_down(void **state)
+static void report_one_missing_vip_is_down(void **state)
 {
 	struct fixture *f = *state;
 
 	f->host.n_addresses = 1;
-	heartbeat_make_status(&f->facts, &f->status);
+	report_make_status(&f->facts, &f->status);
 	assert_int_equal(f->status.state, PROTO_STATE_DOWN);
 	assert_string_equal(f->status.reason, "VIP 2001:db8::10 is missing on lo");
 	assert_true(f->status.vips[0].present);
 	assert_false(f->status.vips[1].present);
 }
 
-static void heartbeat_cuts_a_long_complaint(void **state)
+static void report_cuts_a_long_complaint(void **state)
 {
 	struct fixture *f = *state;
 	char text[512];
@@ -125,41 +126,41 @@ static void heartbeat_cuts_a_long_complaint(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	f->facts.blocked = text;
-	heartbeat_make_status(&f->facts, &f->status);
+	report_make_status(&f->facts, &f->status);
 	assert_int_equal(f->status.state, PROTO_STATE_DOWN);
 	assert_int_equal(strlen(f->status.reason), PROTO_REASON_MAX);
 }
 
-static void admin_wish_outlives_the_daemon(void **state)
+static void admin_word_outlives_the_daemon(void **state)
 {
 	char directory[] = "/tmp/dsr-test-admin.XXXXXX";
 
 	assert_non_null(mkdtemp(directory));
-	assert_int_equal(admin_load(directory), HEARTBEAT_ENABLED);
-	assert_int_equal(admin_store(directory, HEARTBEAT_MAINT), 0);
-	assert_int_equal(admin_load(directory), HEARTBEAT_MAINT);
-	assert_int_equal(admin_store(directory, HEARTBEAT_DRAIN), 0);
-	assert_int_equal(admin_load(directory), HEARTBEAT_DRAIN);
-	assert_int_equal(admin_store(directory, HEARTBEAT_ENABLED), 0);
-	assert_int_equal(admin_store(directory, HEARTBEAT_ENABLED), 0);
-	assert_int_equal(admin_load(directory), HEARTBEAT_ENABLED);
+	assert_int_equal(admin_load(directory), REPORT_ENABLED);
+	assert_int_equal(admin_store(directory, REPORT_MAINT), 0);
+	assert_int_equal(admin_load(directory), REPORT_MAINT);
+	assert_int_equal(admin_store(directory, REPORT_DRAIN), 0);
+	assert_int_equal(admin_load(directory), REPORT_DRAIN);
+	assert_int_equal(admin_store(directory, REPORT_ENABLED), 0);
+	assert_int_equal(admin_store(directory, REPORT_ENABLED), 0);
+	assert_int_equal(admin_load(directory), REPORT_ENABLED);
 	assert_int_equal(rmdir(directory), 0);
-	assert_int_equal(admin_store(directory, HEARTBEAT_DRAIN), -ENOENT);
+	assert_int_equal(admin_store(directory, REPORT_DRAIN), -ENOENT);
 }
 
 static void reconcile_pauses_grow_and_end(void **state)
 {
-	uint64_t former_us = 0;
+	uint64_t previous_us = 0;
 
 	for (unsigned int n = 0; n <= RECONCILE_FIGHT_FREE; n++)
 		assert_int_equal(reconcile_fight_pause_us(n), 0);
 	assert_int_equal(
 		reconcile_fight_pause_us(RECONCILE_FIGHT_FREE + 1), RECONCILE_FIGHT_FIRST_US);
 	for (unsigned int n = RECONCILE_FIGHT_FREE + 1; n < 64; n++) {
-		assert_true(reconcile_fight_pause_us(n) >= former_us);
-		former_us = reconcile_fight_pause_us(n);
+		assert_true(reconcile_fight_pause_us(n) >= previous_us);
+		previous_us = reconcile_fight_pause_us(n);
 	}
-	assert_int_equal(former_us, RECONCILE_FIGHT_MAX_US);
+	assert_int_equal(previous_us, RECONCILE_FIGHT_MAX_US);
 	assert_int_equal(reconcile_fight_pause_us(UINT32_MAX), RECONCILE_FIGHT_MAX_US);
 }
 
@@ -169,9 +170,9 @@ static void reconcile_holds_repairs_but_not_new_interfaces(void **state)
 	struct plan_op ops[] = {
 		{ .type = PLAN_SET_ARP, .ifindex = 2, .repair = true },
 		{ .type = PLAN_SET_ARP, .ifindex = 3 },
-		{ .type = PLAN_ADD_ADDRESS, .vip = f->wish.vips[0] }, /* into eth0's noise */
-		{ .type = PLAN_ADD_ADDRESS, .vip = f->wish.vips[1] },
-		{ .type = PLAN_ADD_ADDRESS, .vip = f->wish.vips[1], .repair = true },
+		{ .type = PLAN_ADD_ADDRESS, .vip = f->wanted.vips[0] }, /* into eth0's noise */
+		{ .type = PLAN_ADD_ADDRESS, .vip = f->wanted.vips[1] },
+		{ .type = PLAN_ADD_ADDRESS, .vip = f->wanted.vips[1], .repair = true },
 	};
 	struct plan plan = { .ops = ops, .n_ops = ARRAY_LEN(ops) };
 
@@ -187,14 +188,14 @@ static void reconcile_holds_repairs_but_not_new_interfaces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fact(heartbeat_is_up_when_all_is_well),
-		fact(heartbeat_ranks_down_maint_drain),
-		fact(heartbeat_one_missing_vip_is_down),
-		fact(heartbeat_cuts_a_long_complaint),
-		fact(admin_wish_outlives_the_daemon),
+		fact(report_is_up_when_all_is_well),
+		fact(report_ranks_down_maint_drain),
+		fact(report_one_missing_vip_is_down),
+		fact(report_cuts_a_long_complaint),
+		fact(admin_word_outlives_the_daemon),
 		fact(reconcile_pauses_grow_and_end),
 		fact(reconcile_holds_repairs_but_not_new_interfaces),
 	};
 
-	return cmocka_run_group_tests_name("agent/heartbeat", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("agent/report", tests, NULL, NULL);
 }
