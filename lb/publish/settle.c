@@ -59,8 +59,7 @@ static bool publish_is_void(uint16_t service, uint16_t backend, void *context)
 static void publish_purge_bucket(
 	const struct publish *publish, struct index *purges, uint64_t bucket)
 {
-	flows_purge_in(
-		(struct flows_table *)keep_flows(publish->keep), bucket, publish_is_void, purges);
+	flows_purge_in(keep_flows(publish->keep), bucket, publish_is_void, purges);
 }
 
 static bool publish_purges_living(const struct index *purges, const struct registry *registry)

@@ -270,7 +270,7 @@ static size_t flows_purge_words(
 }
 
 static size_t flows_purge_bucket(
-	struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context)
+	const struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context)
 {
 	if (bucket < table->n_flow4)
 		return flows_purge_words(
@@ -280,7 +280,7 @@ static size_t flows_purge_bucket(
 }
 
 void flows_purge_in(
-	struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context)
+	const struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context)
 {
 	if (bucket < (uint64_t)table->n_flow4 + table->n_flow6)
 		(void)flows_purge_bucket(table, bucket, is_void, context);

@@ -77,7 +77,7 @@ size_t flows_purge(struct flows_table *table, uint16_t service, uint16_t backend
 /* The same for any records, in one bucket as flows_each_in(): whichever `is_void` says. */
 typedef bool flows_void_fn(uint16_t service, uint16_t backend, void *context);
 void flows_purge_in(
-	struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context);
+	const struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context);
 /* "syn", "established", "fin", "reset", "new" */
 const char *flows_state_name(enum flow_state state);
 bool flows_is_tcp(enum flow_state state);
