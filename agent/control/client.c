@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The verbs of dsr-agent. Called by main. Knows the daemon by its control socket only; `run` is the
- * daemon itself.
+ * The verbs of dsr-agent. Called by main. Knows the daemon by its control socket only.
  */
 #include "agent/control/client.h"
 
-#include "agent/daemon/daemon.h"
+#include "agent/config/settings.h"
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
-#include "common/log.h"
 
 static const char *client_text(const json_t *object, const char *key)
 {
@@ -155,10 +153,12 @@ static int client_check_config(const struct cli *cli, void *context)
 
 /* ---- the table ---- */
 
+/* What main handed in: the daemon is none of the client's business. */
 static int client_run(const struct cli *cli, void *context)
 {
-	log_open(cli->program);
-	return daemon_run(cli->config_path, cli->runtime_dir);
+	client_run_fn *const *run = context;
+
+	return (*run)(cli);
 }
 
 static const struct cli_verb client_verbs[] = {
@@ -194,7 +194,7 @@ static const struct cli_verb client_verbs[] = {
 	{ .name = "version", .help = "the version" },
 };
 
-int client_main(int argc, char **argv)
+int client_main(int argc, char **argv, client_run_fn *run)
 {
 	static const struct cli_program program = {
 		.name = "dsr-agent",
@@ -206,5 +206,5 @@ int client_main(int argc, char **argv)
 		.n_verbs = ARRAY_LEN(client_verbs),
 	};
 
-	return cli_main(&program, argc, argv, NULL);
+	return cli_main(&program, argc, argv, &run);
 }

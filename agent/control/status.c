@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The daemon as a document. Called by verbs.c and for sd_notify's STATUS. Changes nothing.
+ * The agent as a document. Called by verbs.c. Changes nothing.
  */
 #include "agent/control/status.h"
+
+#include "agent/daemon/summary.h"
+#include "agent/host/reconcile.h"
+#include "agent/registration/balancers.h"
 
 #define STATUS_SCHEMA 1
 
@@ -22,54 +26,13 @@ static const char *status_balancer_state(const struct register_view *view)
 	}
 }
 
-static void status_pending_reason(const struct daemon *daemon, char *ret_reason)
+static json_t *status_vips(const struct agent *agent)
 {
-	if (daemon->identity_why[0])
-		snprintf(ret_reason, STATUS_REASON_BYTES, "%s", daemon->identity_why);
-	else if (balancers_len(daemon->balancers) > 0)
-		snprintf(ret_reason, STATUS_REASON_BYTES, "%s",
-			balancers_view(daemon->balancers, 0)->reason);
-	else
-		snprintf(ret_reason, STATUS_REASON_BYTES, "not started");
-}
-
-const char *status_state(const struct daemon *daemon, char *ret_reason)
-{
-	const struct proto_status *status = &daemon->status;
-
-	if (daemon->has_status && status->state == PROTO_STATE_DOWN) {
-		/* The whole complaint; the protocol's has less room. */
-		const char *blocked = reconcile_blocked(daemon->reconcile);
-
-		snprintf(ret_reason, STATUS_REASON_BYTES, "%s",
-			blocked[0] ? blocked : status->reason);
-		return "down";
-	}
-	if (!daemon->has_status || balancers_registered(daemon->balancers) == 0) {
-		status_pending_reason(daemon, ret_reason);
-		return "pending";
-	}
-	snprintf(ret_reason, STATUS_REASON_BYTES, "%s", status->reason);
-	return proto_state_name(status->state);
-}
-
-enum status_health status_health(const struct daemon *daemon)
-{
-	if (balancers_registered(daemon->balancers) == 0)
-		return STATUS_NO_BALANCER;
-	if (daemon->status.state != PROTO_STATE_UP ||
-		balancers_registered(daemon->balancers) < balancers_len(daemon->balancers))
-		return STATUS_DEGRADED;
-	return STATUS_WELL;
-}
-
-static json_t *status_vips(const struct daemon *daemon)
-{
-	const struct addr *vips = daemon->settings->config->vips.items;
+	const struct addr *vips = agent->settings->config->vips.items;
 	json_t *list = json_array();
 
-	for (size_t idx = 0; idx < daemon->settings->config->vips.len; idx++) {
-		const struct proto_vip_status *vip = &daemon->status.vips[idx];
+	for (size_t idx = 0; idx < agent->settings->config->vips.len; idx++) {
+		const struct proto_vip_status *vip = &agent->status.vips[idx];
 		char text[ADDR_STRLEN];
 
 		(void)json_array_append_new(list,
@@ -81,11 +44,11 @@ static json_t *status_vips(const struct daemon *daemon)
 }
 
 /* Effective values: what the kernel goes by. */
-static json_t *status_arp(const struct daemon *daemon)
+static json_t *status_arp(const struct agent *agent)
 {
-	const struct host *host = reconcile_host(daemon->reconcile);
+	const struct host *host = reconcile_host(agent->reconcile);
 	/* Nobody asks by ARP for an IPv6 address: without an IPv4 VIP there is nothing to silence. */
-	bool needed = host_wants_ipv4(reconcile_wanted(daemon->reconcile));
+	bool needed = host_wants_ipv4(reconcile_wanted(agent->reconcile));
 	json_t *list = json_array();
 
 	ARRAY_FOREACH (link, host->links, host->n_links) {
@@ -100,13 +63,13 @@ static json_t *status_arp(const struct daemon *daemon)
 	return list;
 }
 
-static json_t *status_balancers(const struct daemon *daemon)
+static json_t *status_balancers(const struct agent *agent)
 {
-	uint64_t now_us = daemon_now(daemon);
+	uint64_t now_us = agent_now(agent);
 	json_t *list = json_array();
 
-	for (size_t idx = 0; idx < balancers_len(daemon->balancers); idx++) {
-		const struct register_view *view = balancers_view(daemon->balancers, idx);
+	for (size_t idx = 0; idx < balancers_len(agent->balancers); idx++) {
+		const struct register_view *view = balancers_view(agent->balancers, idx);
 		char text[ADDR_STRLEN];
 		json_t *last = json_null();
 
@@ -124,12 +87,12 @@ static json_t *status_balancers(const struct daemon *daemon)
 	return list;
 }
 
-static json_t *status_control(const struct daemon *daemon)
+static json_t *status_control(const struct agent *agent)
 {
 	struct balancers_counters counters;
 	json_t *rejected = json_object();
 
-	balancers_count(daemon->balancers, &counters);
+	balancers_count(agent->balancers, &counters);
 	for (unsigned int refusal = REGISTER_ACCEPTED + 1; refusal < REGISTER_REFUSAL_N_;
 		refusal++) {
 		if (counters.rejected[refusal])
@@ -140,22 +103,22 @@ static json_t *status_control(const struct daemon *daemon)
 		(json_int_t)counters.accepted, "rejected", rejected);
 }
 
-json_t *status_make(const struct daemon *daemon)
+json_t *status_make(const struct agent *agent)
 {
-	uint64_t uptime_us = daemon_now(daemon) - daemon->started_us;
-	char reason[STATUS_REASON_BYTES];
+	uint64_t uptime_us = agent_now(agent) - agent->started_us;
+	struct why reason = { 0 };
 	char real_ip[ADDR_STRLEN] = "";
-	const char *state = status_state(daemon, reason);
+	const char *state = summary_state(agent, &reason);
 
-	if (daemon->has_identity)
-		addr_format(&daemon->identity.real_ip, real_ip);
+	if (agent->has_identity)
+		addr_format(&agent->identity.real_ip, real_ip);
 	return json_pack("{s:i, s:s, s:f, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, "
 			 "s:o, s:[]}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
-		(double)uptime_us / (double)US_PER_S, "health", (int)status_health(daemon), "name",
-		daemon->settings->name, "real_ip", real_ip, "interface", daemon->identity.interface,
-		"state", state, "reason", reason, "admin", report_admin_name(daemon->admin),
-		"weight", (int)daemon->settings->weight, "control", status_control(daemon), "vips",
-		status_vips(daemon), "arp", status_arp(daemon), "balancers",
-		status_balancers(daemon), "checks");
+		(double)uptime_us / (double)US_PER_S, "health", (int)summary_health(agent), "name",
+		agent->settings->name, "real_ip", real_ip, "interface", agent->identity.interface,
+		"state", state, "reason", reason.text, "admin", report_admin_name(agent->admin),
+		"weight", (int)agent->settings->weight, "control", status_control(agent), "vips",
+		status_vips(agent), "arp", status_arp(agent), "balancers", status_balancers(agent),
+		"checks");
 }

@@ -4,15 +4,16 @@
  */
 #include "agent/control/verbs.h"
 
-#include "agent/daemon/daemon.h"
 #include "agent/control/status.h"
+#include "agent/daemon/refresh.h"
+#include "agent/daemon/reload.h"
 #include "agent/daemon/stop.h"
 
-typedef void verbs_fn(struct daemon *daemon, struct control_request *request, json_t *args);
+typedef void verbs_fn(struct agent *agent, struct control_request *request, json_t *args);
 
-static void verbs_status(struct daemon *daemon, struct control_request *request, json_t *args)
+static void verbs_status(struct agent *agent, struct control_request *request, json_t *args)
 {
-	json_t *document = status_make(daemon);
+	json_t *document = status_make(agent);
 
 	if (document)
 		control_reply(request, CONTROL_OK, document);
@@ -21,55 +22,55 @@ static void verbs_status(struct daemon *daemon, struct control_request *request,
 }
 
 /* What the daemon runs with, line by line, for `check-config --diff`. */
-static void verbs_config(struct daemon *daemon, struct control_request *request, json_t *args)
+static void verbs_config(struct agent *agent, struct control_request *request, json_t *args)
 {
 	json_t *lines = json_array();
 	const char *line;
 
-	for (size_t idx = 0; (line = ini_report_effective(daemon->settings->report, idx)); idx++)
+	for (size_t idx = 0; (line = ini_report_effective(agent->settings->report, idx)); idx++)
 		(void)json_array_append_new(lines, json_string(line));
 	control_reply(request, CONTROL_OK, lines);
 }
 
 static bool verbs_set_admin(
-	struct daemon *daemon, struct control_request *request, enum report_admin admin)
+	struct agent *agent, struct control_request *request, enum report_admin admin)
 {
-	int r = daemon_set_admin(daemon, admin);
+	int r = refresh_admin(agent, admin);
 
 	if (r < 0)
 		control_fail(request, CONTROL_UNAVAILABLE, "cannot keep what was said in %s: %s",
-			daemon->runtime_dir, strerror(-r));
+			agent->runtime_dir, strerror(-r));
 	return r == 0;
 }
 
-static void verbs_drain(struct daemon *daemon, struct control_request *request, json_t *args)
+static void verbs_drain(struct agent *agent, struct control_request *request, json_t *args)
 {
 	json_int_t wait_us = json_integer_value(json_object_get(args, "wait_us"));
 
-	if (!verbs_set_admin(daemon, request, REPORT_DRAIN))
+	if (!verbs_set_admin(agent, request, REPORT_DRAIN))
 		return;
 	if (json_is_true(json_object_get(args, "wait")))
-		stop_wait(daemon, request, wait_us > 0 ? (uint64_t)wait_us : 0);
+		stop_wait(agent, request, wait_us > 0 ? (uint64_t)wait_us : 0);
 	else
 		control_reply(request, CONTROL_OK, NULL);
 }
 
-static void verbs_disable(struct daemon *daemon, struct control_request *request, json_t *args)
+static void verbs_disable(struct agent *agent, struct control_request *request, json_t *args)
 {
-	if (verbs_set_admin(daemon, request, REPORT_MAINT))
+	if (verbs_set_admin(agent, request, REPORT_MAINT))
 		control_reply(request, CONTROL_OK, NULL);
 }
 
-static void verbs_enable(struct daemon *daemon, struct control_request *request, json_t *args)
+static void verbs_enable(struct agent *agent, struct control_request *request, json_t *args)
 {
-	if (verbs_set_admin(daemon, request, REPORT_ENABLED))
+	if (verbs_set_admin(agent, request, REPORT_ENABLED))
 		control_reply(request, CONTROL_OK, NULL);
 }
 
-static void verbs_reload(struct daemon *daemon, struct control_request *request, json_t *args)
+static void verbs_reload(struct agent *agent, struct control_request *request, json_t *args)
 {
 	_cleanup_free_ char *text = NULL;
-	int status = daemon_reload(daemon, &text);
+	int status = reload_run(agent, &text);
 
 	if (status == CONTROL_OK)
 		control_reply(request, CONTROL_OK, text ? json_string(text) : NULL);
@@ -93,7 +94,7 @@ static const struct {
 void verbs_serve(struct control_request *request, const char *verb, json_t *args, bool may_change,
 	void *context)
 {
-	struct daemon *daemon = context;
+	struct agent *agent = context;
 
 	for (size_t idx = 0; idx < ARRAY_LEN(verbs_table); idx++) {
 		if (!streq(verb, verbs_table[idx].name))
@@ -102,10 +103,10 @@ void verbs_serve(struct control_request *request, const char *verb, json_t *args
 			control_fail(request, CONTROL_PERMISSION,
 				"%s is not permitted; only root and the agent's own user may change things",
 				verb);
-		else if (verbs_table[idx].changes && daemon->phase != DAEMON_SERVING)
+		else if (verbs_table[idx].changes && agent->phase != AGENT_SERVING)
 			control_fail(request, CONTROL_UNAVAILABLE, "the agent stops");
 		else
-			verbs_table[idx].serve(daemon, request, args);
+			verbs_table[idx].serve(agent, request, args);
 		return;
 	}
 	control_fail(request, CONTROL_USAGE, "unknown verb %s", verb);

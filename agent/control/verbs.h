@@ -4,6 +4,6 @@
 
 #include "common/control/control.h"
 
-/* A control_verb_fn with the struct daemon as context. */
+/* A control_verb_fn with the struct agent as context. */
 void verbs_serve(struct control_request *request, const char *verb, json_t *args, bool may_change,
 	void *context);

@@ -337,7 +337,7 @@ static int apply_op(struct apply *apply, const struct host *host, const struct h
 	return -EINVAL;
 }
 
-static void apply_describe(const struct host *host, const struct plan_op *op, char *ret_why)
+static void apply_describe(const struct host *host, const struct plan_op *op, struct why *ret_why)
 {
 	const struct host_link *link = host_link(host, op->ifindex);
 	const char *name = link ? link->name : "?";
@@ -346,12 +346,11 @@ static void apply_describe(const struct host *host, const struct plan_op *op, ch
 	switch (op->type) {
 	case PLAN_SET_ARP:
 	case PLAN_RESTORE_ARP:
-		snprintf(ret_why, APPLY_WHY_BYTES,
-			"cannot set arp_ignore %u, arp_announce %u on %s", op->arp_ignore,
+		why_set(ret_why, "cannot set arp_ignore %u, arp_announce %u on %s", op->arp_ignore,
 			op->arp_announce, name);
 		break;
 	default:
-		snprintf(ret_why, APPLY_WHY_BYTES, "cannot %s VIP %s %s %s", plan_op_name(op->type),
+		why_set(ret_why, "cannot %s VIP %s %s %s", plan_op_name(op->type),
 			addr_format(&op->vip, text), op->type == PLAN_ADD_ADDRESS ? "to" : "from",
 			name);
 		break;
@@ -359,7 +358,7 @@ static void apply_describe(const struct host *host, const struct plan_op *op, ch
 }
 
 int apply_plan(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
-	const struct plan *plan, char *ret_why)
+	const struct plan *plan, struct why *ret_why)
 {
 	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
 		int r = apply_op(apply, host, wanted, op);

@@ -8,8 +8,6 @@
 
 #include "agent/host/plan.h"
 
-#define APPLY_WHY_BYTES 256u
-
 struct apply;
 
 /*
@@ -24,10 +22,10 @@ const struct host_undo *apply_undo(const struct apply *apply);
  * Does the operations in order; `host` supplies the originals, `wanted` the name for labels (NULL: no
  * labels, for a withdraw). ARP settings are read back from the kernel; -EIO when they did not
  * hold. Stops at the first failure that matters: returns its negative errno with the operation
- * in words in `ret_why` (APPLY_WHY_BYTES). An interface that has gone in between (-ENODEV) is no
+ * in words in `*ret_why`. An interface that has gone in between (-ENODEV) is no
  * failure; an address that is there (-EEXIST) is foreign and does not become ours.
  */
 int apply_plan(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
-	const struct plan *plan, char *ret_why);
+	const struct plan *plan, struct why *ret_why);
 /* After a withdraw that left nothing of ours: removes the file. 0 or negative errno. */
 int apply_forget(struct apply *apply);

@@ -5,6 +5,8 @@
  */
 #include "agent/host/host.h"
 
+#include "common/search.h"
+
 void host_clear(struct host *host)
 {
 	free(host->links);
@@ -12,22 +14,22 @@ void host_clear(struct host *host)
 	*host = (struct host){ 0 };
 }
 
+static int host_compare_ifindex(const void *key, const void *element)
+{
+	unsigned int ifindex = *(const unsigned int *)key;
+	const struct host_link *link = element;
+
+	return (ifindex > link->ifindex) - (ifindex < link->ifindex);
+}
+
 const struct host_link *host_link(const struct host *host, unsigned int ifindex)
 {
-	size_t low = 0;
-	size_t high = host->n_links;
+	size_t position;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (host->links[middle].ifindex == ifindex)
-			return &host->links[middle];
-		if (host->links[middle].ifindex < ifindex)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	if (!search_find(&ifindex, host->links, host->n_links, sizeof(*host->links),
+		    host_compare_ifindex, &position))
+		return NULL;
+	return &host->links[position];
 }
 
 const struct host_link *host_link_by_name(const struct host *host, const char *name)

@@ -14,6 +14,8 @@
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
 
+#include "common/grow.h"
+
 /* Lists that grow while a dump runs. */
 struct observe_links {
 	struct host_link *items;
@@ -187,19 +189,10 @@ int observe_parse_address(const struct nlmsghdr *message, struct host_address *r
 	return 0;
 }
 
-/* Makes room for one item more by doubling; NULL: out of memory. */
-static void *observe_grow(void *items, size_t len, size_t item_size_bytes)
-{
-	if (len & (len - 1))
-		return items;
-	return reallocarray(items, len ? 2 * len : 1, item_size_bytes);
-}
-
 static int observe_collect_link(const struct nlmsghdr *message, void *context)
 {
 	struct observe_links *links = context;
 	struct host_link link;
-	void *items;
 	int r;
 
 	r = observe_parse_link(message, &link);
@@ -209,10 +202,9 @@ static int observe_collect_link(const struct nlmsghdr *message, void *context)
 		return r;
 	if (links->len >= HOST_LINKS_MAX)
 		return -E2BIG;
-	items = observe_grow(links->items, links->len, sizeof(link));
-	if (!items)
-		return -ENOMEM;
-	links->items = items;
+	r = GROW(links->items, links->len);
+	if (r < 0)
+		return r;
 	links->items[links->len++] = link;
 	return 0;
 }
@@ -221,7 +213,6 @@ static int observe_collect_address(const struct nlmsghdr *message, void *context
 {
 	struct observe_addresses *addresses = context;
 	struct host_address address;
-	void *items;
 	int r;
 
 	r = observe_parse_address(message, &address);
@@ -231,10 +222,9 @@ static int observe_collect_address(const struct nlmsghdr *message, void *context
 		return r;
 	if (addresses->len >= HOST_ADDRESSES_MAX)
 		return -E2BIG;
-	items = observe_grow(addresses->items, addresses->len, sizeof(address));
-	if (!items)
-		return -ENOMEM;
-	addresses->items = items;
+	r = GROW(addresses->items, addresses->len);
+	if (r < 0)
+		return r;
 	addresses->items[addresses->len++] = address;
 	return 0;
 }

@@ -117,14 +117,14 @@ static void plan_restore_links(
 }
 
 /* What no interface's own value can mend: the kernel goes by the larger of the two. */
-static void plan_judge_all(const struct host *host, char *ret_reason)
+static void plan_judge_all(const struct host *host, struct why *ret_reason)
 {
 	if ((int32_t)host->all_arp_ignore > 2)
-		snprintf(ret_reason, PLAN_REASON_BYTES,
+		why_set(ret_reason,
 			"net.ipv4.conf.all.arp_ignore is %u and spoils every interface; set it to 0, 1 or 2",
 			host->all_arp_ignore);
 	else if ((int32_t)host->all_arp_announce > 2)
-		snprintf(ret_reason, PLAN_REASON_BYTES,
+		why_set(ret_reason,
 			"net.ipv4.conf.all.arp_announce is %u and spoils every interface; set it to 0, 1 or 2",
 			host->all_arp_announce);
 }
@@ -139,16 +139,16 @@ static bool plan_has_arp_link(const struct host *host)
 }
 
 static void plan_judge_loopback(
-	const struct host *host, const struct host_wanted *wanted, char *ret_reason)
+	const struct host *host, const struct host_wanted *wanted, struct why *ret_reason)
 {
 	const struct host_link *link = host_link(host, wanted->loopback_ifindex);
 
 	if (!link)
-		snprintf(ret_reason, PLAN_REASON_BYTES,
+		why_set(ret_reason,
 			"there is no interface %s for the VIPs; mend loopback = in the configuration",
 			wanted->loopback);
 	else if (link->arp)
-		snprintf(ret_reason, PLAN_REASON_BYTES,
+		why_set(ret_reason,
 			"%s answers ARP and cannot hold VIPs in silence; use loopback = lo",
 			wanted->loopback);
 }
@@ -208,8 +208,8 @@ static void plan_add_missing(const struct host *host, const struct host_wanted *
 int plan_serve(const struct host *host, const struct host_wanted *wanted,
 	const struct host_undo *undo, struct plan *ret_plan)
 {
-	char loopback_unfit[PLAN_REASON_BYTES] = "";
-	char all_spoils[PLAN_REASON_BYTES] = "";
+	struct why loopback_unfit = { 0 };
+	struct why all_spoils = { 0 };
 	struct plan plan;
 	int r;
 
@@ -220,15 +220,14 @@ int plan_serve(const struct host *host, const struct host_wanted *wanted,
 	if (host_wants_ipv4(wanted)) {
 		plan_silence_links(host, undo, &plan);
 		if (plan_has_arp_link(host))
-			plan_judge_all(host, all_spoils);
+			plan_judge_all(host, &all_spoils);
 	} else {
 		plan_restore_links(host, undo, &plan);
 	}
-	plan_judge_loopback(host, wanted, loopback_unfit);
-	if (!loopback_unfit[0])
-		plan_add_missing(host, wanted, undo, all_spoils[0], &plan);
-	snprintf(plan.blocked, sizeof(plan.blocked), "%s",
-		loopback_unfit[0] ? loopback_unfit : all_spoils);
+	plan_judge_loopback(host, wanted, &loopback_unfit);
+	if (!loopback_unfit.text[0])
+		plan_add_missing(host, wanted, undo, all_spoils.text[0], &plan);
+	plan.blocked = loopback_unfit.text[0] ? loopback_unfit : all_spoils;
 	*ret_plan = plan;
 	return 0;
 }
@@ -248,16 +247,16 @@ int plan_withdraw(const struct host *host, const struct host_undo *undo, struct 
 }
 
 /* The first interface that would answer ARP for an IPv4 VIP; "" when all are silent. */
-static void plan_judge_silence(const struct host *host, char *ret_reason)
+static void plan_judge_silence(const struct host *host, struct why *ret_reason)
 {
 	if (plan_has_arp_link(host))
 		plan_judge_all(host, ret_reason);
-	if (ret_reason[0])
+	if (ret_reason->text[0])
 		return;
 	ARRAY_FOREACH (link, host->links, host->n_links) {
 		if (host_link_is_silent(host, link))
 			continue;
-		snprintf(ret_reason, PLAN_REASON_BYTES,
+		why_set(ret_reason,
 			"%s would answer ARP for VIPs: effective arp_ignore %u, arp_announce %u",
 			link->name, host_effective_ignore(host, link),
 			host_effective_announce(host, link));
@@ -270,7 +269,7 @@ static void plan_judge_silence(const struct host *host, char *ret_reason)
  * discovery always does, so a VIP on such an interface leaks whatever its settings are.
  */
 static void plan_judge_elsewhere(const struct host *host, const struct host_wanted *wanted,
-	const struct addr *vip, char *ret_reason)
+	const struct addr *vip, struct why *ret_reason)
 {
 	char text[ADDR_STRLEN];
 
@@ -282,7 +281,7 @@ static void plan_judge_elsewhere(const struct host *host, const struct host_want
 		link = host_link(host, address->ifindex);
 		if (!link || !link->arp)
 			continue;
-		snprintf(ret_reason, PLAN_REASON_BYTES,
+		why_set(ret_reason,
 			"VIP %s is on %s, which answers for it; delete it there, %s is its place",
 			addr_format(vip, text), link->name, wanted->loopback);
 		return;
@@ -290,27 +289,27 @@ static void plan_judge_elsewhere(const struct host *host, const struct host_want
 }
 
 void plan_verify(const struct host *host, const struct host_wanted *wanted, const struct addr *vip,
-	bool *ret_present, bool *ret_silent, char *ret_reason)
+	struct plan_verdict *ret_verdict)
 {
 	const struct host_link *loopback = host_link(host, wanted->loopback_ifindex);
+	struct plan_verdict verdict = { 0 };
 	char text[ADDR_STRLEN];
-	char noise[PLAN_REASON_BYTES] = "";
 
-	ret_reason[0] = '\0';
 	if (vip->family == AF_INET)
-		plan_judge_silence(host, noise);
-	if (!noise[0])
-		plan_judge_elsewhere(host, wanted, vip, noise);
-	*ret_silent = !noise[0];
-	*ret_present = loopback && loopback->up && host_vip(host, loopback->ifindex, vip);
-	if (noise[0])
-		memcpy(ret_reason, noise, sizeof(noise));
+		plan_judge_silence(host, &verdict.reason);
+	if (!verdict.reason.text[0])
+		plan_judge_elsewhere(host, wanted, vip, &verdict.reason);
+	verdict.silent = !verdict.reason.text[0];
+	verdict.present = loopback && loopback->up && host_vip(host, loopback->ifindex, vip);
+	if (!verdict.silent)
+		;
 	else if (!loopback)
-		plan_judge_loopback(host, wanted, ret_reason);
+		plan_judge_loopback(host, wanted, &verdict.reason);
 	else if (!loopback->up)
-		snprintf(ret_reason, PLAN_REASON_BYTES, "%s is down; ip link set %s up",
-			loopback->name, loopback->name);
-	else if (!*ret_present)
-		snprintf(ret_reason, PLAN_REASON_BYTES, "VIP %s is missing on %s",
-			addr_format(vip, text), loopback->name);
+		why_set(&verdict.reason, "%s is down; ip link set %s up", loopback->name,
+			loopback->name);
+	else if (!verdict.present)
+		why_set(&verdict.reason, "VIP %s is missing on %s", addr_format(vip, text),
+			loopback->name);
+	*ret_verdict = verdict;
 }

@@ -7,8 +7,7 @@
 #pragma once
 
 #include "agent/host/host.h"
-
-#define PLAN_REASON_BYTES 161u /* PROTO_REASON_MAX and the end */
+#include "common/why.h"
 
 enum plan_op_type {
 	PLAN_SET_ARP,        /* ifindex: arp_ignore, arp_announce to these values */
@@ -32,7 +31,7 @@ struct plan {
 	struct plan_op *ops;
 	size_t n_ops;
 	/* Set when nothing that we may do helps: the VIPs must not be announced as served. */
-	char blocked[PLAN_REASON_BYTES];
+	struct why blocked;
 };
 /* Frees what the plan holds and leaves it empty. */
 void plan_clear(struct plan *plan);
@@ -52,10 +51,16 @@ int plan_serve(const struct host *host, const struct host_wanted *wanted,
 	const struct host_undo *undo, struct plan *ret_plan);
 /* What must be done to leave: our VIPs go, then the original values where ours still stand. -ENOMEM. */
 int plan_withdraw(const struct host *host, const struct host_undo *undo, struct plan *ret_plan);
+struct plan_verdict {
+	bool present; /* on the loopback interface with full length */
+	bool silent;  /* nothing on this host answers for it or announces it */
+	struct why reason;
+};
+
 /*
  * Whether the host serves this VIP rightly: present on the loopback interface with full length, on
- * no interface that answers ARP, every ARP-capable interface effectively silent. `ret_reason`
- * (PLAN_REASON_BYTES) is "" or the reason in words.
+ * no interface that answers ARP, every ARP-capable interface effectively silent. The reason is
+ * empty then.
  */
 void plan_verify(const struct host *host, const struct host_wanted *wanted, const struct addr *vip,
-	bool *ret_present, bool *ret_silent, char *ret_reason);
+	struct plan_verdict *ret_verdict);

@@ -17,7 +17,7 @@
 
 /* sd-event gathers timers within a quarter of a second where it is not told otherwise. */
 #define RECONCILE_ACCURACY_US   US_PER_MS
-#define RECONCILE_BLOCKED_BYTES (APPLY_WHY_BYTES + 64)
+#define RECONCILE_BLOCKED_BYTES (WHY_BYTES + 64)
 
 struct reconcile {
 	sd_event *event;
@@ -197,7 +197,7 @@ static int reconcile_observe(struct reconcile *reconcile)
 static int reconcile_act(struct reconcile *reconcile, uint64_t now_us)
 {
 	_cleanup_(plan_clear) struct plan plan = { 0 };
-	char why[APPLY_WHY_BYTES] = "";
+	struct why why = { 0 };
 	int r;
 
 	r = plan_serve(&reconcile->host, &reconcile->wanted, apply_undo(reconcile->apply), &plan);
@@ -207,14 +207,14 @@ static int reconcile_act(struct reconcile *reconcile, uint64_t now_us)
 	}
 	if (reconcile_must_hold(reconcile, now_us))
 		reconcile_hold_repairs(&plan);
-	r = apply_plan(reconcile->apply, &reconcile->host, &reconcile->wanted, &plan, why);
+	r = apply_plan(reconcile->apply, &reconcile->host, &reconcile->wanted, &plan, &why);
 	if (r < 0) {
-		reconcile_complain(reconcile, r, why);
+		reconcile_complain(reconcile, r, why.text);
 		return r;
 	}
 	reconcile_tell_plan(reconcile, &plan, now_us);
-	if (plan.blocked[0])
-		reconcile_complain(reconcile, 0, plan.blocked);
+	if (plan.blocked.text[0])
+		reconcile_complain(reconcile, 0, plan.blocked.text);
 	else
 		reconcile_mended(reconcile);
 	return plan.n_ops > 0;
@@ -349,7 +349,7 @@ void reconcile_serve(
 int reconcile_withdraw(struct reconcile *reconcile)
 {
 	_cleanup_(plan_clear) struct plan plan = { 0 };
-	char why[APPLY_WHY_BYTES] = "";
+	struct why why = { 0 };
 	int r;
 
 	reconcile->serving = false;
@@ -361,9 +361,9 @@ int reconcile_withdraw(struct reconcile *reconcile)
 	r = plan_withdraw(&reconcile->host, apply_undo(reconcile->apply), &plan);
 	if (r < 0)
 		return log_errno(r, "cannot compare the host with what it was");
-	r = apply_plan(reconcile->apply, &reconcile->host, NULL, &plan, why);
+	r = apply_plan(reconcile->apply, &reconcile->host, NULL, &plan, &why);
 	if (r < 0)
-		return log_errno(r, "%s", why);
+		return log_errno(r, "%s", why.text);
 	ARRAY_FOREACH (op, plan.ops, plan.n_ops)
 		reconcile_tell_op(reconcile, op, LOG_LEVEL_INFO);
 	r = apply_forget(reconcile->apply);

@@ -11,38 +11,25 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "common/boot_id.h"
+
 #define UNDO_LOG_SCHEMA 1
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* include/uapi/asm-generic/socket.h, since 5.14 */
 #endif
 
-static int undo_log_read_boot_id(char *ret_text, size_t size_bytes)
-{
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n_bytes;
-
-	if (fd < 0)
-		return util_negative_errno();
-	n_bytes = read(fd, ret_text, size_bytes - 1);
-	if (n_bytes < 0)
-		return util_negative_errno();
-	ret_text[n_bytes] = '\0';
-	ret_text[strcspn(ret_text, "\n")] = '\0';
-	return 0;
-}
-
 int undo_log_identity(char ret_identity[UNDO_LOG_IDENTITY_BYTES])
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char boot_id[40];
+	char boot_id[BOOT_ID_BYTES];
 	uint64_t cookie = 0;
 	socklen_t size_bytes = sizeof(cookie);
 	int r;
 
 	if (fd < 0)
 		return util_negative_errno();
-	r = undo_log_read_boot_id(boot_id, sizeof(boot_id));
+	r = boot_id_read(boot_id);
 	if (r < 0)
 		return r;
 	/* An older kernel has no cookie; the boot alone must do there. */

@@ -6,7 +6,6 @@
 
 #include <sys/random.h>
 
-#include "agent/config/config.h"
 #include "common/log.h"
 
 struct balancer {
@@ -25,7 +24,7 @@ struct balancers {
 	sd_event *event;
 	sd_event_source *timer;
 	struct net *net;
-	struct balancer items[CONFIG_BALANCERS_MAX + BALANCERS_LEAVING_MAX];
+	struct balancer items[BALANCERS_MAX];
 	size_t len;
 	struct register_identity identity;
 	struct proto_status status;
@@ -213,8 +212,9 @@ void balancers_receive(void *context, const struct addr_port *source, int hop_li
 			balancer = &balancers->items[idx];
 	}
 	if (balancer) {
-		refusal = register_receive(balancer->registration, source, hop_limit, data,
-			size_bytes, balancers_now(balancers));
+		refusal = register_receive(balancer->registration,
+			&(struct register_datagram){ *source, hop_limit, data, size_bytes },
+			balancers_now(balancers));
 	} else {
 		balancers->past.received++;
 		balancers->past.rejected[refusal]++;

@@ -10,9 +10,9 @@
 #include "agent/registration/net.h"
 #include "agent/registration/register.h"
 
-#define BALANCERS_LEAVING_MAX 16u             /* taken out of the configuration, not yet left */
-#define BALANCERS_TOLD_MAX    32u             /* sources whose refused datagrams are told of */
-#define BALANCERS_TOLD_US     (60 * US_PER_S) /* one line a source in this time */
+#define BALANCERS_MAX      32u /* with those taken out of the configuration and not yet left */
+#define BALANCERS_TOLD_MAX 32u /* sources whose refused datagrams are told of */
+#define BALANCERS_TOLD_US  (60 * US_PER_S) /* one line a source in this time */
 
 struct balancers;
 
@@ -33,7 +33,8 @@ void balancers_receive(void *context, const struct addr_port *source, int hop_li
 
 /*
  * The balancers wanted now: known ones go on, new ones are begun (when started), others are left.
- * -ENOMEM or the error of getrandom(): nothing has changed then.
+ * -ENOMEM, -ENOSPC (too many are still being left) or the error of getrandom(): nothing has changed
+ * then.
  */
 int balancers_configure(
 	struct balancers *balancers, const struct addr_port *addresses, size_t n_addresses);

@@ -13,11 +13,8 @@
 
 struct net {
 	int fd;
-	struct addr_port local;
-	unsigned int scope_ifindex;
+	struct net_options options;
 	sd_event_source *source;
-	net_receive_fn *receive;
-	void *context;
 };
 
 struct net *net_free(struct net *net)
@@ -32,7 +29,7 @@ struct net *net_free(struct net *net)
 
 const struct addr_port *net_local(const struct net *net)
 {
-	return &net->local;
+	return &net->options.local;
 }
 
 /* The generalised TTL security mechanism, RFC 5082: 255 as sent, and told as received. */
@@ -94,7 +91,8 @@ static bool net_receive_one(struct net *net)
 		return errno == EINTR;
 	if (addr_from_sockaddr((const struct sockaddr *)&address, &source) < 0)
 		return true;
-	net->receive(net->context, &source, net_hop_limit(&header), data, (size_t)size_bytes);
+	net->options.receive(
+		net->options.context, &source, net_hop_limit(&header), data, (size_t)size_bytes);
 	return true;
 }
 
@@ -110,8 +108,7 @@ static int net_on_readable(sd_event_source *source, int fd, uint32_t events, voi
 	return 0;
 }
 
-int net_open(sd_event *event, const struct addr_port *local, unsigned int scope_ifindex,
-	net_receive_fn *receive, void *context, struct net **ret_net)
+int net_open(sd_event *event, const struct net_options *options, struct net **ret_net)
 {
 	_cleanup_(net_freep) struct net *net = calloc(1, sizeof(*net));
 	struct sockaddr_storage address;
@@ -120,17 +117,14 @@ int net_open(sd_event *event, const struct addr_port *local, unsigned int scope_
 
 	if (!net)
 		return -ENOMEM;
-	net->fd = socket(local->addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	net->fd = socket(options->local.addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (net->fd < 0)
 		return util_negative_errno();
-	net->local = *local;
-	net->scope_ifindex = scope_ifindex;
-	net->receive = receive;
-	net->context = context;
-	r = net_set_options(net->fd, local->addr.family);
+	net->options = *options;
+	r = net_set_options(net->fd, options->local.addr.family);
 	if (r < 0)
 		return r;
-	size_bytes = addr_to_sockaddr(local, scope_ifindex, &address);
+	size_bytes = addr_to_sockaddr(&options->local, options->scope_ifindex, &address);
 	if (bind(net->fd, (const struct sockaddr *)&address, size_bytes) < 0)
 		return util_negative_errno();
 	r = sd_event_add_io(event, &net->source, net->fd, EPOLLIN, net_on_readable, net);
@@ -144,7 +138,7 @@ int net_send(
 	struct net *net, const struct addr_port *destination, const void *data, size_t size_bytes)
 {
 	struct sockaddr_storage address;
-	socklen_t length = addr_to_sockaddr(destination, net->scope_ifindex, &address);
+	socklen_t length = addr_to_sockaddr(destination, net->options.scope_ifindex, &address);
 
 	if (sendto(net->fd, data, size_bytes, MSG_DONTWAIT | MSG_NOSIGNAL,
 		    (const struct sockaddr *)&address, length) < 0)

@@ -17,12 +17,15 @@ struct net;
 typedef void net_receive_fn(void *context, const struct addr_port *source, int hop_limit,
 	const void *data, size_t size_bytes);
 
-/*
- * `scope_ifindex` counts for link-local IPv6 only. 0 or negative errno: -EADDRNOTAVAIL (the
- * address is not on this host), -EADDRINUSE.
- */
-int net_open(sd_event *event, const struct addr_port *local, unsigned int scope_ifindex,
-	net_receive_fn *receive, void *context, struct net **ret_net);
+struct net_options {
+	struct addr_port local;
+	unsigned int scope_ifindex; /* counts for link-local IPv6 only */
+	net_receive_fn *receive;
+	void *context;
+};
+
+/* 0 or negative errno: -EADDRNOTAVAIL (the address is not on this host), -EADDRINUSE. */
+int net_open(sd_event *event, const struct net_options *options, struct net **ret_net);
 struct net *net_free(struct net *net);
 DEFINE_CLEANUP(struct net *, net_free)
 const struct addr_port *net_local(const struct net *net);

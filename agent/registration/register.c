@@ -461,7 +461,7 @@ static enum register_refusal receive_reject(
 
 /* Both are the answer to our REGISTER, signed with the key that we share. */
 static enum register_refusal receive_verdict(struct registration *registration,
-	const struct proto_message *message, const uint8_t *data, size_t size_bytes,
+	const struct proto_message *message, const struct register_datagram *datagram,
 	uint64_t now_us)
 {
 	bool accepted = message->type == PROTO_ACCEPT;
@@ -476,7 +476,7 @@ static enum register_refusal receive_verdict(struct registration *registration,
 	/* Refused is a session beside the one that goes on. */
 	if (!accepted && registration->view.state == REGISTER_REGISTERED)
 		return REGISTER_NONCE;
-	if (!auth_open(data, size_bytes, registration->identity.key.secret))
+	if (!auth_open(datagram->data, datagram->size_bytes, registration->identity.key.secret))
 		return REGISTER_TAG;
 	return accepted ? receive_accept(registration, &message->accept, now_us)
 			: receive_reject(registration, &message->rejected, now_us);
@@ -518,7 +518,7 @@ static void receive_ack(
 }
 
 static enum register_refusal receive_session(struct registration *registration,
-	const struct proto_message *message, const uint8_t *data, size_t size_bytes,
+	const struct proto_message *message, const struct register_datagram *datagram,
 	uint64_t now_us)
 {
 	const struct proto_session *session = &message->session;
@@ -527,7 +527,7 @@ static enum register_refusal receive_session(struct registration *registration,
 		return REGISTER_SESSION;
 	if (!auth_replay_is_new(&registration->replay, session->sequence))
 		return REGISTER_REPLAY;
-	if (!auth_open(data, size_bytes, registration->keys.to_agent))
+	if (!auth_open(datagram->data, datagram->size_bytes, registration->keys.to_agent))
 		return REGISTER_TAG;
 	auth_replay_move(&registration->replay, session->sequence);
 	if (message->type == PROTO_HEARTBEAT)
@@ -538,17 +538,16 @@ static enum register_refusal receive_session(struct registration *registration,
 }
 
 static enum register_refusal receive(struct registration *registration,
-	const struct addr_port *source, int hop_limit, const void *data, size_t size_bytes,
-	uint64_t now_us)
+	const struct register_datagram *datagram, uint64_t now_us)
 {
 	struct proto_message message;
 	enum proto_error error;
 
-	if (hop_limit != (int)PROTO_TTL)
+	if (datagram->hop_limit != (int)PROTO_TTL)
 		return REGISTER_TTL;
-	if (!addr_equal(&source->addr, &registration->view.balancer.addr))
+	if (!addr_equal(&datagram->source.addr, &registration->view.balancer.addr))
 		return REGISTER_SOURCE;
-	error = proto_parse(data, size_bytes, &message);
+	error = proto_parse(datagram->data, datagram->size_bytes, &message);
 	if (error != PROTO_OK)
 		return (enum register_refusal)error;
 	switch (message.type) {
@@ -556,21 +555,19 @@ static enum register_refusal receive(struct registration *registration,
 		return receive_challenge(registration, &message.challenge, now_us);
 	case PROTO_ACCEPT:
 	case PROTO_REJECT:
-		return receive_verdict(registration, &message, data, size_bytes, now_us);
+		return receive_verdict(registration, &message, datagram, now_us);
 	case PROTO_HEARTBEAT:
 	case PROTO_ACK:
-		return receive_session(registration, &message, data, size_bytes, now_us);
+		return receive_session(registration, &message, datagram, now_us);
 	default: /* what only an agent sends */
 		return REGISTER_TYPE;
 	}
 }
 
 enum register_refusal register_receive(struct registration *registration,
-	const struct addr_port *source, int hop_limit, const void *data, size_t size_bytes,
-	uint64_t now_us)
+	const struct register_datagram *datagram, uint64_t now_us)
 {
-	enum register_refusal refusal =
-		receive(registration, source, hop_limit, data, size_bytes, now_us);
+	enum register_refusal refusal = receive(registration, datagram, now_us);
 
 	registration->view.received++;
 	if (refusal == REGISTER_ACCEPTED)

@@ -109,9 +109,14 @@ void register_start(struct registration *registration, uint64_t now_us);
 /* Leaves: a LEAVE repeated until acknowledged, REGISTER_LEAVE_TRIES times; then `left`. */
 void register_leave(struct registration *registration, uint64_t now_us);
 
+struct register_datagram {
+	struct addr_port source;
+	int hop_limit; /* -1: the kernel did not tell it */
+	const void *data;
+	size_t size_bytes;
+};
 enum register_refusal register_receive(struct registration *registration,
-	const struct addr_port *source, int hop_limit, const void *data, size_t size_bytes,
-	uint64_t now_us);
+	const struct register_datagram *datagram, uint64_t now_us);
 /* Does what is due; returns the next deadline, REGISTER_NEVER_US for none. */
 uint64_t register_run_due(struct registration *registration, uint64_t now_us);
 

@@ -53,22 +53,21 @@ static void report_decide(
 	snprintf(status->reason, sizeof(status->reason), "%s", reason);
 }
 
-void report_make_status(const struct report_facts *facts, struct proto_status *ret_status)
+void report_make(const struct report_facts *facts, struct proto_status *ret_status)
 {
-	struct proto_status status = { .weight = facts->weight };
-	char fault[PLAN_REASON_BYTES] = "";
+	struct proto_status status = { .weight = facts->weight, .n_vips = (uint8_t)facts->n_vips };
+	const char *fault = facts->blocked;
 
-	snprintf(fault, sizeof(fault), "%s", facts->blocked);
-	status.n_vips = (uint8_t)facts->wanted->n_vips;
-	for (size_t idx = 0; idx < facts->wanted->n_vips; idx++) {
-		struct proto_vip_status *vip = &status.vips[idx];
-		char reason[PLAN_REASON_BYTES];
+	for (size_t idx = 0; idx < facts->n_vips; idx++) {
+		const struct report_vip *vip = &facts->vips[idx];
 
-		plan_verify(facts->host, facts->wanted, &facts->wanted->vips[idx], &vip->present,
-			&vip->silent, reason);
-		vip->established = facts->established[idx];
+		status.vips[idx] = (struct proto_vip_status){
+			.present = vip->present,
+			.silent = vip->silent,
+			.established = vip->established,
+		};
 		if (!fault[0])
-			memcpy(fault, reason, sizeof(fault));
+			fault = vip->fault;
 	}
 	report_decide(facts, fault, &status);
 	*ret_status = status;

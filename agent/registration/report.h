@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the agent says of itself, to balancers and in `status`: the host as verified, the
- * administrator's word, a stop in progress and the load become one proto_status. Pure.
+ * administrator's word, a stop in progress and the connections become one proto_status. Pure.
  */
 #pragma once
 
-#include "agent/host/plan.h"
 #include "common/proto/proto.h"
 
 enum report_admin { REPORT_ENABLED, REPORT_DRAIN, REPORT_MAINT, REPORT_ADMIN_N_ };
@@ -13,20 +12,26 @@ enum report_admin { REPORT_ENABLED, REPORT_DRAIN, REPORT_MAINT, REPORT_ADMIN_N_ 
 const char *report_admin_name(enum report_admin admin);
 int report_admin_parse(const char *text, enum report_admin *ret_admin);
 
+/* One VIP as it was seen on this host. */
+struct report_vip {
+	bool present, silent;
+	const char *fault; /* "" or why it is not served rightly */
+	uint32_t established;
+};
+
 struct report_facts {
-	const struct host *host;
-	const struct host_wanted *wanted;
-	const char
-		*blocked; /* "" or why the VIPs cannot be served: goes before what was verified */
+	const struct report_vip *vips;
+	size_t n_vips;       /* up to PROTO_VIPS_MAX */
+	const char *blocked; /* "" or why the VIPs cannot be served: goes before what was seen */
 	enum report_admin admin;
 	bool stopping;
 	uint16_t weight;
-	const uint32_t *established; /* of each wanted VIP */
 };
 
 /*
  * The status to announce. One VIP that is not served rightly makes the whole host `down`: a
  * balancer must not send it flows that it would answer with a reset, or ARP for it would leak.
- * Then, in this order: `maint`, `drain` (by the administrator or a stop), `up`.
+ * Then, in this order: `maint`, `drain` (by the administrator or a stop), `up`. A reason that is too
+ * long for the protocol is cut.
  */
-void report_make_status(const struct report_facts *facts, struct proto_status *ret_status);
+void report_make(const struct report_facts *facts, struct proto_status *ret_status);

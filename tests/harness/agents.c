@@ -174,8 +174,10 @@ static int agent_receive_one(struct agents *agents, struct agent *agent)
 		memcpy(&ttl, CMSG_DATA(header), sizeof(ttl));
 	if (agent->muted || addr_from_sockaddr((struct sockaddr *)&from, &source) < 0)
 		return 1;
-	agents->rejected += register_receive(agent->registration, &source, ttl, data,
-				    (size_t)size_bytes, now_us()) != REGISTER_ACCEPTED;
+	agents->rejected +=
+		register_receive(agent->registration,
+			&(struct register_datagram){ source, ttl, data, (size_t)size_bytes },
+			now_us()) != REGISTER_ACCEPTED;
 	agent_observe(agents, agent);
 	return 1;
 }

@@ -14,8 +14,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "agent/control/verbs.h"
 #include "agent/host/observe.h"
 #include "common/log.h"
+#include "common/proto/auth.h"
 #include "tests/unit/agent/host/netns.h"
 
 #define KEY         "k1 hex:abababababababababababababababababababababababababababababababab\n"
@@ -170,7 +172,7 @@ static void start(struct fixture *f)
 		if (null < 0 || dup2(null, STDERR_FILENO) < 0)
 			_exit(99);
 		log_open("dsr-agent");
-		_exit(daemon_run(f->config_path, f->directory));
+		_exit(daemon_run(f->config_path, f->directory, verbs_serve));
 	}
 }
 

@@ -28,7 +28,7 @@ struct fixture {
 	struct host host;
 	struct host_wanted wanted;
 	struct plan plan;
-	char why[APPLY_WHY_BYTES];
+	struct why why;
 };
 
 static void write_sysctl(const char *interface, const char *setting, const char *value)
@@ -108,7 +108,7 @@ static int serve(struct fixture *f)
 {
 	plan_clear(&f->plan);
 	assert_int_equal(plan_serve(&f->host, &f->wanted, apply_undo(f->apply), &f->plan), 0);
-	return apply_plan(f->apply, &f->host, &f->wanted, &f->plan, f->why);
+	return apply_plan(f->apply, &f->host, &f->wanted, &f->plan, &f->why);
 }
 
 static void withdraw(struct fixture *f)
@@ -116,7 +116,7 @@ static void withdraw(struct fixture *f)
 	observe(f);
 	plan_clear(&f->plan);
 	assert_int_equal(plan_withdraw(&f->host, apply_undo(f->apply), &f->plan), 0);
-	assert_int_equal(apply_plan(f->apply, &f->host, NULL, &f->plan, f->why), 0);
+	assert_int_equal(apply_plan(f->apply, &f->host, NULL, &f->plan, &f->why), 0);
 	assert_int_equal(apply_forget(f->apply), 0);
 }
 
@@ -132,14 +132,13 @@ static void expect_arp(struct fixture *f, const char *name, uint32_t ignore, uin
 
 static void expect_well(struct fixture *f)
 {
-	char reason[PLAN_REASON_BYTES];
-	bool present, silent;
+	struct plan_verdict verdict;
 
 	observe(f);
 	ARRAY_FOREACH (vip, f->wanted.vips, f->wanted.n_vips) {
-		plan_verify(&f->host, &f->wanted, vip, &present, &silent, reason);
-		assert_string_equal(reason, "");
-		assert_true(present && silent);
+		plan_verify(&f->host, &f->wanted, vip, &verdict);
+		assert_string_equal(verdict.reason.text, "");
+		assert_true(verdict.present && verdict.silent);
 	}
 	assert_int_equal(serve(f), 0);
 	assert_int_equal(f->plan.n_ops, 0);
@@ -401,7 +400,8 @@ static bool serve_is_refused(struct fixture *f)
 	if (apply_new(f->directory, &f->apply) < 0 || nl_open(NETLINK_ROUTE, &f->nl) < 0)
 		return false;
 	observe(f);
-	return serve(f) == -EPERM && strstr(f->why, "cannot set arp_ignore 1, arp_announce 2 on ");
+	return serve(f) == -EPERM &&
+		strstr(f->why.text, "cannot set arp_ignore 1, arp_announce 2 on ");
 }
 
 static void apply_needs_net_admin_and_nothing_else(void **state)

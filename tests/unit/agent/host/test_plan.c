@@ -155,7 +155,7 @@ static void plan_silences_before_it_adds(void **state)
 	expect_arp(f, 1, PLAN_SET_ARP, ETH1, 1, 2);
 	expect_address(f, 2, PLAN_ADD_ADDRESS, "198.51.100.10", 1);
 	expect_address(f, 3, PLAN_ADD_ADDRESS, "198.51.100.11", 2);
-	assert_string_equal(f->plan.blocked, "");
+	assert_string_equal(f->plan.blocked.text, "");
 	assert_string_equal(f->plan.ops[0].why, "new interface");
 	assert_string_equal(f->plan.ops[2].why, "configured");
 }
@@ -323,8 +323,7 @@ static void plan_follows_a_renamed_interface(void **state)
 static void plan_leaves_noarp_links_alone(void **state)
 {
 	struct fixture *f = *state;
-	bool present, silent;
-	char reason[PLAN_REASON_BYTES];
+	struct plan_verdict verdict;
 	struct addr vip = addr("198.51.100.10");
 
 	f->links[1].arp_ignore = 1;
@@ -336,16 +335,15 @@ static void plan_leaves_noarp_links_alone(void **state)
 	add_address(f, DUM0, "198.51.100.10", 32, "tun0");
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0);
-	plan_verify(&f->host, &f->wanted, &vip, &present, &silent, reason);
-	assert_true(present && silent);
-	assert_string_equal(reason, "");
+	plan_verify(&f->host, &f->wanted, &vip, &verdict);
+	assert_true(verdict.present && verdict.silent);
+	assert_string_equal(verdict.reason.text, "");
 }
 
 static void plan_needs_no_silence_for_ipv6(void **state)
 {
 	struct fixture *f = *state;
-	bool present, silent;
-	char reason[PLAN_REASON_BYTES];
+	struct plan_verdict verdict;
 	struct addr vip = addr("2001:db8::10");
 
 	f->host.all_arp_ignore = 8; /* spoils IPv4 only */
@@ -353,10 +351,10 @@ static void plan_needs_no_silence_for_ipv6(void **state)
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 1);
 	expect_address(f, 0, PLAN_ADD_ADDRESS, "2001:db8::10", 0);
-	assert_string_equal(f->plan.blocked, "");
+	assert_string_equal(f->plan.blocked.text, "");
 	add_address(f, LO, "2001:db8::10", 128, "");
-	plan_verify(&f->host, &f->wanted, &vip, &present, &silent, reason);
-	assert_true(present && silent);
+	plan_verify(&f->host, &f->wanted, &vip, &verdict);
+	assert_true(verdict.present && verdict.silent);
 }
 
 static void plan_restores_when_the_last_ipv4_vip_goes(void **state)
@@ -390,8 +388,7 @@ static void plan_is_blocked_when_all_spoils(void **state)
 	};
 	struct fixture *f = *state;
 	struct addr vip = addr("198.51.100.10");
-	char reason[PLAN_REASON_BYTES];
-	bool present, silent;
+	struct plan_verdict verdict;
 
 	own_address(f, "198.51.100.10");
 	add_address(f, LO, "198.51.100.10", 32, "lo:1");
@@ -408,17 +405,17 @@ static void plan_is_blocked_when_all_spoils(void **state)
 		expect_arp(f, 0, PLAN_SET_ARP, ETH0, 1, 2);
 		f->links[1].arp_ignore = 1;
 		f->links[1].arp_announce = 2;
-		plan_verify(&f->host, &f->wanted, &vip, &present, &silent, reason);
-		assert_true(present);
+		plan_verify(&f->host, &f->wanted, &vip, &verdict);
+		assert_true(verdict.present);
 		if (!cases[idx].names) {
-			assert_string_equal(f->plan.blocked, "");
+			assert_string_equal(f->plan.blocked.text, "");
 			assert_int_equal(f->plan.n_ops, 3);
-			assert_true(silent);
+			assert_true(verdict.silent);
 			continue;
 		}
-		assert_non_null(strstr(f->plan.blocked, cases[idx].names));
-		assert_non_null(strstr(reason, cases[idx].names));
-		assert_false(silent);
+		assert_non_null(strstr(f->plan.blocked.text, cases[idx].names));
+		assert_non_null(strstr(verdict.reason.text, cases[idx].names));
+		assert_false(verdict.silent);
 		/* No new IPv4 VIP into the noise; IPv6 has no part in it. */
 		assert_int_equal(f->plan.n_ops, 2);
 		expect_address(f, 1, PLAN_ADD_ADDRESS, "2001:db8::10", 0);
@@ -449,8 +446,7 @@ static void plan_judges_own_values(void **state)
 	};
 	struct fixture *f = *state;
 	struct addr vip = addr("198.51.100.10");
-	char reason[PLAN_REASON_BYTES];
-	bool present, silent;
+	struct plan_verdict verdict;
 
 	add_address(f, LO, "198.51.100.10", 32, "lo");
 	add_vip(f, "198.51.100.10");
@@ -465,9 +461,9 @@ static void plan_judges_own_values(void **state)
 		if (!right)
 			expect_arp(f, 0, PLAN_SET_ARP, ETH0, cases[idx].want_ignore,
 				cases[idx].want_announce);
-		plan_verify(&f->host, &f->wanted, &vip, &present, &silent, reason);
-		assert_int_equal(silent, right);
-		assert_true(right || strstr(reason, "eth0 would answer ARP"));
+		plan_verify(&f->host, &f->wanted, &vip, &verdict);
+		assert_int_equal(verdict.silent, right);
+		assert_true(right || strstr(verdict.reason.text, "eth0 would answer ARP"));
 	}
 }
 
@@ -502,8 +498,7 @@ static void plan_restores_only_values_of_ours(void **state)
 static void plan_calls_a_vip_elsewhere_a_leak(void **state)
 {
 	struct fixture *f = *state;
-	char reason[PLAN_REASON_BYTES];
-	bool present, silent;
+	struct plan_verdict verdict;
 
 	f->links[1].arp_ignore = 1;
 	f->links[1].arp_announce = 2;
@@ -516,31 +511,30 @@ static void plan_calls_a_vip_elsewhere_a_leak(void **state)
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0); /* somebody else's: never touched */
 	ARRAY_FOREACH (vip, f->wanted.vips, f->wanted.n_vips) {
-		plan_verify(&f->host, &f->wanted, vip, &present, &silent, reason);
-		assert_true(present);
-		assert_false(silent);
-		assert_non_null(strstr(reason, "is on eth0"));
+		plan_verify(&f->host, &f->wanted, vip, &verdict);
+		assert_true(verdict.present);
+		assert_false(verdict.silent);
+		assert_non_null(strstr(verdict.reason.text, "is on eth0"));
 	}
 }
 
 static void plan_tells_of_a_missing_vip(void **state)
 {
 	struct fixture *f = *state;
-	char reason[PLAN_REASON_BYTES];
-	bool present, silent;
+	struct plan_verdict verdict;
 
 	f->links[1].arp_ignore = 1;
 	f->links[1].arp_announce = 2;
 	add_vip(f, "198.51.100.10");
-	plan_verify(&f->host, &f->wanted, f->wanted.vips, &present, &silent, reason);
-	assert_false(present);
-	assert_true(silent);
-	assert_string_equal(reason, "VIP 198.51.100.10 is missing on lo");
+	plan_verify(&f->host, &f->wanted, f->wanted.vips, &verdict);
+	assert_false(verdict.present);
+	assert_true(verdict.silent);
+	assert_string_equal(verdict.reason.text, "VIP 198.51.100.10 is missing on lo");
 	add_address(f, LO, "198.51.100.10", 32, "lo:1");
 	f->links[0].up = false;
-	plan_verify(&f->host, &f->wanted, f->wanted.vips, &present, &silent, reason);
-	assert_false(present);
-	assert_non_null(strstr(reason, "lo is down"));
+	plan_verify(&f->host, &f->wanted, f->wanted.vips, &verdict);
+	assert_false(verdict.present);
+	assert_non_null(strstr(verdict.reason.text, "lo is down"));
 }
 
 static void plan_refuses_an_unfit_loopback(void **state)
@@ -552,12 +546,12 @@ static void plan_refuses_an_unfit_loopback(void **state)
 	strcpy(f->wanted.loopback, "dummy0");
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0);
-	assert_non_null(strstr(f->plan.blocked, "no interface dummy0"));
+	assert_non_null(strstr(f->plan.blocked.text, "no interface dummy0"));
 	f->wanted.loopback_ifindex = ETH0;
 	strcpy(f->wanted.loopback, "eth0");
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0);
-	assert_non_null(strstr(f->plan.blocked, "eth0 answers ARP"));
+	assert_non_null(strstr(f->plan.blocked.text, "eth0 answers ARP"));
 }
 
 static void plan_holds_the_most_that_a_host_can_have(void **state)

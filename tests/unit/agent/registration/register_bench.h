@@ -107,8 +107,9 @@ static void take_nothing(const struct bench *bench)
 
 static enum register_refusal deliver_bytes(struct bench *bench, const void *data, size_t size)
 {
-	return register_receive(
-		bench->registration, &bench->balancer, PROTO_TTL, data, size, bench->now_us);
+	struct register_datagram datagram = { bench->balancer, PROTO_TTL, data, size };
+
+	return register_receive(bench->registration, &datagram, bench->now_us);
 }
 
 static size_t build(const struct proto_message *message, const uint8_t *secret, uint8_t *buffer)

@@ -438,18 +438,18 @@ static void register_refuses_other_sources_and_routers(void **state)
 {
 	struct bench *bench = *state;
 	struct proto_message message = { .type = PROTO_CHALLENGE };
-	struct addr_port other = bench->balancer;
 	uint8_t buffer[PROTO_MESSAGE_MAX];
-	size_t size = build(&message, NULL, buffer);
+	struct register_datagram datagram = { bench->balancer, PROTO_TTL, buffer,
+		build(&message, NULL, buffer) };
 
 	start(bench);
-	other.addr.bytes[3]++;
-	assert_int_equal(register_receive(bench->registration, &other, PROTO_TTL, buffer, size,
-				 bench->now_us),
-		REGISTER_SOURCE);
-	assert_int_equal(register_receive(bench->registration, &bench->balancer, 254, buffer, size,
-				 bench->now_us),
-		REGISTER_TTL);
+	datagram.source.addr.bytes[3]++;
+	assert_int_equal(
+		register_receive(bench->registration, &datagram, bench->now_us), REGISTER_SOURCE);
+	datagram.source = bench->balancer;
+	datagram.hop_limit = 254;
+	assert_int_equal(
+		register_receive(bench->registration, &datagram, bench->now_us), REGISTER_TTL);
 	assert_int_equal(deliver_bytes(bench, buffer, 3), REGISTER_SHORT);
 	assert_int_equal(
 		deliver_bytes(bench, bench->sent[0].data, bench->sent[0].size), REGISTER_TYPE);

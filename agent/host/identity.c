@@ -3,17 +3,15 @@
  * Finds the real IP and its interface. Called by the daemon after each look at the host, because
  * both may come late and change. Must not know of sockets or registrations.
  */
-#include "agent/registration/identity.h"
+#include "agent/host/identity.h"
 
 #include <linux/if_addr.h>
 
 #include "agent/host/observe.h"
 
-static bool identity_is_vip(const struct config *config, const struct addr *addr)
+static bool identity_is_vip(const struct identity_wanted *wanted, const struct addr *addr)
 {
-	const struct addr *vips = config->vips.items;
-
-	ARRAY_FOREACH (vip, vips, config->vips.len) {
+	ARRAY_FOREACH (vip, wanted->vips, wanted->n_vips) {
 		if (addr_equal(vip, addr))
 			return true;
 	}
@@ -36,19 +34,20 @@ static bool identity_is_near(const struct host_address *address, const struct ad
 }
 
 /* The interface's own address: one in the balancer's subnet before any other. */
-static const struct host_address *identity_address_of(const struct host *host,
-	const struct config *config, unsigned int ifindex, const struct addr *balancer)
+static const struct host_address *identity_address_of(
+	const struct host *host, const struct identity_wanted *wanted, unsigned int ifindex)
 {
 	const struct host_address *best = NULL;
 
 	ARRAY_FOREACH (address, host->addresses, host->n_addresses) {
-		if (address->ifindex != ifindex || address->addr.family != balancer->family ||
+		if (address->ifindex != ifindex ||
+			address->addr.family != wanted->balancer.family ||
 			(address->flags & IFA_F_DEPRECATED) ||
-			identity_is_vip(config, &address->addr))
+			identity_is_vip(wanted, &address->addr))
 			continue;
-		if (addr_is_link_local6(&address->addr) != addr_is_link_local6(balancer))
+		if (addr_is_link_local6(&address->addr) != addr_is_link_local6(&wanted->balancer))
 			continue;
-		if (identity_is_near(address, balancer))
+		if (identity_is_near(address, &wanted->balancer))
 			return address;
 		if (!best)
 			best = address;
@@ -66,72 +65,66 @@ static unsigned int identity_interface_with(const struct host *host, const struc
 }
 
 /* By `interface`: its own address, or the `real-ip` that is configured beside it. */
-static int identity_by_interface(const struct host *host, const struct config *config,
-	const struct addr *balancer, struct identity *identity, char *ret_why)
+static int identity_by_interface(const struct host *host, const struct identity_wanted *wanted,
+	struct identity *identity, struct why *ret_why)
 {
-	const struct host_link *link = host_link_by_name(host, config->interface);
+	const struct host_link *link = host_link_by_name(host, wanted->interface);
 	const struct host_address *address;
 
 	if (!link) {
-		snprintf(
-			ret_why, IDENTITY_WHY_BYTES, "there is no interface %s", config->interface);
+		why_set(ret_why, "there is no interface %s", wanted->interface);
 		return -ENODEV;
 	}
 	identity->ifindex = link->ifindex;
-	if (config->real_ip.family != AF_UNSPEC) {
-		identity->real_ip = config->real_ip;
+	if (wanted->real_ip.family != AF_UNSPEC) {
+		identity->real_ip = wanted->real_ip;
 		return 0;
 	}
-	address = identity_address_of(host, config, link->ifindex, balancer);
+	address = identity_address_of(host, wanted, link->ifindex);
 	if (!address) {
-		snprintf(ret_why, IDENTITY_WHY_BYTES, "%s has no address of the balancers' family",
-			link->name);
+		why_set(ret_why, "%s has no address of the balancers' family", link->name);
 		return -ENODEV;
 	}
 	identity->real_ip = address->addr;
 	return 0;
 }
 
-static int identity_by_address(const struct host *host, const struct config *config,
-	struct identity *identity, char *ret_why)
+static int identity_by_address(const struct host *host, const struct identity_wanted *wanted,
+	struct identity *identity, struct why *ret_why)
 {
 	char text[ADDR_STRLEN];
 
-	identity->real_ip = config->real_ip;
-	identity->ifindex = identity_interface_with(host, &config->real_ip);
+	identity->real_ip = wanted->real_ip;
+	identity->ifindex = identity_interface_with(host, &wanted->real_ip);
 	if (identity->ifindex)
 		return 0;
-	snprintf(ret_why, IDENTITY_WHY_BYTES, "real-ip %s is on no interface",
-		addr_format(&config->real_ip, text));
+	why_set(ret_why, "real-ip %s is on no interface", addr_format(&wanted->real_ip, text));
 	return -ENODEV;
 }
 
-int identity_find(struct nl *nl, const struct host *host, const struct config *config,
-	struct identity *ret_identity, char *ret_why)
+int identity_find(struct nl *nl, const struct host *host, const struct identity_wanted *wanted,
+	struct identity *ret_identity, struct why *ret_why)
 {
-	const struct addr_port *balancers = config->balancers.items;
-	const struct addr *balancer = &balancers[0].addr;
+	const struct addr *balancer = &wanted->balancer;
 	struct identity identity = { 0 };
 	const struct host_link *link;
 	char text[ADDR_STRLEN];
 	int r;
 
-	if (config->interface)
-		r = identity_by_interface(host, config, balancer, &identity, ret_why);
-	else if (config->real_ip.family != AF_UNSPEC)
-		r = identity_by_address(host, config, &identity, ret_why);
+	if (wanted->interface)
+		r = identity_by_interface(host, wanted, &identity, ret_why);
+	else if (wanted->real_ip.family != AF_UNSPEC)
+		r = identity_by_address(host, wanted, &identity, ret_why);
 	else {
 		r = observe_route(nl, balancer, &identity.real_ip, &identity.ifindex);
 		if (r < 0)
-			snprintf(ret_why, IDENTITY_WHY_BYTES, "no route to %s",
-				addr_format(balancer, text));
+			why_set(ret_why, "no route to %s", addr_format(balancer, text));
 	}
 	if (r < 0)
 		return r;
 	link = host_link(host, identity.ifindex);
 	if (!link || mac_is_zero(&link->mac)) {
-		snprintf(ret_why, IDENTITY_WHY_BYTES,
-			"%s, by which %s is reached, has no Ethernet address",
+		why_set(ret_why, "%s, by which %s is reached, has no Ethernet address",
 			link ? link->name : "the interface", addr_format(balancer, text));
 		return -ENODEV;
 	}

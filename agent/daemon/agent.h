@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The running agent: its parts, and where it stands between start (silence, VIPs, verify, register)
+ * and stop (drain, leave, VIPs away, settings back). The fields are for the files of this room and
+ * for the verbs. One thread alone touches them.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "agent/config/settings.h"
+#include "agent/host/identity.h"
+#include "agent/registration/report.h"
+
+#define AGENT_WAITERS_MAX 64u
+
+struct balancers;
+struct control;
+struct control_request;
+struct net;
+struct reconcile;
+struct sockets;
+
+enum agent_phase {
+	AGENT_SERVING,
+	AGENT_DRAINING, /* a stop was asked for; connections may end */
+	AGENT_LEAVING,  /* LEAVE is on its way */
+};
+
+/* A `drain --wait`. */
+struct agent_waiter {
+	struct control_request *request;
+	uint64_t deadline_us; /* 0: none */
+};
+
+struct agent {
+	const char *config_path;
+	const char *runtime_dir;
+	sd_event *event;
+	sd_event_source *wait_timer; /* looks at connections while somebody waits for their end */
+	struct settings *settings;
+	struct reconcile *reconcile;
+	struct sockets *sockets;
+	struct nl *nl; /* for routes */
+	struct balancers *balancers;
+	struct net *net;
+	unsigned int net_scope;
+	struct control *control;
+	struct identity identity;
+	bool has_identity;
+	bool identity_is_told;  /* the balancers know it as it is */
+	char identity_why[192]; /* why there is none, or no socket */
+	enum report_admin admin;
+	struct proto_status status;
+	bool has_status;
+	char notified[256];
+	uint64_t started_us;
+	enum agent_phase phase;
+	bool hurry;           /* a second signal: wait for nobody */
+	uint64_t phase_us;    /* since when */
+	uint64_t deadline_us; /* of the phase */
+	uint64_t settled_us;  /* when balancers had acknowledged the drain; 0: not yet */
+	struct agent_waiter waiters[AGENT_WAITERS_MAX];
+	size_t n_waiters;
+	int exit_status;
+};
+
+/* Nothing is open yet; the two paths are borrowed. NULL: out of memory. */
+struct agent *agent_new(const char *config_path, const char *runtime_dir);
+/* Closes what is open, and leaves the host as it is. */
+struct agent *agent_free(struct agent *agent);
+DEFINE_CLEANUP(struct agent *, agent_free)
+/* The event loop's time. */
+uint64_t agent_now(const struct agent *agent);

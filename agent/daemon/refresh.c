@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Called after each look at the host, each word of the administrator and each step of a stop. Must
+ * not know why anything changed.
+ */
+#include "agent/daemon/refresh.h"
+
+#include <assert.h>
+#include <systemd/sd-daemon.h>
+
+#include "agent/daemon/admin.h"
+#include "agent/daemon/summary.h"
+#include "agent/host/reconcile.h"
+#include "agent/host/sockets.h"
+#include "agent/registration/balancers.h"
+#include "common/log.h"
+
+static_assert(HOST_VIPS_MAX == PROTO_VIPS_MAX, "what a host serves can be told");
+
+/* ---- systemd and the log ---- */
+
+void refresh_notify(struct agent *agent)
+{
+	struct why reason = { 0 };
+	const char *state = summary_state(agent, &reason);
+	char text[sizeof(agent->notified)];
+
+	(void)snprintf(text, sizeof(text), "%s; registered with %zu of %zu balancers%s%.160s",
+		state, balancers_registered(agent->balancers), balancers_len(agent->balancers),
+		reason.text[0] ? ": " : "", reason.text);
+	if (streq(text, agent->notified))
+		return;
+	memcpy(agent->notified, text, sizeof(text));
+	(void)sd_notifyf(false, "STATUS=%s", text);
+}
+
+static void refresh_tell_state(const struct agent *agent, const struct proto_status *status)
+{
+	if (agent->has_status && agent->status.state == status->state &&
+		streq(agent->status.reason, status->reason))
+		return;
+	if (status->state == PROTO_STATE_UP)
+		log_info("the host serves its VIPs");
+	/* What the reconciler cannot mend it has said itself. */
+	else if (!reconcile_blocked(agent->reconcile)[0])
+		log_warning("%s: %s", proto_state_name(status->state), status->reason);
+}
+
+/* ---- who we are ---- */
+
+static void refresh_complain_identity(struct agent *agent, const char *why)
+{
+	if (strncmp(why, agent->identity_why, sizeof(agent->identity_why) - 1) == 0)
+		return;
+	snprintf(agent->identity_why, sizeof(agent->identity_why), "%s", why);
+	log_warning("cannot speak to balancers: %s", why);
+}
+
+unsigned int refresh_scope(const struct agent *agent)
+{
+	return addr_is_link_local6(&agent->identity.real_ip) ? agent->identity.ifindex : 0;
+}
+
+/* The socket is made anew only when its address, or the interface that scopes it, is another. */
+static void refresh_socket(struct agent *agent)
+{
+	struct addr_port local = { agent->identity.real_ip,
+		(uint16_t)agent->settings->config->listen };
+	unsigned int scope = refresh_scope(agent);
+	char text[ADDR_PORT_STRLEN];
+	struct why why = { 0 };
+	int r;
+
+	if (agent->net && net_local(agent->net)->port == local.port &&
+		addr_equal(&net_local(agent->net)->addr, &local.addr) && agent->net_scope == scope)
+		return;
+	balancers_use_net(agent->balancers, NULL);
+	agent->net = net_free(agent->net);
+	r = net_open(agent->event,
+		&(struct net_options){ local, scope, balancers_receive, agent->balancers },
+		&agent->net);
+	if (r < 0) {
+		why_set(&why, "cannot listen on %s: %s", addr_port_format(&local, text),
+			strerror(-r));
+		refresh_complain_identity(agent, why.text);
+		return;
+	}
+	agent->net_scope = scope;
+	balancers_use_net(agent->balancers, agent->net);
+}
+
+static int refresh_find(struct agent *agent, struct identity *ret_identity, struct why *ret_why)
+{
+	const struct config *config = agent->settings->config;
+	struct identity_wanted wanted = {
+		.balancer = ((const struct addr_port *)config->balancers.items)[0].addr,
+		.real_ip = config->real_ip,
+		.interface = config->interface,
+		.vips = config->vips.items,
+		.n_vips = config->vips.len,
+	};
+
+	return identity_find(
+		agent->nl, reconcile_host(agent->reconcile), &wanted, ret_identity, ret_why);
+}
+
+/* While it cannot be found the previous one stays: what has gone may come back. */
+static void refresh_identity(struct agent *agent)
+{
+	struct identity identity;
+	struct why why = { 0 };
+
+	if (refresh_find(agent, &identity, &why) < 0) {
+		refresh_complain_identity(agent, why.text);
+		return;
+	}
+	if (!agent->has_identity || !identity_equal(&identity, &agent->identity)) {
+		char text[ADDR_STRLEN];
+		char mac[MAC_STRLEN];
+
+		log_info("real IP %s on %s (%s)", addr_format(&identity.real_ip, text),
+			identity.interface, mac_format(&identity.mac, mac));
+		agent->identity_is_told = false;
+	}
+	agent->identity = identity;
+	agent->has_identity = true;
+	refresh_socket(agent);
+	if (agent->net)
+		agent->identity_why[0] = '\0';
+}
+
+static void refresh_make_identity(const struct agent *agent, struct register_identity *identity)
+{
+	const struct config *config = agent->settings->config;
+
+	memset(identity, 0, sizeof(*identity));
+	snprintf(identity->name, sizeof(identity->name), "%s", agent->settings->name);
+	snprintf(identity->version, sizeof(identity->version), "%s", DSR_VERSION);
+	identity->real_ip = agent->identity.real_ip;
+	identity->mac = agent->identity.mac;
+	identity->n_vips = config->vips.len;
+	memcpy(identity->vips, config->vips.items, config->vips.len * sizeof(struct addr));
+	identity->key = agent->settings->keys->keys[0];
+}
+
+/* ---- how we are ---- */
+
+static void refresh_make_status(struct agent *agent, struct proto_status *ret_status)
+{
+	const struct host_wanted *wanted = reconcile_wanted(agent->reconcile);
+	struct plan_verdict verdicts[HOST_VIPS_MAX];
+	struct report_vip vips[HOST_VIPS_MAX];
+	struct report_facts facts = {
+		.vips = vips,
+		.n_vips = wanted->n_vips,
+		.blocked = reconcile_blocked(agent->reconcile),
+		.admin = agent->admin,
+		.stopping = agent->phase != AGENT_SERVING,
+		.weight = agent->settings->weight,
+	};
+
+	/* Counts that could not be taken stay those of the time before. */
+	(void)sockets_refresh(agent->sockets, SOCKETS_CACHE_US, agent_now(agent));
+	for (size_t idx = 0; idx < wanted->n_vips; idx++) {
+		plan_verify(reconcile_host(agent->reconcile), wanted, &wanted->vips[idx],
+			&verdicts[idx]);
+		vips[idx] = (struct report_vip){
+			.present = verdicts[idx].present,
+			.silent = verdicts[idx].silent,
+			.fault = verdicts[idx].reason.text,
+			.established = sockets_established(agent->sockets, idx),
+		};
+	}
+	report_make(&facts, ret_status);
+}
+
+static void refresh_announce(struct agent *agent)
+{
+	if (!agent->identity_is_told) {
+		struct register_identity identity;
+
+		refresh_make_identity(agent, &identity);
+		balancers_set_identity(agent->balancers, &identity, &agent->status);
+		explicit_bzero(&identity, sizeof(identity));
+		agent->identity_is_told = true;
+	} else {
+		balancers_set_status(agent->balancers, &agent->status);
+	}
+	/* The first registration waits for a host that was seen to be right. */
+	if (agent->status.state != PROTO_STATE_DOWN && agent->phase == AGENT_SERVING)
+		balancers_start(agent->balancers);
+}
+
+void refresh_all(struct agent *agent)
+{
+	struct proto_status status;
+
+	refresh_identity(agent);
+	refresh_make_status(agent, &status);
+	refresh_tell_state(agent, &status);
+	agent->status = status;
+	agent->has_status = true;
+	if (agent->has_identity && agent->net && agent->phase != AGENT_LEAVING)
+		refresh_announce(agent);
+	refresh_notify(agent);
+}
+
+int refresh_admin(struct agent *agent, enum report_admin admin)
+{
+	int r = admin_store(agent->runtime_dir, admin);
+
+	if (r < 0)
+		return r;
+	agent->admin = admin;
+	refresh_all(agent);
+	return 0;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Called by the daemon (start, SIGHUP) and by the verb. Must not know what a setting means. */
+#include "agent/daemon/reload.h"
+
+#include <assert.h>
+
+#include "agent/daemon/refresh.h"
+#include "agent/host/reconcile.h"
+#include "agent/host/sockets.h"
+#include "agent/registration/balancers.h"
+#include "common/control/control.h"
+#include "common/log.h"
+#include "common/systemd.h"
+
+static_assert(BALANCERS_MAX > CONFIG_BALANCERS_MAX, "all of them, and some that are being left");
+
+void reload_adopt(struct agent *agent, struct settings *settings)
+{
+	const struct config *config = settings->config;
+
+	settings_free(agent->settings);
+	agent->settings = settings;
+	agent->identity_is_told = false;
+	sockets_watch(agent->sockets, config->vips.items, config->vips.len);
+	/* Comes back by the reconciler's callback, which tells everybody. */
+	reconcile_serve(agent->reconcile, config->vips.items, config->vips.len, config->loopback);
+}
+
+/* A port that somebody else has must refuse the reload, not break the agent after it. */
+static int reload_try_port(struct agent *agent, const struct config *config, char **ret_text)
+{
+	_cleanup_(net_freep) struct net *net = NULL;
+	struct net_options options = {
+		.local = { agent->identity.real_ip, (uint16_t)config->listen },
+		.scope_ifindex = refresh_scope(agent),
+		.receive = balancers_receive,
+		.context = agent->balancers,
+	};
+	int r;
+
+	if (!agent->net || net_local(agent->net)->port == options.local.port)
+		return 0;
+	r = net_open(agent->event, &options, &net);
+	if (r == 0)
+		return 0;
+	free(*ret_text);
+	if (asprintf(ret_text, "listen: cannot use UDP port %u: %s", options.local.port,
+		    strerror(-r)) < 0)
+		*ret_text = NULL;
+	return r;
+}
+
+static int reload_try(struct agent *agent, char **ret_text)
+{
+	_cleanup_(settings_freep) struct settings *settings = NULL;
+	int r;
+
+	r = settings_load(agent->config_path, false, &settings, ret_text);
+	if (r == 0)
+		r = reload_try_port(agent, settings->config, ret_text);
+	if (r < 0)
+		return r;
+	r = balancers_configure(agent->balancers, settings->config->balancers.items,
+		settings->config->balancers.len);
+	if (r < 0)
+		return r;
+	reload_adopt(agent, TAKE_PTR(settings));
+	return 0;
+}
+
+int reload_run(struct agent *agent, char **ret_text)
+{
+	char *text = NULL;
+	int r;
+
+	systemd_tell_reloading(agent_now(agent));
+	r = reload_try(agent, &text);
+	systemd_tell_ready();
+	if (r < 0)
+		log_error("the configuration was not reloaded; nothing has changed");
+	else
+		log_info("the configuration was reloaded");
+	*ret_text = text;
+	return r < 0 ? CONTROL_CONFIG : CONTROL_OK;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Settings into the running agent: at its start, and whole or not at all at a reload. */
+#pragma once
+
+#include "agent/daemon/agent.h"
+
+/* Takes the settings over and begins to serve them: looks at the host, acts, and tells. */
+void reload_adopt(struct agent *agent, struct settings *settings);
+/* Validates everything, then applies or changes nothing. An exit status, and text to free or NULL. */
+int reload_run(struct agent *agent, char **ret_text);
