@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #include "lb/config/model.h"
-#include "lb/registry/registry.h"
+#include "lb/registry/backend.h"
 
 struct service {
 	uint16_t id;

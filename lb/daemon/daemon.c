@@ -87,8 +87,10 @@ static void daemon_run_check(struct daemon *daemon, const struct registry_action
 	if (r >= 0)
 		return;
 	snprintf(reason, sizeof(reason), "tcp:%u: %.40s", action->port, strerror(-r));
-	registry_check_result(
-		daemon->registry, action->backend, action->port, false, reason, daemon_now(daemon));
+	registry_check_result(daemon->registry,
+		&(struct registry_check_result){
+			.backend = action->backend, .port = action->port, .reason = reason },
+		daemon_now(daemon));
 }
 
 static void daemon_forget(struct daemon *daemon, const struct registry_action *action)
@@ -406,7 +408,10 @@ static void daemon_on_check(
 {
 	struct daemon *daemon = context;
 
-	registry_check_result(daemon->registry, backend, port, ok, reason, daemon_now(daemon));
+	registry_check_result(daemon->registry,
+		&(struct registry_check_result){
+			.backend = backend, .port = port, .ok = ok, .reason = reason },
+		daemon_now(daemon));
 	daemon_pump(daemon);
 }
 

@@ -131,7 +131,7 @@ static void configure_registry(const struct daemon *daemon, const struct config 
 int configure_apply_start(struct daemon *daemon, const json_t *document)
 {
 	struct registry_config config;
-	char why[REGISTRY_REASON_BYTES] = "";
+	struct why why = { 0 };
 	int r;
 
 	session_configure(daemon->sessions, TAKE_PTR(daemon->ring),
@@ -144,9 +144,9 @@ int configure_apply_start(struct daemon *daemon, const json_t *document)
 		return log_errno(r, "cannot number the virtual servers");
 	(void)configure_take_subnets(daemon);
 	configure_registry(daemon, daemon->config, daemon->services, &config);
-	r = registry_configure(daemon->registry, &config, daemon_now(daemon), why);
+	r = registry_configure(daemon->registry, &config, daemon_now(daemon), &why);
 	if (r == -EINVAL) {
-		log_error("%s: %s", daemon->config_path, why);
+		log_error("%s: %s", daemon->config_path, why.text);
 		return CONTROL_CONFIG;
 	}
 	daemon->config_generation = 1;
@@ -156,16 +156,16 @@ int configure_apply_start(struct daemon *daemon, const json_t *document)
 void configure_links(struct daemon *daemon)
 {
 	struct registry_config config;
-	char why[REGISTRY_REASON_BYTES] = "";
+	struct why why = { 0 };
 	int r;
 
 	if (!configure_take_subnets(daemon))
 		return;
 	configure_registry(daemon, daemon->config, daemon->services, &config);
-	r = registry_configure(daemon->registry, &config, daemon_now(daemon), why);
+	r = registry_configure(daemon->registry, &config, daemon_now(daemon), &why);
 	if (r < 0)
 		(void)log_warning_errno(r, "the addresses of %s changed: %s",
-			daemon->config->backend_interface, why);
+			daemon->config->backend_interface, why.text);
 }
 
 /* Keys that open sockets or start threads: changing them needs a restart, and is said so. */
@@ -224,7 +224,7 @@ static int configure_reload_now(struct daemon *daemon, char **ret_errors)
 {
 	struct configure_candidate candidate = { 0 };
 	struct registry_config config;
-	char why[REGISTRY_REASON_BYTES] = "";
+	struct why why = { 0 };
 	int r = configure_load(daemon->config_path, &candidate, ret_errors);
 
 	if (r == 0)
@@ -236,9 +236,9 @@ static int configure_reload_now(struct daemon *daemon, char **ret_errors)
 	}
 	if (r == 0) {
 		configure_registry(daemon, candidate.config, candidate.services, &config);
-		r = registry_configure(daemon->registry, &config, daemon_now(daemon), why);
+		r = registry_configure(daemon->registry, &config, daemon_now(daemon), &why);
 		if (r < 0)
-			configure_say(ret_errors, why);
+			configure_say(ret_errors, why.text);
 	}
 	if (r == 0)
 		configure_take(daemon, &candidate);

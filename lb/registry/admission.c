@@ -1,112 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Who may come: the judgement of a REGISTER, replays of old ones, and administrators' wishes for
- * backends that left. What arrives here is authenticated; it is still not believed.
- */
-#include "lb/registry/registry_internal.h"
+/* See admission.h. */
+#include "lb/registry/admission.h"
 
-#define WHY(...) ((void)snprintf(ret_why, REGISTRY_REASON_BYTES, __VA_ARGS__))
-
-bool membership_on_link(const struct registry_config *config, const struct addr *address)
-{
-	for (size_t i = 0; i < config->n_subnets; i++)
-		if (addr_in_prefix(address, &config->subnets[i]))
-			return true;
-	return false;
-}
-
-/*
- * Keeps the challenge of a session that ended while a replay of its REGISTER would still pass the
- * challenge check. Where there is no room, every REGISTER as old as the one that goes is stale:
- * an honest agent asks for a new challenge, a replay never gets in.
- */
-void departed_end_session(struct registry *registry, const struct entry *entry, uint64_t now_us)
-{
-	struct departed_session *ended = registry->ended;
-	size_t len = 0;
-
-	for (size_t i = 0; i < registry->n_ended; i++)
-		if (ended[i].expires_us > now_us)
-			ended[len++] = ended[i];
-	if (len == DEPARTED_SESSIONS_MAX) {
-		registry->stale_floor_us = MAX(registry->stale_floor_us, ended[0].challenge_us);
-		memmove(&ended[0], &ended[1], --len * sizeof(ended[0]));
-	}
-	ended[len++] = (struct departed_session){ .address = entry->backend.address,
-		.challenge_us = entry->backend.challenge_us,
-		.expires_us = now_us + AUTH_CHALLENGE_VALID_US };
-	registry->n_ended = len;
-}
-
-static bool is_of_departed(
-	const struct registry *registry, const struct addr *address, uint64_t challenge_us)
-{
-	for (size_t i = 0; i < registry->n_ended; i++)
-		if (addr_equal(&registry->ended[i].address, address) &&
-			challenge_us <= registry->ended[i].challenge_us)
-			return true;
-	return challenge_us <= registry->stale_floor_us;
-}
-
-struct departed_override *departed_find(
-	struct registry *registry, const char *name, const struct addr *address)
-{
-	for (size_t i = registry->n_overrides; i-- > 0;)
-		if (name && streq(registry->overrides[i].name, name))
-			return &registry->overrides[i];
-	for (size_t i = registry->n_overrides; i-- > 0;)
-		if (address && addr_equal(&registry->overrides[i].address, address))
-			return &registry->overrides[i];
-	return NULL;
-}
-
-static void drop_override(struct registry *registry, struct departed_override *override)
-{
-	size_t behind = (size_t)(&registry->overrides[registry->n_overrides] - (override + 1));
-
-	memmove(override, override + 1, behind * sizeof(*override));
-	registry->n_overrides--;
-}
-
-void departed_remember(struct registry *registry, const struct entry *entry)
-{
-	const struct backend *backend = &entry->backend;
-	/* Under adopt = auto everybody is approved: that is nobody's override. */
-	bool approved = backend->source == BACKEND_AGENT && backend->approved &&
-		registry->config.adopt != REGISTRY_ADOPT_AUTO;
-	struct departed_override *override;
-
-	if (backend->admin == BACKEND_ADMIN_NONE && !backend->weight_set && !backend->rejected &&
-		!approved)
-		return;
-	if (registry->n_overrides == REGISTRY_OVERRIDES_MAX)
-		drop_override(registry, &registry->overrides[0]);
-	override = &registry->overrides[registry->n_overrides++];
-	*override = (struct departed_override){ .address = backend->address,
-		.admin = backend->admin,
-		.weight = backend->weight,
-		.weight_set = backend->weight_set,
-		.approved = approved,
-		.rejected = backend->rejected };
-	memcpy(override->name, backend->name, sizeof(override->name));
-}
-
-void departed_restore(struct registry *registry, struct entry *entry)
-{
-	struct backend *backend = &entry->backend;
-	struct departed_override *override =
-		departed_find(registry, backend->name, &backend->address);
-
-	if (!override)
-		return;
-	backend->admin = override->admin;
-	backend->approved |= override->approved;
-	backend->rejected = override->rejected && backend->source == BACKEND_AGENT;
-	backend->weight_set = override->weight_set;
-	if (override->weight_set)
-		backend->weight = override->weight;
-	drop_override(registry, override);
-}
+#include "lb/registry/entry.h"
+#include "lb/registry/health.h"
+#include "lb/registry/liveness.h"
 
 /* Has a session and was heard not too long ago: then nobody else may be it. */
 static bool is_alive(const struct entry *entry)
@@ -114,28 +12,50 @@ static bool is_alive(const struct entry *entry)
 	return entry && entry->backend.source == BACKEND_AGENT && !entry->silent;
 }
 
+/* A REGISTER and whom it may concern: who is at its address, and who has its name. */
+struct candidate {
+	const struct registry_registration *request;
+	const struct proto_register *reg; /* of the request */
+	struct entry *at_address, *at_name;
+};
+
 /* The very message that made today's session: its ACCEPT was lost. */
-static bool is_repeated(
-	const struct entry *entry, const struct proto_register *reg, uint64_t challenge_us)
+static bool is_repeated(const struct candidate *candidate)
 {
+	const struct entry *entry = candidate->at_address;
+
 	return entry && entry->backend.source == BACKEND_AGENT &&
-		challenge_us == entry->backend.challenge_us &&
-		streq(entry->agent_name, reg->name) &&
-		memcmp(entry->nonce_agent, reg->nonce_agent, PROTO_NONCE_BYTES) == 0;
+		candidate->request->challenge_us == entry->backend.challenge_us &&
+		streq(entry->agent_name, candidate->reg->name) &&
+		memcmp(entry->nonce_agent, candidate->reg->nonce_agent, PROTO_NONCE_BYTES) == 0;
 }
 
-static bool is_stale(const struct registry *registry, const struct entry *entry,
-	const struct addr *source, uint64_t challenge_us)
+static bool is_stale(const struct registry *registry, const struct candidate *candidate)
 {
+	const struct entry *entry = candidate->at_address;
+	uint64_t challenge_us = candidate->request->challenge_us;
+
 	if (entry && entry->backend.source == BACKEND_AGENT &&
 		challenge_us <= entry->backend.challenge_us)
 		return true;
-	return is_of_departed(registry, source, challenge_us);
+	return departed_is_stale(&registry->departed, &candidate->request->source, challenge_us);
+}
+
+_printf_(3, 4) static int refuse(
+	struct registry_answer *answer, enum proto_reject code, const char *format, ...)
+{
+	va_list args;
+
+	answer->code = code;
+	va_start(args, format);
+	(void)vsnprintf(answer->why.text, sizeof(answer->why.text), format, args);
+	va_end(args);
+	return -EPERM;
 }
 
 /* At least one service has one of the VIPs, takes agents, and allows the address. */
-static int judge_vips(const struct membership *membership, const struct proto_register *reg,
-	enum proto_reject *ret_code, char *ret_why)
+static int check_vips(const struct membership *membership, const struct proto_register *reg,
+	struct registry_answer *answer)
 {
 	bool known = false;
 
@@ -152,89 +72,69 @@ static int judge_vips(const struct membership *membership, const struct proto_re
 			known = true;
 		}
 	}
-	if (known) {
-		*ret_code = PROTO_REJECT_NOT_ALLOWED;
-		WHY("the address is not in `allow` of any virtual server with its VIPs");
-	} else {
-		*ret_code = PROTO_REJECT_NO_VIP;
-		WHY("no virtual server that takes agents has any of its VIPs");
-	}
-	return -EPERM;
+	if (known)
+		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,
+			"the address is not in `allow` of any virtual server with its VIPs");
+	return refuse(answer, PROTO_REJECT_NO_VIP,
+		"no virtual server that takes agents has any of its VIPs");
 }
 
-static int judge_identity(const struct registry *registry, const struct proto_register *reg,
-	const struct entry *at_address, const struct entry *at_name, enum proto_reject *ret_code,
-	char *ret_why)
+static int check_identity(const struct candidate *candidate, struct registry_answer *answer)
 {
-	char text[ADDR_STRLEN];
+	const struct entry *at_address = candidate->at_address, *at_name = candidate->at_name;
+	const struct proto_register *reg = candidate->reg;
 
-	*ret_code = PROTO_REJECT_CLONE;
-	if (at_name && at_name != at_address && (is_alive(at_name) || at_name->is_static)) {
-		WHY("the name is in use at %s", addr_format(&at_name->backend.address, text));
-		return -EPERM;
-	}
+	if (at_name && at_name != at_address && (is_alive(at_name) || at_name->is_static))
+		return refuse(answer, PROTO_REJECT_CLONE, "the name is in use at %s",
+			addr_format(&at_name->backend.address, (char[ADDR_STRLEN]){ 0 }));
 	if (!is_alive(at_address))
 		return 0;
-	if (!streq(at_address->agent_name, reg->name)) {
-		WHY("the address is in use by %s", at_address->agent_name);
-		return -EPERM;
-	}
+	if (!streq(at_address->agent_name, reg->name))
+		return refuse(answer, PROTO_REJECT_CLONE, "the address is in use by %s",
+			at_address->agent_name);
 	if (!mac_is_zero(&reg->mac) && !mac_is_zero(&at_address->backend.mac) &&
-		!mac_equal(&reg->mac, &at_address->backend.mac)) {
-		WHY("the address is alive at MAC %s",
+		!mac_equal(&reg->mac, &at_address->backend.mac))
+		return refuse(answer, PROTO_REJECT_CLONE, "the address is alive at MAC %s",
 			mac_format(&at_address->backend.mac, (char[MAC_STRLEN]){ 0 }));
-		return -EPERM;
-	}
 	return 0;
 }
 
-static int judge_adoption(struct registry *registry, const struct proto_register *reg,
-	const struct entry *at_address, enum proto_reject *ret_code, char *ret_why)
+static int check_adoption(struct registry *registry, const struct candidate *candidate,
+	struct registry_answer *answer)
 {
+	const struct entry *at_address = candidate->at_address;
 	const struct departed_override *override =
-		departed_find(registry, reg->name, &reg->real_ip);
+		departed_find(&registry->departed, candidate->reg->name, &candidate->reg->real_ip);
 	bool rejected = at_address ? at_address->backend.rejected : override && override->rejected;
 	bool known = at_address || (override && override->approved);
 
-	if (rejected) {
-		*ret_code = PROTO_REJECT_ADMIN;
-		WHY("rejected by an administrator");
-		return -EPERM;
-	}
-	if (registry->config.adopt == REGISTRY_ADOPT_OFF && !known) {
-		*ret_code = PROTO_REJECT_NOT_ALLOWED;
-		WHY("the balancer adopts nobody (adopt = off)");
-		return -EPERM;
-	}
+	if (rejected)
+		return refuse(answer, PROTO_REJECT_ADMIN, "rejected by an administrator");
+	if (registry->config.adopt == REGISTRY_ADOPT_OFF && !known)
+		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,
+			"the balancer adopts nobody (adopt = off)");
 	return 0;
 }
 
-static int judge_register(struct registry *registry, const struct proto_register *reg,
-	const struct addr *source, const struct entry *at_address, const struct entry *at_name,
-	enum proto_reject *ret_code, char *ret_why)
+static int check_candidate(struct registry *registry, const struct candidate *candidate,
+	struct registry_answer *answer)
 {
+	const struct proto_register *reg = candidate->reg;
+	const struct addr *source = &candidate->request->source;
 	int r;
 
-	*ret_code = PROTO_REJECT_ADDRESS;
-	if (!addr_equal(&reg->real_ip, source)) {
-		WHY("the claimed real IP is not the source of the message");
-		return -EPERM;
-	}
-	if (!membership_on_link(&registry->config, source)) {
-		WHY("the address is not on the backend interface's link");
-		return -EPERM;
-	}
-	*ret_code = PROTO_REJECT_NOT_ALLOWED;
-	if (!proto_name_is_valid(reg->name)) {
-		WHY("the name is not legal");
-		return -EPERM;
-	}
-	r = judge_adoption(registry, reg, at_address, ret_code, ret_why);
+	if (!addr_equal(&reg->real_ip, source))
+		return refuse(answer, PROTO_REJECT_ADDRESS,
+			"the claimed real IP is not the source of the message");
+	if (!membership_on_link(&registry->config, source))
+		return refuse(answer, PROTO_REJECT_ADDRESS,
+			"the address is not on the backend interface's link");
+	if (!proto_name_is_valid(reg->name))
+		return refuse(answer, PROTO_REJECT_NOT_ALLOWED, "the name is not legal");
+	r = check_adoption(registry, candidate, answer);
 	if (r == 0)
-		r = judge_vips(&registry->membership, reg, ret_code, ret_why);
-	if (r == 0)
-		r = judge_identity(registry, reg, at_address, at_name, ret_code, ret_why);
-	return r;
+		r = check_vips(&registry->membership, reg, answer);
+	return r == 0 ? check_identity(candidate, answer) : r;
 }
 
 /* The agent that was silent the longest makes room, if that is long enough. */
@@ -242,10 +142,10 @@ static bool make_room(struct registry *registry, uint64_t now_us)
 {
 	struct entry *oldest = NULL;
 
-	if (registry->len < REGISTRY_BACKENDS_MAX)
+	if (registry->entries.len < REGISTRY_BACKENDS_MAX)
 		return true;
-	for (size_t i = 0; i < registry->len; i++) {
-		struct entry *entry = registry->slots[i];
+	for (size_t i = 0; i < registry->entries.len; i++) {
+		struct entry *entry = registry->entries.slots[i];
 
 		if (entry->silent && !entry->is_static && !entry->backend.kept &&
 			(!oldest || entry->alive_us < oldest->alive_us))
@@ -253,21 +153,21 @@ static bool make_room(struct registry *registry, uint64_t now_us)
 	}
 	if (!oldest || now_us < oldest->alive_us + REGISTRY_FORGET_US)
 		return false;
-	entries_forget(registry, oldest, now_us);
+	departed_leave(registry, oldest, now_us);
 	return true;
 }
 
 /* A session of today: what the REGISTER says becomes what is known. */
 static void take_register(struct registry *registry, struct entry *entry,
-	const struct proto_register *reg, uint64_t challenge_us, uint64_t session_id,
-	uint64_t now_us)
+	const struct registry_registration *request, uint64_t now_us)
 {
+	const struct proto_register *reg = request->reg;
 	struct backend *backend = &entry->backend;
 
 	memcpy(backend->vips, reg->vips, sizeof(backend->vips));
 	backend->status = reg->status;
-	backend->challenge_us = challenge_us;
-	backend->session_id = session_id;
+	backend->challenge_us = request->challenge_us;
+	backend->session_id = request->session_id;
 	backend->next_heartbeat_us = now_us;
 	snprintf(entry->agent_name, sizeof(entry->agent_name), "%s", reg->name);
 	memcpy(entry->nonce_agent, reg->nonce_agent, sizeof(entry->nonce_agent));
@@ -275,7 +175,7 @@ static void take_register(struct registry *registry, struct entry *entry,
 		!mac_equal(&reg->mac, &backend->mac)) {
 		backend->mac = reg->mac;
 		/* Of a newcomer it may wait: a thousand may come at once. */
-		entries_mark_changed(registry, backend->takes_flows);
+		entries_mark_changed(&registry->entries, backend->takes_flows);
 	}
 	if (!backend->weight_set)
 		backend->weight = reg->status.weight;
@@ -317,63 +217,79 @@ static int take_services(struct registry *registry, struct entry *entry, uint64_
 		free(services);
 		return 0;
 	}
-	free(entry->services);
-	entry->services = services;
-	entry->n_services = len;
-	liveness_take_checks(registry, entry, now_us);
-	entries_mark_changed(registry, true);
+	liveness_take_services(registry, entry, services, len, now_us);
+	entries_mark_changed(&registry->entries, true);
 	return 0;
 }
 
-int admission_register(struct registry *registry, const struct proto_register *reg,
-	const struct addr *source, uint64_t challenge_us, uint64_t session_id, uint64_t now_us,
-	uint16_t *ret_backend, bool *ret_repeated, enum proto_reject *ret_code, char *ret_why)
+/*
+ * The entry that the candidate becomes: the one at its address, or a new one. Silent ones give way: a
+ * name that moved, an address that was given to another host. -EPERM, -ENOMEM.
+ */
+static int take_place(struct registry *registry, const struct candidate *candidate, uint64_t now_us,
+	struct entry **ret_entry, struct registry_answer *answer)
 {
-	struct entry *entry = entries_by_address(registry, source);
-	struct entry *at_name = entries_by_name(registry, reg->name);
-	bool is_new = !entry;
-	int r;
+	struct entry *entry = candidate->at_address;
+	const char *name = candidate->reg->name;
 
-	if (is_repeated(entry, reg, challenge_us)) {
-		*ret_backend = entry->backend.id;
-		*ret_repeated = true;
+	if (candidate->at_name && candidate->at_name != entry)
+		departed_leave(registry, candidate->at_name, now_us);
+	if (entry && !entry->is_static && !streq(entry->backend.name, name)) {
+		departed_leave(registry, entry, now_us);
+		entry = NULL;
+	}
+	if (entry) {
+		if (entry->is_static && !entry->name_given && !streq(entry->backend.name, name))
+			entries_rename(&registry->entries, entry, name);
+		if (entry->backend.source == BACKEND_STATIC)
+			begin_agent(entry);
+		*ret_entry = entry;
 		return 0;
 	}
-	if (is_stale(registry, entry, source, challenge_us))
-		return -ESTALE;
-	r = judge_register(registry, reg, source, entry, at_name, ret_code, ret_why);
-	if (r < 0)
-		return r;
-	/* Silent ones give way: a name that moved, an address that was given to another host. */
-	if (at_name && at_name != entry)
-		entries_forget(registry, at_name, now_us);
-	if (entry && !entry->is_static && !streq(entry->backend.name, reg->name)) {
-		entries_forget(registry, entry, now_us);
-		is_new = true;
-	}
-	if (is_new && !make_room(registry, now_us)) {
-		*ret_code = PROTO_REJECT_FULL;
-		WHY("the balancer has %u backends already", REGISTRY_BACKENDS_MAX);
+	if (!make_room(registry, now_us)) {
+		(void)refuse(answer, PROTO_REJECT_FULL, "the balancer has %u backends already",
+			REGISTRY_BACKENDS_MAX);
 		return -EPERM;
 	}
-	if (is_new) {
-		entry = entries_entry_new(reg->name, source, BACKEND_AGENT, now_us);
-		if (!entry)
-			return -ENOMEM;
-		departed_restore(registry, entry);
-		entries_add(registry, entry);
-	} else if (entry->is_static && !entry->name_given &&
-		!streq(entry->backend.name, reg->name)) {
-		entries_rename(registry, entry, reg->name);
+	entry = entries_entry_new(name, &candidate->request->source, BACKEND_AGENT, now_us);
+	if (!entry)
+		return -ENOMEM;
+	departed_restore(&registry->departed, &entry->backend);
+	entries_add(&registry->entries, entry);
+	begin_agent(entry);
+	*ret_entry = entry;
+	return 0;
+}
+
+int admission_register(struct registry *registry, const struct registry_registration *request,
+	uint64_t now_us, struct registry_answer *ret_answer)
+{
+	const struct candidate candidate = { .request = request,
+		.reg = request->reg,
+		.at_address = entries_by_address(&registry->entries, &request->source),
+		.at_name = entries_by_name(&registry->entries, request->reg->name) };
+	struct entry *entry = NULL;
+	int r;
+
+	if (is_repeated(&candidate)) {
+		ret_answer->backend = candidate.at_address->backend.id;
+		ret_answer->repeated = true;
+		return 0;
 	}
-	if (is_new || entry->backend.source == BACKEND_STATIC)
-		begin_agent(entry);
-	take_register(registry, entry, reg, challenge_us, session_id, now_us);
+	if (is_stale(registry, &candidate))
+		return -ESTALE;
+	r = check_candidate(registry, &candidate, ret_answer);
+	if (r != 0)
+		return r;
+	r = take_place(registry, &candidate, now_us, &entry, ret_answer);
+	if (r != 0)
+		return r;
+	take_register(registry, entry, request, now_us);
 	r = take_services(registry, entry, now_us);
 	health_judge(registry, entry, now_us);
 	if (r < 0)
 		return r;
-	*ret_backend = entry->backend.id;
-	*ret_repeated = false;
+	ret_answer->backend = entry->backend.id;
+	ret_answer->repeated = false;
 	return 0;
 }

@@ -1,95 +1,79 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Who there is: entries by slot, id, name and address.
- * Called by the other files of the registry; knows no state and no time but to pass it on.
- */
-#include "lb/registry/registry_internal.h"
+/* See entries.h. Called by the other files of the registry. */
+#include "lb/registry/entries.h"
 
-typedef int compare_fn(const struct entry *entry, const void *key);
+#include "common/search.h"
+#include "lb/registry/entry.h"
 
-static int compare_name(const struct entry *entry, const void *key)
+static int compare_name(const void *key, const void *element)
 {
-	return strcmp(entry->backend.name, key);
+	const struct entry *const *entry = element;
+
+	return strcmp(key, (*entry)->backend.name);
 }
 
-static int compare_address(const struct entry *entry, const void *key)
+static int compare_address(const void *key, const void *element)
 {
-	return addr_compare(&entry->backend.address, key);
+	const struct entry *const *entry = element;
+
+	return addr_compare(key, &(*entry)->backend.address);
 }
 
-/* Position of the key, or where it belongs. */
-static size_t index_position(
-	const struct entries_index *index, compare_fn *compare, const void *key, bool *ret_found)
+static bool index_position(const struct entries_index *index, search_compare_fn *compare,
+	const void *key, size_t *ret_position)
 {
-	size_t low = 0, high = index->len;
-
-	*ret_found = false;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = compare(index->entries[middle], key);
-
-		if (order == 0) {
-			*ret_found = true;
-			return middle;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return search_find(
+		key, index->items, index->len, sizeof(index->items[0]), compare, ret_position);
 }
 
 static struct entry *index_find(
-	const struct entries_index *index, compare_fn *compare, const void *key)
+	const struct entries_index *index, search_compare_fn *compare, const void *key)
 {
-	bool found;
-	size_t position = index_position(index, compare, key, &found);
+	size_t position;
 
-	return found ? index->entries[position] : NULL;
+	return index_position(index, compare, key, &position) ? index->items[position] : NULL;
 }
 
-static void index_add(
-	struct entries_index *index, compare_fn *compare, const void *key, struct entry *entry)
+static void index_add(struct entries_index *index, search_compare_fn *compare, const void *key,
+	struct entry *entry)
 {
-	bool found;
-	size_t position = index_position(index, compare, key, &found);
+	size_t position;
 
-	memmove(&index->entries[position + 1], &index->entries[position],
+	(void)index_position(index, compare, key, &position);
+	memmove(&index->items[position + 1], &index->items[position],
 		(index->len - position) * sizeof(struct entry *));
-	index->entries[position] = entry;
+	index->items[position] = entry;
 	index->len++;
 }
 
-static void index_remove(struct entries_index *index, compare_fn *compare, const void *key)
+static void index_remove(struct entries_index *index, search_compare_fn *compare, const void *key)
 {
-	bool found;
-	size_t position = index_position(index, compare, key, &found);
+	size_t position;
 
-	if (!found)
+	if (!index_position(index, compare, key, &position))
 		return;
 	index->len--;
-	memmove(&index->entries[position], &index->entries[position + 1],
+	memmove(&index->items[position], &index->items[position + 1],
 		(index->len - position) * sizeof(struct entry *));
 }
 
-struct entry *entries_by_name(const struct registry *registry, const char *name)
+struct entry *entries_by_name(const struct entries *entries, const char *name)
 {
-	return index_find(&registry->by_name, compare_name, name);
+	return index_find(&entries->by_name, compare_name, name);
 }
 
-struct entry *entries_by_address(const struct registry *registry, const struct addr *address)
+struct entry *entries_by_address(const struct entries *entries, const struct addr *address)
 {
-	return index_find(&registry->by_address, compare_address, address);
+	return index_find(&entries->by_address, compare_address, address);
 }
 
-struct entry *entries_find(const struct registry *registry, const char *name_or_address)
+struct entry *entries_find(const struct entries *entries, const char *name_or_address)
 {
-	struct entry *entry = entries_by_name(registry, name_or_address);
+	struct entry *entry = entries_by_name(entries, name_or_address);
 	struct addr address;
 
 	if (!entry && addr_parse(name_or_address, &address) == 0)
-		entry = entries_by_address(registry, &address);
+		entry = entries_by_address(entries, &address);
 	return entry;
 }
 
@@ -119,32 +103,39 @@ void entries_entry_free(struct entry *entry)
 	free(entry);
 }
 
+void entries_clear(struct entries *entries)
+{
+	for (size_t i = 0; i < entries->len; i++)
+		entries_entry_free(entries->slots[i]);
+	*entries = (struct entries){ 0 };
+}
+
 /* Ids rise and come back only after a wrap, so that records and rows of a gone one age first. */
-static uint16_t free_id(struct registry *registry)
+static uint16_t free_id(struct entries *entries)
 {
 	do {
-		registry->last_id++;
-	} while (registry->last_id == 0 || registry->by_id[registry->last_id]);
-	return registry->last_id;
+		entries->last_id++;
+	} while (entries->last_id == 0 || entries->by_id[entries->last_id]);
+	return entries->last_id;
 }
 
-void entries_add(struct registry *registry, struct entry *entry)
+void entries_add(struct entries *entries, struct entry *entry)
 {
 	if (entry->backend.id == 0)
-		entry->backend.id = free_id(registry);
+		entry->backend.id = free_id(entries);
 	else
-		registry->last_id = MAX(registry->last_id, entry->backend.id);
-	entry->slot = registry->len++;
-	registry->slots[entry->slot] = entry;
-	registry->due_us[entry->slot] = 0;
-	registry->by_id[entry->backend.id] = entry;
-	index_add(&registry->by_name, compare_name, entry->backend.name, entry);
-	index_add(&registry->by_address, compare_address, &entry->backend.address, entry);
+		entries->last_id = MAX(entries->last_id, entry->backend.id);
+	entry->slot = entries->len++;
+	entries->slots[entry->slot] = entry;
+	entries->due_us[entry->slot] = 0;
+	entries->by_id[entry->backend.id] = entry;
+	index_add(&entries->by_name, compare_name, entry->backend.name, entry);
+	index_add(&entries->by_address, compare_address, &entry->backend.address, entry);
 }
 
-static void dirty_remove(struct registry *registry, struct entry *entry)
+static void dirty_remove(struct entries *entries, struct entry *entry)
 {
-	struct entry **link = &registry->dirty_first;
+	struct entry **link = &entries->dirty_first;
 	struct entry *before = NULL;
 
 	if (!entry->is_dirty)
@@ -154,72 +145,65 @@ static void dirty_remove(struct registry *registry, struct entry *entry)
 		link = &before->next_dirty;
 	}
 	*link = entry->next_dirty;
-	if (registry->dirty_last == entry)
-		registry->dirty_last = before;
+	if (entries->dirty_last == entry)
+		entries->dirty_last = before;
 	entry->is_dirty = false;
 }
 
 /* A ring as large as the table: it overflows only if nobody takes actions, and then forgets. */
-static void forgotten_add(struct registry *registry, const struct entry *entry)
+static void forgotten_add(struct entries *entries, const struct entry *entry)
 {
 	size_t position;
 
-	if (registry->n_forgotten == REGISTRY_BACKENDS_MAX) {
-		registry->forgotten_first = (registry->forgotten_first + 1) % REGISTRY_BACKENDS_MAX;
-		registry->n_forgotten--;
+	if (entries->n_forgotten == REGISTRY_BACKENDS_MAX) {
+		entries->forgotten_first = (entries->forgotten_first + 1) % REGISTRY_BACKENDS_MAX;
+		entries->n_forgotten--;
 	}
-	position = (registry->forgotten_first + registry->n_forgotten++) % REGISTRY_BACKENDS_MAX;
-	registry->forgotten[position].id = entry->backend.id;
-	memcpy(registry->forgotten[position].name, entry->backend.name,
-		sizeof(entry->backend.name));
+	position = (entries->forgotten_first + entries->n_forgotten++) % REGISTRY_BACKENDS_MAX;
+	entries->forgotten[position].id = entry->backend.id;
+	memcpy(entries->forgotten[position].name, entry->backend.name, sizeof(entry->backend.name));
 }
 
-void entries_forget(struct registry *registry, struct entry *entry, uint64_t now_us)
+void entries_forget(struct entries *entries, struct entry *entry)
 {
-	struct entry *last = registry->slots[registry->len - 1];
+	struct entry *last = entries->slots[entries->len - 1];
 
-	departed_remember(registry, entry);
-	if (entry->backend.source == BACKEND_AGENT)
-		departed_end_session(registry, entry, now_us);
 	entries_mark_changed(
-		registry, entry->backend.takes_flows || entry->backend.effective_weight > 0);
-	registry->fail_open_due = true;
-	dirty_remove(registry, entry);
-	forgotten_add(registry, entry);
-	index_remove(&registry->by_name, compare_name, entry->backend.name);
-	index_remove(&registry->by_address, compare_address, &entry->backend.address);
-	registry->by_id[entry->backend.id] = NULL;
-	registry->slots[entry->slot] = last;
-	registry->due_us[entry->slot] = registry->due_us[last->slot];
+		entries, entry->backend.takes_flows || entry->backend.effective_weight > 0);
+	dirty_remove(entries, entry);
+	forgotten_add(entries, entry);
+	index_remove(&entries->by_name, compare_name, entry->backend.name);
+	index_remove(&entries->by_address, compare_address, &entry->backend.address);
+	entries->by_id[entry->backend.id] = NULL;
+	entries->slots[entry->slot] = last;
+	entries->due_us[entry->slot] = entries->due_us[last->slot];
 	last->slot = entry->slot;
-	registry->len--;
-	if (entry->backend.kept)
-		registry->n_kept--;
+	entries->len--;
 	entries_entry_free(entry);
 }
 
-void entries_rename(struct registry *registry, struct entry *entry, const char *name)
+void entries_rename(struct entries *entries, struct entry *entry, const char *name)
 {
-	index_remove(&registry->by_name, compare_name, entry->backend.name);
+	index_remove(&entries->by_name, compare_name, entry->backend.name);
 	snprintf(entry->backend.name, sizeof(entry->backend.name), "%s", name);
-	index_add(&registry->by_name, compare_name, entry->backend.name, entry);
+	index_add(&entries->by_name, compare_name, entry->backend.name, entry);
 }
 
-void entries_mark_dirty(struct registry *registry, struct entry *entry)
+void entries_mark_dirty(struct entries *entries, struct entry *entry)
 {
 	if (entry->is_dirty)
 		return;
 	entry->is_dirty = true;
 	entry->next_dirty = NULL;
-	if (registry->dirty_last && registry->dirty_first)
-		registry->dirty_last->next_dirty = entry;
+	if (entries->dirty_last && entries->dirty_first)
+		entries->dirty_last->next_dirty = entry;
 	else
-		registry->dirty_first = entry;
-	registry->dirty_last = entry;
+		entries->dirty_first = entry;
+	entries->dirty_last = entry;
 }
 
-void entries_mark_changed(struct registry *registry, bool urgent)
+void entries_mark_changed(struct entries *entries, bool urgent)
 {
-	registry->changed = true;
-	registry->changed_urgent |= urgent;
+	entries->changed = true;
+	entries->changed_urgent |= urgent;
 }

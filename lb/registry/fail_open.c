@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * When most of a virtual server's backends fall silent at once, the fault is more likely between
- * them and the balancer than in all of them: they are kept in its tables. Announced failures and
- * failed checks do not count: those backends spoke.
+ * See fail_open.h. Called by registry.c at the end of every event that matters, and while backends are
+ * kept.
  *
  * Silences of one moment are found one after the other, as far apart as heartbeats are. So
  * backends whose heartbeats are overdue are counted with the silent ones: the first to be found
  * is kept from the start, instead of leaving the table and coming back.
  */
-#include "lb/registry/registry_internal.h"
+#include "lb/registry/fail_open.h"
+
+#include "lb/registry/detection.h"
+#include "lb/registry/entry.h"
+#include "lb/registry/health.h"
 
 /* How often it is asked whether enough have come back. */
 #define FAIL_OPEN_AGAIN_US (100 * US_PER_MS)
@@ -18,7 +21,7 @@ static bool fell_silent_now(
 {
 	return entry->silent && entry->fell_silent_us != REGISTRY_NEVER_US &&
 		entry->backend.state == BACKEND_DOWN &&
-		now_us <= entry->fell_silent_us + liveness_window_us(registry, entry);
+		now_us <= entry->fell_silent_us + detection_window_us(&registry->config, entry);
 }
 
 /* Until when silences of today are news. */
@@ -26,23 +29,24 @@ static uint64_t news_until_us(const struct registry *registry)
 {
 	uint64_t until_us = 0;
 
-	for (size_t i = 0; i < registry->len; i++) {
-		const struct entry *entry = registry->slots[i];
+	for (size_t i = 0; i < registry->entries.len; i++) {
+		const struct entry *entry = registry->entries.slots[i];
 
 		if (entry->fell_silent_us != REGISTRY_NEVER_US)
 			until_us = MAX(until_us,
-				entry->fell_silent_us + liveness_window_us(registry, entry));
+				entry->fell_silent_us +
+					detection_window_us(&registry->config, entry));
 	}
 	return until_us;
 }
 
 static void count(const struct registry *registry, struct fail_open_tally *tallies, uint64_t now_us)
 {
-	for (size_t i = 0; i < registry->len; i++) {
-		const struct entry *entry = registry->slots[i];
+	for (size_t i = 0; i < registry->entries.len; i++) {
+		const struct entry *entry = registry->entries.slots[i];
 		bool silent = entry->backend.kept || fell_silent_now(registry, entry, now_us);
 		bool up = entry->backend.state == BACKEND_UP;
-		bool overdue = up && liveness_is_suspect(registry, entry, now_us);
+		bool overdue = up && detection_is_suspect(&registry->config, entry, now_us);
 
 		if (!silent && !up)
 			continue;
@@ -61,7 +65,7 @@ static void count(const struct registry *registry, struct fail_open_tally *talli
 static bool is_kept_somewhere(const struct registry *registry, const struct entry *entry)
 {
 	for (size_t i = 0; i < entry->n_services; i++)
-		if (registry->keeping[entry->services[i].idx].on)
+		if (registry->fail_open.keeping[entry->services[i].idx].on)
 			return true;
 	return false;
 }
@@ -75,7 +79,7 @@ static void settle_entry(struct registry *registry, struct entry *entry, uint64_
 	if (keep == backend->kept)
 		return;
 	backend->kept = keep;
-	registry->n_kept += keep ? 1 : (size_t)-1;
+	registry->fail_open.n_kept += keep ? 1 : (size_t)-1;
 	/* Let go, it is down like any other, and its silence is no news any more. */
 	if (!keep)
 		entry->fell_silent_us = REGISTRY_NEVER_US;
@@ -88,8 +92,8 @@ static void settle_entry(struct registry *registry, struct entry *entry, uint64_
  */
 static void settle_service(struct registry *registry, size_t idx, uint64_t now_us)
 {
-	struct fail_open_keeping *keeping = &registry->keeping[idx];
-	const struct fail_open_tally *tally = &registry->tallies[idx];
+	struct fail_open_keeping *keeping = &registry->fail_open.keeping[idx];
+	const struct fail_open_tally *tally = &registry->fail_open.tallies[idx];
 	uint32_t lost = tally->silent + tally->overdue;
 
 	if (registry->config.services[idx].drop_on_all_down || tally->silent == 0) {
@@ -101,30 +105,48 @@ static void settle_service(struct registry *registry, size_t idx, uint64_t now_u
 		keeping->majority_us = REGISTRY_NEVER_US;
 	} else {
 		keeping->majority_us = MIN(keeping->majority_us, now_us);
-		keeping->on = now_us - keeping->majority_us < liveness_silence_us(registry);
+		keeping->on =
+			now_us - keeping->majority_us < detection_silence_us(&registry->config);
 	}
 }
 
 void fail_open_judge(struct registry *registry, uint64_t now_us)
 {
-	struct fail_open_tally *tallies = registry->tallies;
+	struct fail_open_tally *tallies = registry->fail_open.tallies;
 
 	if (!registry->configured)
 		return;
-	registry->fail_open_due = false;
-	registry->fail_open_next_us = now_us + FAIL_OPEN_AGAIN_US;
+	registry->fail_open.due = false;
+	registry->fail_open.next_us = now_us + FAIL_OPEN_AGAIN_US;
 	/* The common case, and every step of a mass start: nobody fell silent, nobody is kept. */
-	if (registry->n_kept == 0 && now_us > registry->fail_open_until_us) {
-		memset(registry->keeping, 0,
-			registry->config.n_services * sizeof(*registry->keeping));
+	if (registry->fail_open.n_kept == 0 && now_us > registry->fail_open.until_us) {
+		memset(registry->fail_open.keeping, 0,
+			registry->config.n_services * sizeof(*registry->fail_open.keeping));
 		return;
 	}
 	memset(tallies, 0, registry->config.n_services * sizeof(*tallies));
 	count(registry, tallies, now_us);
 	for (size_t i = 0; i < registry->config.n_services; i++)
 		settle_service(registry, i, now_us);
-	for (size_t i = 0; i < registry->len; i++)
-		settle_entry(registry, registry->slots[i], now_us);
-	registry->fail_open_due = false;
-	registry->fail_open_until_us = news_until_us(registry);
+	for (size_t i = 0; i < registry->entries.len; i++)
+		settle_entry(registry, registry->entries.slots[i], now_us);
+	registry->fail_open.due = false;
+	registry->fail_open.until_us = news_until_us(registry);
+}
+
+bool fail_open_is_due(const struct registry *registry, uint64_t now_us)
+{
+	return registry->fail_open.due || fail_open_due_us(registry) <= now_us;
+}
+
+uint64_t fail_open_due_us(const struct registry *registry)
+{
+	return registry->fail_open.n_kept > 0 ? registry->fail_open.next_us : REGISTRY_NEVER_US;
+}
+
+void fail_open_stalled(struct registry *registry, uint64_t stalled_us)
+{
+	uint64_t *until_us = &registry->fail_open.until_us;
+
+	*until_us += MIN(stalled_us, REGISTRY_NEVER_US - *until_us);
 }

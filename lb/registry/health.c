@@ -1,37 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The verdict on one backend: from what is known of it to state, reason, weight for new flows and
- * whether existing flows may stay. Called after every event that touched the backend; the only
- * writer of these fields. Knows nothing of how signs of life arrive.
- */
-#include "lb/registry/registry_internal.h"
+/* See health.h. Knows nothing of how signs of life arrive. */
+#include "lb/registry/health.h"
 
-#define REASON(...) ((void)snprintf(ret_reason, REGISTRY_REASON_BYTES, __VA_ARGS__))
-
-static const char *const state_names[] = {
-	[BACKEND_PENDING] = "pending",
-	[BACKEND_UP] = "up",
-	[BACKEND_DRAIN] = "drain",
-	[BACKEND_MAINT] = "maint",
-	[BACKEND_DOWN] = "down",
-};
-_Static_assert(ARRAY_LEN(state_names) == BACKEND_STATE_N_, "every state has a name");
-
-static const char *const source_names[] = {
-	[BACKEND_AGENT] = "agent",
-	[BACKEND_STATIC] = "static",
-};
-_Static_assert(ARRAY_LEN(source_names) == BACKEND_SOURCE_N_, "every source has a name");
-
-const char *backend_state_name(enum backend_state state)
-{
-	return (size_t)state < ARRAY_LEN(state_names) ? state_names[state] : "unknown";
-}
-
-const char *backend_source_name(enum backend_source source)
-{
-	return (size_t)source < ARRAY_LEN(source_names) ? source_names[source] : "unknown";
-}
+#include "lb/registry/detection.h"
+#include "lb/registry/entry.h"
 
 static bool vip_is_usable(const struct entry *entry, uint8_t vip)
 {
@@ -64,7 +36,7 @@ uint64_t health_drain_end_us(const struct registry *registry, const struct entry
  * beside fit ones is said too.
  */
 static bool vips_are_good(
-	const struct registry *registry, const struct entry *entry, char *ret_reason)
+	const struct registry *registry, const struct entry *entry, struct why *ret_why)
 {
 	bool good = false, said = false;
 
@@ -82,15 +54,16 @@ static bool vips_are_good(
 		said = true;
 		addr_format(&registry->config.services[member->idx].vip, text);
 		if (!backend->status.vips[member->vip].present)
-			REASON("VIP %s is missing on its loopback interface", text);
+			why_set(ret_why, "VIP %s is missing on its loopback interface", text);
 		else
-			REASON("VIP %s is not silent: it would answer ARP or ND for it", text);
+			why_set(ret_why, "VIP %s is not silent: it would answer ARP or ND for it",
+				text);
 	}
 	return good;
 }
 
 /* False with a reason when a check is against it; `*ret_known` when it was ever known. */
-static bool checks_are_good(const struct entry *entry, char *ret_reason, bool *ret_known)
+static bool checks_are_good(const struct entry *entry, struct why *ret_why, bool *ret_known)
 {
 	const struct backend *backend = &entry->backend;
 
@@ -99,14 +72,14 @@ static bool checks_are_good(const struct entry *entry, char *ret_reason, bool *r
 		const struct registry_check *check = &backend->checks[i];
 
 		if (check->known && !check->ok) {
-			REASON("check %s",
+			why_set(ret_why, "check %s",
 				check->reason[0] ? check->reason : "failed without a reason");
 			return false;
 		}
 		/* A check that is new on a proven backend does not stop it before it has run. */
 		if (!check->known && !entry->was_up) {
 			*ret_known = false;
-			REASON("check tcp:%u has not answered yet", check->port);
+			why_set(ret_why, "check tcp:%u has not answered yet", check->port);
 		}
 	}
 	return *ret_known;
@@ -114,53 +87,54 @@ static bool checks_are_good(const struct entry *entry, char *ret_reason, bool *r
 
 /* Why an agent's own word or silence keeps it from serving; BACKEND_UP: nothing does. */
 static enum backend_state judge_agent(
-	const struct registry *registry, const struct entry *entry, char *ret_reason)
+	const struct registry *registry, const struct entry *entry, struct why *ret_why)
 {
 	const struct backend *backend = &entry->backend;
 	const struct proto_status *status = &backend->status;
-	char vip_reason[REGISTRY_REASON_BYTES] = "";
+	struct why vip_why = { 0 };
 
 	if (entry->silent) {
 		if (backend->restored && backend->reason[0])
-			REASON("%s", backend->reason);
+			why_set(ret_why, "%s", backend->reason);
 		else
-			REASON("no answer to %u heartbeats", registry->config.fall);
+			why_set(ret_why, "no answer to %u heartbeats", registry->config.fall);
 		return BACKEND_DOWN;
 	}
 	if (status->state == PROTO_STATE_DOWN || status->state == PROTO_STATE_MAINT) {
-		REASON("agent: %s", status->reason[0] ? status->reason : "gave no reason");
+		why_set(ret_why, "agent: %s",
+			status->reason[0] ? status->reason : "gave no reason");
 		return status->state == PROTO_STATE_DOWN ? BACKEND_DOWN : BACKEND_MAINT;
 	}
 	if (!backend->approved) {
-		REASON("waits for approval: dsr-lb adopt %s", backend->name);
+		why_set(ret_why, "waits for approval: dsr-lb adopt %s", backend->name);
 		return BACKEND_PENDING;
 	}
-	if (!vips_are_good(registry, entry, vip_reason)) {
-		REASON("%s", vip_reason);
+	if (!vips_are_good(registry, entry, &vip_why)) {
+		why_set(ret_why, "%s", vip_why.text);
 		return entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
 	}
 	if (backend->streak < entry->need) {
 		if (!entry->was_up)
-			REASON("registered, no heartbeat answered yet");
+			why_set(ret_why, "registered, no heartbeat answered yet");
 		else
-			REASON("answers again: %u of %u good answers", backend->streak,
+			why_set(ret_why, "answers again: %u of %u good answers", backend->streak,
 				entry->need);
 		return entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
 	}
-	REASON("%s", vip_reason);
+	why_set(ret_why, "%s", vip_why.text);
 	return BACKEND_UP;
 }
 
-static enum backend_state judge_static(const struct entry *entry, char *ret_reason)
+static enum backend_state judge_static(const struct entry *entry, struct why *ret_why)
 {
 	const char *protocol = entry->backend.address.family == AF_INET6 ? "ND" : "ARP";
 
 	if (entry->silent) {
-		REASON("no answer to %s", protocol);
+		why_set(ret_why, "no answer to %s", protocol);
 		return BACKEND_DOWN;
 	}
 	if (mac_is_zero(&entry->backend.mac) || (!entry->no_check && !entry->backend.reachable)) {
-		REASON("no answer to %s yet", protocol);
+		why_set(ret_why, "no answer to %s yet", protocol);
 		return entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
 	}
 	return BACKEND_UP;
@@ -168,33 +142,34 @@ static enum backend_state judge_static(const struct entry *entry, char *ret_reas
 
 /* What it would be if no administrator had an override. */
 static enum backend_state health_of(
-	const struct registry *registry, const struct entry *entry, char *ret_reason)
+	const struct registry *registry, const struct entry *entry, struct why *ret_why)
 {
 	enum backend_state against = entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
-	char check_reason[REGISTRY_REASON_BYTES];
+	struct why check_why;
 	enum backend_state state;
 	bool known;
 
 	if (entry->n_services == 0) {
-		REASON("no virtual server has its VIPs, or allows its address");
+		why_set(ret_why, "no virtual server has its VIPs, or allows its address");
 		return against;
 	}
 	if (entry->checks_overflow) {
-		REASON("its virtual servers have more than %u checks", REGISTRY_CHECKS_MAX);
+		why_set(ret_why, "its virtual servers have more than %u checks",
+			REGISTRY_CHECKS_MAX);
 		return against;
 	}
 	if (entry->backend.source == BACKEND_AGENT)
-		state = judge_agent(registry, entry, ret_reason);
+		state = judge_agent(registry, entry, ret_why);
 	else
-		state = judge_static(entry, ret_reason);
+		state = judge_static(entry, ret_why);
 	if (state != BACKEND_UP)
 		return state;
-	if (!checks_are_good(entry, check_reason, &known)) {
-		REASON("%s", check_reason);
+	if (!checks_are_good(entry, &check_why, &known)) {
+		why_set(ret_why, "%s", check_why.text);
 		return known ? BACKEND_DOWN : BACKEND_PENDING;
 	}
 	if (mac_is_zero(&entry->backend.mac)) {
-		REASON("its MAC address is not known yet");
+		why_set(ret_why, "its MAC address is not known yet");
 		return against;
 	}
 	return BACKEND_UP;
@@ -204,41 +179,43 @@ static const char *keeping_virtual_server(
 	const struct registry *registry, const struct entry *entry)
 {
 	for (size_t i = 0; i < entry->n_services; i++)
-		if (registry->keeping[entry->services[i].idx].on)
+		if (registry->fail_open.keeping[entry->services[i].idx].on)
 			return registry->config.services[entry->services[i].idx].virtual_server;
 	return "";
 }
 
 static enum backend_state judge_state(
-	const struct registry *registry, const struct entry *entry, char *ret_reason)
+	const struct registry *registry, const struct entry *entry, struct why *ret_why)
 {
 	const struct backend *backend = &entry->backend;
 	enum backend_state state;
 	size_t used;
 
 	if (backend->rejected) {
-		REASON("rejected by an administrator; dsr-lb adopt %s lets it in", backend->name);
+		why_set(ret_why, "rejected by an administrator; dsr-lb adopt %s lets it in",
+			backend->name);
 		return BACKEND_MAINT;
 	}
 	if (backend->admin == BACKEND_ADMIN_MAINT) {
-		REASON("disabled by an administrator");
+		why_set(ret_why, "disabled by an administrator");
 		return BACKEND_MAINT;
 	}
-	state = health_of(registry, entry, ret_reason);
+	state = health_of(registry, entry, ret_why);
 	if (state == BACKEND_DOWN && backend->kept) {
-		used = strlen(ret_reason);
-		snprintf(ret_reason + used, REGISTRY_REASON_BYTES - used,
+		used = strlen(ret_why->text);
+		snprintf(ret_why->text + used, sizeof(ret_why->text) - used,
 			"; kept: most of virtual server %s vanished at once",
 			keeping_virtual_server(registry, entry));
 	}
 	if (state != BACKEND_UP)
 		return state;
 	if (backend->admin == BACKEND_ADMIN_DRAIN) {
-		REASON("drained by an administrator");
+		why_set(ret_why, "drained by an administrator");
 		return BACKEND_DRAIN;
 	}
 	if (backend->source == BACKEND_AGENT && backend->status.state == PROTO_STATE_DRAIN) {
-		REASON("agent: %s", backend->status.reason[0] ? backend->status.reason : "drains");
+		why_set(ret_why, "agent: %s",
+			backend->status.reason[0] ? backend->status.reason : "drains");
 		return BACKEND_DRAIN;
 	}
 	return BACKEND_UP;
@@ -265,18 +242,18 @@ static void enter_state(
 	if (!entry->wants_state)
 		entry->told_state = old;
 	entry->wants_state = true;
-	entries_mark_dirty(registry, entry);
+	entries_mark_dirty(&registry->entries, entry);
 	backend->state = state;
 	backend->since_us = now_us;
-	registry->fail_open_due = true;
+	registry->fail_open.due = true;
 	if (state == BACKEND_DRAIN)
 		entry->drain_started_us = now_us;
 	if (state == BACKEND_UP || state == BACKEND_DRAIN)
 		entry->was_up = true;
 	if (old == BACKEND_UP && state == BACKEND_DOWN && entry->silent) {
 		entry->fell_silent_us = now_us;
-		registry->fail_open_until_us = MAX(
-			registry->fail_open_until_us, now_us + liveness_window_us(registry, entry));
+		registry->fail_open.until_us = MAX(registry->fail_open.until_us,
+			now_us + detection_window_us(&registry->config, entry));
 	}
 }
 
@@ -347,19 +324,19 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	const struct backend before = { .effective_weight = backend->effective_weight,
 		.takes_flows = backend->takes_flows };
 	uint64_t usable_before = entry->usable_vips;
-	char reason[REGISTRY_REASON_BYTES] = "";
+	struct why why = { 0 };
 	bool was_kept = backend->kept;
 	enum backend_state state;
 
 	if (!registry->configured)
 		return;
 	entry->usable_vips = usable_vips(backend);
-	state = judge_state(registry, entry, reason);
+	state = judge_state(registry, entry, &why);
 	/* Heard, disabled or announced: then it is no longer kept for its silence. */
 	if (backend->kept && (!entry->silent || state != BACKEND_DOWN)) {
 		backend->kept = false;
-		registry->n_kept--;
-		registry->fail_open_due = true;
+		registry->fail_open.n_kept--;
+		registry->fail_open.due = true;
 	}
 	/* Announced and silent failures are answered for; failed checks have their own rise. */
 	if (backend->source == BACKEND_AGENT && state == BACKEND_DOWN && entry->need == 0 &&
@@ -370,7 +347,7 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 		entry->ramp_started_us = now_us;
 	if (state != backend->state)
 		enter_state(registry, entry, state, now_us);
-	memcpy(backend->reason, reason, sizeof(reason));
+	(void)snprintf(backend->reason, sizeof(backend->reason), "%s", why.text);
 
 	backend->effective_weight = effective_weight(backend);
 	backend->takes_flows = state == BACKEND_UP || backend->kept ||
@@ -378,7 +355,7 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	if (ramp_services(registry, entry, now_us) ||
 		backend->effective_weight != before.effective_weight ||
 		backend->takes_flows != before.takes_flows || entry->usable_vips != usable_before)
-		entries_mark_changed(registry,
+		entries_mark_changed(&registry->entries,
 			(before.effective_weight > 0 && backend->effective_weight == 0) ||
 				(before.takes_flows && !backend->takes_flows) ||
 				(usable_before & ~entry->usable_vips));

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Signs of life and their absence: heartbeats of agents, neighbour answers of statics, tcp checks
- * of both, and every deadline. Records what is known and has judge.c draw the conclusion.
- *
- * Detection follows BFD (RFC 5880 §6.8.4, §6.8.7): a heartbeat is sent at 75–90 % of the interval
- * by jitter; a backend is silent when nothing was heard for fall × interval less a sixth of an
- * interval. Then `fall` heartbeats went unanswered, and the new table is in force before fall ×
- * interval have passed. For a fall of 1 or 2 heartbeats go out a little earlier so that this holds.
- */
-#include "lb/registry/registry_internal.h"
+/* See liveness.h. Called by registry.c for every event, and by admission.c for a REGISTER. */
+#include "lb/registry/liveness.h"
 
-/* Statics that are in no virtual server yet, and agents without a MAC, are probed this often. */
-#define PROBE_INTERVAL_US (2 * US_PER_S)
-#define PROBE_FALL        3u
+#include "lb/registry/detection.h"
+#include "lb/registry/entry.h"
+#include "lb/registry/health.h"
+
 /* A prober that never reported is asked again this long after the timeout of its check. */
 #define CHECK_GRACE_US (5 * US_PER_S)
-/* Agents that are silent are still asked, but not more often than this. */
-#define SILENT_INTERVAL_US US_PER_S
-
-/* Heartbeats go out together within this share of an interval: 6 ms at the default. */
-#define SLACK_SHARE 50u
 
 /* xorshift64: enough to keep heartbeats of many backends from falling together. */
 static uint64_t next_random(struct registry *registry)
@@ -33,65 +21,9 @@ static uint64_t next_random(struct registry *registry)
 	return value;
 }
 
-/* fall × latest share must leave a tenth of an interval for the last answer. */
 static uint64_t heartbeat_gap_us(struct registry *registry, const struct entry *entry)
 {
-	uint64_t latest_percent = MIN(90u, 100u - 27u / registry->config.fall);
-	uint64_t percent = latest_percent - next_random(registry) % 16;
-	uint64_t gap_us = registry->config.interval_us * percent / 100;
-
-	return entry->silent && !entry->backend.kept
-		? MAX(gap_us, SILENT_INTERVAL_US * percent / 100)
-		: gap_us;
-}
-
-uint64_t liveness_slack_us(const struct registry *registry)
-{
-	return registry->config.interval_us / SLACK_SHARE;
-}
-
-uint64_t liveness_silence_us(const struct registry *registry)
-{
-	const struct registry_config *config = &registry->config;
-
-	return config->fall * config->interval_us - config->interval_us / 6;
-}
-
-static void probing(const struct registry *registry, const struct entry *entry, uint64_t *ret_us,
-	uint32_t *ret_fall)
-{
-	*ret_us = entry->n_services ? UINT64_MAX : PROBE_INTERVAL_US;
-	*ret_fall = entry->n_services ? UINT32_MAX : PROBE_FALL;
-	for (size_t i = 0; i < entry->n_services; i++) {
-		const struct registry_service *service =
-			&registry->config.services[entry->services[i].idx];
-
-		*ret_us = MIN(*ret_us, service->check_interval_us);
-		*ret_fall = MIN(*ret_fall, service->check_fall);
-	}
-}
-
-uint64_t liveness_window_us(const struct registry *registry, const struct entry *entry)
-{
-	uint64_t interval_us;
-	uint32_t fall;
-
-	if (entry->backend.source == BACKEND_AGENT)
-		return registry->config.fall * registry->config.interval_us;
-	probing(registry, entry, &interval_us, &fall);
-	return fall * interval_us;
-}
-
-bool liveness_is_suspect(
-	const struct registry *registry, const struct entry *entry, uint64_t now_us)
-{
-	uint64_t interval_us = registry->config.interval_us;
-	uint64_t quiet_us;
-
-	if (entry->backend.source == BACKEND_STATIC)
-		return entry->neigh_missed > 0 && !entry->no_check;
-	quiet_us = MAX(liveness_silence_us(registry), 2 * interval_us) - interval_us;
-	return entry->unanswered > 0 && now_us > entry->alive_us + quiet_us;
+	return detection_gap_us(&registry->config, entry, next_random(registry));
 }
 
 void liveness_heard(struct registry *registry, struct entry *entry, uint64_t now_us)
@@ -137,7 +69,7 @@ static void prove_candidate(struct registry *registry, struct entry *entry)
 		return;
 	entry->backend.mac = entry->candidate_mac;
 	entry->candidate_mac = (struct mac){ 0 };
-	entries_mark_changed(registry, true);
+	entries_mark_changed(&registry->entries, true);
 }
 
 void liveness_report(struct registry *registry, struct entry *entry,
@@ -193,7 +125,7 @@ void liveness_neighbour(
 				entry->candidate_us = now_us;
 			} else {
 				backend->mac = *mac;
-				entries_mark_changed(registry, backend->takes_flows);
+				entries_mark_changed(&registry->entries, backend->takes_flows);
 			}
 		}
 	}
@@ -217,17 +149,17 @@ static void check_settle(struct registry_check *check, bool ok, const char *reas
 		check->reason[0] = '\0';
 }
 
-void liveness_check_result(struct registry *registry, struct entry *entry, uint16_t port, bool ok,
-	const char *reason, uint64_t now_us)
+void liveness_check_result(struct registry *registry, struct entry *entry,
+	const struct registry_check_result *result, uint64_t now_us)
 {
 	for (size_t i = 0; i < entry->backend.n_checks; i++) {
 		struct registry_check *check = &entry->backend.checks[i];
 
-		if (check->port != port || !check->running)
+		if (check->port != result->port || !check->running)
 			continue;
 		check->running = false;
 		check->next_us = MAX(now_us, entry->check_started_us[i] + check->interval_us);
-		check_settle(check, ok, reason);
+		check_settle(check, result->ok, result->reason);
 		health_judge(registry, entry, now_us);
 		return;
 	}
@@ -250,7 +182,7 @@ static void merge_check(struct registry_check *check, const struct registry_serv
 	check->rise = MAX(check->rise, service->check_rise);
 }
 
-void liveness_take_checks(struct registry *registry, struct entry *entry, uint64_t now_us)
+static void take_checks(const struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	struct registry_check checks[REGISTRY_CHECKS_MAX] = { 0 };
 	struct backend *backend = &entry->backend;
@@ -301,6 +233,15 @@ void liveness_take_checks(struct registry *registry, struct entry *entry, uint64
 	entry->wants_checks = 0;
 }
 
+void liveness_take_services(struct registry *registry, struct entry *entry,
+	struct entry_service *services, size_t n_services, uint64_t now_us)
+{
+	free(entry->services);
+	entry->services = services;
+	entry->n_services = n_services;
+	take_checks(registry, entry, now_us);
+}
+
 void liveness_stalled(struct entry *entry, uint64_t stalled_us)
 {
 	struct backend *backend = &entry->backend;
@@ -324,18 +265,6 @@ static bool is_probed(const struct entry *entry)
 	return !entry->no_check || mac_is_zero(&entry->backend.mac);
 }
 
-/*
- * When the agent is to be called silent. Heartbeats that were not sent cannot have gone
- * unanswered: a balancer that was late sends them first, and leaves time for the last answer.
- */
-static uint64_t silence_due_us(const struct registry *registry, const struct entry *entry)
-{
-	if (entry->unanswered < registry->config.fall)
-		return REGISTRY_NEVER_US;
-	return MAX(entry->alive_us + liveness_silence_us(registry),
-		entry->backend.sent_us + registry->config.interval_us / 15);
-}
-
 uint64_t liveness_due_us(const struct registry *registry, const struct entry *entry)
 {
 	const struct backend *backend = &entry->backend;
@@ -346,7 +275,7 @@ uint64_t liveness_due_us(const struct registry *registry, const struct entry *en
 	if (backend->source == BACKEND_AGENT) {
 		due_us = MIN(due_us, backend->next_heartbeat_us);
 		if (!entry->silent)
-			due_us = MIN(due_us, silence_due_us(registry, entry));
+			due_us = MIN(due_us, detection_silent_at_us(&registry->config, entry));
 	}
 	if (is_probed(entry))
 		due_us = MIN(due_us, entry->neigh_next_us);
@@ -362,7 +291,7 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 {
 	struct backend *backend = &entry->backend;
 
-	if (!entry->silent && silence_due_us(registry, entry) <= now_us) {
+	if (!entry->silent && detection_silent_at_us(&registry->config, entry) <= now_us) {
 		entry->silent = true;
 		if (entry->awaiting)
 			backend->heartbeats_missed++;
@@ -370,7 +299,7 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 		backend->streak = 0;
 		health_judge(registry, entry, now_us);
 	}
-	if (now_us + liveness_slack_us(registry) < backend->next_heartbeat_us)
+	if (now_us + detection_slack_us(&registry->config) < backend->next_heartbeat_us)
 		return;
 	if (entry->awaiting)
 		backend->heartbeats_missed++;
@@ -379,7 +308,7 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 	backend->sent_us = now_us;
 	backend->next_heartbeat_us = now_us + heartbeat_gap_us(registry, entry);
 	entry->wants_heartbeat = true;
-	entries_mark_dirty(registry, entry);
+	entries_mark_dirty(&registry->entries, entry);
 }
 
 static void run_probe(struct registry *registry, struct entry *entry, uint64_t now_us)
@@ -389,13 +318,13 @@ static void run_probe(struct registry *registry, struct entry *entry, uint64_t n
 
 	if (!is_probed(entry) || now_us < entry->neigh_next_us)
 		return;
-	probing(registry, entry, &interval_us, &fall);
+	detection_probing(&registry->config, entry, &interval_us, &fall);
 	/* Silence of the kernel is no news, its refusal is: only then probes count as missed. */
 	if (entry->neigh_missed > 0 && entry->neigh_missed < UINT32_MAX)
 		entry->neigh_missed++;
 	entry->neigh_next_us = now_us + interval_us;
 	entry->wants_probe = true;
-	entries_mark_dirty(registry, entry);
+	entries_mark_dirty(&registry->entries, entry);
 	if (entry->backend.source == BACKEND_STATIC && !entry->silent && !entry->no_check &&
 		entry->neigh_missed >= fall) {
 		entry->silent = true;
@@ -422,7 +351,7 @@ static void run_checks(struct registry *registry, struct entry *entry, uint64_t 
 		check->running = true;
 		check->next_us = now_us + check->interval_us;
 		entry->wants_checks |= (uint8_t)(1u << i);
-		entries_mark_dirty(registry, entry);
+		entries_mark_dirty(&registry->entries, entry);
 	}
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Which services a backend belongs to. A configuration may have thousands of services and of
- * real-server lines, so they are found by what a backend has: its VIPs, and its address in a line.
- * Part of the registry (registry_internal.h); changes nothing but its own indexes.
- */
-#include "lb/registry/registry_internal.h"
+/* See membership.h. Changes nothing but its own views. */
+#include "lb/registry/membership.h"
+
+#include "common/grow.h"
+#include "common/search.h"
+#include "lb/registry/entry.h"
 
 /* A service by its VIP, and by the name of its virtual server. */
 struct membership_key {
@@ -44,7 +44,7 @@ void membership_clear(struct membership *membership)
 	*membership = (struct membership){ 0 };
 }
 
-int membership_make(const struct registry_config *config, struct membership *ret_belonging)
+int membership_make(const struct registry_config *config, struct membership *ret_membership)
 {
 	_cleanup_(membership_clear) struct membership made = {
 		.by_vip = calloc(config->n_services + 1, sizeof(*made.by_vip)),
@@ -67,9 +67,17 @@ int membership_make(const struct registry_config *config, struct membership *ret
 	qsort(made.by_vip, made.n_services, sizeof(*made.by_vip), compare_vips);
 	qsort(made.by_name, made.n_services, sizeof(*made.by_name), compare_virtual_servers);
 	qsort(made.lines, made.n_lines, sizeof(struct registry_static *), compare_lines);
-	*ret_belonging = made;
+	*ret_membership = made;
 	made = (struct membership){ 0 };
 	return 0;
+}
+
+bool membership_on_link(const struct registry_config *config, const struct addr *address)
+{
+	for (size_t i = 0; i < config->n_subnets; i++)
+		if (addr_in_prefix(address, &config->subnets[i]))
+			return true;
+	return false;
 }
 
 size_t membership_service(const struct membership *membership, uint16_t id)
@@ -80,21 +88,12 @@ size_t membership_service(const struct membership *membership, uint16_t id)
 }
 
 /* The first key that is not before `key`, of those that differ by more than their idx. */
-static size_t lower_bound(const struct membership_key *keys, size_t len,
-	int (*compare)(const void *, const void *), const struct registry_service *service)
+static size_t lower_bound(const struct membership_key *keys, size_t len, search_compare_fn *compare,
+	const struct registry_service *service)
 {
 	const struct membership_key key = { service, 0 };
-	size_t low = 0, high = len;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare(&keys[middle], &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return search_position(&key, keys, len, sizeof(*keys), compare);
 }
 
 size_t membership_of_vip(
@@ -120,22 +119,16 @@ const struct registry_service *membership_at(const struct membership *membership
 /* Services that were found, in a growing array. */
 struct found {
 	struct entry_service *services;
-	size_t len, room;
+	size_t len;
 };
 
 static int found_add(struct found *found, uint16_t idx, uint8_t vip)
 {
-	if (found->len == found->room) {
-		size_t more = found->room ? 2 * found->room : 8;
-		void *grown = reallocarray(found->services, more, sizeof(*found->services));
+	int r = GROW(found->services, found->len);
 
-		if (!grown)
-			return -ENOMEM;
-		found->services = grown;
-		found->room = more;
-	}
-	found->services[found->len++] = (struct entry_service){ .idx = idx, .vip = vip };
-	return 0;
+	if (r == 0)
+		found->services[found->len++] = (struct entry_service){ .idx = idx, .vip = vip };
+	return r;
 }
 
 /* In the order of the configuration; as an agent before as a static, an earlier VIP before a later. */
@@ -199,23 +192,19 @@ static int find_by_name(
 static int find_as_static(
 	const struct membership *membership, const struct entry *entry, struct found *found)
 {
-	size_t low = 0, high = membership->n_lines;
+	const struct registry_static static_ = { .address = entry->backend.address };
+	const struct registry_static *key = &static_;
+	size_t at;
 	int r = 0;
 
 	if (!entry->is_static)
 		return 0;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (addr_compare(&membership->lines[middle]->address, &entry->backend.address) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; r == 0 && low < membership->n_lines &&
-		addr_equal(&membership->lines[low]->address, &entry->backend.address);
-		low++)
-		r = find_by_name(membership, membership->lines[low]->virtual_server, found);
+	at = search_position(
+		&key, membership->lines, membership->n_lines, sizeof(key), compare_lines);
+	for (; r == 0 && at < membership->n_lines &&
+		addr_equal(&membership->lines[at]->address, &entry->backend.address);
+		at++)
+		r = find_by_name(membership, membership->lines[at]->virtual_server, found);
 	return r;
 }
 
@@ -240,4 +229,22 @@ int membership_find(const struct membership *membership, const struct registry_c
 	*ret_services = found.services;
 	*ret_n_services = len;
 	return 0;
+}
+
+static int compare_idx(const void *key, const void *element)
+{
+	const struct entry_service *member = element;
+	size_t idx = *(const size_t *)key;
+
+	return idx < member->idx ? -1 : idx > member->idx;
+}
+
+const struct entry_service *membership_in(const struct entry *entry, size_t service_idx)
+{
+	size_t at;
+
+	return search_find(&service_idx, entry->services, entry->n_services,
+		       sizeof(*entry->services), compare_idx, &at)
+		? &entry->services[at]
+		: NULL;
 }

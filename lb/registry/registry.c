@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The surface of the registry: events in, actions out, looking, restoring. The rules live in the
- * files that registry_internal.h names.
- */
-#include "lb/registry/registry_internal.h"
+/* The surface of the registry: events in, actions out, looking, restoring. */
+#include "lb/registry/registry.h"
+
+#include "lb/registry/admission.h"
+#include "lb/registry/detection.h"
+#include "lb/registry/entry.h"
+#include "lb/registry/fail_open.h"
+#include "lb/registry/health.h"
+#include "lb/registry/liveness.h"
+#include "lb/registry/statics.h"
 
 struct registry *registry_new(uint64_t jitter_seed)
 {
@@ -19,10 +24,9 @@ struct registry *registry_free(struct registry *registry)
 {
 	if (!registry)
 		return NULL;
-	for (size_t i = 0; i < registry->len; i++)
-		entries_entry_free(registry->slots[i]);
-	free(registry->keeping);
-	free(registry->tallies);
+	entries_clear(&registry->entries);
+	free(registry->fail_open.keeping);
+	free(registry->fail_open.tallies);
 	membership_clear(&registry->membership);
 	free(registry);
 	return NULL;
@@ -30,13 +34,13 @@ struct registry *registry_free(struct registry *registry)
 
 static void schedule(struct registry *registry, const struct entry *entry)
 {
-	registry->due_us[entry->slot] = liveness_due_us(registry, entry);
+	registry->entries.due_us[entry->slot] = liveness_due_us(registry, entry);
 }
 
 /* The end of every event: who is kept, and when the one it was about is due next. */
 static void finish(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
-	if (registry->fail_open_due)
+	if (registry->fail_open.due)
 		fail_open_judge(registry, now_us);
 	if (entry)
 		schedule(registry, entry);
@@ -45,12 +49,12 @@ static void finish(struct registry *registry, struct entry *entry, uint64_t now_
 static void finish_all(struct registry *registry, uint64_t now_us)
 {
 	finish(registry, NULL, now_us);
-	for (size_t i = 0; i < registry->len; i++)
-		schedule(registry, registry->slots[i]);
+	for (size_t i = 0; i < registry->entries.len; i++)
+		schedule(registry, registry->entries.slots[i]);
 }
 
 int registry_configure(struct registry *registry, const struct registry_config *config,
-	uint64_t now_us, char *ret_why)
+	uint64_t now_us, struct why *ret_why)
 {
 	int r = statics_configure(registry, config, now_us, ret_why);
 
@@ -59,21 +63,19 @@ int registry_configure(struct registry *registry, const struct registry_config *
 	return r;
 }
 
-int registry_register(struct registry *registry, const struct proto_register *reg,
-	const struct addr *source, uint64_t challenge_us, uint64_t session_id, uint64_t now_us,
-	uint16_t *ret_backend, bool *ret_repeated, enum proto_reject *ret_code, char *ret_why)
+int registry_register(struct registry *registry, const struct registry_registration *request,
+	uint64_t now_us, struct registry_answer *ret_answer)
 {
-	int r = admission_register(registry, reg, source, challenge_us, session_id, now_us,
-		ret_backend, ret_repeated, ret_code, ret_why);
+	int r = admission_register(registry, request, now_us, ret_answer);
 
 	/* Also where it failed: another may have had to make room. */
-	finish(registry, entries_by_address(registry, source), now_us);
+	finish(registry, entries_by_address(&registry->entries, &request->source), now_us);
 	return r;
 }
 
 static struct entry *find_agent(struct registry *registry, uint16_t backend)
 {
-	struct entry *entry = registry->by_id[backend];
+	struct entry *entry = registry->entries.by_id[backend];
 
 	return entry && entry->backend.source == BACKEND_AGENT ? entry : NULL;
 }
@@ -96,15 +98,11 @@ static void become_static(struct registry *registry, struct entry *entry, uint64
 	struct entry_service *services;
 	size_t n_services;
 
-	departed_end_session(registry, entry, now_us);
+	departed_end_session(&registry->departed, &entry->backend, now_us);
 	backend->source = BACKEND_STATIC;
 	if (membership_find(
-		    &registry->membership, &registry->config, entry, &services, &n_services) == 0) {
-		free(entry->services);
-		entry->services = services;
-		entry->n_services = n_services;
-		liveness_take_checks(registry, entry, now_us);
-	}
+		    &registry->membership, &registry->config, entry, &services, &n_services) == 0)
+		liveness_take_services(registry, entry, services, n_services, now_us);
 	memset(&backend->status, 0, sizeof(backend->status));
 	backend->session_id = 0;
 	backend->challenge_us = 0;
@@ -116,7 +114,7 @@ static void become_static(struct registry *registry, struct entry *entry, uint64
 	entry->neigh_missed = 0;
 	entry->neigh_next_us = now_us;
 	health_judge(registry, entry, now_us);
-	entries_mark_changed(registry, true);
+	entries_mark_changed(&registry->entries, true);
 }
 
 void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us)
@@ -128,7 +126,7 @@ void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us
 	if (entry->is_static) {
 		become_static(registry, entry, now_us);
 	} else {
-		entries_forget(registry, entry, now_us);
+		departed_leave(registry, entry, now_us);
 		entry = NULL;
 	}
 	finish(registry, entry, now_us);
@@ -137,7 +135,7 @@ void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us
 void registry_neighbour(struct registry *registry, const struct addr *address,
 	const struct mac *mac, uint64_t now_us)
 {
-	struct entry *entry = entries_by_address(registry, address);
+	struct entry *entry = entries_by_address(&registry->entries, address);
 
 	if (!entry)
 		return;
@@ -145,39 +143,35 @@ void registry_neighbour(struct registry *registry, const struct addr *address,
 	finish(registry, entry, now_us);
 }
 
-void registry_check_result(struct registry *registry, uint16_t backend, uint16_t check_port,
-	bool ok, const char *reason, uint64_t now_us)
+void registry_check_result(
+	struct registry *registry, const struct registry_check_result *result, uint64_t now_us)
 {
-	struct entry *entry = registry->by_id[backend];
+	struct entry *entry = registry->entries.by_id[result->backend];
 
 	if (!entry)
 		return;
-	liveness_check_result(registry, entry, check_port, ok, reason, now_us);
+	liveness_check_result(registry, entry, result, now_us);
 	finish(registry, entry, now_us);
 }
 
 void registry_stalled(struct registry *registry, uint64_t stalled_us, uint64_t now_us)
 {
-	for (size_t i = 0; i < registry->len; i++)
-		liveness_stalled(registry->slots[i], stalled_us);
-	registry->fail_open_until_us +=
-		MIN(stalled_us, REGISTRY_NEVER_US - registry->fail_open_until_us);
+	for (size_t i = 0; i < registry->entries.len; i++)
+		liveness_stalled(registry->entries.slots[i], stalled_us);
+	fail_open_stalled(registry, stalled_us);
 	finish_all(registry, now_us);
 }
 
 int registry_admin(
 	struct registry *registry, const char *backend, enum backend_admin admin, uint64_t now_us)
 {
-	struct entry *entry = entries_find(registry, backend);
+	struct entry *entry = entries_find(&registry->entries, backend);
 	struct departed_override *override;
-	struct addr address;
 
 	if ((unsigned int)admin >= BACKEND_ADMIN_N_)
 		return -EINVAL;
 	if (!entry) {
-		bool is_address = addr_parse(backend, &address) == 0;
-
-		override = departed_find(registry, backend, is_address ? &address : NULL);
+		override = departed_find_text(&registry->departed, backend);
 		if (!override)
 			return -ENOENT;
 		override->admin = admin;
@@ -192,16 +186,13 @@ int registry_admin(
 int registry_weight(
 	struct registry *registry, const char *backend, uint32_t weight, uint64_t now_us)
 {
-	struct entry *entry = entries_find(registry, backend);
+	struct entry *entry = entries_find(&registry->entries, backend);
 	struct departed_override *override;
-	struct addr address;
 
 	if (weight > UINT16_MAX)
 		return -EINVAL;
 	if (!entry) {
-		bool is_address = addr_parse(backend, &address) == 0;
-
-		override = departed_find(registry, backend, is_address ? &address : NULL);
+		override = departed_find_text(&registry->departed, backend);
 		if (!override)
 			return -ENOENT;
 		override->weight = weight;
@@ -217,14 +208,11 @@ int registry_weight(
 
 int registry_approve(struct registry *registry, const char *backend, bool approve, uint64_t now_us)
 {
-	struct entry *entry = entries_find(registry, backend);
+	struct entry *entry = entries_find(&registry->entries, backend);
 	struct departed_override *override;
-	struct addr address;
 
 	if (!entry) {
-		bool is_address = addr_parse(backend, &address) == 0;
-
-		override = departed_find(registry, backend, is_address ? &address : NULL);
+		override = departed_find_text(&registry->departed, backend);
 		if (!override)
 			return -ENOENT;
 		override->approved = approve;
@@ -246,24 +234,21 @@ uint64_t registry_tick(struct registry *registry, uint64_t now_us)
 	bool due = false;
 
 	/* When one heartbeat goes out, those that are as good as due go with it: fewer wake-ups. */
-	for (size_t i = 0; i < registry->len && !due; i++)
-		due = registry->due_us[i] <= now_us;
+	for (size_t i = 0; i < registry->entries.len && !due; i++)
+		due = registry->entries.due_us[i] <= now_us;
 	if (due)
-		until_us += liveness_slack_us(registry);
-	for (size_t i = 0; i < registry->len; i++) {
-		if (registry->due_us[i] > until_us)
+		until_us += detection_slack_us(&registry->config);
+	for (size_t i = 0; i < registry->entries.len; i++) {
+		if (registry->entries.due_us[i] > until_us)
 			continue;
-		liveness_run(registry, registry->slots[i], now_us);
-		schedule(registry, registry->slots[i]);
+		liveness_run(registry, registry->entries.slots[i], now_us);
+		schedule(registry, registry->entries.slots[i]);
 	}
-	if (registry->fail_open_due ||
-		(registry->n_kept > 0 && now_us >= registry->fail_open_next_us))
+	if (fail_open_is_due(registry, now_us))
 		fail_open_judge(registry, now_us);
-	for (size_t i = 0; i < registry->len; i++)
-		next_us = MIN(next_us, registry->due_us[i]);
-	if (registry->n_kept > 0)
-		next_us = MIN(next_us, registry->fail_open_next_us);
-	return next_us;
+	for (size_t i = 0; i < registry->entries.len; i++)
+		next_us = MIN(next_us, registry->entries.due_us[i]);
+	return MIN(next_us, fail_open_due_us(registry));
 }
 
 /* The entry's next override, in the order of a life: state, heartbeat, probe, checks. */
@@ -308,27 +293,29 @@ bool registry_next_action(struct registry *registry, struct registry_action *ret
 {
 	struct registry_action action = { 0 };
 
-	if (registry->changed) {
+	if (registry->entries.changed) {
 		action.type = REGISTRY_CHANGED;
-		action.urgent = registry->changed_urgent;
-		registry->changed = false;
-		registry->changed_urgent = false;
+		action.urgent = registry->entries.changed_urgent;
+		registry->entries.changed = false;
+		registry->entries.changed_urgent = false;
 		*ret_action = action;
 		return true;
 	}
-	if (registry->n_forgotten > 0) {
-		const struct forgotten *gone = &registry->forgotten[registry->forgotten_first];
+	if (registry->entries.n_forgotten > 0) {
+		const struct entries_forgotten *gone =
+			&registry->entries.forgotten[registry->entries.forgotten_first];
 
 		action.type = REGISTRY_FORGOTTEN;
 		action.backend = gone->id;
 		memcpy(action.name, gone->name, sizeof(action.name));
-		registry->forgotten_first = (registry->forgotten_first + 1) % REGISTRY_BACKENDS_MAX;
-		registry->n_forgotten--;
+		registry->entries.forgotten_first =
+			(registry->entries.forgotten_first + 1) % REGISTRY_BACKENDS_MAX;
+		registry->entries.n_forgotten--;
 		*ret_action = action;
 		return true;
 	}
-	while (registry->dirty_first) {
-		struct entry *entry = registry->dirty_first;
+	while (registry->entries.dirty_first) {
+		struct entry *entry = registry->entries.dirty_first;
 
 		if (take_entry_action(entry, &action)) {
 			action.backend = entry->backend.id;
@@ -338,9 +325,9 @@ bool registry_next_action(struct registry *registry, struct registry_action *ret
 			*ret_action = action;
 			return true;
 		}
-		registry->dirty_first = entry->next_dirty;
-		if (!registry->dirty_first)
-			registry->dirty_last = NULL;
+		registry->entries.dirty_first = entry->next_dirty;
+		if (!registry->entries.dirty_first)
+			registry->entries.dirty_last = NULL;
 		entry->is_dirty = false;
 	}
 	return false;
@@ -348,35 +335,38 @@ bool registry_next_action(struct registry *registry, struct registry_action *ret
 
 size_t registry_len(const struct registry *registry)
 {
-	return registry->len;
+	return registry->entries.len;
 }
 
 const struct backend *registry_backend_at(const struct registry *registry, size_t idx)
 {
-	return idx < registry->by_name.len ? &registry->by_name.entries[idx]->backend : NULL;
+	return idx < registry->entries.by_name.len ? &registry->entries.by_name.items[idx]->backend
+						   : NULL;
 }
 
 const struct backend *registry_backend_by_address(const struct registry *registry, size_t idx)
 {
-	return idx < registry->by_address.len ? &registry->by_address.entries[idx]->backend : NULL;
+	return idx < registry->entries.by_address.len
+		? &registry->entries.by_address.items[idx]->backend
+		: NULL;
 }
 
 const struct backend *registry_backend(const struct registry *registry, uint16_t id)
 {
-	return registry->by_id[id] ? &registry->by_id[id]->backend : NULL;
+	return registry->entries.by_id[id] ? &registry->entries.by_id[id]->backend : NULL;
 }
 
 const struct backend *registry_find_address(
 	const struct registry *registry, const struct addr *address)
 {
-	const struct entry *entry = entries_by_address(registry, address);
+	const struct entry *entry = entries_by_address(&registry->entries, address);
 
 	return entry ? &entry->backend : NULL;
 }
 
 const struct backend *registry_find(const struct registry *registry, const char *name_or_address)
 {
-	const struct entry *entry = entries_find(registry, name_or_address);
+	const struct entry *entry = entries_find(&registry->entries, name_or_address);
 
 	return entry ? &entry->backend : NULL;
 }
@@ -385,21 +375,10 @@ const struct backend *registry_find(const struct registry *registry, const char 
 static const struct entry_service *find_member(const struct registry *registry,
 	const struct backend *backend, const struct registry_service *service)
 {
-	const struct entry *entry = registry->by_id[backend->id];
-	size_t low = 0, high = entry ? entry->n_services : 0;
-	size_t idx = membership_service(&registry->membership, service->id);
+	const struct entry *entry = registry->entries.by_id[backend->id];
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (entry->services[middle].idx == idx)
-			return &entry->services[middle];
-		if (entry->services[middle].idx < idx)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return entry ? membership_in(entry, membership_service(&registry->membership, service->id))
+		     : NULL;
 }
 
 bool registry_is_member(const struct registry *registry, const struct backend *backend,
@@ -413,7 +392,7 @@ bool registry_serves(const struct registry *registry, const struct backend *back
 {
 	const struct entry_service *member = find_member(registry, backend, service);
 
-	return member && health_serves(registry, registry->by_id[backend->id], member);
+	return member && health_serves(registry, registry->entries.by_id[backend->id], member);
 }
 
 static uint8_t ramp_percent(const struct entry_service *member)
@@ -431,7 +410,7 @@ uint32_t registry_ramp_percent(const struct registry *registry, const struct bac
 
 size_t registry_memberships(const struct registry *registry, const struct backend *backend)
 {
-	const struct entry *entry = registry->by_id[backend->id];
+	const struct entry *entry = registry->entries.by_id[backend->id];
 
 	return entry ? entry->n_services : 0;
 }
@@ -439,7 +418,7 @@ size_t registry_memberships(const struct registry *registry, const struct backen
 struct registry_member registry_membership(
 	const struct registry *registry, const struct backend *backend, size_t idx)
 {
-	const struct entry *entry = registry->by_id[backend->id];
+	const struct entry *entry = registry->entries.by_id[backend->id];
 	const struct entry_service *member = &entry->services[idx];
 
 	return (struct registry_member){
@@ -478,10 +457,10 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 		(unsigned int)kept->state >= BACKEND_STATE_N_ ||
 		kept->status.n_vips > PROTO_VIPS_MAX)
 		return -EINVAL;
-	if (registry->by_id[kept->id] || entries_by_name(registry, kept->name) ||
-		entries_by_address(registry, &kept->address))
+	if (registry->entries.by_id[kept->id] || entries_by_name(&registry->entries, kept->name) ||
+		entries_by_address(&registry->entries, &kept->address))
 		return -EEXIST;
-	if (registry->len == REGISTRY_BACKENDS_MAX)
+	if (registry->entries.len == REGISTRY_BACKENDS_MAX)
 		return -ENOSPC;
 	entry = entries_entry_new(kept->name, &kept->address, kept->source, now_us);
 	if (!entry)
@@ -496,7 +475,7 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 	backend->weight_set = kept->weight_set;
 	backend->restored = true;
 	backend->kept = kept->kept && kept->state == BACKEND_DOWN;
-	registry->n_kept += backend->kept;
+	registry->fail_open.n_kept += backend->kept;
 	/* The words of a silence stay; those of being kept are found anew. */
 	if (!backend->kept)
 		memcpy(backend->reason, kept->reason, sizeof(backend->reason));
@@ -508,6 +487,6 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 	entry->ramp_started_us = kept->state == BACKEND_UP ? kept->since_us : 0;
 	if (kept->source == BACKEND_AGENT)
 		restore_agent(registry, entry, kept, now_us);
-	entries_add(registry, entry);
+	entries_add(&registry->entries, entry);
 	return 0;
 }

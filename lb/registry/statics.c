@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Takes a configuration whole: `real-server` lines become statics, one for each address; services,
- * checks and agents' membership are found anew. Everything that can fail is done before the first
- * change.
- */
-#include "lb/registry/registry_internal.h"
+/* See statics.h. Everything that can fail is done before the first change. */
+#include "lb/registry/statics.h"
 
-#define WHY(...) ((void)snprintf(ret_why, REGISTRY_REASON_BYTES, __VA_ARGS__))
+#include "lb/registry/entry.h"
+#include "lb/registry/health.h"
+#include "lb/registry/liveness.h"
 
 /* All lines of one address. */
 struct group {
@@ -46,7 +44,7 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* A second line of the same address: what one leaves open the other may say. */
-static int merge_group(struct group *group, const struct group *other, char *ret_why)
+static int merge_group(struct group *group, const struct group *other, struct why *ret_why)
 {
 	struct registry_static *into = &group->static_;
 	const struct registry_static *from = &other->static_;
@@ -54,17 +52,16 @@ static int merge_group(struct group *group, const struct group *other, char *ret
 
 	addr_format(&into->address, text);
 	if (group->name_given && other->name_given && !streq(into->name, from->name)) {
-		WHY("real-server %s has two names, %s and %s", text, into->name, from->name);
-		return -EINVAL;
+		return why_fail(ret_why, -EINVAL, "real-server %s has two names, %s and %s", text,
+			into->name, from->name);
 	}
 	if (!mac_is_zero(&into->mac) && !mac_is_zero(&from->mac) &&
 		!mac_equal(&into->mac, &from->mac)) {
-		WHY("real-server %s has two MAC addresses", text);
-		return -EINVAL;
+		return why_fail(ret_why, -EINVAL, "real-server %s has two MAC addresses", text);
 	}
 	if (into->weight != from->weight) {
-		WHY("real-server %s has two weights, %u and %u", text, into->weight, from->weight);
-		return -EINVAL;
+		return why_fail(ret_why, -EINVAL, "real-server %s has two weights, %u and %u", text,
+			into->weight, from->weight);
 	}
 	if (other->name_given) {
 		memcpy(into->name, from->name, sizeof(into->name));
@@ -76,7 +73,7 @@ static int merge_group(struct group *group, const struct group *other, char *ret
 	return 0;
 }
 
-static int merge_groups(struct plan *plan, char *ret_why)
+static int merge_groups(struct plan *plan, struct why *ret_why)
 {
 	size_t len = 0;
 
@@ -97,7 +94,7 @@ static int merge_groups(struct plan *plan, char *ret_why)
 	return 0;
 }
 
-static int names_are_unique(const struct plan *plan, char *ret_why)
+static int names_are_unique(const struct plan *plan, struct why *ret_why)
 {
 	_cleanup_free_ const char **names = calloc(plan->n_groups + 1, sizeof(*names));
 
@@ -109,13 +106,14 @@ static int names_are_unique(const struct plan *plan, char *ret_why)
 	for (size_t i = 1; i < plan->n_groups; i++) {
 		if (!streq(names[i - 1], names[i]))
 			continue;
-		WHY("two real-servers with different addresses have the name %s", names[i]);
-		return -EINVAL;
+		return why_fail(ret_why, -EINVAL,
+			"two real-servers with different addresses have the name %s", names[i]);
 	}
 	return 0;
 }
 
-static int collect_groups(const struct registry_config *config, struct plan *plan, char *ret_why)
+static int collect_groups(
+	const struct registry_config *config, struct plan *plan, struct why *ret_why)
 {
 	int r;
 
@@ -131,8 +129,8 @@ static int collect_groups(const struct registry_config *config, struct plan *pla
 		group->name_given = !streq(group->static_.name, text);
 		if (membership_on_link(config, &group->static_.address))
 			continue;
-		WHY("real-server %s is not on the backend interface's link", text);
-		return -EINVAL;
+		return why_fail(ret_why, -EINVAL,
+			"real-server %s is not on the backend interface's link", text);
 	}
 	qsort(plan->groups, plan->n_groups, sizeof(*plan->groups), compare_statics);
 	r = merge_groups(plan, ret_why);
@@ -147,19 +145,20 @@ static const struct group *find_group(const struct plan *plan, const struct addr
 }
 
 /* A name of the configuration that an agent with another address bears. */
-static int names_are_free(const struct registry *registry, const struct plan *plan, char *ret_why)
+static int names_are_free(
+	const struct registry *registry, const struct plan *plan, struct why *ret_why)
 {
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		const struct registry_static *static_ = &plan->groups[i].static_;
-		const struct entry *entry = entries_by_name(registry, static_->name);
+		const struct entry *entry = entries_by_name(&registry->entries, static_->name);
 		char text[ADDR_STRLEN];
 
 		if (!entry || addr_equal(&entry->backend.address, &static_->address) ||
 			entry->backend.source == BACKEND_STATIC)
 			continue;
-		WHY("the name %s of a real-server belongs to the agent at %s", static_->name,
+		return why_fail(ret_why, -EINVAL,
+			"the name %s of a real-server belongs to the agent at %s", static_->name,
 			addr_format(&entry->backend.address, text));
-		return -EINVAL;
 	}
 	return 0;
 }
@@ -169,9 +168,9 @@ static size_t count_leaving(const struct registry *registry, const struct plan *
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i < registry->len; i++)
-		len += registry->slots[i]->backend.source == BACKEND_STATIC &&
-			!find_group(plan, &registry->slots[i]->backend.address);
+	for (size_t i = 0; i < registry->entries.len; i++)
+		len += registry->entries.slots[i]->backend.source == BACKEND_STATIC &&
+			!find_group(plan, &registry->entries.slots[i]->backend.address);
 	return len;
 }
 
@@ -182,7 +181,7 @@ static int make_entries(const struct registry *registry, struct plan *plan, uint
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		struct group *group = &plan->groups[i];
 
-		if (entries_by_address(registry, &group->static_.address))
+		if (entries_by_address(&registry->entries, &group->static_.address))
 			continue;
 		group->fresh = entries_entry_new(
 			group->static_.name, &group->static_.address, BACKEND_STATIC, now_us);
@@ -191,7 +190,7 @@ static int make_entries(const struct registry *registry, struct plan *plan, uint
 		group->fresh->is_static = true;
 		n_fresh++;
 	}
-	if (registry->len - count_leaving(registry, plan) + n_fresh > REGISTRY_BACKENDS_MAX)
+	if (registry->entries.len - count_leaving(registry, plan) + n_fresh > REGISTRY_BACKENDS_MAX)
 		return -ENOSPC;
 	return 0;
 }
@@ -211,7 +210,7 @@ static int find_next_services(const struct membership *membership,
 }
 
 static int plan_make(const struct registry *registry, const struct registry_config *config,
-	uint64_t now_us, struct plan *plan, char *ret_why)
+	uint64_t now_us, struct plan *plan, struct why *ret_why)
 {
 	int r = collect_groups(config, plan, ret_why);
 
@@ -225,14 +224,14 @@ static int plan_make(const struct registry *registry, const struct registry_conf
 		if (plan->groups[i].fresh)
 			r = find_next_services(
 				&plan->membership, config, plan->groups[i].fresh, true);
-	for (size_t i = 0; r == 0 && i < registry->len; i++) {
-		struct entry *entry = registry->slots[i];
+	for (size_t i = 0; r == 0 && i < registry->entries.len; i++) {
+		struct entry *entry = registry->entries.slots[i];
 
 		r = find_next_services(&plan->membership, config, entry,
 			find_group(plan, &entry->backend.address) != NULL);
 	}
 	if (r == -ENOSPC)
-		WHY("more than %u backends", REGISTRY_BACKENDS_MAX);
+		why_set(ret_why, "more than %u backends", REGISTRY_BACKENDS_MAX);
 	if (r < 0)
 		return r;
 	plan->keeping = calloc(config->n_services + 1, sizeof(*plan->keeping));
@@ -244,23 +243,23 @@ static int plan_make(const struct registry *registry, const struct registry_conf
 static void carry_keeping(
 	const struct registry *registry, const struct registry_config *config, struct plan *plan)
 {
-	for (size_t i = 0; registry->n_kept && i < config->n_services; i++) {
+	for (size_t i = 0; registry->fail_open.n_kept && i < config->n_services; i++) {
 		size_t old = membership_service(&registry->membership, config->services[i].id);
 
 		if (old != SIZE_MAX)
-			plan->keeping[i] = registry->keeping[old];
+			plan->keeping[i] = registry->fail_open.keeping[old];
 	}
 }
 
 static void remove_leaving(struct registry *registry, const struct plan *plan, uint64_t now_us)
 {
-	for (size_t i = registry->len; i-- > 0;) {
-		struct entry *entry = registry->slots[i];
+	for (size_t i = registry->entries.len; i-- > 0;) {
+		struct entry *entry = registry->entries.slots[i];
 
 		if (find_group(plan, &entry->backend.address))
 			continue;
 		if (entry->backend.source == BACKEND_STATIC) {
-			entries_forget(registry, entry, now_us);
+			departed_leave(registry, entry, now_us);
 			continue;
 		}
 		entry->is_static = false;
@@ -280,7 +279,7 @@ static void take_static(struct registry *registry, struct entry *entry, const st
 	entry->given_mac = static_->mac;
 	if (!mac_is_zero(&static_->mac) && !mac_equal(&static_->mac, &backend->mac)) {
 		backend->mac = static_->mac;
-		entries_mark_changed(registry, true);
+		entries_mark_changed(&registry->entries, true);
 	}
 	if (backend->source == BACKEND_STATIC && !backend->weight_set)
 		backend->weight = static_->weight;
@@ -296,21 +295,21 @@ static void rename_statics(struct registry *registry, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		const struct registry_static *static_ = &plan->groups[i].static_;
-		struct entry *entry = entries_by_address(registry, &static_->address);
+		struct entry *entry = entries_by_address(&registry->entries, &static_->address);
 		char place[REGISTRY_NAME_BYTES];
 
 		if (!entry || streq(entry->backend.name, static_->name) ||
 			(entry->backend.source == BACKEND_AGENT && !plan->groups[i].name_given))
 			continue;
 		snprintf(place, sizeof(place), "\x7f %u", entry->backend.id);
-		entries_rename(registry, entry, place);
+		entries_rename(&registry->entries, entry, place);
 	}
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		const struct registry_static *static_ = &plan->groups[i].static_;
-		struct entry *entry = entries_by_address(registry, &static_->address);
+		struct entry *entry = entries_by_address(&registry->entries, &static_->address);
 
 		if (entry && entry->backend.name[0] == '\x7f')
-			entries_rename(registry, entry, static_->name);
+			entries_rename(&registry->entries, entry, static_->name);
 	}
 }
 
@@ -318,13 +317,14 @@ static void take_groups(struct registry *registry, struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_groups; i++) {
 		struct group *group = &plan->groups[i];
-		struct entry *entry = entries_by_address(registry, &group->static_.address);
+		struct entry *entry =
+			entries_by_address(&registry->entries, &group->static_.address);
 
 		if (!entry) {
 			entry = TAKE_PTR(group->fresh);
-			entries_add(registry, entry);
+			entries_add(&registry->entries, entry);
 			take_static(registry, entry, group);
-			departed_restore(registry, entry);
+			departed_restore(&registry->departed, &entry->backend);
 			continue;
 		}
 		take_static(registry, entry, group);
@@ -333,10 +333,8 @@ static void take_groups(struct registry *registry, struct plan *plan)
 
 static void take_services(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
-	free(entry->services);
-	entry->services = TAKE_PTR(entry->next_services);
-	entry->n_services = entry->n_next_services;
-	liveness_take_checks(registry, entry, now_us);
+	liveness_take_services(
+		registry, entry, TAKE_PTR(entry->next_services), entry->n_next_services, now_us);
 	/* One that was up before a restart is taken to be there until the kernel says otherwise. */
 	if (entry->backend.source == BACKEND_STATIC && entry->backend.restored) {
 		entry->backend.restored = false;
@@ -347,12 +345,12 @@ static void take_services(struct registry *registry, struct entry *entry, uint64
 }
 
 int statics_configure(struct registry *registry, const struct registry_config *config,
-	uint64_t now_us, char *ret_why)
+	uint64_t now_us, struct why *ret_why)
 {
 	_cleanup_(plan_clear) struct plan plan = { 0 };
 	int r;
 
-	ret_why[0] = '\0';
+	*ret_why = (struct why){ 0 };
 	r = plan_make(registry, config, now_us, &plan, ret_why);
 	if (r < 0)
 		return r;
@@ -360,21 +358,21 @@ int statics_configure(struct registry *registry, const struct registry_config *c
 	remove_leaving(registry, &plan, now_us);
 	rename_statics(registry, &plan);
 	take_groups(registry, &plan);
-	free(registry->keeping);
-	free(registry->tallies);
+	free(registry->fail_open.keeping);
+	free(registry->fail_open.tallies);
 	membership_clear(&registry->membership);
 	registry->membership = plan.membership;
 	plan.membership = (struct membership){ 0 };
-	registry->keeping = TAKE_PTR(plan.keeping);
-	registry->tallies = TAKE_PTR(plan.tallies);
+	registry->fail_open.keeping = TAKE_PTR(plan.keeping);
+	registry->fail_open.tallies = TAKE_PTR(plan.tallies);
 	registry->config = *config;
 	registry->configured = true;
-	registry->fail_open_until_us = REGISTRY_NEVER_US;
-	for (size_t i = 0; i < registry->len; i++)
-		take_services(registry, registry->slots[i], now_us);
-	for (size_t i = 0; i < registry->len; i++)
-		health_judge(registry, registry->slots[i], now_us);
-	entries_mark_changed(registry, true);
-	registry->fail_open_due = true;
+	registry->fail_open.until_us = REGISTRY_NEVER_US;
+	for (size_t i = 0; i < registry->entries.len; i++)
+		take_services(registry, registry->entries.slots[i], now_us);
+	for (size_t i = 0; i < registry->entries.len; i++)
+		health_judge(registry, registry->entries.slots[i], now_us);
+	entries_mark_changed(&registry->entries, true);
+	registry->fail_open.due = true;
 	return 0;
 }

@@ -11,8 +11,6 @@
 #include <assert.h>
 #include <sodium.h>
 
-_Static_assert(AUTH_WHY_BYTES >= REGISTRY_REASON_BYTES, "one buffer takes either reason");
-
 struct sessions {
 	struct session_config config;
 	struct registry *registry;
@@ -350,32 +348,32 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 	const struct auth_key *key, uint64_t made_us)
 {
 	const struct proto_register *reg = &arrival->message.reg;
-	const struct addr *source = &arrival->path->remote.addr;
+	struct registry_registration request = {
+		.reg = reg, .source = arrival->path->remote.addr, .challenge_us = made_us
+	};
+	struct registry_answer answer = { 0 };
 	char why[AUTH_WHY_BYTES] = "";
-	enum proto_reject code = PROTO_REJECT_FULL;
-	bool repeated = false;
-	uint64_t session_id;
-	uint16_t backend;
 	int r;
 
 	if (!auth_key_allows(
 		    key, reg->name, reg->vips, reg->status.n_vips, reg->status.weight, why))
 		return send_reject(sessions, arrival, key, PROTO_REJECT_KEY_BINDING, why);
-	session_id = session_table_new_id(&sessions->table, draw_u64(sessions, "dsr session"));
-	if (session_id == 0)
-		return send_reject(sessions, arrival, key, code, "all sessions are in use");
-	r = registry_register(sessions->registry, reg, source, made_us, session_id, arrival->now_us,
-		&backend, &repeated, &code, why);
+	request.session_id =
+		session_table_new_id(&sessions->table, draw_u64(sessions, "dsr session"));
+	if (request.session_id == 0)
+		return send_reject(
+			sessions, arrival, key, PROTO_REJECT_FULL, "all sessions are in use");
+	r = registry_register(sessions->registry, &request, arrival->now_us, &answer);
 	if (r == -ESTALE)
 		return SESSION_REPLAY;
 	if (r == -EPERM)
-		return send_reject(sessions, arrival, key, code, why);
+		return send_reject(sessions, arrival, key, answer.code, answer.why.text);
 	if (r < 0)
 		return send_reject(
 			sessions, arrival, key, PROTO_REJECT_FULL, "the balancer is out of memory");
-	if (repeated)
-		return repeat_accept(sessions, arrival, key, backend);
-	open_session(sessions, arrival, key, backend, session_id);
+	if (answer.repeated)
+		return repeat_accept(sessions, arrival, key, answer.backend);
+	open_session(sessions, arrival, key, answer.backend, request.session_id);
 	return SESSION_ACCEPTED;
 }
 

@@ -153,7 +153,7 @@ static void world_reload(struct world *world, const char *text, struct reload_ti
 	struct config *old_config = world->config;
 	struct service_list *old_services = world->services;
 	struct ini_report *report = NULL;
-	char why[REGISTRY_REASON_BYTES] = "";
+	struct why why = { 0 };
 	double begin_ms = now_ms(), parsed_ms, listed_ms;
 
 	if (config_load_text("bench", text, strlen(text), &world->config, &report) < 0)
@@ -167,8 +167,8 @@ static void world_reload(struct world *world, const char *text, struct reload_ti
 	config.n_services = world->services->len;
 	config.statics = world->services->statics;
 	config.n_statics = world->services->n_statics;
-	if (registry_configure(world->registry, &config, world->now_us, why) < 0)
-		errx(1, "%s", why);
+	if (registry_configure(world->registry, &config, world->now_us, &why) < 0)
+		errx(1, "%s", why.text);
 	registry_tick(world->registry, world->now_us);
 	*ret_times = (struct reload_times){ parsed_ms - begin_ms, listed_ms - parsed_ms,
 		now_ms() - listed_ms };

@@ -48,7 +48,8 @@ static inline void world_configure(struct world *world, unsigned int n, uint64_t
 	struct config *old_config = world->config;
 	struct service_list *old_services = world->services;
 	struct ini_report *report = NULL;
-	char text[4096], why[REGISTRY_REASON_BYTES] = "";
+	struct why why;
+	char text[4096];
 	int length = snprintf(text, sizeof(text), "[balancer]\ninterface = eth0\n");
 
 	for (unsigned int server = 0; server < 2; server++) {
@@ -69,7 +70,7 @@ static inline void world_configure(struct world *world, unsigned int n, uint64_t
 	config.n_services = world->services->len;
 	config.statics = world->services->statics;
 	config.n_statics = world->services->n_statics;
-	assert_int_equal(registry_configure(world->registry, &config, now_us, why), 0);
+	assert_int_equal(registry_configure(world->registry, &config, now_us, &why), 0);
 	registry_tick(world->registry, now_us);
 	service_list_free(old_services);
 	config_free(old_config);

@@ -290,9 +290,7 @@ static void publish_takes_what_agents_report_for_lc(void **state)
 		.real_ip = { .family = AF_INET, .bytes = { 192, 0, 2, 9 } },
 		.mac = { { 2, 0, 0, 0, 0, 9 } } };
 	const struct backend *backend;
-	enum proto_reject code;
-	bool repeated;
-	char why[REGISTRY_REASON_BYTES];
+	struct registry_answer answer = { 0 };
 	struct fwd_load *load;
 	uint16_t id;
 
@@ -303,9 +301,14 @@ static void publish_takes_what_agents_report_for_lc(void **state)
 	reg.status = (struct proto_status){ .state = PROTO_STATE_UP, .weight = 3, .n_vips = 1 };
 	reg.status.vips[0] =
 		(struct proto_vip_status){ .present = true, .silent = true, .established = 12 };
-	assert_int_equal(registry_register(world->registry, &reg, &reg.real_ip, START_US, 1,
-				 START_US, &id, &repeated, &code, why),
+	assert_int_equal(registry_register(world->registry,
+				 &(struct registry_registration){ .reg = &reg,
+					 .source = reg.real_ip,
+					 .challenge_us = START_US,
+					 .session_id = 1 },
+				 START_US, &answer),
 		0);
+	id = answer.backend;
 	registry_report(world->registry, id, &reg.status, 100, START_US + S(1));
 	backend = registry_backend(world->registry, id);
 	assert_int_equal(backend->state, BACKEND_UP);

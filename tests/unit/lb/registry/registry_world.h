@@ -171,8 +171,12 @@ static inline void world_act(struct world *world, const struct registry_action *
 		world->n_checks++;
 		world->last_check_port = action->port;
 		if (world->checks_answer)
-			registry_check_result(world->registry, action->backend, action->port,
-				world->checks_ok, world->checks_ok ? "" : "tcp: connection refused",
+			registry_check_result(world->registry,
+				&(struct registry_check_result){ .backend = action->backend,
+					.port = action->port,
+					.ok = world->checks_ok,
+					.reason =
+						world->checks_ok ? "" : "tcp: connection refused" },
 				world->now_us);
 		break;
 	case REGISTRY_PROBE_NEIGH:
@@ -206,10 +210,10 @@ static inline void world_drain_actions(struct world *world)
 
 static inline void world_configure(struct world *world)
 {
-	char why[REGISTRY_REASON_BYTES];
+	struct why why;
 
 	assert_int_equal(
-		registry_configure(world->registry, &world->config, world->now_us, why), 0);
+		registry_configure(world->registry, &world->config, world->now_us, &why), 0);
 	world_drain_actions(world);
 }
 
@@ -258,19 +262,25 @@ struct world_answer {
 	int r;
 	bool repeated;
 	enum proto_reject code;
-	char why[REGISTRY_REASON_BYTES];
+	struct why why;
 };
 
 static inline struct world_answer world_register_at(struct world *world, struct world_agent *agent,
 	const struct addr *source, uint64_t challenge_us)
 {
+	const struct registry_registration request = { .reg = &agent->reg,
+		.source = *source,
+		.challenge_us = challenge_us,
+		.session_id = ++world->sessions };
+	struct registry_answer given = { 0 };
 	struct world_answer answer = { 0 };
-	uint16_t id = 0;
 
-	answer.r = registry_register(world->registry, &agent->reg, source, challenge_us,
-		++world->sessions, world->now_us, &id, &answer.repeated, &answer.code, answer.why);
+	answer.r = registry_register(world->registry, &request, world->now_us, &given);
+	answer.repeated = given.repeated;
+	answer.code = given.code;
+	answer.why = given.why;
 	if (answer.r == 0)
-		agent->id = id;
+		agent->id = given.backend;
 	world_drain_actions(world);
 	return answer;
 }

@@ -31,7 +31,7 @@ static void assert_rejected(struct world *world, struct world_agent *agent, enum
 
 	assert_int_equal(answer.r, -EPERM);
 	assert_string_equal(proto_reject_name(answer.code), proto_reject_name(code));
-	assert_true(answer.why[0] != '\0');
+	assert_true(answer.why.text[0] != '\0');
 	assert_int_equal(registry_len(world->registry), len);
 }
 

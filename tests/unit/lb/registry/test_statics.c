@@ -119,8 +119,10 @@ static void registry_checks_by_tcp_with_fall_and_rise(void **state)
 	assert_state(world, "win", "pending");
 	assert_non_null(strstr(world_backend(world, "win")->reason, "tcp:80"));
 	assert_int_equal(world->last_check_port, 80);
-	registry_check_result(
-		world->registry, world_backend(world, "win")->id, 80, true, "", world->now_us);
+	registry_check_result(world->registry,
+		&(struct registry_check_result){
+			.backend = world_backend(world, "win")->id, .port = 80, .ok = true },
+		world->now_us);
 	world_drain_actions(world);
 	assert_state(world, "win", "up");
 	world->checks_answer = true;
@@ -189,12 +191,12 @@ static void registry_takes_one_address_in_two_virtual_servers_as_one(void **stat
 
 static void assert_refused(struct world *world, const char *part)
 {
-	char why[REGISTRY_REASON_BYTES];
+	struct why why;
 	size_t len = registry_len(world->registry);
 
 	assert_int_equal(
-		registry_configure(world->registry, &world->config, world->now_us, why), -EINVAL);
-	assert_non_null(strstr(why, part));
+		registry_configure(world->registry, &world->config, world->now_us, &why), -EINVAL);
+	assert_non_null(strstr(why.text, part));
 	assert_int_equal(registry_len(world->registry), len);
 }
 
@@ -248,7 +250,7 @@ static void registry_refuses_one_static_too_many(void **state)
 {
 	struct world *world = *state;
 	struct registry_static *statics = calloc(REGISTRY_BACKENDS_MAX + 1, sizeof(*statics));
-	char why[REGISTRY_REASON_BYTES];
+	struct why why;
 
 	assert_non_null(statics);
 	for (size_t i = 0; i <= REGISTRY_BACKENDS_MAX; i++) {
@@ -262,7 +264,7 @@ static void registry_refuses_one_static_too_many(void **state)
 	world->config.statics = statics;
 	world->config.n_statics = REGISTRY_BACKENDS_MAX + 1;
 	assert_int_equal(
-		registry_configure(world->registry, &world->config, world->now_us, why), -ENOSPC);
+		registry_configure(world->registry, &world->config, world->now_us, &why), -ENOSPC);
 	world->config.n_statics = REGISTRY_BACKENDS_MAX;
 	world_configure(world);
 	assert_int_equal(registry_len(world->registry), REGISTRY_BACKENDS_MAX);

@@ -95,7 +95,7 @@ _unused_ static struct sessions *sessions_new(struct bench *bench, uint8_t seed)
 _unused_ static int set_up(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
-	char why[REGISTRY_REASON_BYTES];
+	struct why why;
 
 	assert_non_null(bench);
 	assert_int_equal(auth_init(), 0);
@@ -121,7 +121,7 @@ _unused_ static int set_up(void **state)
 	bench->registry = registry_new(1);
 	assert_non_null(bench->registry);
 	assert_int_equal(
-		registry_configure(bench->registry, &bench->registry_config, bench->now_us, why),
+		registry_configure(bench->registry, &bench->registry_config, bench->now_us, &why),
 		0);
 	bench->sessions = sessions_new(bench, 1);
 	*state = bench;

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The types that the registry shows: what it is told of services and static backends, and what it
+ * tells of each backend. Times are microseconds of a monotonic clock that goes on over restarts of
+ * the daemon.
+ */
+#pragma once
+
+#include "common/addr.h"
+#include "common/proto/proto.h"
+#include "common/why.h"
+
+#define REGISTRY_BACKENDS_MAX 4096u
+#define REGISTRY_REASON_BYTES 256u
+#define REGISTRY_NAME_BYTES   (PROTO_NAME_MAX + 1)
+#define REGISTRY_CHECKS_MAX   8u /* of one backend */
+#define REGISTRY_NEVER_US     UINT64_MAX
+#define REGISTRY_NO_VIP       UINT8_MAX
+/* Backends that left of which it is remembered what an administrator said; more: the oldest goes. */
+#define REGISTRY_OVERRIDES_MAX 256u
+/* Flapping doubles heartbeat-rise at most this many times; each doubling fades after a while up. */
+#define REGISTRY_FLAPS_MAX    5u
+#define REGISTRY_FLAP_FADE_US (60 * US_PER_S)
+/* A full table forgets the agent that was silent the longest, if it was for this long. */
+#define REGISTRY_FORGET_US (3600 * US_PER_S)
+/* Slow start: from here to 100 % in equal steps, at most so many, and none shorter than a second. */
+#define REGISTRY_RAMP_FROM_PERCENT 20u
+#define REGISTRY_RAMP_STEPS_MAX    20u
+#define REGISTRY_RAMP_STEP_US      US_PER_S
+
+enum backend_state {
+	BACKEND_PENDING,
+	BACKEND_UP,
+	BACKEND_DRAIN,
+	BACKEND_MAINT,
+	BACKEND_DOWN,
+	BACKEND_STATE_N_
+};
+enum backend_source { BACKEND_AGENT, BACKEND_STATIC, BACKEND_SOURCE_N_ };
+enum backend_admin {
+	BACKEND_ADMIN_NONE,
+	BACKEND_ADMIN_DRAIN,
+	BACKEND_ADMIN_MAINT,
+	BACKEND_ADMIN_N_
+};
+const char *backend_state_name(enum backend_state state);
+const char *backend_source_name(enum backend_source source);
+
+/* One virtual server at one VIP, as the registry needs it. */
+struct registry_service {
+	uint16_t id;                /* 1–65535, stable */
+	const char *virtual_server; /* name; lives as long as the configuration */
+	struct addr vip;
+	const struct addr_prefix *allow; /* of agents; n_allow 0: any address on the link */
+	size_t n_allow;
+	bool use_agents;           /* check contains agent */
+	const uint16_t *tcp_ports; /* check = tcp:PORT, at the backend's real IP */
+	size_t n_tcp_ports;
+	uint64_t check_interval_us, check_timeout_us;
+	uint32_t check_fall, check_rise;
+	uint64_t drain_timeout_us;
+	uint64_t slow_start_us;
+	bool drop_on_all_down; /* on-all-down = drop */
+};
+
+struct registry_static {
+	char name[REGISTRY_NAME_BYTES];
+	struct addr address;
+	struct mac mac; /* zero: resolve */
+	uint32_t weight;
+	const char *virtual_server;
+	bool no_check; /* check = none: up as soon as the MAC is known */
+};
+
+struct registry_config {
+	const struct registry_service *services;
+	size_t n_services;
+	const struct registry_static *statics;
+	size_t n_statics;
+	const struct addr_prefix *subnets; /* of the backend interface: who is on the link */
+	size_t n_subnets;
+	uint64_t interval_us; /* heartbeat-interval */
+	uint32_t fall, rise;  /* heartbeat-fall / -rise */
+	enum { REGISTRY_ADOPT_AUTO, REGISTRY_ADOPT_APPROVE, REGISTRY_ADOPT_OFF } adopt;
+};
+
+struct registry_check {
+	uint16_t port;
+	uint64_t interval_us, timeout_us;
+	uint32_t fall, rise;
+	bool known, ok;   /* known: proven either way since it was configured */
+	uint32_t streak;  /* results against `ok` in a row */
+	uint64_t next_us; /* when to run it */
+	bool running;
+	char reason[PROTO_REASON_MAX + 1];
+};
+
+/* Read by everybody, written by the registry alone. */
+struct backend {
+	uint16_t id;
+	char name[REGISTRY_NAME_BYTES];
+	struct addr address;
+	struct mac mac; /* zero: unknown */
+	enum backend_source source;
+	enum backend_state state;
+	char reason[REGISTRY_REASON_BYTES]; /* "" only when up */
+	uint64_t since_us;                  /* of the state */
+	enum backend_admin admin;
+	bool approved, rejected;   /* adopt = approve; `reject` */
+	uint32_t weight;           /* configured, by agent, or by the verb */
+	bool weight_set;           /* by the verb: the agent's weight does not override */
+	uint32_t effective_weight; /* for new flows: 0 unless up (or kept); before slow start */
+	bool takes_flows;          /* existing flows stay: up, kept, drain until its timeout */
+	bool kept;                 /* silent, but kept: more than half vanished at once */
+	/* Agents. */
+	struct addr vips[PROTO_VIPS_MAX];
+	struct proto_status status; /* its last words; status.n_vips VIPs */
+	uint64_t challenge_us;      /* time of the challenge of its session: replay guard */
+	uint64_t session_id;
+	uint64_t heard_us; /* last authenticated word */
+	uint64_t next_heartbeat_us;
+	uint64_t sent_us; /* last heartbeat */
+	uint32_t heartbeats_missed;
+	uint32_t streak; /* answered in a row, for rise */
+	uint32_t flaps;  /* raises the rise, fades with time */
+	uint32_t rtt_us;
+	bool restored; /* kept over a restart and not heard since */
+	/* Statics, and agents' MACs too. */
+	bool reachable; /* the neighbour answers */
+	struct registry_check checks[REGISTRY_CHECKS_MAX];
+	size_t n_checks;
+};
+
+/* An authenticated REGISTER. */
+struct registry_registration {
+	const struct proto_register *reg;
+	struct addr source;
+	uint64_t challenge_us; /* when its challenge was made */
+	uint64_t session_id;   /* of the session that it would have */
+};
+
+struct registry_answer {
+	uint16_t backend; /* its id */
+	bool repeated;    /* the same REGISTER again: the ACCEPT was lost */
+	/* Of a refusal. */
+	enum proto_reject code;
+	struct why why;
+};
+
+struct registry_check_result {
+	uint16_t backend; /* id */
+	uint16_t port;    /* of the check */
+	bool ok;
+	const char *reason; /* why not */
+};

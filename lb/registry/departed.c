@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See departed.h. Called when a backend leaves, and when one registers or is configured. */
+#include "lb/registry/departed.h"
+
+#include "common/proto/auth.h"
+#include "lb/registry/entry.h"
+
+/*
+ * A session is remembered while a replay of its REGISTER would still pass the challenge check. Where
+ * there is no room, every REGISTER as old as the one that goes is stale: an honest agent asks for a
+ * new challenge, a replay never gets in.
+ */
+void departed_end_session(struct departed *departed, const struct backend *backend, uint64_t now_us)
+{
+	struct departed_session *sessions = departed->sessions;
+	size_t len = 0;
+
+	for (size_t i = 0; i < departed->n_sessions; i++)
+		if (sessions[i].expires_us > now_us)
+			sessions[len++] = sessions[i];
+	if (len == DEPARTED_SESSIONS_MAX) {
+		departed->stale_floor_us = MAX(departed->stale_floor_us, sessions[0].challenge_us);
+		memmove(&sessions[0], &sessions[1], --len * sizeof(sessions[0]));
+	}
+	sessions[len++] = (struct departed_session){ .address = backend->address,
+		.challenge_us = backend->challenge_us,
+		.expires_us = now_us + AUTH_CHALLENGE_VALID_US };
+	departed->n_sessions = len;
+}
+
+bool departed_is_stale(
+	const struct departed *departed, const struct addr *address, uint64_t challenge_us)
+{
+	for (size_t i = 0; i < departed->n_sessions; i++)
+		if (addr_equal(&departed->sessions[i].address, address) &&
+			challenge_us <= departed->sessions[i].challenge_us)
+			return true;
+	return challenge_us <= departed->stale_floor_us;
+}
+
+struct departed_override *departed_find(
+	struct departed *departed, const char *name, const struct addr *address)
+{
+	for (size_t i = departed->n_overrides; name && i-- > 0;)
+		if (streq(departed->overrides[i].name, name))
+			return &departed->overrides[i];
+	for (size_t i = departed->n_overrides; address && i-- > 0;)
+		if (addr_equal(&departed->overrides[i].address, address))
+			return &departed->overrides[i];
+	return NULL;
+}
+
+struct departed_override *departed_find_text(struct departed *departed, const char *text)
+{
+	struct addr address;
+
+	return departed_find(departed, text, addr_parse(text, &address) == 0 ? &address : NULL);
+}
+
+static void drop_override(struct departed *departed, struct departed_override *override)
+{
+	size_t behind = (size_t)(&departed->overrides[departed->n_overrides] - (override + 1));
+
+	memmove(override, override + 1, behind * sizeof(*override));
+	departed->n_overrides--;
+}
+
+static void add_override(struct departed *departed, const struct departed_override *override)
+{
+	if (departed->n_overrides == REGISTRY_OVERRIDES_MAX)
+		drop_override(departed, &departed->overrides[0]);
+	departed->overrides[departed->n_overrides++] = *override;
+}
+
+static void remember(struct registry *registry, const struct backend *backend)
+{
+	struct departed_override override = { .address = backend->address,
+		.admin = backend->admin,
+		.weight = backend->weight,
+		.weight_set = backend->weight_set,
+		/* Under adopt = auto everybody is approved: nobody said so. */
+		.approved = backend->source == BACKEND_AGENT && backend->approved &&
+			registry->config.adopt != REGISTRY_ADOPT_AUTO,
+		.rejected = backend->rejected };
+
+	memcpy(override.name, backend->name, sizeof(override.name));
+	if (override.admin != BACKEND_ADMIN_NONE || override.weight_set || override.rejected ||
+		override.approved)
+		add_override(&registry->departed, &override);
+}
+
+void departed_restore(struct departed *departed, struct backend *backend)
+{
+	struct departed_override *override =
+		departed_find(departed, backend->name, &backend->address);
+
+	if (!override)
+		return;
+	backend->admin = override->admin;
+	backend->approved |= override->approved;
+	backend->rejected = override->rejected && backend->source == BACKEND_AGENT;
+	backend->weight_set = override->weight_set;
+	if (override->weight_set)
+		backend->weight = override->weight;
+	drop_override(departed, override);
+}
+
+void departed_leave(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	remember(registry, &entry->backend);
+	if (entry->backend.source == BACKEND_AGENT)
+		departed_end_session(&registry->departed, &entry->backend, now_us);
+	registry->fail_open.due = true;
+	if (entry->backend.kept)
+		registry->fail_open.n_kept--;
+	entries_forget(&registry->entries, entry);
+}

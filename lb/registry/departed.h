@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Backends that left: what administrators said of them, which holds when they come back, and the
+ * sessions that ended, whose REGISTERs may be replayed.
+ */
+#pragma once
+
+#include "lb/registry/backend.h"
+
+/* Ended sessions that are remembered one by one. */
+#define DEPARTED_SESSIONS_MAX 256u
+
+struct entry;
+struct registry;
+
+/* What an administrator said of a backend that has left. */
+struct departed_override {
+	char name[REGISTRY_NAME_BYTES];
+	struct addr address;
+	enum backend_admin admin;
+	uint32_t weight;
+	bool weight_set, approved, rejected;
+};
+
+struct departed_session {
+	struct addr address;
+	uint64_t challenge_us;
+	uint64_t expires_us;
+};
+
+struct departed {
+	struct departed_override overrides[REGISTRY_OVERRIDES_MAX]; /* the oldest first */
+	size_t n_overrides;
+	struct departed_session sessions[DEPARTED_SESSIONS_MAX];
+	size_t n_sessions;
+	uint64_t stale_floor_us; /* newest challenge of a session that had to go */
+};
+
+/* The backend's session ends: its REGISTER is stale from here on. */
+void departed_end_session(
+	struct departed *departed, const struct backend *backend, uint64_t now_us);
+/* A REGISTER of this address, with a challenge of this time, is of a session that ended. */
+bool departed_is_stale(
+	const struct departed *departed, const struct addr *address, uint64_t challenge_us);
+/* By name, or else by address; either may be NULL. NULL: nothing was said, or is remembered. */
+struct departed_override *departed_find(
+	struct departed *departed, const char *name, const struct addr *address);
+/* The same by a text that is a name or an address. */
+struct departed_override *departed_find_text(struct departed *departed, const char *text);
+/* Gives the backend what was said of its name or address, and forgets it here. */
+void departed_restore(struct departed *departed, struct backend *backend);
+/* The entry leaves: what was said of it is remembered, its session ends, and it is forgotten. */
+void departed_leave(struct registry *registry, struct entry *entry, uint64_t now_us);

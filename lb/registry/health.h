@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verdict on one backend: from what is known of it to state, reason, weight for new flows and
+ * whether existing flows may stay. The only writer of these fields.
+ */
+#pragma once
+
+#include "lb/registry/backend.h"
+
+struct entry;
+struct entry_service;
+struct registry;
+
+/* To be called after every event that touched the entry. */
+void health_judge(struct registry *registry, struct entry *entry, uint64_t now_us);
+/* The service is not kept from this member by a reason of its own (registry_serves). */
+bool health_serves(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member);
+/* When a backend that drains gives up the flows that it still has. */
+uint64_t health_drain_end_us(const struct registry *registry, const struct entry *entry);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Signs of life and their absence: heartbeats of agents, neighbour answers of statics, tcp checks
+ * of both, and every deadline. Records what is known and has it judged.
+ */
+#pragma once
+
+#include "lb/registry/backend.h"
+
+struct entry;
+struct entry_service;
+struct registry;
+
+/* An authenticated word: silence begins anew. */
+void liveness_heard(struct registry *registry, struct entry *entry, uint64_t now_us);
+/* An ANSWER or UPDATE (registry_report). */
+void liveness_report(struct registry *registry, struct entry *entry,
+	const struct proto_status *status, uint32_t rtt_us, uint64_t now_us);
+/* What the kernel's neighbour table says (registry_neighbour). */
+void liveness_neighbour(
+	struct registry *registry, struct entry *entry, const struct mac *mac, uint64_t now_us);
+/* The end of a check (registry_check_result). */
+void liveness_check_result(struct registry *registry, struct entry *entry,
+	const struct registry_check_result *result, uint64_t now_us);
+/*
+ * Takes the services that the entry is a member of, which are its own from here on, and their checks;
+ * results of the same ports stay.
+ */
+void liveness_take_services(struct registry *registry, struct entry *entry,
+	struct entry_service *services, size_t n_services, uint64_t now_us);
+/* Nobody was listening for so long. */
+void liveness_stalled(struct entry *entry, uint64_t stalled_us);
+/* Does what is due. */
+void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_us);
+/* When the next thing is due. */
+uint64_t liveness_due_us(const struct registry *registry, const struct entry *entry);
