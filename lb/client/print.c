@@ -181,6 +181,22 @@ static void print_service_row(struct cli_table *table, const json_t *virtual_ser
 	cli_table_cell(table, "%s", ready || !why ? "" : why);
 }
 
+/* Nothing else in the table says why the status is degraded by them. */
+static void print_claims(const json_t *document)
+{
+	const json_t *claim;
+	size_t idx;
+
+	json_array_foreach (json_object_get(document, "claims"), idx, claim) {
+		const char *backend = json_string_value(json_object_get(claim, "backend"));
+
+		printf("%s is claimed by %s (%s), %llu times, last %.0f s ago\n",
+			print_string(claim, "vip"), print_string(claim, "mac"),
+			backend ? backend : "not a backend", print_number(claim, "count"),
+			json_number_value(json_object_get(claim, "last_s")));
+	}
+}
+
 static const struct cli_column print_status_columns[] = {
 	{ "NAME", false },
 	{ "ADDRESS", false },
@@ -205,6 +221,7 @@ void client_print_status(const struct cli *cli, const json_t *document)
 	if (cli->header) {
 		print_head(document);
 		print_counters(document);
+		print_claims(document);
 		putchar('\n');
 	}
 	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {

@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "lb/control/status_internal.h"
+#include "lb/link/claims.h"
 #include "lb/table/table.h"
 
 #define STATUS_SCHEMA 1
@@ -357,8 +358,35 @@ static int status_health(struct daemon *daemon, const struct status_members *mem
 		degraded |= registry_backend_at(daemon->registry, i)->state != BACKEND_UP;
 	/* On standby by design is well; kept from being active by something wrong is not. */
 	degraded |= !daemon->active && daemon->guarded;
-	degraded |= daemon->links.n_peers > 0 && daemon->config->announce && daemon->active;
+	degraded |= daemon->active &&
+		claims_live(announce_claims(daemon->announce), daemon_now(daemon));
 	return degraded ? 1 : 0;
+}
+
+/* The name of the backend with this MAC; NULL: none. */
+static const char *status_owner(const struct daemon *daemon, const struct mac *mac)
+{
+	for (size_t i = 0; i < registry_len(daemon->registry); i++)
+		if (mac_equal(&registry_backend_at(daemon->registry, i)->mac, mac))
+			return registry_backend_at(daemon->registry, i)->name;
+	return NULL;
+}
+
+static json_t *status_claims(const struct daemon *daemon)
+{
+	const struct claims *claims = announce_claims(daemon->announce);
+	uint64_t now_us = daemon_now(daemon);
+	json_t *array = json_array();
+	char vip[ADDR_STRLEN], mac[MAC_STRLEN];
+
+	ARRAY_FOREACH (claim, claims->items, claims->len)
+		(void)json_array_append_new(array,
+			json_pack("{s:s, s:s, s:s?, s:I, s:f}", "vip",
+				addr_format(&claim->vip, vip), "mac", mac_format(&claim->mac, mac),
+				"backend", status_owner(daemon, &claim->mac), "count",
+				(json_int_t)claim->count, "last_s",
+				(double)(now_us - MIN(now_us, claim->last_us)) / (double)US_PER_S));
+	return array;
 }
 
 static json_t *status_packets(const struct engine_totals *totals)
@@ -410,7 +438,7 @@ json_t *status_document(struct daemon *daemon, const struct status_counts *count
 
 	forward_totals(daemon, &totals);
 	return json_pack(
-		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
 		(double)(daemon_now(daemon) - daemon->started_us) / (double)US_PER_S, "interface",
 		daemon->config->interface, "backend_interface", daemon->config->backend_interface,
@@ -420,7 +448,8 @@ json_t *status_document(struct daemon *daemon, const struct status_counts *count
 		status_health(daemon, members), "packets", status_packets(&totals), "drops",
 		status_drops(&totals), "flow_table", status_flow_table(daemon, counts, &totals),
 		"fragments", status_fragments(&totals), "icmp_answers", status_answers(&totals),
-		"control", status_control(daemon), "publications", status_publications(daemon));
+		"control", status_control(daemon), "publications", status_publications(daemon),
+		"claims", status_claims(daemon));
 }
 
 /* Flows. */

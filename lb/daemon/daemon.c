@@ -547,7 +547,7 @@ static int daemon_start_loop(struct daemon *daemon)
 static int daemon_start_network(struct daemon *daemon)
 {
 	static const struct neigh_callbacks neighbours = { daemon_on_neighbour, daemon_on_link };
-	static const struct announce_callbacks announces = { forward_foreign };
+	static const struct announce_callbacks announces = { forward_claimed };
 	const struct config *config = daemon->config;
 	int r = neigh_start(daemon->event, config->interface, config->backend_interface,
 		&neighbours, daemon, &daemon->neigh);

@@ -87,7 +87,6 @@ struct daemon {
 	struct addr_prefix subnets[NEIGH_SUBNETS_MAX]; /* of the backend interface, in force */
 	size_t n_subnets;
 	struct publish_links links;               /* what was published last */
-	uint64_t peer_seen_us[PUBLISH_PEERS_MAX]; /* of links.peers */
 
 	sd_event_source *tick; /* the registry's next deadline */
 	sd_event_source *publisher;
@@ -150,7 +149,7 @@ void forward_blackholes(struct daemon *daemon, const struct service_list *servic
 /* The same at the start: routes of a former life that was killed go too. */
 void forward_blackholes_start(struct daemon *daemon);
 /* Somebody else announces a VIP. */
-void forward_foreign(const struct addr *vip, const struct mac *mac, void *context);
+void forward_claimed(const struct addr *vip, const struct mac *mac, void *context);
 
 /* document.c: the kept document. */
 json_t *document_make(const struct daemon *daemon);

@@ -6,9 +6,6 @@
  */
 #include "lb/daemon/daemon.h"
 
-/* Three refreshes at the default of announce-refresh. */
-#define FORWARD_PEER_US (180 * US_PER_S)
-
 /* The engine. */
 
 static void forward_add_totals(struct engine_totals *sum, const struct engine_totals *part)
@@ -315,44 +312,8 @@ void forward_blackholes_start(struct daemon *daemon)
 	service_ids_each(daemon->service_ids, forward_blackhole_sweep, daemon);
 }
 
-/*
- * Other balancers are known by what they announce, and forgotten when they stop: a host that was
- * balancer and router may stay a router, and its frames must not be taken for a loop.
- */
-static void forward_peer_add(struct daemon *daemon, const struct mac *mac)
-{
-	struct publish_links *links = &daemon->links;
-	size_t idx = 0;
-
-	while (idx < links->n_peers && !mac_equal(&links->peers[idx], mac))
-		idx++;
-	if (idx == PUBLISH_PEERS_MAX)
-		return;
-	daemon->peer_seen_us[idx] = daemon_now(daemon);
-	if (idx < links->n_peers)
-		return;
-	links->peers[links->n_peers++] = *mac;
-	forward_publish(daemon);
-}
-
-static bool forward_peers_expire(struct daemon *daemon, uint64_t older_than_us)
-{
-	struct publish_links *links = &daemon->links;
-	size_t len = 0;
-	bool changed;
-
-	for (size_t i = 0; i < links->n_peers; i++) {
-		if (daemon->peer_seen_us[i] <= older_than_us)
-			continue;
-		daemon->peer_seen_us[len] = daemon->peer_seen_us[i];
-		links->peers[len++] = links->peers[i];
-	}
-	changed = len != links->n_peers;
-	links->n_peers = len;
-	return changed;
-}
-
-void forward_foreign(const struct addr *vip, const struct mac *mac, void *context)
+/* An ARP or NA is never authentic: it is named, and changes nothing about where frames go. */
+void forward_claimed(const struct addr *vip, const struct mac *mac, void *context)
 {
 	struct daemon *daemon = context;
 	const struct backend *owner = NULL;
@@ -363,10 +324,8 @@ void forward_foreign(const struct addr *vip, const struct mac *mac, void *contex
 			owner = registry_backend_at(daemon->registry, i);
 	snprintf(field, sizeof(field), "DSR_VIP=%s", addr_format(vip, address));
 	log_fields(LOG_LEVEL_WARNING, ((const char *const[]){ field, NULL }),
-		"%s announces %s, which this balancer serves: %s", mac_format(mac, text), address,
-		owner ? owner->name : "another balancer, or a host that leaks ARP");
-	if (!owner)
-		forward_peer_add(daemon, mac);
+		"%s claims %s, which this balancer serves: %s", mac_format(mac, text), address,
+		owner ? owner->name : "another balancer, or a host that leaks or forges ARP");
 }
 
 /* Publishing. */
@@ -458,7 +417,6 @@ void forward_update(struct daemon *daemon)
 {
 	struct engine *engine_before = daemon->engine;
 	bool active_before = daemon->active;
-	uint64_t now_us = daemon_now(daemon);
 	bool publish;
 
 	forward_engine_update(daemon);
@@ -468,9 +426,6 @@ void forward_update(struct daemon *daemon)
 			daemon->active ? "active" : "not active: ", daemon->inactive_reason);
 	publish = forward_links_update(daemon);
 	publish |= daemon->engine != engine_before;
-	/* Who takes over forgets who had it. */
-	publish |= forward_peers_expire(daemon,
-		daemon->active && !active_before ? now_us : now_us - MIN(now_us, FORWARD_PEER_US));
 	if (publish)
 		forward_publish(daemon);
 	/* Clients come only when packets flow. */

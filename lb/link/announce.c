@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sockets and times of announcing: who is answered, what is sent unasked and when, whose claim
- * is foreign. Called by the daemon; the frames' bytes are announce_frame.c's. Needs CAP_NET_RAW.
+ * The sockets and times of announcing: who is answered, what is sent unasked and when, who else claims
+ * a VIP. Called by the daemon; the frames' bytes are announce_frame.c's. Needs CAP_NET_RAW.
  */
 #include "lb/link/announce.h"
 
@@ -13,17 +13,19 @@
 
 #include "common/log.h"
 #include "lb/link/announce_frame.h"
+#include "lb/link/claims.h"
 
-#define ANNOUNCE_REPEATS    3u               /* on take-over, ANNOUNCE_REPEAT_US apart */
-#define ANNOUNCE_REPEAT_US  US_PER_S         /* a second apart; RFC 5227 §1.1 would take two */
-#define ANNOUNCE_PACE_US    (10 * US_PER_MS) /* between batches */
-#define ANNOUNCE_FOREIGN_US (60 * US_PER_S)
-#define ANNOUNCE_NEVER_US   UINT64_MAX
-#define ANNOUNCE_READ_BYTES 2048u
+#define ANNOUNCE_REPEATS       3u               /* on take-over, ANNOUNCE_REPEAT_US apart */
+#define ANNOUNCE_REPEAT_US     US_PER_S         /* a second apart; RFC 5227 §1.1 would take two */
+#define ANNOUNCE_PACE_US       (10 * US_PER_MS) /* between batches */
+#define ANNOUNCE_DEFEND_ALL_US US_PER_MS
+#define ANNOUNCE_NEVER_US      UINT64_MAX
+#define ANNOUNCE_READ_BYTES    2048u
 
 struct announced {
 	struct addr address;
 	uint64_t due_us;      /* of the next unasked frame */
+	uint64_t sent_us;     /* of the last one */
 	unsigned int repeats; /* still to send a second apart */
 };
 
@@ -31,12 +33,6 @@ struct announced {
 struct announce_groups {
 	int *fds;
 	size_t n_fds;
-};
-
-struct announce_claim {
-	struct addr vip;
-	struct mac mac;
-	uint64_t said_us; /* 0: free */
 };
 
 struct announce {
@@ -47,12 +43,14 @@ struct announce {
 	unsigned int ifindex;
 	struct mac mac;
 	uint64_t refresh_us;
+	uint64_t looked_us;     /* when it was last seen what is due */
+	uint64_t defend_us;     /* no VIP is defended before */
 	struct announced *vips; /* sorted */
 	size_t n_vips;
 	int arp_fd, nd_fd;
 	sd_event_source *arp, *nd;
 	struct announce_groups groups;
-	struct announce_claim claims[ANNOUNCE_FOREIGN_MAX];
+	struct claims claims;
 	struct announce_counters counters;
 };
 
@@ -134,9 +132,11 @@ static void announce_send_due(struct announce *announce)
 	uint64_t now_us = announce_now(announce), next_us = ANNOUNCE_NEVER_US;
 	unsigned int n_sent = 0;
 
+	announce->looked_us = now_us;
 	ARRAY_FOREACH (vip, announce->vips, announce->n_vips) {
 		if (vip->due_us <= now_us && n_sent < ANNOUNCE_BATCH) {
 			n_sent++;
+			vip->sent_us = now_us;
 			/* While the link is down nothing is heard: it counts when it was sent. */
 			if (announce_send(announce, &vip->address, NULL) == 0) {
 				announce->counters.sent++;
@@ -162,41 +162,52 @@ static int announce_on_timer(sd_event_source *source, uint64_t usec, void *userd
 	return 0;
 }
 
-/* The place for this claim: its own, else a free or stale one; NULL when all are fresh. */
-static struct announce_claim *announce_claim_slot(
-	struct announce *announce, const struct addr *vip, const struct mac *mac, uint64_t now_us)
+static void announce_arm(struct announce *announce, uint64_t due_us)
 {
-	struct announce_claim *stale = NULL;
+	uint64_t timer_us = 0;
+	int enabled = SD_EVENT_OFF;
 
-	ARRAY_FOREACH (claim, announce->claims, ANNOUNCE_FOREIGN_MAX) {
-		if (claim->said_us != 0 && addr_equal(&claim->vip, vip) &&
-			mac_equal(&claim->mac, mac))
-			return claim;
-		if (!stale &&
-			(claim->said_us == 0 || claim->said_us + ANNOUNCE_FOREIGN_US <= now_us))
-			stale = claim;
-	}
-	return stale;
+	(void)sd_event_source_get_enabled(announce->timer, &enabled);
+	(void)sd_event_source_get_time(announce->timer, &timer_us);
+	if (enabled != SD_EVENT_OFF && timer_us <= due_us)
+		return;
+	(void)sd_event_source_set_time(announce->timer, due_us);
+	(void)sd_event_source_set_enabled(announce->timer, SD_EVENT_ONESHOT);
+}
+
+/*
+ * Who heard the claim must hear us at once, or frames go astray until its entry is old. The first one
+ * is answered now, those that follow are paced for each VIP, and for all of them: another host with all
+ * of our VIPs, which defends them too, must not fill the link.
+ */
+static void announce_defend(struct announce *announce, struct announced *vip, uint64_t now_us)
+{
+	uint64_t due_us = MAX(now_us, vip->sent_us + ANNOUNCE_DEFEND_US);
+
+	due_us = MAX(due_us, announce->defend_us);
+	if (vip->due_us <= due_us)
+		return;
+	announce->defend_us = due_us + ANNOUNCE_DEFEND_ALL_US;
+	vip->due_us = due_us;
+	/* The list of VIPs is not gone through more often than for anything else. */
+	announce_arm(announce, MAX(due_us, announce->looked_us + ANNOUNCE_PACE_US));
 }
 
 /* Whoever names one of our VIPs as its own address, in a reply, announcement or question. */
 static void announce_judge_claim(
-	struct announce *announce, const struct addr *vip, const struct mac *mac)
+	struct announce *announce, const struct addr *address, const struct mac *mac)
 {
 	uint64_t now_us = announce_now(announce);
-	struct announce_claim *claim;
+	struct announced *vip;
 
-	if (mac_equal(mac, &announce->mac) || !announce_find(announce, vip))
+	if (mac_equal(mac, &announce->mac))
 		return;
-	announce->counters.foreign++;
-	claim = announce_claim_slot(announce, vip, mac, now_us);
-	if (!claim)
+	vip = announce_find(announce, address);
+	if (!vip)
 		return;
-	if (claim->said_us != 0 && claim->said_us + ANNOUNCE_FOREIGN_US > now_us)
-		return;
-	*claim = (struct announce_claim){ *vip, *mac, now_us };
-	if (announce->callbacks->foreign)
-		announce->callbacks->foreign(vip, mac, announce->context);
+	announce_defend(announce, vip, now_us);
+	if (claims_add(&announce->claims, address, mac, now_us) && announce->callbacks->claimed)
+		announce->callbacks->claimed(address, mac, announce->context);
 }
 
 static void announce_handle(
@@ -436,7 +447,8 @@ static int announce_take_vips(
 		if (old)
 			vips[idx] = *old;
 		else
-			vips[idx] = (struct announced){ config->vips[idx], 0, ANNOUNCE_REPEATS };
+			vips[idx] = (struct announced){ .address = config->vips[idx],
+				.repeats = ANNOUNCE_REPEATS };
 		if (vips[idx].due_us == ANNOUNCE_NEVER_US && config->refresh_us > 0)
 			vips[idx].due_us = announce_now(announce) + config->refresh_us;
 	}
@@ -468,6 +480,7 @@ int announce_set(struct announce *announce, const struct announce_config *config
 	bool moved = config->ifindex != announce->ifindex;
 	int r;
 
+	claims_expire(&announce->claims, announce_now(announce));
 	if (announce_is_set(announce, config)) {
 		announce_send_due(announce);
 		return 0;
@@ -529,4 +542,9 @@ struct announce *announce_free(struct announce *announce)
 void announce_counters(const struct announce *announce, struct announce_counters *ret_counters)
 {
 	*ret_counters = announce->counters;
+}
+
+const struct claims *announce_claims(const struct announce *announce)
+{
+	return &announce->claims;
 }

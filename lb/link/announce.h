@@ -2,8 +2,8 @@
 /*
  * Announces the VIPs on the client interface while the balancer is active: answers ARP requests
  * (RFC 826) and neighbour solicitations (RFC 4861) for them, sends gratuitous ARP (RFC 5227 §3)
- * and unsolicited neighbour advertisements at the start and periodically, and watches for
- * anybody else who announces one. Raw packet sockets under sd-event; frames are built and parsed by
+ * and unsolicited neighbour advertisements at the start and periodically. A VIP that anybody else
+ * claims is announced again at once (as RFC 5227 §2.4 (c) defends an address), and the claim is named. Raw packet sockets under sd-event; frames are built and parsed by
  * pure functions, fuzzed.
  */
 #pragma once
@@ -12,10 +12,11 @@
 
 #include "common/addr.h"
 
-#define ANNOUNCE_BATCH       256u /* frames sent, and frames read, in one turn of the loop */
-#define ANNOUNCE_FOREIGN_MAX 64u  /* pairs remembered; more within a minute are only counted */
+#define ANNOUNCE_BATCH     256u /* frames sent, and frames read, in one turn of the loop */
+#define ANNOUNCE_DEFEND_US (100 * US_PER_MS) /* between answers to claims of a VIP */
 
 struct announce;
+struct claims;
 
 struct announce_config {
 	unsigned int ifindex;
@@ -26,8 +27,8 @@ struct announce_config {
 };
 
 struct announce_callbacks {
-	/* Somebody else claims the VIP; once a minute for each pair. */
-	void (*foreign)(const struct addr *vip, const struct mac *mac, void *context);
+	/* Somebody else claims the VIP: to be told of, see claims_add(). */
+	void (*claimed)(const struct addr *vip, const struct mac *mac, void *context);
 };
 
 int announce_start(sd_event *event, const struct announce_callbacks *callbacks, void *context,
@@ -39,8 +40,10 @@ DEFINE_CLEANUP(struct announce *, announce_free)
  * more a second apart; n_vips 0: silence. Reopens its sockets when the interface changed.
  */
 int announce_set(struct announce *announce, const struct announce_config *config);
-/* Answers given, gratuitous frames sent, foreign claims seen. */
+/* Answers given, frames sent unasked. */
 struct announce_counters {
-	uint64_t answered, sent, foreign;
+	uint64_t answered, sent;
 };
 void announce_counters(const struct announce *announce, struct announce_counters *ret_counters);
+/* Who else claims VIPs that are announced; changes with the next event. */
+const struct claims *announce_claims(const struct announce *announce);

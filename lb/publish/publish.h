@@ -15,18 +15,15 @@
 #define PUBLISH_QUIET_US (3 * US_PER_S)
 /* How often moving rows are looked at. */
 #define PUBLISH_SETTLE_US (2 * US_PER_S)
-#define PUBLISH_PEERS_MAX 64u
 
 struct publish;
 
 /* What a snapshot needs of the world outside registry and configuration. */
 struct publish_links {
-	struct mac own_mac;                  /* of the client interface */
-	struct mac out_mac;                  /* of the backend interface */
-	uint32_t mtu_bytes;                  /* of the backend interface */
-	struct mac peers[PUBLISH_PEERS_MAX]; /* other balancers, by what they announced */
-	size_t n_peers;
-	bool active; /* false: no VIP is bound, everything is passed */
+	struct mac own_mac; /* of the client interface */
+	struct mac out_mac; /* of the backend interface */
+	uint32_t mtu_bytes; /* of the backend interface */
+	bool active;        /* false: no VIP is bound, everything is passed */
 };
 
 /* `fresh`: nothing was kept. Takes no ownership; `keep` must outlive it. NULL: out of memory. */

@@ -186,11 +186,6 @@ static int publish_add_macs(struct snapshot *snapshot, const struct publish_link
 
 	if (r == 0 && !mac_equal(&links->own_mac, &links->out_mac))
 		r = snapshot_add_mac(snapshot, &links->out_mac, balancer);
-	for (size_t i = 0; r == 0 && i < links->n_peers; i++) {
-		r = snapshot_add_mac(snapshot, &links->peers[i], balancer);
-		if (r == -EEXIST)
-			r = 0;
-	}
 	return r;
 }
 

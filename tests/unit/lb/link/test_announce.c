@@ -14,7 +14,9 @@
 #include <sys/ioctl.h>
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "lb/link/announce_frame.h"
+#include "lb/link/claims.h"
 
 #define DEADLINE_US (5 * US_PER_S)
 
@@ -249,19 +251,19 @@ struct live {
 	struct announce_config config;
 	struct addr vips[2];
 	int fd; /* the prober's */
-	unsigned int n_foreign;
-	struct mac foreign_mac;
+	unsigned int n_claimed;
+	struct mac claimed_mac;
 };
 
-static void live_foreign(const struct addr *vip, const struct mac *mac, void *context)
+static void live_claimed(const struct addr *vip, const struct mac *mac, void *context)
 {
 	struct live *live = context;
 
-	live->n_foreign++;
-	live->foreign_mac = *mac;
+	live->n_claimed++;
+	live->claimed_mac = *mac;
 }
 
-static const struct announce_callbacks live_callbacks = { live_foreign };
+static const struct announce_callbacks live_callbacks = { live_claimed };
 
 static int live_open_prober(void)
 {
@@ -347,13 +349,14 @@ static void live_send(struct live *live, const uint8_t *frame, size_t size_bytes
 }
 
 /* Runs until the counters have at least these values. */
-static void live_await(struct live *live, uint64_t answered, uint64_t foreign)
+static void live_await(struct live *live, uint64_t answered, uint64_t claims)
 {
 	struct announce_counters counters;
 
 	for (unsigned int i = 0; i < 5000; i++) {
 		announce_counters(live->announce, &counters);
-		if (counters.answered >= answered && counters.foreign >= foreign)
+		if (counters.answered >= answered &&
+			announce_claims(live->announce)->seen >= claims)
 			return;
 		(void)sd_event_run(live->event, US_PER_MS);
 	}
@@ -388,6 +391,7 @@ static void announce_answers_on_the_link(void **state)
 	uint8_t question[sizeof(solicitation)];
 	struct live *live = *state;
 	struct announce_counters before, after;
+	uint64_t claims = announce_claims(live->announce)->seen;
 	struct announce_frame frame;
 
 	live_require(live);
@@ -402,7 +406,7 @@ static void announce_answers_on_the_link(void **state)
 	assert_true(mac_equal(&frame.mac, &own));
 	announce_counters(live->announce, &after);
 	assert_int_equal(after.answered, before.answered + 2);
-	assert_int_equal(after.foreign, before.foreign);
+	assert_int_equal(announce_claims(live->announce)->seen, claims);
 }
 
 /* Whether the host says so itself, by MLD and at the NIC's filter. */
@@ -443,7 +447,7 @@ static void announce_does_not_answer_for_another_vlan(void **state)
 	assert_int_equal(after.answered, before.answered + 1);
 }
 
-static void announce_reports_a_foreign_claim_once(void **state)
+static void announce_tells_of_a_claim_once(void **state)
 {
 	static const uint8_t claimant[MAC_LEN] = { 0x02, 0, 0, 0, 0, 0x55 };
 	uint8_t claim[sizeof(arp_reply)];
@@ -457,8 +461,8 @@ static void announce_reports_a_foreign_claim_once(void **state)
 	live_send(live, claim, sizeof(claim));
 	live_send(live, claim, sizeof(claim));
 	live_await(live, 0, 2);
-	assert_int_equal(live->n_foreign, 1);
-	assert_int_equal(live->foreign_mac.bytes[5], 0x55);
+	assert_int_equal(live->n_claimed, 1);
+	assert_int_equal(live->claimed_mac.bytes[5], 0x55);
 	/* A question that is asked in the VIP's name is a claim as well: routers learn from it. */
 	memcpy(claim, arp_request, sizeof(claim));
 	claim[27] = 0x56;
@@ -466,29 +470,91 @@ static void announce_reports_a_foreign_claim_once(void **state)
 	claim[41] = 77;
 	live_send(live, claim, sizeof(claim));
 	live_await(live, 0, 3);
-	assert_int_equal(live->n_foreign, 2);
-	assert_int_equal(live->foreign_mac.bytes[5], 0x56);
+	assert_int_equal(live->n_claimed, 2);
+	assert_int_equal(live->claimed_mac.bytes[5], 0x56);
 }
 
-static void announce_limits_what_it_reports(void **state)
+static void announce_limits_what_it_tells(void **state)
 {
 	uint8_t claim[sizeof(arp_reply)];
 	struct live *live = *state;
-	struct announce_counters before;
-	unsigned int already = live->n_foreign;
+	uint64_t seen = announce_claims(live->announce)->seen;
+	unsigned int already = live->n_claimed;
 
 	live_require(live);
-	announce_counters(live->announce, &before);
 	memcpy(claim, arp_reply, sizeof(claim));
-	for (unsigned int i = 0; i < ANNOUNCE_FOREIGN_MAX + 1; i++) {
+	for (unsigned int i = 0; i < CLAIMS_MAX + 1; i++) {
 		claim[26] = 0xaa;
 		claim[27] = (uint8_t)i;
 		memset(claim, 0xff, 6);
 		live_send(live, claim, sizeof(claim));
-		live_await(live, 0, before.foreign + i + 1);
+		live_await(live, 0, seen + i + 1);
 	}
-	assert_int_equal(live->n_foreign, ANNOUNCE_FOREIGN_MAX);
-	assert_true(already < ANNOUNCE_FOREIGN_MAX);
+	assert_int_equal(announce_claims(live->announce)->len, CLAIMS_MAX);
+	assert_int_equal(live->n_claimed, CLAIMS_MAX);
+	assert_true(already < CLAIMS_MAX);
+}
+
+/* An advertisement of the VIP by 02:…:66, to all nodes. */
+static size_t claim_make(const struct addr *vip, uint8_t claim[ANNOUNCE_FRAME_MAX_BYTES])
+{
+	static const struct mac claimant = { { 2, 0, 0, 0, 0, 0x66 } };
+
+	return announce_frame_build(vip, &claimant, NULL, claim);
+}
+
+static void live_drain(struct live *live)
+{
+	uint8_t frame[2048];
+
+	while (recv(live->fd, frame, sizeof(frame), MSG_DONTWAIT) > 0)
+		;
+}
+
+static void announce_defends_a_claimed_vip_at_once(void **state)
+{
+	uint8_t claim[ANNOUNCE_FRAME_MAX_BYTES];
+	struct live *live = *state;
+	struct announce_frame frame;
+	uint64_t before_us;
+
+	live_require(live);
+	ARRAY_FOREACH (vip, live->vips, 2) {
+		/* What was due is sent, and the pace allows the next. */
+		before_us = clock_now_us();
+		while (clock_now_us() < before_us + 2 * ANNOUNCE_DEFEND_US)
+			(void)sd_event_run(live->event, US_PER_MS);
+		live_drain(live);
+		live_send(live, claim, claim_make(vip, claim));
+		before_us = clock_now_us();
+		live_next(live, ANNOUNCE_CLAIM, vip, &frame);
+		assert_true(mac_equal(&frame.mac, &own));
+		assert_true(clock_now_us() < before_us + US_PER_S);
+	}
+}
+
+static void announce_paces_its_defence(void **state)
+{
+	uint8_t claim[ANNOUNCE_FRAME_MAX_BYTES];
+	struct live *live = *state;
+	struct announce_counters before, after;
+	uint64_t seen, begin_us;
+
+	live_require(live);
+	announce_counters(live->announce, &before);
+	begin_us = clock_now_us();
+	for (unsigned int i = 0; i < 1000; i++) {
+		seen = announce_claims(live->announce)->seen;
+		live_send(live, claim, claim_make(&live->vips[i % 2], claim));
+		live_await(live, 0, seen + 1);
+	}
+	/* The last one has its answer too. */
+	while (clock_now_us() < begin_us + 3 * ANNOUNCE_DEFEND_US)
+		(void)sd_event_run(live->event, US_PER_MS);
+	announce_counters(live->announce, &after);
+	assert_true(after.sent >= before.sent + 2);
+	assert_true(after.sent <=
+		before.sent + 2 * (1 + (clock_now_us() - begin_us) / ANNOUNCE_DEFEND_US));
 }
 
 static void announce_is_silent_without_vips(void **state)
@@ -562,8 +628,10 @@ int main(void)
 		cmocka_unit_test(announce_answers_on_the_link),
 		cmocka_unit_test(announce_joins_the_solicited_node_group),
 		cmocka_unit_test(announce_does_not_answer_for_another_vlan),
-		cmocka_unit_test(announce_reports_a_foreign_claim_once),
-		cmocka_unit_test(announce_limits_what_it_reports),
+		cmocka_unit_test(announce_tells_of_a_claim_once),
+		cmocka_unit_test(announce_limits_what_it_tells),
+		cmocka_unit_test(announce_defends_a_claimed_vip_at_once),
+		cmocka_unit_test(announce_paces_its_defence),
 		cmocka_unit_test(announce_is_silent_without_vips),
 		cmocka_unit_test(announce_joins_thousands_of_groups),
 		cmocka_unit_test(announce_fails_without_its_interface),

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who else says that it has a VIP: which MAC, how often, when last. An ARP or NA is never authentic, so
+ * a claim is counted, named and answered, and changes nothing else. Pure. Owned by announce.c, read by
+ * the status.
+ */
+#pragma once
+
+#include "common/addr.h"
+
+#define CLAIMS_MAX     64u              /* pairs of VIP and MAC; more are only counted */
+#define CLAIMS_SAY_US  (60 * US_PER_S)  /* a pair is told of so often */
+#define CLAIMS_KEEP_US (600 * US_PER_S) /* a pair is known so long after its last claim */
+#define CLAIMS_LIVE_US \
+	(180 * US_PER_S) /* after that long without one the VIP counts as ours alone */
+
+struct claim {
+	struct addr vip;
+	struct mac mac;
+	uint64_t count;
+	uint64_t last_us;
+	uint64_t said_us;
+};
+
+/* Zeroed: none. */
+struct claims {
+	struct claim items[CLAIMS_MAX];
+	size_t len;
+	uint64_t seen; /* all, those that found no room too */
+};
+
+/*
+ * Takes one claim. True: it is to be told of now. When there is no room, the pair that was silent for
+ * CLAIMS_SAY_US and longest makes room; if there is none, the new pair is only counted, so that a
+ * flood of invented MACs neither hides a claim that goes on nor fills a log.
+ */
+_must_check_ bool claims_add(
+	struct claims *claims, const struct addr *vip, const struct mac *mac, uint64_t now_us);
+/* Forgets what is older than CLAIMS_KEEP_US. */
+void claims_expire(struct claims *claims, uint64_t now_us);
+/* Whether anybody has claimed a VIP within CLAIMS_LIVE_US. */
+bool claims_live(const struct claims *claims, uint64_t now_us);

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# A stranger on the segment forges ARP and neighbour advertisements. Only authenticated words change where
+# frames go: claims are named, counted and answered, and nobody's connections are lost.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 4
+add_host stranger
+wire stranger eth0 switch stranger
+addresses stranger eth0 192.0.2.66/24 2001:db8:2::66/64
+broadcast=ff:ff:ff:ff:ff:ff
+all_nodes=33:33:00:00:00:01
+router_mac=$(mac_of router)
+router_mac6=$router_mac
+
+lb_and_agents_start
+must wait_until 20 fetch / -o /dev/null
+
+# forge ADDRESS MAC TO_MAC TO_ADDRESS [COUNT [RATE_HZ [vary]]]
+forge() {
+	on stranger "$BUILD/tests/harness/forge" eth0 "$@"
+}
+# claim VIP MAC [COUNT [RATE_HZ [vary]]] : to everybody
+claim() {
+	local vip=$1 mac=$2
+	shift 2
+	if [[ $vip == *:* ]]; then
+		forge "$vip" "$mac" "$all_nodes" ff02::1 "$@"
+	else
+		forge "$vip" "$mac" "$broadcast" "$vip" "$@"
+	fi
+}
+# lost_of_30 HOST : connections that did not end within three seconds.
+lost_of_30() {
+	on client curl -sS --no-progress-meter --max-time 3 -Z --parallel-max 30 -H 'Connection: close' \
+		-w '%{http_code}\n' -o /dev/null "http://$1/?[1-30]" 2> /dev/null | grep -vc '^200$'
+}
+publications() {
+	lb_json .publications.count
+}
+loops() {
+	lb_json .drops.loop
+}
+# claims_of MAC VIP : how often
+claims_of() {
+	lb_json "[.claims[] | select(.mac == \"$1\" and .vip == \"$2\") | .count] | add // 0"
+}
+is_claimed() {
+	at_least "$(claims_of "$1" "$2")" "$3"
+}
+
+# The router itself, by one frame, with its own MAC: it would have become "another balancer".
+must equal "$(lb_json '.claims | length')" 0
+published=$(publications)
+must claim "$VIP" "$router_mac"
+must claim "$VIP6" "$router_mac6"
+fact a_claim_is_named wait_until 5 is_claimed "$router_mac" "$VIP" 1
+fact a_claim_by_advertisement_is_named wait_until 5 is_claimed "$router_mac6" "$VIP6" 1
+fact its_backend_is_null equal "$(lb_json '.claims[0].backend')" null
+fact none_is_lost_to_a_claim_with_the_routers_mac equal "$(lost_of_30 "$VIP")" 0
+fact none_is_lost_by_ipv6 equal "$(lost_of_30 "[$VIP6]")" 0
+fact no_frame_counts_as_a_loop equal "$(loops)" 0
+fact the_status_is_degraded exits 1 lb status
+fact the_status_says_why says "$VIP is claimed by $router_mac" lb status
+fact the_log_says_so says "$router_mac claims $VIP" cat "$work/lb/log"
+
+# A real server, and a host that is none, say that the VIP is theirs: the router believes it at once,
+# and is told the truth at once.
+router_is_right() {
+	[[ $(ip -n "$(ns router)" -j neigh show to "$1" dev eth0 | jq -r '.[0].lladdr') == "$(mac_of lb)" ]]
+}
+for vip in "$VIP" "$VIP6"; do
+	[[ $vip == *:* ]] && url="[$vip]" || url=$vip
+	for mac in "$(mac_of web1)" 02:00:00:00:00:66; do
+		must wait_until 5 router_is_right "$vip"
+		since=$(now_ms)
+		must claim "$vip" "$mac"
+		fact "the_router_is_told_the_truth_of_$vip" wait_until 2 router_is_right "$vip"
+		fact it_is_told_within_a_second at_most "$(($(now_ms) - since))" "$((1000 * SLOW))"
+		fact "none_is_lost_after_$mac" equal "$(lost_of_30 "$url")" 0
+	done
+done
+fact a_backend_that_claims_is_named_by_its_name equal \
+	"$(lb_json "[.claims[] | select(.mac == \"$(mac_of web1)\") | .backend] | unique | join(\" \")")" web1
+
+# Many, of as many MACs.
+must claim "$VIP" 02:00:00:aa:00:00 64 1000 vary
+fact invented_macs_are_named_up_to_the_limit wait_until 5 equal "$(lb_json '.claims | length')" 64
+must claim "$VIP" 02:00:00:bb:00:00 1000 1000 vary
+fact more_are_not_remembered at_most "$(lb_json '.claims | length')" 64
+# Rows settle meanwhile; what strangers say adds nothing to that.
+fact claims_publish_nothing at_most "$(($(publications) - published))" 5
+fact the_log_is_not_flooded at_most "$(grep -c ' claims ' "$work/lb/log")" 64
+fact the_balancer_was_never_too_busy at_most "$(lb_json '[.virtual_servers[].backends[].heartbeats_missed] | max')" 1

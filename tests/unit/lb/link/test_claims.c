@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of claims: counting, telling, its limit. */
+#include "lb/link/claims.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define START_US (1000 * US_PER_S)
+
+static const struct addr vip = { .family = AF_INET, .bytes = { 198, 51, 100, 10 } };
+static const struct addr vip6 = { .family = AF_INET6, .bytes = { 0x20, 1, [15] = 0x10 } };
+
+static struct mac mac_number(unsigned int number)
+{
+	return (struct mac){ { 2, 0, 0, 0, (uint8_t)(number >> 8), (uint8_t)number } };
+}
+
+static bool add(
+	struct claims *claims, const struct addr *address, unsigned int number, uint64_t now_us)
+{
+	const struct mac mac = mac_number(number);
+
+	return claims_add(claims, address, &mac, now_us);
+}
+
+static void claims_counts_and_tells_once_a_minute(void **state)
+{
+	struct claims claims = { 0 };
+
+	assert_true(add(&claims, &vip, 1, START_US));
+	assert_false(add(&claims, &vip, 1, START_US + 1));
+	assert_false(add(&claims, &vip, 1, START_US + CLAIMS_SAY_US - 1));
+	assert_true(add(&claims, &vip, 1, START_US + CLAIMS_SAY_US));
+	assert_int_equal(claims.len, 1);
+	assert_int_equal(claims.items[0].count, 4);
+	assert_int_equal(claims.items[0].last_us, START_US + CLAIMS_SAY_US);
+	/* The same MAC for another VIP, and another MAC, are claims of their own. */
+	assert_true(add(&claims, &vip6, 1, START_US));
+	assert_true(add(&claims, &vip, 2, START_US));
+	assert_int_equal(claims.len, 3);
+}
+
+static void claims_refuses_one_more_than_its_limit(void **state)
+{
+	struct claims claims = { 0 };
+
+	for (unsigned int i = 0; i < CLAIMS_MAX; i++)
+		assert_true(add(&claims, &vip, i, START_US + i));
+	assert_false(add(&claims, &vip, CLAIMS_MAX, START_US + CLAIMS_MAX));
+	assert_int_equal(claims.len, CLAIMS_MAX);
+	assert_int_equal(claims.seen, CLAIMS_MAX + 1);
+	/* One that goes on stays; the one that was silent the longest makes room. */
+	assert_true(add(&claims, &vip, 0, START_US + CLAIMS_SAY_US));
+	assert_false(add(&claims, &vip, CLAIMS_MAX, START_US + CLAIMS_SAY_US));
+	assert_true(add(&claims, &vip, CLAIMS_MAX, START_US + CLAIMS_SAY_US + 1));
+	assert_int_equal(claims.len, CLAIMS_MAX);
+	assert_int_equal(claims.items[0].count, 2);
+	assert_int_equal(claims.items[1].mac.bytes[5], CLAIMS_MAX);
+	assert_int_equal(claims.items[1].count, 1);
+}
+
+static void claims_forgets_what_has_ended(void **state)
+{
+	struct claims claims = { 0 };
+
+	assert_false(claims_live(&claims, START_US));
+	assert_true(add(&claims, &vip, 1, START_US));
+	assert_true(add(&claims, &vip, 2, START_US + US_PER_S));
+	assert_true(claims_live(&claims, START_US + CLAIMS_LIVE_US));
+	assert_false(claims_live(&claims, START_US + US_PER_S + CLAIMS_LIVE_US));
+	claims_expire(&claims, START_US + CLAIMS_KEEP_US - 1);
+	assert_int_equal(claims.len, 2);
+	claims_expire(&claims, START_US + CLAIMS_KEEP_US);
+	assert_int_equal(claims.len, 1);
+	assert_int_equal(claims.items[0].mac.bytes[5], 2);
+	assert_int_equal(claims.seen, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(claims_counts_and_tells_once_a_minute),
+		cmocka_unit_test(claims_refuses_one_more_than_its_limit),
+		cmocka_unit_test(claims_forgets_what_has_ended),
+	};
+
+	return cmocka_run_group_tests_name("claims", tests, NULL, NULL);
+}
