@@ -2,16 +2,18 @@
 /*
  * dsr-lb: the balancer's program. Everything is in the verbs.
  */
-#include "lb/client/check_config.h"
-#include "lb/client/client.h"
-#include "lb/daemon/daemon.h"
-
 #include "common/cli/cli.h"
 #include "common/log.h"
+#include "lb/client/check_config.h"
+#include "lb/client/client.h"
+#include "lb/control/verbs.h"
+#include "lb/daemon/daemon.h"
 
 static int main_run(const struct cli *cli, void *context)
 {
-	return daemon_run(cli);
+	static const struct daemon_verbs verbs = { verbs_start, verbs_stop, verbs_serve };
+
+	return daemon_run(cli, &verbs);
 }
 
 static int main_check_config(const struct cli *cli, void *context)

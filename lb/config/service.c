@@ -277,3 +277,26 @@ const struct service *service_list_find(const struct service_list *list, uint16_
 {
 	return list->positions[id] ? &list->items[list->positions[id] - 1] : NULL;
 }
+
+static int service_compare_vips(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+int service_list_vips(const struct service_list *list, struct addr **ret_vips, size_t *ret_len)
+{
+	struct addr *vips = calloc(list->len + 1, sizeof(*vips));
+	size_t len = 0;
+
+	if (!vips)
+		return -ENOMEM;
+	for (size_t i = 0; i < list->len; i++)
+		vips[i] = list->items[i].vip;
+	qsort(vips, list->len, sizeof(*vips), service_compare_vips);
+	for (size_t i = 0; i < list->len; i++)
+		if (len == 0 || !addr_equal(&vips[len - 1], &vips[i]))
+			vips[len++] = vips[i];
+	*ret_vips = vips;
+	*ret_len = len;
+	return 0;
+}

@@ -50,3 +50,5 @@ struct service_list *service_list_free(struct service_list *list);
 DEFINE_CLEANUP(struct service_list *, service_list_free)
 /* NULL: no service has this id. */
 const struct service *service_list_find(const struct service_list *list, uint16_t id);
+/* The VIPs of all services, sorted and each once; to free. -ENOMEM. */
+int service_list_vips(const struct service_list *list, struct addr **ret_vips, size_t *ret_len);

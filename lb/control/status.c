@@ -1,32 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What the balancer says of itself: the document of `status --json` (schema 1), the flows it
- * records, and readiness. Called by the control socket's verbs; changes nothing.
- */
+/* JSON of the parts' states: see status.h. */
+#include "lb/control/status.h"
+
 #include <sodium.h>
 
-#include "lb/control/status_internal.h"
+#include "common/clock.h"
+#include "lb/config/service.h"
+#include "lb/control/status_count.h"
+#include "lb/daemon/balancer.h"
+#include "lb/daemon/dataplane.h"
+#include "lb/daemon/role.h"
+#include "lb/daemon/update.h"
+#include "lb/link/announce.h"
 #include "lb/link/claims.h"
+#include "lb/link/neigh.h"
+#include "lb/publish/publish.h"
+#include "lb/session/session.h"
 #include "lb/table/table.h"
 
 #define STATUS_SCHEMA 1
 /* In one answer, so that no listing holds up heartbeats: some 10 ms of work at most. */
 #define STATUS_FLOWS_MAX   1024u
 #define STATUS_BUCKETS_MAX 16384u
-
-const struct fwd_service *status_service(uint16_t service, void *context)
-{
-	const struct daemon *daemon = context;
-
-	return daemon->engine
-		? snapshot_service(daemon->engine_ops->current(daemon->engine), service)
-		: NULL;
-}
-
-uint32_t status_now_s(const struct daemon *daemon)
-{
-	return (uint32_t)(daemon_now(daemon) / US_PER_S);
-}
 
 /* One backend in one virtual server, summed over its VIPs. */
 struct status_sum {
@@ -44,27 +39,25 @@ static uint64_t status_established(const struct backend *backend, const struct a
 	return 0;
 }
 
-static void status_sum_backend(struct daemon *daemon, const struct status_counts *counts,
+static void status_sum_backend(const struct balancer *balancer, const struct status_counts *counts,
 	const struct config_virtual_server *virtual_server, size_t first,
 	const struct backend *backend, struct status_sum *ret_sum)
 {
 	struct status_sum sum = { .ramp_percent = 100 };
 
 	for (size_t i = first; i < first + virtual_server->vips.len; i++) {
-		const struct service *service = &daemon->services->items[i];
-		const struct registry_service *registry = &daemon->services->registry[i];
-		struct engine_pair_counters pair = { 0 };
+		const struct service *service = &balancer->services->items[i];
+		const struct registry_service *registry = &balancer->services->registry[i];
+		struct engine_pair_counters pair;
 
-		if (!registry_is_member(daemon->registry, backend, registry))
+		if (!registry_is_member(balancer->registry, backend, registry))
 			continue;
 		sum.serves = true;
-		sum.ramp_percent = registry_ramp_percent(daemon->registry, backend, registry);
-		sum.owned += publish_owned(daemon->publish, service->id, backend->id);
+		sum.ramp_percent = registry_ramp_percent(balancer->registry, backend, registry);
+		sum.owned += publish_owned(balancer->publish, service->id, backend->id);
 		sum.flows += status_count_of(counts, service->id, backend->id);
 		sum.established += status_established(backend, &service->vip);
-		if (daemon->engine)
-			daemon->engine_ops->pair_counters(
-				daemon->engine, service->id, backend->id, &pair);
+		dataplane_pair_counters(balancer->dataplane, service->id, backend->id, &pair);
 		sum.packets += pair.packets;
 		sum.bytes += pair.bytes;
 	}
@@ -81,11 +74,12 @@ static json_t *status_effective_weight(uint32_t weight, uint32_t ramp_percent)
 	return json_real((double)percent / 100);
 }
 
-static json_t *status_backend(struct daemon *daemon, const struct backend *backend,
+static json_t *status_backend(const struct balancer *balancer, const struct backend *backend,
 	const struct status_sum *sum, size_t n_vips)
 {
 	char address[ADDR_STRLEN], mac[MAC_STRLEN];
-	uint64_t since_us = daemon_now(daemon) - MIN(backend->since_us, daemon_now(daemon));
+	uint64_t now_us = clock_now_us();
+	uint64_t since_us = now_us - MIN(backend->since_us, now_us);
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:I, s:I, "
@@ -118,7 +112,7 @@ static json_t *status_vips(const struct config_virtual_server *virtual_server)
  * One digest for a virtual server: that of its table where all its VIPs share one, else a hash over
  * those of its VIPs in their order.
  */
-static void status_digest(const struct daemon *daemon,
+static void status_digest(const struct balancer *balancer,
 	const struct config_virtual_server *virtual_server, size_t first_service,
 	char ret_digest[TABLE_DIGEST_LEN])
 {
@@ -129,7 +123,8 @@ static void status_digest(const struct daemon *daemon,
 
 	crypto_generichash_init(&state, NULL, 0, crypto_generichash_BYTES_MIN);
 	for (size_t i = first_service; i < first_service + virtual_server->vips.len; i++) {
-		const char *digest = publish_digest(daemon->publish, daemon->services->items[i].id);
+		const char *digest =
+			publish_digest(balancer->publish, balancer->services->items[i].id);
 
 		first = first ? first : digest;
 		same = same && streq(first, digest);
@@ -166,60 +161,66 @@ static struct status_usable status_usable(const struct status_members *members,
 	return usable;
 }
 
-static bool status_virtual_server_is_ready(const struct daemon *daemon,
-	const struct status_members *members, const struct config_virtual_server *virtual_server,
-	size_t first, char *ret_why, size_t size_bytes)
+/* Whether this balancer forwards at all. */
+static bool status_serves(const struct balancer *balancer, struct why *ret_why)
 {
-	if (!daemon->engine) {
-		snprintf(ret_why, size_bytes, "no packet engine: %s", daemon->engine_reason);
-		return false;
-	}
-	for (size_t i = 0; i < 2; i++) {
-		const struct neigh_link *link =
-			i ? neigh_backend_link(daemon->neigh) : neigh_client_link(daemon->neigh);
+	const struct neigh_link *const links[] = { neigh_client_link(balancer->neigh),
+		neigh_backend_link(balancer->neigh) };
+	struct dataplane_status dataplane = dataplane_status(balancer->dataplane);
+	struct role_status role = role_status(balancer->role);
 
-		if (link->running)
+	if (!dataplane.is_running) {
+		why_set(ret_why, "no packet engine: %s", dataplane.reason);
+		return false;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+		if (links[i]->running)
 			continue;
-		snprintf(ret_why, size_bytes, "interface %s is down", link->name);
+		why_set(ret_why, "interface %s is down", links[i]->name);
 		return false;
 	}
-	if (!daemon->active) {
-		snprintf(ret_why, size_bytes, "not active: %s", daemon->inactive_reason);
+	if (!role.active)
+		why_set(ret_why, "not active: %s", role.reason);
+	return role.active;
+}
+
+static bool status_virtual_server_is_ready(const struct balancer *balancer,
+	const struct status_members *members, const struct config_virtual_server *virtual_server,
+	size_t first, struct why *ret_why)
+{
+	if (!status_serves(balancer, ret_why))
 		return false;
-	}
-	if (status_usable(members, virtual_server, first).most == 0) {
-		snprintf(ret_why, size_bytes, "virtual server %s has no usable backend",
-			virtual_server->name);
-		return false;
-	}
-	return true;
+	if (status_usable(members, virtual_server, first).most > 0)
+		return true;
+	why_set(ret_why, "virtual server %s has no usable backend", virtual_server->name);
+	return false;
 }
 
 bool status_is_ready(
-	struct daemon *daemon, const char *virtual_server, char *ret_why, size_t size_bytes)
+	const struct balancer *balancer, const char *virtual_server, struct why *ret_why)
 {
 	_cleanup_(status_members_clear) struct status_members members = { 0 };
+	const struct config *config = balancer->config;
 	bool found = false;
 	size_t first = 0;
 
-	if (status_members_make(daemon, &members) < 0) {
-		snprintf(ret_why, size_bytes, "out of memory");
+	if (status_members_make(balancer, &members) < 0) {
+		why_set(ret_why, "out of memory");
 		return false;
 	}
-	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++) {
-		const struct config_virtual_server *each = daemon->config->virtual_servers[i];
+	for (size_t i = 0; i < config->n_virtual_servers; i++) {
+		const struct config_virtual_server *each = config->virtual_servers[i];
 		size_t of_each = first;
 
 		first += each->vips.len;
 		if (virtual_server && !streq(virtual_server, each->name))
 			continue;
 		found = true;
-		if (!status_virtual_server_is_ready(
-			    daemon, &members, each, of_each, ret_why, size_bytes))
+		if (!status_virtual_server_is_ready(balancer, &members, each, of_each, ret_why))
 			return false;
 	}
 	if (!found)
-		snprintf(ret_why, size_bytes, "no virtual server %s",
+		why_set(ret_why, "no virtual server %s",
 			virtual_server ? virtual_server : "is configured");
 	return found;
 }
@@ -232,7 +233,7 @@ static int status_compare_positions(const void *a, const void *b)
 }
 
 /* The backends of all its services, each once, in the order of names; `*ret_flows`: of all. */
-static json_t *status_backends(struct daemon *daemon, const struct status_counts *counts,
+static json_t *status_backends(const struct balancer *balancer, const struct status_counts *counts,
 	const struct status_members *members, const struct config_virtual_server *virtual_server,
 	size_t first, uint64_t *ret_flows)
 {
@@ -249,29 +250,29 @@ static json_t *status_backends(struct daemon *daemon, const struct status_counts
 		qsort(positions, len, sizeof(*positions), status_compare_positions);
 	for (size_t i = 0; i < len; i++) {
 		const struct backend *backend =
-			registry_backend(daemon->registry, members->ids[positions[i]]);
+			registry_backend(balancer->registry, members->ids[positions[i]]);
 		struct status_sum sum;
 
 		/* In a later part some may have left. */
 		if (!backend || (i > 0 && positions[i] == positions[i - 1]))
 			continue;
-		status_sum_backend(daemon, counts, virtual_server, first, backend, &sum);
+		status_sum_backend(balancer, counts, virtual_server, first, backend, &sum);
 		if (!sum.serves)
 			continue;
 		*ret_flows += sum.flows;
-		json_array_append_new(
-			backends, status_backend(daemon, backend, &sum, virtual_server->vips.len));
+		json_array_append_new(backends,
+			status_backend(balancer, backend, &sum, virtual_server->vips.len));
 	}
 	return backends;
 }
 
-json_t *status_virtual_server(struct daemon *daemon, const struct status_counts *counts,
+json_t *status_virtual_server(const struct balancer *balancer, const struct status_counts *counts,
 	const struct status_members *members, const struct config_virtual_server *virtual_server,
 	size_t first)
 {
 	struct engine_service_counters total = { 0 };
 	char digest[TABLE_DIGEST_LEN];
-	char why[DAEMON_REASON_BYTES] = "";
+	struct why why = { 0 };
 	_cleanup_free_ char *ports = config_ports_format(virtual_server);
 	uint64_t flows = 0;
 	size_t moving = 0;
@@ -279,30 +280,27 @@ json_t *status_virtual_server(struct daemon *daemon, const struct status_counts 
 	bool ready;
 
 	for (size_t i = first; i < first + virtual_server->vips.len; i++) {
-		struct engine_service_counters counters = { 0 };
+		struct engine_service_counters counters;
 
-		moving += publish_moving(daemon->publish, daemon->services->items[i].id);
-		if (!daemon->engine)
-			continue;
-		daemon->engine_ops->service_counters(
-			daemon->engine, daemon->services->items[i].id, &counters);
+		moving += publish_moving(balancer->publish, balancer->services->items[i].id);
+		dataplane_service_counters(
+			balancer->dataplane, balancer->services->items[i].id, &counters);
 		total.packets += counters.packets;
 		total.bytes += counters.bytes;
 		total.syns += counters.syns;
 	}
-	backends = status_backends(daemon, counts, members, virtual_server, first, &flows);
-	status_digest(daemon, virtual_server, first, digest);
-	ready = status_virtual_server_is_ready(
-		daemon, members, virtual_server, first, why, sizeof(why));
+	backends = status_backends(balancer, counts, members, virtual_server, first, &flows);
+	status_digest(balancer, virtual_server, first, digest);
+	ready = status_virtual_server_is_ready(balancer, members, virtual_server, first, &why);
 	return json_pack(
 		"{s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}",
 		"name", virtual_server->name, "vip", status_vips(virtual_server), "ports",
 		ports ? ports : "", "protocol", config_protocol_name(virtual_server->protocol),
 		"scheduler", config_scheduler_name(virtual_server->scheduler), "sessionless",
-		virtual_server->sessionless, "ready", ready, "ready_reason", why, "table_digest",
-		digest, "packets", (json_int_t)total.packets, "bytes", (json_int_t)total.bytes,
-		"flows", (json_int_t)flows, "syns", (json_int_t)total.syns, "moving_slots",
-		(json_int_t)moving, "backends", backends);
+		virtual_server->sessionless, "ready", ready, "ready_reason", why.text,
+		"table_digest", digest, "packets", (json_int_t)total.packets, "bytes",
+		(json_int_t)total.bytes, "flows", (json_int_t)flows, "syns", (json_int_t)total.syns,
+		"moving_slots", (json_int_t)moving, "backends", backends);
 }
 
 static json_t *status_drops(const struct engine_totals *totals)
@@ -324,9 +322,9 @@ static json_t *status_drops(const struct engine_totals *totals)
 	return drops;
 }
 
-static json_t *status_control(const struct daemon *daemon)
+static json_t *status_control(const struct balancer *balancer)
 {
-	const struct session_counters *counters = session_counters(daemon->sessions);
+	const struct session_counters *counters = session_counters(balancer->sessions);
 	json_t *rejected = json_object();
 
 	for (int i = SESSION_ACCEPTED + 1; i < SESSION_REFUSAL_N_; i++)
@@ -337,16 +335,18 @@ static json_t *status_control(const struct daemon *daemon)
 }
 
 /* What `status` exits with: 0 all well, 1 degraded, 2 no service. */
-static int status_health(struct daemon *daemon, const struct status_members *members)
+static int status_health(const struct balancer *balancer, const struct status_members *members)
 {
+	struct role_status role = role_status(balancer->role);
 	bool degraded = false;
 	size_t first = 0;
 
-	if (!daemon->engine || !neigh_client_link(daemon->neigh)->running ||
-		!neigh_backend_link(daemon->neigh)->running)
+	if (!dataplane_status(balancer->dataplane).is_running ||
+		!neigh_client_link(balancer->neigh)->running ||
+		!neigh_backend_link(balancer->neigh)->running)
 		return 2;
-	for (size_t i = 0; i < daemon->config->n_virtual_servers; i++) {
-		const struct config_virtual_server *each = daemon->config->virtual_servers[i];
+	for (size_t i = 0; i < balancer->config->n_virtual_servers; i++) {
+		const struct config_virtual_server *each = balancer->config->virtual_servers[i];
 		struct status_usable usable = status_usable(members, each, first);
 
 		first += each->vips.len;
@@ -354,28 +354,27 @@ static int status_health(struct daemon *daemon, const struct status_members *mem
 			return 2;
 		degraded |= usable.fewest == 0;
 	}
-	for (size_t i = 0; i < registry_len(daemon->registry); i++)
-		degraded |= registry_backend_at(daemon->registry, i)->state != BACKEND_UP;
+	for (size_t i = 0; i < registry_len(balancer->registry); i++)
+		degraded |= registry_backend_at(balancer->registry, i)->state != BACKEND_UP;
 	/* On standby by design is well; kept from being active by something wrong is not. */
-	degraded |= !daemon->active && daemon->guarded;
-	degraded |= daemon->active &&
-		claims_live(announce_claims(daemon->announce), daemon_now(daemon));
+	degraded |= role.guarded;
+	degraded |= role.active && claims_live(announce_claims(balancer->announce), clock_now_us());
 	return degraded ? 1 : 0;
 }
 
 /* The name of the backend with this MAC; NULL: none. */
-static const char *status_owner(const struct daemon *daemon, const struct mac *mac)
+static const char *status_owner(const struct balancer *balancer, const struct mac *mac)
 {
-	for (size_t i = 0; i < registry_len(daemon->registry); i++)
-		if (mac_equal(&registry_backend_at(daemon->registry, i)->mac, mac))
-			return registry_backend_at(daemon->registry, i)->name;
+	for (size_t i = 0; i < registry_len(balancer->registry); i++)
+		if (mac_equal(&registry_backend_at(balancer->registry, i)->mac, mac))
+			return registry_backend_at(balancer->registry, i)->name;
 	return NULL;
 }
 
-static json_t *status_claims(const struct daemon *daemon)
+static json_t *status_claims(const struct balancer *balancer)
 {
-	const struct claims *claims = announce_claims(daemon->announce);
-	uint64_t now_us = daemon_now(daemon);
+	const struct claims *claims = announce_claims(balancer->announce);
+	uint64_t now_us = clock_now_us();
 	json_t *array = json_array();
 	char vip[ADDR_STRLEN], mac[MAC_STRLEN];
 
@@ -383,7 +382,7 @@ static json_t *status_claims(const struct daemon *daemon)
 		(void)json_array_append_new(array,
 			json_pack("{s:s, s:s, s:s?, s:I, s:f}", "vip",
 				addr_format(&claim->vip, vip), "mac", mac_format(&claim->mac, mac),
-				"backend", status_owner(daemon, &claim->mac), "count",
+				"backend", status_owner(balancer, &claim->mac), "count",
 				(json_int_t)claim->count, "last_s",
 				(double)(now_us - MIN(now_us, claim->last_us)) / (double)US_PER_S));
 	return array;
@@ -410,10 +409,10 @@ static json_t *status_answers(const struct engine_totals *totals)
 		(json_int_t)totals->answers_limited);
 }
 
-static json_t *status_flow_table(const struct daemon *daemon, const struct status_counts *counts,
-	const struct engine_totals *totals)
+static json_t *status_flow_table(const struct balancer *balancer,
+	const struct status_counts *counts, const struct engine_totals *totals)
 {
-	const struct flows_table *flows = keep_flows(daemon->keep);
+	const struct flows_table *flows = keep_flows(balancer->keep);
 	uint64_t capacity = (uint64_t)flows->n_flow4 * FLOW4_PER_BUCKET +
 		(uint64_t)flows->n_flow6 * FLOW6_PER_BUCKET;
 
@@ -422,40 +421,41 @@ static json_t *status_flow_table(const struct daemon *daemon, const struct statu
 		(json_int_t)totals->unrecorded);
 }
 
-static json_t *status_publications(const struct daemon *daemon)
+static json_t *status_publications(const struct balancer *balancer)
 {
-	const struct daemon_publications *publications = &daemon->publications;
+	struct update_status update = update_status(balancer->update);
 
-	return json_pack("{s:I, s:I, s:I}", "count", (json_int_t)publications->n, "last_us",
-		(json_int_t)publications->last_us, "longest_us",
-		(json_int_t)publications->longest_us);
+	return json_pack("{s:I, s:I, s:I}", "count", (json_int_t)update.n, "last_us",
+		(json_int_t)update.last_us, "longest_us", (json_int_t)update.longest_us);
 }
 
-json_t *status_document(struct daemon *daemon, const struct status_counts *counts,
+json_t *status_document(const struct balancer *balancer, const struct status_counts *counts,
 	const struct status_members *members)
 {
+	struct dataplane_status dataplane = dataplane_status(balancer->dataplane);
+	struct role_status role = role_status(balancer->role);
 	struct engine_totals totals;
 
-	forward_totals(daemon, &totals);
+	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
 		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
-		(double)(daemon_now(daemon) - daemon->started_us) / (double)US_PER_S, "interface",
-		daemon->config->interface, "backend_interface", daemon->config->backend_interface,
-		"mode", daemon->engine_ops->name, "mode_reason", daemon->engine_reason, "active",
-		daemon->active && daemon->engine, "inactive_reason", daemon->inactive_reason,
-		"config_generation", (json_int_t)daemon->config_generation, "health",
-		status_health(daemon, members), "packets", status_packets(&totals), "drops",
-		status_drops(&totals), "flow_table", status_flow_table(daemon, counts, &totals),
+		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
+		balancer->config->interface, "backend_interface",
+		balancer->config->backend_interface, "mode", dataplane.mode, "mode_reason",
+		dataplane.reason, "active", role.active && dataplane.is_running, "inactive_reason",
+		role.reason, "config_generation", (json_int_t)balancer->config_generation, "health",
+		status_health(balancer, members), "packets", status_packets(&totals), "drops",
+		status_drops(&totals), "flow_table", status_flow_table(balancer, counts, &totals),
 		"fragments", status_fragments(&totals), "icmp_answers", status_answers(&totals),
-		"control", status_control(daemon), "publications", status_publications(daemon),
-		"claims", status_claims(daemon));
+		"control", status_control(balancer), "publications", status_publications(balancer),
+		"claims", status_claims(balancer));
 }
 
 /* Flows. */
 
 struct status_flow_list {
-	struct daemon *daemon;
+	const struct balancer *balancer;
 	const char *virtual_server; /* NULL: all */
 	json_t *array;
 };
@@ -463,8 +463,8 @@ struct status_flow_list {
 static bool status_list_flow(const struct flows_entry *entry, void *context)
 {
 	struct status_flow_list *list = context;
-	const struct service *service = service_list_find(list->daemon->services, entry->service);
-	const struct backend *backend = registry_backend(list->daemon->registry, entry->backend);
+	const struct service *service = service_list_find(list->balancer->services, entry->service);
+	const struct backend *backend = registry_backend(list->balancer->registry, entry->backend);
 	char client[ADDR_STRLEN], vip[ADDR_STRLEN];
 
 	if (!service ||
@@ -482,24 +482,16 @@ static bool status_list_flow(const struct flows_entry *entry, void *context)
 	return true;
 }
 
-json_t *status_flows(struct daemon *daemon, const char *virtual_server, uint64_t bucket)
+json_t *status_flows(const struct balancer *balancer, const char *virtual_server, uint64_t bucket)
 {
-	struct status_flow_list list = { daemon, virtual_server, json_array() };
+	struct status_flow_list list = { balancer, virtual_server, json_array() };
 	uint64_t last = bucket + MIN(UINT64_MAX - bucket, (uint64_t)STATUS_BUCKETS_MAX);
 	bool more = true;
 
 	while (more && bucket < last && json_array_size(list.array) < STATUS_FLOWS_MAX)
-		more = flows_each_in(keep_flows(daemon->keep), &bucket, status_service, daemon,
-			status_now_s(daemon), status_list_flow, &list);
+		more = flows_each_in(keep_flows(balancer->keep), &bucket, dataplane_service,
+			balancer->dataplane, (uint32_t)(clock_now_us() / US_PER_S),
+			status_list_flow, &list);
 	return json_pack("{s:o, s:o}", "flows", list.array, "next",
 		more ? json_integer((json_int_t)bucket) : json_null());
-}
-
-uint64_t status_established_flows(const struct backend *backend)
-{
-	uint64_t flows = 0;
-
-	for (size_t i = 0; i < backend->status.n_vips; i++)
-		flows += backend->status.vips[i].established;
-	return flows;
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Counting for status: flow records, and members of services; see status_internal.h. */
-#include "lb/control/status_internal.h"
+/* A table of counts, and lists of members: see status_count.h. */
+#include "lb/control/status_count.h"
+
+#include "lb/config/service.h"
+#include "lb/daemon/balancer.h"
+#include "lb/registry/registry.h"
 
 struct status_count {
 	uint32_t key; /* service << 16 | backend; 0: free */
@@ -57,6 +61,12 @@ uint64_t status_count_of(const struct status_counts *counts, uint16_t service, u
 	return status_count_slot(counts, (uint32_t)service << 16 | backend)->flows;
 }
 
+void status_counts_clear(struct status_counts *counts)
+{
+	free(counts->items);
+	*counts = (struct status_counts){ 0 };
+}
+
 void status_members_clear(struct status_members *members)
 {
 	free(members->begins);
@@ -75,7 +85,7 @@ static size_t status_member_at(const struct service_list *services, struct regis
 }
 
 /* First how many there are, in begins[service + 1]; then each, which moves begins[service] along. */
-static void status_members_walk(
+static void status_members_list(
 	const struct registry *registry, struct status_members *members, bool counts)
 {
 	for (size_t i = 0; i < registry_len(registry); i++) {
@@ -100,18 +110,18 @@ static void status_members_walk(
 	}
 }
 
-int status_members_make(const struct daemon *daemon, struct status_members *ret_members)
+int status_members_make(const struct balancer *balancer, struct status_members *ret_members)
 {
-	size_t len = daemon->services->len;
+	size_t len = balancer->services->len;
 	struct status_members made = {
-		.services = daemon->services,
+		.services = balancer->services,
 		.begins = calloc(len + 2, sizeof(*made.begins)),
 		.n_usable = calloc(len + 1, sizeof(*made.n_usable)),
-		.ids = calloc(registry_len(daemon->registry) + 1, sizeof(*made.ids)),
+		.ids = calloc(registry_len(balancer->registry) + 1, sizeof(*made.ids)),
 	};
 
 	if (made.begins && made.n_usable && made.ids) {
-		status_members_walk(daemon->registry, &made, true);
+		status_members_list(balancer->registry, &made, true);
 		for (size_t i = 0; i < len; i++)
 			made.begins[i + 1] += made.begins[i];
 		made.positions = calloc((size_t)made.begins[len] + 1, sizeof(*made.positions));
@@ -120,7 +130,7 @@ int status_members_make(const struct daemon *daemon, struct status_members *ret_
 		status_members_clear(&made);
 		return -ENOMEM;
 	}
-	status_members_walk(daemon->registry, &made, false);
+	status_members_list(balancer->registry, &made, false);
 	/* Each begin stands at the next one's place now. */
 	memmove(&made.begins[1], &made.begins[0], len * sizeof(*made.begins));
 	made.begins[0] = 0;

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The status document in parts: with millions of flow records or thousands of virtual servers it
- * takes longer than heartbeats can wait. Each part is a millisecond or some; the loop does what else
- * there is in between. What changes meanwhile is seen in a part or not; a reload begins anew.
- */
-#include "lb/control/status_internal.h"
+/* One job for each client that waits: see status_job.h. */
+#include "lb/control/status_job.h"
+
+#include "common/clock.h"
+#include "common/control/control.h"
+#include "common/idle.h"
+#include "lb/config/model.h"
+#include "lb/control/status.h"
+#include "lb/control/status_count.h"
+#include "lb/daemon/balancer.h"
+#include "lb/daemon/dataplane.h"
+#include "lb/state/keep.h"
 
 #define STATUS_STEP_BUCKETS  16384u
 #define STATUS_STEP_BACKENDS 1024u
@@ -24,29 +30,28 @@ struct status_job {
 	size_t text_bytes, room_bytes;
 };
 
+struct status_jobs {
+	struct balancer *balancer;
+	struct status_job *first;
+};
+
 static void status_job_free(struct status_job *job)
 {
 	status_members_clear(&job->members);
 	free(job->text);
-	free(job->counts.items);
+	status_counts_clear(&job->counts);
 	free(job);
 }
 
-/* Takes it out of the daemon's list and frees it. */
-static void status_job_end(struct daemon *daemon, struct status_job *job)
+/* Takes it out of the list and frees it. */
+static void status_job_end(struct status_jobs *jobs, struct status_job *job)
 {
-	struct status_job **link = &daemon->status_jobs;
+	struct status_job **link = &jobs->first;
 
 	while (*link != job)
 		link = &(*link)->next;
 	*link = job->next;
 	status_job_free(job);
-}
-
-void status_jobs_free(struct daemon *daemon)
-{
-	while (daemon->status_jobs)
-		status_job_end(daemon, daemon->status_jobs);
 }
 
 static bool status_job_count(const struct flows_entry *entry, void *context)
@@ -55,24 +60,26 @@ static bool status_job_count(const struct flows_entry *entry, void *context)
 	return true;
 }
 
-static void status_job_walk(struct daemon *daemon, struct status_job *job)
+static void status_job_walk(const struct balancer *balancer, struct status_job *job)
 {
+	uint32_t now_s = (uint32_t)(clock_now_us() / US_PER_S);
+
 	for (unsigned int i = 0; !job->counted && i < STATUS_STEP_BUCKETS; i++)
 		job->counted =
-			!flows_each_in(keep_flows(daemon->keep), &job->bucket, status_service,
-				daemon, status_now_s(daemon), status_job_count, &job->counts);
+			!flows_each_in(keep_flows(balancer->keep), &job->bucket, dataplane_service,
+				balancer->dataplane, now_s, status_job_count, &job->counts);
 }
 
-static int status_job_begin_list(struct daemon *daemon, struct status_job *job)
+static int status_job_begin_list(const struct balancer *balancer, struct status_job *job)
 {
 	status_members_clear(&job->members);
 	job->text_bytes = job->server = job->first = 0;
-	job->config_generation = daemon->config_generation;
+	job->config_generation = balancer->config_generation;
 	job->lists = true;
 	if (!job->text)
 		job->text = malloc(STATUS_TEXT_BYTES);
 	job->room_bytes = MAX(job->room_bytes, STATUS_TEXT_BYTES);
-	return job->text ? status_members_make(daemon, &job->members) : -ENOMEM;
+	return job->text ? status_members_make(balancer, &job->members) : -ENOMEM;
 }
 
 /* Steals `server`. As text it takes a fourth of the memory, and need not be written all at once. */
@@ -101,19 +108,19 @@ static int status_job_add(struct status_job *job, json_t *server)
 }
 
 /* Some virtual servers; `*ret_more`: there are others. */
-static int status_job_list(struct daemon *daemon, struct status_job *job, bool *ret_more)
+static int status_job_list(const struct balancer *balancer, struct status_job *job, bool *ret_more)
 {
-	const struct config *config = daemon->config;
+	const struct config *config = balancer->config;
 	size_t n_listed = 0;
 	int r = 0;
 
-	if (!job->lists || job->config_generation != daemon->config_generation)
-		r = status_job_begin_list(daemon, job);
+	if (!job->lists || job->config_generation != balancer->config_generation)
+		r = status_job_begin_list(balancer, job);
 	while (r == 0 && job->server < config->n_virtual_servers &&
 		n_listed < STATUS_STEP_BACKENDS) {
 		const struct config_virtual_server *each = config->virtual_servers[job->server++];
 		json_t *made = status_virtual_server(
-			daemon, &job->counts, &job->members, each, job->first);
+			balancer, &job->counts, &job->members, each, job->first);
 
 		n_listed += 1 + json_array_size(json_object_get(made, "backends"));
 		job->first += each->vips.len;
@@ -124,9 +131,9 @@ static int status_job_list(struct daemon *daemon, struct status_job *job, bool *
 }
 
 /* {…, "virtual_servers":[…]} */
-static void status_job_answer(struct daemon *daemon, struct status_job *job)
+static void status_job_answer(const struct balancer *balancer, struct status_job *job)
 {
-	json_t *document = status_document(daemon, &job->counts, &job->members);
+	json_t *document = status_document(balancer, &job->counts, &job->members);
 	_cleanup_free_ char *head = document ? json_dumps(document, JSON_COMPACT) : NULL;
 	_cleanup_free_ char *object = NULL;
 
@@ -143,50 +150,76 @@ static void status_job_answer(struct daemon *daemon, struct status_job *job)
 }
 
 /* One part; false: the client has its answer, and the job is no more. */
-static bool status_job_step(struct daemon *daemon, struct status_job *job)
+static bool status_job_step(struct status_jobs *jobs, struct status_job *job)
 {
 	bool more = true;
 	int r;
 
 	if (!job->counted) {
-		status_job_walk(daemon, job);
+		status_job_walk(jobs->balancer, job);
 		if (!job->counted)
 			return true;
 	}
-	r = status_job_list(daemon, job, &more);
+	r = status_job_list(jobs->balancer, job, &more);
 	if (r == 0 && more)
 		return true;
 	if (r < 0)
 		control_fail(job->request, CONTROL_UNAVAILABLE, "status: out of memory");
 	else
-		status_job_answer(daemon, job);
-	status_job_end(daemon, job);
+		status_job_answer(jobs->balancer, job);
+	status_job_end(jobs, job);
 	return false;
 }
 
-bool status_step(struct daemon *daemon)
+static bool status_jobs_step(void *context)
 {
+	struct status_jobs *jobs = context;
 	struct status_job *next;
 
-	for (struct status_job *job = daemon->status_jobs; job; job = next) {
+	for (struct status_job *job = jobs->first; job; job = next) {
 		next = job->next;
-		(void)status_job_step(daemon, job);
+		(void)status_job_step(jobs, job);
 	}
-	return daemon->status_jobs != NULL;
+	return jobs->first != NULL;
 }
 
-static void status_gone(struct control_request *request, void *context)
+int status_jobs_new(struct balancer *balancer, struct status_jobs **ret_jobs)
 {
-	struct daemon *daemon = context;
+	struct status_jobs *jobs = calloc(1, sizeof(*jobs));
+	int r;
 
-	for (struct status_job *job = daemon->status_jobs; job; job = job->next)
+	if (!jobs)
+		return -ENOMEM;
+	jobs->balancer = balancer;
+	r = idle_add(balancer->idle, status_jobs_step, jobs);
+	if (r < 0) {
+		free(jobs);
+		return r;
+	}
+	*ret_jobs = jobs;
+	return 0;
+}
+
+struct status_jobs *status_jobs_free(struct status_jobs *jobs)
+{
+	while (jobs && jobs->first)
+		status_job_end(jobs, jobs->first);
+	free(jobs);
+	return NULL;
+}
+
+static void status_job_gone(struct control_request *request, void *context)
+{
+	struct status_jobs *jobs = context;
+
+	for (struct status_job *job = jobs->first; job; job = job->next)
 		if (job->request == request) {
-			status_job_end(daemon, job);
+			status_job_end(jobs, job);
 			return;
 		}
 }
 
-void status_begin(struct daemon *daemon, struct control_request *request)
+void status_jobs_begin(struct status_jobs *jobs, struct control_request *request)
 {
 	struct status_job *job = calloc(1, sizeof(*job));
 
@@ -195,39 +228,11 @@ void status_begin(struct daemon *daemon, struct control_request *request)
 		return;
 	}
 	job->request = request;
-	job->next = daemon->status_jobs;
-	daemon->status_jobs = job;
+	job->next = jobs->first;
+	jobs->first = job;
 	/* A small balancer answers at once. */
-	if (!status_job_step(daemon, job))
+	if (!status_job_step(jobs, job))
 		return;
-	control_request_keep(request, status_gone, daemon);
-	daemon_walk(daemon);
-}
-
-/* Waiting for a drain. */
-
-static bool status_count_wait(const struct flows_entry *entry, void *context)
-{
-	struct daemon_wait *wait = context;
-
-	wait->flows += entry->backend == wait->counted;
-	return true;
-}
-
-bool status_count_waits(struct daemon *daemon)
-{
-	bool more = false;
-
-	ARRAY_FOREACH (wait, daemon->waits, DAEMON_WAITS_MAX) {
-		bool goes_on = wait->request && wait->counts;
-
-		for (unsigned int i = 0; goes_on && i < STATUS_STEP_BUCKETS; i++)
-			goes_on = flows_each_in(keep_flows(daemon->keep), &wait->bucket,
-				status_service, daemon, status_now_s(daemon), status_count_wait,
-				wait);
-		wait->is_counted |= wait->request && wait->counts && !goes_on;
-		wait->counts = goes_on;
-		more |= goes_on;
-	}
-	return more;
+	control_request_keep(request, status_job_gone, jobs);
+	idle_wake(jobs->balancer->idle);
 }

@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The balancer's side of the verbs: JSON requests from the control socket to the parts of the
- * daemon. Every verb that changes something asks for permission first, and is logged.
- */
-#include "lb/daemon/daemon.h"
+/* A function for each verb: see verbs.h. */
+#include "lb/control/verbs.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "lb/config/service.h"
 #include "lb/control/explain.h"
+#include "lb/control/status.h"
+#include "lb/control/status_job.h"
+#include "lb/daemon/actions.h"
+#include "lb/daemon/balancer.h"
+#include "lb/daemon/dataplane.h"
+#include "lb/daemon/drain_wait.h"
+#include "lb/daemon/reload.h"
+#include "lb/daemon/role.h"
+#include "lb/daemon/update.h"
+#include "lb/registry/registry.h"
+
+struct verbs {
+	struct balancer *balancer;
+	struct status_jobs *status_jobs;
+};
 
 struct verbs_call {
-	struct daemon *daemon;
+	struct balancer *balancer;
+	struct status_jobs *status_jobs;
 	struct control_request *request;
 	const char *verb;
 	json_t *args;
@@ -22,12 +39,12 @@ static const char *verbs_string(const struct verbs_call *call, const char *name)
 
 static void verbs_status(const struct verbs_call *call)
 {
-	status_begin(call->daemon, call->request);
+	status_jobs_begin(call->status_jobs, call->request);
 }
 
 static bool verbs_virtual_server_exists(const struct verbs_call *call, const char *name)
 {
-	const struct config *config = call->daemon->config;
+	const struct config *config = call->balancer->config;
 
 	for (size_t i = 0; i < config->n_virtual_servers; i++)
 		if (streq(config->virtual_servers[i]->name, name))
@@ -46,46 +63,48 @@ static void verbs_flows(const struct verbs_call *call)
 	if (virtual_server && !verbs_virtual_server_exists(call, virtual_server))
 		return;
 	control_reply(call->request, CONTROL_OK,
-		status_flows(call->daemon, virtual_server, from > 0 ? (uint64_t)from : 0));
+		status_flows(call->balancer, virtual_server, from > 0 ? (uint64_t)from : 0));
 }
 
 static void verbs_ready(const struct verbs_call *call)
 {
 	const char *virtual_server = verbs_string(call, "virtual_server");
-	char why[DAEMON_REASON_BYTES] = "";
+	struct why why = { 0 };
 	bool ready;
 
 	if (virtual_server && !verbs_virtual_server_exists(call, virtual_server))
 		return;
-	ready = status_is_ready(call->daemon, virtual_server, why, sizeof(why));
-	control_reply(
-		call->request, CONTROL_OK, json_pack("{s:b, s:s}", "ready", ready, "reason", why));
+	ready = status_is_ready(call->balancer, virtual_server, &why);
+	control_reply(call->request, CONTROL_OK,
+		json_pack("{s:b, s:s}", "ready", ready, "reason", why.text));
 }
 
-static const char *verbs_backend_name(const struct daemon *daemon, uint16_t id)
+static const char *verbs_backend_name(const struct balancer *balancer, uint16_t id)
 {
-	const struct backend *backend = registry_backend(daemon->registry, id);
+	const struct backend *backend = registry_backend(balancer->registry, id);
 
 	return backend ? backend->name : "";
 }
 
-static json_t *verbs_explain_json(const struct daemon *daemon, const struct explain_answer *answer)
+static json_t *verbs_explain_json(
+	const struct balancer *balancer, const struct explain_answer *answer)
 {
-	const struct service *service = service_list_find(daemon->services, answer->result.service);
+	const struct service *service =
+		service_list_find(balancer->services, answer->result.service);
 	char mac[MAC_STRLEN];
 	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "verdict", answer->verdict,
 		"reason", answer->reason, "text", answer->text, "virtual_server",
 		service ? service->virtual_server->name : "", "backend",
-		verbs_backend_name(daemon, answer->result.backend), "mac",
+		verbs_backend_name(balancer, answer->result.backend), "mac",
 		mac_is_zero(&answer->mac) ? "" : mac_format(&answer->mac, mac), "how", answer->how);
 
 	json_object_set_new(
 		json, "slot", answer->has_slot ? json_integer(answer->result.slot) : json_null());
 	if (answer->moving) {
+		json_object_set_new(json, "slot_owner",
+			json_string(verbs_backend_name(balancer, answer->owner)));
 		json_object_set_new(
-			json, "slot_owner", json_string(verbs_backend_name(daemon, answer->owner)));
-		json_object_set_new(
-			json, "slot_base", json_string(verbs_backend_name(daemon, answer->base)));
+			json, "slot_base", json_string(verbs_backend_name(balancer, answer->base)));
 	}
 	return json;
 }
@@ -94,7 +113,8 @@ static void verbs_explain(const struct verbs_call *call)
 {
 	const char *client = verbs_string(call, "client"), *vip = verbs_string(call, "vip");
 	const char *protocol = verbs_string(call, "protocol");
-	struct daemon *daemon = call->daemon;
+	const struct balancer *balancer = call->balancer;
+	const struct dataplane *dataplane = balancer->dataplane;
 	struct explain_question question = { 0 };
 	struct explain_answer answer;
 	char why[EXPLAIN_WHY_BYTES] = "";
@@ -104,14 +124,14 @@ static void verbs_explain(const struct verbs_call *call)
 		control_fail(call->request, CONTROL_USAGE, "explain: %s", why);
 		return;
 	}
-	if (!daemon->engine) {
+	if (!dataplane_status(dataplane).is_running) {
 		control_fail(call->request, CONTROL_UNAVAILABLE, "no packet engine: %s",
-			daemon->engine_reason);
+			dataplane_status(dataplane).reason);
 		return;
 	}
-	explain_run(daemon->engine_ops->current(daemon->engine),
-		daemon->engine_ops->rates(daemon->engine), &question, daemon_now(daemon), &answer);
-	control_reply(call->request, CONTROL_OK, verbs_explain_json(daemon, &answer));
+	explain_run(dataplane_snapshot(dataplane), dataplane_rates(dataplane), &question,
+		clock_now_us(), &answer);
+	control_reply(call->request, CONTROL_OK, verbs_explain_json(balancer, &answer));
 }
 
 /* The running configuration, line by line, for `check-config --diff`. */
@@ -120,7 +140,7 @@ static void verbs_configuration(const struct verbs_call *call)
 	json_t *lines = json_array();
 	const char *line;
 
-	for (size_t i = 0; (line = ini_report_effective(call->daemon->report, i)); i++)
+	for (size_t i = 0; (line = ini_report_effective(call->balancer->report, i)); i++)
 		json_array_append_new(lines, json_string(line));
 	control_reply(call->request, CONTROL_OK, lines);
 }
@@ -154,35 +174,22 @@ static bool verbs_get_backend(const struct verbs_call *call, const char **ret_ba
 static void verbs_changed(const struct verbs_call *call, const char *backend)
 {
 	log_info("%s %s by an administrator", call->verb, backend);
-	call->daemon->save_due = true;
-	daemon_flush(call->daemon);
+	update_mark_save(call->balancer->update);
+	actions_flush(call->balancer->actions);
 }
 
-static void verbs_wait_gone(struct control_request *request, void *context)
-{
-	struct daemon *daemon = context;
-
-	ARRAY_FOREACH (wait, daemon->waits, DAEMON_WAITS_MAX)
-		if (wait->request == request)
-			wait->request = NULL;
-}
-
-static void verbs_wait(const struct verbs_call *call, const char *backend)
+static void verbs_wait(const struct verbs_call *call, const char *name)
 {
 	json_int_t wait_us = json_integer_value(json_object_get(call->args, "wait_us"));
-	const struct backend *found = registry_find(call->daemon->registry, backend);
+	const struct backend *backend = registry_find(call->balancer->registry, name);
+	uint64_t deadline_us = wait_us > 0 ? clock_now_us() + (uint64_t)wait_us : REGISTRY_NEVER_US;
 
-	ARRAY_FOREACH (wait, call->daemon->waits, DAEMON_WAITS_MAX) {
-		if (wait->request)
-			continue;
-		*wait = (struct daemon_wait){ .request = call->request };
-		snprintf(wait->backend, sizeof(wait->backend), "%s", found ? found->name : backend);
-		wait->deadline_us = wait_us > 0 ? daemon_now(call->daemon) + (uint64_t)wait_us
-						: REGISTRY_NEVER_US;
-		control_request_keep(call->request, verbs_wait_gone, call->daemon);
-		return;
-	}
-	control_fail(call->request, CONTROL_TIMEOUT, "too many clients wait already");
+	/* One that is away and only remembered has nothing to wait for. */
+	if (!backend)
+		control_reply(call->request, CONTROL_OK, NULL);
+	else if (drain_waits_add(call->balancer->drain_waits, call->request, backend, deadline_us) <
+		0)
+		control_fail(call->request, CONTROL_TIMEOUT, "too many clients wait already");
 }
 
 static void verbs_admin(const struct verbs_call *call, enum backend_admin admin)
@@ -192,7 +199,7 @@ static void verbs_admin(const struct verbs_call *call, enum backend_admin admin)
 
 	if (!verbs_get_backend(call, &backend))
 		return;
-	r = registry_admin(call->daemon->registry, backend, admin, daemon_now(call->daemon));
+	r = registry_admin(call->balancer->registry, backend, admin, clock_now_us());
 	if (!verbs_answer_registry(call, backend, r))
 		return;
 	verbs_changed(call, backend);
@@ -230,8 +237,8 @@ static void verbs_weight(const struct verbs_call *call)
 		control_fail(call->request, CONTROL_USAGE, "weight: a number from 0 to 65535");
 		return;
 	}
-	r = registry_weight(call->daemon->registry, backend, (uint32_t)json_integer_value(weight),
-		daemon_now(call->daemon));
+	r = registry_weight(call->balancer->registry, backend, (uint32_t)json_integer_value(weight),
+		clock_now_us());
 	if (!verbs_answer_registry(call, backend, r))
 		return;
 	verbs_changed(call, backend);
@@ -245,7 +252,7 @@ static void verbs_approve(const struct verbs_call *call, bool approve)
 
 	if (!verbs_get_backend(call, &backend))
 		return;
-	r = registry_approve(call->daemon->registry, backend, approve, daemon_now(call->daemon));
+	r = registry_approve(call->balancer->registry, backend, approve, clock_now_us());
 	if (!verbs_answer_registry(call, backend, r))
 		return;
 	verbs_changed(call, backend);
@@ -264,10 +271,13 @@ static void verbs_reject(const struct verbs_call *call)
 
 static void verbs_set_standby(const struct verbs_call *call, bool standby)
 {
-	call->daemon->standby = standby;
+	struct balancer *balancer = call->balancer;
+
+	role_set_standby(balancer->role, standby);
 	log_info("%s by an administrator", call->verb);
-	forward_update(call->daemon);
-	daemon_save(call->daemon);
+	update_follow(balancer->update);
+	update_mark_save(balancer->update);
+	actions_flush(balancer->actions);
 	control_reply(call->request, CONTROL_OK, NULL);
 }
 
@@ -285,7 +295,7 @@ static void verbs_reload(const struct verbs_call *call)
 {
 	_cleanup_free_ char *errors = NULL;
 
-	if (configure_reload(call->daemon, &errors) != 0) {
+	if (reload_run(call->balancer->reload, &errors) != 0) {
 		log_warning("reload refused, nothing has changed: %s", errors ? errors : "");
 		control_fail(call->request, CONTROL_CONFIG, "%s",
 			errors ? errors : "the configuration is refused");
@@ -318,7 +328,8 @@ static const struct {
 void verbs_serve(struct control_request *request, const char *verb, json_t *args, bool may_change,
 	void *context)
 {
-	const struct verbs_call call = { context, request, verb, args };
+	const struct verbs *own = context;
+	const struct verbs_call call = { own->balancer, own->status_jobs, request, verb, args };
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (!streq(verbs[i].name, verb))
@@ -331,4 +342,29 @@ void verbs_serve(struct control_request *request, const char *verb, json_t *args
 		return;
 	}
 	control_fail(request, CONTROL_UNAVAILABLE, "%s: not available", verb);
+}
+
+int verbs_start(struct balancer *balancer, void **ret_context)
+{
+	struct verbs *own = calloc(1, sizeof(*own));
+	int r;
+
+	if (!own)
+		return -ENOMEM;
+	own->balancer = balancer;
+	r = status_jobs_new(balancer, &own->status_jobs);
+	if (r < 0) {
+		free(own);
+		return r;
+	}
+	*ret_context = own;
+	return 0;
+}
+
+void verbs_stop(void *context)
+{
+	struct verbs *own = context;
+
+	status_jobs_free(own->status_jobs);
+	free(own);
 }

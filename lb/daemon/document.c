@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The kept document: what a restarted balancer needs to go on as if nothing had happened. Backends,
- * their sessions (the file is readable by us and root alone), service ids and which rows belong to whom.
- * The document is our own, but a damaged one must do no harm: every entry is checked and a
- * bad one left out; its agent registers anew.
- */
+/* To JSON and back: see document.h. */
+#include "lb/daemon/document.h"
+
 #include <sodium.h>
 #include <systemd/sd-id128.h>
 
-#include "lb/daemon/daemon.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "lb/config/service.h"
+#include "lb/daemon/balancer.h"
+#include "lb/daemon/role.h"
+#include "lb/publish/publish.h"
+#include "lb/session/session.h"
 
 #define DOCUMENT_LAYOUT 1
 
@@ -215,41 +218,41 @@ static const char *document_host_boot(char buffer[SD_ID128_STRING_MAX])
 	return sd_id128_to_string(boot, buffer);
 }
 
-json_t *document_make(const struct daemon *daemon)
+json_t *document_make(const struct balancer *balancer)
 {
 	json_t *backends = json_array(), *sessions = json_array();
 	char host_boot[SD_ID128_STRING_MAX];
 
-	for (size_t i = 0; i < registry_len(daemon->registry); i++) {
-		const struct backend *backend = registry_backend_at(daemon->registry, i);
+	for (size_t i = 0; i < registry_len(balancer->registry); i++) {
+		const struct backend *backend = registry_backend_at(balancer->registry, i);
 		struct session_kept kept = { 0 };
 
 		json_array_append_new(backends, document_backend(backend));
-		if (session_export(daemon->sessions, backend->id, &kept) == 0)
+		if (session_export(balancer->sessions, backend->id, &kept) == 0)
 			json_array_append_new(sessions, document_session(&kept));
 		sodium_memzero(&kept, sizeof(kept));
 	}
 	return json_pack("{s:i, s:s, s:s, s:I, s:b, s:o, s:o, s:o, s:o}", "layout", DOCUMENT_LAYOUT,
 		"host_boot", document_host_boot(host_boot), "version", DSR_VERSION, "boot_id",
-		(json_int_t)daemon->boot_id, "standby", daemon->standby, "services",
-		service_ids_export(daemon->service_ids), "tables", publish_export(daemon->publish),
-		"backends", backends, "sessions", sessions);
+		(json_int_t)balancer->boot_id, "standby", role_status(balancer->role).standby,
+		"services", service_ids_export(balancer->service_ids), "tables",
+		publish_export(balancer->publish), "backends", backends, "sessions", sessions);
 }
 
-void document_restore(struct daemon *daemon, const json_t *document)
+void document_restore(struct balancer *balancer, const json_t *document)
 {
-	uint64_t now_us = daemon_now(daemon);
+	uint64_t now_us = clock_now_us();
 	size_t idx;
 	json_t *item;
 
-	daemon->standby = json_is_true(json_object_get(document, "standby"));
-	service_ids_import(daemon->service_ids, json_object_get(document, "services"));
-	publish_import(daemon->publish, json_object_get(document, "tables"));
+	role_set_standby(balancer->role, json_is_true(json_object_get(document, "standby")));
+	service_ids_import(balancer->service_ids, json_object_get(document, "services"));
+	publish_import(balancer->publish, json_object_get(document, "tables"));
 	json_array_foreach (json_object_get(document, "backends"), idx, item) {
 		struct backend backend;
 
 		if (!document_read_backend(item, &backend) ||
-			registry_restore(daemon->registry, &backend, now_us) < 0)
+			registry_restore(balancer->registry, &backend, now_us) < 0)
 			log_warning("a kept backend (entry %zu) is damaged; it must register anew",
 				idx);
 	}
@@ -257,7 +260,7 @@ void document_restore(struct daemon *daemon, const json_t *document)
 		struct session_kept kept = { 0 };
 
 		if (!document_read_session(item, &kept) ||
-			session_import(daemon->sessions, &kept) < 0)
+			session_import(balancer->sessions, &kept) < 0)
 			log_info(
 				"a kept session (entry %zu) is not usable; its agent registers anew",
 				idx);

@@ -1,24 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Configuration and keys into the running parts, at the start and on reload. A reload validates
- * everything first (files, keys, what the registry says of static real servers), then applies it
- * whole; on any error nothing has changed.
- */
-#include "lb/daemon/daemon.h"
+/* Candidates, and how one comes into force: see reload.h. */
+#include "lb/daemon/reload.h"
 
-#include "common/proto/auth.h"
+#include "common/clock.h"
+#include "common/control/control.h"
+#include "common/log.h"
 #include "common/systemd.h"
+#include "lb/config/config.h"
 #include "lb/config/keys.h"
+#include "lb/config/service.h"
+#include "lb/daemon/actions.h"
+#include "lb/daemon/balancer.h"
+#include "lb/daemon/document.h"
+#include "lb/daemon/update.h"
+#include "lb/daemon/vip_routes.h"
+#include "lb/link/neigh.h"
+#include "lb/session/session.h"
+
+struct reload {
+	struct balancer *balancer;
+	struct auth_keyring *ring;                     /* between loading and the start */
+	struct addr_prefix subnets[NEIGH_SUBNETS_MAX]; /* of the backend interface, in force */
+	size_t n_subnets;
+};
+
+struct reload *reload_new(struct balancer *balancer)
+{
+	struct reload *reload = calloc(1, sizeof(*reload));
+
+	if (reload)
+		reload->balancer = balancer;
+	return reload;
+}
+
+struct reload *reload_free(struct reload *reload)
+{
+	if (!reload)
+		return NULL;
+	auth_keyring_free(reload->ring);
+	free(reload);
+	return NULL;
+}
 
 /* Everything that a new configuration consists of, before it is in force. */
-struct configure_candidate {
+struct reload_candidate {
 	struct config *config;
 	struct ini_report *report;
 	struct auth_keyring *ring;
 	struct service_list *services;
 };
 
-static void configure_candidate_clear(struct configure_candidate *candidate)
+static void reload_candidate_clear(struct reload_candidate *candidate)
 {
 	service_list_free(candidate->services);
 	auth_keyring_free(candidate->ring);
@@ -27,7 +59,7 @@ static void configure_candidate_clear(struct configure_candidate *candidate)
 }
 
 /* Appends one line. */
-static void configure_say(char **text, const char *line)
+static void reload_say(char **text, const char *line)
 {
 	char *longer = NULL;
 
@@ -37,26 +69,26 @@ static void configure_say(char **text, const char *line)
 	*text = longer;
 }
 
-static int configure_load(
-	const char *path, struct configure_candidate *ret_candidate, char **ret_errors)
+static int reload_load_files(
+	const char *path, struct reload_candidate *ret_candidate, char **ret_errors)
 {
 	char why[AUTH_WHY_BYTES] = "";
 	int r = config_load(path, &ret_candidate->config, &ret_candidate->report);
 
 	for (size_t i = 0;
 		r < 0 && ret_candidate->report && i < ini_report_len(ret_candidate->report); i++)
-		configure_say(ret_errors, ini_report_line(ret_candidate->report, i));
+		reload_say(ret_errors, ini_report_line(ret_candidate->report, i));
 	if (r < 0)
 		return CONTROL_CONFIG;
 	r = keys_load(ret_candidate->config, &ret_candidate->ring, why);
 	if (r < 0) {
-		configure_say(ret_errors, why);
+		reload_say(ret_errors, why);
 		return CONTROL_CONFIG;
 	}
 	return 0;
 }
 
-static void configure_log(const char *errors)
+static void reload_log(const char *errors)
 {
 	for (const char *line = errors; line && *line;) {
 		size_t length = strcspn(line, "\n");
@@ -66,23 +98,24 @@ static void configure_log(const char *errors)
 	}
 }
 
-int configure_start(struct daemon *daemon)
+int reload_load(struct reload *reload)
 {
-	struct configure_candidate candidate = { 0 };
+	struct reload_candidate candidate = { 0 };
+	struct balancer *balancer = reload->balancer;
 	_cleanup_free_ char *errors = NULL;
-	int r = configure_load(daemon->config_path, &candidate, &errors);
+	int r = reload_load_files(balancer->paths.config, &candidate, &errors);
 
 	if (r != 0) {
-		configure_log(errors);
-		configure_candidate_clear(&candidate);
+		reload_log(errors);
+		reload_candidate_clear(&candidate);
 		return r;
 	}
 	for (size_t i = 0; i < ini_report_warnings_len(candidate.report); i++)
 		log_warning("%s", ini_report_warning(candidate.report, i));
-	daemon->config = candidate.config;
-	daemon->report = candidate.report;
-	daemon->ring = candidate.ring;
-	log_set_level(daemon->config->log_level);
+	balancer->config = candidate.config;
+	balancer->report = candidate.report;
+	reload->ring = candidate.ring;
+	log_set_level(balancer->config->log_level);
 	return 0;
 }
 
@@ -90,35 +123,34 @@ int configure_start(struct daemon *daemon)
  * Keeps a copy: the registry's must not change under it. While the interface is not there or has no
  * address, nobody can say who is on its link: then everybody may be.
  */
-static bool configure_take_subnets(struct daemon *daemon)
+static bool reload_take_subnets(struct reload *reload)
 {
 	static const struct addr_prefix anywhere[] = {
 		{ .addr = { .family = AF_INET } },
 		{ .addr = { .family = AF_INET6 } },
 	};
-	const struct neigh_link *link = neigh_backend_link(daemon->neigh);
+	const struct neigh_link *link = neigh_backend_link(reload->balancer->neigh);
 	const struct addr_prefix *subnets = link->n_subnets ? link->subnets : anywhere;
 	size_t len = link->n_subnets ? link->n_subnets : ARRAY_LEN(anywhere);
 
-	if (daemon->n_subnets == len &&
-		memcmp(daemon->subnets, subnets, len * sizeof(*subnets)) == 0)
+	if (reload->n_subnets == len &&
+		memcmp(reload->subnets, subnets, len * sizeof(*subnets)) == 0)
 		return false;
-	memcpy(daemon->subnets, subnets, len * sizeof(*subnets));
-	daemon->n_subnets = len;
+	memcpy(reload->subnets, subnets, len * sizeof(*subnets));
+	reload->n_subnets = len;
 	return true;
 }
 
-static void configure_registry(const struct daemon *daemon, const struct config *config,
+static void reload_registry(const struct reload *reload, const struct config *config,
 	const struct service_list *services, struct registry_config *ret_config)
 {
-
 	*ret_config = (struct registry_config){
 		.services = services->registry,
 		.n_services = services->len,
 		.statics = services->statics,
 		.n_statics = services->n_statics,
-		.subnets = daemon->subnets,
-		.n_subnets = daemon->n_subnets,
+		.subnets = reload->subnets,
+		.n_subnets = reload->n_subnets,
 		.interval_us = config->heartbeat_interval_us,
 		.fall = config->heartbeat_fall,
 		.rise = config->heartbeat_rise,
@@ -128,51 +160,53 @@ static void configure_registry(const struct daemon *daemon, const struct config 
 	};
 }
 
-int configure_apply_start(struct daemon *daemon, const json_t *document)
+int reload_start(struct reload *reload, const json_t *document)
 {
+	struct balancer *balancer = reload->balancer;
 	struct registry_config config;
 	struct why why = { 0 };
 	int r;
 
-	session_configure(daemon->sessions, TAKE_PTR(daemon->ring),
-		(uint32_t)daemon->config->heartbeat_interval_us,
-		(uint8_t)daemon->config->heartbeat_fall);
+	session_configure(balancer->sessions, TAKE_PTR(reload->ring),
+		(uint32_t)balancer->config->heartbeat_interval_us,
+		(uint8_t)balancer->config->heartbeat_fall);
 	if (document_boot_id(document) != 0)
-		document_restore(daemon, document);
-	r = service_list_new(daemon->config, daemon->service_ids, &daemon->services);
+		document_restore(balancer, document);
+	r = service_list_new(balancer->config, balancer->service_ids, &balancer->services);
 	if (r < 0)
 		return log_errno(r, "cannot number the virtual servers");
-	(void)configure_take_subnets(daemon);
-	configure_registry(daemon, daemon->config, daemon->services, &config);
-	r = registry_configure(daemon->registry, &config, daemon_now(daemon), &why);
+	(void)reload_take_subnets(reload);
+	reload_registry(reload, balancer->config, balancer->services, &config);
+	r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
 	if (r == -EINVAL) {
-		log_error("%s: %s", daemon->config_path, why.text);
+		log_error("%s: %s", balancer->paths.config, why.text);
 		return CONTROL_CONFIG;
 	}
-	daemon->config_generation = 1;
+	balancer->config_generation = 1;
 	return r < 0 ? log_errno(r, "cannot set up the registry") : 0;
 }
 
-void configure_links(struct daemon *daemon)
+void reload_subnets(struct reload *reload)
 {
+	struct balancer *balancer = reload->balancer;
 	struct registry_config config;
 	struct why why = { 0 };
 	int r;
 
-	if (!configure_take_subnets(daemon))
+	if (!reload_take_subnets(reload))
 		return;
-	configure_registry(daemon, daemon->config, daemon->services, &config);
-	r = registry_configure(daemon->registry, &config, daemon_now(daemon), &why);
+	reload_registry(reload, balancer->config, balancer->services, &config);
+	r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
 	if (r < 0)
 		(void)log_warning_errno(r, "the addresses of %s changed: %s",
-			daemon->config->backend_interface, why.text);
+			balancer->config->backend_interface, why.text);
 }
 
 /* Keys that open sockets or start threads: changing them needs a restart, and is said so. */
-static int configure_check_fixed(
-	const struct daemon *daemon, const struct config *config, char **ret_errors)
+static int reload_check_fixed(
+	const struct balancer *balancer, const struct config *config, char **ret_errors)
 {
-	const struct config *old = daemon->config;
+	const struct config *old = balancer->config;
 	const char *key = NULL;
 	_cleanup_free_ char *line = NULL;
 
@@ -194,64 +228,65 @@ static int configure_check_fixed(
 	if (!key)
 		return 0;
 	if (asprintf(&line, "%s: %s: cannot change while running; restart dsr-lb, flows survive it",
-		    daemon->config_path, key) > 0)
-		configure_say(ret_errors, line);
+		    balancer->paths.config, key) > 0)
+		reload_say(ret_errors, line);
 	return CONTROL_CONFIG;
 }
 
-static void configure_take(struct daemon *daemon, struct configure_candidate *candidate)
+static void reload_take(struct balancer *balancer, struct reload_candidate *candidate)
 {
-	session_configure(daemon->sessions, TAKE_PTR(candidate->ring),
+	session_configure(balancer->sessions, TAKE_PTR(candidate->ring),
 		(uint32_t)candidate->config->heartbeat_interval_us,
 		(uint8_t)candidate->config->heartbeat_fall);
-	forward_blackholes(daemon, candidate->services);
-	service_list_free(daemon->services);
-	config_free(daemon->config);
-	ini_report_free(daemon->report);
-	daemon->services = TAKE_PTR(candidate->services);
-	daemon->config = TAKE_PTR(candidate->config);
-	daemon->report = TAKE_PTR(candidate->report);
-	daemon->config_generation++;
-	log_set_level(daemon->config->log_level);
-	forward_update(daemon);
-	forward_publish(daemon);
-	daemon_pump(daemon);
-	log_info("reloaded %s: %zu virtual servers", daemon->config_path,
-		daemon->config->n_virtual_servers);
+	vip_routes_set(balancer->vip_routes, candidate->services);
+	service_list_free(balancer->services);
+	config_free(balancer->config);
+	ini_report_free(balancer->report);
+	balancer->services = TAKE_PTR(candidate->services);
+	balancer->config = TAKE_PTR(candidate->config);
+	balancer->report = TAKE_PTR(candidate->report);
+	balancer->config_generation++;
+	log_set_level(balancer->config->log_level);
+	update_follow(balancer->update);
+	update_mark(balancer->update, true);
+	actions_flush(balancer->actions);
+	log_info("reloaded %s: %zu virtual servers", balancer->paths.config,
+		balancer->config->n_virtual_servers);
 }
 
-static int configure_reload_now(struct daemon *daemon, char **ret_errors)
+static int reload_now(struct reload *reload, char **ret_errors)
 {
-	struct configure_candidate candidate = { 0 };
+	struct reload_candidate candidate = { 0 };
+	struct balancer *balancer = reload->balancer;
 	struct registry_config config;
 	struct why why = { 0 };
-	int r = configure_load(daemon->config_path, &candidate, ret_errors);
+	int r = reload_load_files(balancer->paths.config, &candidate, ret_errors);
 
 	if (r == 0)
-		r = configure_check_fixed(daemon, candidate.config, ret_errors);
+		r = reload_check_fixed(balancer, candidate.config, ret_errors);
 	if (r == 0) {
-		r = service_list_new(candidate.config, daemon->service_ids, &candidate.services);
+		r = service_list_new(candidate.config, balancer->service_ids, &candidate.services);
 		if (r < 0)
-			configure_say(ret_errors, "too many virtual servers");
+			reload_say(ret_errors, "too many virtual servers");
 	}
 	if (r == 0) {
-		configure_registry(daemon, candidate.config, candidate.services, &config);
-		r = registry_configure(daemon->registry, &config, daemon_now(daemon), &why);
+		reload_registry(reload, candidate.config, candidate.services, &config);
+		r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
 		if (r < 0)
-			configure_say(ret_errors, why.text);
+			reload_say(ret_errors, why.text);
 	}
 	if (r == 0)
-		configure_take(daemon, &candidate);
-	configure_candidate_clear(&candidate);
+		reload_take(balancer, &candidate);
+	reload_candidate_clear(&candidate);
 	return r == 0 ? 0 : CONTROL_CONFIG;
 }
 
-int configure_reload(struct daemon *daemon, char **ret_errors)
+int reload_run(struct reload *reload, char **ret_errors)
 {
 	int r;
 
-	systemd_tell_reloading(daemon_now(daemon));
-	r = configure_reload_now(daemon, ret_errors);
+	systemd_tell_reloading(clock_now_us());
+	r = reload_now(reload, ret_errors);
 	systemd_tell_ready();
 	return r;
 }

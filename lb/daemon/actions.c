@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The registry's hands: see actions.h. */
+#include "lb/daemon/actions.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "lb/daemon/balancer.h"
+#include "lb/daemon/update.h"
+#include "lb/link/neigh.h"
+#include "lb/link/tcp_check.h"
+#include "lb/registry/registry.h"
+#include "lb/session/session.h"
+
+/* A deadline missed by more than this means that we were stalled ourselves. */
+#define ACTIONS_STALL_US (100 * US_PER_MS)
+
+struct actions {
+	struct balancer *balancer;
+	sd_event_source *timer; /* the registry's next deadline */
+	uint64_t due_us;        /* 0: there is none */
+};
+
+static void actions_log_state(const struct registry_action *action)
+{
+	char backend[sizeof("DSR_BACKEND=") + REGISTRY_NAME_BYTES];
+	char state[32], reason[sizeof("DSR_REASON=") + REGISTRY_REASON_BYTES];
+	const char *const fields[] = { backend, state, reason, NULL };
+
+	snprintf(backend, sizeof(backend), "DSR_BACKEND=%s", action->name);
+	snprintf(state, sizeof(state), "DSR_STATE=%s", backend_state_name(action->new_state));
+	snprintf(reason, sizeof(reason), "DSR_REASON=%s", action->reason);
+	log_fields(action->new_state == BACKEND_DOWN ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, fields,
+		"backend %s: %s -> %s%s%s", action->name, backend_state_name(action->old_state),
+		backend_state_name(action->new_state), action->reason[0] ? ": " : "",
+		action->reason);
+}
+
+static void actions_check(struct balancer *balancer, const struct registry_action *action)
+{
+	const struct backend *backend = registry_backend(balancer->registry, action->backend);
+	char reason[64];
+	int r = -ENOENT;
+
+	for (size_t i = 0; backend && i < backend->n_checks; i++)
+		if (backend->checks[i].port == action->port)
+			r = tcp_check_run(balancer->tcp_checks, backend->id, &backend->address,
+				action->port, backend->checks[i].timeout_us);
+	if (r >= 0)
+		return;
+	snprintf(reason, sizeof(reason), "tcp:%u: %.40s", action->port, strerror(-r));
+	registry_check_result(balancer->registry,
+		&(struct registry_check_result){
+			.backend = action->backend, .port = action->port, .reason = reason },
+		clock_now_us());
+}
+
+static void actions_forget(struct balancer *balancer, const struct registry_action *action)
+{
+	session_forget(balancer->sessions, action->backend);
+	tcp_check_cancel(balancer->tcp_checks, action->backend);
+	update_mark_save(balancer->update);
+	log_info("backend %s has left", action->name);
+}
+
+static void actions_ask_mac(struct balancer *balancer, const struct registry_action *action)
+{
+	char text[ADDR_STRLEN];
+	int r = neigh_probe(balancer->neigh, &action->address);
+
+	if (r < 0)
+		log_debug("cannot ask for the MAC of %s: %s", addr_format(&action->address, text),
+			strerror(-r));
+}
+
+static void actions_do(struct balancer *balancer, const struct registry_action *action)
+{
+	switch (action->type) {
+	case REGISTRY_HEARTBEAT:
+		(void)session_heartbeat(balancer->sessions, action->backend, clock_now_us());
+		break;
+	case REGISTRY_RUN_CHECK:
+		actions_check(balancer, action);
+		break;
+	case REGISTRY_PROBE_NEIGH:
+		actions_ask_mac(balancer, action);
+		break;
+	case REGISTRY_STATE:
+		actions_log_state(action);
+		update_mark_save(balancer->update);
+		break;
+	case REGISTRY_FORGOTTEN:
+		actions_forget(balancer, action);
+		break;
+	case REGISTRY_CHANGED:
+		update_mark(balancer->update, action->urgent);
+		break;
+	case REGISTRY_ACTION_N_:
+		break;
+	}
+}
+
+static void actions_do_all(struct balancer *balancer)
+{
+	struct registry_action action;
+
+	while (registry_next_action(balancer->registry, &action))
+		actions_do(balancer, &action);
+}
+
+void actions_run(struct actions *actions)
+{
+	actions_do_all(actions->balancer);
+	update_run(actions->balancer->update);
+	/* Judge soon, but after everything that has arrived was heard: the timer's priority is low. */
+	balancer_timer_set(actions->timer, clock_now_us());
+}
+
+void actions_flush(struct actions *actions)
+{
+	actions_do_all(actions->balancer);
+	update_flush(actions->balancer->update);
+	balancer_timer_set(actions->timer, clock_now_us());
+}
+
+static int actions_on_timer(sd_event_source *source, uint64_t due_us, void *context)
+{
+	struct actions *actions = context;
+	struct registry *registry = actions->balancer->registry;
+	uint64_t now_us = clock_now_us();
+
+	if (actions->due_us > 0 && now_us > actions->due_us + ACTIONS_STALL_US) {
+		uint64_t late_us = now_us - actions->due_us;
+
+		log_warning("stalled for %llu ms; every deadline moves by that much",
+			(unsigned long long)(late_us / US_PER_MS));
+		registry_stalled(registry, late_us, now_us);
+	}
+	actions->due_us = registry_tick(registry, now_us);
+	actions_do_all(actions->balancer);
+	update_run(actions->balancer->update);
+	if (actions->due_us == REGISTRY_NEVER_US)
+		actions->due_us = 0;
+	else
+		balancer_timer_set(actions->timer, actions->due_us);
+	return 0;
+}
+
+int actions_new(struct balancer *balancer, struct actions **ret_actions)
+{
+	struct actions *actions = calloc(1, sizeof(*actions));
+	int r;
+
+	if (!actions)
+		return -ENOMEM;
+	actions->balancer = balancer;
+	r = balancer_timer_new(balancer->event, actions_on_timer, actions, &actions->timer);
+	if (r < 0) {
+		actions_free(actions);
+		return r;
+	}
+	*ret_actions = actions;
+	return 0;
+}
+
+struct actions *actions_free(struct actions *actions)
+{
+	if (!actions)
+		return NULL;
+	sd_event_source_disable_unref(actions->timer);
+	free(actions);
+	return NULL;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the registry asks for: heartbeats, checks, questions for MACs, log lines, new tables. And its timer.
+ */
+#pragma once
+
+struct balancer;
+struct actions;
+
+/* `balancer` outlives it. 0 or negative errno. */
+int actions_new(struct balancer *balancer, struct actions **ret_actions);
+struct actions *actions_free(struct actions *actions);
+/* After anything that may have changed the registry: does what it asks for, and what is due of updates. */
+void actions_run(struct actions *actions);
+/* The same, and what changed is in force when it returns: for verbs and reloads. */
+void actions_flush(struct actions *actions);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between sockets and sessions: see agents.h. */
+#include "lb/daemon/agents.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "lb/config/model.h"
+#include "lb/daemon/actions.h"
+#include "lb/daemon/balancer.h"
+#include "lb/daemon/update.h"
+#include "lb/link/neigh.h"
+#include "lb/publish/publish.h"
+#include "lb/session/session_limit.h"
+#include "lb/session/session_socket.h"
+
+struct agents {
+	struct balancer *balancer;
+	struct session_socket *socket; /* NULL while the backend interface is not there */
+	unsigned int ifindex;
+	bool failed;                       /* and it was said */
+	struct session_limit_log refusals; /* what was logged of them */
+};
+
+struct agents *agents_new(struct balancer *balancer)
+{
+	struct agents *agents = calloc(1, sizeof(*agents));
+
+	if (agents)
+		agents->balancer = balancer;
+	return agents;
+}
+
+struct agents *agents_free(struct agents *agents)
+{
+	if (!agents)
+		return NULL;
+	session_socket_free(agents->socket);
+	free(agents);
+	return NULL;
+}
+
+static void agents_on_datagram(const struct session_datagram *datagram, void *context)
+{
+	struct agents *agents = context;
+	struct balancer *balancer = agents->balancer;
+	const struct session_path path = { datagram->source, datagram->local };
+	const struct backend *backend;
+	size_t sessions_before = session_len(balancer->sessions);
+	uint64_t accepted = session_counters(balancer->sessions)->accepted;
+
+	(void)session_receive(balancer->sessions, &path, datagram->ttl, datagram->data,
+		datagram->size_bytes, clock_now_us());
+	if (session_len(balancer->sessions) != sessions_before)
+		update_mark_save(balancer->update);
+	if (session_counters(balancer->sessions)->accepted == accepted)
+		return;
+	backend = registry_find_address(balancer->registry, &datagram->source.addr);
+	if (backend)
+		publish_report(balancer->publish, balancer->registry, backend);
+	actions_run(balancer->actions);
+}
+
+/* The sockets are bound to the interface by its index: one that is made anew needs new ones. */
+int agents_listen(struct agents *agents)
+{
+	const struct balancer *balancer = agents->balancer;
+	const struct neigh_link *link = neigh_backend_link(balancer->neigh);
+	const struct session_socket_config config = {
+		.interface = link->name,
+		.listen = &balancer->config->listen,
+		.fn = agents_on_datagram,
+		.context = agents,
+	};
+	struct why why = { 0 };
+	int r;
+
+	if (agents->ifindex == link->ifindex)
+		return 0;
+	agents->socket = session_socket_free(agents->socket);
+	agents->ifindex = 0;
+	if (link->ifindex == 0)
+		return 0;
+	r = session_socket_open(balancer->event, &config, &agents->socket, &why);
+	if (r == 0)
+		agents->ifindex = link->ifindex;
+	else if (!agents->failed)
+		(void)log_errno(r, "%s", why.text);
+	agents->failed = r < 0;
+	return r;
+}
+
+static void agents_send(
+	void *context, const struct session_path *path, const uint8_t *data, size_t size_bytes)
+{
+	struct agents *agents = context;
+	char text[ADDR_PORT_STRLEN];
+	int r = agents->socket
+		? session_socket_send(agents->socket, &path->local, &path->remote, data, size_bytes)
+		: -ENETDOWN;
+
+	if (r < 0)
+		log_debug("cannot send to %s: %s", addr_port_format(&path->remote, text),
+			strerror(-r));
+}
+
+static void agents_refused(
+	void *context, const struct addr_port *source, enum session_refusal refusal)
+{
+	struct agents *agents = context;
+	uint64_t silenced = 0;
+	bool overflow = false;
+	char text[ADDR_PORT_STRLEN];
+
+	if (!session_limit_log_due(
+		    &agents->refusals, &source->addr, clock_now_us(), &silenced, &overflow))
+		return;
+	log_warning("message from %s refused: %s (%llu more since the last such line)%s",
+		addr_port_format(source, text), session_refusal_name(refusal),
+		(unsigned long long)silenced, overflow ? "; many sources at once" : "");
+}
+
+struct session_calls agents_calls(struct agents *agents)
+{
+	return (struct session_calls){ agents_send, agents_refused, agents };
+}

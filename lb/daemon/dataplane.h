@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine on the interfaces that are there: the best one that the configuration allows is started, told
+ * what to forward, and started anew when an interface or a worker is gone. Sums counters over the engines
+ * that ran since the start.
+ */
+#pragma once
+
+#include "lb/config/model.h"
+#include "lb/engine/engine.h"
+
+struct keep;
+struct neigh_link;
+struct dataplane;
+
+struct dataplane_status {
+	bool is_running;
+	const char *mode;     /* of the engine, or of the last one: "xdp", "tc", "packet" */
+	const char *reason;   /* why there is none, or why this one; the dataplane's */
+	unsigned int ifindex; /* of the clients' interface, while it is running */
+};
+
+/* `workers` 0: as many as processors. Takes no ownership; `keep` must outlive it. NULL: out of memory. */
+struct dataplane *dataplane_new(enum config_mode mode, uint32_t workers, const struct keep *keep);
+/* What forwards in the kernel goes on, unless `detach`. */
+void dataplane_stop(struct dataplane *dataplane, bool detach);
+struct dataplane *dataplane_free(struct dataplane *dataplane);
+DEFINE_CLEANUP(struct dataplane *, dataplane_free)
+
+/* Follows the links, whatever index they have now; true: there is another engine, or none any more. */
+bool dataplane_update(struct dataplane *dataplane, const struct neigh_link *clients,
+	const struct neigh_link *backends);
+/*
+ * Puts the snapshot in force and owns it from here on, also on an error. Without an engine it is freed.
+ * What an engine of a previous run left is removed when the first one is in force. 0 or negative errno.
+ */
+int dataplane_load(struct dataplane *dataplane, struct snapshot *snapshot);
+/* Frees what no worker reads any more; call now and then. */
+void dataplane_reclaim(struct dataplane *dataplane);
+
+struct dataplane_status dataplane_status(const struct dataplane *dataplane);
+/* The snapshot in force; NULL: there is no engine. */
+const struct snapshot *dataplane_snapshot(const struct dataplane *dataplane);
+/* Buckets of SYN rates, for who only looks; while there is an engine. */
+struct rates dataplane_rates(const struct dataplane *dataplane);
+/* The service as it is forwarded now, or NULL. Context: the dataplane. */
+const struct fwd_service *dataplane_service(uint16_t service, void *context);
+void dataplane_totals(const struct dataplane *dataplane, struct engine_totals *ret_totals);
+/* Zeros without an engine. */
+void dataplane_service_counters(const struct dataplane *dataplane, uint16_t service,
+	struct engine_service_counters *ret_counters);
+void dataplane_pair_counters(const struct dataplane *dataplane, uint16_t service, uint16_t backend,
+	struct engine_pair_counters *ret_counters);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Configuration and keys into the running parts, at the start and on reload. A reload validates
+ * everything first (files, keys, what the registry says of static real servers), then applies it
+ * whole; on any error nothing has changed.
+ */
+#pragma once
+
+#include <jansson.h>
+
+struct balancer;
+struct reload;
+
+/* `balancer` outlives it. NULL: out of memory. */
+struct reload *reload_new(struct balancer *balancer);
+struct reload *reload_free(struct reload *reload);
+/* For the start: loads the files. 0, or CONTROL_CONFIG with every reason logged. */
+int reload_load(struct reload *reload);
+/*
+ * Then, when the parts stand: restores what was kept (NULL: nothing) and puts the configuration in force.
+ * 0; CONTROL_CONFIG or negative errno, logged.
+ */
+int reload_start(struct reload *reload, const json_t *document);
+/* The backend interface's subnets may have changed: judges anew who is on the link. */
+void reload_subnets(struct reload *reload);
+/*
+ * Loads the configuration anew and applies it whole, in one publication, or changes nothing: 0, or
+ * CONTROL_CONFIG with every reason, one a line, in `*ret_errors` (to free).
+ */
+int reload_run(struct reload *reload, char **ret_errors);

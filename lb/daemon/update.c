@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Marks, and the one place that publishes: see update.h. */
+#include "lb/daemon/update.h"
+
+#include <systemd/sd-daemon.h>
+
+#include "common/clock.h"
+#include "common/idle.h"
+#include "common/log.h"
+#include "lb/config/service.h"
+#include "lb/daemon/balancer.h"
+#include "lb/daemon/dataplane.h"
+#include "lb/daemon/document.h"
+#include "lb/daemon/role.h"
+#include "lb/link/announce.h"
+#include "lb/link/neigh.h"
+#include "lb/publish/publish.h"
+
+/* Changes that are not urgent are joined for this long before they are published. */
+#define UPDATE_JOIN_US (20 * US_PER_MS)
+/* After a failure. */
+#define UPDATE_RETRY_US US_PER_S
+
+struct update {
+	struct balancer *balancer;
+	sd_event_source *timer;
+	struct publish_links links; /* what the tables depend on, as it is now */
+	bool publish_due, urgent, save_due, announce_due;
+	bool publish_failed, save_failed; /* and it was said */
+	uint64_t from_us;                 /* the next publication waits until then */
+	struct update_status status;
+};
+
+struct update *update_free(struct update *update)
+{
+	if (!update)
+		return NULL;
+	sd_event_source_disable_unref(update->timer);
+	free(update);
+	return NULL;
+}
+
+/* Following. */
+
+static const struct addr *update_local_vip(const struct balancer *balancer)
+{
+	for (size_t i = 0; i < balancer->services->len; i++)
+		if (neigh_has_address(balancer->neigh, &balancer->services->items[i].vip))
+			return &balancer->services->items[i].vip;
+	return NULL;
+}
+
+static void update_role(const struct balancer *balancer)
+{
+	const struct addr *when = &balancer->config->active_when;
+	const struct role_facts facts = {
+		.when = when,
+		.has_when = when->family != AF_UNSPEC && neigh_has_address(balancer->neigh, when),
+		.local_vip = update_local_vip(balancer),
+	};
+	struct role_status role;
+
+	if (!role_update(balancer->role, &facts))
+		return;
+	role = role_status(balancer->role);
+	log_info("%s%s", role.active ? "active" : "not active: ", role.reason);
+}
+
+/* Takes over what the links and the role say now; true if a snapshot depends on a difference. */
+static bool update_links(struct update *update)
+{
+	const struct balancer *balancer = update->balancer;
+	const struct neigh_link *clients = neigh_client_link(balancer->neigh);
+	const struct neigh_link *backends = neigh_backend_link(balancer->neigh);
+	struct publish_links *links = &update->links;
+	bool active = role_status(balancer->role).active;
+	bool changed = !mac_equal(&links->own_mac, &clients->mac) ||
+		!mac_equal(&links->out_mac, &backends->mac) ||
+		links->mtu_bytes != backends->mtu_bytes || links->active != active;
+
+	links->own_mac = clients->mac;
+	links->out_mac = backends->mac;
+	links->mtu_bytes = backends->mtu_bytes;
+	links->active = active;
+	return changed;
+}
+
+static void update_announce(struct update *update)
+{
+	const struct balancer *balancer = update->balancer;
+	struct dataplane_status dataplane = dataplane_status(balancer->dataplane);
+	_cleanup_free_ struct addr *vips = NULL;
+	struct announce_config config = {
+		.ifindex = dataplane.ifindex,
+		.mac = neigh_client_link(balancer->neigh)->mac,
+		.refresh_us = balancer->config->announce_refresh_us,
+	};
+	int r = 0;
+
+	update->announce_due = false;
+	if (role_status(balancer->role).active && dataplane.is_running &&
+		balancer->config->announce)
+		r = service_list_vips(balancer->services, &vips, &config.n_vips);
+	config.vips = vips;
+	if (r == 0)
+		r = announce_set(balancer->announce, &config);
+	if (r < 0)
+		(void)log_errno(r, "cannot announce the VIPs on %s", balancer->config->interface);
+}
+
+void update_follow(struct update *update)
+{
+	const struct balancer *balancer = update->balancer;
+	bool publish = dataplane_update(balancer->dataplane, neigh_client_link(balancer->neigh),
+		neigh_backend_link(balancer->neigh));
+
+	update_role(balancer);
+	publish |= update_links(update);
+	if (publish)
+		update_mark(update, true);
+	/* Clients come only when packets flow; they are told to go elsewhere at once. */
+	update->announce_due = true;
+	if (!role_status(balancer->role).active)
+		update_announce(update);
+}
+
+void update_mark(struct update *update, bool urgent)
+{
+	update->publish_due = true;
+	update->urgent |= urgent;
+}
+
+void update_mark_save(struct update *update)
+{
+	update->save_due = true;
+}
+
+/* Doing. */
+
+void update_save(struct update *update)
+{
+	json_t *document = document_make(update->balancer);
+	int r = document ? keep_save_document(update->balancer->keep, document) : -ENOMEM;
+
+	json_decref(document);
+	update->save_due = false;
+	if (r < 0 && !update->save_failed)
+		(void)log_errno(r, "cannot keep the state in %s; a restart would lose it",
+			update->balancer->paths.runtime_dir);
+	update->save_failed = r < 0;
+}
+
+static int update_failed(const struct update *update, int error, const char *what)
+{
+	if (!update->publish_failed)
+		(void)log_errno(error, "cannot %s the tables; those in force stay", what);
+	return error;
+}
+
+static int update_build_and_load(struct update *update, uint64_t now_us)
+{
+	const struct balancer *balancer = update->balancer;
+	struct snapshot *snapshot = NULL;
+	int r;
+
+	r = publish_build(balancer->publish, balancer->services, balancer->registry, &update->links,
+		now_us, &snapshot);
+	if (r < 0)
+		return update_failed(update, r, "build");
+	/* First the document, so that rows in force are never unknown to the next start. */
+	update_save(update);
+	r = dataplane_load(balancer->dataplane, snapshot);
+	return r < 0 ? update_failed(update, r, "publish") : 0;
+}
+
+static void update_publish(struct update *update)
+{
+	struct update_status *status = &update->status;
+	uint64_t begin_us = clock_now_us(), now_us;
+	int r = update_build_and_load(update, begin_us);
+
+	now_us = clock_now_us();
+	update->publish_failed = r < 0;
+	if (r < 0) {
+		/* What fails takes time as well, and agents must be heard meanwhile. */
+		update->from_us = now_us + UPDATE_RETRY_US;
+		return;
+	}
+	update->publish_due = update->urgent = false;
+	if (!dataplane_status(update->balancer->dataplane).is_running)
+		return;
+	status->n++;
+	status->last_us = now_us - begin_us;
+	status->longest_us = MAX(status->longest_us, status->last_us);
+	/* Where tables are many and large this takes long: then half of the time is the agents'. */
+	update->from_us = now_us + status->last_us;
+	idle_wake(update->balancer->idle);
+}
+
+static void update_tell_systemd(const struct balancer *balancer)
+{
+	size_t up = 0, all = registry_len(balancer->registry);
+
+	for (size_t i = 0; i < all; i++)
+		up += registry_backend_at(balancer->registry, i)->state == BACKEND_UP;
+	(void)sd_notifyf(0, "STATUS=%s; %zu of %zu backends up",
+		!dataplane_status(balancer->dataplane).is_running ? "no packet engine"
+			: role_status(balancer->role).active      ? "active"
+								  : "not active",
+		up, all);
+}
+
+/* Sets the timer for what is still due, if it is not set for an earlier time. */
+static void update_wait(struct update *update)
+{
+	uint64_t now_us = clock_now_us(), due_us = 0, when_us;
+	int enabled = SD_EVENT_OFF;
+
+	if (!update->publish_due && !update->save_due)
+		return;
+	when_us = MAX(update->from_us, now_us + (update->urgent ? 0 : UPDATE_JOIN_US));
+	(void)sd_event_source_get_enabled(update->timer, &enabled);
+	(void)sd_event_source_get_time(update->timer, &due_us);
+	if (enabled == SD_EVENT_OFF || due_us > when_us)
+		balancer_timer_set(update->timer, when_us);
+}
+
+void update_flush(struct update *update)
+{
+	bool changed = update->publish_due || update->save_due;
+
+	if (update->publish_due)
+		update_publish(update);
+	else if (update->save_due)
+		update_save(update);
+	if (update->announce_due)
+		update_announce(update);
+	if (changed)
+		update_tell_systemd(update->balancer);
+	update_wait(update);
+}
+
+void update_run(struct update *update)
+{
+	if (update->publish_due && update->urgent && clock_now_us() >= update->from_us) {
+		update_flush(update);
+		return;
+	}
+	if (update->announce_due && !update->publish_due)
+		update_announce(update);
+	update_wait(update);
+}
+
+void update_housekeeping(struct update *update)
+{
+	const struct balancer *balancer = update->balancer;
+	const struct snapshot *current;
+
+	update_follow(update);
+	update->save_due |= update->save_failed;
+	dataplane_reclaim(balancer->dataplane);
+	current = dataplane_snapshot(balancer->dataplane);
+	if (current && publish_tick(balancer->publish, current, clock_now_us()))
+		update_mark(update, true);
+	if (current)
+		idle_wake(balancer->idle);
+	update_run(update);
+}
+
+static int update_on_timer(sd_event_source *source, uint64_t due_us, void *context)
+{
+	struct update *update = context;
+
+	if (clock_now_us() >= update->from_us)
+		update_flush(update);
+	else
+		update_wait(update);
+	return 0;
+}
+
+static bool update_step(void *context)
+{
+	struct update *update = context;
+	const struct snapshot *current = dataplane_snapshot(update->balancer->dataplane);
+
+	return current && publish_step(update->balancer->publish, current, clock_now_us());
+}
+
+int update_new(struct balancer *balancer, struct update **ret_update)
+{
+	struct update *update = calloc(1, sizeof(*update));
+	int r;
+
+	if (!update)
+		return -ENOMEM;
+	update->balancer = balancer;
+	r = balancer_timer_new(balancer->event, update_on_timer, update, &update->timer);
+	if (r >= 0)
+		r = idle_add(balancer->idle, update_step, update);
+	if (r < 0) {
+		update_free(update);
+		return r;
+	}
+	*ret_update = update;
+	return 0;
+}
+
+struct update_status update_status(const struct update *update)
+{
+	return update->status;
+}
