@@ -52,8 +52,6 @@ struct entry {
 	uint64_t ramp_started_us; /* when it became up */
 	uint64_t ramp_next_us;    /* the next step of slow start; REGISTRY_NEVER_US: none */
 	uint64_t usable_vips;     /* one bit for each of the agent's VIPs: present and silent */
-	struct mac candidate_mac; /* of the neighbour table, until an answer proves it */
-	uint64_t candidate_us;
 	uint64_t neigh_next_us;
 	uint32_t neigh_missed; /* probes in a row without an answer */
 	uint64_t check_started_us[REGISTRY_CHECKS_MAX];

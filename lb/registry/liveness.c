@@ -62,16 +62,6 @@ static bool report_is_good(const struct entry *entry, const struct proto_status 
 	return fit;
 }
 
-/* An answer came the way that the neighbour table shows: so its MAC is that of the agent. */
-static void prove_candidate(struct registry *registry, struct entry *entry)
-{
-	if (mac_is_zero(&entry->candidate_mac) || entry->backend.sent_us < entry->candidate_us)
-		return;
-	entry->backend.mac = entry->candidate_mac;
-	entry->candidate_mac = (struct mac){ 0 };
-	entries_mark_changed(&registry->entries, true);
-}
-
 void liveness_report(struct registry *registry, struct entry *entry,
 	const struct proto_status *status, uint32_t rtt_us, uint64_t now_us)
 {
@@ -91,7 +81,6 @@ void liveness_report(struct registry *registry, struct entry *entry,
 		backend->rtt_us = rtt_us;
 		backend->heartbeats_missed = 0;
 		entry->awaiting = false;
-		prove_candidate(registry, entry);
 		if (good && backend->streak < UINT32_MAX)
 			backend->streak++;
 	}
@@ -106,27 +95,24 @@ void liveness_neighbour(
 	struct registry *registry, struct entry *entry, const struct mac *mac, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
-	bool answers = !mac_is_zero(mac);
 
-	if (!answers) {
+	/* Anybody can forge an ARP reply: where an agent is, its REGISTER alone says. */
+	if (backend->source == BACKEND_AGENT)
+		return;
+	if (mac_is_zero(mac)) {
 		/* The time until `fall` counts from here, whenever the last probe went out. */
 		if (entry->neigh_missed == 0)
 			entry->neigh_missed = 1;
 	} else {
 		entry->neigh_missed = 0;
 		backend->reachable = true;
-		if (backend->source == BACKEND_STATIC && entry->silent) {
+		if (entry->silent) {
 			entry->silent = false;
 			entry->fell_silent_us = REGISTRY_NEVER_US;
 		}
 		if (!mac_equal(mac, &backend->mac) && mac_is_zero(&entry->given_mac)) {
-			if (backend->source == BACKEND_AGENT && !mac_is_zero(&backend->mac)) {
-				entry->candidate_mac = *mac;
-				entry->candidate_us = now_us;
-			} else {
-				backend->mac = *mac;
-				entries_mark_changed(&registry->entries, backend->takes_flows);
-			}
+			backend->mac = *mac;
+			entries_mark_changed(&registry->entries, backend->takes_flows);
 		}
 	}
 	health_judge(registry, entry, now_us);
@@ -261,7 +247,7 @@ void liveness_stalled(struct entry *entry, uint64_t stalled_us)
 static bool is_probed(const struct entry *entry)
 {
 	if (entry->backend.source == BACKEND_AGENT)
-		return mac_is_zero(&entry->backend.mac);
+		return false;
 	return !entry->no_check || mac_is_zero(&entry->backend.mac);
 }
 
