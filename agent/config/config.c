@@ -13,7 +13,7 @@ static const char *const config_on_stop_names[] = { "withdraw", "keep", NULL };
 
 /* "auto" is 0, the number of CPUs of the host that runs it. */
 static int config_parse_weight(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	if (strcasecmp(value, "auto") == 0) {
 		*(uint32_t *)target = 0;
@@ -23,28 +23,25 @@ static int config_parse_weight(
 }
 
 static int config_parse_name(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
-	if (!proto_name_is_valid(value)) {
-		snprintf(ret_why, INI_WHY_BYTES,
+	if (!proto_name_is_valid(value))
+		return why_fail(ret_why, -EINVAL,
 			"no name for a backend; write 1 to %u letters, digits, '.', '-', '_'",
 			PROTO_NAME_MAX);
-		return -EINVAL;
-	}
 	return ini_parse_text(key, value, target, ret_why);
 }
 
 /* What a later version will do must not seem to be done: a check that never runs is worse than none. */
 static int config_parse_unavailable(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	const char *nothing = key->data;
 
 	if (strcasecmp(value, nothing) == 0)
 		return 0;
-	snprintf(ret_why, INI_WHY_BYTES, "not available in this version; leave it out or write %s",
+	return why_fail(ret_why, -EINVAL, "not available in this version; leave it out or write %s",
 		nothing);
-	return -EINVAL;
 }
 
 static const struct ini_key config_keys[] = {
@@ -86,7 +83,7 @@ static const struct ini_key config_keys[] = {
 		"address of the HTTP surface" },
 };
 
-static void *config_open(void *context, const char *name, char *ret_why)
+static void *config_open(void *context, const char *name, struct why *ret_why)
 {
 	return context;
 }

@@ -23,21 +23,21 @@ static int settings_load_key(
 	struct settings *settings, bool key_may_be_hidden, struct settings_text *text)
 {
 	_cleanup_free_ char *path = NULL;
-	char why[AUTH_WHY_BYTES];
+	struct why why = { 0 };
 	int r;
 
 	r = systemd_key_path(
 		settings->config->key_file, CONFIG_DEFAULT_KEY_FILE, SETTINGS_CREDENTIAL, &path);
 	if (r < 0)
 		return r;
-	r = auth_keyring_load(path, false, &settings->keys, why);
+	r = auth_keyring_load(path, false, &settings->keys, &why);
 	if (r >= 0 || r == -ENOMEM)
 		return r;
 	if (key_may_be_hidden && access(path, R_OK) < 0) {
-		fprintf(text->stream, "warning: key-file: %s\n", why);
+		fprintf(text->stream, "warning: key-file: %s\n", why.text);
 		return 0;
 	}
-	fprintf(text->stream, "key-file: %s\n", why);
+	fprintf(text->stream, "key-file: %s\n", why.text);
 	return -EINVAL;
 }
 

@@ -109,7 +109,7 @@ static int ini_begin(struct ini_loader *loader)
 static int ini_finish_instance(struct ini_report *report, const struct ini_instance *instance)
 {
 	const struct ini_section *section = instance->section;
-	char subject[INI_WHY_BYTES];
+	char subject[INI_SUBJECT_BYTES];
 	int r;
 
 	ini_section_format(section, instance->name, subject, sizeof(subject));

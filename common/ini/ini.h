@@ -10,20 +10,21 @@
 
 #include "common/addr.h"
 #include "common/util.h"
+#include "common/why.h"
 
 #define INI_LINE_MAX_BYTES 1024u /* longer lines are an error */
 #define INI_FILES_MAX      256u  /* in conf.d */
 #define INI_REPORT_MAX     100u  /* errors kept; the rest is counted */
-#define INI_WHY_BYTES      256u
 
 struct ini_key;
 
 /*
  * Parses one value into `target` (already moved to the key's offset). For a list key it is called
  * once for each comma-separated element (never empty) and appends. On a bad value writes what is
- * wrong and the mend into `ret_why` (INI_WHY_BYTES) and returns -EINVAL; -ENOMEM otherwise.
+ * wrong and the mend into `ret_why` and returns -EINVAL; -ENOMEM otherwise.
  */
-typedef int ini_parse_fn(const struct ini_key *key, const char *value, void *target, char *ret_why);
+typedef int ini_parse_fn(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why);
 
 enum ini_key_flags {
 	INI_LIST = 1 << 0,     /* comma-separated, and may be repeated */
@@ -53,7 +54,7 @@ struct ini_section {
 	 * `name` first appears for a named one (a later file extends it without a call). NULL with
 	 * errno = EINVAL and `ret_why` set refuses the name; NULL with ENOMEM.
 	 */
-	void *(*open)(void *context, const char *name, char *ret_why);
+	void *(*open)(void *context, const char *name, struct why *ret_why);
 };
 
 /* The errors of a load, in order; and where each key was set. */

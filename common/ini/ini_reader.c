@@ -119,15 +119,16 @@ struct ini_instance *ini_reader_open(
 	struct ini_loader *loader, const struct ini_section *section, const char *name)
 {
 	struct ini_instance *instance = ini_report_find(loader->report, section, name);
-	char why[INI_WHY_BYTES] = "not allowed", subject[INI_WHY_BYTES];
+	struct why why = { "not allowed" };
+	char subject[INI_SUBJECT_BYTES];
 	void *target;
 
 	if (instance)
 		return instance;
-	target = section->open(loader->context, name, why);
+	target = section->open(loader->context, name, &why);
 	if (!target && errno == EINVAL) {
 		ini_complain(loader, ini_section_format(section, name, subject, sizeof(subject)),
-			"%s", why);
+			"%s", why.text);
 		return NULL;
 	}
 	if (target)
@@ -145,7 +146,7 @@ static void ini_enter_instance(
 	struct ini_loader *loader, const struct ini_section *section, const char *name)
 {
 	struct ini_instance *instance = ini_reader_open(loader, section, name);
-	char subject[INI_WHY_BYTES];
+	char subject[INI_SUBJECT_BYTES];
 
 	if (!instance)
 		return;
@@ -309,12 +310,12 @@ static char *ini_feed(char *buffer, int size_bytes, void *user)
 static int ini_parse_one(
 	struct ini_loader *loader, const struct ini_key *key, const char *value, void *target)
 {
-	char why[INI_WHY_BYTES] = "not understood";
+	struct why why = { "not understood" };
 	int r;
 
-	r = key->parse(key, value, (char *)target + key->offset, why);
+	r = key->parse(key, value, (char *)target + key->offset, &why);
 	if (r == -EINVAL && loader)
-		ini_complain(loader, key->name, "%s", why);
+		ini_complain(loader, key->name, "%s", why.text);
 	return r;
 }
 

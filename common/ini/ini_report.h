@@ -7,7 +7,8 @@
 
 #include "common/ini/ini.h"
 
-#define INI_REST_BYTES 64u
+#define INI_REST_BYTES    64u
+#define INI_SUBJECT_BYTES 256u /* "[virtual-server NAME]" */
 
 /* Where a key was set; line 0: nowhere. */
 struct ini_place {

@@ -7,7 +7,6 @@
 
 #include <ctype.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <strings.h>
 
 #define US_PER_MIN (60 * US_PER_S)
@@ -35,16 +34,6 @@ static const struct ini_unit size_units[] = {
 	{ "k", UINT64_C(1) << 10 },
 	{ "", 1 },
 };
-
-static _printf_(2, 3) int ini_refuse(char *ret_why, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(ret_why, INI_WHY_BYTES, format, args);
-	va_end(args);
-	return -EINVAL;
-}
 
 /* A decimal number at the start of `text`: no sign, no blank. Ends before `*ret_rest`. */
 static int ini_parse_digits(const char *text, uint64_t *ret_value, const char **ret_rest)
@@ -119,23 +108,23 @@ static bool ini_in_range(const struct ini_key *key, uint64_t value)
 }
 
 static int ini_check_unit_range(const struct ini_key *key, const char *text, uint64_t value,
-	const struct ini_unit *units, size_t n_units, char *ret_why)
+	const struct ini_unit *units, size_t n_units, struct why *ret_why)
 {
 	char low[32], high[32];
 
 	if (ini_in_range(key, value))
 		return 0;
-	return ini_refuse(ret_why, QUOTE " is out of range; write %s to %s", text,
+	return why_fail(ret_why, -EINVAL, QUOTE " is out of range; write %s to %s", text,
 		ini_format_unit((uint64_t)key->min, units, n_units, low, sizeof(low)),
 		ini_format_unit((uint64_t)key->max, units, n_units, high, sizeof(high)));
 }
 
-int ini_parse_text(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_text(const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	char **text = target, *copy;
 
 	if (*value == '\0')
-		return ini_refuse(ret_why, "has no value; write one, or remove the line");
+		return why_fail(ret_why, -EINVAL, "has no value; write one, or remove the line");
 	copy = strdup(value);
 	if (!copy)
 		return -ENOMEM;
@@ -144,7 +133,7 @@ int ini_parse_text(const struct ini_key *key, const char *value, void *target, c
 	return 0;
 }
 
-int ini_parse_bool(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_bool(const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	static const struct {
 		const char *word;
@@ -165,10 +154,10 @@ int ini_parse_bool(const struct ini_key *key, const char *value, void *target, c
 			*(bool *)target = item->value;
 			return 0;
 		}
-	return ini_refuse(ret_why, QUOTE " is neither yes nor no", value);
+	return why_fail(ret_why, -EINVAL, QUOTE " is neither yes nor no", value);
 }
 
-int ini_parse_u32(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_u32(const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	const char *rest = "";
 	uint64_t number = 0;
@@ -176,23 +165,25 @@ int ini_parse_u32(const struct ini_key *key, const char *value, void *target, ch
 
 	r = ini_parse_digits(value, &number, &rest);
 	if (r == -EINVAL || *rest != '\0')
-		return ini_refuse(ret_why, QUOTE " is no number; write %lld to %lld", value,
+		return why_fail(ret_why, -EINVAL, QUOTE " is no number; write %lld to %lld", value,
 			(long long)key->min, (long long)key->max);
 	if (r < 0 || !ini_in_range(key, number) || number > UINT32_MAX)
-		return ini_refuse(ret_why, QUOTE " is out of range; write %lld to %lld", value,
-			(long long)key->min, (long long)key->max);
+		return why_fail(ret_why, -EINVAL, QUOTE " is out of range; write %lld to %lld",
+			value, (long long)key->min, (long long)key->max);
 	*(uint32_t *)target = (uint32_t)number;
 	return 0;
 }
 
-int ini_parse_duration(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_duration(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	uint64_t duration_us = UINT64_MAX;
 	int r;
 
 	r = ini_duration_parse(value, &duration_us);
 	if (r == -EINVAL)
-		return ini_refuse(ret_why, QUOTE " is no time; write 300ms, 2s, 5min or 1h", value);
+		return why_fail(
+			ret_why, -EINVAL, QUOTE " is no time; write 300ms, 2s, 5min or 1h", value);
 	r = ini_check_unit_range(
 		key, value, duration_us, duration_units, ARRAY_LEN(duration_units), ret_why);
 	if (r == 0)
@@ -200,67 +191,70 @@ int ini_parse_duration(const struct ini_key *key, const char *value, void *targe
 	return r;
 }
 
-int ini_parse_size(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_size(const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	uint64_t size = UINT64_MAX;
 	int r;
 
 	r = ini_size_parse(value, &size);
 	if (r == -EINVAL)
-		return ini_refuse(ret_why, QUOTE " is no size; write 1000, 64k or 1M", value);
+		return why_fail(
+			ret_why, -EINVAL, QUOTE " is no size; write 1000, 64k or 1M", value);
 	r = ini_check_unit_range(key, value, size, size_units, ARRAY_LEN(size_units), ret_why);
 	if (r == 0)
 		*(uint64_t *)target = size;
 	return r;
 }
 
-int ini_parse_enum(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_enum(const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	const char *const *names = key->data;
-	size_t len = 0;
+	char known[WHY_BYTES] = "";
 
 	for (int idx = 0; names[idx]; idx++)
 		if (strcasecmp(names[idx], value) == 0) {
 			*(int *)target = idx;
 			return 0;
 		}
-	ini_refuse(ret_why, QUOTE " is not known; write ", value);
 	for (int idx = 0; names[idx]; idx++) {
-		len = strlen(ret_why);
-		snprintf(ret_why + len, INI_WHY_BYTES - len, "%s%s",
+		size_t len = strlen(known);
+
+		snprintf(known + len, sizeof(known) - len, "%s%s",
 			idx == 0                 ? ""
 				: names[idx + 1] ? ", "
 						 : " or ",
 			names[idx]);
 	}
-	return -EINVAL;
+	return why_fail(ret_why, -EINVAL, QUOTE " is not known; write %s", value, known);
 }
 
-int ini_parse_addr(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_addr(const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	if (addr_parse(value, target) < 0)
-		return ini_refuse(ret_why,
+		return why_fail(ret_why, -EINVAL,
 			QUOTE " is no address; write one like 192.0.2.1 or 2001:db8::1", value);
 	return 0;
 }
 
-int ini_parse_addr_port(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_addr_port(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	if (addr_port_parse(value, true, target) < 0)
-		return ini_refuse(ret_why,
+		return why_fail(ret_why, -EINVAL,
 			QUOTE " is no endpoint; write 192.0.2.1:7377, [2001:db8::1]:7377 or 7377",
 			value);
 	return 0;
 }
 
 /* What the kernel takes for a name: net/core/dev.c:dev_valid_name(), 6.1. */
-int ini_parse_interface(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_interface(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	size_t len = strlen(value);
 
 	if (len == 0 || len >= IFNAMSIZ || streq(value, ".") || streq(value, "..") ||
 		strpbrk(value, "/: \t\r\n\v\f"))
-		return ini_refuse(ret_why,
+		return why_fail(ret_why, -EINVAL,
 			QUOTE
 			" is no interface name; write 1 to %d characters without blank, / or :",
 			value, IFNAMSIZ - 1);
@@ -296,12 +290,13 @@ void ini_list_clear_strings(struct ini_list *list)
 	ini_list_clear(list);
 }
 
-static int ini_refuse_twice(const char *value, char *ret_why)
+static int ini_refuse_twice(const char *value, struct why *ret_why)
 {
-	return ini_refuse(ret_why, QUOTE " is in the list twice; remove one", value);
+	return why_fail(ret_why, -EINVAL, QUOTE " is in the list twice; remove one", value);
 }
 
-int ini_parse_addr_list(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_addr_list(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct ini_list *list = target;
 	struct addr addr, *items = list->items;
@@ -320,13 +315,14 @@ int ini_parse_addr_list(const struct ini_key *key, const char *value, void *targ
 	return 0;
 }
 
-int ini_parse_prefix_list(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_prefix_list(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct ini_list *list = target;
 	struct addr_prefix prefix, *items = list->items;
 
 	if (addr_prefix_parse(value, &prefix) < 0)
-		return ini_refuse(ret_why,
+		return why_fail(ret_why, -EINVAL,
 			QUOTE " is no network; write one like 192.0.2.0/24, without host bits",
 			value);
 	for (size_t idx = 0; idx < list->len; idx++)
@@ -340,13 +336,13 @@ int ini_parse_prefix_list(const struct ini_key *key, const char *value, void *ta
 }
 
 int ini_parse_addr_port_list(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct ini_list *list = target;
 	struct addr_port endpoint, *items = list->items;
 
 	if (addr_port_parse(value, false, &endpoint) < 0)
-		return ini_refuse(ret_why,
+		return why_fail(ret_why, -EINVAL,
 			QUOTE
 			" is no endpoint; write 192.0.2.2, 192.0.2.2:7377 or [2001:db8::2]:7377",
 			value);
@@ -361,7 +357,8 @@ int ini_parse_addr_port_list(
 	return 0;
 }
 
-int ini_parse_string_list(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int ini_parse_string_list(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct ini_list *list = target;
 	char **items = list->items, *copy;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "common/proto/proto.h"
+#include "common/why.h"
 
 #define AUTH_KEY_BYTES          32u
 #define AUTH_KEYS_MAX           64u
@@ -36,18 +37,17 @@ struct auth_keyring {
  * On error writes "path[:line]: what; mend" into `ret_why` and returns -EINVAL, -EACCES (mode or
  * owner) or the errno of open. At least one key is required. Free with auth_keyring_free (wipes).
  */
-#define AUTH_WHY_BYTES 320u
 int auth_keyring_load(
-	const char *path, bool with_bindings, struct auth_keyring **ret_ring, char *ret_why);
+	const char *path, bool with_bindings, struct auth_keyring **ret_ring, struct why *ret_why);
 /* The same on text in memory (fuzzed); `name` stands for the file. */
 int auth_keyring_parse(const char *name, const char *text, size_t size_bytes, bool with_bindings,
-	struct auth_keyring **ret_ring, char *ret_why);
+	struct auth_keyring **ret_ring, struct why *ret_why);
 struct auth_keyring *auth_keyring_free(struct auth_keyring *ring);
 DEFINE_CLEANUP(struct auth_keyring *, auth_keyring_free)
 const struct auth_key *auth_keyring_find(const struct auth_keyring *ring, const char *id);
 /* Whether the key may be used for this name, all these VIPs and this weight; else `ret_why` says. */
 bool auth_key_allows(const struct auth_key *key, const char *name, const struct addr *vips,
-	size_t n_vips, uint32_t weight, char *ret_why);
+	size_t n_vips, uint32_t weight, struct why *ret_why);
 
 /* libsodium's set-up; once, before anything else here. 0 or -EIO. */
 int auth_init(void);

@@ -22,23 +22,21 @@
 struct place {
 	const char *name;
 	size_t line;
-	char *ret_why;
+	struct why *ret_why;
 };
 
 _printf_(2, 3) static int complain(const struct place *place, const char *format, ...)
 {
-	char what[AUTH_WHY_BYTES];
+	struct why what;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(what, sizeof(what), format, args);
+	vsnprintf(what.text, sizeof(what.text), format, args);
 	va_end(args);
 	if (place->line > 0)
-		snprintf(place->ret_why, AUTH_WHY_BYTES, "%.160s:%zu: %.130s", place->name,
-			place->line, what);
-	else
-		snprintf(place->ret_why, AUTH_WHY_BYTES, "%.160s: %.140s", place->name, what);
-	return -EINVAL;
+		return why_fail(place->ret_why, -EINVAL, "%.160s:%zu: %s", place->name, place->line,
+			what.text);
+	return why_fail(place->ret_why, -EINVAL, "%.160s: %s", place->name, what.text);
 }
 
 struct auth_keyring *auth_keyring_free(struct auth_keyring *ring)
@@ -197,8 +195,8 @@ static int parse_line(
 	return r;
 }
 
-static int parse_text(
-	const char *name, char *text, bool with_bindings, struct auth_keyring *ring, char *ret_why)
+static int parse_text(const char *name, char *text, bool with_bindings, struct auth_keyring *ring,
+	struct why *ret_why)
 {
 	struct place place = { name, 0, ret_why };
 	char *rest = text;
@@ -219,7 +217,7 @@ static int parse_text(
 }
 
 int auth_keyring_parse(const char *name, const char *text, size_t size_bytes, bool with_bindings,
-	struct auth_keyring **ret_ring, char *ret_why)
+	struct auth_keyring **ret_ring, struct why *ret_why)
 {
 	struct place place = { name, 0, ret_why };
 	struct auth_keyring *ring;
@@ -326,7 +324,7 @@ static ssize_t read_all(int fd, char *buffer, size_t capacity)
 }
 
 int auth_keyring_load(
-	const char *path, bool with_bindings, struct auth_keyring **ret_ring, char *ret_why)
+	const char *path, bool with_bindings, struct auth_keyring **ret_ring, struct why *ret_why)
 {
 	/* O_NONBLOCK: a FIFO must be refused, not waited for. */
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -375,25 +373,23 @@ static bool key_covers_vip(const struct auth_key *key, const struct addr *vip)
 }
 
 bool auth_key_allows(const struct auth_key *key, const char *name, const struct addr *vips,
-	size_t n_vips, uint32_t weight, char *ret_why)
+	size_t n_vips, uint32_t weight, struct why *ret_why)
 {
 	char text[ADDR_STRLEN];
 
 	if (key->agent[0] != '\0' && !streq(key->agent, name)) {
-		snprintf(ret_why, AUTH_WHY_BYTES, "key %s is bound to agent %s, not %s", key->id,
-			key->agent, name);
+		why_set(ret_why, "key %s is bound to agent %s, not %s", key->id, key->agent, name);
 		return false;
 	}
 	ARRAY_FOREACH (vip, vips, n_vips) {
 		if (!key_covers_vip(key, vip)) {
-			snprintf(ret_why, AUTH_WHY_BYTES, "key %s is not bound to VIP %s", key->id,
+			why_set(ret_why, "key %s is not bound to VIP %s", key->id,
 				addr_format(vip, text));
 			return false;
 		}
 	}
 	if (key->max_weight > 0 && weight > key->max_weight) {
-		snprintf(ret_why, AUTH_WHY_BYTES,
-			"key %s is bound to a weight of at most %u, not %u", key->id,
+		why_set(ret_why, "key %s is bound to a weight of at most %u, not %u", key->id,
 			key->max_weight, weight);
 		return false;
 	}

@@ -78,7 +78,7 @@ int check_config(const struct cli *cli)
 	_cleanup_(config_freep) struct config *config = NULL;
 	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES] = "";
+	struct why why = { 0 };
 	int r = config_load(cli->config_path, &config, &report);
 
 	for (size_t i = 0; report && i < ini_report_warnings_len(report); i++)
@@ -91,9 +91,9 @@ int check_config(const struct cli *cli)
 		return CONTROL_CONFIG;
 	r = auth_init();
 	if (r == 0)
-		r = keys_load(config, &ring, why);
+		r = keys_load(config, &ring, &why);
 	if (r < 0) {
-		fprintf(stderr, "%s\n", why);
+		fprintf(stderr, "%s\n", why.text);
 		return CONTROL_CONFIG;
 	}
 	check_host(cli, config);

@@ -110,18 +110,18 @@ static const struct ini_key virtual_server_keys[] = {
 		.doc = "IP [weight=N] [name=X] [mac=M], a host without an agent" },
 };
 
-static void *open_balancer(void *context, const char *name, char *ret_why)
+static void *open_balancer(void *context, const char *name, struct why *ret_why)
 {
 	return context;
 }
 
-static void *open_virtual_server(void *context, const char *name, char *ret_why)
+static void *open_virtual_server(void *context, const char *name, struct why *ret_why)
 {
 	struct config *config = context;
 	struct config_virtual_server *server;
 
 	if (!proto_name_is_valid(name)) {
-		snprintf(ret_why, INI_WHY_BYTES,
+		why_set(ret_why,
 			"'%.64s' is no name of a virtual server; write 1 to %u letters, digits, "
 			"'.', '-' or '_'",
 			name, PROTO_NAME_MAX);
@@ -130,7 +130,7 @@ static void *open_virtual_server(void *context, const char *name, char *ret_why)
 	}
 	server = config_virtual_server_get(config, name);
 	if (!server && errno == ENOSPC) {
-		snprintf(ret_why, INI_WHY_BYTES, "more than %u virtual servers; remove some",
+		why_set(ret_why, "more than %u virtual servers; remove some",
 			CONFIG_VIRTUAL_SERVERS_MAX);
 		errno = EINVAL;
 	}

@@ -9,6 +9,6 @@
 
 /*
  * Loads the key file: the configured one, or systemd's credential `keys` in the default's place.
- * Negative errno with `ret_why` (AUTH_WHY_BYTES).
+ * Negative errno with `ret_why`.
  */
-int keys_load(const struct config *config, struct auth_keyring **ret_ring, char *ret_why);
+int keys_load(const struct config *config, struct auth_keyring **ret_ring, struct why *ret_why);

@@ -5,33 +5,23 @@
  */
 #include "lb/config/value.h"
 
-#include <stdarg.h>
 #include <strings.h>
 
 #include "common/proto/proto.h"
 
 #define LATER "is not available in this version"
 
-static int refuse(char *ret_why, const char *format, ...) _printf_(2, 3);
-static int refuse(char *ret_why, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(ret_why, INI_WHY_BYTES, format, arguments);
-	va_end(arguments);
-	return -EINVAL;
-}
-
 /* ini_parse_enum() with a check of its own behind it, on the right type. */
-static int parse_choice(const char *const *names, const char *value, int *ret_idx, char *ret_why)
+static int parse_choice(
+	const char *const *names, const char *value, int *ret_idx, struct why *ret_why)
 {
 	const struct ini_key key = { .data = names };
 
 	return ini_parse_enum(&key, value, ret_idx, ret_why);
 }
 
-int config_parse_mode(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_mode(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	static const char *const names[] = { "auto", "xdp", "tc", "packet", NULL };
 	int idx = 0;
@@ -43,7 +33,8 @@ int config_parse_mode(const struct ini_key *key, const char *value, void *target
 	return 0;
 }
 
-int config_parse_workers(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_workers(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	if (strcasecmp(value, "auto") != 0)
 		return ini_parse_u32(key, value, target, ret_why);
@@ -51,7 +42,8 @@ int config_parse_workers(const struct ini_key *key, const char *value, void *tar
 	return 0;
 }
 
-int config_parse_listen(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_listen(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct addr_port *endpoint = target;
 	int r = ini_parse_addr_port(key, value, endpoint, ret_why);
@@ -61,7 +53,8 @@ int config_parse_listen(const struct ini_key *key, const char *value, void *targ
 	return r;
 }
 
-int config_parse_announce(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_announce(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	static const char *const names[] = { "none", "self", NULL };
 	int idx = 0;
@@ -73,7 +66,7 @@ int config_parse_announce(const struct ini_key *key, const char *value, void *ta
 }
 
 int config_parse_active_when(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	static const char word[] = "address";
 	struct addr addr = { .family = AF_UNSPEC };
@@ -84,27 +77,29 @@ int config_parse_active_when(
 		return 0;
 	}
 	if (strncasecmp(value, word, sizeof(word) - 1) != 0 || (*rest != ' ' && *rest != '\t'))
-		return refuse(ret_why, "'%.64s' is not known; write always, or address IP", value);
+		return why_fail(ret_why, -EINVAL,
+			"'%.64s' is not known; write always, or address IP", value);
 	rest += strspn(rest, " \t");
 	if (addr_parse(rest, &addr) < 0 || !addr_is_unicast(&addr))
-		return refuse(
-			ret_why, "'%.64s' is no address of a host; write address 192.0.2.1", rest);
+		return why_fail(ret_why, -EINVAL,
+			"'%.64s' is no address of a host; write address 192.0.2.1", rest);
 	*(struct addr *)target = addr;
 	return 0;
 }
 
-int config_parse_http(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_http(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct config *config = target;
 
 	if (strcasecmp(value, "off") != 0)
-		return refuse(ret_why, "HTTP " LATER "; write off, or remove the line");
+		return why_fail(ret_why, -EINVAL, "HTTP " LATER "; write off, or remove the line");
 	config->http = false;
 	return 0;
 }
 
 int config_parse_log_level(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	static const char *const names[] = { "err", "warning", "info", "debug", NULL };
 	int idx = 0;
@@ -116,17 +111,19 @@ int config_parse_log_level(
 	return r;
 }
 
-int config_parse_vip(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_vip(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct ini_list *list = target;
 	struct addr addr;
 
 	if (list->len == CONFIG_VIPS_MAX)
-		return refuse(
-			ret_why, "more than %u VIPs; use another virtual server", CONFIG_VIPS_MAX);
+		return why_fail(ret_why, -EINVAL, "more than %u VIPs; use another virtual server",
+			CONFIG_VIPS_MAX);
 	if (addr_parse(value, &addr) == 0 &&
 		(!addr_is_unicast(&addr) || addr_is_link_local6(&addr)))
-		return refuse(ret_why, "'%.64s' cannot be a VIP; write a unicast address", value);
+		return why_fail(ret_why, -EINVAL,
+			"'%.64s' cannot be a VIP; write a unicast address", value);
 	return ini_parse_addr_list(key, value, target, ret_why);
 }
 
@@ -158,25 +155,27 @@ static bool parse_port_range(const char *text, struct config_port *ret_port)
 		ret_port->first < ret_port->last;
 }
 
-int config_parse_port(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_port(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct ini_list *list = target;
 	struct config_port port = { 0, UINT16_MAX };
 	struct config_port *items = list->items;
 
 	if (strcasecmp(value, "any") != 0 && !parse_port_range(value, &port))
-		return refuse(ret_why,
+		return why_fail(ret_why, -EINVAL,
 			"'%.64s' is no port; write 1 to 65535, a rising range like 8000-8100, or any",
 			value);
 	if (list->len == CONFIG_PORTS_MAX)
-		return refuse(ret_why, "more than %u ports and ranges; join some to ranges",
-			CONFIG_PORTS_MAX);
+		return why_fail(ret_why, -EINVAL,
+			"more than %u ports and ranges; join some to ranges", CONFIG_PORTS_MAX);
 	for (size_t i = 0; i < list->len; i++) {
 		if (items[i].first == 0 || port.first == 0)
-			return refuse(ret_why, "any stands alone; remove it, or the other ports");
+			return why_fail(ret_why, -EINVAL,
+				"any stands alone; remove it, or the other ports");
 		if (port.first <= items[i].last && items[i].first <= port.last)
-			return refuse(
-				ret_why, "'%.64s' was given before; remove one of the two", value);
+			return why_fail(ret_why, -EINVAL,
+				"'%.64s' was given before; remove one of the two", value);
 	}
 	items = ini_list_append(list, sizeof(port));
 	if (!items)
@@ -185,7 +184,8 @@ int config_parse_port(const struct ini_key *key, const char *value, void *target
 	return 0;
 }
 
-int config_parse_prefix(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_prefix(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct config_virtual_server *server = target;
 	uint16_t prefix4, prefix6 = 128;
@@ -206,10 +206,12 @@ int config_parse_prefix(const struct ini_key *key, const char *value, void *targ
 	server->persistence_prefix6 = prefix6;
 	return 0;
 bad:
-	return refuse(ret_why, "'%.64s' are no prefix lengths; write 8 to 32, 8 to 128", value);
+	return why_fail(
+		ret_why, -EINVAL, "'%.64s' are no prefix lengths; write 8 to 32, 8 to 128", value);
 }
 
-int config_parse_drop(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_drop(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	int idx = 0;
 	int r = parse_choice(key->data, value, &idx, ret_why);
@@ -219,20 +221,22 @@ int config_parse_drop(const struct ini_key *key, const char *value, void *target
 	return r;
 }
 
-static int parse_tcp_check(struct config_virtual_server *server, const char *text, char *ret_why)
+static int parse_tcp_check(
+	struct config_virtual_server *server, const char *text, struct why *ret_why)
 {
 	const uint16_t *known = server->check_tcp.items;
 	const char *rest;
 	uint16_t port, *item;
 
 	if (!parse_port_number(text, &port, &rest) || *rest != '\0')
-		return refuse(ret_why, "'tcp:%.64s' has no port; write tcp:80", text);
+		return why_fail(ret_why, -EINVAL, "'tcp:%.64s' has no port; write tcp:80", text);
 	if (server->check_tcp.len == CONFIG_CHECKS_MAX)
-		return refuse(ret_why, "more than %u tcp checks; remove some", CONFIG_CHECKS_MAX);
+		return why_fail(ret_why, -EINVAL, "more than %u tcp checks; remove some",
+			CONFIG_CHECKS_MAX);
 	for (size_t i = 0; i < server->check_tcp.len; i++)
 		if (known[i] == port)
-			return refuse(
-				ret_why, "'tcp:%u' was given before; remove one of the two", port);
+			return why_fail(ret_why, -EINVAL,
+				"'tcp:%u' was given before; remove one of the two", port);
 	item = ini_list_append(&server->check_tcp, sizeof(*item));
 	if (!item)
 		return -ENOMEM;
@@ -240,7 +244,8 @@ static int parse_tcp_check(struct config_virtual_server *server, const char *tex
 	return 0;
 }
 
-int config_parse_check(const struct ini_key *key, const char *value, void *target, char *ret_why)
+int config_parse_check(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	struct config_virtual_server *server = target;
 
@@ -255,14 +260,15 @@ int config_parse_check(const struct ini_key *key, const char *value, void *targe
 	if (strncasecmp(value, "tcp:", 4) == 0)
 		return parse_tcp_check(server, value + 4, ret_why);
 	if (strcasecmp(value, "path") == 0 || strncasecmp(value, "http://", 7) == 0)
-		return refuse(
-			ret_why, "check %.64s " LATER "; write agent, tcp:PORT or none", value);
-	return refuse(ret_why, "'%.64s' is no check; write agent, tcp:PORT or none", value);
+		return why_fail(ret_why, -EINVAL,
+			"check %.64s " LATER "; write agent, tcp:PORT or none", value);
+	return why_fail(
+		ret_why, -EINVAL, "'%.64s' is no check; write agent, tcp:PORT or none", value);
 }
 
 /* One "word=value" behind the address. */
 static int parse_real_server_word(
-	struct config_real_server *server, const char *word, char *ret_why)
+	struct config_real_server *server, const char *word, struct why *ret_why)
 {
 	static const struct ini_key weight_key = { .min = 1, .max = UINT16_MAX };
 
@@ -270,7 +276,7 @@ static int parse_real_server_word(
 		return ini_parse_u32(&weight_key, word + 7, &server->weight, ret_why);
 	if (strncasecmp(word, "name=", 5) == 0 && !server->name) {
 		if (!proto_name_is_valid(word + 5))
-			return refuse(ret_why,
+			return why_fail(ret_why, -EINVAL,
 				"'%.64s' is no name; write 1 to %u letters, digits, '.', '-' or '_'",
 				word + 5, PROTO_NAME_MAX);
 		server->name = strdup(word + 5);
@@ -279,34 +285,36 @@ static int parse_real_server_word(
 	if (strncasecmp(word, "mac=", 4) == 0 && mac_is_zero(&server->mac)) {
 		if (mac_parse(word + 4, &server->mac) == 0)
 			return 0;
-		return refuse(ret_why, "'%.64s' is no MAC of a host; write mac=02:00:00:00:00:01",
-			word + 4);
+		return why_fail(ret_why, -EINVAL,
+			"'%.64s' is no MAC of a host; write mac=02:00:00:00:00:01", word + 4);
 	}
-	return refuse(ret_why,
+	return why_fail(ret_why, -EINVAL,
 		"'%.64s' is not known or given twice; write IP [weight=N] [name=X] "
 		"[mac=M]",
 		word);
 }
 
-static int parse_real_server_addr(const char *word, struct addr *ret_addr, char *ret_why)
+static int parse_real_server_addr(const char *word, struct addr *ret_addr, struct why *ret_why)
 {
 	struct addr_port endpoint;
 
 	if (addr_parse(word, ret_addr) == 0) {
 		if (addr_is_unicast(ret_addr))
 			return 0;
-		return refuse(
-			ret_why, "'%.64s' is no address of a host; write a unicast address", word);
+		return why_fail(ret_why, -EINVAL,
+			"'%.64s' is no address of a host; write a unicast address", word);
 	}
 	if (addr_port_parse(word, false, &endpoint) == 0 && endpoint.port > 0)
-		return refuse(ret_why,
+		return why_fail(ret_why, -EINVAL,
 			"'%.64s' has a port: DSR cannot translate ports; write the "
 			"address alone",
 			word);
-	return refuse(ret_why, "'%.64s' is no address; write IP [weight=N] [name=X] [mac=M]", word);
+	return why_fail(ret_why, -EINVAL,
+		"'%.64s' is no address; write IP [weight=N] [name=X] [mac=M]", word);
 }
 
-static int parse_real_server_text(char *text, struct config_real_server *server, char *ret_why)
+static int parse_real_server_text(
+	char *text, struct config_real_server *server, struct why *ret_why)
 {
 	char *rest = text, *word;
 	bool first = true;
@@ -323,12 +331,13 @@ static int parse_real_server_text(char *text, struct config_real_server *server,
 		first = false;
 	}
 	if (first)
-		return refuse(ret_why, "has no address; write IP [weight=N] [name=X] [mac=M]");
+		return why_fail(
+			ret_why, -EINVAL, "has no address; write IP [weight=N] [name=X] [mac=M]");
 	return 0;
 }
 
 int config_parse_real_server(
-	const struct ini_key *key, const char *value, void *target, char *ret_why)
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	_cleanup_free_ char *text = strdup(value);
 	struct config_real_server server = { 0 };
@@ -340,8 +349,8 @@ int config_parse_real_server(
 	if (text && list->len < CONFIG_REAL_SERVERS_MAX)
 		r = parse_real_server_text(text, &server, ret_why);
 	else if (text)
-		r = refuse(
-			ret_why, "more than %u real-servers; remove some", CONFIG_REAL_SERVERS_MAX);
+		r = why_fail(ret_why, -EINVAL, "more than %u real-servers; remove some",
+			CONFIG_REAL_SERVERS_MAX);
 	if (r == 0 && !server.name) {
 		server.name = strdup(addr_format(&server.address, address));
 		r = server.name ? 0 : -ENOMEM;

@@ -72,7 +72,7 @@ static void reload_say(char **text, const char *line)
 static int reload_load_files(
 	const char *path, struct reload_candidate *ret_candidate, char **ret_errors)
 {
-	char why[AUTH_WHY_BYTES] = "";
+	struct why why = { 0 };
 	int r = config_load(path, &ret_candidate->config, &ret_candidate->report);
 
 	for (size_t i = 0;
@@ -80,9 +80,9 @@ static int reload_load_files(
 		reload_say(ret_errors, ini_report_line(ret_candidate->report, i));
 	if (r < 0)
 		return CONTROL_CONFIG;
-	r = keys_load(ret_candidate->config, &ret_candidate->ring, why);
+	r = keys_load(ret_candidate->config, &ret_candidate->ring, &why);
 	if (r < 0) {
-		reload_say(ret_errors, why);
+		reload_say(ret_errors, why.text);
 		return CONTROL_CONFIG;
 	}
 	return 0;

@@ -352,12 +352,12 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 		.reg = reg, .source = arrival->path->remote.addr, .challenge_us = made_us
 	};
 	struct registry_answer answer = { 0 };
-	char why[AUTH_WHY_BYTES] = "";
+	struct why why = { 0 };
 	int r;
 
 	if (!auth_key_allows(
-		    key, reg->name, reg->vips, reg->status.n_vips, reg->status.weight, why))
-		return send_reject(sessions, arrival, key, PROTO_REJECT_KEY_BINDING, why);
+		    key, reg->name, reg->vips, reg->status.n_vips, reg->status.weight, &why))
+		return send_reject(sessions, arrival, key, PROTO_REJECT_KEY_BINDING, why.text);
 	request.session_id =
 		session_table_new_id(&sessions->table, draw_u64(sessions, "dsr session"));
 	if (request.session_id == 0)

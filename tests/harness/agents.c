@@ -299,10 +299,10 @@ static struct mac mac_of(const char *interface)
 static void load_key(struct agents *agents, const char *path)
 {
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES] = "";
+	struct why why = { 0 };
 
-	if (auth_init() < 0 || auth_keyring_load(path, false, &ring, why) < 0)
-		errx(1, "%s", why);
+	if (auth_init() < 0 || auth_keyring_load(path, false, &ring, &why) < 0)
+		errx(1, "%s", why.text);
 	agents->key = ring->keys[0];
 }
 

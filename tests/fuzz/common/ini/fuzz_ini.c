@@ -45,17 +45,17 @@ static const struct ini_key keys[] = {
 	KEY("exec", ini_parse_string_list, whole, .flags = INI_LIST | INI_WHOLE),
 };
 
-static void *open_main(void *context, const char *name, char *ret_why)
+static void *open_main(void *context, const char *name, struct why *ret_why)
 {
 	return context;
 }
 
-static void *open_named(void *context, const char *name, char *ret_why)
+static void *open_named(void *context, const char *name, struct why *ret_why)
 {
 	struct settings *settings = context, *added;
 
 	if (name[0] == '-') {
-		snprintf(ret_why, INI_WHY_BYTES, "not this one");
+		why_set(ret_why, "not this one");
 		errno = EINVAL;
 		return NULL;
 	}

@@ -7,11 +7,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void parse(const uint8_t *data, size_t size, bool with_bindings)
 {
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES] = "";
-	int r = auth_keyring_parse("keys", (const char *)data, size, with_bindings, &ring, why);
+	struct why why = { 0 };
+	int r = auth_keyring_parse("keys", (const char *)data, size, with_bindings, &ring, &why);
 
 	if (r < 0) {
-		if (ring || why[0] == '\0' || !memchr(why, '\0', sizeof(why)))
+		if (ring || why.text[0] == '\0' || !memchr(why.text, '\0', sizeof(why.text)))
 			abort();
 		return;
 	}

@@ -68,18 +68,18 @@ static const struct ini_key server_keys[] = {
 	SERVER_KEY("whole", ini_parse_string_list, whole, .flags = INI_LIST | INI_WHOLE),
 };
 
-static void *open_main(void *context, const char *name, char *ret_why)
+static void *open_main(void *context, const char *name, struct why *ret_why)
 {
 	return context;
 }
 
-static void *open_server(void *context, const char *name, char *ret_why)
+static void *open_server(void *context, const char *name, struct why *ret_why)
 {
 	struct settings *settings = context;
 	struct server *server;
 
 	if (streq(name, "refused") || settings->n_servers == SERVERS_MAX) {
-		snprintf(ret_why, INI_WHY_BYTES, "no such name here; take another");
+		why_set(ret_why, "no such name here; take another");
 		errno = EINVAL;
 		return NULL;
 	}

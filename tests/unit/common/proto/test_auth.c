@@ -168,13 +168,13 @@ static void auth_keygen_makes_lines_that_parse(void **state)
 {
 	char line[PROTO_KEY_ID_MAX + sizeof(" hex:") + 2 * (size_t)AUTH_KEY_BYTES],
 		other[sizeof(line)];
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
 
 	assert_int_equal(auth_keygen("web1", line, sizeof(line)), 0);
 	assert_int_equal(auth_keygen("web1", other, sizeof(other)), 0);
 	assert_string_not_equal(line, other);
-	assert_int_equal(auth_keyring_parse("k", line, strlen(line), true, &ring, why), 0);
+	assert_int_equal(auth_keyring_parse("k", line, strlen(line), true, &ring, &why), 0);
 	assert_string_equal(ring->keys[0].id, "web1");
 	assert_int_equal(auth_keygen(NULL, line, sizeof(line)), 0);
 	assert_int_equal(auth_keygen("no id", line, sizeof(line)), -EINVAL);

@@ -17,7 +17,8 @@
 static char directory[] = "/tmp/dsr-test-keyring-XXXXXX";
 static char path[sizeof(directory) + 16];
 
-static int parse(const char *text, bool with_bindings, struct auth_keyring **ret_ring, char *why)
+static int parse(
+	const char *text, bool with_bindings, struct auth_keyring **ret_ring, struct why *why)
 {
 	return auth_keyring_parse("keys", text, strlen(text), with_bindings, ret_ring, why);
 }
@@ -25,10 +26,10 @@ static int parse(const char *text, bool with_bindings, struct auth_keyring **ret
 static void keyring_reads_keys_comments_and_blank_lines(void **state)
 {
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
 	assert_int_equal(
-		parse("# all of us\n\n  a " KEY "  \r\n\t# b\nb.2 " KEY, false, &ring, why), 0);
+		parse("# all of us\n\n  a " KEY "  \r\n\t# b\nb.2 " KEY, false, &ring, &why), 0);
 	assert_int_equal(ring->n_keys, 2);
 	assert_non_null(auth_keyring_find(ring, "a"));
 	assert_null(auth_keyring_find(ring, "c"));
@@ -39,12 +40,12 @@ static void keyring_reads_keys_comments_and_blank_lines(void **state)
 static void keyring_reads_bindings(void **state)
 {
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 	const struct auth_key *key;
 
 	assert_int_equal(parse("a " KEY " agent=web1 vip=198.51.100.0/24,2001:db8::1 "
 			       "max-weight=65535\n",
-				 true, &ring, why),
+				 true, &ring, &why),
 		0);
 	key = auth_keyring_find(ring, "a");
 	assert_string_equal(key->agent, "web1");
@@ -88,44 +89,45 @@ static void keyring_names_file_line_and_error(void **state)
 
 	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases)) {
 		struct auth_keyring *ring = NULL;
-		char why[AUTH_WHY_BYTES] = "";
+		struct why why = { 0 };
 
-		assert_int_equal(parse(item->text, true, &ring, why), -EINVAL);
+		assert_int_equal(parse(item->text, true, &ring, &why), -EINVAL);
 		assert_null(ring);
-		assert_memory_equal(why, item->why, strlen(item->why));
+		assert_memory_equal(why.text, item->why, strlen(item->why));
 	}
 }
 
 static void keyring_of_an_agent_has_no_bindings(void **state)
 {
 	struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
-	assert_int_equal(parse("a " KEY " agent=web1\n", false, &ring, why), -EINVAL);
-	assert_non_null(strstr(why, "keys:1: unknown word 'agent=web1'"));
+	assert_int_equal(parse("a " KEY " agent=web1\n", false, &ring, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "keys:1: unknown word 'agent=web1'"));
 }
 
 static void keyring_never_shows_a_secret(void **state)
 {
 	struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
-	assert_int_equal(parse("a " HEX32 HEX32 "\n", true, &ring, why), -EINVAL);
-	assert_null(strstr(why, "0123"));
-	assert_int_equal(parse(KEY " a\n", true, &ring, why), -EINVAL);
-	assert_null(strstr(why, "0123"));
-	assert_int_equal(parse("a " KEY "x\n", true, &ring, why), -EINVAL);
-	assert_null(strstr(why, "0123"));
+	assert_int_equal(parse("a " HEX32 HEX32 "\n", true, &ring, &why), -EINVAL);
+	assert_null(strstr(why.text, "0123"));
+	assert_int_equal(parse(KEY " a\n", true, &ring, &why), -EINVAL);
+	assert_null(strstr(why.text, "0123"));
+	assert_int_equal(parse("a " KEY "x\n", true, &ring, &why), -EINVAL);
+	assert_null(strstr(why.text, "0123"));
 }
 
 static void keyring_refuses_a_nul_byte(void **state)
 {
 	static const char text[] = "a " KEY "\n\0b";
 	struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
-	assert_int_equal(auth_keyring_parse("keys", text, sizeof(text), true, &ring, why), -EINVAL);
-	assert_non_null(strstr(why, "NUL"));
+	assert_int_equal(
+		auth_keyring_parse("keys", text, sizeof(text), true, &ring, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "NUL"));
 }
 
 /* One more key than fits, one more prefix than fits, one more byte than fits. */
@@ -133,36 +135,36 @@ static void keyring_has_limits(void **state)
 {
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
 	_cleanup_free_ char *text = calloc(1, AUTH_FILE_MAX_BYTES + 2);
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 	size_t size = 0;
 
 	for (unsigned int i = 0; i < AUTH_KEYS_MAX; i++)
 		size += (size_t)sprintf(text + size, "k%u " KEY "\n", i);
-	assert_int_equal(parse(text, true, &ring, why), 0);
+	assert_int_equal(parse(text, true, &ring, &why), 0);
 	assert_int_equal(ring->n_keys, AUTH_KEYS_MAX);
 	sprintf(text + size, "one-more " KEY "\n");
 	ring = auth_keyring_free(ring);
-	assert_int_equal(parse(text, true, &ring, why), -EINVAL);
-	assert_non_null(strstr(why, "keys:65: more than 64 keys"));
+	assert_int_equal(parse(text, true, &ring, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "keys:65: more than 64 keys"));
 
 	size = (size_t)sprintf(text, "a " KEY " vip=192.0.2.0");
 	for (unsigned int i = 1; i < AUTH_KEY_VIPS_MAX; i++)
 		size += (size_t)sprintf(text + size, ",192.0.2.%u", i);
-	assert_int_equal(parse(text, true, &ring, why), 0);
+	assert_int_equal(parse(text, true, &ring, &why), 0);
 	sprintf(text + size, ",192.0.2.200");
 	ring = auth_keyring_free(ring);
-	assert_int_equal(parse(text, true, &ring, why), -EINVAL);
-	assert_non_null(strstr(why, "more than 64 prefixes"));
+	assert_int_equal(parse(text, true, &ring, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "more than 64 prefixes"));
 
 	size = (size_t)sprintf(text, "a " KEY "\n");
 	memset(text + size, '#', AUTH_FILE_MAX_BYTES + 1 - size);
 	assert_int_equal(
-		auth_keyring_parse("keys", text, AUTH_FILE_MAX_BYTES, true, &ring, why), 0);
+		auth_keyring_parse("keys", text, AUTH_FILE_MAX_BYTES, true, &ring, &why), 0);
 	ring = auth_keyring_free(ring);
 	assert_int_equal(
-		auth_keyring_parse("keys", text, AUTH_FILE_MAX_BYTES + 1, true, &ring, why),
+		auth_keyring_parse("keys", text, AUTH_FILE_MAX_BYTES + 1, true, &ring, &why),
 		-EINVAL);
-	assert_non_null(strstr(why, "larger than 65536"));
+	assert_non_null(strstr(why.text, "larger than 65536"));
 }
 
 /* ---- the file itself ---- */
@@ -180,7 +182,7 @@ static void write_file(mode_t mode)
 	close(fd);
 }
 
-static int load(const char *file, char *why)
+static int load(const char *file, struct why *why)
 {
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
 
@@ -191,22 +193,22 @@ static void keyring_file_is_readable_by_its_owner_only(void **state)
 {
 	static const mode_t wrong[] = { 0640, 0604, 0620, 0602, 0610, 0601, 0644, 0660, 0666,
 		0777 };
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
 	write_file(0600);
-	assert_int_equal(load(path, why), 0);
+	assert_int_equal(load(path, &why), 0);
 	write_file(0400);
-	assert_int_equal(load(path, why), 0);
+	assert_int_equal(load(path, &why), 0);
 	ARRAY_FOREACH (mode, wrong, ARRAY_LEN(wrong)) {
 		write_file(*mode);
-		assert_int_equal(load(path, why), -EACCES);
-		assert_non_null(strstr(why, "chmod 600"));
+		assert_int_equal(load(path, &why), -EACCES);
+		assert_non_null(strstr(why.text, "chmod 600"));
 	}
 }
 
 static void keyring_file_belongs_to_us_or_root(void **state)
 {
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
 	if (geteuid() != 0) {
 		print_message("skipped: only root can give a file away\n");
@@ -214,47 +216,47 @@ static void keyring_file_belongs_to_us_or_root(void **state)
 	}
 	write_file(0600);
 	assert_int_equal(chown(path, 12345, 0), 0);
-	assert_int_equal(load(path, why), -EACCES);
-	assert_non_null(strstr(why, "owned by user 12345"));
+	assert_int_equal(load(path, &why), -EACCES);
+	assert_non_null(strstr(why.text, "owned by user 12345"));
 }
 
 static void keyring_judges_a_link_by_its_target(void **state)
 {
 	char link_path[sizeof(directory) + 16];
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
 	snprintf(link_path, sizeof(link_path), "%s/link", directory);
 	assert_int_equal(symlink("keys", link_path), 0);
 	write_file(0600);
-	assert_int_equal(load(link_path, why), 0);
+	assert_int_equal(load(link_path, &why), 0);
 	write_file(0644);
-	assert_int_equal(load(link_path, why), -EACCES);
+	assert_int_equal(load(link_path, &why), -EACCES);
 	unlink(path);
-	assert_int_equal(load(link_path, why), -ENOENT);
+	assert_int_equal(load(link_path, &why), -ENOENT);
 	unlink(link_path);
 }
 
 static void keyring_refuses_what_is_no_regular_file(void **state)
 {
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
-	assert_int_equal(load(directory, why), -EINVAL);
-	assert_non_null(strstr(why, "not a regular file"));
+	assert_int_equal(load(directory, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "not a regular file"));
 	unlink(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(load(path, why), -EINVAL); /* and does not wait for a writer */
-	assert_int_equal(load("/dev/zero", why), -EINVAL);
+	assert_int_equal(load(path, &why), -EINVAL); /* and does not wait for a writer */
+	assert_int_equal(load("/dev/zero", &why), -EINVAL);
 	unlink(path);
 }
 
 static void keyring_says_when_there_is_none(void **state)
 {
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
 	unlink(path);
-	assert_int_equal(load(path, why), -ENOENT);
-	assert_non_null(strstr(why, path));
-	assert_non_null(strstr(why, "keygen"));
+	assert_int_equal(load(path, &why), -ENOENT);
+	assert_non_null(strstr(why.text, path));
+	assert_non_null(strstr(why.text, "keygen"));
 }
 
 /* An access control list as systemd puts on credentials: the group bits show its mask. */
@@ -280,7 +282,7 @@ static int set_acl(uint32_t user, uint16_t group_permissions)
 
 static void keyring_takes_an_access_list_that_names_us_alone(void **state)
 {
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 	struct stat status;
 
 	write_file(0400);
@@ -290,11 +292,11 @@ static void keyring_takes_an_access_list_that_names_us_alone(void **state)
 	}
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0440);
-	assert_int_equal(load(path, why), 0);
+	assert_int_equal(load(path, &why), 0);
 	assert_int_equal(set_acl(geteuid() + 1, 0), 0);
-	assert_int_equal(load(path, why), -EACCES);
+	assert_int_equal(load(path, &why), -EACCES);
 	assert_int_equal(set_acl(geteuid(), ACL_READ), 0);
-	assert_int_equal(load(path, why), -EACCES);
+	assert_int_equal(load(path, &why), -EACCES);
 }
 
 /* ---- bindings ---- */
@@ -302,35 +304,35 @@ static void keyring_takes_an_access_list_that_names_us_alone(void **state)
 static void key_without_bindings_allows_everything(void **state)
 {
 	const struct auth_key key = { .id = "k" };
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 	struct addr vip;
 
 	assert_int_equal(addr_parse("198.51.100.10", &vip), 0);
-	assert_true(auth_key_allows(&key, "web1", &vip, 1, 65535, why));
+	assert_true(auth_key_allows(&key, "web1", &vip, 1, 65535, &why));
 }
 
 static void key_allows_what_it_is_bound_to_only(void **state)
 {
 	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
 	struct addr vips[2];
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 	const struct auth_key *key;
 
 	assert_int_equal(parse("k " KEY " agent=web1 vip=198.51.100.0/28,2001:db8::/64 "
 			       "max-weight=10",
-				 true, &ring, why),
+				 true, &ring, &why),
 		0);
 	key = &ring->keys[0];
 	assert_int_equal(addr_parse("198.51.100.10", &vips[0]), 0);
 	assert_int_equal(addr_parse("2001:db8::7", &vips[1]), 0);
-	assert_true(auth_key_allows(key, "web1", vips, 2, 10, why));
-	assert_false(auth_key_allows(key, "web2", vips, 2, 10, why));
-	assert_string_equal(why, "key k is bound to agent web1, not web2");
-	assert_false(auth_key_allows(key, "web1", vips, 2, 11, why));
-	assert_string_equal(why, "key k is bound to a weight of at most 10, not 11");
+	assert_true(auth_key_allows(key, "web1", vips, 2, 10, &why));
+	assert_false(auth_key_allows(key, "web2", vips, 2, 10, &why));
+	assert_string_equal(why.text, "key k is bound to agent web1, not web2");
+	assert_false(auth_key_allows(key, "web1", vips, 2, 11, &why));
+	assert_string_equal(why.text, "key k is bound to a weight of at most 10, not 11");
 	assert_int_equal(addr_parse("198.51.100.16", &vips[1]), 0);
-	assert_false(auth_key_allows(key, "web1", vips, 2, 10, why));
-	assert_string_equal(why, "key k is not bound to VIP 198.51.100.16");
+	assert_false(auth_key_allows(key, "web1", vips, 2, 10, &why));
+	assert_string_equal(why.text, "key k is not bound to VIP 198.51.100.16");
 }
 
 static int set_up(void **state)

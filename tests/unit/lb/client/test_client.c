@@ -49,7 +49,7 @@ static void caught_read(FILE *file, char *ret_text, size_t size_bytes)
 	fclose(file);
 }
 
-static void *numbers_open(void *context, const char *name, char *ret_why)
+static void *numbers_open(void *context, const char *name, struct why *ret_why)
 {
 	return context;
 }

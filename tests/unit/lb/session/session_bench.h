@@ -73,9 +73,9 @@ _unused_ static void on_refused(
 _unused_ static struct auth_keyring *ring_of(const char *text)
 {
 	struct auth_keyring *ring = NULL;
-	char why[AUTH_WHY_BYTES];
+	struct why why;
 
-	assert_int_equal(auth_keyring_parse("keys", text, strlen(text), true, &ring, why), 0);
+	assert_int_equal(auth_keyring_parse("keys", text, strlen(text), true, &ring, &why), 0);
 	return ring;
 }
 
