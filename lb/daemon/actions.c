@@ -14,10 +14,13 @@
 /* A deadline missed by more than this means that we were stalled ourselves. */
 #define ACTIONS_STALL_US (100 * US_PER_MS)
 
+#define ACTIONS_NO_CHECK_US (60 * US_PER_S)
+
 struct actions {
 	struct balancer *balancer;
 	sd_event_source *timer; /* the registry's next deadline */
 	uint64_t due_us;        /* 0: there is none */
+	uint64_t no_check_us;   /* when it was said that checks cannot be made; 0: never */
 };
 
 static void actions_log_state(const struct registry_action *action)
@@ -35,6 +38,16 @@ static void actions_log_state(const struct registry_action *action)
 		action->reason);
 }
 
+void actions_say_no_check(struct actions *actions, const char *reason)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (actions->no_check_us > 0 && now_us < actions->no_check_us + ACTIONS_NO_CHECK_US)
+		return;
+	actions->no_check_us = now_us;
+	log_warning("a check cannot be made: %s; backends stay as they are until it can", reason);
+}
+
 static void actions_check(struct balancer *balancer, const struct registry_action *action)
 {
 	const struct backend *backend = registry_backend(balancer->registry, action->backend);
@@ -48,9 +61,11 @@ static void actions_check(struct balancer *balancer, const struct registry_actio
 	if (r >= 0)
 		return;
 	snprintf(reason, sizeof(reason), "tcp:%u: %.40s", action->port, strerror(-r));
+	actions_say_no_check(balancer->actions, reason);
 	registry_check_result(balancer->registry,
-		&(struct registry_check_result){
-			.backend = action->backend, .port = action->port, .reason = reason },
+		&(struct registry_check_result){ .backend = action->backend,
+			.port = action->port,
+			.outcome = REGISTRY_CHECK_NOT_MADE },
 		clock_now_us());
 }
 

@@ -61,15 +61,27 @@ static void daemon_on_link(void *context)
 	actions_run(balancer->actions);
 }
 
-static void daemon_on_check(
-	uint16_t backend, uint16_t port, bool ok, const char *reason, void *context)
+static void daemon_on_check(uint16_t backend, uint16_t port, enum tcp_check_outcome outcome,
+	const char *reason, void *context)
 {
 	struct balancer *balancer = &((struct daemon *)context)->balancer;
+	struct registry_check_result result = {
+		.backend = backend, .port = port, .reason = reason
+	};
 
-	registry_check_result(balancer->registry,
-		&(struct registry_check_result){
-			.backend = backend, .port = port, .ok = ok, .reason = reason },
-		clock_now_us());
+	switch (outcome) {
+	case TCP_CHECK_OK:
+		result.outcome = REGISTRY_CHECK_OK;
+		break;
+	case TCP_CHECK_NOT_MADE:
+		result.outcome = REGISTRY_CHECK_NOT_MADE;
+		actions_say_no_check(balancer->actions, reason);
+		break;
+	case TCP_CHECK_FAILED:
+		result.outcome = REGISTRY_CHECK_FAILED;
+		break;
+	}
+	registry_check_result(balancer->registry, &result, clock_now_us());
 	actions_run(balancer->actions);
 }
 

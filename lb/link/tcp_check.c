@@ -103,6 +103,26 @@ static void attempt_format_reason(const struct attempt *attempt, int error, char
 		snprintf(ret_reason, TCP_CHECK_REASON_BYTES, "tcp:%u: %s", port, strerror(error));
 }
 
+/* Of connect() and of what came of it: errors that this host makes by itself, for want of something. */
+static enum tcp_check_outcome attempt_outcome(int error)
+{
+	switch (error) {
+	case 0:
+		return TCP_CHECK_OK;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EAGAIN:
+	case EADDRNOTAVAIL:
+	case ENETDOWN:
+	case ENODEV:
+		return TCP_CHECK_NOT_MADE;
+	default:
+		return TCP_CHECK_FAILED;
+	}
+}
+
 /* The callback comes last: it may cancel, start again, or free everything. */
 static void attempt_finish(struct attempt *attempt, int error)
 {
@@ -112,7 +132,7 @@ static void attempt_finish(struct attempt *attempt, int error)
 
 	attempt_format_reason(attempt, error, reason);
 	attempt_free(attempt);
-	checks->fn(backend, port, error == 0, reason, checks->context);
+	checks->fn(backend, port, attempt_outcome(error), reason, checks->context);
 }
 
 static int tcp_check_on_connected(sd_event_source *source, int fd, uint32_t revents, void *userdata)

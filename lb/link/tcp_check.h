@@ -11,9 +11,15 @@
 
 struct tcp_checks;
 
+enum tcp_check_outcome {
+	TCP_CHECK_OK,
+	TCP_CHECK_FAILED,
+	TCP_CHECK_NOT_MADE, /* for a want of our own: it tells nothing of the backend */
+};
+
 /* `reason` is "" when ok, else "tcp:80: connection refused" and the like. */
-typedef void tcp_check_result_fn(
-	uint16_t backend, uint16_t port, bool ok, const char *reason, void *context);
+typedef void tcp_check_result_fn(uint16_t backend, uint16_t port, enum tcp_check_outcome outcome,
+	const char *reason, void *context);
 
 int tcp_check_start(sd_event *event, const char *backend_interface, tcp_check_result_fn *fn,
 	void *context, struct tcp_checks **ret_checks);

@@ -147,9 +147,15 @@ struct registry_answer {
 	struct why why;
 };
 
+enum registry_check_outcome {
+	REGISTRY_CHECK_FAILED,
+	REGISTRY_CHECK_OK,
+	REGISTRY_CHECK_NOT_MADE, /* for a want of the balancer's: it tells nothing of the backend */
+};
+
 struct registry_check_result {
 	uint16_t backend; /* id */
 	uint16_t port;    /* of the check */
-	bool ok;
-	const char *reason; /* why not */
+	enum registry_check_outcome outcome;
+	const char *reason; /* why it failed */
 };

@@ -145,7 +145,9 @@ void liveness_check_result(struct registry *registry, struct entry *entry,
 			continue;
 		check->running = false;
 		check->next_us = MAX(now_us, entry->check_started_us[i] + check->interval_us);
-		check_settle(check, result->ok, result->reason);
+		if (result->outcome == REGISTRY_CHECK_NOT_MADE)
+			return;
+		check_settle(check, result->outcome == REGISTRY_CHECK_OK, result->reason);
 		health_judge(registry, entry, now_us);
 		return;
 	}

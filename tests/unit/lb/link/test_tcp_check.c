@@ -4,6 +4,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <cmocka.h>
 
@@ -16,19 +20,20 @@ struct fixture {
 	uint16_t port;
 	unsigned int n_results;
 	uint16_t backend, result_port;
-	bool ok, free_in_callback;
+	enum tcp_check_outcome outcome;
+	bool free_in_callback;
 	char reason[128];
 };
 
-static void fixture_result(
-	uint16_t backend, uint16_t port, bool ok, const char *reason, void *context)
+static void fixture_result(uint16_t backend, uint16_t port, enum tcp_check_outcome outcome,
+	const char *reason, void *context)
 {
 	struct fixture *fixture = context;
 
 	fixture->n_results++;
 	fixture->backend = backend;
 	fixture->result_port = port;
-	fixture->ok = ok;
+	fixture->outcome = outcome;
 	snprintf(fixture->reason, sizeof(fixture->reason), "%s", reason);
 	if (fixture->free_in_callback)
 		tcp_check_free(TAKE_PTR(fixture->checks));
@@ -101,7 +106,7 @@ static void probe_finds_a_listener(void **state)
 	/* Never while the caller is still calling. */
 	assert_int_equal(fixture->n_results, 0);
 	fixture_await(fixture, 1);
-	assert_true(fixture->ok);
+	assert_int_equal(fixture->outcome, TCP_CHECK_OK);
 	assert_int_equal(fixture->backend, 7);
 	assert_int_equal(fixture->result_port, fixture->port);
 	assert_string_equal(fixture->reason, "");
@@ -116,7 +121,7 @@ static void probe_says_that_it_was_refused(void **state)
 
 	assert_int_equal(fixture_probe(fixture, 1, port, DEADLINE_US), 0);
 	fixture_await(fixture, 1);
-	assert_false(fixture->ok);
+	assert_int_equal(fixture->outcome, TCP_CHECK_FAILED);
 	snprintf(expected, sizeof(expected), "tcp:%u: connection refused", port);
 	assert_string_equal(fixture->reason, expected);
 	close(fd);
@@ -132,7 +137,7 @@ static void probe_says_that_nobody_answered(void **state)
 	/* The first fills the queue of a listener that never accepts; the next SYN is dropped. */
 	assert_int_equal(fixture_probe(fixture, 1, port, DEADLINE_US), 0);
 	fixture_await(fixture, 1);
-	assert_true(fixture->ok);
+	assert_int_equal(fixture->outcome, TCP_CHECK_OK);
 	for (unsigned int i = 0; i < 3; i++) {
 		struct sockaddr_in there = { .sin_family = AF_INET,
 			.sin_port = htons(port),
@@ -144,7 +149,7 @@ static void probe_says_that_nobody_answered(void **state)
 	}
 	assert_int_equal(fixture_probe(fixture, 1, port, 100 * US_PER_MS), 0);
 	fixture_await(fixture, 2);
-	assert_false(fixture->ok);
+	assert_int_equal(fixture->outcome, TCP_CHECK_FAILED);
 	snprintf(expected, sizeof(expected), "tcp:%u: no answer within 100 ms", port);
 	assert_string_equal(fixture->reason, expected);
 	close(fd);
@@ -160,7 +165,7 @@ static void probe_reports_what_ends_at_once(void **state)
 	assert_int_equal(tcp_check_run(fixture->checks, 3, &address, 80, DEADLINE_US), 0);
 	assert_int_equal(fixture->n_results, 0);
 	fixture_await(fixture, 1);
-	assert_false(fixture->ok);
+	assert_int_equal(fixture->outcome, TCP_CHECK_FAILED);
 	assert_ptr_equal(strstr(fixture->reason, "tcp:80: "), fixture->reason);
 }
 
@@ -205,6 +210,48 @@ static void probe_fails_without_its_interface(void **state)
 	assert_int_equal(fixture->n_results, 0);
 }
 
+/* The loopback of a network of our own, where connections get two ports between them. */
+static bool own_network(void)
+{
+	struct ifreq up = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	_cleanup_close_ int fd = -1, ports = -1;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &up), 0);
+	ports = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC);
+	return ports >= 0 && write(ports, "60000 60001", 11) == 11;
+}
+
+static void check_is_not_made_without_a_port_of_our_own(void **state)
+{
+	struct fixture *fixture = *state;
+	struct sockaddr_in there = {
+		.sin_family = AF_INET, .sin_port = htons(8080), .sin_addr.s_addr = htonl(0x7f000001)
+	};
+	int listener, fillers[2];
+
+	if (!own_network()) {
+		print_message("needs root and a network namespace\n");
+		skip();
+	}
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&there, sizeof(there)), 0);
+	assert_int_equal(listen(listener, 4), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(fillers[i], (struct sockaddr *)&there, sizeof(there)), 0);
+	}
+	assert_int_equal(fixture_probe(fixture, 1, 8080, DEADLINE_US), 0);
+	fixture_await(fixture, 1);
+	assert_int_equal(fixture->outcome, TCP_CHECK_NOT_MADE);
+	assert_ptr_equal(strstr(fixture->reason, "tcp:8080: "), fixture->reason);
+	close(fillers[0]);
+	close(fillers[1]);
+	close(listener);
+}
+
 #define PROBE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -217,6 +264,8 @@ int main(void)
 		PROBE_TEST(probe_cancel_forgets_one_backend),
 		PROBE_TEST(probe_may_be_freed_by_its_callback),
 		PROBE_TEST(probe_fails_without_its_interface),
+		/* Last: it leaves this network. */
+		PROBE_TEST(check_is_not_made_without_a_port_of_our_own),
 	};
 
 	return cmocka_run_group_tests_name("tcp_check", tests, NULL, NULL);

@@ -39,7 +39,8 @@ struct world {
 	uint16_t last_check_port;
 	struct registry_action last_state;
 	/* Answers to RUN_CHECK; without it they stay open. */
-	bool checks_answer, checks_ok;
+	bool checks_answer;
+	enum registry_check_outcome check_outcome; /* failed, when nothing was said */
 };
 
 static inline struct addr world_addr(const char *text)
@@ -174,9 +175,8 @@ static inline void world_act(struct world *world, const struct registry_action *
 			registry_check_result(world->registry,
 				&(struct registry_check_result){ .backend = action->backend,
 					.port = action->port,
-					.ok = world->checks_ok,
-					.reason =
-						world->checks_ok ? "" : "tcp: connection refused" },
+					.outcome = world->check_outcome,
+					.reason = "tcp: connection refused" },
 				world->now_us);
 		break;
 	case REGISTRY_PROBE_NEIGH:

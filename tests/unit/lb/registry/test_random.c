@@ -118,7 +118,7 @@ static void step(struct world *world, uint64_t *random)
 		break;
 	case 8:
 		world->checks_answer = roll(random, 4) > 0;
-		world->checks_ok = roll(random, 3) > 0;
+		world->check_outcome = (enum registry_check_outcome)roll(random, 3);
 		break;
 	case 9:
 		for (size_t i = 0; i < N_HOSTS; i++)

@@ -596,7 +596,8 @@ static void registry_ignores_reports_of_strangers(void **state)
 	registry_report(world->registry, 77, &status, 1, world->now_us);
 	registry_leave(world->registry, 77, world->now_us);
 	registry_check_result(world->registry,
-		&(struct registry_check_result){ .backend = 77, .port = 80, .ok = true },
+		&(struct registry_check_result){
+			.backend = 77, .port = 80, .outcome = REGISTRY_CHECK_OK },
 		world->now_us);
 	registry_neighbour(world->registry, &address, &mac, world->now_us);
 	world_drain_actions(world);

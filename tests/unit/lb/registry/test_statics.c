@@ -120,8 +120,9 @@ static void registry_checks_by_tcp_with_fall_and_rise(void **state)
 	assert_non_null(strstr(world_backend(world, "win")->reason, "tcp:80"));
 	assert_int_equal(world->last_check_port, 80);
 	registry_check_result(world->registry,
-		&(struct registry_check_result){
-			.backend = world_backend(world, "win")->id, .port = 80, .ok = true },
+		&(struct registry_check_result){ .backend = world_backend(world, "win")->id,
+			.port = 80,
+			.outcome = REGISTRY_CHECK_OK },
 		world->now_us);
 	world_drain_actions(world);
 	assert_state(world, "win", "up");
@@ -132,7 +133,7 @@ static void registry_checks_by_tcp_with_fall_and_rise(void **state)
 	assert_state(world, "win", "down");
 	assert_string_equal(world_backend(world, "win")->reason, "check tcp: connection refused");
 	assert_false(world_backend(world, "win")->kept);
-	world->checks_ok = true;
+	world->check_outcome = REGISTRY_CHECK_OK;
 	world_pass(world, MS(2000));
 	assert_state(world, "win", "down");
 	world_pass(world, MS(2000));
@@ -159,7 +160,8 @@ static void registry_serves_nobody_with_too_many_checks(void **state)
 	static const uint16_t ports[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 	struct world *world = *state;
 
-	world->checks_answer = world->checks_ok = true;
+	world->checks_answer = true;
+	world->check_outcome = REGISTRY_CHECK_OK;
 	world->services[0].tcp_ports = ports;
 	world->services[0].n_tcp_ports = REGISTRY_CHECKS_MAX;
 	world_configure(world);
@@ -187,6 +189,40 @@ static void registry_takes_one_address_in_two_virtual_servers_as_one(void **stat
 	for (size_t i = 0; i < 3; i++)
 		assert_true(registry_is_member(world->registry, backend, &world->services[i]));
 	assert_null(registry_backend_at(world->registry, 1));
+}
+
+static void registry_leaves_a_backend_alone_when_its_check_cannot_be_made(void **state)
+{
+	struct world *world = *state;
+	const uint16_t ports[] = { 80 };
+	struct mac mac = world_mac(50);
+	uint32_t n_checks;
+
+	world->services[0].tcp_ports = ports;
+	world->services[0].n_tcp_ports = 1;
+	world_static(world, "web", "win", "192.0.2.50");
+	world->checks_answer = true;
+	world->check_outcome = REGISTRY_CHECK_NOT_MADE;
+	world_configure(world);
+	neighbour(world, "192.0.2.50", &mac);
+	world_pass(world, MS(20000));
+	/* It proves nothing, and is tried again at every interval. */
+	assert_state(world, "win", "pending");
+	assert_in_range(world->n_checks, 9, 12);
+	world->check_outcome = REGISTRY_CHECK_OK;
+	world_pass(world, MS(3000));
+	assert_state(world, "win", "up");
+	/* Two failures of the three that are wanted; what cannot be made is not the third. */
+	world->check_outcome = REGISTRY_CHECK_FAILED;
+	n_checks = world->n_checks;
+	while (world->n_checks < n_checks + 2)
+		world_pass(world, MS(100));
+	world->check_outcome = REGISTRY_CHECK_NOT_MADE;
+	world_pass(world, MS(20000));
+	assert_state(world, "win", "up");
+	world->check_outcome = REGISTRY_CHECK_FAILED;
+	world_pass(world, MS(2100));
+	assert_state(world, "win", "down");
 }
 
 static void assert_refused(struct world *world, const char *part)
@@ -321,6 +357,7 @@ int main(void)
 		FACT(registry_takes_one_address_in_two_virtual_servers_as_one),
 		FACT(registry_refuses_statics_that_collide),
 		FACT(registry_adds_changes_and_removes_statics),
+		FACT(registry_leaves_a_backend_alone_when_its_check_cannot_be_made),
 		FACT(registry_refuses_one_static_too_many),
 		FACT(registry_joins_an_agent_into_its_static),
 	};
