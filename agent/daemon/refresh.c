@@ -145,6 +145,28 @@ static void refresh_make_identity(const struct agent *agent, struct register_ide
 
 /* ---- how we are ---- */
 
+/*
+ * A balancer moves flows away from a host that says "down": what is mended in a moment must not be
+ * worth that. What nobody but the administrator can mend is told at once, and so is a host that was
+ * never seen to be right with these VIPs.
+ */
+static bool refresh_is_being_mended(struct agent *agent, const struct report_facts *facts)
+{
+	bool faulty = facts->blocked[0];
+
+	ARRAY_FOREACH (vip, facts->vips, facts->n_vips)
+		faulty = faulty || vip->fault[0];
+	if (!faulty) {
+		agent->fault_since_us = 0;
+		return false;
+	}
+	if (agent->fault_since_us == 0)
+		agent->fault_since_us = agent_now(agent);
+	return agent->has_status && agent->status.state != PROTO_STATE_DOWN &&
+		agent->identity_is_told && reconcile_can_mend(agent->reconcile) &&
+		agent_now(agent) - agent->fault_since_us < REFRESH_MEND_US;
+}
+
 static void refresh_make_status(struct agent *agent, struct proto_status *ret_status)
 {
 	const struct host_wanted *wanted = reconcile_wanted(agent->reconcile);
@@ -171,6 +193,7 @@ static void refresh_make_status(struct agent *agent, struct proto_status *ret_st
 			.established = sockets_established(agent->sockets, idx),
 		};
 	}
+	facts.being_mended = refresh_is_being_mended(agent, &facts);
 	report_make(&facts, ret_status);
 }
 

@@ -4,6 +4,8 @@
 
 #include "agent/daemon/agent.h"
 
+#define REFRESH_MEND_US (1 * US_PER_S) /* a fault that is mended within this is not told */
+
 /* Finds out who we are and how, and tells all who should know. */
 void refresh_all(struct agent *agent);
 /* Tells systemd the present state, when it is news. */

@@ -24,6 +24,7 @@ struct apply {
 	char *directory;
 	char identity[UNDO_LOG_IDENTITY_BYTES];
 	struct host_undo undo;
+	bool must_store; /* the file knows of more than `undo` */
 };
 
 DEFINE_CLEANUP(struct rtnl_link *, rtnl_link_put)
@@ -39,6 +40,7 @@ static int apply_errno(int nl_error)
 		{ NLE_EXIST, -EEXIST },
 		{ NLE_NODEV, -ENODEV },
 		{ NLE_OBJ_NOTFOUND, -ENODEV },
+		{ NLE_AF_NOSUPPORT, -ENODEV }, /* it lost its IPv4 on the way out */
 		{ NLE_NOADDR, -EADDRNOTAVAIL },
 		{ NLE_PERM, -EPERM },
 		{ NLE_NOACCESS, -EACCES },
@@ -89,6 +91,7 @@ struct apply *apply_free(struct apply *apply)
 		return NULL;
 	if (apply->socket)
 		nl_socket_free(apply->socket);
+	host_undo_clear(&apply->undo);
 	free(apply->directory);
 	free(apply);
 	return NULL;
@@ -116,39 +119,54 @@ static void apply_prune_originals(struct host_undo *undo, const struct host *hos
 	undo->n_originals = kept;
 }
 
-/* Remembers the values before the first change, and only those. */
-static int apply_remember_original(
-	struct apply *apply, const struct host *host, const struct host_link *link)
+static int apply_remember_original(struct apply *apply, const struct host_link *link)
 {
-	struct host_original *original;
-
-	if (host_undo_original(&apply->undo, link))
-		return 0;
-	apply_prune_originals(&apply->undo, host);
-	if (apply->undo.n_originals >= HOST_LINKS_MAX)
-		return -ENOSPC;
-	original = &apply->undo.originals[apply->undo.n_originals++];
-	*original = (struct host_original){
+	struct host_original original = {
 		.ifindex = link->ifindex,
 		.mac = link->mac,
 		.arp_ignore = link->arp_ignore,
 		.arp_announce = link->arp_announce,
 	};
-	memcpy(original->name, link->name, sizeof(original->name));
-	return apply_store(apply);
+
+	memcpy(original.name, link->name, sizeof(original.name));
+	return host_undo_add_original(&apply->undo, &original);
 }
 
-static int apply_forget_original(struct apply *apply, unsigned int ifindex)
+/*
+ * Remembers the values before the first change, and only those; of all interfaces in one write,
+ * because containers come in bunches.
+ */
+static int apply_remember_originals(
+	struct apply *apply, const struct host *host, const struct plan *plan)
+{
+	bool pruned = false;
+
+	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
+		const struct host_link *link = host_link(host, op->ifindex);
+		int r;
+
+		if (op->type != PLAN_SET_ARP || !link || host_undo_original(&apply->undo, link))
+			continue;
+		if (!pruned)
+			apply_prune_originals(&apply->undo, host);
+		pruned = true;
+		r = apply_remember_original(apply, link);
+		if (r < 0)
+			return r;
+	}
+	return pruned ? apply_store(apply) : 0;
+}
+
+/* In memory; the file follows at the end of the plan: to restore twice does no harm. */
+static void apply_forget_original(struct apply *apply, unsigned int ifindex)
 {
 	struct host_undo *undo = &apply->undo;
-	size_t kept = 0;
 
 	for (size_t idx = 0; idx < undo->n_originals; idx++) {
-		if (undo->originals[idx].ifindex != ifindex)
-			undo->originals[kept++] = undo->originals[idx];
+		if (undo->originals[idx].ifindex == ifindex)
+			undo->originals[idx--] = undo->originals[--undo->n_originals];
 	}
-	undo->n_originals = kept;
-	return apply_store(apply);
+	apply->must_store = true;
 }
 
 static int apply_remember_address(struct apply *apply, const struct plan_op *op)
@@ -214,16 +232,11 @@ static int apply_read_back_arp(struct apply *apply, const struct plan_op *op)
 	return arp_ignore == op->arp_ignore && arp_announce == op->arp_announce ? 0 : -EIO;
 }
 
-static int apply_set_arp(struct apply *apply, const struct host *host, const struct plan_op *op)
+static int apply_set_arp(struct apply *apply, const struct plan_op *op)
 {
-	const struct host_link *link = host_link(host, op->ifindex);
 	int r;
 
-	if (!link)
-		return -ENODEV;
-	r = apply_remember_original(apply, host, link);
-	if (r == 0)
-		r = apply_write_arp(apply, op);
+	r = apply_write_arp(apply, op);
 	if (r == 0)
 		r = apply_read_back_arp(apply, op);
 	return r;
@@ -238,7 +251,8 @@ static int apply_restore_arp(struct apply *apply, const struct plan_op *op)
 		r = apply_read_back_arp(apply, op);
 	if (r < 0 && r != -ENODEV)
 		return r;
-	return apply_forget_original(apply, op->ifindex);
+	apply_forget_original(apply, op->ifindex);
+	return 0;
 }
 
 /* lo:1, lo:2, … so that `ifconfig lo:1` shows it; a name too long for it goes without. */
@@ -318,12 +332,11 @@ static int apply_remove_address(struct apply *apply, const struct plan_op *op)
 	return apply_forget_address(apply, op);
 }
 
-static int apply_op(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
-	const struct plan_op *op)
+static int apply_op(struct apply *apply, const struct host_wanted *wanted, const struct plan_op *op)
 {
 	switch (op->type) {
 	case PLAN_SET_ARP:
-		return apply_set_arp(apply, host, op);
+		return apply_set_arp(apply, op);
 	case PLAN_RESTORE_ARP:
 		return apply_restore_arp(apply, op);
 	case PLAN_ADD_ADDRESS:
@@ -357,11 +370,11 @@ static void apply_describe(const struct host *host, const struct plan_op *op, st
 	}
 }
 
-int apply_plan(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
+static int apply_ops(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
 	const struct plan *plan, struct why *ret_why)
 {
 	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
-		int r = apply_op(apply, host, wanted, op);
+		int r = apply_op(apply, wanted, op);
 
 		/* The interface that went takes the need for the operation along. */
 		if (r < 0 && r != -ENODEV) {
@@ -372,8 +385,27 @@ int apply_plan(struct apply *apply, const struct host *host, const struct host_w
 	return 0;
 }
 
+int apply_plan(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
+	const struct plan *plan, struct why *ret_why)
+{
+	int r, r_store = 0;
+
+	r = apply_remember_originals(apply, host, plan);
+	if (r < 0)
+		return why_fail(
+			ret_why, r, "cannot write down what to undo in %s", apply->directory);
+	r = apply_ops(apply, host, wanted, plan, ret_why);
+	if (apply->must_store)
+		r_store = apply_store(apply);
+	if (r_store < 0)
+		return why_fail(
+			ret_why, r_store, "cannot write down what to undo in %s", apply->directory);
+	apply->must_store = false;
+	return r;
+}
+
 int apply_forget(struct apply *apply)
 {
-	memset(&apply->undo, 0, sizeof(apply->undo));
+	host_undo_clear(&apply->undo);
 	return undo_log_remove(apply->directory);
 }

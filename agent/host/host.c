@@ -5,6 +5,7 @@
  */
 #include "agent/host/host.h"
 
+#include "common/grow.h"
 #include "common/search.h"
 
 void host_clear(struct host *host)
@@ -30,6 +31,47 @@ const struct host_link *host_link(const struct host *host, unsigned int ifindex)
 		    host_compare_ifindex, &position))
 		return NULL;
 	return &host->links[position];
+}
+
+int host_put_link(struct host *host, const struct host_link *link)
+{
+	size_t position;
+	int r;
+
+	if (search_find(&link->ifindex, host->links, host->n_links, sizeof(*host->links),
+		    host_compare_ifindex, &position)) {
+		host->links[position] = *link;
+		return 0;
+	}
+	if (host->n_links >= HOST_LINKS_MAX)
+		return -E2BIG;
+	r = GROW(host->links, host->n_links);
+	if (r < 0)
+		return r;
+	memmove(&host->links[position + 1], &host->links[position],
+		(host->n_links - position) * sizeof(*host->links));
+	host->links[position] = *link;
+	host->n_links++;
+	return 0;
+}
+
+void host_undo_clear(struct host_undo *undo)
+{
+	free(undo->originals);
+	*undo = (struct host_undo){ 0 };
+}
+
+int host_undo_add_original(struct host_undo *undo, const struct host_original *original)
+{
+	int r;
+
+	if (undo->n_originals >= HOST_LINKS_MAX)
+		return -ENOSPC;
+	r = GROW(undo->originals, undo->n_originals);
+	if (r < 0)
+		return r;
+	undo->originals[undo->n_originals++] = *original;
+	return 0;
 }
 
 const struct host_link *host_link_by_name(const struct host *host, const char *name)

@@ -11,8 +11,8 @@
 #include "common/addr.h"
 #include "common/util.h"
 
-#define HOST_LINKS_MAX     1024u
-#define HOST_ADDRESSES_MAX 8192u
+#define HOST_LINKS_MAX     16384u
+#define HOST_ADDRESSES_MAX 65536u
 #define HOST_VIPS_MAX      40u /* PROTO_VIPS_MAX */
 
 #define HOST_ARP_IGNORE   UINT32_C(1)
@@ -49,6 +49,8 @@ struct host {
 };
 /* Frees what the host holds and leaves it empty. */
 void host_clear(struct host *host);
+/* Puts the interface in its place, instead of the one with its index. -ENOMEM or -E2BIG. */
+int host_put_link(struct host *host, const struct host_link *link);
 
 /* The value that an interface was found with, before the agent's first change. */
 struct host_original {
@@ -67,11 +69,16 @@ struct host_added {
 
 /* What the agent changed and must be able to undo after a crash; kept in a file. */
 struct host_undo {
-	struct host_original originals[HOST_LINKS_MAX];
+	struct host_original *originals; /* made by GROW(); up to HOST_LINKS_MAX */
 	size_t n_originals;
 	struct host_added added[HOST_VIPS_MAX];
 	size_t n_added;
 };
+
+/* Frees what it holds and leaves it empty. */
+void host_undo_clear(struct host_undo *undo);
+/* -ENOMEM or -ENOSPC. */
+int host_undo_add_original(struct host_undo *undo, const struct host_original *original);
 
 /* What is wanted. */
 struct host_wanted {

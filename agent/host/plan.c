@@ -80,11 +80,11 @@ static void plan_silence_links(
 	ARRAY_FOREACH (link, host->links, host->n_links) {
 		bool ignore_is_right = host_ignore_is_right(link->arp_ignore);
 		bool announce_is_right = host_announce_is_right(link->arp_announce);
-
-		bool known = host_undo_original(undo, link);
+		bool known;
 
 		if (!link->arp || !link->has_inet || (ignore_is_right && announce_is_right))
 			continue;
+		known = host_undo_original(undo, link);
 		plan_push(plan,
 			(struct plan_op){
 				.type = PLAN_SET_ARP,

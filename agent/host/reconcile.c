@@ -12,6 +12,8 @@
 
 #include "agent/host/apply.h"
 #include "agent/host/observe.h"
+#include "common/clock.h"
+#include "common/grow.h"
 #include "common/log.h"
 #include "common/nl.h"
 
@@ -34,7 +36,12 @@ struct reconcile {
 	char told[RECONCILE_BLOCKED_BYTES]; /* the last complaint */
 	unsigned int n_repairs;             /* in this fight */
 	uint64_t last_repair_us;
-	uint64_t looked_us;
+	bool hopeless;      /* `blocked` is not ours to mend */
+	uint64_t looked_us; /* when the last look ended */
+	uint64_t look_took_us;
+	uint64_t torn_since_us; /* no whole look since; 0: the last one was whole */
+	struct host_link *news; /* interfaces as events told of them, since the last look */
+	size_t n_news;
 	reconcile_looked_fn *looked;
 	void *context;
 };
@@ -175,6 +182,44 @@ static bool reconcile_must_hold(struct reconcile *reconcile, uint64_t now_us)
 	return now_us - reconcile->last_repair_us < reconcile_fight_pause_us(reconcile->n_repairs);
 }
 
+/*
+ * While interfaces come faster than the kernel lists them no list is whole. For a moment the previous
+ * one does, with what events tell of the interfaces that are new.
+ */
+static bool reconcile_is_torn_shortly(struct reconcile *reconcile)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (reconcile->host.n_links == 0)
+		return false;
+	if (reconcile->torn_since_us == 0)
+		reconcile->torn_since_us = now_us;
+	return now_us - reconcile->torn_since_us < RECONCILE_TORN_US;
+}
+
+static int reconcile_take_news(struct reconcile *reconcile)
+{
+	ARRAY_FOREACH (link, reconcile->news, reconcile->n_news) {
+		int r = host_put_link(&reconcile->host, link);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void reconcile_complain_of_look(struct reconcile *reconcile, int error)
+{
+	struct why why = { 0 };
+
+	if (error == -E2BIG)
+		why_set(&why, "cannot watch more than %u interfaces and %u addresses",
+			HOST_LINKS_MAX, HOST_ADDRESSES_MAX);
+	else
+		why_set(&why, "cannot read interfaces and addresses");
+	reconcile_complain(reconcile, error, why.text);
+}
+
 static int reconcile_observe(struct reconcile *reconcile)
 {
 	const struct host_link *loopback;
@@ -182,13 +227,19 @@ static int reconcile_observe(struct reconcile *reconcile)
 	int r;
 
 	r = observe_host(reconcile->nl, &host);
-	if (r < 0) {
-		reconcile_complain(reconcile, r, "cannot read interfaces and addresses");
-		return r;
+	if (r == -EINTR && reconcile_is_torn_shortly(reconcile)) {
+		r = reconcile_take_news(reconcile);
+	} else if (r < 0) {
+		reconcile_complain_of_look(reconcile, r);
+	} else {
+		reconcile->torn_since_us = 0;
+		host_clear(&reconcile->host);
+		reconcile->host = host;
 	}
-	host_clear(&reconcile->host);
-	reconcile->host = host;
-	loopback = host_link_by_name(&host, reconcile->loopback);
+	reconcile->n_news = 0;
+	if (r < 0)
+		return r;
+	loopback = host_link_by_name(&reconcile->host, reconcile->loopback);
 	reconcile->wanted.loopback_ifindex = loopback ? loopback->ifindex : 0;
 	return 0;
 }
@@ -213,6 +264,7 @@ static int reconcile_act(struct reconcile *reconcile, uint64_t now_us)
 		return r;
 	}
 	reconcile_tell_plan(reconcile, &plan, now_us);
+	reconcile->hopeless = plan.blocked.text[0];
 	if (plan.blocked.text[0])
 		reconcile_complain(reconcile, 0, plan.blocked.text);
 	else
@@ -220,21 +272,35 @@ static int reconcile_act(struct reconcile *reconcile, uint64_t now_us)
 	return plan.n_ops > 0;
 }
 
+/* A storm of events takes a fifth of a processor at most. */
+static uint64_t reconcile_pause_us(const struct reconcile *reconcile)
+{
+	uint64_t pause_us = RECONCILE_PAUSE_TIMES * reconcile->look_took_us;
+
+	return MIN(MAX(pause_us, RECONCILE_PAUSE_US), RECONCILE_PAUSE_MAX_US);
+}
+
+/*
+ * What was set is believed only when it is seen; and what has come in between is mended before
+ * anybody is told of it.
+ */
 void reconcile_look(struct reconcile *reconcile)
 {
-	uint64_t now_us = reconcile_now(reconcile);
-	int r;
+	uint64_t begun_us = clock_now_us();
+	int r = 1;
 
 	if (!reconcile->serving)
 		return;
-	reconcile->looked_us = now_us;
-	r = reconcile_observe(reconcile);
-	if (r == 0)
-		r = reconcile_act(reconcile, now_us);
-	/* What was set is believed only when it is seen. */
-	if (r > 0)
-		(void)reconcile_observe(reconcile);
-	reconcile_arm(reconcile, RECONCILE_POLL_US);
+	for (unsigned int round = 0; round < RECONCILE_ROUNDS && r > 0; round++) {
+		r = reconcile_observe(reconcile);
+		if (r == 0)
+			r = reconcile_act(reconcile, reconcile_now(reconcile));
+	}
+	reconcile->looked_us = clock_now_us();
+	reconcile->look_took_us = reconcile->looked_us - begun_us;
+	reconcile_arm(reconcile,
+		r > 0 || reconcile->torn_since_us ? reconcile_pause_us(reconcile)
+						  : RECONCILE_POLL_US);
 	reconcile->looked(reconcile->context);
 }
 
@@ -244,25 +310,37 @@ static int reconcile_on_timer(sd_event_source *source, uint64_t time_us, void *c
 	return 0;
 }
 
-/* The messages themselves are not needed: a look at everything is cheap, and cannot be out of step. */
-static int reconcile_ignore_message(const struct nlmsghdr *message, void *context)
+/* Only for a look that finds no whole list: everything else is read anew, and cannot be out of step. */
+static int reconcile_take_message(const struct nlmsghdr *message, void *context)
 {
+	struct reconcile *reconcile = context;
+	struct host_link link;
+	int r;
+
+	if (observe_parse_link(message, &link) < 0 || reconcile->n_news >= HOST_LINKS_MAX)
+		return 0;
+	r = GROW(reconcile->news, reconcile->n_news);
+	if (r < 0)
+		return r;
+	reconcile->news[reconcile->n_news++] = link;
 	return 0;
 }
 
 static int reconcile_on_event(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct reconcile *reconcile = context;
-	uint64_t now_us = reconcile_now(reconcile);
+	uint64_t pause_us = reconcile_pause_us(reconcile);
+	uint64_t since_us;
 	int r;
 
-	r = nl_read_events(reconcile->events, reconcile_ignore_message, NULL);
+	r = nl_read_events(reconcile->events, reconcile_take_message, reconcile);
 	/* -ENOBUFS: events were lost. The look that follows reads everything anew anyway. */
 	if (r < 0 && r != -ENOBUFS)
 		(void)log_warning_errno(
 			r, "cannot read events of interfaces; looking twice a second");
-	if (now_us - reconcile->looked_us < RECONCILE_PAUSE_US)
-		reconcile_arm(reconcile, RECONCILE_PAUSE_US);
+	since_us = clock_now_us() - reconcile->looked_us;
+	if (since_us < pause_us)
+		reconcile_arm(reconcile, pause_us - since_us);
 	else
 		reconcile_look(reconcile);
 	return 0;
@@ -328,6 +406,7 @@ struct reconcile *reconcile_free(struct reconcile *reconcile)
 	nl_free(reconcile->events);
 	nl_free(reconcile->nl);
 	host_clear(&reconcile->host);
+	free(reconcile->news);
 	free(reconcile);
 	return NULL;
 }
@@ -383,4 +462,9 @@ const struct host_wanted *reconcile_wanted(const struct reconcile *reconcile)
 const char *reconcile_blocked(const struct reconcile *reconcile)
 {
 	return reconcile->blocked;
+}
+
+bool reconcile_can_mend(const struct reconcile *reconcile)
+{
+	return !reconcile->hopeless;
 }

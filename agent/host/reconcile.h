@@ -11,8 +11,12 @@
 #include "agent/host/plan.h"
 
 #define RECONCILE_POLL_US        (500 * US_PER_MS)
-#define RECONCILE_PAUSE_US       (2 * US_PER_MS) /* between two looks in a storm of events */
-#define RECONCILE_FIGHT_FREE     4u              /* repairs at once before pauses begin */
+#define RECONCILE_PAUSE_US       (2 * US_PER_MS) /* at least, between two looks in a storm of events */
+#define RECONCILE_PAUSE_MAX_US   (40 * US_PER_MS)
+#define RECONCILE_PAUSE_TIMES    4u /* the pause is as long as so many looks take */
+#define RECONCILE_ROUNDS         4u /* looks at a host that changes faster than it is mended */
+#define RECONCILE_TORN_US        (1 * US_PER_S) /* no whole look for so long is told of */
+#define RECONCILE_FIGHT_FREE     4u             /* repairs at once before pauses begin */
 #define RECONCILE_FIGHT_FIRST_US (250 * US_PER_MS)
 #define RECONCILE_FIGHT_MAX_US   (30 * US_PER_S)
 #define RECONCILE_FIGHT_OVER_US  (60 * US_PER_S) /* quiet for so long: the fight is over */
@@ -47,6 +51,8 @@ const struct host *reconcile_host(const struct reconcile *reconcile);
 const struct host_wanted *reconcile_wanted(const struct reconcile *reconcile);
 /* "" or what cannot be mended, or failed, in words. */
 const char *reconcile_blocked(const struct reconcile *reconcile);
+/* False: what is wrong is the administrator's to mend, and trying again is in vain. */
+bool reconcile_can_mend(const struct reconcile *reconcile);
 
 /* How long to hold repairs after the n-th in a fight. Pure; for the test. */
 uint64_t reconcile_fight_pause_us(unsigned int n_repairs);

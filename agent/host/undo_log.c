@@ -90,8 +90,14 @@ static int undo_log_get_all(json_t *root, struct host_undo *undo)
 		json_array_size(added) > HOST_VIPS_MAX)
 		return -EBADMSG;
 	json_array_foreach (originals, idx, item) {
-		if (!undo_log_get_original(item, &undo->originals[undo->n_originals++]))
+		struct host_original original;
+		int r;
+
+		if (!undo_log_get_original(item, &original))
 			return -EBADMSG;
+		r = host_undo_add_original(undo, &original);
+		if (r < 0)
+			return r;
 	}
 	json_array_foreach (added, idx, item) {
 		if (!undo_log_get_added(item, &undo->added[undo->n_added++]))
@@ -104,21 +110,20 @@ int undo_log_parse(
 	const char *text, size_t size_bytes, const char *identity, struct host_undo *ret_undo)
 {
 	_cleanup_(json_decrefp) json_t *root = json_loadb(text, size_bytes, 0, NULL);
-	_cleanup_free_ struct host_undo *undo = calloc(1, sizeof(*undo));
+	_cleanup_(host_undo_clear) struct host_undo undo = { 0 };
 	const char *whose;
 	int r;
 
-	if (!undo)
-		return -ENOMEM;
 	whose = json_string_value(json_object_get(root, "identity"));
 	if (!whose || json_integer_value(json_object_get(root, "schema")) != UNDO_LOG_SCHEMA)
 		return -EBADMSG;
 	if (streq(whose, identity)) {
-		r = undo_log_get_all(root, undo);
+		r = undo_log_get_all(root, &undo);
 		if (r < 0)
 			return r;
 	}
-	*ret_undo = *undo;
+	*ret_undo = undo;
+	undo = (struct host_undo){ 0 };
 	return 0;
 }
 

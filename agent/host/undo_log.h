@@ -11,13 +11,13 @@
 
 #define UNDO_LOG_FILE_NAME      "owned.json"
 #define UNDO_LOG_IDENTITY_BYTES 64u
-#define UNDO_LOG_FILE_MAX_BYTES (1u << 20)
+#define UNDO_LOG_FILE_MAX_BYTES (4u << 20)
 
 /* Boot and network namespace of the caller as text. 0 or negative errno. */
 int undo_log_identity(char ret_identity[UNDO_LOG_IDENTITY_BYTES]);
 /*
  * Reads the file of this identity into `ret_undo`; without one, or with one of another identity,
- * it becomes empty. 0; -EBADMSG: damaged (written by nobody of ours); another negative errno.
+ * it becomes empty; to be cleared by the caller. 0; -EBADMSG: damaged (written by nobody of ours); another negative errno.
  */
 int undo_log_load(const char *directory, const char *identity, struct host_undo *ret_undo);
 /* 0 or negative errno; on an error the old file stands. */

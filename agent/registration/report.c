@@ -56,17 +56,17 @@ static void report_decide(
 void report_make(const struct report_facts *facts, struct proto_status *ret_status)
 {
 	struct proto_status status = { .weight = facts->weight, .n_vips = (uint8_t)facts->n_vips };
-	const char *fault = facts->blocked;
+	const char *fault = facts->being_mended ? "" : facts->blocked;
 
 	for (size_t idx = 0; idx < facts->n_vips; idx++) {
 		const struct report_vip *vip = &facts->vips[idx];
 
 		status.vips[idx] = (struct proto_vip_status){
-			.present = vip->present,
-			.silent = vip->silent,
+			.present = vip->present || facts->being_mended,
+			.silent = vip->silent || facts->being_mended,
 			.established = vip->established,
 		};
-		if (!fault[0])
+		if (!fault[0] && !facts->being_mended)
 			fault = vip->fault;
 	}
 	report_decide(facts, fault, &status);

@@ -25,6 +25,7 @@ struct report_facts {
 	const char *blocked; /* "" or why the VIPs cannot be served: goes before what was seen */
 	enum report_admin admin;
 	bool stopping;
+	bool being_mended; /* what is wrong will be right in a moment: nobody is told */
 	uint16_t weight;
 };
 

@@ -6,11 +6,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_free_ struct host_undo *undo = calloc(1, sizeof(*undo));
+	_cleanup_(host_undo_clear) struct host_undo undo = { 0 };
 
-	if (!undo || undo_log_parse((const char *)data, size, "boot/1", undo) < 0)
+	if (undo_log_parse((const char *)data, size, "boot/1", &undo) < 0)
 		return 0;
-	if (undo->n_originals > HOST_LINKS_MAX || undo->n_added > HOST_VIPS_MAX)
+	if (undo.n_originals > HOST_LINKS_MAX || undo.n_added > HOST_VIPS_MAX)
 		abort();
 	return 0;
 }

@@ -72,13 +72,13 @@ static void own_address(struct fixture *f, const char *text)
 static void own_link(
 	struct fixture *f, const struct host_link *link, uint32_t arp_ignore, uint32_t arp_announce)
 {
-	struct host_original *original = &f->undo.originals[f->undo.n_originals++];
+	struct host_original original = { .ifindex = link->ifindex,
+		.mac = link->mac,
+		.arp_ignore = arp_ignore,
+		.arp_announce = arp_announce };
 
-	original->ifindex = link->ifindex;
-	memcpy(original->name, link->name, sizeof(original->name));
-	original->mac = link->mac;
-	original->arp_ignore = arp_ignore;
-	original->arp_announce = arp_announce;
+	memcpy(original.name, link->name, sizeof(original.name));
+	assert_int_equal(host_undo_add_original(&f->undo, &original), 0);
 }
 
 /* lo, and eth0 with a real IP and the kernel's defaults; no VIP wanted yet. */
@@ -104,6 +104,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	plan_clear(&f->plan);
+	host_undo_clear(&f->undo);
 	free(f);
 	return 0;
 }
@@ -599,11 +600,29 @@ static void host_finds_links_by_index(void **state)
 	assert_null(host_link_by_name(&f->host, "eth8"));
 }
 
+static void host_puts_links_in_order(void **state)
+{
+	static const unsigned int order[] = { 5, 2, 9, 2, 7, 1 };
+	struct host host = { 0 };
+
+	for (size_t idx = 0; idx < ARRAY_LEN(order); idx++) {
+		struct host_link link = { .ifindex = order[idx], .arp_ignore = (uint32_t)idx };
+
+		assert_int_equal(host_put_link(&host, &link), 0);
+	}
+	assert_int_equal(host.n_links, 5);
+	for (size_t idx = 1; idx < host.n_links; idx++)
+		assert_true(host.links[idx - 1].ifindex < host.links[idx].ifindex);
+	assert_int_equal(host_link(&host, 2)->arp_ignore, 3);
+	host_clear(&host);
+}
+
 #define fact(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		fact(host_puts_links_in_order),
 		fact(plan_silences_before_it_adds),
 		fact(plan_is_empty_when_all_is_well),
 		fact(plan_restores_after_the_vip_is_gone),

@@ -87,6 +87,22 @@ static void report_one_missing_vip_is_down(void **state)
 	assert_false(f->status.vips[1].present);
 }
 
+static void report_keeps_a_fault_that_is_being_mended_to_itself(void **state)
+{
+	struct fixture *f = *state;
+
+	f->vips[0] = (struct report_vip){ true, false, "c1 would answer ARP", 7 };
+	f->facts.blocked = "cannot read";
+	f->facts.being_mended = true;
+	report_make(&f->facts, &f->status);
+	assert_int_equal(f->status.state, PROTO_STATE_UP);
+	assert_true(f->status.vips[0].present && f->status.vips[0].silent);
+	assert_int_equal(f->status.vips[0].established, 7);
+	f->facts.being_mended = false;
+	report_make(&f->facts, &f->status);
+	assert_int_equal(f->status.state, PROTO_STATE_DOWN);
+}
+
 static void report_cuts_a_long_complaint(void **state)
 {
 	struct fixture *f = *state;
@@ -108,6 +124,7 @@ int main(void)
 		fact(report_is_up_when_all_is_well),
 		fact(report_ranks_down_maint_drain),
 		fact(report_one_missing_vip_is_down),
+		fact(report_keeps_a_fault_that_is_being_mended_to_itself),
 		fact(report_cuts_a_long_complaint),
 	};
 
