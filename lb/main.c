@@ -7,13 +7,16 @@
 #include "lb/client/check_config.h"
 #include "lb/client/client.h"
 #include "lb/control/verbs.h"
+#include "lb/daemon/balancer.h"
 #include "lb/daemon/daemon.h"
 
 static int main_run(const struct cli *cli, void *context)
 {
 	static const struct daemon_verbs verbs = { verbs_start, verbs_stop, verbs_serve };
 
-	return daemon_run(cli, &verbs);
+	const struct balancer_paths paths = { cli->config_path, cli->runtime_dir };
+
+	return daemon_run(&paths, cli->detach, &verbs);
 }
 
 static int main_check_config(const struct cli *cli, void *context)

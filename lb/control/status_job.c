@@ -2,27 +2,25 @@
 /* One job for each client that waits: see status_job.h. */
 #include "lb/control/status_job.h"
 
-#include "common/clock.h"
 #include "common/control/control.h"
 #include "common/idle.h"
 #include "lb/config/model.h"
 #include "lb/control/status.h"
 #include "lb/control/status_count.h"
 #include "lb/daemon/balancer.h"
-#include "lb/daemon/dataplane.h"
-#include "lb/state/keep.h"
+#include "lb/table/flow_walk.h"
 
-#define STATUS_STEP_BUCKETS  16384u
 #define STATUS_STEP_BACKENDS 1024u
 #define STATUS_TEXT_BYTES    ((size_t)4096) /* at first */
 
 struct status_job {
 	struct status_job *next;
+	struct status_jobs *jobs;
 	struct control_request *request;
 	struct status_counts counts;
 	struct status_members members;
-	uint64_t bucket;
-	bool counted;         /* all buckets are */
+	struct flow_walk_job walk;
+	bool counted;         /* all flow records are */
 	bool lists;           /* members are known, and virtual servers are being listed */
 	size_t server, first; /* the next, and where its services begin */
 	uint64_t config_generation;
@@ -51,23 +49,23 @@ static void status_job_end(struct status_jobs *jobs, struct status_job *job)
 	while (*link != job)
 		link = &(*link)->next;
 	*link = job->next;
+	flow_walk_leave(jobs->balancer->flow_walk, &job->walk);
 	status_job_free(job);
 }
 
-static bool status_job_count(const struct flows_entry *entry, void *context)
+static void status_job_count(const struct flows_entry *entry, void *context)
 {
-	status_count_add(context, entry->service, entry->backend);
-	return true;
+	struct status_job *job = context;
+
+	status_count_add(&job->counts, entry->service, entry->backend);
 }
 
-static void status_job_walk(const struct balancer *balancer, struct status_job *job)
+static void status_job_counted(void *context)
 {
-	uint32_t now_s = (uint32_t)(clock_now_us() / US_PER_S);
+	struct status_job *job = context;
 
-	for (unsigned int i = 0; !job->counted && i < STATUS_STEP_BUCKETS; i++)
-		job->counted =
-			!flows_each_in(keep_flows(balancer->keep), &job->bucket, dataplane_service,
-				balancer->dataplane, now_s, status_job_count, &job->counts);
+	job->counted = true;
+	idle_wake(job->jobs->balancer->idle);
 }
 
 static int status_job_begin_list(const struct balancer *balancer, struct status_job *job)
@@ -149,38 +147,36 @@ static void status_job_answer(const struct balancer *balancer, struct status_job
 	control_reply_text(job->request, object, job->text, job->text_bytes + 2);
 }
 
-/* One part; false: the client has its answer, and the job is no more. */
-static bool status_job_step(struct status_jobs *jobs, struct status_job *job)
+/* One part; with the last one the client has its answer, and the job is no more. */
+static void status_job_step(struct status_jobs *jobs, struct status_job *job)
 {
 	bool more = true;
 	int r;
 
-	if (!job->counted) {
-		status_job_walk(jobs->balancer, job);
-		if (!job->counted)
-			return true;
-	}
 	r = status_job_list(jobs->balancer, job, &more);
 	if (r == 0 && more)
-		return true;
+		return;
 	if (r < 0)
 		control_fail(job->request, CONTROL_UNAVAILABLE, "status: out of memory");
 	else
 		status_job_answer(jobs->balancer, job);
 	status_job_end(jobs, job);
-	return false;
 }
 
 static bool status_jobs_step(void *context)
 {
 	struct status_jobs *jobs = context;
 	struct status_job *next;
+	bool more = false;
 
 	for (struct status_job *job = jobs->first; job; job = next) {
 		next = job->next;
-		(void)status_job_step(jobs, job);
+		if (job->counted)
+			status_job_step(jobs, job);
 	}
-	return jobs->first != NULL;
+	for (const struct status_job *job = jobs->first; job; job = job->next)
+		more |= job->counted;
+	return more;
 }
 
 int status_jobs_new(struct balancer *balancer, struct status_jobs **ret_jobs)
@@ -227,12 +223,15 @@ void status_jobs_begin(struct status_jobs *jobs, struct control_request *request
 		control_fail(request, CONTROL_UNAVAILABLE, "status: out of memory");
 		return;
 	}
+	job->jobs = jobs;
 	job->request = request;
+	job->walk = (struct flow_walk_job){
+		.each = status_job_count,
+		.done = status_job_counted,
+		.context = job,
+	};
 	job->next = jobs->first;
 	jobs->first = job;
-	/* A small balancer answers at once. */
-	if (!status_job_step(jobs, job))
-		return;
 	control_request_keep(request, status_job_gone, jobs);
-	idle_wake(jobs->balancer->idle);
+	flow_walk_join(jobs->balancer->flow_walk, &job->walk);
 }

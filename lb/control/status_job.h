@@ -16,5 +16,5 @@ struct status_jobs;
 int status_jobs_new(struct balancer *balancer, struct status_jobs **ret_jobs);
 /* When the requests are no more. */
 struct status_jobs *status_jobs_free(struct status_jobs *jobs);
-/* Answers the request with the document, at once or in parts. */
+/* Keeps the request, and answers it with the document. */
 void status_jobs_begin(struct status_jobs *jobs, struct control_request *request);

@@ -30,6 +30,7 @@ struct balancer {
 
 	/* Of the rooms below. */
 	struct keep *keep;
+	struct flow_walk *flow_walk;
 	struct publish *publish;
 	struct registry *registry;
 	struct sessions *sessions;

@@ -5,7 +5,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "common/cli/cli.h"
 #include "common/clock.h"
 #include "common/idle.h"
 #include "common/log.h"
@@ -27,6 +26,7 @@
 #include "lb/link/tcp_check.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
+#include "lb/table/flow_walk.h"
 
 #define DAEMON_HOUSEKEEPING_US (1 * US_PER_S)
 
@@ -202,20 +202,43 @@ static int daemon_start_control_plane(struct balancer *balancer, bool fresh)
 	return balancer->sessions ? 0 : log_errno(-ENOMEM, "cannot start");
 }
 
+static const struct fwd_service *daemon_service(uint16_t service, void *context)
+{
+	const struct balancer *balancer = context;
+
+	return dataplane_service(service, balancer->dataplane);
+}
+
+static void daemon_wake_walk(void *context)
+{
+	const struct balancer *balancer = context;
+
+	idle_wake(balancer->idle);
+}
+
+static bool daemon_step_walk(void *context)
+{
+	const struct balancer *balancer = context;
+
+	return flow_walk_step(balancer->flow_walk, (uint32_t)(clock_now_us() / US_PER_S));
+}
+
 /* Parts that have timers or long work. */
 static int daemon_start_parts(struct daemon *daemon)
 {
 	struct balancer *balancer = &daemon->balancer;
-	struct drain_waits_world waits = {
-		.registry = balancer->registry,
-		.flows = keep_flows(balancer->keep),
-		.dataplane = balancer->dataplane,
-	};
 	int r = idle_new(balancer->event, &balancer->idle);
 
-	waits.idle = balancer->idle;
+	balancer->flow_walk = flow_walk_new(
+		keep_flows(balancer->keep), daemon_service, daemon_wake_walk, balancer);
+	if (r >= 0 && !balancer->flow_walk)
+		r = -ENOMEM;
 	if (r >= 0)
-		r = drain_waits_new(&waits, &balancer->drain_waits);
+		r = idle_add(balancer->idle, daemon_step_walk, balancer);
+	if (r >= 0) {
+		balancer->drain_waits = drain_waits_new(balancer->registry, balancer->flow_walk);
+		r = balancer->drain_waits ? 0 : -ENOMEM;
+	}
 	if (r >= 0)
 		r = update_new(balancer, &balancer->update);
 	if (r >= 0)
@@ -330,6 +353,7 @@ static void daemon_free(struct daemon *daemon)
 	struct balancer *balancer = &daemon->balancer;
 
 	drain_waits_free(balancer->drain_waits);
+	flow_walk_free(balancer->flow_walk);
 	dataplane_free(balancer->dataplane);
 	tcp_check_free(balancer->tcp_checks);
 	agents_free(balancer->agents);
@@ -373,15 +397,15 @@ static void daemon_stop(struct daemon *daemon)
 	daemon_free(daemon);
 }
 
-int daemon_run(const struct cli *cli, const struct daemon_verbs *verbs)
+int daemon_run(const struct balancer_paths *paths, bool detach, const struct daemon_verbs *verbs)
 {
 	struct daemon daemon = {
 		.balancer = {
-			.paths = { cli->config_path, cli->runtime_dir },
+			.paths = *paths,
 			.started_us = clock_now_us(),
 		},
 		.verbs = verbs,
-		.detach_on_exit = cli->detach,
+		.detach_on_exit = detach,
 	};
 	int r = daemon_start(&daemon);
 

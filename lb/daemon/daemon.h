@@ -8,7 +8,7 @@
 #include "common/control/control.h"
 
 struct balancer;
-struct cli;
+struct balancer_paths;
 
 /* Who answers on the control socket. */
 struct daemon_verbs {
@@ -19,5 +19,5 @@ struct daemon_verbs {
 	control_verb_fn *serve;
 };
 
-/* Returns the exit status. */
-int daemon_run(const struct cli *cli, const struct daemon_verbs *verbs);
+/* Returns the exit status. `detach`: at the end nothing is left that forwards. */
+int daemon_run(const struct balancer_paths *paths, bool detach, const struct daemon_verbs *verbs);

@@ -7,18 +7,11 @@
 #include "lb/registry/registry.h"
 
 struct control_request;
+struct flow_walk;
 struct drain_waits;
 
-/* What it looks at; all outlive it. */
-struct drain_waits_world {
-	const struct registry *registry;
-	const struct flows_table *flows;
-	const struct dataplane *dataplane;
-	struct idle *idle;
-};
-
-/* 0 or -ENOMEM. */
-int drain_waits_new(const struct drain_waits_world *world, struct drain_waits **ret_waits);
+/* All outlive it. NULL: out of memory. */
+struct drain_waits *drain_waits_new(const struct registry *registry, struct flow_walk *walk);
 /* Nobody is answered. */
 struct drain_waits *drain_waits_free(struct drain_waits *waits);
 DEFINE_CLEANUP(struct drain_waits *, drain_waits_free)
