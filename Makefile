@@ -2,7 +2,8 @@
 #
 # make            build/dsr-lb and build/dsr-agent
 # make demo       (root) the whole product once, in network namespaces
-# make check      (root) every test
+# make check      (root) the tests and the lint; TESTS='scenario drain*' for those of that name alone
+# make check-all  (root) every scenario on every engine
 # make lint       format, static analysis, layers, units
 # make coverage   of the forwarding core and its tables by the unit tests, a line a file
 # make fuzz       each fuzzer for FUZZ_SECONDS under ASan and UBSan
@@ -30,7 +31,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' "$(1)" "$(2)";)
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that install what is missing, then call make again with pkg-config in place.
-ENTRY_GOALS := demo check bench
+ENTRY_GOALS := demo check check-all bench
 PLAIN_GOALS := deps clean $(ENTRY_GOALS)
 
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
@@ -94,7 +95,8 @@ TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 
-.PHONY: all tests clean deps demo check bench install lint format check-layers check-units fuzz unit coverage run-check run-demo
+.PHONY: all tests clean deps demo check check-all bench install lint format check-layers check-units fuzz unit coverage \
+	run-check run-check-all run-demo
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
 tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
 
@@ -192,8 +194,8 @@ deps:
 
 $(ENTRY_GOALS): deps
 	$(Q)$(MAKE) --no-print-directory run-$@
-run-check: tests
-	$(Q)BUILD=$(BUILD) SAN='$(SAN)' XDP='$(XDP)' tests/run all
+run-check run-check-all: tests
+	$(Q)BUILD=$(BUILD) SAN='$(SAN)' XDP='$(XDP)' TESTS='$(TESTS)' tests/run $(if $(filter %-all,$@),all,usual)
 run-demo: all tests
 	$(Q)BUILD=$(BUILD) tests/demo
 # The control plane is measured by programs of the tests.

@@ -15,7 +15,7 @@ lint: check-format check-tidy check-cppcheck check-shell check-layers check-unit
 check-format:
 	$(call say,FORMAT,all)clang-format --dry-run --Werror $(LINT_C)
 check-tidy:
-	$(call say,TIDY,all)CFLAGS='$(LINT_CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' \
+	$(call say,TIDY,all)BUILD='$(BUILD)' CLANG='$(CLANG)' CFLAGS='$(LINT_CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' \
 		tests/check-tidy $(filter %.c,$(LINT_C))
 # To cppcheck, which does not know __cleanup__, every owning local would be a leak; LeakSanitizer
 # sees the real ones in every test.

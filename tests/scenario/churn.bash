@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # Membership changes under 2,000 open connections: a new backend breaks none of them, one that

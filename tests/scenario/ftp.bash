@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # Passive FTP by a real server and client: the data connections go to other ports of the VIP and have to

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # What the packet engine takes, the balancer's own stack does not look at again: a guard at tc's ingress

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 #
 # Forwarding in the kernel outlives the daemon: killed or stopped under a counted stream of new
 # connections, it loses none of them, and the next one adopts what it finds without losing one

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # Flows outlive the daemon: 200 open transfers go on over SIGTERM and over kill -9 of the

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # A SYN flood of 1,000,000 spoofed clients while 1,000 connections talk, a third of the rows are moving

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 #
 # An upgrade to a version that keeps its state in another layout: it cannot read what is kept and
 # makes its own; the old program goes on until the new one takes its place in one step.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # What administrators and scripts say and hear: verbs, exit statuses, JSON.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 #
 # Frames with VLAN tags: they arrive at a server with the tags that they came with. Where the kernel has
 # VLAN devices, whole connections and fragments in both directions over them: with the balancer on the

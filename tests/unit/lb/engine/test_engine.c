@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tags: long */
 /* The contract of engine.h, frame by frame: what an engine changes, what it counts, and links that go away. */
 #include "lb/engine/engine.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tags: long */
 /*
  * How engines serve exceptions: early fragments wait for the first of their datagram, whichever worker or
  * program has it; what is too big is answered; and every frame is counted once, held or not, while

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tags: long */
 /* Engines under load: overload, workers, snapshots that change, transfers of real stacks. */
 #include "lb/engine/engine.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tags: long */
 /*
  * Just-enough tracking against a model that records everything: random histories of joins, drains,
  * deaths, returns, weights, restarts and settling, with connections that open, talk, fall silent

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tags: long */
 /*
  * Neighbours, links and routes against the real kernel: two network namespaces of the test's own,
  * joined by a veth pair, `lan0` here and `peer0` there; ip(8) plays the administrator.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tags: long */
 /*
  * Programs over lives that are cut short. A daemon with the unit's capabilities starts an engine and is
  * killed after the first call that changes something, and another one after the second, and so on: whatever it
