@@ -166,17 +166,17 @@ void control_reply_text(
 	struct control_request *request, const char *object, const char *more, size_t more_bytes)
 {
 	static const char before[] = "{\"status\":0,\"result\":", after[] = "}\n";
-	size_t object_bytes = strlen(object), used = sizeof(before) - 1;
-	size_t size_bytes = used + object_bytes + more_bytes + sizeof(after) - 1;
+	size_t object_bytes = strlen(object);
+	size_t size_bytes = sizeof(before) - 1 + object_bytes + more_bytes + sizeof(after) - 1;
 	char *text = malloc(size_bytes);
 
 	if (text) {
-		memcpy(text, before, used);
-		memcpy(text + used, object, object_bytes);
-		used += object_bytes;
+		char *end = mempcpy(text, before, sizeof(before) - 1);
+
+		end = mempcpy(end, object, object_bytes);
 		if (more)
-			memcpy(text + used, more, more_bytes);
-		memcpy(text + used + more_bytes, after, sizeof(after) - 1);
+			end = mempcpy(end, more, more_bytes);
+		memcpy(end, after, sizeof(after) - 1);
 	}
 	request_send(request, text, size_bytes);
 }

@@ -349,11 +349,13 @@ static int publish_services_build(struct publish *publish, const struct service_
 	if (r == 0)
 		r = publish_fill(publish, built.fresh, built.n_fresh, now_s);
 	publish_wants_free(wants, services->len);
-	if (r < 0 && made)
-		publish_services_drop(made, services->len);
-	if (r == 0)
-		*ret_services = made;
-	return r;
+	if (r < 0) {
+		if (made)
+			publish_services_drop(made, services->len);
+		return r;
+	}
+	*ret_services = made;
+	return 0;
 }
 
 /* Remembers which records are void now: of backends that may hold flows of a service no more. */

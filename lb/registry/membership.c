@@ -46,15 +46,17 @@ void membership_clear(struct membership *membership)
 
 int membership_make(const struct registry_config *config, struct membership *ret_membership)
 {
-	_cleanup_(membership_clear) struct membership made = {
+	struct membership made = {
 		.by_vip = calloc(config->n_services + 1, sizeof(*made.by_vip)),
 		.by_name = calloc(config->n_services + 1, sizeof(*made.by_name)),
-		.lines = calloc(config->n_statics + 1, sizeof(*made.lines)),
+		.lines = calloc(config->n_statics + 1, sizeof(struct registry_static *)),
 		.service_at = calloc(UINT16_MAX + 1, sizeof(*made.service_at)),
 	};
 
-	if (!made.by_vip || !made.by_name || !made.lines || !made.service_at)
+	if (!made.by_vip || !made.by_name || !made.lines || !made.service_at) {
+		membership_clear(&made);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < config->n_services; i++) {
 		made.by_vip[i] = (struct membership_key){ &config->services[i], (uint16_t)i };
 		made.by_name[i] = made.by_vip[i];
@@ -68,7 +70,6 @@ int membership_make(const struct registry_config *config, struct membership *ret
 	qsort(made.by_name, made.n_services, sizeof(*made.by_name), compare_virtual_servers);
 	qsort(made.lines, made.n_lines, sizeof(struct registry_static *), compare_lines);
 	*ret_membership = made;
-	made = (struct membership){ 0 };
 	return 0;
 }
 

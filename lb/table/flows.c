@@ -13,7 +13,7 @@
 /* Whole groups, at least one. */
 static uint32_t flows_buckets(uint64_t max_flows, uint32_t entries, uint32_t per_bucket)
 {
-	uint64_t per_group = per_bucket * FLOW_GROUP_BUCKETS, n_groups;
+	uint64_t per_group = (uint64_t)per_bucket * FLOW_GROUP_BUCKETS, n_groups;
 
 	if (max_flows > UINT32_MAX / 2)
 		max_flows = UINT32_MAX / 2;

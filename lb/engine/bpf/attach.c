@@ -202,7 +202,7 @@ static void xdp_attach_pass(const struct engine *engine)
 static int xdp_attach(struct engine *engine, char *ret_why)
 {
 	const struct engine_config *config = &engine->config;
-	uint32_t old;
+	uint32_t old = 0;
 	int r = xdp_check(config, &old, ret_why);
 
 	if (r < 0)

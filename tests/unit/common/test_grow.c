@@ -11,7 +11,8 @@ static void grow_keeps_what_is_there(void **state)
 	_cleanup_free_ size_t *array = NULL;
 
 	for (size_t len = 0; len < 1000; len++) {
-		assert_int_equal(GROW(array, len), 0);
+		if (GROW(array, len) < 0)
+			fail_msg("no memory");
 		array[len] = len;
 	}
 	for (size_t i = 0; i < 1000; i++)

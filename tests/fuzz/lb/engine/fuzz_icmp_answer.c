@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(frame || size == 2);
 	if (size > 2)
 		memcpy(frame, data + 2, size - 2);
-	answer_bytes = icmp_answer_build(frame, size - 2, size - 2, data[0] & 1, data[1] * 64u, answer);
+	answer_bytes =
+		icmp_answer_build(frame, size - 2, size - 2, data[0] & 1, data[1] * 64u, answer);
 	if (answer_bytes > 0)
 		check_answer(frame, size - 2, answer, answer_bytes);
 	return 0;

@@ -76,7 +76,7 @@ static void run_frame(struct fwd_port *port, const uint8_t *data, size_t size_by
 		.length_bytes = (uint32_t)size_bytes + hidden_bytes,
 		.gso = gso,
 	};
-	uint8_t *copy = malloc(size_bytes);
+	uint8_t *copy = calloc(1, size_bytes);
 	struct fwd_result looked, result;
 
 	expect(copy || size_bytes == 0);

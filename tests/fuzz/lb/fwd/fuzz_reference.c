@@ -144,7 +144,7 @@ static void run_frame(struct fwd_port *port, const uint8_t *data, size_t size_by
 		.length_bytes = size_bytes + hidden_bytes,
 		.gso = gso,
 	};
-	_cleanup_free_ uint8_t *copy = malloc(size_bytes + 1);
+	_cleanup_free_ uint8_t *copy = calloc(1, size_bytes + 1);
 	struct reference_answer answer;
 	struct fwd_result result;
 

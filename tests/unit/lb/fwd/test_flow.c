@@ -115,7 +115,7 @@ static int state_of(uint16_t client_port)
 /* Proven flows of other ports, so that the group has four entries left. */
 static void crowd(void)
 {
-	for (uint16_t port = 1001; port <= 1000 + 3 * FLOW4_PER_BUCKET; port++) {
+	for (uint32_t port = 1001; port <= 1000 + 3 * FLOW4_PER_BUCKET; port++) {
 		assert_int_equal(tcp(port, SYN).recorded, 1);
 		tcp(port, ACK);
 	}

@@ -143,7 +143,7 @@ static size_t entries_of(bool is_ip6)
 /* Fills the group of a home with proven flows of it, each at a backend of its own. */
 static void fill(uint32_t home, bool is_ip6, struct flow_key keys[ENTRIES], uint32_t *client)
 {
-	for (uint16_t i = 0; i < entries_of(is_ip6); i++) {
+	for (size_t i = 0; i < entries_of(is_ip6); i++) {
 		keys[i] = key_at_home(home, client, is_ip6);
 		assert_int_equal(put(&keys[i], i + 1, FLOW_TCP_ESTABLISHED), FLOW_PUT_DONE);
 	}
@@ -215,7 +215,7 @@ static void fill_and_use(uint32_t home, bool is_ip6)
 	assert_int_equal(put(&one_more, 1, FLOW_TCP_SYN), FLOW_PUT_FULL);
 	assert_int_equal(place_of(&one_more, NULL), 0);
 	assert_int_equal(list().n_flows, entries_of(is_ip6));
-	for (uint16_t i = 0; i < entries_of(is_ip6); i++)
+	for (size_t i = 0; i < entries_of(is_ip6); i++)
 		assert_int_equal(flows_purge(&bench.flows, SERVICE, 20 + i), 1);
 	assert_int_equal(list().n_flows, 0);
 }
@@ -382,7 +382,7 @@ static void group_mixes_up_no_flows_of_two_cpus(void **state)
 	pthread_t threads[ARRAY_LEN(racers)];
 	uint32_t client = 1;
 
-	for (uint16_t i = 0; i < ARRAY_LEN(racers); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(racers); i++) {
 		racers[i] = (struct racer){ .backend = i + 1 };
 		for (size_t flow = 0; flow < ENTRIES; flow++)
 			racers[i].keys[flow] = key_at_home(6, &client, false);

@@ -16,7 +16,7 @@
 #define NOW_S    10000u
 #define SERVICE  1u
 #define DEAD     3u /* a backend that takes no flows */
-#define BUCKETS  (2 * FLOWS_NEAR_BUCKETS)
+#define BUCKETS  ((size_t)2 * FLOWS_NEAR_BUCKETS)
 #define FLOWS    6000u
 #define BACKENDS 2u
 

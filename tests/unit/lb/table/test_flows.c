@@ -75,8 +75,8 @@ static void flows_size_in_whole_groups(void **state)
 
 		assert_int_equal(n_flow4 % FLOW_GROUP_BUCKETS, 0);
 		assert_int_equal(n_flow6 % FLOW_GROUP_BUCKETS, 0);
-		assert_true(n_flow4 * FLOW4_PER_BUCKET * 2 >= max_flows * 3);
-		assert_true(n_flow6 * FLOW6_PER_BUCKET * 4 >= max_flows * 5);
+		assert_true((uint64_t)n_flow4 * FLOW4_PER_BUCKET * 2 >= max_flows * 3);
+		assert_true((uint64_t)n_flow6 * FLOW6_PER_BUCKET * 4 >= max_flows * 5);
 	}
 	assert_int_equal(flows_buckets4(0), FLOW_GROUP_BUCKETS);
 	assert_int_equal(flows_buckets6(1), FLOW_GROUP_BUCKETS);

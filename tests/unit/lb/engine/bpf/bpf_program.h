@@ -88,9 +88,10 @@ static inline void under_test_load(struct bpf_program_under_test *program, bool 
 	bpf_map__reuse_fd(under_test_map(program, "dsr_flows"), flows_map);
 	bpf_map__reuse_fd(under_test_map(program, "dsr_loads"), loads_map);
 	bpf_map__set_max_entries(under_test_map(program, "dsr_totals"), program->n_cpus);
-	bpf_map__set_max_entries(under_test_map(program, "dsr_pairs"), program->n_cpus * BPF_PAIRS);
 	bpf_map__set_max_entries(
-		under_test_map(program, "dsr_pair_rests"), program->n_cpus * BPF_PAIRS);
+		under_test_map(program, "dsr_pairs"), (size_t)program->n_cpus * BPF_PAIRS);
+	bpf_map__set_max_entries(
+		under_test_map(program, "dsr_pair_rests"), (size_t)program->n_cpus * BPF_PAIRS);
 	loaded = bpf_object__find_program_by_name(program->object, is_xdp ? "dsr_xdp" : "dsr_tc");
 	assert_non_null(loaded);
 	bpf_program__set_log_level(loaded, 4 /* BPF_LOG_STATS */);
@@ -100,10 +101,10 @@ static inline void under_test_load(struct bpf_program_under_test *program, bool 
 	program->fd = bpf_program__fd(loaded);
 	program->totals = under_test_memory(
 		program, "dsr_totals", program->n_cpus * sizeof(*program->totals));
-	program->pairs = under_test_memory(
-		program, "dsr_pairs", program->n_cpus * BPF_PAIRS * sizeof(*program->pairs));
-	program->rests = under_test_memory(
-		program, "dsr_pair_rests", program->n_cpus * BPF_PAIRS * sizeof(*program->rests));
+	program->pairs = under_test_memory(program, "dsr_pairs",
+		(size_t)program->n_cpus * BPF_PAIRS * sizeof(*program->pairs));
+	program->rests = under_test_memory(program, "dsr_pair_rests",
+		(size_t)program->n_cpus * BPF_PAIRS * sizeof(*program->rests));
 	program->rates.services = under_test_memory(
 		program, "dsr_rates", (FWD_ID_MAX + 1) * sizeof(*program->rates.services));
 	program->rates.sources = under_test_memory(
@@ -113,8 +114,8 @@ static inline void under_test_load(struct bpf_program_under_test *program, bool 
 static inline void under_test_close(struct bpf_program_under_test *program)
 {
 	munmap(program->totals, program->n_cpus * sizeof(*program->totals));
-	munmap(program->pairs, program->n_cpus * BPF_PAIRS * sizeof(*program->pairs));
-	munmap(program->rests, program->n_cpus * BPF_PAIRS * sizeof(*program->rests));
+	munmap(program->pairs, (size_t)program->n_cpus * BPF_PAIRS * sizeof(*program->pairs));
+	munmap(program->rests, (size_t)program->n_cpus * BPF_PAIRS * sizeof(*program->rests));
 	munmap(program->rates.services, (FWD_ID_MAX + 1) * sizeof(*program->rates.services));
 	munmap(program->rates.sources, FWD_SOURCE_RATES * sizeof(*program->rates.sources));
 	bpf_object__close(program->object);
