@@ -6,7 +6,7 @@
 #include "lb/config/service.h"
 
 #include "lb/fwd/hash.h"
-#include "lb/table/hash_map.h"
+#include "common/hash_map.h"
 #include "lb/engine/snapshot.h"
 
 struct service_id {
@@ -20,8 +20,8 @@ struct service_ids {
 	size_t len;
 	uint16_t last;
 	bool taken[FWD_ID_MAX + 1];
-	struct index by_key; /* position + 1 of the newest with this hash of name and VIP */
-	uint32_t *next;      /* position + 1 of an older one with the same */
+	struct hash_map by_key; /* position + 1 of the newest with this hash of name and VIP */
+	uint32_t *next;         /* position + 1 of an older one with the same */
 };
 
 struct service_ids *service_ids_new(void)
@@ -37,7 +37,7 @@ struct service_ids *service_ids_free(struct service_ids *ids)
 		free(ids->items[i].virtual_server);
 	free(ids->items);
 	free(ids->next);
-	index_clear(&ids->by_key);
+	hash_map_clear(&ids->by_key);
 	free(ids);
 	return NULL;
 }
@@ -71,9 +71,9 @@ static int service_ids_add(
 		return -ENOMEM;
 	ids->next = next;
 	service_id_key(virtual_server, vip, key);
-	(void)index_get(&ids->by_key, key, &older);
+	(void)hash_map_get(&ids->by_key, key, &older);
 	name = strdup(virtual_server);
-	if (!name || index_put(&ids->by_key, key, (uint32_t)ids->len + 1) < 0) {
+	if (!name || hash_map_put(&ids->by_key, key, (uint32_t)ids->len + 1) < 0) {
 		free(name);
 		return -ENOMEM;
 	}
@@ -108,7 +108,7 @@ static int service_ids_get(struct service_ids *ids, const char *virtual_server,
 	int r;
 
 	service_id_key(virtual_server, vip, key);
-	(void)index_get(&ids->by_key, key, &at);
+	(void)hash_map_get(&ids->by_key, key, &at);
 	for (; at > 0; at = ids->next[at - 1]) {
 		const struct service_id *item = &ids->items[at - 1];
 

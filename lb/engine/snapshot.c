@@ -22,7 +22,7 @@ struct snapshot {
 	struct flows_table flows;
 	struct snapshot_table *tables;
 	size_t n_tables;
-	struct schedule **schedules; /* by place among the image's services; NULL: needs none */
+	struct scheduler **schedules; /* by place among the image's services; NULL: needs none */
 };
 
 int snapshot_new(const struct fwd_settings *settings, const struct flows_table *flows,
@@ -38,7 +38,7 @@ int snapshot_new(const struct fwd_settings *settings, const struct flows_table *
 	if (memory == MAP_FAILED)
 		return util_negative_errno();
 	snapshot->image = memory;
-	snapshot->schedules = calloc(IMAGE_SERVICES, sizeof(struct schedule *));
+	snapshot->schedules = calloc(IMAGE_SERVICES, sizeof(struct scheduler *));
 	if (!snapshot->schedules)
 		return -ENOMEM;
 	snapshot->image->settings = *settings;
@@ -68,7 +68,7 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
 			snapshot->tables[i].release(snapshot->tables[i].context);
 	free(snapshot->tables);
 	for (size_t i = 0; snapshot->schedules && i < snapshot->image->lens.services; i++)
-		schedule_unref(snapshot->schedules[i]);
+		scheduler_unref(snapshot->schedules[i]);
 	free(snapshot->schedules);
 	if (snapshot->image)
 		munmap(snapshot->image, sizeof(*snapshot->image));
@@ -124,11 +124,11 @@ int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *se
 static void snapshot_note_load(struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
 	struct fwd_image *image = snapshot->image;
-	struct schedule *schedule = snapshot->schedules[image->service_at[service]];
+	struct scheduler *schedule = snapshot->schedules[image->service_at[service]];
 	uint32_t at = image_member(image, service, backend);
 
 	if (schedule && at < IMAGE_MEMBERS)
-		image->member_loads[at] = schedule_load_place(schedule, backend);
+		image->member_loads[at] = scheduler_load_place(schedule, backend);
 }
 
 /* The turns of an earlier service where they are the same; else IMAGE_TURNS. */
@@ -149,7 +149,7 @@ static uint32_t snapshot_find_turns(
 }
 
 int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uint16_t *turns,
-	uint32_t n_turns, struct schedule *schedule)
+	uint32_t n_turns, struct scheduler *schedule)
 {
 	struct fwd_image *image = snapshot->image;
 	uint16_t at = image->service_at[service];
@@ -167,10 +167,10 @@ int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uin
 		memcpy(&image->turns[first], turns, n_turns * sizeof(*turns));
 		image->lens.turns += n_turns;
 	}
-	snapshot->schedules[at] = schedule_ref(schedule);
+	snapshot->schedules[at] = scheduler_ref(schedule);
 	image->services[at].n_turns = n_turns;
 	image->services[at].first_turn = first;
-	image->services[at].turn_load = schedule_turn_place(schedule);
+	image->services[at].turn_load = scheduler_position_place(schedule);
 	for (uint32_t i = 0; i < n_turns; i++)
 		snapshot_note_load(snapshot, service, turns[i]);
 	return 0;
@@ -231,16 +231,16 @@ int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fw
 	return -ENOSPC;
 }
 
-static struct schedule *snapshot_schedule(const struct snapshot *snapshot, uint16_t service)
+static struct scheduler *snapshot_schedule(const struct snapshot *snapshot, uint16_t service)
 {
 	return snapshot->schedules[snapshot->image->service_at[service]];
 }
 
 uint32_t *snapshot_turn(const struct snapshot *snapshot, uint16_t service)
 {
-	struct schedule *found = snapshot_schedule(snapshot, service);
+	struct scheduler *found = snapshot_schedule(snapshot, service);
 
-	return found ? schedule_turn(found) : NULL;
+	return found ? scheduler_position(found) : NULL;
 }
 
 uint16_t snapshot_turn_backend(const struct snapshot *snapshot, uint16_t service, uint32_t at)
@@ -252,9 +252,9 @@ uint16_t snapshot_turn_backend(const struct snapshot *snapshot, uint16_t service
 
 struct fwd_load *snapshot_load(const struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
-	struct schedule *found = snapshot_schedule(snapshot, service);
+	struct scheduler *found = snapshot_schedule(snapshot, service);
 
-	return found ? schedule_load(found, backend) : NULL;
+	return found ? scheduler_load(found, backend) : NULL;
 }
 
 void snapshot_addr(const struct addr *addr, struct fwd_addr *ret_addr)

@@ -42,7 +42,7 @@ int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *se
  * room for so many different turns.
  */
 int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uint16_t *turns,
-	uint32_t n_turns, struct schedule *schedule);
+	uint32_t n_turns, struct scheduler *schedule);
 int snapshot_add_backend(struct snapshot *snapshot, uint16_t id, const struct fwd_backend *backend);
 /*
  * The backend serves the service (whatever its state): for loop detection, and lc. Twice is once.

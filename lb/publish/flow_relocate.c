@@ -109,7 +109,7 @@ static bool gather_move(struct gather *gather, __u64 *entry)
 	return true;
 }
 
-size_t gather_out(const struct snapshot *snapshot, bool is_ip6, uint32_t now_s)
+size_t flow_relocate(const struct snapshot *snapshot, bool is_ip6, uint32_t now_s)
 {
 	const struct flows_table *flows = snapshot_flows(snapshot);
 	const struct fwd_settings *settings = snapshot_settings(snapshot);

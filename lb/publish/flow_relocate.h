@@ -13,4 +13,4 @@
  * finds no void entry there stays, and is found all the same. Takes some tens of milliseconds for a
  * full part. Returns how many moved.
  */
-size_t gather_out(const struct snapshot *snapshot, bool is_ip6, uint32_t now_s);
+size_t flow_relocate(const struct snapshot *snapshot, bool is_ip6, uint32_t now_s);

@@ -37,7 +37,7 @@ struct publish *publish_new(struct keep *keep, const char *cluster_seed, bool fr
 
 	if (!publish)
 		return NULL;
-	publish->loads = schedule_loads_new(keep_loads(keep));
+	publish->loads = scheduler_loads_new(keep_loads(keep));
 	if (!publish->loads)
 		return publish_free(publish);
 	publish->keep = keep;
@@ -50,7 +50,7 @@ static void publish_services_drop(struct publish_service *services, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		publish_table_unref(services[i].table);
-		schedule_unref(services[i].schedule);
+		scheduler_unref(services[i].schedule);
 	}
 	free(services);
 }
@@ -60,9 +60,9 @@ struct publish *publish_free(struct publish *publish)
 	if (!publish)
 		return NULL;
 	publish_services_drop(publish->services, publish->n_services);
-	schedule_loads_free(publish->loads);
-	index_clear(&publish->purges);
-	index_clear(&publish->walk.purges);
+	scheduler_loads_free(publish->loads);
+	hash_map_clear(&publish->purges);
+	hash_map_clear(&publish->walk.purges);
 	free(publish);
 	return NULL;
 }
@@ -245,7 +245,7 @@ struct publish_built {
 	size_t len;
 	struct publish_table **fresh; /* without rows yet */
 	size_t n_fresh;
-	struct index by_fingerprint; /* position */
+	struct hash_map by_fingerprint; /* position */
 };
 
 static void publish_built_clear(struct publish_built *built)
@@ -253,18 +253,18 @@ static void publish_built_clear(struct publish_built *built)
 	free(built->tables);
 	free(built->fresh);
 	free(built->next);
-	index_clear(&built->by_fingerprint);
+	hash_map_clear(&built->by_fingerprint);
 }
 
 static int publish_built_add(struct publish_built *built, struct publish_table *table)
 {
 	uint64_t key[2] = { table->fingerprint, 0 };
 	uint32_t other = 0;
-	bool found = index_get(&built->by_fingerprint, key, &other);
+	bool found = hash_map_get(&built->by_fingerprint, key, &other);
 
 	built->tables[built->len] = table;
 	built->next[built->len] = found ? other + 1 : 0;
-	return index_put(&built->by_fingerprint, key, (uint32_t)built->len++);
+	return hash_map_put(&built->by_fingerprint, key, (uint32_t)built->len++);
 }
 
 /*
@@ -280,7 +280,7 @@ static int publish_table_get(struct publish *publish, struct publish_want *want,
 	uint32_t first = 0;
 	int r;
 
-	if (!index_get(&built->by_fingerprint, key, &first))
+	if (!hash_map_get(&built->by_fingerprint, key, &first))
 		first = UINT32_MAX;
 	for (size_t at = (size_t)first; at < built->len; at = (size_t)built->next[at] - 1) {
 		bool same_history, settled;

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lb/table/hash_map.h"
+#include "common/hash_map.h"
 #include "lb/publish/publish.h"
 #include "lb/table/scheduler.h"
 #include "lb/table/table.h"
@@ -55,9 +55,9 @@ struct publish_table {
 struct publish_service {
 	uint16_t id;
 	struct publish_table *table;
-	struct schedule *schedule; /* of rr and lc; else NULL */
-	bool records;              /* every TCP flow has a record */
-	bool reported;             /* lc: agents report its connections, which are TCP's */
+	struct scheduler *schedule; /* of rr and lc; else NULL */
+	bool records;               /* every TCP flow has a record */
+	bool reported;              /* lc: agents report its connections, which are TCP's */
 };
 
 /* One walk through the flow table, in parts; what it is for. */
@@ -67,12 +67,12 @@ struct publish_walk {
 	uint64_t n_builds;        /* of publish, when it began */
 	uint64_t bucket;          /* the next */
 	size_t service;           /* the next whose table is settled, behind the last bucket */
-	struct index purges;      /* as those of publish, when it began */
+	struct hash_map purges;   /* as those of publish, when it began */
 };
 
 struct publish {
 	struct keep *keep;
-	struct schedule_loads *loads;
+	struct scheduler_loads *loads;
 	uint8_t seed[TABLE_SEED_BYTES];
 	bool follow;         /* started with nothing, and membership is not quiet yet */
 	uint64_t changed_us; /* when membership last changed */
@@ -81,7 +81,7 @@ struct publish {
 	size_t n_services;
 	uint64_t n_builds;
 	uint64_t n_snapshots;
-	struct index purges; /* pairs of service and backend whose records are void */
+	struct hash_map purges; /* pairs of service and backend whose records are void */
 	struct publish_walk walk;
 	bool crowded4, crowded6; /* the flow table is, of each family */
 };

@@ -30,7 +30,7 @@ static void publish_loads_reset(
 		table_ids_add(&known, old_table->members[i].id);
 	for (size_t i = 0; i < table->n_members; i++)
 		if (!table_ids_have(&known, table->members[i].id))
-			schedule_report(built->schedule, table->members[i].id, 0);
+			scheduler_report(built->schedule, table->members[i].id, 0);
 }
 
 int publish_schedule_make(struct publish *publish, const struct registry *registry,
@@ -41,21 +41,21 @@ int publish_schedule_make(struct publish *publish, const struct registry *regist
 
 	if (!least && virtual_server->scheduler != CONFIG_RR)
 		return 0;
-	if (old && old->schedule && schedule_has_loads(old->schedule) == least)
-		built->schedule = schedule_ref(old->schedule);
+	if (old && old->schedule && scheduler_has_loads(old->schedule) == least)
+		built->schedule = scheduler_ref(old->schedule);
 	else
-		built->schedule = schedule_new(publish->loads, least);
+		built->schedule = scheduler_new(publish->loads, least);
 	if (!built->schedule)
 		return -ENOMEM;
 	built->reported = virtual_server->protocol != CONFIG_UDP;
 	for (size_t i = 0; least && i < built->table->n_members; i++) {
 		const struct table_member *member = &built->table->members[i];
-		int r = schedule_add_load(built->schedule, member->id);
+		int r = scheduler_add_load(built->schedule, member->id);
 
 		if (r < 0)
 			return r;
-		FWD_STORE(&schedule_load(built->schedule, member->id)->weight, member->weight);
-		schedule_set_counted(built->schedule, member->id,
+		FWD_STORE(&scheduler_load(built->schedule, member->id)->weight, member->weight);
+		scheduler_set_counted(built->schedule, member->id,
 			!publish_is_reported(
 				virtual_server, registry_backend(registry, member->id)));
 	}
@@ -75,7 +75,7 @@ int publish_schedule_add(struct snapshot *snapshot, const struct publish_service
 	if (!built->schedule)
 		return 0;
 	if (virtual_server->scheduler == CONFIG_RR) {
-		r = schedule_turns(table->members, table->n_members, &turns, &n_turns);
+		r = scheduler_order(table->members, table->n_members, &turns, &n_turns);
 		if (r < 0)
 			return r;
 	} else {
@@ -90,7 +90,7 @@ int publish_schedule_add(struct snapshot *snapshot, const struct publish_service
 
 static bool publish_has_loads(const struct publish_service *service)
 {
-	return service && service->schedule && schedule_has_loads(service->schedule);
+	return service && service->schedule && scheduler_has_loads(service->schedule);
 }
 
 /* Every agent's every word comes here: only what the backend belongs to is looked at. */
@@ -104,7 +104,7 @@ void publish_report(
 		const struct publish_service *found = publish_service_find(publish, member.service);
 
 		if (member.vip != REGISTRY_NO_VIP && publish_has_loads(found) && found->reported)
-			schedule_report(found->schedule, backend->id,
+			scheduler_report(found->schedule, backend->id,
 				(uint32_t)MIN(
 					backend->status.vips[member.vip].established, UINT32_MAX));
 	}
@@ -123,7 +123,7 @@ void publish_count_begin(const struct publish *publish)
 {
 	for (size_t i = 0; i < publish->n_services; i++)
 		if (publish_has_loads(&publish->services[i]))
-			schedule_count_begin(publish->services[i].schedule);
+			scheduler_count_begin(publish->services[i].schedule);
 }
 
 /* A flow that said its farewell burdens nobody. */
@@ -133,7 +133,7 @@ void publish_count_flow(const struct publish *publish, const struct flows_entry 
 
 	if (publish_has_loads(service) && entry->state != FLOW_TCP_FIN &&
 		entry->state != FLOW_TCP_RESET)
-		schedule_count(service->schedule, entry->backend);
+		scheduler_count(service->schedule, entry->backend);
 }
 
 void publish_count_end(const struct publish *publish)
@@ -142,6 +142,6 @@ void publish_count_end(const struct publish *publish)
 		const struct publish_service *service = &publish->services[i];
 
 		for (size_t k = 0; publish_has_loads(service) && k < service->table->n_members; k++)
-			schedule_report_count(service->schedule, service->table->members[k].id);
+			scheduler_report_count(service->schedule, service->table->members[k].id);
 	}
 }

@@ -44,7 +44,7 @@ void publish_purge_note(struct publish *publish, uint16_t service, uint16_t back
 	uint64_t key[2];
 
 	publish_pair_key(service, backend, key);
-	(void)index_put(&publish->purges, key, 1);
+	(void)hash_map_put(&publish->purges, key, 1);
 }
 
 static bool publish_is_void(uint16_t service, uint16_t backend, void *context)
@@ -53,16 +53,16 @@ static bool publish_is_void(uint16_t service, uint16_t backend, void *context)
 	uint32_t value;
 
 	publish_pair_key(service, backend, key);
-	return index_get(context, key, &value);
+	return hash_map_get(context, key, &value);
 }
 
 static void publish_purge_bucket(
-	const struct publish *publish, struct index *purges, uint64_t bucket)
+	const struct publish *publish, struct hash_map *purges, uint64_t bucket)
 {
 	flows_purge_in(keep_flows(publish->keep), bucket, publish_is_void, purges);
 }
 
-static bool publish_purges_living(const struct index *purges, const struct registry *registry)
+static bool publish_purges_living(const struct hash_map *purges, const struct registry *registry)
 {
 	for (size_t i = 0; purges->n_used > 0 && i < purges->n_entries; i++) {
 		const struct backend *backend =
@@ -77,14 +77,14 @@ static bool publish_purges_living(const struct index *purges, const struct regis
 void publish_purge_returning(struct publish *publish, const struct registry *registry)
 {
 	const struct flows_table *flows = keep_flows(publish->keep);
-	struct index *both[] = { &publish->purges, &publish->walk.purges };
+	struct hash_map *both[] = { &publish->purges, &publish->walk.purges };
 
 	ARRAY_FOREACH (purges, both, ARRAY_LEN(both)) {
 		if (!publish_purges_living(*purges, registry))
 			continue;
 		for (uint64_t i = 0; i < (uint64_t)flows->n_flow4 + flows->n_flow6; i++)
 			publish_purge_bucket(publish, *purges, i);
-		index_clear(*purges);
+		hash_map_clear(*purges);
 	}
 }
 
@@ -195,7 +195,7 @@ static void publish_walk_begin(struct publish *publish, bool hold, bool count, b
 		.n_builds = publish->n_builds,
 		.purges = publish->purges,
 	};
-	publish->purges = (struct index){ 0 };
+	publish->purges = (struct hash_map){ 0 };
 	if (count)
 		publish_count_begin(publish);
 }
@@ -237,7 +237,7 @@ bool publish_step(struct publish *publish, const struct snapshot *current, uint6
 	}
 	if (publish_walk_some(publish, current, now_s))
 		return true;
-	index_clear(&walk->purges);
+	hash_map_clear(&walk->purges);
 	if (walk->count)
 		publish_count_end(publish);
 	walk->count = walk->hold = false;
@@ -260,7 +260,7 @@ static bool publish_crowd(
 		return false;
 	*crowded = becomes;
 	if (becomes)
-		(void)gather_out(current, is_ip6, now_s);
+		(void)flow_relocate(current, is_ip6, now_s);
 	return true;
 }
 

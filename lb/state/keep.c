@@ -36,7 +36,7 @@
 
 /* A mapped flow table; on the heap, so that `table` keeps its address while it is mapped. */
 struct keep_flow_table {
-	struct keep_memory memory;
+	struct store_memory memory;
 	struct flows_table table;
 	uint64_t seed[2];
 };
@@ -65,7 +65,7 @@ static size_t flows_bytes(uint32_t n_flow4, uint32_t n_flow6)
 static struct keep_flow_table *flow_table_free(struct keep_flow_table *flows)
 {
 	if (flows) {
-		keep_memory_unmap(&flows->memory);
+		store_memory_unmap(&flows->memory);
 		free(flows);
 	}
 	return NULL;
@@ -88,7 +88,7 @@ static void flow_table_point(struct keep_flow_table *flows)
 }
 
 static int flow_table_open(
-	const struct keep *keep, const struct keep_store *store, struct keep_flow_table **ret_flows)
+	const struct keep *keep, const struct store *store, struct keep_flow_table **ret_flows)
 {
 	_cleanup_(flow_table_freep) struct keep_flow_table *flows = calloc(1, sizeof(*flows));
 	const struct keep_header *header;
@@ -119,7 +119,7 @@ static int flow_table_new(const struct keep *keep, uint64_t max_flows, const uin
 
 	if (!flows)
 		return -ENOMEM;
-	header = keep_header_make(
+	header = store_header_make(
 		&keep->directory, KEEP_FLOWS_MAGIC, KEEP_FLOWS_NAME, flows_bytes(n_flow4, n_flow6));
 	header.n_flow4 = n_flow4;
 	header.n_flow6 = n_flow6;
@@ -148,7 +148,7 @@ static int flow_table_replace(struct keep *keep, uint64_t max_flows)
 	if (r < 0)
 		return r;
 	keep_flows_move(&flows->table, &keep->flows->table, keep_flow_seed(keep));
-	r = keep->store->publish(&keep->directory, &flows->memory);
+	r = keep->store->commit(&keep->directory, &flows->memory);
 	if (r < 0)
 		return r;
 	flow_table_free(keep->flows);
@@ -164,7 +164,7 @@ static int open_fresh_flows(struct keep *keep, uint64_t max_flows)
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return util_negative_errno();
 	r = flow_table_new(keep, max_flows, seed, &keep->flows);
-	return r < 0 ? r : keep->store->publish(&keep->directory, &keep->flows->memory);
+	return r < 0 ? r : keep->store->commit(&keep->directory, &keep->flows->memory);
 }
 
 /* We hold the lock and no worker runs yet: if anybody uses the table now, it is a program. */
@@ -256,14 +256,14 @@ int keep_save_document(struct keep *keep, const json_t *document)
 		return -EINVAL;
 	if (strlen(text) > KEEP_DOCUMENT_BYTES_MAX)
 		return -EFBIG;
-	keep_file_temporary_name(KEEP_DOCUMENT_NAME, temporary);
+	keep_file_new_name(KEEP_DOCUMENT_NAME, temporary);
 	(void)unlinkat(keep->directory.fd, temporary, 0);
 	fd = openat(keep->directory.fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return util_negative_errno();
 	r = write_all(fd, text, strlen(text));
 	if (r == 0)
-		r = keep_file_publish(&keep->directory, KEEP_DOCUMENT_NAME);
+		r = keep_file_commit(&keep->directory, KEEP_DOCUMENT_NAME);
 	if (r < 0)
 		(void)unlinkat(keep->directory.fd, temporary, 0);
 	return r;
@@ -431,7 +431,7 @@ struct keep *keep_free(struct keep *keep)
 	for (struct keep_rows *rows = keep->rows; rows; rows = rows->next)
 		rows->keep = NULL;
 	flow_table_free(keep->flows);
-	keep_memory_unmap(&keep->loads);
+	store_memory_unmap(&keep->loads);
 	keep_map_end(&keep->directory);
 	free(keep->pins);
 	util_close(keep->lock_fd);

@@ -15,8 +15,8 @@ bool keep_file_is_ours(const struct stat *status)
 		!(status->st_mode & (S_IRWXG | S_IRWXO));
 }
 
-static int file_open(const struct keep_directory *directory, const char *name, uint64_t magic,
-	struct keep_memory *ret_memory)
+static int file_open(const struct store_directory *directory, const char *name, uint64_t magic,
+	struct store_memory *ret_memory)
 {
 	_cleanup_close_ int fd = -1;
 	struct keep_header header;
@@ -29,28 +29,28 @@ static int file_open(const struct keep_directory *directory, const char *name, u
 	if (fstat(fd, &status) < 0 || !keep_file_is_ours(&status) ||
 		pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
 		return -EINVAL;
-	if (!keep_header_fits(&header, directory, magic, (size_t)status.st_size))
+	if (!store_header_fits(&header, directory, magic, (size_t)status.st_size))
 		return -EINVAL;
 	/* Holes, by whatever means they came, would be allocated under the workers' feet. */
 	if (posix_fallocate(fd, 0, status.st_size) != 0)
 		return -EINVAL;
-	return keep_memory_map(fd, (size_t)status.st_size, ret_memory);
+	return store_memory_map(fd, (size_t)status.st_size, ret_memory);
 }
 
-void keep_file_temporary_name(const char *name, char *ret_name)
+void keep_file_new_name(const char *name, char *ret_name)
 {
-	keep_name_with(name, KEEP_FILE_NEW_SUFFIX, ret_name);
+	store_name_with(name, KEEP_FILE_NEW_SUFFIX, ret_name);
 }
 
 /* Makes NAME.new. */
-static int file_new(const struct keep_directory *directory, const struct keep_header *header,
-	struct keep_memory *ret_memory)
+static int file_new(const struct store_directory *directory, const struct keep_header *header,
+	struct store_memory *ret_memory)
 {
 	_cleanup_close_ int fd = -1;
 	char temporary[KEEP_NAME_BYTES];
 	int r;
 
-	keep_file_temporary_name(header->name, temporary);
+	keep_file_new_name(header->name, temporary);
 	(void)unlinkat(directory->fd, temporary, 0);
 	fd = openat(directory->fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -58,7 +58,7 @@ static int file_new(const struct keep_directory *directory, const struct keep_he
 	/* Not fallocate(2): posix_fallocate() works on every file system. It returns the error. */
 	r = -posix_fallocate(fd, 0, (off_t)header->file_bytes);
 	if (r == 0)
-		r = keep_memory_map(fd, header->file_bytes, ret_memory);
+		r = store_memory_map(fd, header->file_bytes, ret_memory);
 	if (r < 0) {
 		(void)unlinkat(directory->fd, temporary, 0);
 		return r;
@@ -67,34 +67,34 @@ static int file_new(const struct keep_directory *directory, const struct keep_he
 	return 0;
 }
 
-int keep_file_publish(const struct keep_directory *directory, const char *name)
+int keep_file_commit(const struct store_directory *directory, const char *name)
 {
 	char temporary[KEEP_NAME_BYTES];
 
-	keep_file_temporary_name(name, temporary);
-	return keep_rename(directory->fd, temporary, name);
+	keep_file_new_name(name, temporary);
+	return store_rename(directory->fd, temporary, name);
 }
 
-static int file_publish(const struct keep_directory *directory, const struct keep_memory *memory)
+static int file_commit(const struct store_directory *directory, const struct store_memory *memory)
 {
-	return keep_file_publish(directory, memory->header->name);
+	return keep_file_commit(directory, memory->header->name);
 }
 
-static void file_remove(
-	const struct keep_directory *directory, const char *name, const struct keep_memory *memory)
+static void file_remove(const struct store_directory *directory, const char *name,
+	const struct store_memory *memory)
 {
 	(void)unlinkat(directory->fd, name, 0);
 }
 
-static int file_each(const struct keep_directory *directory, keep_name_fn *fn, void *context)
+static int file_each(const struct store_directory *directory, store_name_fn *fn, void *context)
 {
-	return keep_each_name(directory->fd, fn, context);
+	return store_each_name(directory->fd, fn, context);
 }
 
-const struct keep_store keep_file_store = {
+const struct store keep_file_store = {
 	.open = file_open,
 	.new = file_new,
-	.publish = file_publish,
+	.commit = file_commit,
 	.remove = file_remove,
 	.each = file_each,
 };

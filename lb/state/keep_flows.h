@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Moving flow records from one table to another of a different size, and mending a table whose
- * writers were killed. Pure: memory only. Called by lb/keep.
+ * writers were killed. Pure: memory only. Called by lb/state/keep.
  */
 #pragma once
 

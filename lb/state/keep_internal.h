@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between the parts of lb/keep: keep.c (flows, document, directory) and keep_rows.c. */
+/* Between the parts of lb/state/keep: keep.c (flows, document, directory) and keep_rows.c. */
 #pragma once
 
 #include "lb/state/keep.h"
@@ -10,14 +10,14 @@
 struct keep_flow_table;
 
 struct keep {
-	struct keep_directory directory;
-	const struct keep_store *store;
-	const struct keep_store *other; /* to move from */
+	struct store_directory directory;
+	const struct store *store;
+	const struct store *other; /* to move from */
 	int lock_fd;
 	char *pins; /* path; NULL: nothing is pinned */
 	struct keep_flow_table *flows;
-	struct keep_memory loads; /* KEEP_MAPS alone */
-	struct keep_rows *rows;   /* all that are open */
+	struct store_memory loads; /* KEEP_MAPS alone */
+	struct keep_rows *rows;    /* all that are open */
 	uint64_t next_rows_id;
 	bool is_preserving;
 };
@@ -27,7 +27,7 @@ struct keep_rows {
 	struct keep_rows *next;
 	uint64_t id;
 	size_t n_refs;
-	struct keep_memory memory;
+	struct store_memory memory;
 };
 
 /* Finds the first free id of rows in both stores. */

@@ -8,7 +8,7 @@
  * refers to it, and who may walk all maps of the kernel (CAP_SYS_ADMIN) finds it by the `home`
  * that it carries, a secret of the directory. The newest of a name wins.
  *
- * The magic is written when a map is published and erased when it is removed, so that neither a
+ * The magic is written when a map is committed and erased when it is removed, so that neither a
  * half-made map nor one that a program still holds is taken for a kept one.
  */
 #include "lb/state/keep_map.h"
@@ -98,7 +98,7 @@ static int map_by_id(uint32_t id)
 
 /* bpf(2) takes paths from a directory's descriptor only since 6.5; /proc does for all. */
 static int pin_call(
-	enum bpf_cmd command, const struct keep_directory *directory, const char *name, int fd)
+	enum bpf_cmd command, const struct store_directory *directory, const char *name, int fd)
 {
 	char path[PIN_PATH_BYTES];
 	union bpf_attr attr;
@@ -133,27 +133,27 @@ static size_t size_of(const struct bpf_map_info *info)
 	return (size_t)info->max_entries * info->value_size;
 }
 
-static bool is_kept(const struct keep_header *header, const struct keep_directory *directory,
+static bool is_kept(const struct keep_header *header, const struct store_directory *directory,
 	const struct kind *kind, const struct bpf_map_info *info)
 {
-	return keep_header_fits(header, directory, kind->magic, size_of(info)) &&
+	return store_header_fits(header, directory, kind->magic, size_of(info)) &&
 		header->home == directory->home && memchr(header->name, '\0', KEEP_NAME_BYTES);
 }
 
 /* `fd` stays the caller's. */
-static int map_map(const struct keep_directory *directory, int fd, uint64_t magic,
-	struct keep_memory *ret_memory)
+static int map_map(const struct store_directory *directory, int fd, uint64_t magic,
+	struct store_memory *ret_memory)
 {
 	const struct kind *kind = kind_of(magic);
-	struct keep_memory memory;
+	struct store_memory memory;
 	struct bpf_map_info info;
 
 	/* What is pinned may be no map at all: its information has no such shape, or no memory. */
 	if (map_info(fd, &info) < 0 || !has_shape(kind, &info) ||
-		keep_memory_map(fd, size_of(&info), &memory) < 0)
+		store_memory_map(fd, size_of(&info), &memory) < 0)
 		return -EINVAL;
 	if (!is_kept(memory.header, directory, kind, &info)) {
-		keep_memory_unmap(&memory);
+		store_memory_unmap(&memory);
 		return -EINVAL;
 	}
 	memory.magic = magic;
@@ -170,7 +170,7 @@ static bool pin_is_ours(const struct stat *status)
 		!(status->st_mode & (S_IRWXG | S_IRWXO));
 }
 
-static int pin_open(const struct keep_directory *directory, const char *name)
+static int pin_open(const struct store_directory *directory, const char *name)
 {
 	struct stat status;
 	int fd;
@@ -183,17 +183,17 @@ static int pin_open(const struct keep_directory *directory, const char *name)
 	return fd < 0 ? -EINVAL : fd;
 }
 
-static int pin_publish(const struct keep_directory *directory, const struct keep_memory *memory)
+static int pin_commit(const struct store_directory *directory, const struct store_memory *memory)
 {
 	char temporary[KEEP_NAME_BYTES];
 	int r;
 
-	keep_name_with(memory->header->name, PINS_NEW_SUFFIX, temporary);
+	store_name_with(memory->header->name, PINS_NEW_SUFFIX, temporary);
 	(void)unlinkat(directory->pins_fd, temporary, 0);
 	r = pin_call(BPF_OBJ_PIN, directory, temporary, memory->map_fd);
 	if (r < 0)
 		return r;
-	r = keep_rename(directory->pins_fd, temporary, memory->header->name);
+	r = store_rename(directory->pins_fd, temporary, memory->header->name);
 	if (r < 0)
 		(void)unlinkat(directory->pins_fd, temporary, 0);
 	return r;
@@ -202,7 +202,7 @@ static int pin_publish(const struct keep_directory *directory, const struct keep
 /* What was left half made. */
 static void pin_tidy(const char *name, void *context)
 {
-	const struct keep_directory *directory = context;
+	const struct store_directory *directory = context;
 	size_t len = strlen(name);
 
 	if (len > strlen(PINS_NEW_SUFFIX) &&
@@ -212,7 +212,7 @@ static void pin_tidy(const char *name, void *context)
 
 /* ---- maps without a pin ---- */
 
-static struct keep_map_found *found_find(const struct keep_directory *directory, const char *name)
+static struct keep_map_found *found_find(const struct store_directory *directory, const char *name)
 {
 	ARRAY_FOREACH (found, directory->found, directory->n_found)
 		if (streq(found->name, name))
@@ -221,7 +221,7 @@ static struct keep_map_found *found_find(const struct keep_directory *directory,
 }
 
 /* Ids grow: what comes later is newer. Takes `fd` on success. */
-static int found_add(struct keep_directory *directory, int *fd, const char *name)
+static int found_add(struct store_directory *directory, int *fd, const char *name)
 {
 	struct keep_map_found *found = found_find(directory, name);
 
@@ -242,7 +242,7 @@ static int found_add(struct keep_directory *directory, int *fd, const char *name
 
 /* A copy of the header, if the map is one of ours. */
 static bool found_judge(
-	const struct keep_directory *directory, int fd, struct keep_header *ret_header)
+	const struct store_directory *directory, int fd, struct keep_header *ret_header)
 {
 	struct bpf_map_info info;
 
@@ -263,7 +263,7 @@ static bool found_judge(
 	return false;
 }
 
-static int found_look(struct keep_directory *directory, uint32_t id)
+static int found_look(struct store_directory *directory, uint32_t id)
 {
 	_cleanup_close_ int fd = map_by_id(id);
 	struct keep_header header;
@@ -277,7 +277,7 @@ static int found_look(struct keep_directory *directory, uint32_t id)
 	return found_add(directory, &fd, header.name);
 }
 
-static int found_scan(struct keep_directory *directory)
+static int found_scan(struct store_directory *directory)
 {
 	uint32_t id = 0;
 	int r = 0;
@@ -288,7 +288,7 @@ static int found_scan(struct keep_directory *directory)
 	return r == -ENOENT || r == -ENOSYS || r == -EPERM || r == -EINVAL ? 0 : r;
 }
 
-static int found_open(const struct keep_directory *directory, const char *name)
+static int found_open(const struct store_directory *directory, const char *name)
 {
 	const struct keep_map_found *found = found_find(directory, name);
 	int fd;
@@ -299,21 +299,21 @@ static int found_open(const struct keep_directory *directory, const char *name)
 	return fd < 0 ? util_negative_errno() : fd;
 }
 
-static void found_remove(const struct keep_directory *directory, const char *name)
+static void found_remove(const struct store_directory *directory, const char *name)
 {
 	const struct keep_map_found *found = found_find(directory, name);
-	struct keep_memory memory;
+	struct store_memory memory;
 
-	if (!found || keep_memory_map(found->fd, KEEP_HEADER_BYTES, &memory) < 0)
+	if (!found || store_memory_map(found->fd, KEEP_HEADER_BYTES, &memory) < 0)
 		return;
 	memory.header->magic = 0;
-	keep_memory_unmap(&memory);
+	store_memory_unmap(&memory);
 }
 
 /* ---- the store ---- */
 
-static int map_open(const struct keep_directory *directory, const char *name, uint64_t magic,
-	struct keep_memory *ret_memory)
+static int map_open(const struct store_directory *directory, const char *name, uint64_t magic,
+	struct store_memory *ret_memory)
 {
 	_cleanup_close_ int fd = -1;
 	int r;
@@ -327,8 +327,8 @@ static int map_open(const struct keep_directory *directory, const char *name, ui
 	return r;
 }
 
-static int map_new(const struct keep_directory *directory, const struct keep_header *header,
-	struct keep_memory *ret_memory)
+static int map_new(const struct store_directory *directory, const struct keep_header *header,
+	struct store_memory *ret_memory)
 {
 	const struct kind *kind = kind_of(header->magic);
 	_cleanup_close_ int fd = -1;
@@ -340,7 +340,7 @@ static int map_new(const struct keep_directory *directory, const struct keep_hea
 		(uint32_t)(header->file_bytes / kind->value_bytes));
 	if (fd < 0)
 		return fd;
-	r = keep_memory_map(fd, header->file_bytes, ret_memory);
+	r = store_memory_map(fd, header->file_bytes, ret_memory);
 	if (r < 0)
 		return r;
 	ret_memory->map_fd = TAKE_FD(fd);
@@ -350,21 +350,21 @@ static int map_new(const struct keep_directory *directory, const struct keep_hea
 	return 0;
 }
 
-static int map_publish(const struct keep_directory *directory, const struct keep_memory *memory)
+static int map_commit(const struct store_directory *directory, const struct store_memory *memory)
 {
 	int r;
 
 	FWD_PUBLISH(&memory->header->magic, memory->magic);
 	if (directory->pins_fd < 0)
 		return 0;
-	r = pin_publish(directory, memory);
+	r = pin_commit(directory, memory);
 	if (r < 0)
 		memory->header->magic = 0;
 	return r;
 }
 
-static void map_remove(
-	const struct keep_directory *directory, const char *name, const struct keep_memory *memory)
+static void map_remove(const struct store_directory *directory, const char *name,
+	const struct store_memory *memory)
 {
 	if (directory->pins_fd >= 0)
 		(void)unlinkat(directory->pins_fd, name, 0);
@@ -374,19 +374,19 @@ static void map_remove(
 		found_remove(directory, name);
 }
 
-static int map_each(const struct keep_directory *directory, keep_name_fn *fn, void *context)
+static int map_each(const struct store_directory *directory, store_name_fn *fn, void *context)
 {
 	if (directory->pins_fd >= 0)
-		return keep_each_name(directory->pins_fd, fn, context);
+		return store_each_name(directory->pins_fd, fn, context);
 	ARRAY_FOREACH (found, directory->found, directory->n_found)
 		fn(found->name, context);
 	return 0;
 }
 
-const struct keep_store keep_map_store = {
+const struct store keep_map_store = {
 	.open = map_open,
 	.new = map_new,
-	.publish = map_publish,
+	.commit = map_commit,
 	.remove = map_remove,
 	.each = map_each,
 };
@@ -397,13 +397,13 @@ int keep_map_try(char *ret_why, size_t why_bytes)
 {
 	_cleanup_close_ int fd =
 		map_create(kinds[0].map_name, kinds[0].value_bytes, KEEP_MAP_FLOWS_FIRST);
-	struct keep_memory memory;
+	struct store_memory memory;
 	int r = fd;
 
 	if (fd >= 0)
-		r = keep_memory_map(fd, KEEP_HEADER_BYTES, &memory);
+		r = store_memory_map(fd, KEEP_HEADER_BYTES, &memory);
 	if (r >= 0) {
-		keep_memory_unmap(&memory);
+		store_memory_unmap(&memory);
 		return 0;
 	}
 	if (r == -EPERM)
@@ -431,15 +431,15 @@ static int open_pins(int directory_fd)
 	return TAKE_FD(fd);
 }
 
-int keep_map_start(struct keep_directory *directory)
+int keep_map_start(struct store_directory *directory)
 {
 	directory->pins_fd = open_pins(directory->fd);
 	if (directory->pins_fd < 0)
 		return found_scan(directory);
-	return keep_each_name(directory->pins_fd, pin_tidy, directory);
+	return store_each_name(directory->pins_fd, pin_tidy, directory);
 }
 
-void keep_map_forget(struct keep_directory *directory)
+void keep_map_forget(struct store_directory *directory)
 {
 	ARRAY_FOREACH (found, directory->found, directory->n_found)
 		util_close(found->fd);
@@ -448,13 +448,13 @@ void keep_map_forget(struct keep_directory *directory)
 	directory->n_found = 0;
 }
 
-void keep_map_end(struct keep_directory *directory)
+void keep_map_end(struct store_directory *directory)
 {
 	keep_map_forget(directory);
 	directory->pins_fd = util_close(directory->pins_fd);
 }
 
-int keep_map_loads(struct keep_memory *ret_memory)
+int keep_map_loads(struct store_memory *ret_memory)
 {
 	_cleanup_close_ int fd =
 		map_create(KEEP_MAP_LOADS_NAME, sizeof(struct fwd_load), FWD_LOADS);
@@ -462,7 +462,7 @@ int keep_map_loads(struct keep_memory *ret_memory)
 
 	if (fd < 0)
 		return fd;
-	r = keep_memory_map(fd, FWD_LOADS * sizeof(struct fwd_load), ret_memory);
+	r = store_memory_map(fd, FWD_LOADS * sizeof(struct fwd_load), ret_memory);
 	if (r == 0)
 		ret_memory->map_fd = TAKE_FD(fd);
 	return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Kept memory as array maps that programs in the kernel use too (contract in keep_store.h). Called
- * by lb/keep; the only user of bpf(2) beside the engine.
+ * Kept memory as array maps that programs in the kernel use too (contract in store.h). Called
+ * by lb/state/keep; the only user of bpf(2) beside the engine.
  */
 #pragma once
 
@@ -12,12 +12,12 @@
 /* Makes one of our maps and forgets it; negative errno with `ret_why` (KEEP_WHY_BYTES of keep.h). */
 int keep_map_try(char *ret_why, size_t why_bytes);
 /* Memory for loads (lb/table/scheduler.h) that is a map, nameless and without header. Negative errno. */
-int keep_map_loads(struct keep_memory *ret_memory);
+int keep_map_loads(struct store_memory *ret_memory);
 /*
  * Finds out where maps are: pinned in the directory's "bpf", if that is a bpffs that we may write
  * to, else by their headers. keep_map_forget() and keep_map_end() free what it found.
  */
-int keep_map_start(struct keep_directory *directory);
+int keep_map_start(struct store_directory *directory);
 /* Closes the maps that were found and not opened. */
-void keep_map_forget(struct keep_directory *directory);
-void keep_map_end(struct keep_directory *directory);
+void keep_map_forget(struct store_directory *directory);
+void keep_map_end(struct store_directory *directory);

@@ -48,24 +48,24 @@ static struct keep_rows *rows_add(struct keep *keep, struct keep_rows *rows)
 	return rows;
 }
 
-static int rows_make(const struct keep *keep, uint64_t id, struct keep_memory *ret_memory)
+static int rows_make(const struct keep *keep, uint64_t id, struct store_memory *ret_memory)
 {
 	char name[KEEP_NAME_BYTES];
 	struct keep_header header;
 
 	rows_name(id, name);
-	header =
-		keep_header_make(&keep->directory, KEEP_ROWS_MAGIC, name, sizeof(struct fwd_table));
+	header = store_header_make(
+		&keep->directory, KEEP_ROWS_MAGIC, name, sizeof(struct fwd_table));
 	header.id = id;
 	return keep->store->new (&keep->directory, &header, ret_memory);
 }
 
-static int rows_publish(const struct keep *keep, struct keep_memory *memory)
+static int rows_commit(const struct keep *keep, struct store_memory *memory)
 {
-	int r = keep->store->publish(&keep->directory, memory);
+	int r = keep->store->commit(&keep->directory, memory);
 
 	if (r < 0)
-		keep_memory_unmap(memory);
+		store_memory_unmap(memory);
 	return r;
 }
 
@@ -79,7 +79,7 @@ int keep_rows_new(struct keep *keep, struct keep_rows **ret_rows)
 	rows->id = keep->next_rows_id;
 	r = rows_make(keep, rows->id, &rows->memory);
 	if (r == 0)
-		r = rows_publish(keep, &rows->memory);
+		r = rows_commit(keep, &rows->memory);
 	if (r < 0)
 		return r;
 	keep->next_rows_id++;
@@ -87,10 +87,10 @@ int keep_rows_new(struct keep *keep, struct keep_rows **ret_rows)
 	return 0;
 }
 
-static int rows_open_in(const struct keep *keep, const struct keep_store *store, uint64_t id,
-	struct keep_memory *ret_memory)
+static int rows_open_in(const struct keep *keep, const struct store *store, uint64_t id,
+	struct store_memory *ret_memory)
 {
-	struct keep_memory memory;
+	struct store_memory memory;
 	char name[KEEP_NAME_BYTES];
 	int r;
 
@@ -100,22 +100,22 @@ static int rows_open_in(const struct keep *keep, const struct keep_store *store,
 		return r;
 	if (memory.header->id != id ||
 		memory.size_bytes != KEEP_HEADER_BYTES + sizeof(struct fwd_table)) {
-		keep_memory_unmap(&memory);
+		store_memory_unmap(&memory);
 		return -EINVAL;
 	}
 	*ret_memory = memory;
 	return 0;
 }
 
-static void *body_of(const struct keep_memory *memory)
+static void *body_of(const struct store_memory *memory)
 {
 	return (uint8_t *)memory->header + KEEP_HEADER_BYTES;
 }
 
 /* From the other store to ours. */
-static int rows_copy(const struct keep *keep, uint64_t id, struct keep_memory *ret_memory)
+static int rows_copy(const struct keep *keep, uint64_t id, struct store_memory *ret_memory)
 {
-	struct keep_memory from, to;
+	struct store_memory from, to;
 	int r;
 
 	r = rows_open_in(keep, keep->other, id, &from);
@@ -124,9 +124,9 @@ static int rows_copy(const struct keep *keep, uint64_t id, struct keep_memory *r
 	r = rows_make(keep, id, &to);
 	if (r == 0) {
 		memcpy(body_of(&to), body_of(&from), sizeof(struct fwd_table));
-		r = rows_publish(keep, &to);
+		r = rows_commit(keep, &to);
 	}
-	keep_memory_unmap(&from);
+	store_memory_unmap(&from);
 	if (r == 0)
 		*ret_memory = to;
 	return r;
@@ -186,7 +186,7 @@ struct keep_rows *keep_rows_unref(struct keep_rows *rows)
 		return NULL;
 	if (rows->keep)
 		rows_forget(rows);
-	keep_memory_unmap(&rows->memory);
+	store_memory_unmap(&rows->memory);
 	free(rows);
 	return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What both kinds of kept memory have in common; see keep_store.h. */
+/* What both kinds of kept memory have in common; see store.h. */
 #include "lb/state/store.h"
 
 #include <dirent.h>
@@ -16,8 +16,8 @@ void keep_read_boot(char ret_boot[KEEP_BOOT_BYTES])
 		memset(ret_boot, 0, KEEP_BOOT_BYTES);
 }
 
-struct keep_header keep_header_make(
-	const struct keep_directory *directory, uint64_t magic, const char *name, size_t body_bytes)
+struct keep_header store_header_make(const struct store_directory *directory, uint64_t magic,
+	const char *name, size_t body_bytes)
 {
 	struct keep_header header = {
 		.magic = magic,
@@ -32,7 +32,7 @@ struct keep_header keep_header_make(
 	return header;
 }
 
-bool keep_header_fits(const struct keep_header *header, const struct keep_directory *directory,
+bool store_header_fits(const struct keep_header *header, const struct store_directory *directory,
 	uint64_t magic, size_t size_bytes)
 {
 	return header->magic == magic && header->layout == KEEP_LAYOUT &&
@@ -41,32 +41,32 @@ bool keep_header_fits(const struct keep_header *header, const struct keep_direct
 		memcmp(header->boot, directory->boot, sizeof(header->boot)) == 0;
 }
 
-int keep_memory_map(int fd, size_t size_bytes, struct keep_memory *ret_memory)
+int store_memory_map(int fd, size_t size_bytes, struct store_memory *ret_memory)
 {
 	void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (memory == MAP_FAILED)
 		return util_negative_errno();
-	*ret_memory = (struct keep_memory){ memory, size_bytes, -1, 0 };
+	*ret_memory = (struct store_memory){ memory, size_bytes, -1, 0 };
 	return 0;
 }
 
-void keep_memory_unmap(struct keep_memory *memory)
+void store_memory_unmap(struct store_memory *memory)
 {
 	if (!memory->header)
 		return;
 	munmap(memory->header, memory->size_bytes);
 	util_close(memory->map_fd);
-	*memory = (struct keep_memory){ .map_fd = -1 };
+	*memory = (struct store_memory){ .map_fd = -1 };
 }
 
-void keep_name_with(const char *name, const char *suffix, char *ret_name)
+void store_name_with(const char *name, const char *suffix, char *ret_name)
 {
 	snprintf(ret_name, KEEP_NAME_BYTES, "%.*s%s", (int)(KEEP_NAME_BYTES - 1 - strlen(suffix)),
 		name, suffix);
 }
 
-int keep_each_name(int fd, keep_name_fn *fn, void *context)
+int store_each_name(int fd, store_name_fn *fn, void *context)
 {
 	/* Of our own: a duplicate would share the position with `fd`. */
 	int own_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -88,7 +88,7 @@ int keep_each_name(int fd, keep_name_fn *fn, void *context)
 	return 0;
 }
 
-int keep_rename(int fd, const char *from, const char *to)
+int store_rename(int fd, const char *from, const char *to)
 {
 	if (renameat(fd, from, fd, to) == 0)
 		return 0;

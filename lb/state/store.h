@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Pieces of memory with a header and a name, that outlive the process: the contract of what holds
- * them (lb/keep_file: files of a directory; lb/keep_map: array maps of the kernel), and what both
+ * them (lb/state/keep_file: files of a directory; lb/state/keep_map: array maps of the kernel), and what both
  * have in common. A piece appears whole or not at all, and is not trusted when it is found. Called
- * by lb/keep; knows no meaning of what follows the header.
+ * by lb/state/keep; knows no meaning of what follows the header.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 
 struct keep_map_found;
 
-/* The runtime directory, with what lb/keep_map_start() adds. */
-struct keep_directory {
+/* The runtime directory, with what keep_map_start() adds. */
+struct store_directory {
 	int fd;
 	uint64_t home; /* who we are to maps that no name leads to: random, kept in the directory */
 	char boot[KEEP_BOOT_BYTES]; /* keep_read_boot() */
@@ -24,51 +24,51 @@ struct keep_directory {
 };
 
 /* A mapped piece; one without header is empty, and its other fields say nothing. */
-struct keep_memory {
+struct store_memory {
 	struct keep_header *header;
 	size_t size_bytes;
 	int map_fd;     /* -1: a file */
-	uint64_t magic; /* of a map: what its header has when it is published */
+	uint64_t magic; /* of a map: what its header has once it is committed */
 };
 
-typedef void keep_name_fn(const char *name, void *context);
+typedef void store_name_fn(const char *name, void *context);
 
-struct keep_store {
+struct store {
 	/*
 	 * Maps NAME. -ENOENT; -EINVAL for one that is not ours, of another boot or layout, or has
 	 * another size than its header says. The caller judges its own fields of the header.
 	 */
-	int (*open)(const struct keep_directory *directory, const char *name, uint64_t magic,
-		struct keep_memory *ret_memory);
+	int (*open)(const struct store_directory *directory, const char *name, uint64_t magic,
+		struct store_memory *ret_memory);
 	/* Makes what the header describes, all of it allocated and zero, not to be found yet. */
-	int (*new)(const struct keep_directory *directory, const struct keep_header *header,
-		struct keep_memory *ret_memory);
+	int (*new)(const struct store_directory *directory, const struct keep_header *header,
+		struct store_memory *ret_memory);
 	/* Lets it be found by its name, in place of whatever had that. */
-	int (*publish)(const struct keep_directory *directory, const struct keep_memory *memory);
+	int (*commit)(const struct store_directory *directory, const struct store_memory *memory);
 	/* Lets it be found no more; who has it mapped (we: `memory`, else NULL) keeps it so. */
-	void (*remove)(const struct keep_directory *directory, const char *name,
-		const struct keep_memory *memory);
+	void (*remove)(const struct store_directory *directory, const char *name,
+		const struct store_memory *memory);
 	/* Calls back for each name, which may be removed meanwhile. */
-	int (*each)(const struct keep_directory *directory, keep_name_fn *fn, void *context);
+	int (*each)(const struct store_directory *directory, store_name_fn *fn, void *context);
 };
 
-extern const struct keep_store keep_file_store;
-extern const struct keep_store keep_map_store;
+extern const struct store keep_file_store;
+extern const struct store keep_map_store;
 
 /* The boot id of this kernel. */
 void keep_read_boot(char ret_boot[KEEP_BOOT_BYTES]);
 /* A header for NAME with `body_bytes` behind it; the caller adds its own fields. */
-struct keep_header keep_header_make(const struct keep_directory *directory, uint64_t magic,
+struct keep_header store_header_make(const struct store_directory *directory, uint64_t magic,
 	const char *name, size_t body_bytes);
 /* Whether it can be the header of a piece of `size_bytes`. */
-bool keep_header_fits(const struct keep_header *header, const struct keep_directory *directory,
+bool store_header_fits(const struct keep_header *header, const struct store_directory *directory,
 	uint64_t magic, size_t size_bytes);
 /* Maps the file or map behind `fd`, which stays the caller's; `map_fd` is -1. */
-int keep_memory_map(int fd, size_t size_bytes, struct keep_memory *ret_memory);
-void keep_memory_unmap(struct keep_memory *memory); /* an empty one, too */
+int store_memory_map(int fd, size_t size_bytes, struct store_memory *ret_memory);
+void store_memory_unmap(struct store_memory *memory); /* an empty one, too */
 /* NAME and a suffix; `ret_name` has KEEP_NAME_BYTES. */
-void keep_name_with(const char *name, const char *suffix, char *ret_name);
+void store_name_with(const char *name, const char *suffix, char *ret_name);
 /* Calls back for each name in the directory `fd`, which stays open. */
-int keep_each_name(int fd, keep_name_fn *fn, void *context);
+int store_each_name(int fd, store_name_fn *fn, void *context);
 /* rename() in the directory `fd`, also in place of an empty directory. */
-int keep_rename(int fd, const char *from, const char *to);
+int store_rename(int fd, const char *from, const char *to);

@@ -2,29 +2,29 @@
 /* See schedule.h. */
 #include "lb/table/scheduler.h"
 
-struct schedule_loads {
+struct scheduler_loads {
 	struct fwd_load *memory;
 	bool owns_memory;
 	uint16_t *free_places; /* a stack */
 	uint32_t n_free;
 };
 
-struct schedule_count {
+struct scheduler_count {
 	uint32_t flows;
 	bool wanted;
 };
 
-struct schedule {
+struct scheduler {
 	unsigned int refs;
-	struct schedule_loads *loads;
+	struct scheduler_loads *loads;
 	uint16_t turn_place;
-	uint16_t *places;              /* by backend id, 0 for none; NULL: this one has no loads */
-	struct schedule_count *counts; /* by backend id, the main loop's */
+	uint16_t *places;               /* by backend id, 0 for none; NULL: this one has no loads */
+	struct scheduler_count *counts; /* by backend id, the main loop's */
 };
 
-struct schedule_loads *schedule_loads_new(struct fwd_load *memory)
+struct scheduler_loads *scheduler_loads_new(struct fwd_load *memory)
 {
-	struct schedule_loads *loads = calloc(1, sizeof(*loads));
+	struct scheduler_loads *loads = calloc(1, sizeof(*loads));
 
 	if (!loads)
 		return NULL;
@@ -32,13 +32,13 @@ struct schedule_loads *schedule_loads_new(struct fwd_load *memory)
 	loads->memory = memory ? memory : calloc(FWD_LOADS, sizeof(*loads->memory));
 	loads->free_places = calloc(FWD_LOADS, sizeof(*loads->free_places));
 	if (!loads->memory || !loads->free_places)
-		return schedule_loads_free(loads);
+		return scheduler_loads_free(loads);
 	for (uint32_t place = FWD_LOADS - 1; place > 0; place--)
 		loads->free_places[loads->n_free++] = (uint16_t)place;
 	return loads;
 }
 
-struct schedule_loads *schedule_loads_free(struct schedule_loads *loads)
+struct scheduler_loads *scheduler_loads_free(struct scheduler_loads *loads)
 {
 	if (!loads)
 		return NULL;
@@ -50,7 +50,7 @@ struct schedule_loads *schedule_loads_free(struct schedule_loads *loads)
 }
 
 /* 0: all are taken. */
-static uint16_t schedule_place_take(struct schedule_loads *loads)
+static uint16_t scheduler_place_take(struct scheduler_loads *loads)
 {
 	uint16_t place = loads->n_free ? loads->free_places[--loads->n_free] : 0;
 
@@ -59,92 +59,92 @@ static uint16_t schedule_place_take(struct schedule_loads *loads)
 	return place;
 }
 
-static void schedule_place_give(struct schedule_loads *loads, uint16_t place)
+static void scheduler_place_give(struct scheduler_loads *loads, uint16_t place)
 {
 	if (place)
 		loads->free_places[loads->n_free++] = place;
 }
 
-struct schedule *schedule_new(struct schedule_loads *loads, bool has_loads)
+struct scheduler *scheduler_new(struct scheduler_loads *loads, bool has_loads)
 {
-	struct schedule *schedule = calloc(1, sizeof(*schedule));
+	struct scheduler *schedule = calloc(1, sizeof(*schedule));
 
 	if (!schedule)
 		return NULL;
 	schedule->refs = 1;
 	schedule->loads = loads;
-	schedule->turn_place = schedule_place_take(loads);
+	schedule->turn_place = scheduler_place_take(loads);
 	if (!schedule->turn_place)
-		return schedule_unref(schedule);
+		return scheduler_unref(schedule);
 	if (has_loads) {
 		schedule->places = calloc(FWD_ID_MAX + 1, sizeof(*schedule->places));
 		schedule->counts = calloc(FWD_ID_MAX + 1, sizeof(*schedule->counts));
 		if (!schedule->places || !schedule->counts)
-			return schedule_unref(schedule);
+			return scheduler_unref(schedule);
 	}
 	return schedule;
 }
 
-struct schedule *schedule_ref(struct schedule *schedule)
+struct scheduler *scheduler_ref(struct scheduler *schedule)
 {
 	schedule->refs++;
 	return schedule;
 }
 
-struct schedule *schedule_unref(struct schedule *schedule)
+struct scheduler *scheduler_unref(struct scheduler *schedule)
 {
 	if (!schedule || --schedule->refs > 0)
 		return NULL;
 	for (size_t id = 0; schedule->places && id <= FWD_ID_MAX; id++)
-		schedule_place_give(schedule->loads, schedule->places[id]);
-	schedule_place_give(schedule->loads, schedule->turn_place);
+		scheduler_place_give(schedule->loads, schedule->places[id]);
+	scheduler_place_give(schedule->loads, schedule->turn_place);
 	free(schedule->counts);
 	free(schedule->places);
 	free(schedule);
 	return NULL;
 }
 
-uint32_t *schedule_turn(struct schedule *schedule)
+uint32_t *scheduler_position(struct scheduler *schedule)
 {
 	return &schedule->loads->memory[schedule->turn_place].sent;
 }
 
-uint16_t schedule_turn_place(const struct schedule *schedule)
+uint16_t scheduler_position_place(const struct scheduler *schedule)
 {
 	return schedule->turn_place;
 }
 
-bool schedule_has_loads(const struct schedule *schedule)
+bool scheduler_has_loads(const struct scheduler *schedule)
 {
 	return schedule->places != NULL;
 }
 
-int schedule_add_load(struct schedule *schedule, uint16_t backend)
+int scheduler_add_load(struct scheduler *schedule, uint16_t backend)
 {
 	uint16_t *place = schedule->places ? &schedule->places[backend] : NULL;
 
 	if (!place)
 		return -EINVAL;
 	if (!*place)
-		*place = schedule_place_take(schedule->loads);
+		*place = scheduler_place_take(schedule->loads);
 	return *place ? 0 : -ENOSPC;
 }
 
-uint16_t schedule_load_place(const struct schedule *schedule, uint16_t backend)
+uint16_t scheduler_load_place(const struct scheduler *schedule, uint16_t backend)
 {
 	return schedule->places ? schedule->places[backend] : 0;
 }
 
-struct fwd_load *schedule_load(struct schedule *schedule, uint16_t backend)
+struct fwd_load *scheduler_load(struct scheduler *schedule, uint16_t backend)
 {
-	uint16_t place = schedule_load_place(schedule, backend);
+	uint16_t place = scheduler_load_place(schedule, backend);
 
 	return place ? &schedule->loads->memory[place] : NULL;
 }
 
-void schedule_report(struct schedule *schedule, uint16_t backend, uint32_t established)
+void scheduler_report(struct scheduler *schedule, uint16_t backend, uint32_t established)
 {
-	struct fwd_load *load = schedule_load(schedule, backend);
+	struct fwd_load *load = scheduler_load(schedule, backend);
 
 	if (!load)
 		return;
@@ -153,31 +153,31 @@ void schedule_report(struct schedule *schedule, uint16_t backend, uint32_t estab
 	(void)__atomic_exchange_n(&load->sent, 0, __ATOMIC_RELAXED);
 }
 
-void schedule_set_counted(struct schedule *schedule, uint16_t backend, bool counted)
+void scheduler_set_counted(struct scheduler *schedule, uint16_t backend, bool counted)
 {
 	if (schedule->counts)
 		schedule->counts[backend].wanted = counted;
 }
 
-void schedule_count_begin(struct schedule *schedule)
+void scheduler_count_begin(struct scheduler *schedule)
 {
 	for (size_t id = 0; schedule->counts && id <= FWD_ID_MAX; id++)
 		schedule->counts[id].flows = 0;
 }
 
-void schedule_count(struct schedule *schedule, uint16_t backend)
+void scheduler_count(struct scheduler *schedule, uint16_t backend)
 {
 	if (schedule->counts && schedule->counts[backend].wanted)
 		schedule->counts[backend].flows++;
 }
 
-void schedule_report_count(struct schedule *schedule, uint16_t backend)
+void scheduler_report_count(struct scheduler *schedule, uint16_t backend)
 {
-	struct schedule_count *count = schedule->counts ? &schedule->counts[backend] : NULL;
+	struct scheduler_count *count = schedule->counts ? &schedule->counts[backend] : NULL;
 
 	if (!count || !count->wanted)
 		return;
-	schedule_report(schedule, backend, count->flows);
+	scheduler_report(schedule, backend, count->flows);
 	count->flows = 0;
 }
 
@@ -193,13 +193,13 @@ static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
 }
 
 /* A member's turns so far; number k is due at (k + 1/2) / weight. */
-struct schedule_member {
+struct scheduler_member {
 	uint64_t taken;
 	uint32_t weight;
 	uint16_t id;
 };
 
-static bool schedule_is_before(const struct schedule_member *a, const struct schedule_member *b)
+static bool scheduler_is_before(const struct scheduler_member *a, const struct scheduler_member *b)
 {
 	uint64_t due_a = (2 * a->taken + 1) * b->weight, due_b = (2 * b->taken + 1) * a->weight;
 
@@ -207,14 +207,14 @@ static bool schedule_is_before(const struct schedule_member *a, const struct sch
 }
 
 /* Restores the heap below its root, whose turn has just been taken. */
-static void schedule_sift(struct schedule_member *heap, size_t len, size_t at)
+static void scheduler_sift(struct scheduler_member *heap, size_t len, size_t at)
 {
 	for (;;) {
 		size_t first = at;
-		struct schedule_member moved;
+		struct scheduler_member moved;
 
 		for (size_t child = 2 * at + 1; child < 2 * at + 3 && child < len; child++)
-			if (schedule_is_before(&heap[child], &heap[first]))
+			if (scheduler_is_before(&heap[child], &heap[first]))
 				first = child;
 		if (first == at)
 			return;
@@ -225,30 +225,30 @@ static void schedule_sift(struct schedule_member *heap, size_t len, size_t at)
 	}
 }
 
-int schedule_turns(const struct table_member *members, size_t n_members, uint16_t **ret_turns,
+int scheduler_order(const struct table_member *members, size_t n_members, uint16_t **ret_turns,
 	uint32_t *ret_n_turns)
 {
-	_cleanup_free_ struct schedule_member *heap = calloc(n_members + 1, sizeof(*heap));
+	_cleanup_free_ struct scheduler_member *heap = calloc(n_members + 1, sizeof(*heap));
 	_cleanup_free_ uint16_t *turns = NULL;
 	uint32_t divisor = 0;
 	uint64_t total = 0;
 
 	for (size_t i = 0; heap && i < n_members; i++) {
-		heap[i] = (struct schedule_member){ .weight = members[i].weight,
+		heap[i] = (struct scheduler_member){ .weight = members[i].weight,
 			.id = members[i].id };
 		divisor = greatest_common_divisor(members[i].weight, divisor);
 		total += members[i].weight;
 	}
-	total = MIN(divisor ? total / divisor : 0, (uint64_t)SCHEDULE_TURNS_MAX);
+	total = MIN(divisor ? total / divisor : 0, (uint64_t)SCHEDULER_ORDER_MAX);
 	turns = calloc(total + 1, sizeof(*turns));
 	if (!heap || !turns)
 		return -ENOMEM;
 	for (size_t i = n_members / 2; i > 0; i--)
-		schedule_sift(heap, n_members, i - 1);
+		scheduler_sift(heap, n_members, i - 1);
 	for (size_t i = 0; i < total; i++) {
 		turns[i] = heap[0].id;
 		heap[0].taken++;
-		schedule_sift(heap, n_members, 0);
+		scheduler_sift(heap, n_members, 0);
 	}
 	*ret_turns = TAKE_PTR(turns);
 	*ret_n_turns = (uint32_t)total;

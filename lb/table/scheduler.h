@@ -14,49 +14,49 @@
  * is the caller's and outlives this (a BPF engine's map), or of its own where that is NULL. Outlives
  * every schedule. NULL: out of memory.
  */
-struct schedule_loads;
-struct schedule_loads *schedule_loads_new(struct fwd_load *memory);
-struct schedule_loads *schedule_loads_free(struct schedule_loads *loads);
-DEFINE_CLEANUP(struct schedule_loads *, schedule_loads_free)
+struct scheduler_loads;
+struct scheduler_loads *scheduler_loads_new(struct fwd_load *memory);
+struct scheduler_loads *scheduler_loads_free(struct scheduler_loads *loads);
+DEFINE_CLEANUP(struct scheduler_loads *, scheduler_loads_free)
 
 /* Counters of one service. Its references are the main loop's, its numbers any thread's. */
-struct schedule;
+struct scheduler;
 
 /* `has_loads`: of lc. NULL: out of memory or of loads. */
-struct schedule *schedule_new(struct schedule_loads *loads, bool has_loads);
-struct schedule *schedule_ref(struct schedule *schedule);
-struct schedule *schedule_unref(struct schedule *schedule);
-DEFINE_CLEANUP(struct schedule *, schedule_unref)
+struct scheduler *scheduler_new(struct scheduler_loads *loads, bool has_loads);
+struct scheduler *scheduler_ref(struct scheduler *schedule);
+struct scheduler *scheduler_unref(struct scheduler *schedule);
+DEFINE_CLEANUP(struct scheduler *, scheduler_unref)
 
-uint32_t *schedule_turn(struct schedule *schedule);
+uint32_t *scheduler_position(struct scheduler *schedule);
 /* Where it lies among the loads: its `sent` counts the turns. */
-uint16_t schedule_turn_place(const struct schedule *schedule);
+uint16_t scheduler_position_place(const struct scheduler *schedule);
 
-bool schedule_has_loads(const struct schedule *schedule);
+bool scheduler_has_loads(const struct scheduler *schedule);
 /* Gives the backend a load, if it has none yet. -EINVAL: not of lc; -ENOSPC: FWD_LOADS are taken. */
-int schedule_add_load(struct schedule *schedule, uint16_t backend);
+int scheduler_add_load(struct scheduler *schedule, uint16_t backend);
 /* NULL: it has none. */
-struct fwd_load *schedule_load(struct schedule *schedule, uint16_t backend);
+struct fwd_load *scheduler_load(struct scheduler *schedule, uint16_t backend);
 /* 0: it has none. */
-uint16_t schedule_load_place(const struct schedule *schedule, uint16_t backend);
+uint16_t scheduler_load_place(const struct scheduler *schedule, uint16_t backend);
 /* What is established by a new report: what was sent before it is in there. */
-void schedule_report(struct schedule *schedule, uint16_t backend, uint32_t established);
+void scheduler_report(struct scheduler *schedule, uint16_t backend, uint32_t established);
 
 /* Whether the backend's flows are counted in the flow table, because nobody reports them. */
-void schedule_set_counted(struct schedule *schedule, uint16_t backend, bool counted);
+void scheduler_set_counted(struct scheduler *schedule, uint16_t backend, bool counted);
 /* Counting: from nothing; one flow more of a counted backend; then the number is its report. */
-void schedule_count_begin(struct schedule *schedule);
-void schedule_count(struct schedule *schedule, uint16_t backend);
-void schedule_report_count(struct schedule *schedule, uint16_t backend);
+void scheduler_count_begin(struct scheduler *schedule);
+void scheduler_count(struct scheduler *schedule, uint16_t backend);
+void scheduler_report_count(struct scheduler *schedule, uint16_t backend);
 
 /* Of one service: some weights of many services share the room of an image. */
-#define SCHEDULE_TURNS_MAX 8192u
+#define SCHEDULER_ORDER_MAX 8192u
 
 /*
  * The order of turns of weighted round robin, to free: by Webster's apportionment, so that a
  * member's turns are spread as evenly as whole turns allow, as many as the weights divided by
- * their greatest common divisor, or SCHEDULE_TURNS_MAX of them at most. Members as table_fill() takes them.
+ * their greatest common divisor, or SCHEDULER_ORDER_MAX of them at most. Members as table_fill() takes them.
  * -ENOMEM.
  */
-int schedule_turns(const struct table_member *members, size_t n_members, uint16_t **ret_turns,
+int scheduler_order(const struct table_member *members, size_t n_members, uint16_t **ret_turns,
 	uint32_t *ret_n_turns);

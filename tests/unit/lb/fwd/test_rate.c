@@ -192,8 +192,8 @@ static void rate_is_shared_by_all_workers(void **state)
 
 struct bench {
 	struct vector_world *world;
-	struct schedule_loads *loads;
-	struct schedule *schedule;
+	struct scheduler_loads *loads;
+	struct scheduler *schedule;
 	struct snapshot *snapshot;
 	uint64_t now_ns;
 };
@@ -244,8 +244,8 @@ static void publish(uint32_t per_s, uint32_t per_s_of_source)
 static int setup(void **state)
 {
 	bench.world = aligned_alloc(64, sizeof(*bench.world));
-	bench.loads = schedule_loads_new(NULL);
-	bench.schedule = schedule_new(bench.loads, false);
+	bench.loads = scheduler_loads_new(NULL);
+	bench.schedule = scheduler_new(bench.loads, false);
 	if (!bench.world || !bench.schedule)
 		return -1;
 	vector_world_reset(bench.world);
@@ -256,8 +256,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	bench.snapshot = snapshot_free(bench.snapshot);
-	bench.schedule = schedule_unref(bench.schedule);
-	bench.loads = schedule_loads_free(bench.loads);
+	bench.schedule = scheduler_unref(bench.schedule);
+	bench.loads = scheduler_loads_free(bench.loads);
 	free(bench.world);
 	return 0;
 }
@@ -356,7 +356,7 @@ static void rate_leaves_no_trace_of_what_it_refuses(void **state)
 	before = aligned_alloc(64, sizeof(*before));
 	assert_non_null(before);
 	memcpy(before, bench.world, sizeof(*before));
-	turn = *schedule_turn(bench.schedule);
+	turn = *scheduler_position(bench.schedule);
 	bench.now_ns += 999 * NS_PER_MS;
 	for (unsigned int i = 0; i < 100; i++) {
 		char source[32];
@@ -367,7 +367,7 @@ static void rate_leaves_no_trace_of_what_it_refuses(void **state)
 	}
 	assert_int_equal(syn_of("192.0.2.7"), FWD_REASON_SYN_RATE);
 	assert_memory_equal(bench.world, before, sizeof(*before));
-	assert_int_equal(*schedule_turn(bench.schedule), turn);
+	assert_int_equal(*scheduler_position(bench.schedule), turn);
 }
 
 static void rate_goes_on_over_a_reload(void **state)

@@ -210,7 +210,7 @@ static void records_go_where_they_are_looked_for_first(void **state)
 
 		put_all(NEAR, ip6);
 		assert_int_equal(n_listed() - n_before, FLOWS);
-		n_moved = gather_out(bench.snapshots[NEAR], ip6, NOW_S);
+		n_moved = flow_relocate(bench.snapshots[NEAR], ip6, NOW_S);
 		assert_in_range(n_moved, FLOWS * 9 / 10, FLOWS);
 		assert_int_equal(n_listed() - n_before, FLOWS);
 		for (uint32_t client = 0; client < FLOWS; client++) {
@@ -219,8 +219,8 @@ static void records_go_where_they_are_looked_for_first(void **state)
 		}
 		assert_int_equal(n_next, 0);
 		/* All have arrived; and by the other order nothing is to be done. */
-		assert_int_equal(gather_out(bench.snapshots[NEAR], ip6, NOW_S), 0);
-		assert_int_equal(gather_out(bench.snapshots[CROWDED], ip6, NOW_S), 0);
+		assert_int_equal(flow_relocate(bench.snapshots[NEAR], ip6, NOW_S), 0);
+		assert_int_equal(flow_relocate(bench.snapshots[CROWDED], ip6, NOW_S), 0);
 	}
 }
 
@@ -233,7 +233,7 @@ static void void_records_stay(void **state)
 		FLOW_PUT_DONE);
 	put(NEAR, 2, false, DEAD, FLOW_TCP_ESTABLISHED);
 	put(NEAR, 3, false, 1, FLOW_BUSY);
-	assert_int_equal(gather_out(bench.snapshots[NEAR], false, NOW_S), 0);
+	assert_int_equal(flow_relocate(bench.snapshots[NEAR], false, NOW_S), 0);
 	assert_int_equal(n_behind_near(false), 0);
 }
 
@@ -251,7 +251,7 @@ static void a_record_without_room_stays(void **state)
 				.client = i + 1,
 				.meta = flow_meta(SERVICE, 1, FLOW_TCP_SYN, NOW_S),
 			};
-	assert_int_equal(gather_out(bench.snapshots[NEAR], false, NOW_S), 0);
+	assert_int_equal(flow_relocate(bench.snapshots[NEAR], false, NOW_S), 0);
 	assert_in_range(place_of(NEAR, 7, false), 1, FLOW_GROUP_WORDS - 1);
 	assert_in_range(place_of(CROWDED, 7, false), FLOW_GROUP_WORDS, FLOW_BOTH_WORDS - 1);
 }
@@ -292,7 +292,7 @@ static void nobody_misses_a_record_on_its_way(void **state)
 		assert_int_equal(pthread_create(&thread, NULL, forward, NULL), 0);
 		while (!__atomic_load_n(&bench.runs, __ATOMIC_ACQUIRE))
 			sched_yield();
-		assert_in_range(gather_out(bench.snapshots[NEAR], false, NOW_S), 1, FLOWS);
+		assert_in_range(flow_relocate(bench.snapshots[NEAR], false, NOW_S), 1, FLOWS);
 		__atomic_store_n(&bench.stops, true, __ATOMIC_RELEASE);
 		assert_int_equal(pthread_join(thread, &n_missed), 0);
 		assert_int_equal((size_t)n_missed, 0);

@@ -394,9 +394,9 @@ static void removed_rows_are_not_found_again(void **state)
 /* A start that was killed while it made a map that the kernel holds nonetheless. */
 static void half_made_maps_are_not_found(void **state)
 {
-	struct keep_directory home = { .fd = -1, .pins_fd = -1 };
+	struct store_directory home = { .fd = -1, .pins_fd = -1 };
 	uint32_t n_flow4 = flows_buckets4(MAX_FLOWS), n_flow6 = flows_buckets6(MAX_FLOWS);
-	struct keep_memory memory;
+	struct store_memory memory;
 	struct keep_header header;
 	int lock;
 
@@ -405,15 +405,15 @@ static void half_made_maps_are_not_found(void **state)
 	assert_int_equal(pread(lock, &home.home, sizeof(home.home), 0), sizeof(home.home));
 	close(lock);
 	keep_read_boot(home.boot);
-	header = keep_header_make(&home, KEEP_FLOWS_MAGIC, "flows",
+	header = store_header_make(&home, KEEP_FLOWS_MAGIC, "flows",
 		(n_flow4 + n_flow6) * sizeof(struct flow4_bucket));
 	header.n_flow4 = n_flow4;
 	header.n_flow6 = n_flow6;
 	assert_int_equal(keep_map_store.new(&home, &header, &memory), 0);
 	keep_free(open_keep(MAX_FLOWS, true));
-	assert_int_equal(keep_map_store.publish(&home, &memory), 0);
+	assert_int_equal(keep_map_store.commit(&home, &memory), 0);
 	keep_free(open_keep(MAX_FLOWS, false));
-	keep_memory_unmap(&memory);
+	store_memory_unmap(&memory);
 }
 
 static bool is_two(uint64_t id, void *context)

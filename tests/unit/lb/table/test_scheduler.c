@@ -23,8 +23,8 @@ struct bench {
 	struct table_member members[MEMBERS];
 	struct fwd_table *table;
 	struct flow4_bucket *flow4;
-	struct schedule_loads *loads;
-	struct schedule *schedule;
+	struct scheduler_loads *loads;
+	struct scheduler *schedule;
 	struct snapshot *snapshot;
 	uint32_t now_s;
 	bool only_looks;
@@ -66,8 +66,8 @@ static void publish(uint16_t flags, uint16_t n, const uint32_t *weights, uint16_
 		};
 		if (!(flags & FWD_SERVICE_LEAST_LOADED))
 			continue;
-		assert_int_equal(schedule_add_load(bench.schedule, id), 0);
-		schedule_load(bench.schedule, id)->weight = bench.members[n_members - 1].weight;
+		assert_int_equal(scheduler_add_load(bench.schedule, id), 0);
+		scheduler_load(bench.schedule, id)->weight = bench.members[n_members - 1].weight;
 	}
 	assert_int_equal(
 		table_fill(bench.members, n_members, (const uint8_t[16]){ 1 }, bench.table->rows),
@@ -77,7 +77,7 @@ static void publish(uint16_t flags, uint16_t n, const uint32_t *weights, uint16_
 		for (; n_turns < n_members; n_turns++)
 			turns[n_turns] = bench.members[n_turns].id;
 	} else {
-		assert_int_equal(schedule_turns(bench.members, n_members, &turns, &n_turns), 0);
+		assert_int_equal(scheduler_order(bench.members, n_members, &turns, &n_turns), 0);
 	}
 	assert_int_equal(
 		snapshot_add_schedule(bench.snapshot, SERVICE, turns, n_turns, bench.schedule), 0);
@@ -89,8 +89,8 @@ static int setup(void **state)
 {
 	bench.table = calloc(1, sizeof(*bench.table));
 	bench.flow4 = aligned_alloc(64, BUCKETS * sizeof(*bench.flow4));
-	bench.loads = schedule_loads_new(NULL);
-	bench.schedule = schedule_new(bench.loads, true);
+	bench.loads = scheduler_loads_new(NULL);
+	bench.schedule = scheduler_new(bench.loads, true);
 	if (!bench.table || !bench.flow4 || !bench.schedule)
 		return -1;
 	memset(bench.flow4, 0, BUCKETS * sizeof(*bench.flow4));
@@ -102,8 +102,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	bench.snapshot = snapshot_free(bench.snapshot);
-	bench.schedule = schedule_unref(bench.schedule);
-	bench.loads = schedule_loads_free(bench.loads);
+	bench.schedule = scheduler_unref(bench.schedule);
+	bench.loads = scheduler_loads_free(bench.loads);
 	free(bench.table);
 	free(bench.flow4);
 	return 0;
@@ -147,7 +147,7 @@ static void schedule_interleaves_turns_by_weight(void **state)
 	uint32_t n_turns = 0;
 	uint32_t taken[4] = { 0 };
 
-	assert_int_equal(schedule_turns(members, 3, &turns, &n_turns), 0);
+	assert_int_equal(scheduler_order(members, 3, &turns, &n_turns), 0);
 	assert_int_equal(n_turns, 7);
 	for (uint32_t i = 0; i < n_turns; i++) {
 		taken[turns[i]]++;
@@ -172,13 +172,13 @@ static void schedule_bounds_the_number_of_turns(void **state)
 	uint16_t *turns = NULL;
 	uint32_t n_turns = 0, ones = 0;
 
-	assert_int_equal(schedule_turns(members, 2, &turns, &n_turns), 0);
-	assert_int_equal(n_turns, SCHEDULE_TURNS_MAX);
+	assert_int_equal(scheduler_order(members, 2, &turns, &n_turns), 0);
+	assert_int_equal(n_turns, SCHEDULER_ORDER_MAX);
 	for (uint32_t i = 0; i < n_turns; i++)
 		ones += turns[i] == 1;
-	assert_in_range(ones, SCHEDULE_TURNS_MAX / 2, SCHEDULE_TURNS_MAX / 2 + 1);
+	assert_in_range(ones, SCHEDULER_ORDER_MAX / 2, SCHEDULER_ORDER_MAX / 2 + 1);
 	free(turns);
-	assert_int_equal(schedule_turns(NULL, 0, &turns, &n_turns), 0);
+	assert_int_equal(scheduler_order(NULL, 0, &turns, &n_turns), 0);
 	assert_int_equal(n_turns, 0);
 	free(turns);
 }
@@ -246,7 +246,7 @@ static void rr_sends_what_has_no_record_by_hash(void **state)
 		assert_int_equal(result.how, FWD_HOW_HASH);
 		assert_int_equal(ack(i).backend, result.backend);
 	}
-	assert_int_equal(*schedule_turn(bench.schedule), 0);
+	assert_int_equal(*scheduler_position(bench.schedule), 0);
 }
 
 static void rr_turns_udp_too(void **state)
@@ -270,9 +270,9 @@ static void rr_and_lc_leave_no_trace_where_they_only_look(void **state)
 	bench.only_looks = true;
 	would = syn(1).backend;
 	assert_int_equal(syn(1).backend, would);
-	load = schedule_load(bench.schedule, would);
+	load = scheduler_load(bench.schedule, would);
 	assert_int_equal(load->sent, 0);
-	assert_int_equal(*schedule_turn(bench.schedule), 1);
+	assert_int_equal(*scheduler_position(bench.schedule), 1);
 	bench.only_looks = false;
 	assert_int_equal(syn(1).backend, would);
 	assert_int_equal(load->sent, 1);
@@ -303,11 +303,11 @@ static void rr_goes_by_hash_where_nothing_can_be_recorded(void **state)
 static void lc_prefers_the_least_loaded_for_its_weight(void **state)
 {
 	publish(FWD_SERVICE_LEAST_LOADED, 3, (const uint32_t[]){ 1, 1, 4 }, 0);
-	schedule_report(bench.schedule, 1, 10);
-	schedule_report(bench.schedule, 2, 9);
-	schedule_report(bench.schedule, 3, 100);
+	scheduler_report(bench.schedule, 1, 10);
+	scheduler_report(bench.schedule, 2, 9);
+	scheduler_report(bench.schedule, 3, 100);
 	assert_int_equal(syn(0).backend, 2);
-	schedule_report(bench.schedule, 3, 30);
+	scheduler_report(bench.schedule, 3, 30);
 	for (uint16_t i = 1; i < 10; i++)
 		assert_int_equal(syn(i).backend, 3);
 }
@@ -320,7 +320,7 @@ static void lc_does_not_stampede_between_reports(void **state)
 
 	publish(FWD_SERVICE_LEAST_LOADED, 5, weights, 0);
 	for (uint16_t id = 1; id <= 5; id++)
-		schedule_report(bench.schedule, id, open[id]);
+		scheduler_report(bench.schedule, id, open[id]);
 	for (uint16_t i = 0; i < 400; i++) {
 		uint16_t backend = syn(i).backend;
 
@@ -331,10 +331,10 @@ static void lc_does_not_stampede_between_reports(void **state)
 	}
 	/* A report takes over what was counted, and nothing is counted twice. */
 	for (uint16_t id = 1; id <= 5; id++) {
-		const struct fwd_load *load = schedule_load(bench.schedule, id);
+		const struct fwd_load *load = scheduler_load(bench.schedule, id);
 
 		assert_int_equal(load->established + load->sent, open[id]);
-		schedule_report(bench.schedule, id, open[id]);
+		scheduler_report(bench.schedule, id, open[id]);
 		assert_int_equal(load->established + load->sent, open[id]);
 	}
 }
@@ -354,16 +354,16 @@ static void lc_spreads_over_more_members_than_it_compares(void **state)
 static void lc_counts_in_the_table_whom_nobody_reports(void **state)
 {
 	publish(FWD_SERVICE_LEAST_LOADED, 2, NULL, 0);
-	schedule_set_counted(bench.schedule, 1, true);
+	scheduler_set_counted(bench.schedule, 1, true);
 	for (int i = 0; i < 3; i++)
-		schedule_count(bench.schedule, 1);
-	schedule_count(bench.schedule, 2);
-	schedule_report_count(bench.schedule, 1);
-	schedule_report_count(bench.schedule, 2);
-	assert_int_equal(schedule_load(bench.schedule, 1)->established, 3);
-	assert_int_equal(schedule_load(bench.schedule, 2)->established, 0);
-	schedule_report_count(bench.schedule, 1);
-	assert_int_equal(schedule_load(bench.schedule, 1)->established, 0);
+		scheduler_count(bench.schedule, 1);
+	scheduler_count(bench.schedule, 2);
+	scheduler_report_count(bench.schedule, 1);
+	scheduler_report_count(bench.schedule, 2);
+	assert_int_equal(scheduler_load(bench.schedule, 1)->established, 3);
+	assert_int_equal(scheduler_load(bench.schedule, 2)->established, 0);
+	scheduler_report_count(bench.schedule, 1);
+	assert_int_equal(scheduler_load(bench.schedule, 1)->established, 0);
 }
 
 int main(void)

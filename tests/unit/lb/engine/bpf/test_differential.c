@@ -51,8 +51,8 @@ struct side {
 	struct fwd_table *rows[ALL_ROWS_N_];
 	int rows_maps[ALL_ROWS_N_];
 	struct fwd_load *loads;
-	struct schedule_loads *schedule_loads;
-	struct schedule *schedules[OWN_SERVICE_N_];
+	struct scheduler_loads *scheduler_loads;
+	struct scheduler *schedules[OWN_SERVICE_N_];
 	struct rates rates;
 	struct snapshot *snapshot;
 };
@@ -161,15 +161,15 @@ static void side_make_schedules(struct side *side)
 	static const uint16_t scheduled[] = { OWN_ROUND_ROBIN, OWN_LEAST_LOADED,
 		OWN_PERSISTENT_ROUND_ROBIN };
 
-	side->schedule_loads = schedule_loads_new(side->loads);
-	assert_non_null(side->schedule_loads);
+	side->scheduler_loads = scheduler_loads_new(side->loads);
+	assert_non_null(side->scheduler_loads);
 	ARRAY_FOREACH (id, scheduled, ARRAY_LEN(scheduled)) {
 		bool is_least = *id == OWN_LEAST_LOADED;
 
-		side->schedules[*id] = schedule_new(side->schedule_loads, is_least);
+		side->schedules[*id] = scheduler_new(side->scheduler_loads, is_least);
 		assert_non_null(side->schedules[*id]);
 		for (uint16_t i = 0; is_least && i < OWN_BACKENDS; i++)
-			assert_int_equal(schedule_add_load(side->schedules[*id],
+			assert_int_equal(scheduler_add_load(side->schedules[*id],
 						 (uint16_t)(OWN_BACKEND1 + i)),
 				0);
 	}
@@ -212,8 +212,8 @@ static void side_close(struct side *side)
 {
 	snapshot_free(side->snapshot);
 	ARRAY_FOREACH (schedule, side->schedules, OWN_SERVICE_N_)
-		schedule_unref(*schedule);
-	schedule_loads_free(side->schedule_loads);
+		scheduler_unref(*schedule);
+	scheduler_loads_free(side->scheduler_loads);
 }
 
 static void side_free_user(struct side *side)
@@ -303,10 +303,10 @@ static void change_loads(void)
 		struct side *const sides[] = { &test.kernel, &test.user };
 
 		ARRAY_FOREACH (side, sides, ARRAY_LEN(sides)) {
-			struct schedule *schedule = (*side)->schedules[OWN_LEAST_LOADED];
+			struct scheduler *schedule = (*side)->schedules[OWN_LEAST_LOADED];
 
-			schedule_load(schedule, backend)->weight = weight;
-			schedule_report(schedule, backend, established);
+			scheduler_load(schedule, backend)->weight = weight;
+			scheduler_report(schedule, backend, established);
 		}
 	}
 }
