@@ -30,7 +30,7 @@ static int settings_load_key(
 		settings->config->key_file, CONFIG_DEFAULT_KEY_FILE, SETTINGS_CREDENTIAL, &path);
 	if (r < 0)
 		return r;
-	r = auth_keyring_load(path, false, &settings->keys, &why);
+	r = keyring_load(path, false, &settings->keys, &why);
 	if (r >= 0 || r == -ENOMEM)
 		return r;
 	if (key_may_be_hidden && access(path, R_OK) < 0) {
@@ -136,7 +136,7 @@ struct settings *settings_free(struct settings *settings)
 		return NULL;
 	config_free(settings->config);
 	ini_report_free(settings->report);
-	auth_keyring_free(settings->keys);
+	keyring_free(settings->keys);
 	free(settings);
 	return NULL;
 }

@@ -7,12 +7,12 @@
 #pragma once
 
 #include "agent/config/config.h"
-#include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 
 struct settings {
 	struct config *config;
 	struct ini_report *report;
-	struct auth_keyring *keys; /* NULL: the key file could not be looked at (only if allowed) */
+	struct keyring *keys; /* NULL: the key file could not be looked at (only if allowed) */
 	char name[PROTO_NAME_MAX + 1];
 	uint16_t weight;
 };

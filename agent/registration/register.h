@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 
 #define REGISTER_SEED_BYTES       32u
 #define REGISTER_NEVER_US         UINT64_MAX
@@ -62,7 +62,7 @@ struct register_identity {
 	struct mac mac;
 	struct addr vips[PROTO_VIPS_MAX];
 	size_t n_vips;
-	struct auth_key key;
+	struct keyring_key key;
 };
 
 /* For `status`. */

@@ -28,37 +28,16 @@ int auth_init(void)
 	return sodium_init() < 0 ? -EIO : 0;
 }
 
-int auth_keygen(const char *id, char *buffer, size_t size_bytes)
-{
-	uint8_t secret[AUTH_KEY_BYTES];
-	char hex[2 * AUTH_KEY_BYTES + 1];
-	char random_id[sizeof("key-01234567")];
-	int length;
-
-	if (id && !proto_key_id_is_valid(id))
-		return -EINVAL;
-	if (!id) {
-		snprintf(random_id, sizeof(random_id), "key-%08x", randombytes_random());
-		id = random_id;
-	}
-	randombytes_buf(secret, sizeof(secret));
-	sodium_bin2hex(hex, sizeof(hex), secret, sizeof(secret));
-	length = snprintf(buffer, size_bytes, "%s hex:%s", id, hex);
-	sodium_memzero(secret, sizeof(secret));
-	sodium_memzero(hex, sizeof(hex));
-	return length < 0 || (size_t)length >= size_bytes ? -ENOSPC : 0;
-}
-
-uint64_t auth_key_fingerprint(const struct auth_key *key)
+uint64_t auth_fingerprint(const uint8_t secret[AUTH_KEY_BYTES], const char *id)
 {
 	uint8_t hash[crypto_generichash_BYTES_MIN];
 	uint64_t fingerprint;
 	crypto_generichash_state state;
 
-	crypto_generichash_init(&state, key->secret, sizeof(key->secret), sizeof(hash));
+	crypto_generichash_init(&state, secret, AUTH_KEY_BYTES, sizeof(hash));
 	crypto_generichash_update(
 		&state, (const uint8_t *)label_fingerprint, sizeof(label_fingerprint));
-	crypto_generichash_update(&state, (const uint8_t *)key->id, strlen(key->id));
+	crypto_generichash_update(&state, (const uint8_t *)id, strlen(id));
 	crypto_generichash_final(&state, hash, sizeof(hash));
 	memcpy(&fingerprint, hash, sizeof(fingerprint));
 	return fingerprint;

@@ -4,7 +4,7 @@
  * opened once and everything is asked of the descriptor, so that it cannot be exchanged between
  * the question and the reading.
  */
-#include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 
 #include <fcntl.h>
 #include <linux/posix_acl.h>
@@ -39,7 +39,7 @@ _printf_(2, 3) static int complain(const struct place *place, const char *format
 	return why_fail(place->ret_why, -EINVAL, "%.160s: %s", place->name, what.text);
 }
 
-struct auth_keyring *auth_keyring_free(struct auth_keyring *ring)
+struct keyring *keyring_free(struct keyring *ring)
 {
 	if (ring)
 		sodium_memzero(ring, sizeof(*ring));
@@ -47,7 +47,7 @@ struct auth_keyring *auth_keyring_free(struct auth_keyring *ring)
 	return NULL;
 }
 
-const struct auth_key *auth_keyring_find(const struct auth_keyring *ring, const char *id)
+const struct keyring_key *keyring_find(const struct keyring *ring, const char *id)
 {
 	ARRAY_FOREACH (key, ring->keys, ring->n_keys)
 		if (streq(key->id, id))
@@ -77,7 +77,7 @@ static int parse_secret(const struct place *place, const char *word, uint8_t *re
 	return 0;
 }
 
-static int parse_vips(const struct place *place, char *list, struct auth_key *key)
+static int parse_vips(const struct place *place, char *list, struct keyring_key *key)
 {
 	char *rest = list;
 	char *item;
@@ -85,9 +85,9 @@ static int parse_vips(const struct place *place, char *list, struct auth_key *ke
 	if (key->n_vips > 0)
 		return complain(place, "vip= is given twice; join the lists by commas");
 	while ((item = strsep(&rest, ","))) {
-		if (key->n_vips == AUTH_KEY_VIPS_MAX)
+		if (key->n_vips == KEYRING_KEY_VIPS_MAX)
 			return complain(place, "more than %u prefixes in vip=; use wider ones",
-				AUTH_KEY_VIPS_MAX);
+				KEYRING_KEY_VIPS_MAX);
 		if (addr_prefix_parse(item, &key->vips[key->n_vips]) < 0)
 			return complain(place,
 				"vip=%.*s is not an address or prefix; no host bits may be set",
@@ -97,7 +97,7 @@ static int parse_vips(const struct place *place, char *list, struct auth_key *ke
 	return 0;
 }
 
-static int parse_max_weight(const struct place *place, const char *text, struct auth_key *key)
+static int parse_max_weight(const struct place *place, const char *text, struct keyring_key *key)
 {
 	uint32_t weight = 0;
 
@@ -115,7 +115,7 @@ static int parse_max_weight(const struct place *place, const char *text, struct 
 	return 0;
 }
 
-static int parse_binding(const struct place *place, char *word, struct auth_key *key)
+static int parse_binding(const struct place *place, char *word, struct keyring_key *key)
 {
 	if (strncmp(word, "agent=", 6) == 0) {
 		if (key->agent[0] != '\0')
@@ -155,9 +155,9 @@ static char *next_word(char **rest)
 }
 
 static int parse_line(
-	const struct place *place, char *line, bool with_bindings, struct auth_keyring *ring)
+	const struct place *place, char *line, bool with_bindings, struct keyring *ring)
 {
-	struct auth_key *key = &ring->keys[ring->n_keys];
+	struct keyring_key *key = &ring->keys[ring->n_keys];
 	char *rest = line;
 	char *word;
 	int r;
@@ -173,11 +173,12 @@ static int parse_line(
 	if (!proto_key_id_is_valid(word))
 		return complain(place, "the ID is not 1 to %u letters, digits, . - _; rename it",
 			PROTO_KEY_ID_MAX);
-	if (auth_keyring_find(ring, word))
+	if (keyring_find(ring, word))
 		return complain(place, "ID %s is there twice; remove one of the lines", word);
-	if (ring->n_keys == AUTH_KEYS_MAX)
-		return complain(place, "more than %u keys; remove those not in use", AUTH_KEYS_MAX);
-	*key = (struct auth_key){ 0 };
+	if (ring->n_keys == KEYRING_KEYS_MAX)
+		return complain(
+			place, "more than %u keys; remove those not in use", KEYRING_KEYS_MAX);
+	*key = (struct keyring_key){ 0 };
 	snprintf(key->id, sizeof(key->id), "%s", word);
 	word = next_word(&rest);
 	if (!word)
@@ -195,8 +196,8 @@ static int parse_line(
 	return r;
 }
 
-static int parse_text(const char *name, char *text, bool with_bindings, struct auth_keyring *ring,
-	struct why *ret_why)
+static int parse_text(
+	const char *name, char *text, bool with_bindings, struct keyring *ring, struct why *ret_why)
 {
 	struct place place = { name, 0, ret_why };
 	char *rest = text;
@@ -216,17 +217,17 @@ static int parse_text(const char *name, char *text, bool with_bindings, struct a
 	return 0;
 }
 
-int auth_keyring_parse(const char *name, const char *text, size_t size_bytes, bool with_bindings,
-	struct auth_keyring **ret_ring, struct why *ret_why)
+int keyring_parse(const char *name, const char *text, size_t size_bytes, bool with_bindings,
+	struct keyring **ret_ring, struct why *ret_why)
 {
 	struct place place = { name, 0, ret_why };
-	struct auth_keyring *ring;
+	struct keyring *ring;
 	char *copy;
 	int r = -ENOMEM;
 
-	if (size_bytes > AUTH_FILE_MAX_BYTES)
+	if (size_bytes > KEYRING_FILE_MAX_BYTES)
 		return complain(
-			&place, "larger than %u bytes; is it a key file?", AUTH_FILE_MAX_BYTES);
+			&place, "larger than %u bytes; is it a key file?", KEYRING_FILE_MAX_BYTES);
 	if (memchr(text, '\0', size_bytes))
 		return complain(&place, "a NUL byte in it; is it a key file?");
 	ring = calloc(1, sizeof(*ring));
@@ -240,7 +241,7 @@ int auth_keyring_parse(const char *name, const char *text, size_t size_bytes, bo
 	}
 	free(copy);
 	if (r < 0) {
-		auth_keyring_free(ring);
+		keyring_free(ring);
 		return r;
 	}
 	*ret_ring = ring;
@@ -323,8 +324,8 @@ static ssize_t read_all(int fd, char *buffer, size_t capacity)
 	return (ssize_t)size;
 }
 
-int auth_keyring_load(
-	const char *path, bool with_bindings, struct auth_keyring **ret_ring, struct why *ret_why)
+int keyring_load(
+	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why)
 {
 	/* O_NONBLOCK: a FIFO must be refused, not waited for. */
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -343,26 +344,26 @@ int auth_keyring_load(
 	r = check_file(&place, fd, &status);
 	if (r < 0)
 		return r;
-	text = malloc(AUTH_FILE_MAX_BYTES + 1);
+	text = malloc(KEYRING_FILE_MAX_BYTES + 1);
 	if (!text) {
 		complain(&place, "out of memory");
 		return -ENOMEM;
 	}
-	size = read_all(fd, text, AUTH_FILE_MAX_BYTES + 1);
+	size = read_all(fd, text, KEYRING_FILE_MAX_BYTES + 1);
 	if (size < 0) {
 		complain(&place, "cannot read the key file: %s", strerror((int)-size));
 		r = (int)size;
 	} else {
-		r = auth_keyring_parse(path, text, (size_t)size, with_bindings, ret_ring, ret_why);
+		r = keyring_parse(path, text, (size_t)size, with_bindings, ret_ring, ret_why);
 	}
-	sodium_memzero(text, AUTH_FILE_MAX_BYTES + 1);
+	sodium_memzero(text, KEYRING_FILE_MAX_BYTES + 1);
 	free(text);
 	return r;
 }
 
 /* ---- what a key may be used for ---- */
 
-static bool key_covers_vip(const struct auth_key *key, const struct addr *vip)
+static bool key_covers_vip(const struct keyring_key *key, const struct addr *vip)
 {
 	if (key->n_vips == 0)
 		return true;
@@ -372,7 +373,7 @@ static bool key_covers_vip(const struct auth_key *key, const struct addr *vip)
 	return false;
 }
 
-bool auth_key_allows(const struct auth_key *key, const char *name, const struct addr *vips,
+bool keyring_key_allows(const struct keyring_key *key, const char *name, const struct addr *vips,
 	size_t n_vips, uint32_t weight, struct why *ret_why)
 {
 	char text[ADDR_STRLEN];
@@ -394,4 +395,27 @@ bool auth_key_allows(const struct auth_key *key, const char *name, const struct 
 		return false;
 	}
 	return true;
+}
+
+/* ---- new keys ---- */
+
+int keyring_keygen(const char *id, char *buffer, size_t size_bytes)
+{
+	uint8_t secret[AUTH_KEY_BYTES];
+	char hex[2 * AUTH_KEY_BYTES + 1];
+	char random_id[sizeof("key-01234567")];
+	int length;
+
+	if (id && !proto_key_id_is_valid(id))
+		return -EINVAL;
+	if (!id) {
+		snprintf(random_id, sizeof(random_id), "key-%08x", randombytes_random());
+		id = random_id;
+	}
+	randombytes_buf(secret, sizeof(secret));
+	sodium_bin2hex(hex, sizeof(hex), secret, sizeof(secret));
+	length = snprintf(buffer, size_bytes, "%s hex:%s", id, hex);
+	sodium_memzero(secret, sizeof(secret));
+	sodium_memzero(hex, sizeof(hex));
+	return length < 0 || (size_t)length >= size_bytes ? -ENOSPC : 0;
 }

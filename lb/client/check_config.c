@@ -9,6 +9,7 @@
 #include <net/if.h>
 
 #include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 #include "common/cli/cli.h"
 #include "lb/config/config.h"
 #include "lb/config/keys.h"
@@ -77,7 +78,7 @@ int check_config(const struct cli *cli)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
 	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
-	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
 	struct why why = { 0 };
 	int r = config_load(cli->config_path, &config, &report);
 

@@ -6,6 +6,7 @@
 #include "lb/client/client.h"
 
 #include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 
 #define CLIENT_NOT_READY  1
 #define CLIENT_WEIGHT_MAX 65535ul
@@ -230,7 +231,7 @@ static int client_keygen(const struct cli *cli, void *context)
 	int r = auth_init();
 
 	if (r >= 0)
-		r = auth_keygen(id, line, sizeof(line));
+		r = keyring_keygen(id, line, sizeof(line));
 	if (r == -EINVAL)
 		return cli_fail(cli, CONTROL_USAGE,
 			"keygen: '%s' is no key ID; at most %u letters, digits, '.', '-' and '_'",

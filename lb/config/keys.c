@@ -7,12 +7,12 @@
 #define KEYS_DEFAULT_FILE "/etc/dsr-lb/keys"
 #define KEYS_CREDENTIAL   "keys"
 
-int keys_load(const struct config *config, struct auth_keyring **ret_ring, struct why *ret_why)
+int keys_load(const struct config *config, struct keyring **ret_ring, struct why *ret_why)
 {
 	_cleanup_free_ char *path = NULL;
 	int r = systemd_key_path(config->key_file, KEYS_DEFAULT_FILE, KEYS_CREDENTIAL, &path);
 
 	if (r < 0)
 		return why_fail(ret_why, r, "out of memory");
-	return auth_keyring_load(path, true, ret_ring, ret_why);
+	return keyring_load(path, true, ret_ring, ret_why);
 }

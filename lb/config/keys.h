@@ -4,11 +4,11 @@
  */
 #pragma once
 
-#include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 #include "lb/config/model.h"
 
 /*
  * Loads the key file: the configured one, or systemd's credential `keys` in the default's place.
  * Negative errno with `ret_why`.
  */
-int keys_load(const struct config *config, struct auth_keyring **ret_ring, struct why *ret_why);
+int keys_load(const struct config *config, struct keyring **ret_ring, struct why *ret_why);

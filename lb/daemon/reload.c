@@ -19,7 +19,7 @@
 
 struct reload {
 	struct balancer *balancer;
-	struct auth_keyring *ring;                     /* between loading and the start */
+	struct keyring *ring;                          /* between loading and the start */
 	struct addr_prefix subnets[NEIGH_SUBNETS_MAX]; /* of the backend interface, in force */
 	size_t n_subnets;
 };
@@ -37,7 +37,7 @@ struct reload *reload_free(struct reload *reload)
 {
 	if (!reload)
 		return NULL;
-	auth_keyring_free(reload->ring);
+	keyring_free(reload->ring);
 	free(reload);
 	return NULL;
 }
@@ -46,14 +46,14 @@ struct reload *reload_free(struct reload *reload)
 struct reload_candidate {
 	struct config *config;
 	struct ini_report *report;
-	struct auth_keyring *ring;
+	struct keyring *ring;
 	struct service_list *services;
 };
 
 static void reload_candidate_clear(struct reload_candidate *candidate)
 {
 	service_list_free(candidate->services);
-	auth_keyring_free(candidate->ring);
+	keyring_free(candidate->ring);
 	config_free(candidate->config);
 	ini_report_free(candidate->report);
 }

@@ -15,7 +15,7 @@ struct sessions {
 	struct session_config config;
 	struct registry *registry;
 	struct session_calls calls;
-	struct auth_keyring *ring;
+	struct keyring *ring;
 	uint64_t n_randoms; /* drawn from the seed so far */
 	uint64_t now_us;    /* of the last event */
 	struct session_counters counters;
@@ -122,7 +122,7 @@ struct sessions *session_new(const struct session_config *config, struct registr
 struct sessions *session_free(struct sessions *sessions)
 {
 	if (sessions) {
-		auth_keyring_free(sessions->ring);
+		keyring_free(sessions->ring);
 		sodium_memzero(sessions, sizeof(*sessions));
 	}
 	free(sessions);
@@ -131,15 +131,15 @@ struct sessions *session_free(struct sessions *sessions)
 
 static bool key_is_still(const struct sessions *sessions, const struct session_kept *kept)
 {
-	const struct auth_key *key = auth_keyring_find(sessions->ring, kept->key_id);
+	const struct keyring_key *key = keyring_find(sessions->ring, kept->key_id);
 
-	return key && auth_key_fingerprint(key) == kept->key_fingerprint;
+	return key && auth_fingerprint(key->secret, key->id) == kept->key_fingerprint;
 }
 
-void session_configure(struct sessions *sessions, struct auth_keyring *ring, uint32_t interval_us,
-	uint8_t multiplier)
+void session_configure(
+	struct sessions *sessions, struct keyring *ring, uint32_t interval_us, uint8_t multiplier)
 {
-	auth_keyring_free(sessions->ring);
+	keyring_free(sessions->ring);
 	sessions->ring = ring;
 	sessions->config.interval_us = interval_us;
 	sessions->config.multiplier = multiplier;
@@ -244,7 +244,7 @@ static void copy_printable(char *buffer, size_t size_bytes, const char *text)
 }
 
 static enum session_refusal send_reject(struct sessions *sessions, const struct arrival *arrival,
-	const struct auth_key *key, enum proto_reject code, const char *reason)
+	const struct keyring_key *key, enum proto_reject code, const char *reason)
 {
 	struct proto_message message = { .type = PROTO_REJECT };
 	struct proto_rejected *rejected = &message.rejected;
@@ -284,7 +284,7 @@ static enum session_refusal receive_hello(struct sessions *sessions, const struc
 	auth_challenge_make(secret, &arrival->path->remote, hello->nonce_agent, arrival->now_us,
 		message.challenge.nonce_balancer);
 	send_message(sessions, arrival->path, &message, NULL);
-	return auth_keyring_find(sessions->ring, hello->key_id) ? SESSION_ACCEPTED : SESSION_KEY;
+	return keyring_find(sessions->ring, hello->key_id) ? SESSION_ACCEPTED : SESSION_KEY;
 }
 
 /* A challenge lives shorter than a secret: it is of this period or of the one before. */
@@ -306,7 +306,7 @@ static bool challenge_is_ours(
 }
 
 static void open_session(struct sessions *sessions, const struct arrival *arrival,
-	const struct auth_key *key, uint16_t backend, uint64_t session_id)
+	const struct keyring_key *key, uint16_t backend, uint64_t session_id)
 {
 	const struct proto_register *reg = &arrival->message.reg;
 	struct session_entry *old = session_table_by_backend(&sessions->table, backend);
@@ -321,7 +321,7 @@ static void open_session(struct sessions *sessions, const struct arrival *arriva
 	memcpy(entry->nonce_agent, reg->nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(entry->nonce_balancer, reg->nonce_balancer, PROTO_NONCE_BYTES);
 	snprintf(entry->kept.key_id, sizeof(entry->kept.key_id), "%s", key->id);
-	entry->kept.key_fingerprint = auth_key_fingerprint(key);
+	entry->kept.key_fingerprint = auth_fingerprint(key->secret, key->id);
 	entry->kept.weight_max = key->max_weight;
 	entry->kept.n_vips = reg->status.n_vips;
 	auth_session_derive(
@@ -331,7 +331,7 @@ static void open_session(struct sessions *sessions, const struct arrival *arriva
 
 /* The ACCEPT was lost: the same REGISTER again gets the same session again. */
 static enum session_refusal repeat_accept(struct sessions *sessions, const struct arrival *arrival,
-	const struct auth_key *key, uint16_t backend)
+	const struct keyring_key *key, uint16_t backend)
 {
 	const struct proto_register *reg = &arrival->message.reg;
 	struct session_entry *entry = session_table_by_backend(&sessions->table, backend);
@@ -345,7 +345,7 @@ static enum session_refusal repeat_accept(struct sessions *sessions, const struc
 
 /* Authenticated from here on: refusals are told, signed. */
 static enum session_refusal admit(struct sessions *sessions, const struct arrival *arrival,
-	const struct auth_key *key, uint64_t made_us)
+	const struct keyring_key *key, uint64_t made_us)
 {
 	const struct proto_register *reg = &arrival->message.reg;
 	struct registry_registration request = {
@@ -355,7 +355,7 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 	struct why why = { 0 };
 	int r;
 
-	if (!auth_key_allows(
+	if (!keyring_key_allows(
 		    key, reg->name, reg->vips, reg->status.n_vips, reg->status.weight, &why))
 		return send_reject(sessions, arrival, key, PROTO_REJECT_KEY_BINDING, why.text);
 	request.session_id =
@@ -380,7 +380,7 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 static enum session_refusal receive_register(
 	struct sessions *sessions, const struct arrival *arrival)
 {
-	const struct auth_key *key = auth_keyring_find(sessions->ring, arrival->message.reg.key_id);
+	const struct keyring_key *key = keyring_find(sessions->ring, arrival->message.reg.key_id);
 	uint64_t made_us = 0;
 
 	if (!key)

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 #include "lb/registry/registry.h"
 
 #define SESSION_LEN_MAX      REGISTRY_BACKENDS_MAX
@@ -93,8 +94,8 @@ DEFINE_CLEANUP(struct sessions *, session_free)
  * Takes the key ring (ownership) and the timing of a reload. Sessions whose key is gone or
  * changed end: their agents register anew, and are refused. Must be called once before the rest.
  */
-void session_configure(struct sessions *sessions, struct auth_keyring *ring, uint32_t interval_us,
-	uint8_t multiplier);
+void session_configure(
+	struct sessions *sessions, struct keyring *ring, uint32_t interval_us, uint8_t multiplier);
 
 /*
  * One datagram. `hop_limit` is the TTL or hop limit it arrived with, negative when unknown

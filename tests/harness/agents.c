@@ -30,6 +30,7 @@
 
 #include "agent/registration/register.h"
 #include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 
 #define AGENTS_MAX   4096u
 #define TICK_US      (5 * US_PER_MS)
@@ -59,7 +60,7 @@ struct agents {
 	struct addr_port balancer;
 	struct addr vips[PROTO_VIPS_MAX];
 	size_t n_vips;
-	struct auth_key key;
+	struct keyring_key key;
 	uint64_t marked_us, last_heard_us;
 	size_t n_heard;
 	unsigned long sessions, heartbeats, late, rejected;
@@ -298,10 +299,10 @@ static struct mac mac_of(const char *interface)
 
 static void load_key(struct agents *agents, const char *path)
 {
-	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
 	struct why why = { 0 };
 
-	if (auth_init() < 0 || auth_keyring_load(path, false, &ring, &why) < 0)
+	if (auth_init() < 0 || keyring_load(path, false, &ring, &why) < 0)
 		errx(1, "%s", why.text);
 	agents->key = ring->keys[0];
 }

@@ -18,6 +18,7 @@
 #include "agent/host/observe.h"
 #include "common/log.h"
 #include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 #include "tests/unit/agent/host/netns.h"
 
 #define KEY         "k1 hex:abababababababababababababababababababababababababababababababab\n"
@@ -33,7 +34,7 @@ struct fixture {
 	struct nl *nl; /* in the agent's namespace */
 	pid_t pid;
 	int fd; /* the balancer's socket */
-	struct auth_key key;
+	struct keyring_key key;
 	uint8_t challenge_secret[AUTH_KEY_BYTES];
 	struct auth_session_keys session_keys;
 	uint64_t session_id;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tags, challenges, session keys and the replay window. The key file is test_auth_keyring.c. */
 #include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,33 +165,16 @@ static void auth_replay_survives_leaps(void **state)
 	assert_true(window.newest == UINT64_MAX);
 }
 
-static void auth_keygen_makes_lines_that_parse(void **state)
-{
-	char line[PROTO_KEY_ID_MAX + sizeof(" hex:") + 2 * (size_t)AUTH_KEY_BYTES],
-		other[sizeof(line)];
-	struct why why;
-	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
-
-	assert_int_equal(auth_keygen("web1", line, sizeof(line)), 0);
-	assert_int_equal(auth_keygen("web1", other, sizeof(other)), 0);
-	assert_string_not_equal(line, other);
-	assert_int_equal(auth_keyring_parse("k", line, strlen(line), true, &ring, &why), 0);
-	assert_string_equal(ring->keys[0].id, "web1");
-	assert_int_equal(auth_keygen(NULL, line, sizeof(line)), 0);
-	assert_int_equal(auth_keygen("no id", line, sizeof(line)), -EINVAL);
-	assert_int_equal(auth_keygen("web1", line, 70), -ENOSPC);
-}
-
 static void auth_fingerprint_tells_keys_apart(void **state)
 {
-	struct auth_key a = { .id = "a", .secret = { 1 } }, b = a;
+	struct keyring_key a = { .id = "a", .secret = { 1 } }, b = a;
 
-	assert_true(auth_key_fingerprint(&a) == auth_key_fingerprint(&b));
+	assert_true(auth_fingerprint(a.secret, a.id) == auth_fingerprint(b.secret, b.id));
 	b.secret[31] = 1;
-	assert_true(auth_key_fingerprint(&a) != auth_key_fingerprint(&b));
+	assert_true(auth_fingerprint(a.secret, a.id) != auth_fingerprint(b.secret, b.id));
 	b = a;
 	snprintf(b.id, sizeof(b.id), "%s", "b");
-	assert_true(auth_key_fingerprint(&a) != auth_key_fingerprint(&b));
+	assert_true(auth_fingerprint(a.secret, a.id) != auth_fingerprint(b.secret, b.id));
 }
 
 static int set_up(void **state)
@@ -211,7 +195,6 @@ int main(void)
 		cmocka_unit_test(auth_replay_takes_each_sequence_once),
 		cmocka_unit_test(auth_replay_takes_reordered_ones_within_the_window),
 		cmocka_unit_test(auth_replay_survives_leaps),
-		cmocka_unit_test(auth_keygen_makes_lines_that_parse),
 		cmocka_unit_test(auth_fingerprint_tells_keys_apart),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The key file: who may read it, its lines, its limits, and what bindings allow. */
 #include "common/proto/auth.h"
+#include "common/proto/keyring.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -17,37 +18,36 @@
 static char directory[] = "/tmp/dsr-test-keyring-XXXXXX";
 static char path[sizeof(directory) + 16];
 
-static int parse(
-	const char *text, bool with_bindings, struct auth_keyring **ret_ring, struct why *why)
+static int parse(const char *text, bool with_bindings, struct keyring **ret_ring, struct why *why)
 {
-	return auth_keyring_parse("keys", text, strlen(text), with_bindings, ret_ring, why);
+	return keyring_parse("keys", text, strlen(text), with_bindings, ret_ring, why);
 }
 
 static void keyring_reads_keys_comments_and_blank_lines(void **state)
 {
-	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
 	struct why why;
 
 	assert_int_equal(
 		parse("# all of us\n\n  a " KEY "  \r\n\t# b\nb.2 " KEY, false, &ring, &why), 0);
 	assert_int_equal(ring->n_keys, 2);
-	assert_non_null(auth_keyring_find(ring, "a"));
-	assert_null(auth_keyring_find(ring, "c"));
-	assert_int_equal(auth_keyring_find(ring, "b.2")->secret[31], 0xef);
-	assert_int_equal(auth_keyring_find(ring, "b.2")->max_weight, 0);
+	assert_non_null(keyring_find(ring, "a"));
+	assert_null(keyring_find(ring, "c"));
+	assert_int_equal(keyring_find(ring, "b.2")->secret[31], 0xef);
+	assert_int_equal(keyring_find(ring, "b.2")->max_weight, 0);
 }
 
 static void keyring_reads_bindings(void **state)
 {
-	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
 	struct why why;
-	const struct auth_key *key;
+	const struct keyring_key *key;
 
 	assert_int_equal(parse("a " KEY " agent=web1 vip=198.51.100.0/24,2001:db8::1 "
 			       "max-weight=65535\n",
 				 true, &ring, &why),
 		0);
-	key = auth_keyring_find(ring, "a");
+	key = keyring_find(ring, "a");
 	assert_string_equal(key->agent, "web1");
 	assert_int_equal(key->n_vips, 2);
 	assert_int_equal(key->max_weight, 65535);
@@ -88,7 +88,7 @@ static void keyring_names_file_line_and_error(void **state)
 	};
 
 	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases)) {
-		struct auth_keyring *ring = NULL;
+		struct keyring *ring = NULL;
 		struct why why = { 0 };
 
 		assert_int_equal(parse(item->text, true, &ring, &why), -EINVAL);
@@ -99,7 +99,7 @@ static void keyring_names_file_line_and_error(void **state)
 
 static void keyring_of_an_agent_has_no_bindings(void **state)
 {
-	struct auth_keyring *ring = NULL;
+	struct keyring *ring = NULL;
 	struct why why;
 
 	assert_int_equal(parse("a " KEY " agent=web1\n", false, &ring, &why), -EINVAL);
@@ -108,7 +108,7 @@ static void keyring_of_an_agent_has_no_bindings(void **state)
 
 static void keyring_never_shows_a_secret(void **state)
 {
-	struct auth_keyring *ring = NULL;
+	struct keyring *ring = NULL;
 	struct why why;
 
 	assert_int_equal(parse("a " HEX32 HEX32 "\n", true, &ring, &why), -EINVAL);
@@ -122,47 +122,44 @@ static void keyring_never_shows_a_secret(void **state)
 static void keyring_refuses_a_nul_byte(void **state)
 {
 	static const char text[] = "a " KEY "\n\0b";
-	struct auth_keyring *ring = NULL;
+	struct keyring *ring = NULL;
 	struct why why;
 
-	assert_int_equal(
-		auth_keyring_parse("keys", text, sizeof(text), true, &ring, &why), -EINVAL);
+	assert_int_equal(keyring_parse("keys", text, sizeof(text), true, &ring, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "NUL"));
 }
 
 /* One more key than fits, one more prefix than fits, one more byte than fits. */
 static void keyring_has_limits(void **state)
 {
-	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
-	_cleanup_free_ char *text = calloc(1, AUTH_FILE_MAX_BYTES + 2);
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
+	_cleanup_free_ char *text = calloc(1, KEYRING_FILE_MAX_BYTES + 2);
 	struct why why;
 	size_t size = 0;
 
-	for (unsigned int i = 0; i < AUTH_KEYS_MAX; i++)
+	for (unsigned int i = 0; i < KEYRING_KEYS_MAX; i++)
 		size += (size_t)sprintf(text + size, "k%u " KEY "\n", i);
 	assert_int_equal(parse(text, true, &ring, &why), 0);
-	assert_int_equal(ring->n_keys, AUTH_KEYS_MAX);
+	assert_int_equal(ring->n_keys, KEYRING_KEYS_MAX);
 	sprintf(text + size, "one-more " KEY "\n");
-	ring = auth_keyring_free(ring);
+	ring = keyring_free(ring);
 	assert_int_equal(parse(text, true, &ring, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "keys:65: more than 64 keys"));
 
 	size = (size_t)sprintf(text, "a " KEY " vip=192.0.2.0");
-	for (unsigned int i = 1; i < AUTH_KEY_VIPS_MAX; i++)
+	for (unsigned int i = 1; i < KEYRING_KEY_VIPS_MAX; i++)
 		size += (size_t)sprintf(text + size, ",192.0.2.%u", i);
 	assert_int_equal(parse(text, true, &ring, &why), 0);
 	sprintf(text + size, ",192.0.2.200");
-	ring = auth_keyring_free(ring);
+	ring = keyring_free(ring);
 	assert_int_equal(parse(text, true, &ring, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "more than 64 prefixes"));
 
 	size = (size_t)sprintf(text, "a " KEY "\n");
-	memset(text + size, '#', AUTH_FILE_MAX_BYTES + 1 - size);
-	assert_int_equal(
-		auth_keyring_parse("keys", text, AUTH_FILE_MAX_BYTES, true, &ring, &why), 0);
-	ring = auth_keyring_free(ring);
-	assert_int_equal(
-		auth_keyring_parse("keys", text, AUTH_FILE_MAX_BYTES + 1, true, &ring, &why),
+	memset(text + size, '#', KEYRING_FILE_MAX_BYTES + 1 - size);
+	assert_int_equal(keyring_parse("keys", text, KEYRING_FILE_MAX_BYTES, true, &ring, &why), 0);
+	ring = keyring_free(ring);
+	assert_int_equal(keyring_parse("keys", text, KEYRING_FILE_MAX_BYTES + 1, true, &ring, &why),
 		-EINVAL);
 	assert_non_null(strstr(why.text, "larger than 65536"));
 }
@@ -184,9 +181,9 @@ static void write_file(mode_t mode)
 
 static int load(const char *file, struct why *why)
 {
-	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
 
-	return auth_keyring_load(file, true, &ring, why);
+	return keyring_load(file, true, &ring, why);
 }
 
 static void keyring_file_is_readable_by_its_owner_only(void **state)
@@ -303,20 +300,20 @@ static void keyring_takes_an_access_list_that_names_us_alone(void **state)
 
 static void key_without_bindings_allows_everything(void **state)
 {
-	const struct auth_key key = { .id = "k" };
+	const struct keyring_key key = { .id = "k" };
 	struct why why;
 	struct addr vip;
 
 	assert_int_equal(addr_parse("198.51.100.10", &vip), 0);
-	assert_true(auth_key_allows(&key, "web1", &vip, 1, 65535, &why));
+	assert_true(keyring_key_allows(&key, "web1", &vip, 1, 65535, &why));
 }
 
 static void key_allows_what_it_is_bound_to_only(void **state)
 {
-	_cleanup_(auth_keyring_freep) struct auth_keyring *ring = NULL;
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
 	struct addr vips[2];
 	struct why why;
-	const struct auth_key *key;
+	const struct keyring_key *key;
 
 	assert_int_equal(parse("k " KEY " agent=web1 vip=198.51.100.0/28,2001:db8::/64 "
 			       "max-weight=10",
@@ -325,13 +322,13 @@ static void key_allows_what_it_is_bound_to_only(void **state)
 	key = &ring->keys[0];
 	assert_int_equal(addr_parse("198.51.100.10", &vips[0]), 0);
 	assert_int_equal(addr_parse("2001:db8::7", &vips[1]), 0);
-	assert_true(auth_key_allows(key, "web1", vips, 2, 10, &why));
-	assert_false(auth_key_allows(key, "web2", vips, 2, 10, &why));
+	assert_true(keyring_key_allows(key, "web1", vips, 2, 10, &why));
+	assert_false(keyring_key_allows(key, "web2", vips, 2, 10, &why));
 	assert_string_equal(why.text, "key k is bound to agent web1, not web2");
-	assert_false(auth_key_allows(key, "web1", vips, 2, 11, &why));
+	assert_false(keyring_key_allows(key, "web1", vips, 2, 11, &why));
 	assert_string_equal(why.text, "key k is bound to a weight of at most 10, not 11");
 	assert_int_equal(addr_parse("198.51.100.16", &vips[1]), 0);
-	assert_false(auth_key_allows(key, "web1", vips, 2, 10, &why));
+	assert_false(keyring_key_allows(key, "web1", vips, 2, 10, &why));
 	assert_string_equal(why.text, "key k is not bound to VIP 198.51.100.16");
 }
 
@@ -349,9 +346,27 @@ static int tear_down(void **state)
 	return rmdir(directory);
 }
 
+static void keyring_keygen_makes_lines_that_parse(void **state)
+{
+	char line[PROTO_KEY_ID_MAX + sizeof(" hex:") + 2 * (size_t)AUTH_KEY_BYTES],
+		other[sizeof(line)];
+	struct why why;
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
+
+	assert_int_equal(keyring_keygen("web1", line, sizeof(line)), 0);
+	assert_int_equal(keyring_keygen("web1", other, sizeof(other)), 0);
+	assert_string_not_equal(line, other);
+	assert_int_equal(keyring_parse("k", line, strlen(line), true, &ring, &why), 0);
+	assert_string_equal(ring->keys[0].id, "web1");
+	assert_int_equal(keyring_keygen(NULL, line, sizeof(line)), 0);
+	assert_int_equal(keyring_keygen("no id", line, sizeof(line)), -EINVAL);
+	assert_int_equal(keyring_keygen("web1", line, 70), -ENOSPC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keyring_keygen_makes_lines_that_parse),
 		cmocka_unit_test(keyring_reads_keys_comments_and_blank_lines),
 		cmocka_unit_test(keyring_reads_bindings),
 		cmocka_unit_test(keyring_names_file_line_and_error),
@@ -369,5 +384,5 @@ int main(void)
 		cmocka_unit_test(key_allows_what_it_is_bound_to_only),
 	};
 
-	return cmocka_run_group_tests_name("auth_keyring", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("keyring", tests, set_up, tear_down);
 }

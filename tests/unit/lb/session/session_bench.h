@@ -70,12 +70,12 @@ _unused_ static void on_refused(
 	bench->refused = refusal;
 }
 
-_unused_ static struct auth_keyring *ring_of(const char *text)
+_unused_ static struct keyring *ring_of(const char *text)
 {
-	struct auth_keyring *ring = NULL;
+	struct keyring *ring = NULL;
 	struct why why;
 
-	assert_int_equal(auth_keyring_parse("keys", text, strlen(text), true, &ring, &why), 0);
+	assert_int_equal(keyring_parse("keys", text, strlen(text), true, &ring, &why), 0);
 	return ring;
 }
 

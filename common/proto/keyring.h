@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The keys of a program: the key file, who may read it, and what a line's bindings allow. Pure but for
+ * keyring_load().
+ */
+#pragma once
+
+#include "common/proto/auth.h"
+#include "common/proto/proto.h"
+#include "common/why.h"
+
+#define KEYRING_KEYS_MAX       64u
+#define KEYRING_KEY_VIPS_MAX   64u
+#define KEYRING_FILE_MAX_BYTES 65536u
+
+struct keyring_key {
+	char id[PROTO_KEY_ID_MAX + 1];
+	uint8_t secret[AUTH_KEY_BYTES];
+	/* Bindings of a balancer's line; empty or 0: free. */
+	char agent[PROTO_NAME_MAX + 1];
+	struct addr_prefix vips[KEYRING_KEY_VIPS_MAX];
+	size_t n_vips;
+	uint32_t max_weight;
+};
+
+struct keyring {
+	struct keyring_key keys[KEYRING_KEYS_MAX];
+	size_t n_keys;
+};
+
+/*
+ * Reads a key file: a regular file (a symbolic link is judged by its target) that nobody but its
+ * owner and we may read or write, owned by us or root. `with_bindings`: a balancer's file.
+ * On error writes "path[:line]: what; mend" into `ret_why` and returns -EINVAL, -EACCES (mode or
+ * owner) or the errno of open. At least one key is required. Free with keyring_free (wipes).
+ */
+int keyring_load(
+	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why);
+/* The same on text in memory (fuzzed); `name` stands for the file. */
+int keyring_parse(const char *name, const char *text, size_t size_bytes, bool with_bindings,
+	struct keyring **ret_ring, struct why *ret_why);
+struct keyring *keyring_free(struct keyring *ring);
+DEFINE_CLEANUP(struct keyring *, keyring_free)
+const struct keyring_key *keyring_find(const struct keyring *ring, const char *id);
+/* Whether the key may be used for this name, all these VIPs and this weight; else `ret_why` says. */
+bool keyring_key_allows(const struct keyring_key *key, const char *name, const struct addr *vips,
+	size_t n_vips, uint32_t weight, struct why *ret_why);
+
+/* A line for a key file with a random key: "ID hex:…". `id` NULL: a random one. */
+int keyring_keygen(const char *id, char *buffer, size_t size_bytes);
