@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "lb/config/model.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/update.h"
 #include "lb/link/neigh.h"
@@ -69,10 +70,37 @@ static void actions_check(struct balancer *balancer, const struct registry_actio
 		clock_now_us());
 }
 
+/*
+ * What is sent to an agent goes to the MAC that it registered, whatever ARP says, while it is heard. One
+ * that is silent may have another network card now, and must be reached to register anew.
+ */
+static void actions_heartbeat(struct balancer *balancer, const struct registry_action *action)
+{
+	const struct backend *backend = registry_backend(balancer->registry, action->backend);
+	const struct config *config = balancer->config;
+	uint64_t now_us = clock_now_us();
+	char text[ADDR_STRLEN];
+	int r;
+
+	if (!backend)
+		return;
+	if (now_us - MIN(now_us, backend->heard_us) >=
+		config->heartbeat_fall * config->heartbeat_interval_us) {
+		neigh_unpin(balancer->neigh, &backend->address);
+	} else {
+		r = neigh_pin(balancer->neigh, &backend->address, &backend->mac);
+		if (r < 0)
+			log_debug("cannot pin the MAC of %s: %s",
+				addr_format(&backend->address, text), strerror(-r));
+	}
+	(void)session_heartbeat(balancer->sessions, action->backend, now_us);
+}
+
 static void actions_forget(struct balancer *balancer, const struct registry_action *action)
 {
 	session_forget(balancer->sessions, action->backend);
 	tcp_check_cancel(balancer->tcp_checks, action->backend);
+	neigh_unpin(balancer->neigh, &action->address);
 	update_mark_save(balancer->update);
 	log_info("backend %s has left", action->name);
 }
@@ -80,8 +108,11 @@ static void actions_forget(struct balancer *balancer, const struct registry_acti
 static void actions_ask_mac(struct balancer *balancer, const struct registry_action *action)
 {
 	char text[ADDR_STRLEN];
-	int r = neigh_probe(balancer->neigh, &action->address);
+	int r;
 
+	/* A real server that is asked by ARP has no agent any more. */
+	neigh_unpin(balancer->neigh, &action->address);
+	r = neigh_probe(balancer->neigh, &action->address);
 	if (r < 0)
 		log_debug("cannot ask for the MAC of %s: %s", addr_format(&action->address, text),
 			strerror(-r));
@@ -91,7 +122,7 @@ static void actions_do(struct balancer *balancer, const struct registry_action *
 {
 	switch (action->type) {
 	case REGISTRY_HEARTBEAT:
-		(void)session_heartbeat(balancer->sessions, action->backend, clock_now_us());
+		actions_heartbeat(balancer, action);
 		break;
 	case REGISTRY_RUN_CHECK:
 		actions_check(balancer, action);

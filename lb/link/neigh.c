@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "lb/link/neigh_message.h"
 #include "lb/link/neigh_model.h"
+#include "lb/link/neigh_pins.h"
 #include "lb/link/neigh_request.h"
 
 #define NEIGH_RETRY_US (100 * US_PER_MS)
@@ -25,6 +26,7 @@ struct neigh {
 	struct neigh_callbacks callbacks;
 	void *context;
 	struct neigh_model model;
+	struct neigh_pins pins;
 	struct neigh_routes routes[2]; /* IPv4, IPv6: while many blackholes are added */
 	bool adds_many;
 	bool link_changed; /* in the messages that are being read */
@@ -88,6 +90,31 @@ static void neigh_doubt(struct neigh *neigh, const struct neigh_entry_message *e
 			addr_format(&entry->address, text), strerrordesc_np(-r));
 }
 
+static bool neigh_is_pin(const struct neigh_entry_message *entry)
+{
+	return entry->state == NEIGH_ENTRY_CONFIRMED && entry->fixed &&
+		entry->protocol == NEIGH_ROUTE_PROTOCOL;
+}
+
+/* Whether a pinned neighbour's entry still is what it must be; also of one that a killed process left. */
+static void neigh_look_at_pin(struct neigh *neigh, const struct neigh_entry_message *entry)
+{
+	struct neigh_pin *pin = neigh_pins_find(&neigh->pins, &entry->address);
+	const struct neigh_pin left = {
+		.address = entry->address, .mac = entry->mac, .standing = true, .unwanted = true
+	};
+
+	if (!pin) {
+		/* Without memory it stays until the next dump, or for ever: as harmless as before. */
+		if (neigh_is_pin(entry))
+			(void)neigh_pins_set(&neigh->pins, &left);
+		return;
+	}
+	pin->standing = neigh_is_pin(entry) && mac_equal(&pin->mac, &entry->mac);
+	pin->foreign =
+		entry->state == NEIGH_ENTRY_CONFIRMED && entry->fixed && !neigh_is_pin(entry);
+}
+
 static void neigh_on_entry(struct neigh *neigh, const struct nlmsghdr *message)
 {
 	struct neigh_entry_message entry;
@@ -96,6 +123,7 @@ static void neigh_on_entry(struct neigh *neigh, const struct nlmsghdr *message)
 	if (neigh_parse_entry(message, &entry) < 0 || neigh->model.backend.ifindex == 0 ||
 		entry.ifindex != neigh->model.backend.ifindex)
 		return;
+	neigh_look_at_pin(neigh, &entry);
 	known = neigh_model_known(&neigh->model, &entry.address);
 	if (known)
 		known->seen = true;
@@ -109,6 +137,40 @@ static void neigh_on_entry(struct neigh *neigh, const struct nlmsghdr *message)
 	}
 }
 
+/* Deletes the entry if it is ours: an administrator may have made another one meanwhile. */
+static void neigh_delete_pin(struct neigh *neigh, unsigned int ifindex, const struct addr *address)
+{
+	struct neigh_entry_message entry;
+	char text[ADDR_STRLEN];
+	int r = neigh_query_entry(neigh->requests, ifindex, address, &entry);
+
+	if (r == 0 && neigh_is_pin(&entry))
+		r = neigh_request_delete(neigh->requests, ifindex, address);
+	if (r < 0 && r != -ENOENT && r != -ENODEV)
+		log_debug("cannot delete the neighbour entry of %s: %s", addr_format(address, text),
+			strerrordesc_np(-r));
+}
+
+static void neigh_unpin_all(struct neigh *neigh, unsigned int ifindex)
+{
+	ARRAY_FOREACH (pin, neigh->pins.items, ifindex != 0 ? neigh->pins.len : 0)
+		if (!pin->foreign)
+			neigh_delete_pin(neigh, ifindex, &pin->address);
+	neigh_pins_clear(&neigh->pins);
+}
+
+static void neigh_unpin_unwanted(struct neigh *neigh)
+{
+	struct neigh_pins *pins = &neigh->pins;
+
+	for (size_t idx = pins->len; idx-- > 0;) {
+		const struct addr address = pins->items[idx].address;
+
+		if (pins->items[idx].unwanted)
+			neigh_unpin(neigh, &address);
+	}
+}
+
 static int neigh_on_message(const struct nlmsghdr *message, void *context)
 {
 	struct neigh *neigh = context;
@@ -119,8 +181,10 @@ static int neigh_on_message(const struct nlmsghdr *message, void *context)
 	if (neigh_parse_link(message, &link) == 0) {
 		neigh->link_changed |= neigh_model_link(&neigh->model, &link);
 		/* Another interface has other neighbours: its events may have come already. */
-		if (backend != neigh->model.backend.ifindex)
+		if (backend != neigh->model.backend.ifindex) {
+			neigh_unpin_all(neigh, backend);
 			neigh_schedule_or_log(neigh, 0, true);
+		}
 	} else if (neigh_parse_address(message, &address) == 0) {
 		neigh->link_changed |= neigh_model_address(&neigh->model, &address);
 	} else {
@@ -166,12 +230,15 @@ static int neigh_on_dump_entry(const struct nlmsghdr *message, void *context)
 /* Links and addresses anew. The two links are told of afterwards, changed or not. */
 static int neigh_read_host(struct neigh *neigh)
 {
+	unsigned int backend = neigh->model.backend.ifindex;
 	int r;
 
 	neigh_model_forget_host(&neigh->model);
 	r = neigh_dump_links(neigh->requests, neigh_on_dump_link, &neigh->model);
 	if (r < 0)
 		return r;
+	if (backend != neigh->model.backend.ifindex)
+		neigh_unpin_all(neigh, backend);
 	return neigh_dump_addresses(neigh->requests, neigh_on_dump_address, &neigh->model);
 }
 
@@ -183,6 +250,8 @@ static int neigh_read_entries(struct neigh *neigh)
 
 	ARRAY_FOREACH (known, model->known, model->n_known)
 		known->seen = false;
+	ARRAY_FOREACH (pin, neigh->pins.items, neigh->pins.len)
+		pin->standing = pin->foreign = false;
 	if (model->backend.ifindex != 0) {
 		r = neigh_dump_entries(
 			neigh->requests, model->backend.ifindex, neigh_on_dump_entry, neigh);
@@ -192,6 +261,7 @@ static int neigh_read_entries(struct neigh *neigh)
 	for (size_t idx = model->n_known; idx-- > 0;)
 		if (!model->known[idx].seen)
 			neigh_tell_gone(neigh, &model->known[idx].address);
+	neigh_unpin_unwanted(neigh);
 	return 0;
 }
 
@@ -287,6 +357,8 @@ struct neigh *neigh_free(struct neigh *neigh)
 		return NULL;
 	sd_event_source_disable_unref(neigh->events_source);
 	sd_event_source_disable_unref(neigh->resync_source);
+	if (neigh->requests)
+		neigh_unpin_all(neigh, neigh->model.backend.ifindex);
 	nl_free(neigh->events);
 	nl_free(neigh->requests);
 	neigh_blackholes_forget(neigh);
@@ -328,6 +400,45 @@ int neigh_probe(struct neigh *neigh, const struct addr *address)
 			return r;
 	}
 	return neigh_request_resolve(neigh->requests, ifindex, address);
+}
+
+int neigh_pin(struct neigh *neigh, const struct addr *address, const struct mac *mac)
+{
+	struct neigh_pin pin = { .address = *address, .mac = *mac };
+	const struct neigh_pin *old = neigh_pins_find(&neigh->pins, address);
+	unsigned int ifindex = neigh->model.backend.ifindex;
+	struct neigh_entry_message entry;
+	int r;
+
+	if (old && !old->unwanted && (old->foreign || (old->standing && mac_equal(&old->mac, mac))))
+		return 0;
+	if (ifindex == 0)
+		return -ENODEV;
+	r = neigh_query_entry(neigh->requests, ifindex, address, &entry);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	pin.foreign = r == 0 && entry.state == NEIGH_ENTRY_CONFIRMED && entry.fixed &&
+		!neigh_is_pin(&entry);
+	pin.standing = !pin.foreign;
+	/* Known first: what was not remembered would never be deleted. */
+	r = neigh_pins_set(&neigh->pins, &pin);
+	if (r < 0 || pin.foreign)
+		return r;
+	r = neigh_request_pin(neigh->requests, ifindex, address, mac);
+	if (r < 0)
+		neigh_pins_drop(&neigh->pins, address);
+	return r;
+}
+
+void neigh_unpin(struct neigh *neigh, const struct addr *address)
+{
+	const struct neigh_pin *pin = neigh_pins_find(&neigh->pins, address);
+
+	if (!pin)
+		return;
+	if (!pin->foreign)
+		neigh_delete_pin(neigh, neigh->model.backend.ifindex, address);
+	neigh_pins_drop(&neigh->pins, address);
 }
 
 bool neigh_has_address(const struct neigh *neigh, const struct addr *address)

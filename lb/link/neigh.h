@@ -10,10 +10,11 @@
 
 #include "common/addr.h"
 
-#define NEIGH_SUBNETS_MAX    64u
-#define NEIGH_ADDRESSES_MAX  16384u /* of the whole host; more are not known */
-#define NEIGH_KNOWN_MAX      16384u /* neighbours whose vanishing is noticed after lost events */
-#define NEIGH_ROUTE_PROTOCOL 217u   /* in rtm_protocol: "ip route show proto 217" */
+#define NEIGH_SUBNETS_MAX   64u
+#define NEIGH_ADDRESSES_MAX 16384u /* of the whole host; more are not known */
+#define NEIGH_KNOWN_MAX     16384u /* neighbours whose vanishing is noticed after lost events */
+#define NEIGH_ROUTE_PROTOCOL \
+	217u /* in rtm_protocol: "ip route show proto 217", and of neighbours */
 
 struct neigh;
 
@@ -55,6 +56,16 @@ const struct neigh_link *neigh_backend_link(const struct neigh *neigh);
  * backend interface is not there; another negative errno.
  */
 int neigh_probe(struct neigh *neigh, const struct addr *address);
+/*
+ * Keeps the neighbour at this MAC, whatever ARP says: its entry is made permanent, and marked with
+ * NEIGH_ROUTE_PROTOCOL. Asks the kernel only where the entry does not stand already. An
+ * administrator's own permanent entry stays as it is. 0; -ENODEV: the backend interface is not
+ * there; another negative errno. All pins end with neigh_free(), and those that a killed process left are
+ * deleted soon after neigh_start().
+ */
+int neigh_pin(struct neigh *neigh, const struct addr *address, const struct mac *mac);
+/* The kernel resolves it again. */
+void neigh_unpin(struct neigh *neigh, const struct addr *address);
 /* Whether an address is configured on this host, on any interface (active-when, guard). */
 bool neigh_has_address(const struct neigh *neigh, const struct addr *address);
 /*

@@ -191,6 +191,9 @@ int neigh_parse_entry(const struct nlmsghdr *message, struct neigh_entry_message
 	if (entry.state <= NEIGH_ENTRY_PROBING &&
 		!neigh_get_mac(attributes.of[NDA_LLADDR], &entry.mac))
 		return -ENODATA;
+	if (attributes.of[NDA_PROTOCOL] &&
+		mnl_attr_get_payload_len(attributes.of[NDA_PROTOCOL]) > 0)
+		entry.protocol = mnl_attr_get_u8(attributes.of[NDA_PROTOCOL]);
 	*ret_entry = entry;
 	return 0;
 }

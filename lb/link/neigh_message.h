@@ -41,7 +41,8 @@ struct neigh_entry_message {
 	struct addr address;
 	struct mac mac; /* zero where the state has none */
 	enum neigh_entry_state state;
-	bool fixed; /* permanent or without ARP: nothing to probe */
+	bool fixed;       /* permanent or without ARP: nothing to probe */
+	uint8_t protocol; /* who made it (rtm_protocol's numbers); 0: nobody says */
 };
 
 struct neigh_route_message {

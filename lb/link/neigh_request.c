@@ -98,6 +98,27 @@ int neigh_request_confirm(struct nl *nl, unsigned int ifindex, const struct addr
 	return nl_transact(nl, request);
 }
 
+int neigh_request_pin(
+	struct nl *nl, unsigned int ifindex, const struct addr *address, const struct mac *mac)
+{
+	struct nlmsghdr *request;
+	struct ndmsg *entry;
+
+	request = neigh_request_entry(
+		nl, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ifindex, address, &entry);
+	entry->ndm_state = NUD_PERMANENT;
+	mnl_attr_put(request, NDA_LLADDR, MAC_LEN, mac->bytes);
+	mnl_attr_put_u8(request, NDA_PROTOCOL, NEIGH_ROUTE_PROTOCOL);
+	return nl_transact(nl, request);
+}
+
+int neigh_request_delete(struct nl *nl, unsigned int ifindex, const struct addr *address)
+{
+	struct ndmsg *entry;
+
+	return nl_transact(nl, neigh_request_entry(nl, RTM_DELNEIGH, 0, ifindex, address, &entry));
+}
+
 /* The destination alone is filled in: a dump of what is ours must not ask for one. */
 static struct nlmsghdr *neigh_request_route(struct nl *nl, uint16_t type, uint16_t flags,
 	const struct addr *vip, struct rtmsg **ret_route)

@@ -20,6 +20,11 @@ int neigh_query_entry(struct nl *nl, unsigned int ifindex, const struct addr *ad
 int neigh_request_resolve(struct nl *nl, unsigned int ifindex, const struct addr *address);
 /* Asks a neighbour whose MAC is known, by unicast. Never for a fixed entry: it would lose that. */
 int neigh_request_confirm(struct nl *nl, unsigned int ifindex, const struct addr *address);
+/* Makes the entry permanent, of NEIGH_ROUTE_PROTOCOL, whatever it was. */
+int neigh_request_pin(
+	struct nl *nl, unsigned int ifindex, const struct addr *address, const struct mac *mac);
+/* Deletes the entry. -ENOENT: there is none. */
+int neigh_request_delete(struct nl *nl, unsigned int ifindex, const struct addr *address);
 /* Blackhole routes of one family, as the kernel had them. */
 struct neigh_routes {
 	struct addr *items; /* sorted */

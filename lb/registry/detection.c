@@ -4,7 +4,7 @@
 
 #include "lb/registry/entry.h"
 
-/* Statics that are in no virtual server yet, and agents without a MAC, are probed this often. */
+/* Statics that are in no virtual server yet are probed this often. */
 #define PROBE_INTERVAL_US (2 * US_PER_S)
 #define PROBE_FALL        3u
 /* Agents that are silent are still asked, but not more often than this. */

@@ -161,6 +161,7 @@ static void forgotten_add(struct entries *entries, const struct entry *entry)
 	}
 	position = (entries->forgotten_first + entries->n_forgotten++) % REGISTRY_BACKENDS_MAX;
 	entries->forgotten[position].id = entry->backend.id;
+	entries->forgotten[position].address = entry->backend.address;
 	memcpy(entries->forgotten[position].name, entry->backend.name, sizeof(entry->backend.name));
 }
 

@@ -18,6 +18,7 @@ struct entries_index {
 /* One that is gone, until it has been told. */
 struct entries_forgotten {
 	uint16_t id;
+	struct addr address;
 	char name[REGISTRY_NAME_BYTES];
 };
 

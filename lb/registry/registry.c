@@ -307,6 +307,7 @@ bool registry_next_action(struct registry *registry, struct registry_action *ret
 
 		action.type = REGISTRY_FORGOTTEN;
 		action.backend = gone->id;
+		action.address = gone->address;
 		memcpy(action.name, gone->name, sizeof(action.name));
 		registry->entries.forgotten_first =
 			(registry->entries.forgotten_first + 1) % REGISTRY_BACKENDS_MAX;

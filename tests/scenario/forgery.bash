@@ -93,3 +93,58 @@ fact more_are_not_remembered at_most "$(lb_json '.claims | length')" 64
 fact claims_publish_nothing at_most "$(($(publications) - published))" 5
 fact the_log_is_not_flooded at_most "$(grep -c ' claims ' "$work/lb/log")" 64
 fact the_balancer_was_never_too_busy at_most "$(lb_json '[.virtual_servers[].backends[].heartbeats_missed] | max')" 1
+
+# Real servers with an agent stay where their REGISTER said, and their heartbeats go there too.
+nobody=02:00:00:00:00:66
+stranger_mac=$(mac_of stranger)
+lb_mac=$(mac_of lb)
+moved=$(lb_json '[.virtual_servers[].backends[].mac] | sort | tojson')
+must wait_until 20 backends_up 4
+for idx in 1 2 3 4; do
+	must forge "$(web_address "web$idx")" "$stranger_mac" "$lb_mac" "$LB" 2 20
+	must forge "$(web_address6 "web$idx")" "$stranger_mac" "$lb_mac" "$LB6" 2 20
+done
+fact none_is_lost_to_a_forged_place_of_a_server equal "$(lost_of_30 "$VIP")" 0
+fact none_is_lost_by_ipv6_either equal "$(lost_of_30 "[$VIP6]")" 0
+worst_missed() {
+	lb_json '[.virtual_servers[].backends[].heartbeats_missed] | max'
+}
+worst=0
+end=$(($(now_ms) + 9000))
+while (($(now_ms) < end)); do
+	for idx in 1 2 3 4; do
+		must forge "$(web_address "web$idx")" "$nobody" "$lb_mac" "$LB"
+	done
+	next=$(($(now_ms) + 3000))
+	while (($(now_ms) < next)); do
+		missed=$(worst_missed)
+		((missed <= worst)) || worst=$missed
+		sleep 0.1
+	done
+done
+fact no_heartbeat_is_missed at_most "$worst" "$((SLOW > 1))"
+fact every_server_is_up backends_up 4
+fact no_mac_has_moved equal "$(lb_json '[.virtual_servers[].backends[].mac] | sort | tojson')" "$moved"
+
+pins() {
+	ip -n "$(ns lb)" neigh show dev eth0 | grep -c 'PERMANENT proto 217'
+}
+fact each_agent_is_pinned equal "$(pins)" 4
+daemon_stop web1
+fact one_that_left_is_not wait_until 5 eval '(($(pins) == 3))'
+daemon_stop lb KILL
+lb_start
+must wait_until 20 backends_up 3
+fact a_killed_balancers_pins_are_swept wait_until 5 eval '(($(pins) == 3))'
+
+# A new network card, which nobody has heard of: the agent says so itself.
+ip -n "$(ns web2)" link set eth0 down
+ip -n "$(ns web2)" link set eth0 address 02:00:00:00:02:02
+ip -n "$(ns web2)" link set eth0 up
+default_routes web2 "$ROUTER" 2001:db8:2::1 2> /dev/null
+is_at() {
+	equal "$(backend_field mac "$1")" "$2" && backend_is "$1" up
+}
+fact a_new_network_card_is_believed_of_its_agent wait_until 20 is_at web2 02:00:00:00:02:02
+daemon_stop lb
+fact a_balancer_that_stops_leaves_no_pin equal "$(pins)" 0

@@ -339,6 +339,105 @@ static void neigh_keeps_a_permanent_entry(void **state)
 	here("ip neigh show 192.0.2.51 dev lan0 | grep -q PERMANENT");
 }
 
+#define OURS "PERMANENT proto 217"
+
+static struct mac mac(const char *text)
+{
+	struct mac result;
+
+	assert_int_equal(mac_parse(text, &result), 0);
+	return result;
+}
+
+static void neigh_pins_against_arp(void **state)
+{
+	struct test *test = test_or_skip(state);
+	struct addr peer4 = addr("192.0.2.2"), peer6 = addr("2001:db8::2");
+	struct mac first = mac(MAC_PEER), second = mac(MAC_OTHER);
+
+	settle(test);
+	assert_int_equal(neigh_probe(test->neigh, &peer4), 0);
+	wait_for_mac(test, MAC_PEER);
+	assert_int_equal(neigh_pin(test->neigh, &peer4, &first), 0);
+	assert_int_equal(neigh_pin(test->neigh, &peer6, &first), 0);
+	here("ip neigh show 192.0.2.2 dev lan0 | grep -q 'lladdr " MAC_PEER " " OURS "'");
+	here("ip neigh show 2001:db8::2 dev lan0 | grep -q 'lladdr " MAC_PEER " " OURS "'");
+	/* The host itself says that it has another MAC: so could anybody. */
+	peer("ip link set peer0 down && ip link set peer0 address " MAC_OTHER " && "
+	     "ip link set peer0 up && sysctl -qw net.ipv4.conf.peer0.arp_notify=1 && "
+	     "ip link set peer0 down && ip link set peer0 up");
+	here("ip neigh show 192.0.2.2 dev lan0 | grep -q 'lladdr " MAC_PEER " " OURS "'");
+	/* Who registers it anew is believed. */
+	assert_int_equal(neigh_pin(test->neigh, &peer4, &second), 0);
+	here("ip neigh show 192.0.2.2 dev lan0 | grep -q 'lladdr " MAC_OTHER " " OURS "'");
+	neigh_unpin(test->neigh, &peer4);
+	here("! ip neigh show 192.0.2.2 dev lan0 | grep -q PERMANENT");
+	assert_int_equal(neigh_probe(test->neigh, &peer4), 0);
+	wait_for_mac(test, MAC_OTHER);
+	/* What is pinned at the end does not outlive us. */
+	test->neigh = neigh_free(test->neigh);
+	here("! ip neigh show 2001:db8::2 dev lan0 | grep -q PERMANENT");
+}
+
+static bool told_of_none(const struct test *test, const void *argument)
+{
+	return test->n_neighbours > 0 && mac_is_zero(&test->mac);
+}
+
+static void neigh_pins_again_what_was_deleted(void **state)
+{
+	struct test *test = test_or_skip(state);
+	struct addr address = addr("192.0.2.2");
+	struct mac first = mac(MAC_PEER);
+
+	settle(test);
+	assert_int_equal(neigh_pin(test->neigh, &address, &first), 0);
+	wait_for_mac(test, MAC_PEER);
+	test->n_neighbours = 0;
+	here("ip neigh del 192.0.2.2 dev lan0");
+	wait_for(test, told_of_none, NULL);
+	assert_int_equal(neigh_pin(test->neigh, &address, &first), 0);
+	here("ip neigh show 192.0.2.2 dev lan0 | grep -q '" OURS "'");
+}
+
+static void neigh_pins_no_administrators_entry(void **state)
+{
+	struct test *test = test_or_skip(state);
+	struct addr address = addr("192.0.2.51");
+	struct mac first = mac(MAC_PEER);
+
+	settle(test);
+	here("ip neigh add 192.0.2.51 lladdr 02:00:00:00:00:33 dev lan0 nud permanent");
+	assert_int_equal(neigh_pin(test->neigh, &address, &first), 0);
+	neigh_unpin(test->neigh, &address);
+	assert_int_equal(neigh_pin(test->neigh, &address, &first), 0);
+	test->neigh = neigh_free(test->neigh);
+	here("ip neigh show 192.0.2.51 dev lan0 | grep -q 'lladdr 02:00:00:00:00:33 PERMANENT'");
+}
+
+static bool pin_is_swept(const struct test *test, const void *argument)
+{
+	return system("ip neigh show 192.0.2.61 dev lan0 | grep -q PERMANENT") != 0;
+}
+
+/* As after SIGKILL. */
+static void neigh_deletes_pins_of_a_killed_process(void **state)
+{
+	struct test *test = test_or_skip(state);
+	static const struct neigh_callbacks callbacks = { on_neighbour, on_link };
+	struct addr wanted = addr("192.0.2.62");
+	struct mac first = mac(MAC_PEER);
+
+	test->neigh = neigh_free(test->neigh);
+	here("ip neigh add 192.0.2.61 lladdr " MAC_PEER " dev lan0 nud permanent protocol 217");
+	here("ip neigh add 192.0.2.62 lladdr " MAC_PEER " dev lan0 nud permanent protocol 217");
+	assert_int_equal(
+		neigh_start(test->event, "lan0", "lan0", &callbacks, test, &test->neigh), 0);
+	assert_int_equal(neigh_pin(test->neigh, &wanted, &first), 0);
+	wait_for(test, pin_is_swept, NULL);
+	here("ip neigh show 192.0.2.62 dev lan0 | grep -q '" OURS "'");
+}
+
 static bool link_is_absent(const struct test *test, const void *argument)
 {
 	return neigh_backend_link(test->neigh)->ifindex == 0;
@@ -521,6 +620,10 @@ int main(void)
 		neigh_test(neigh_follows_a_new_mac_at_once),
 		neigh_test(neigh_does_not_believe_a_stale_entry),
 		neigh_test(neigh_keeps_a_permanent_entry),
+		neigh_test(neigh_pins_against_arp),
+		neigh_test(neigh_pins_again_what_was_deleted),
+		neigh_test(neigh_pins_no_administrators_entry),
+		neigh_test(neigh_deletes_pins_of_a_killed_process),
 		neigh_test(neigh_follows_link_state),
 		neigh_test(neigh_follows_the_name_over_deletion),
 		neigh_test(neigh_follows_the_name_over_renaming),
