@@ -5,9 +5,10 @@
  */
 #include "agent/config/config.h"
 
-#define CONFIG_HOUR_US   ((int64_t)(3600 * US_PER_S))
-#define CONFIG_SECTION   "agent"
-#define KEY_OFFSET(name) offsetof(struct config, name)
+#define CONFIG_HOUR_US       ((int64_t)(3600 * US_PER_S))
+#define CONFIG_SECTION       "agent"
+#define CONFIG_PATTERN_BYTES 64u
+#define KEY_OFFSET(name)     offsetof(struct config, name)
 
 static const char *const config_on_stop_names[] = { "withdraw", "keep", NULL };
 
@@ -30,6 +31,16 @@ static int config_parse_name(
 			"no name for a backend; write 1 to %u letters, digits, '.', '-', '_'",
 			PROTO_NAME_MAX);
 	return ini_parse_text(key, value, target, ret_why);
+}
+
+/* fnmatch(3) against interface names, none of which is longer. */
+static int config_parse_pattern(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	if (strlen(value) >= CONFIG_PATTERN_BYTES || strpbrk(value, "/ \t"))
+		return why_fail(ret_why, -EINVAL,
+			"no pattern of interface names; write one like cali* or veth*");
+	return ini_parse_string_list(key, value, target, ret_why);
 }
 
 /* What a later version will do must not seem to be done: a check that never runs is worse than none. */
@@ -61,6 +72,8 @@ static const struct ini_key config_keys[] = {
 		"UDP port on the real IP" },
 	{ "loopback", ini_parse_interface, KEY_OFFSET(loopback), 0, 0, "lo", NULL, 0,
 		"interface that holds the VIPs" },
+	{ "arp-exempt", config_parse_pattern, KEY_OFFSET(arp_exempt), 0, 0, NULL, NULL, INI_LIST,
+		"interfaces whose ARP settings are left alone" },
 	{ "weight", config_parse_weight, KEY_OFFSET(weight), 1, 65535, "1", NULL, 0,
 		"share of new flows; auto is the number of CPUs" },
 	{ "unit", config_parse_unavailable, KEY_OFFSET(units), 0, 0, NULL, "none", INI_LIST,
@@ -187,6 +200,10 @@ static void config_check(struct config *config, struct ini_report *report)
 	config_check_vips(config, report);
 	config_check_balancers(config, report);
 	config_check_real_ip(config, report);
+	if (config->arp_exempt.len > CONFIG_EXEMPT_MAX)
+		ini_report_add(report, CONFIG_SECTION, NULL, "arp-exempt",
+			"%zu patterns; one agent takes at most %u", config->arp_exempt.len,
+			CONFIG_EXEMPT_MAX);
 	if (config->loopback && config->interface && streq(config->loopback, config->interface))
 		ini_report_add(report, CONFIG_SECTION, NULL, "loopback",
 			"%s is the interface on the balancers' link, where a VIP would answer ARP; use lo",
@@ -234,6 +251,7 @@ struct config *config_free(struct config *config)
 		return NULL;
 	ini_list_clear(&config->balancers);
 	ini_list_clear(&config->vips);
+	ini_list_clear_strings(&config->arp_exempt);
 	ini_list_clear(&config->units);
 	ini_list_clear(&config->checks);
 	free(config->key_file);

@@ -10,14 +10,16 @@
 #include "common/proto/proto.h"
 
 #define CONFIG_BALANCERS_MAX    16u
+#define CONFIG_EXEMPT_MAX       64u
 #define CONFIG_DEFAULT_PATH     "/etc/dsr-agent/dsr-agent.conf"
 #define CONFIG_DEFAULT_KEY_FILE "/etc/dsr-agent/key"
 
 enum config_on_stop { CONFIG_WITHDRAW, CONFIG_KEEP };
 
 struct config {
-	struct ini_list balancers; /* struct addr_port, with a port; at least one */
-	struct ini_list vips;      /* struct addr; 1–PROTO_VIPS_MAX */
+	struct ini_list balancers;  /* struct addr_port, with a port; at least one */
+	struct ini_list vips;       /* struct addr; 1–PROTO_VIPS_MAX */
+	struct ini_list arp_exempt; /* char *; up to CONFIG_EXEMPT_MAX */
 	char *key_file;
 	char *name;          /* NULL: the host's */
 	struct addr real_ip; /* AF_UNSPEC: by the route to the first balancer */

@@ -52,13 +52,17 @@ static json_t *status_arp(const struct agent *agent)
 	json_t *list = json_array();
 
 	ARRAY_FOREACH (link, host->links, host->n_links) {
+		json_t *object;
+
 		if (!link->arp || !link->has_inet)
 			continue;
-		(void)json_array_append_new(list,
-			json_pack("{s:s, s:I, s:I, s:b}", "interface", link->name, "arp_ignore",
-				(json_int_t)host_effective_ignore(host, link), "arp_announce",
-				(json_int_t)host_effective_announce(host, link), "ok",
-				(int)(!needed || host_link_is_silent(host, link))));
+		object = json_pack("{s:s, s:I, s:I, s:b}", "interface", link->name, "arp_ignore",
+			(json_int_t)host_effective_ignore(host, link), "arp_announce",
+			(json_int_t)host_effective_announce(host, link), "ok",
+			(int)(!needed || host_link_is_silent(host, link)));
+		if (link->exempt)
+			(void)json_object_set_new(object, "exempt", json_true());
+		(void)json_array_append_new(list, object);
 	}
 	return list;
 }

@@ -124,6 +124,7 @@ static void refresh_identity(struct agent *agent)
 	}
 	agent->identity = identity;
 	agent->has_identity = true;
+	reconcile_face(agent->reconcile, identity.ifindex);
 	refresh_socket(agent);
 	if (agent->net)
 		agent->identity_why[0] = '\0';

@@ -14,16 +14,31 @@
 
 static_assert(BALANCERS_MAX > CONFIG_BALANCERS_MAX, "all of them, and some that are being left");
 
+static void reload_make_wanted(const struct config *config, struct host_wanted *ret_wanted)
+{
+	struct host_wanted wanted = {
+		.n_vips = config->vips.len,
+		.exempt = config->arp_exempt.items,
+		.n_exempt = config->arp_exempt.len,
+	};
+
+	memcpy(wanted.vips, config->vips.items, config->vips.len * sizeof(struct addr));
+	snprintf(wanted.loopback, sizeof(wanted.loopback), "%s", config->loopback);
+	*ret_wanted = wanted;
+}
+
 void reload_adopt(struct agent *agent, struct settings *settings)
 {
 	const struct config *config = settings->config;
+	struct host_wanted wanted;
 
 	settings_free(agent->settings);
 	agent->settings = settings;
 	agent->identity_is_told = false;
 	sockets_watch(agent->sockets, config->vips.items, config->vips.len);
 	/* Comes back by the reconciler's callback, which tells everybody. */
-	reconcile_serve(agent->reconcile, config->vips.items, config->vips.len, config->loopback);
+	reload_make_wanted(config, &wanted);
+	reconcile_serve(agent->reconcile, &wanted);
 }
 
 /* A port that somebody else has must refuse the reload, not break the agent after it. */

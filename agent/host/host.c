@@ -5,6 +5,8 @@
  */
 #include "agent/host/host.h"
 
+#include <fnmatch.h>
+
 #include "common/grow.h"
 #include "common/search.h"
 
@@ -99,6 +101,22 @@ const struct host_address *host_vip(
 	return NULL;
 }
 
+bool host_name_is_exempt(const struct host_wanted *wanted, const char *name)
+{
+	for (size_t idx = 0; idx < wanted->n_exempt; idx++) {
+		if (fnmatch(wanted->exempt[idx], name, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+void host_mark_exempt(struct host *host, const struct host_wanted *wanted)
+{
+	ARRAY_FOREACH (link, host->links, host->n_links)
+		link->exempt = link->ifindex != wanted->balancer_ifindex &&
+			host_name_is_exempt(wanted, link->name);
+}
+
 bool host_wants_ipv4(const struct host_wanted *wanted)
 {
 	ARRAY_FOREACH (vip, wanted->vips, wanted->n_vips) {
@@ -172,7 +190,7 @@ bool host_announce_is_right(uint32_t effective)
 
 bool host_link_is_silent(const struct host *host, const struct host_link *link)
 {
-	if (!link->arp || !link->has_inet)
+	if (!link->arp || !link->has_inet || link->exempt)
 		return true;
 	return host_ignore_is_right(host_effective_ignore(host, link)) &&
 		host_announce_is_right(host_effective_announce(host, link));

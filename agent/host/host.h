@@ -23,6 +23,7 @@ struct host_link {
 	char name[IFNAMSIZ];
 	bool up;       /* IFF_UP: without it the kernel delivers nothing to its addresses */
 	bool arp;      /* answers ARP: not loopback, not IFF_NOARP */
+	bool exempt;   /* its ARP settings are none of our business; host_mark_exempt() */
 	bool has_inet; /* the kernel told its IPv4 settings; without them it speaks no IPv4 */
 	struct mac mac;
 	uint32_t arp_ignore; /* the interface's own values, full width */
@@ -86,6 +87,9 @@ struct host_wanted {
 	size_t n_vips;
 	unsigned int loopback_ifindex; /* of the `loopback` interface; 0: absent */
 	char loopback[IFNAMSIZ];
+	char *const *exempt; /* patterns of interfaces to leave alone; borrowed */
+	size_t n_exempt;
+	unsigned int balancer_ifindex; /* never exempt; 0: not known yet */
 };
 
 /* The interface with this index (a search over sorted links); NULL: absent. */
@@ -97,6 +101,10 @@ const struct host_address *host_vip(
 	const struct host *host, unsigned int ifindex, const struct addr *vip);
 /* The prefix length of a host route to this address: 32 or 128. */
 uint8_t host_full_prefix(const struct addr *addr);
+/* Whether a pattern exempts an interface of this name. */
+bool host_name_is_exempt(const struct host_wanted *wanted, const char *name);
+/* Decides of every interface whether it is left alone. */
+void host_mark_exempt(struct host *host, const struct host_wanted *wanted);
 bool host_wants_ipv4(const struct host_wanted *wanted);
 
 /*

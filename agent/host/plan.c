@@ -82,7 +82,8 @@ static void plan_silence_links(
 		bool announce_is_right = host_announce_is_right(link->arp_announce);
 		bool known;
 
-		if (!link->arp || !link->has_inet || (ignore_is_right && announce_is_right))
+		if (!link->arp || !link->has_inet || link->exempt ||
+			(ignore_is_right && announce_is_right))
 			continue;
 		known = host_undo_original(undo, link);
 		plan_push(plan,
@@ -97,15 +98,18 @@ static void plan_silence_links(
 	}
 }
 
+enum plan_restore { PLAN_ALL_LINKS, PLAN_EXEMPT_LINKS };
+
 /* Only a value that we set is put back: one that others set since then is their decision. */
-static void plan_restore_links(
-	const struct host *host, const struct host_undo *undo, struct plan *plan)
+static void plan_restore_links(const struct host *host, const struct host_undo *undo,
+	enum plan_restore which, struct plan *plan)
 {
 	ARRAY_FOREACH (original, undo->originals, undo->n_originals) {
 		const struct host_link *link = host_link_of_original(host, original);
-		struct plan_op op = { .type = PLAN_RESTORE_ARP, .why = "leaving" };
+		struct plan_op op = { .type = PLAN_RESTORE_ARP,
+			.why = which == PLAN_EXEMPT_LINKS ? "exempt" : "leaving" };
 
-		if (!link || !link->has_inet)
+		if (!link || !link->has_inet || (which == PLAN_EXEMPT_LINKS && !link->exempt))
 			continue;
 		op.ifindex = link->ifindex;
 		op.arp_ignore = link->arp_ignore == HOST_ARP_IGNORE ? original->arp_ignore
@@ -218,11 +222,12 @@ int plan_serve(const struct host *host, const struct host_wanted *wanted,
 		return r;
 	plan_remove_unwanted(wanted, undo, &plan);
 	if (host_wants_ipv4(wanted)) {
+		plan_restore_links(host, undo, PLAN_EXEMPT_LINKS, &plan);
 		plan_silence_links(host, undo, &plan);
 		if (plan_has_arp_link(host))
 			plan_judge_all(host, &all_spoils);
 	} else {
-		plan_restore_links(host, undo, &plan);
+		plan_restore_links(host, undo, PLAN_ALL_LINKS, &plan);
 	}
 	plan_judge_loopback(host, wanted, &loopback_unfit);
 	if (!loopback_unfit.text[0])
@@ -241,7 +246,7 @@ int plan_withdraw(const struct host *host, const struct host_undo *undo, struct 
 	if (r < 0)
 		return r;
 	plan_remove_unwanted(NULL, undo, &plan);
-	plan_restore_links(host, undo, &plan);
+	plan_restore_links(host, undo, PLAN_ALL_LINKS, &plan);
 	*ret_plan = plan;
 	return 0;
 }

@@ -40,7 +40,7 @@ const char *plan_op_name(enum plan_op_type type);
 
 /*
  * What must be done to serve: VIPs of ours that are no longer wanted go first, then ARP silence on
- * every ARP-capable interface (where any VIP is IPv4; else the originals come back), then missing
+ * every ARP-capable interface that is not exempt (where any VIP is IPv4; else the originals come back), then missing
  * VIPs. A VIP that is there already is nobody's business, whoever added it. `undo` tells what is
  * ours; it is not changed here (apply does, before each operation). -ENOMEM.
  *

@@ -30,12 +30,12 @@ struct reconcile {
 	struct apply *apply;
 	struct host host;
 	struct host_wanted wanted;
-	char loopback[IFNAMSIZ];
 	bool serving;
 	char blocked[RECONCILE_BLOCKED_BYTES];
 	char told[RECONCILE_BLOCKED_BYTES]; /* the last complaint */
 	unsigned int n_repairs;             /* in this fight */
 	uint64_t last_repair_us;
+	bool told_exempt;   /* that the way to the balancer is not */
 	bool hopeless;      /* `blocked` is not ours to mend */
 	uint64_t looked_us; /* when the last look ended */
 	uint64_t look_took_us;
@@ -239,7 +239,8 @@ static int reconcile_observe(struct reconcile *reconcile)
 	reconcile->n_news = 0;
 	if (r < 0)
 		return r;
-	loopback = host_link_by_name(&reconcile->host, reconcile->loopback);
+	loopback = host_link_by_name(&reconcile->host, reconcile->wanted.loopback);
+	host_mark_exempt(&reconcile->host, &reconcile->wanted);
 	reconcile->wanted.loopback_ifindex = loopback ? loopback->ifindex : 0;
 	return 0;
 }
@@ -411,18 +412,32 @@ struct reconcile *reconcile_free(struct reconcile *reconcile)
 	return NULL;
 }
 
-void reconcile_serve(
-	struct reconcile *reconcile, const struct addr *vips, size_t n_vips, const char *loopback)
+void reconcile_serve(struct reconcile *reconcile, const struct host_wanted *wanted)
 {
-	struct host_wanted *wanted = &reconcile->wanted;
+	unsigned int balancer_ifindex = reconcile->wanted.balancer_ifindex;
 
-	memset(wanted, 0, sizeof(*wanted));
-	wanted->n_vips = MIN(n_vips, (size_t)HOST_VIPS_MAX);
-	memcpy(wanted->vips, vips, wanted->n_vips * sizeof(*vips));
-	snprintf(wanted->loopback, sizeof(wanted->loopback), "%s", loopback);
-	memcpy(reconcile->loopback, wanted->loopback, sizeof(reconcile->loopback));
+	reconcile->wanted = *wanted;
+	reconcile->wanted.balancer_ifindex = balancer_ifindex;
+	reconcile->told_exempt = false;
 	reconcile->serving = true;
 	reconcile_look(reconcile);
+}
+
+void reconcile_face(struct reconcile *reconcile, unsigned int ifindex)
+{
+	const struct host_link *link = host_link(&reconcile->host, ifindex);
+
+	if (reconcile->wanted.balancer_ifindex != ifindex) {
+		reconcile->wanted.balancer_ifindex = ifindex;
+		reconcile->told_exempt = false;
+		host_mark_exempt(&reconcile->host, &reconcile->wanted);
+		reconcile_arm(reconcile, 0);
+	}
+	if (!reconcile->told_exempt && link && host_name_is_exempt(&reconcile->wanted, link->name))
+		log_warning(
+			"arp-exempt names %s, which leads to a balancer: it is silenced all the same",
+			link->name);
+	reconcile->told_exempt = true;
 }
 
 int reconcile_withdraw(struct reconcile *reconcile)

@@ -38,6 +38,21 @@ note "a new interface was silent after $took ms"
 fact a_new_interface_is_silent_within_100_ms at_most "$took" 100
 fact the_backend_is_up_through_all_of_it wait_until 10 backend_is web1 up
 
+# Containers' interfaces that must answer ARP are left alone; the way to the balancer never is.
+printf 'arp-exempt = cali*, eth*\n' >> "$work/web1/agent.conf"
+must agent web1 reload
+ip -n "$(ns web1)" link add cali0 type veth peer name late2
+must wait_until 5 arp_is late2 "1 2"
+fact an_exempt_interface_is_left_alone arp_is cali0 "0 0"
+fact status_says_that_it_is_exempt equal \
+	"$(agent web1 status --json | jq -c '[.arp[] | select(.exempt) | [.interface, .arp_ignore, .ok]]')" '[["cali0",0,true]]'
+fact the_way_to_the_balancer_is_silent arp_is eth0 "1 2"
+fact a_warning_says_so says 'arp-exempt names eth0' cat "$work/web1/log"
+fact the_backend_with_exempt_interfaces_is_up backend_is web1 up
+sed -i '/^arp-exempt/d' "$work/web1/agent.conf"
+must agent web1 reload
+fact without_the_key_it_is_silent wait_until 5 arp_is cali0 "1 2"
+
 # `all` cannot be mended over netlink: the agent says so and is no longer used.
 on web1 sysctl -qw net.ipv4.conf.all.arp_ignore=3
 fact a_spoiled_all_takes_the_server_down wait_until 10 backend_is web1 down

@@ -49,7 +49,7 @@ static void config_takes_every_key(void **state)
 				   "loopback = dummy0\nweight = auto\nunit = none\ncheck = none\n"
 				   "check-interval = 500ms\ncheck-timeout = 2\ncheck-fall = 1\n"
 				   "check-rise = 20\ndrain-on-stop = 1h\non-stop = keep\n"
-				   "http-listen = off\n";
+				   "http-listen = off\narp-exempt = cali*, veth?\n";
 	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;
 	const struct addr_port *balancers;
@@ -66,6 +66,8 @@ static void config_takes_every_key(void **state)
 	assert_int_equal(config->real_ip.family, AF_INET);
 	assert_int_equal(config->listen, 7400);
 	assert_int_equal(config->weight, 0);
+	assert_int_equal(config->arp_exempt.len, 2);
+	assert_string_equal(((char **)config->arp_exempt.items)[1], "veth?");
 	assert_int_equal(config->drain_on_stop_us, 3600 * US_PER_S);
 	assert_int_equal(config->on_stop, CONFIG_KEEP);
 	assert_int_equal(config->check_interval_us, 500 * US_PER_MS);
@@ -149,8 +151,11 @@ static void config_takes_no_more_than_its_limits(void **state)
 		for (unsigned int idx = 0; idx < CONFIG_BALANCERS_MAX + surplus; idx++)
 			len += (size_t)snprintf(
 				text + len, sizeof(text) - len, "balancer = 192.0.2.%u\n", idx + 1);
+		for (unsigned int idx = 0; idx < CONFIG_EXEMPT_MAX + surplus; idx++)
+			len += (size_t)snprintf(
+				text + len, sizeof(text) - len, "arp-exempt = c%u\n", idx);
 		assert_int_equal(load(text, &config, &report), surplus ? -EINVAL : 0);
-		assert_int_equal(ini_report_len(report), surplus ? 2 : 0);
+		assert_int_equal(ini_report_len(report), surplus ? 3 : 0);
 	}
 }
 

@@ -600,6 +600,38 @@ static void host_finds_links_by_index(void **state)
 	assert_null(host_link_by_name(&f->host, "eth8"));
 }
 
+static void plan_leaves_exempt_interfaces_alone(void **state)
+{
+	char *const patterns[] = { (char *)"cali*", (char *)"eth?" };
+	struct fixture *f = *state;
+	struct plan_verdict verdict;
+
+	add_vip(f, "198.51.100.10");
+	f->wanted.exempt = patterns;
+	f->wanted.n_exempt = 1;
+	host_mark_exempt(&f->host, &f->wanted);
+	assert_false(host_link(&f->host, ETH0)->exempt);
+	f->wanted.n_exempt = 2;
+	host_mark_exempt(&f->host, &f->wanted);
+	assert_true(host_link(&f->host, ETH0)->exempt);
+	serve(f);
+	assert_int_equal(f->plan.n_ops, 1);
+	assert_int_equal(f->plan.ops[0].type, PLAN_ADD_ADDRESS);
+	plan_verify(&f->host, &f->wanted, &f->wanted.vips[0], &verdict);
+	assert_true(verdict.silent);
+	/* One that was silenced before gets its values back. */
+	f->links[1].arp_ignore = 1;
+	f->links[1].arp_announce = 2;
+	own_link(f, &f->links[1], 0, 0);
+	serve(f);
+	assert_int_equal(f->plan.n_ops, 2);
+	expect_arp(f, 0, PLAN_RESTORE_ARP, ETH0, 0, 0);
+	/* The way to the balancer is never left alone. */
+	f->wanted.balancer_ifindex = ETH0;
+	host_mark_exempt(&f->host, &f->wanted);
+	assert_false(host_link(&f->host, ETH0)->exempt);
+}
+
 static void host_puts_links_in_order(void **state)
 {
 	static const unsigned int order[] = { 5, 2, 9, 2, 7, 1 };
@@ -622,6 +654,7 @@ static void host_puts_links_in_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		fact(plan_leaves_exempt_interfaces_alone),
 		fact(host_puts_links_in_order),
 		fact(plan_silences_before_it_adds),
 		fact(plan_is_empty_when_all_is_well),
