@@ -271,6 +271,7 @@ static int parse_real_server_word(
 	struct config_real_server *server, const char *word, struct why *ret_why)
 {
 	static const struct ini_key weight_key = { .min = 1, .max = UINT16_MAX };
+	struct addr address;
 
 	if (strncasecmp(word, "weight=", 7) == 0 && server->weight == 0)
 		return ini_parse_u32(&weight_key, word + 7, &server->weight, ret_why);
@@ -279,6 +280,10 @@ static int parse_real_server_word(
 			return why_fail(ret_why, -EINVAL,
 				"'%.64s' is no name; write 1 to %u letters, digits, '.', '-' or '_'",
 				word + 5, PROTO_NAME_MAX);
+		if (addr_parse(word + 5, &address) == 0)
+			return why_fail(ret_why, -EINVAL,
+				"'%.64s' is an address and no name; leave it out, or write another",
+				word + 5);
 		server->name = strdup(word + 5);
 		return server->name ? 0 : -ENOMEM;
 	}

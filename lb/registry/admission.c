@@ -121,6 +121,7 @@ static int check_candidate(struct registry *registry, const struct candidate *ca
 {
 	const struct proto_register *reg = candidate->reg;
 	const struct addr *source = &candidate->request->source;
+	struct addr address;
 	int r;
 
 	if (!addr_equal(&reg->real_ip, source))
@@ -131,6 +132,10 @@ static int check_candidate(struct registry *registry, const struct candidate *ca
 			"the address is not on the backend interface's link");
 	if (!proto_name_is_valid(reg->name))
 		return refuse(answer, PROTO_REJECT_NOT_ALLOWED, "the name is not legal");
+	/* Verbs and documents name a backend by either: such a name could be taken for another's address. */
+	if (addr_parse(reg->name, &address) == 0)
+		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,
+			"the name is an address; give the agent another one");
 	r = check_adoption(registry, candidate, answer);
 	if (r == 0)
 		r = check_vips(&registry->membership, reg, answer);

@@ -61,7 +61,7 @@ static void assert_error(const char *text, const char *place, const char *part)
 struct key_case {
 	const char *key;
 	const char *good[6];
-	const char *bad[8];
+	const char *bad[9];
 };
 
 static const struct key_case balancer_cases[] = {
@@ -116,7 +116,7 @@ static const struct key_case virtual_server_cases[] = {
 		{ "192.0.2.1", "192.0.2.1 weight=1", "192.0.2.1  weight=65535 name=win",
 			"2001:db8::1 mac=02:00:00:00:00:01" },
 		{ "192.0.2.1:80", "[2001:db8::1]:80", "192.0.2.1 weight=0",
-			"192.0.2.1 weight=65536", "192.0.2.1 name=-x",
+			"192.0.2.1 name=192.0.2.2", "192.0.2.1 weight=65536", "192.0.2.1 name=-x",
 			"192.0.2.1 mac=01:00:5e:0:0:1", "192.0.2.1 up", "weight=1" } },
 };
 

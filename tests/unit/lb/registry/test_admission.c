@@ -85,6 +85,16 @@ static void registry_judges_allow(void **state)
 	world->services[0].allow = NULL;
 }
 
+static void registry_refuses_a_name_that_is_an_address(void **state)
+{
+	struct world *world = *state;
+
+	assert_rejected(world, world_agent(world, "192.0.2.12", 11, "198.51.100.10"),
+		PROTO_REJECT_NOT_ALLOWED);
+	assert_int_equal(
+		world_register(world, world_agent(world, "192.0.2", 11, "198.51.100.10")).r, 0);
+}
+
 static void registry_refuses_clones_of_the_living(void **state)
 {
 	struct world *world = *state;
@@ -311,6 +321,7 @@ int main(void)
 		FACT(registry_wants_the_source_to_be_the_real_ip),
 		FACT(registry_wants_a_known_vip_that_takes_agents),
 		FACT(registry_judges_allow),
+		FACT(registry_refuses_a_name_that_is_an_address),
 		FACT(registry_refuses_clones_of_the_living),
 		FACT(registry_lets_the_dead_be_replaced),
 		FACT(registry_answers_a_repeated_register),
