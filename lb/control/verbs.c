@@ -253,6 +253,13 @@ static void verbs_approve(const struct verbs_call *call, bool approve)
 	if (!verbs_get_backend(call, &backend))
 		return;
 	r = registry_approve(call->balancer->registry, backend, approve, clock_now_us());
+	if (r == -EINVAL) {
+		control_fail(call->request, CONTROL_USAGE,
+			"%s %s: it is a real-server of the configuration, which needs no approval; to "
+			"keep traffic from it, `dsr-lb disable %s`, or remove its line and reload",
+			call->verb, backend, backend);
+		return;
+	}
 	if (!verbs_answer_registry(call, backend, r))
 		return;
 	verbs_changed(call, backend);

@@ -56,6 +56,7 @@ fact they_serve equal "$(answer_names "$VIP" 60)" "web1 web2 "
 fact they_serve_ipv6_by_the_same_mac equal "$(answer_names "[$VIP6]" 60)" "web1 web2 "
 fact a_server_without_tcp_check_serves equal "$(answer_names "$VIP2" 5)" "web3 "
 fact check_none_serves equal "$(answer_names "$VIP3" 5)" "web4 "
+fact reject_says_what_to_do_instead grep -q "dsr-lb disable web1" <<< "$(lb reject web1 2>&1)"
 
 # The service dies, the host lives.
 stop_pid "$nginx_pid_web1" KILL
