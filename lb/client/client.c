@@ -217,9 +217,14 @@ static int client_weight(const struct cli *cli, void *context)
 
 	errno = 0;
 	weight = strtoul(text, &end, 10);
+	if (streq(text, "configured") || (text[0] >= '0' && text[0] <= '9' && streq(end, "%")))
+		return client_change_with(
+			cli, json_pack("{s:s, s:s}", "backend", cli->args[0], "weight", text));
 	if (text[0] < '0' || text[0] > '9' || *end || errno || weight > CLIENT_WEIGHT_MAX)
-		return cli_fail(cli, CONTROL_USAGE, "weight: '%s' is no number from 0 to %lu", text,
-			CLIENT_WEIGHT_MAX);
+		return cli_fail(cli, CONTROL_USAGE,
+			"weight: '%s' is no number from 0 to %lu, no share (50%%), and not "
+			"\"configured\"",
+			text, CLIENT_WEIGHT_MAX);
 	return client_change_with(cli,
 		json_pack("{s:s, s:I}", "backend", cli->args[0], "weight", (json_int_t)weight));
 }
@@ -278,7 +283,8 @@ int client_main(int argc, char **argv, client_verb_fn *run, client_verb_fn *chec
 			"enable", client_change_backend, 1, 1, "BACKEND", "undo drain and disable"),
 		CLIENT_VERB("disable", client_change_backend, 1, 1, "BACKEND",
 			"move its flows away now"),
-		CLIENT_VERB("weight", client_weight, 2, 2, "BACKEND N", "set its weight"),
+		CLIENT_VERB(
+			"weight", client_weight, 2, 2, "BACKEND N|N%|configured", "set its weight"),
 		CLIENT_VERB("adopt", client_change_backend, 1, 1, "BACKEND",
 			"admit it (adopt = approve)"),
 		CLIENT_VERB(

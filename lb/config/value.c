@@ -266,14 +266,16 @@ int config_parse_check(
 		ret_why, -EINVAL, "'%.64s' is no check; write agent, tcp:PORT or none", value);
 }
 
+#define NO_WEIGHT UINT32_MAX /* none was given */
+
 /* One "word=value" behind the address. */
 static int parse_real_server_word(
 	struct config_real_server *server, const char *word, struct why *ret_why)
 {
-	static const struct ini_key weight_key = { .min = 1, .max = UINT16_MAX };
+	static const struct ini_key weight_key = { .max = UINT16_MAX };
 	struct addr address;
 
-	if (strncasecmp(word, "weight=", 7) == 0 && server->weight == 0)
+	if (strncasecmp(word, "weight=", 7) == 0 && server->weight == NO_WEIGHT)
 		return ini_parse_u32(&weight_key, word + 7, &server->weight, ret_why);
 	if (strncasecmp(word, "name=", 5) == 0 && !server->name) {
 		if (!proto_name_is_valid(word + 5))
@@ -345,7 +347,7 @@ int config_parse_real_server(
 	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	_cleanup_free_ char *text = strdup(value);
-	struct config_real_server server = { 0 };
+	struct config_real_server server = { .weight = NO_WEIGHT };
 	struct config_real_server *items;
 	struct ini_list *list = target;
 	char address[ADDR_STRLEN];
@@ -360,7 +362,7 @@ int config_parse_real_server(
 		server.name = strdup(addr_format(&server.address, address));
 		r = server.name ? 0 : -ENOMEM;
 	}
-	if (server.weight == 0)
+	if (server.weight == NO_WEIGHT)
 		server.weight = 1;
 	items = r == 0 ? ini_list_append(list, sizeof(server)) : NULL;
 	if (!items) {

@@ -224,21 +224,44 @@ static void verbs_enable(const struct verbs_call *call)
 	verbs_admin(call, BACKEND_ADMIN_NONE);
 }
 
-static void verbs_weight(const struct verbs_call *call)
+/* A number from 0 to 65535, a share of the configured weight ("50%"), or "configured". -EINVAL: none. */
+static int verbs_set_weight(const struct verbs_call *call, const char *backend)
 {
 	const json_t *weight = json_object_get(call->args, "weight");
+	struct registry *registry = call->balancer->registry;
+	const char *text = json_string_value(weight);
+	unsigned int percent;
+	char end;
+
+	if (json_is_integer(weight) && json_integer_value(weight) >= 0 &&
+		json_integer_value(weight) <= UINT16_MAX)
+		return registry_weight(
+			registry, backend, (uint32_t)json_integer_value(weight), clock_now_us());
+	if (text && streq(text, "configured"))
+		return registry_weight_configured(registry, backend, clock_now_us());
+	if (text && *text >= '0' && *text <= '9' && strlen(text) <= 8 &&
+		sscanf(text, "%u%c", &percent, &end) == 2 && end == '%' &&
+		text[strlen(text) - 1] == '%')
+		return registry_weight_percent(registry, backend, percent, clock_now_us());
+	return -EINVAL;
+}
+
+static void verbs_weight(const struct verbs_call *call)
+{
 	const char *backend;
 	int r;
 
 	if (!verbs_get_backend(call, &backend))
 		return;
-	if (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
-		json_integer_value(weight) > UINT16_MAX) {
-		control_fail(call->request, CONTROL_USAGE, "weight: a number from 0 to 65535");
+	r = verbs_set_weight(call, backend);
+	if (r == -EINVAL || r == -EAGAIN) {
+		control_fail(call->request, CONTROL_USAGE, "%s",
+			r == -EINVAL ? "weight: a number from 0 to 65535, such a share of the "
+				       "configured weight as 50%, or configured"
+				     : "weight: the backend is away, and so is its configured "
+				       "weight; give a number");
 		return;
 	}
-	r = registry_weight(call->balancer->registry, backend, (uint32_t)json_integer_value(weight),
-		clock_now_us());
 	if (!verbs_answer_registry(call, backend, r))
 		return;
 	verbs_changed(call, backend);

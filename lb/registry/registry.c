@@ -100,6 +100,8 @@ static void become_static(struct registry *registry, struct entry *entry, uint64
 
 	departed_end_session(&registry->departed, &entry->backend, now_us);
 	backend->source = BACKEND_STATIC;
+	if (!backend->weight_set)
+		backend->weight = entry->given_weight;
 	if (membership_find(
 		    &registry->membership, &registry->config, entry, &services, &n_services) == 0)
 		liveness_take_services(registry, entry, services, n_services, now_us);
@@ -201,6 +203,47 @@ int registry_weight(
 	}
 	entry->backend.weight = weight;
 	entry->backend.weight_set = true;
+	health_judge(registry, entry, now_us);
+	finish(registry, entry, now_us);
+	return 0;
+}
+
+static uint32_t configured_weight(const struct entry *entry)
+{
+	const struct backend *backend = &entry->backend;
+
+	return backend->source == BACKEND_AGENT ? backend->status.weight : entry->given_weight;
+}
+
+int registry_weight_percent(
+	struct registry *registry, const char *backend, uint32_t percent, uint64_t now_us)
+{
+	const struct entry *entry = entries_find(&registry->entries, backend);
+	uint64_t weight;
+
+	if (!entry)
+		return departed_find_text(&registry->departed, backend) ? -EAGAIN : -ENOENT;
+	weight = ((uint64_t)configured_weight(entry) * percent + 50) / 100;
+	if (weight == 0 && percent > 0 && configured_weight(entry) > 0)
+		weight = 1;
+	return registry_weight(
+		registry, backend, (uint32_t)MIN(weight, (uint64_t)UINT32_MAX), now_us);
+}
+
+int registry_weight_configured(struct registry *registry, const char *backend, uint64_t now_us)
+{
+	struct entry *entry = entries_find(&registry->entries, backend);
+	struct departed_override *override;
+
+	if (!entry) {
+		override = departed_find_text(&registry->departed, backend);
+		if (!override)
+			return -ENOENT;
+		override->weight_set = false;
+		return 0;
+	}
+	entry->backend.weight = configured_weight(entry);
+	entry->backend.weight_set = false;
 	health_judge(registry, entry, now_us);
 	finish(registry, entry, now_us);
 	return 0;

@@ -84,6 +84,14 @@ int registry_admin(
 	struct registry *registry, const char *backend, enum backend_admin admin, uint64_t now_us);
 int registry_weight(
 	struct registry *registry, const char *backend, uint32_t weight, uint64_t now_us);
+/*
+ * The same in percent of the configured weight (the agent's or the file's), rounded, but 0 only for 0 %.
+ * -EAGAIN: the backend has left, and so has its configured weight.
+ */
+int registry_weight_percent(
+	struct registry *registry, const char *backend, uint32_t percent, uint64_t now_us);
+/* Gives the configured weight back. */
+int registry_weight_configured(struct registry *registry, const char *backend, uint64_t now_us);
 int registry_approve(struct registry *registry, const char *backend, bool approve, uint64_t now_us);
 
 /* Does what is due; returns the time of the next deadline, or REGISTRY_NEVER_US. */

@@ -277,6 +277,7 @@ static void take_static(struct registry *registry, struct entry *entry, const st
 	entry->no_check = static_->no_check;
 	entry->name_given = group->name_given;
 	entry->given_mac = static_->mac;
+	entry->given_weight = static_->weight;
 	if (!mac_is_zero(&static_->mac) && !mac_equal(&static_->mac, &backend->mac)) {
 		backend->mac = static_->mac;
 		entries_mark_changed(&registry->entries, true);

@@ -230,6 +230,38 @@ static void registry_waits_for_approval(void **state)
 	assert_int_equal(registry_approve(world->registry, "nobody", true, world->now_us), -ENOENT);
 }
 
+static void registry_gives_the_configured_weight_back(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_agent(world, "web1", 11, "198.51.100.10");
+	struct registry *registry = world->registry;
+
+	agent->reg.status.weight = 10;
+	assert_int_equal(world_register(world, agent).r, 0);
+	world_pass(world, MS(1000));
+	assert_int_equal(registry_weight_percent(registry, "web1", 50, world->now_us), 0);
+	assert_int_equal(world_backend(world, "web1")->effective_weight, 5);
+	assert_int_equal(registry_weight_percent(registry, "web1", 1, world->now_us), 0);
+	assert_int_equal(world_backend(world, "web1")->weight, 1);
+	assert_int_equal(registry_weight_percent(registry, "web1", 0, world->now_us), 0);
+	assert_int_equal(world_backend(world, "web1")->effective_weight, 0);
+	assert_int_equal(registry_weight_configured(registry, "web1", world->now_us), 0);
+	assert_int_equal(world_backend(world, "web1")->effective_weight, 10);
+	/* It is the agent's own again. */
+	agent->reg.status.weight = 7;
+	world_update(world, agent);
+	assert_int_equal(world_backend(world, "web1")->weight, 7);
+	/* And of one that left. */
+	assert_int_equal(registry_weight(registry, "web1", 3, world->now_us), 0);
+	registry_leave(registry, agent->id, world->now_us);
+	assert_int_equal(registry_weight_percent(registry, "web1", 50, world->now_us), -EAGAIN);
+	assert_int_equal(registry_weight_configured(registry, "web1", world->now_us), 0);
+	world_drain_actions(world);
+	assert_int_equal(world_register(world, agent).r, 0);
+	assert_int_equal(world_backend(world, "web1")->weight, 7);
+	assert_int_equal(registry_weight_configured(registry, "nobody", world->now_us), -ENOENT);
+}
+
 static void registry_adopts_nobody_new_when_off(void **state)
 {
 	struct world *world = *state;
@@ -329,6 +361,7 @@ int main(void)
 		FACT(registry_ignores_replays_after_a_leave),
 		FACT(registry_buries_more_than_it_has_room_for),
 		FACT(registry_waits_for_approval),
+		FACT(registry_gives_the_configured_weight_back),
 		FACT(registry_adopts_nobody_new_when_off),
 		FACT(registry_refuses_one_too_many_until_one_is_long_dead),
 		FACT(registry_forgets_the_oldest_wish_of_too_many),
