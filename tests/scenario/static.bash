@@ -79,8 +79,11 @@ default_routes web3 "$ROUTER" 2001:db8:2::1 2> /dev/null
 fact it_comes_back_too wait_until 60 backend_is web3 up
 
 # Static servers change with the configuration, whole or not at all.
+must wait_until 20 membership_is_quiet
+published=$(lb_json .publications.count)
 static_config | sed "s/web2$/web2 weight=7/" | lb_write_config
 fact a_reload_changes_a_weight exits 0 lb reload
+fact a_reload_is_one_publication equal "$(lb_json .publications.count)" "$((published + 1))"
 fact the_weight_is_the_new_one equal "$(backend_field weight web2)" 7
 static_config | sed "/name=web2/d" | lb_write_config
 must lb reload
