@@ -126,6 +126,8 @@ static int daemon_on_housekeeping(sd_event_source *source, uint64_t due_us, void
 	struct balancer *balancer = &((struct daemon *)context)->balancer;
 
 	(void)agents_listen(balancer->agents);
+	reload_subnets(balancer->reload);
+	actions_run(balancer->actions);
 	update_housekeeping(balancer->update);
 	drain_waits_check(balancer->drain_waits, clock_now_us());
 	balancer_timer_set(source, clock_now_us() + DAEMON_HOUSEKEEPING_US);

@@ -15,13 +15,14 @@
 #include "lb/daemon/update.h"
 #include "lb/daemon/vip_routes.h"
 #include "lb/link/neigh.h"
+#include "lb/link/subnets.h"
 #include "lb/session/session.h"
 
 struct reload {
 	struct balancer *balancer;
-	struct keyring *ring;                          /* between loading and the start */
-	struct addr_prefix subnets[NEIGH_SUBNETS_MAX]; /* of the backend interface, in force */
-	size_t n_subnets;
+	struct keyring *ring;   /* between loading and the start */
+	struct subnets subnets; /* of the backend interface */
+	bool subnets_failed;    /* and it was said */
 };
 
 struct reload *reload_new(struct balancer *balancer)
@@ -119,38 +120,25 @@ int reload_load(struct reload *reload)
 	return 0;
 }
 
-/*
- * Keeps a copy: the registry's must not change under it. While the interface is not there or has no
- * address, nobody can say who is on its link: then everybody may be.
- */
-static bool reload_take_subnets(struct reload *reload)
+/* True: `*ret_next` should be in force. */
+static bool reload_look_at_subnets(struct reload *reload, const struct subnets_set **ret_next)
 {
-	static const struct addr_prefix anywhere[] = {
-		{ .addr = { .family = AF_INET } },
-		{ .addr = { .family = AF_INET6 } },
-	};
 	const struct neigh_link *link = neigh_backend_link(reload->balancer->neigh);
-	const struct addr_prefix *subnets = link->n_subnets ? link->subnets : anywhere;
-	size_t len = link->n_subnets ? link->n_subnets : ARRAY_LEN(anywhere);
 
-	if (reload->n_subnets == len &&
-		memcmp(reload->subnets, subnets, len * sizeof(*subnets)) == 0)
-		return false;
-	memcpy(reload->subnets, subnets, len * sizeof(*subnets));
-	reload->n_subnets = len;
-	return true;
+	return subnets_look(
+		&reload->subnets, link->subnets, link->n_subnets, clock_now_us(), ret_next);
 }
 
-static void reload_registry(const struct reload *reload, const struct config *config,
-	const struct service_list *services, struct registry_config *ret_config)
+static void reload_registry(const struct config *config, const struct service_list *services,
+	const struct subnets_set *subnets, struct registry_config *ret_config)
 {
 	*ret_config = (struct registry_config){
 		.services = services->registry,
 		.n_services = services->len,
 		.statics = services->statics,
 		.n_statics = services->n_statics,
-		.subnets = reload->subnets,
-		.n_subnets = reload->n_subnets,
+		.subnets = subnets->items,
+		.n_subnets = subnets->len,
 		.interval_us = config->heartbeat_interval_us,
 		.fall = config->heartbeat_fall,
 		.rise = config->heartbeat_rise,
@@ -163,6 +151,7 @@ static void reload_registry(const struct reload *reload, const struct config *co
 int reload_start(struct reload *reload, const json_t *document)
 {
 	struct balancer *balancer = reload->balancer;
+	const struct subnets_set *subnets;
 	struct registry_config config;
 	struct why why = { 0 };
 	int r;
@@ -175,31 +164,39 @@ int reload_start(struct reload *reload, const json_t *document)
 	r = service_list_new(balancer->config, balancer->service_ids, &balancer->services);
 	if (r < 0)
 		return log_errno(r, "cannot number the virtual servers");
-	(void)reload_take_subnets(reload);
-	reload_registry(reload, balancer->config, balancer->services, &config);
+	(void)reload_look_at_subnets(reload, &subnets);
+	reload_registry(balancer->config, balancer->services, subnets, &config);
 	r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
 	if (r == -EINVAL) {
 		log_error("%s: %s", balancer->paths.config, why.text);
 		return CONTROL_CONFIG;
 	}
+	if (r < 0)
+		return log_errno(r, "cannot set up the registry");
+	subnets_take(&reload->subnets);
 	balancer->config_generation = 1;
-	return r < 0 ? log_errno(r, "cannot set up the registry") : 0;
+	return 0;
 }
 
 void reload_subnets(struct reload *reload)
 {
 	struct balancer *balancer = reload->balancer;
+	const struct subnets_set *subnets;
 	struct registry_config config;
 	struct why why = { 0 };
 	int r;
 
-	if (!reload_take_subnets(reload))
+	if (!reload_look_at_subnets(reload, &subnets))
 		return;
-	reload_registry(reload, balancer->config, balancer->services, &config);
+	reload_registry(balancer->config, balancer->services, subnets, &config);
 	r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
-	if (r < 0)
-		(void)log_warning_errno(r, "the addresses of %s changed: %s",
+	if (r == 0)
+		subnets_take(&reload->subnets);
+	else if (!reload->subnets_failed)
+		(void)log_warning_errno(r,
+			"the addresses of %s changed, and those before stay in force: %s",
 			balancer->config->backend_interface, why.text);
+	reload->subnets_failed = r < 0;
 }
 
 /* Keys that open sockets or start threads: changing them needs a restart, and is said so. */
@@ -270,7 +267,8 @@ static int reload_now(struct reload *reload, char **ret_errors)
 			reload_say(ret_errors, "too many virtual servers");
 	}
 	if (r == 0) {
-		reload_registry(reload, candidate.config, candidate.services, &config);
+		reload_registry(candidate.config, candidate.services,
+			subnets_in_force(&reload->subnets), &config);
 		r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
 		if (r < 0)
 			reload_say(ret_errors, why.text);

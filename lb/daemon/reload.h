@@ -21,7 +21,10 @@ int reload_load(struct reload *reload);
  * 0; CONTROL_CONFIG or negative errno, logged.
  */
 int reload_start(struct reload *reload, const json_t *document);
-/* The backend interface's subnets may have changed: judges anew who is on the link. */
+/*
+ * The backend interface's subnets may have changed: judges anew who is on the link. Each second, too: what
+ * failed is tried again, and addresses may have been away for long enough.
+ */
 void reload_subnets(struct reload *reload);
 /*
  * Loads the configuration anew and applies it whole, in one publication, or changes nothing: 0, or

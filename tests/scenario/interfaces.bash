@@ -32,6 +32,21 @@ agents_start
 fact it_serves_when_the_interface_comes wait_until 10 backends_up 2
 fact clients_are_served wait_until 5 serves
 
+# Its address is away for a moment (DHCP, a restart of the network's manager): no backend's failure.
+youngest_state_ms() {
+	lb_json '[.virtual_servers[].backends[].since_s] | min * 1000 | floor'
+}
+must wait_until 10 backends_up 2
+begin=$(now_ms)
+ip -n "$(ns lb)" address del "$LB/24" dev eth0
+must backends_up 2
+ip -n "$(ns lb)" address add "$LB/24" dev eth0
+balancer_addresses
+must wait_until 5 serves
+must backends_up 2
+took=$(($(now_ms) - begin))
+fact an_address_that_is_away_for_a_moment_fails_nobody at_least "$(youngest_state_ms)" "$took"
+
 # Deleted and made anew: another interface of the same name.
 ip -n "$(ns lb)" link del eth0
 fact without_it_the_status_is_2 wait_until 5 exits 2 lb status
