@@ -7,17 +7,13 @@
 #include <sys/random.h>
 
 #include "common/log.h"
+#include "common/log_limit.h"
 
 struct balancer {
 	struct registration *registration;
 	enum register_state told; /* the state that was logged last */
 	char told_reason[REGISTER_REASON_BYTES];
 	bool leaving; /* no longer configured: freed once left */
-};
-
-struct balancers_source {
-	struct addr addr;
-	uint64_t told_us;
 };
 
 struct balancers {
@@ -30,7 +26,7 @@ struct balancers {
 	struct proto_status status;
 	bool started;
 	struct balancers_counters past; /* of balancers that are gone, and of strangers */
-	struct balancers_source sources[BALANCERS_TOLD_MAX];
+	struct log_limit refusals;      /* what was logged of them */
 	balancers_changed_fn *changed;
 	void *context;
 };
@@ -173,28 +169,19 @@ void balancers_use_net(struct balancers *balancers, struct net *net)
 	balancers->net = net;
 }
 
-/* One line a minute and source; the table is small, and its oldest entry makes room. */
 static void balancers_tell_refusal(
 	struct balancers *balancers, const struct addr_port *source, enum register_refusal refusal)
 {
-	struct balancers_source *oldest = &balancers->sources[0];
-	uint64_t now_us = balancers_now(balancers);
 	char text[ADDR_PORT_STRLEN];
+	uint64_t silenced;
+	bool many;
 
-	ARRAY_FOREACH (item, balancers->sources, BALANCERS_TOLD_MAX) {
-		if (addr_equal(&item->addr, &source->addr)) {
-			if (now_us - item->told_us < BALANCERS_TOLD_US)
-				return;
-			oldest = item;
-			break;
-		}
-		if (item->told_us < oldest->told_us)
-			oldest = item;
-	}
-	*oldest = (struct balancers_source){ source->addr, now_us };
-	log_warning("refused a datagram from %s (%s); more of this source within a minute are only "
-		    "counted",
-		addr_port_format(source, text), register_refusal_name(refusal));
+	if (!log_limit_is_due(&balancers->refusals, &source->addr, balancers_now(balancers),
+		    &silenced, &many))
+		return;
+	log_warning("message from %s refused: %s (%llu more since the last such line)%s",
+		addr_port_format(source, text), register_refusal_name(refusal),
+		(unsigned long long)silenced, many ? "; many sources at once" : "");
 }
 
 void balancers_receive(void *context, const struct addr_port *source, int hop_limit,

@@ -10,9 +10,7 @@
 #include "agent/registration/net.h"
 #include "agent/registration/register.h"
 
-#define BALANCERS_MAX      32u /* with those taken out of the configuration and not yet left */
-#define BALANCERS_TOLD_MAX 32u /* sources whose refused datagrams are told of */
-#define BALANCERS_TOLD_US  (60 * US_PER_S) /* one line a source in this time */
+#define BALANCERS_MAX 32u /* with those taken out of the configuration and not yet left */
 
 struct balancers;
 

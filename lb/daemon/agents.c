@@ -4,21 +4,21 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "lb/config/model.h"
 #include "lb/daemon/actions.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/update.h"
 #include "lb/link/neigh.h"
 #include "lb/publish/publish.h"
-#include "lb/session/session_limit.h"
 #include "lb/session/session_socket.h"
 
 struct agents {
 	struct balancer *balancer;
 	struct session_socket *socket; /* NULL while the backend interface is not there */
 	unsigned int ifindex;
-	bool failed;                       /* and it was said */
-	struct session_limit_log refusals; /* what was logged of them */
+	bool failed;               /* and it was said */
+	struct log_limit refusals; /* what was logged of them */
 };
 
 struct agents *agents_new(struct balancer *balancer)
@@ -111,7 +111,7 @@ static void agents_refused(
 	bool overflow = false;
 	char text[ADDR_PORT_STRLEN];
 
-	if (!session_limit_log_due(
+	if (!log_limit_is_due(
 		    &agents->refusals, &source->addr, clock_now_us(), &silenced, &overflow))
 		return;
 	log_warning("message from %s refused: %s (%llu more since the last such line)%s",

@@ -69,7 +69,7 @@ struct session_calls {
 	/* Sends one datagram with hop limit 255. Losses are not reported: the protocol repeats. */
 	void (*send)(void *context, const struct session_path *path, const uint8_t *data,
 		size_t size_bytes);
-	/* A message was refused, for the log (see session_limit_log_due()). May be NULL. */
+	/* A message was refused, for the log (see log_limit_is_due()). May be NULL. */
 	void (*refused)(
 		void *context, const struct addr_port *source, enum session_refusal refusal);
 	void *context;

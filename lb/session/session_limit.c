@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Token buckets, the strangers' table, and the one log line a minute. Called by session.c. */
+/* Token buckets, and the strangers' table. Called by session.c. */
 #include "lb/session/session_limit.h"
 
 #include <sodium.h>
@@ -48,39 +48,4 @@ bool session_limit_take_source(struct session_limit_table *table, const struct a
 		return false;
 	*room = (struct session_limit_source){ .addr = *source };
 	return session_limit_take(&room->bucket, rate, burst, now_us);
-}
-
-static bool log_due(struct session_limit_log_source *entry, uint64_t now_us, uint64_t *ret_silenced)
-{
-	if (entry->logged_us > 0 && now_us - entry->logged_us < SESSION_LIMIT_LOG_US) {
-		entry->silenced++;
-		return false;
-	}
-	*ret_silenced = entry->silenced;
-	entry->silenced = 0;
-	entry->logged_us = MAX(now_us, 1u); /* 0 is "never" */
-	return true;
-}
-
-bool session_limit_log_due(struct session_limit_log *log, const struct addr *source,
-	uint64_t now_us, uint64_t *ret_silenced, bool *ret_overflow)
-{
-	struct session_limit_log_source *room = NULL;
-
-	*ret_silenced = 0;
-	*ret_overflow = false;
-	ARRAY_FOREACH (entry, log->sources, SESSION_LIMIT_LOG_SOURCES_MAX) {
-		if (addr_equal(&entry->source, source))
-			return log_due(entry, now_us, ret_silenced);
-		if (!room &&
-			(entry->logged_us == 0 ||
-				now_us - entry->logged_us >= SESSION_LIMIT_LOG_US))
-			room = entry;
-	}
-	if (room) {
-		*room = (struct session_limit_log_source){ .source = *source };
-		return log_due(room, now_us, ret_silenced);
-	}
-	*ret_overflow = log_due(&log->overflow, now_us, ret_silenced);
-	return *ret_overflow;
 }

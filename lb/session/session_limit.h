@@ -44,20 +44,3 @@ _must_check_ bool session_limit_take_source(struct session_limit_table *table,
 
 /* A keyed hash of an address, for every table that outsiders fill. */
 uint64_t session_limit_hash(const uint8_t key[SESSION_LIMIT_KEY_BYTES], const struct addr *addr);
-
-/*
- * One log line a minute per source, in a fixed table; when it is full of younger sources a
- * minute's one line says so for all others: `*ret_overflow`. Returns true when to log now;
- * `*ret_silenced` counts the refusals of this source since its last line. Zeroed is empty.
- */
-#define SESSION_LIMIT_LOG_SOURCES_MAX 64u
-#define SESSION_LIMIT_LOG_US          (60 * US_PER_S)
-struct session_limit_log {
-	struct session_limit_log_source {
-		struct addr source;
-		uint64_t logged_us;
-		uint64_t silenced;
-	} sources[SESSION_LIMIT_LOG_SOURCES_MAX], overflow;
-};
-bool session_limit_log_due(struct session_limit_log *log, const struct addr *source,
-	uint64_t now_us, uint64_t *ret_silenced, bool *ret_overflow);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What floods of handshakes and forged messages may cost others: nothing. And the log's rate. */
+/* What floods of handshakes and forged messages may cost others: nothing. */
 #include "tests/unit/lb/session/session_bench.h"
 
 #include "lb/session/session_limit.h"
@@ -87,38 +87,6 @@ static void session_budgets_are_apart(void **state)
 	assert_int_equal(say(bench, &two, PROTO_UPDATE), SESSION_ACCEPTED);
 }
 
-static void session_log_is_due_once_a_minute_and_source(void **state)
-{
-	struct session_limit_log log = { 0 };
-	struct addr source = agent_make("192.0.2.1:1").path.remote.addr;
-	uint64_t silenced;
-	bool overflow;
-
-	assert_true(session_limit_log_due(&log, &source, START_US, &silenced, &overflow));
-	for (int i = 0; i < 5; i++)
-		assert_false(
-			session_limit_log_due(&log, &source, START_US + 1, &silenced, &overflow));
-	assert_true(session_limit_log_due(
-		&log, &source, START_US + SESSION_LIMIT_LOG_US, &silenced, &overflow));
-	assert_int_equal(silenced, 5);
-	for (unsigned int i = 1; i < SESSION_LIMIT_LOG_SOURCES_MAX; i++) {
-		source.bytes[3] = (uint8_t)(100 + i);
-		assert_true(session_limit_log_due(
-			&log, &source, START_US + SESSION_LIMIT_LOG_US, &silenced, &overflow));
-		assert_false(overflow);
-	}
-	source.bytes[3] = 50; /* one more than fits */
-	assert_true(session_limit_log_due(
-		&log, &source, START_US + SESSION_LIMIT_LOG_US, &silenced, &overflow));
-	assert_true(overflow);
-	source.bytes[3] = 51;
-	assert_false(session_limit_log_due(
-		&log, &source, START_US + SESSION_LIMIT_LOG_US, &silenced, &overflow));
-	assert_true(session_limit_log_due(
-		&log, &source, START_US + 2 * SESSION_LIMIT_LOG_US, &silenced, &overflow));
-	assert_false(overflow);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,7 +94,6 @@ int main(void)
 		BENCH_TEST(session_limits_handshakes_of_a_source),
 		BENCH_TEST(session_flood_of_sources_harms_no_live_session),
 		BENCH_TEST(session_budgets_are_apart),
-		cmocka_unit_test(session_log_is_due_once_a_minute_and_source),
 	};
 
 	return cmocka_run_group_tests_name("session_limit", tests, NULL, NULL);
