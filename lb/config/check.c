@@ -7,9 +7,12 @@
 #include "lb/config/check.h"
 
 #include "lb/config/model.h"
+#include "lb/fwd/types.h"
 #include "lb/registry/registry.h"
 
 #define SECTION "virtual-server"
+
+_Static_assert(CONFIG_REAL_SERVERS_MAX == REGISTRY_BACKENDS_MAX, "one limit");
 
 /* One VIP, protocol and port range of a virtual server. */
 struct binding {
@@ -158,11 +161,11 @@ static void check_ranges(const struct binding *bindings, size_t len, struct ini_
 			ranges = 0;
 		if (bindings[i].any || bindings[i].port.first == bindings[i].port.last)
 			continue;
-		if (++ranges == CONFIG_PORT_RANGES_MAX + 1)
+		if (++ranges == FWD_RANGES_MAX + 1)
 			ini_report_add(report, SECTION, bindings[i].server->name, "port",
 				"VIP %s has more than %u port ranges (protocol any counts twice); "
 				"join some",
-				addr_format(bindings[i].vip, text), CONFIG_PORT_RANGES_MAX);
+				addr_format(bindings[i].vip, text), FWD_RANGES_MAX);
 	}
 }
 
@@ -175,10 +178,10 @@ static int check_bindings(const struct config *config, struct ini_report *report
 		room += count_bindings(config->virtual_servers[i]);
 		n_services += config->virtual_servers[i]->vips.len;
 	}
-	if (n_services > CONFIG_SERVICES_MAX)
+	if (n_services > FWD_SERVICES_MAX)
 		ini_report_add(report, "balancer", NULL, "interface",
 			"the virtual servers have %zu VIPs together; %u are the most", n_services,
-			CONFIG_SERVICES_MAX);
+			FWD_SERVICES_MAX);
 	bindings = calloc(room, sizeof(*bindings));
 	if (!bindings)
 		return -ENOMEM;

@@ -10,12 +10,10 @@
 #include "common/log.h"
 
 #define CONFIG_VIRTUAL_SERVERS_MAX 8192u
-#define CONFIG_VIPS_MAX            64u    /* of one virtual server */
-#define CONFIG_PORTS_MAX           64u    /* items of one virtual server */
-#define CONFIG_CHECKS_MAX          8u     /* tcp checks of one virtual server */
-#define CONFIG_REAL_SERVERS_MAX    4096u  /* of one virtual server */
-#define CONFIG_SERVICES_MAX        16384u /* VIPs, over all virtual servers */
-#define CONFIG_PORT_RANGES_MAX     16u /* of one VIP, over all its virtual servers and protocols */
+#define CONFIG_VIPS_MAX            64u   /* of one virtual server */
+#define CONFIG_PORTS_MAX           64u   /* items of one virtual server */
+#define CONFIG_CHECKS_MAX          8u    /* tcp checks of one virtual server */
+#define CONFIG_REAL_SERVERS_MAX    4096u /* of one virtual server */
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
 enum config_adopt { CONFIG_ADOPT_AUTO, CONFIG_ADOPT_APPROVE, CONFIG_ADOPT_OFF };

@@ -1,171 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Services: see service.h. An id is looked up by name and VIP among all that were ever given;
- * rising numbers, so that a record of a service that has gone names nobody else for long.
- */
+/* Services: see service.h. */
 #include "lb/config/service.h"
-
-#include "lb/fwd/hash.h"
-#include "common/hash_map.h"
-#include "lb/engine/snapshot.h"
-
-struct service_id {
-	char *virtual_server;
-	struct addr vip;
-	uint16_t id;
-};
-
-struct service_ids {
-	struct service_id *items;
-	size_t len;
-	uint16_t last;
-	bool taken[FWD_ID_MAX + 1];
-	struct hash_map by_key; /* position + 1 of the newest with this hash of name and VIP */
-	uint32_t *next;         /* position + 1 of an older one with the same */
-};
-
-struct service_ids *service_ids_new(void)
-{
-	return calloc(1, sizeof(struct service_ids));
-}
-
-struct service_ids *service_ids_free(struct service_ids *ids)
-{
-	if (!ids)
-		return NULL;
-	for (size_t i = 0; i < ids->len; i++)
-		free(ids->items[i].virtual_server);
-	free(ids->items);
-	free(ids->next);
-	hash_map_clear(&ids->by_key);
-	free(ids);
-	return NULL;
-}
-
-/* Configuration alone chooses names, so the hash needs no secret. */
-static void service_id_key(const char *virtual_server, const struct addr *vip, uint64_t ret_key[2])
-{
-	uint64_t hash = vip->family;
-
-	for (size_t i = 0; i < sizeof(vip->bytes); i++)
-		hash = hash_word(hash, vip->bytes[i]);
-	for (const char *at = virtual_server; *at; at++)
-		hash = hash_word(hash, (uint8_t)*at);
-	ret_key[0] = hash_finish(hash, 0);
-	ret_key[1] = 0;
-}
-
-static int service_ids_add(
-	struct service_ids *ids, const char *virtual_server, const struct addr *vip, uint16_t id)
-{
-	struct service_id *items = reallocarray(ids->items, ids->len + 1, sizeof(*items));
-	uint32_t *next, older = 0;
-	uint64_t key[2];
-	char *name;
-
-	if (!items)
-		return -ENOMEM;
-	ids->items = items;
-	next = reallocarray(ids->next, ids->len + 1, sizeof(*next));
-	if (!next)
-		return -ENOMEM;
-	ids->next = next;
-	service_id_key(virtual_server, vip, key);
-	(void)hash_map_get(&ids->by_key, key, &older);
-	name = strdup(virtual_server);
-	if (!name || hash_map_put(&ids->by_key, key, (uint32_t)ids->len + 1) < 0) {
-		free(name);
-		return -ENOMEM;
-	}
-	next[ids->len] = older;
-	items[ids->len++] = (struct service_id){ name, *vip, id };
-	ids->taken[id] = true;
-	ids->last = id;
-	return 0;
-}
-
-/* The next number that no service ever had; numbers come back after all 65535 were given. */
-static int service_ids_next(struct service_ids *ids, uint16_t *ret_id)
-{
-	uint32_t candidate = ids->last;
-
-	for (uint32_t tries = 0; tries < FWD_ID_MAX; tries++) {
-		candidate = candidate % FWD_ID_MAX + 1;
-		if (!ids->taken[candidate]) {
-			*ret_id = (uint16_t)candidate;
-			return 0;
-		}
-	}
-	return -ENOSPC;
-}
-
-static int service_ids_get(struct service_ids *ids, const char *virtual_server,
-	const struct addr *vip, uint16_t *ret_id)
-{
-	uint32_t at = 0;
-	uint64_t key[2];
-	uint16_t id;
-	int r;
-
-	service_id_key(virtual_server, vip, key);
-	(void)hash_map_get(&ids->by_key, key, &at);
-	for (; at > 0; at = ids->next[at - 1]) {
-		const struct service_id *item = &ids->items[at - 1];
-
-		if (!streq(item->virtual_server, virtual_server) || !addr_equal(&item->vip, vip))
-			continue;
-		*ret_id = item->id;
-		return 0;
-	}
-	r = service_ids_next(ids, &id);
-	if (r < 0)
-		return r;
-	r = service_ids_add(ids, virtual_server, vip, id);
-	if (r < 0)
-		return r;
-	*ret_id = id;
-	return 0;
-}
-
-json_t *service_ids_export(const struct service_ids *ids)
-{
-	json_t *array = json_array();
-	char text[ADDR_STRLEN];
-
-	for (size_t i = 0; i < ids->len; i++)
-		json_array_append_new(array,
-			json_pack("{s:s, s:s, s:i}", "virtual_server", ids->items[i].virtual_server,
-				"vip", addr_format(&ids->items[i].vip, text), "id",
-				(int)ids->items[i].id));
-	return array;
-}
-
-void service_ids_each(const struct service_ids *ids,
-	void (*fn)(const struct addr *vip, void *context), void *context)
-{
-	for (size_t i = 0; i < ids->len; i++)
-		fn(&ids->items[i].vip, context);
-}
-
-void service_ids_import(struct service_ids *ids, const json_t *document)
-{
-	size_t idx;
-	json_t *item;
-
-	json_array_foreach (document, idx, item) {
-		const char *name, *text;
-		struct addr vip;
-		int id;
-
-		if (json_unpack(item, "{s:s, s:s, s:i}", "virtual_server", &name, "vip", &text,
-			    "id", &id) < 0)
-			continue;
-		if (addr_parse(text, &vip) < 0 || id < 1 || id > (int)FWD_ID_MAX)
-			continue;
-		if (!ids->taken[id])
-			(void)service_ids_add(ids, name, &vip, (uint16_t)id);
-	}
-}
 
 static void service_fill_registry(const struct service *service, struct registry_service *ret)
 {
@@ -219,7 +54,7 @@ static int service_list_count(const struct config *config, struct service_list *
 		list->len += config->virtual_servers[v]->vips.len;
 		list->n_statics += config->virtual_servers[v]->real_servers.len;
 	}
-	return list->len > SNAPSHOT_SERVICES_MAX ? -ENOSPC : 0;
+	return list->len > FWD_SERVICES_MAX ? -ENOSPC : 0;
 }
 
 int service_list_new(
@@ -240,6 +75,7 @@ int service_list_new(
 	list->positions = calloc(FWD_ID_MAX + 1, sizeof(*list->positions));
 	if (!list->items || !list->registry || !list->statics || !list->positions)
 		return -ENOMEM;
+	service_ids_begin(ids);
 	for (size_t v = 0; v < config->n_virtual_servers; v++) {
 		const struct config_virtual_server *virtual_server = config->virtual_servers[v];
 		const struct addr *vips = virtual_server->vips.items;
@@ -299,4 +135,13 @@ int service_list_vips(const struct service_list *list, struct addr **ret_vips, s
 	*ret_vips = vips;
 	*ret_len = len;
 	return 0;
+}
+
+void service_list_set_in_force(const struct service_list *list, struct service_ids *ids)
+{
+	bool in_force[FWD_ID_MAX + 1] = { false };
+
+	for (size_t i = 0; i < list->len; i++)
+		in_force[list->items[i].id] = true;
+	service_ids_set_in_force(ids, in_force);
 }

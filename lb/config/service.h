@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Services: every virtual server at each of its VIPs, with an id that stays the same over reloads and
- * restarts, because flow records name it. Flattens a configuration for the registry and for
- * publication. Pure.
+ * Services: every virtual server at each of its VIPs, with its id. Flattens a configuration for the
+ * registry and for publication. Pure.
  */
 #pragma once
 
-#include <jansson.h>
-
 #include "lb/config/model.h"
+#include "lb/config/service_ids.h"
 #include "lb/registry/backend.h"
 
 struct service {
@@ -26,28 +24,16 @@ struct service_list {
 	size_t n_statics;
 };
 
-/* Remembers which id belongs to which virtual server and VIP, also of those that have gone. */
-struct service_ids;
-
-struct service_ids *service_ids_new(void);
-struct service_ids *service_ids_free(struct service_ids *ids);
-DEFINE_CLEANUP(struct service_ids *, service_ids_free)
-/* To and from the kept document. A malformed entry is left out. */
-json_t *service_ids_export(const struct service_ids *ids);
-void service_ids_import(struct service_ids *ids, const json_t *document);
-
-/* Calls back for the VIP of every service that ever had an id, also those that have gone. */
-void service_ids_each(const struct service_ids *ids,
-	void (*fn)(const struct addr *vip, void *context), void *context);
-
 /*
  * Flattens; new services get new ids. The list points into `config`, which must outlive it.
- * -ENOSPC: more services than ids; -ENOMEM.
+ * -ENOSPC: more than FWD_SERVICES_MAX, or than there are ids; -ENOMEM.
  */
 int service_list_new(
 	const struct config *config, struct service_ids *ids, struct service_list **ret_list);
 struct service_list *service_list_free(struct service_list *list);
 DEFINE_CLEANUP(struct service_list *, service_list_free)
+/* The list is what is forwarded by from now on; ids of others have gone. */
+void service_list_set_in_force(const struct service_list *list, struct service_ids *ids);
 /* NULL: no service has this id. */
 const struct service *service_list_find(const struct service_list *list, uint16_t id);
 /* The VIPs of all services, sorted and each once; to free. -ENOMEM. */

@@ -113,7 +113,7 @@ int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *se
 		return -EINVAL;
 	if (image->service_at[service->id])
 		return -EEXIST;
-	if (image->lens.services > SNAPSHOT_SERVICES_MAX)
+	if (image->lens.services > FWD_SERVICES_MAX)
 		return -ENOSPC;
 	image->services[image->lens.services] = *service;
 	image->service_at[service->id] = (uint16_t)image->lens.services++;

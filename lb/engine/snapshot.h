@@ -11,7 +11,6 @@
 #include "lb/fwd/types.h"
 #include "lb/table/scheduler.h"
 
-#define SNAPSHOT_SERVICES_MAX 16383u /* see the sizes of lb/fwd/image.h */
 #define SNAPSHOT_TABLES_MAX   16384u
 #define SNAPSHOT_BACKENDS_MAX 16384u
 
@@ -33,7 +32,7 @@ int snapshot_add_table(struct snapshot *snapshot, struct fwd_table *rows, int ma
 	void (*release)(void *context), void *context, uint32_t *ret_table);
 /*
  * -EEXIST: the id is taken. -EINVAL: id 0, or for a backend a zero MAC: who has none yet must be in
- * no table. -ENOSPC: SNAPSHOT_SERVICES_MAX or SNAPSHOT_BACKENDS_MAX. -ENOMEM.
+ * no table. -ENOSPC: FWD_SERVICES_MAX or SNAPSHOT_BACKENDS_MAX. -ENOMEM.
  */
 int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *service);
 /*

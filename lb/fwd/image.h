@@ -22,12 +22,14 @@
 #define IMAGE_VIP_SLOTS 32768u
 #define IMAGE_RANGES    16384u
 #define IMAGE_DOORS     16384u
-#define IMAGE_DOORS_MAX (IMAGE_DOORS / 4 * 3) /* exact ports beyond are ranges of one */
-#define IMAGE_SERVICES  16384u
+#define IMAGE_DOORS_MAX (IMAGE_DOORS / 4 * 3)  /* exact ports beyond are ranges of one */
+#define IMAGE_SERVICES  (FWD_SERVICES_MAX + 1) /* a power of two; place 0 is none */
 #define IMAGE_MACS      32768u
 #define IMAGE_MEMBERS   131072u
 #define IMAGE_TURNS     65536u
 #define IMAGE_IDS       65536u /* of services and backends: FWD_ID_MAX + 1 */
+
+_Static_assert((IMAGE_SERVICES & (IMAGE_SERVICES - 1)) == 0, "an index is masked");
 
 /* Which places an image's tables have in use; for who fills it. */
 struct image_lens {

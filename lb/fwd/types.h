@@ -46,10 +46,11 @@
 #define FWD_PUBLISH(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
 #endif
 
-#define FWD_ROWS       65537u /* of a Maglev table: a prime (Maglev, NSDI 2016 §3.4) */
-#define FWD_ID_MAX     65535u /* service and backend ids are 1–65535; 0 is "none" */
-#define FWD_RANGES_MAX 16u    /* port ranges of one VIP, over all its virtual servers */
-#define FWD_MAC_BYTES  6u
+#define FWD_ROWS         65537u /* of a Maglev table: a prime (Maglev, NSDI 2016 §3.4) */
+#define FWD_ID_MAX       65535u /* service and backend ids are 1–65535; 0 is "none" */
+#define FWD_RANGES_MAX   16u    /* port ranges of one VIP, over all its virtual servers */
+#define FWD_SERVICES_MAX 16383u /* VIPs, over all virtual servers */
+#define FWD_MAC_BYTES    6u
 
 #define FWD_SOURCE_RATES 65536u /* buckets that clients' networks share (rate.h) */
 

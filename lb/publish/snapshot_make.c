@@ -4,6 +4,11 @@
  */
 #include "lb/publish/publish_internal.h"
 
+/* What the registry may hold, tables and snapshots have room for. */
+_Static_assert(REGISTRY_BACKENDS_MAX <= TABLE_MEMBERS_MAX, "a table has room for all backends");
+_Static_assert(REGISTRY_BACKENDS_MAX <= SNAPSHOT_BACKENDS_MAX, "and so has a snapshot");
+_Static_assert(FWD_SERVICES_MAX <= SNAPSHOT_TABLES_MAX, "each service may have its own table");
+
 /* A snapshot that held the table was freed. */
 static void publish_table_release(void *context)
 {

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "lb/config/config.h"
+#include "lb/fwd/types.h"
 
 #define BASE "[balancer]\ninterface = eth0\n"
 #define WEB  "[virtual-server web]\nvip = 198.51.100.10\n"
@@ -287,7 +288,7 @@ static void config_limits_port_ranges_of_a_vip(void **state)
 	char text[4096];
 	size_t used = (size_t)snprintf(text, sizeof(text), BASE WEB);
 
-	for (size_t i = 1; i <= CONFIG_PORT_RANGES_MAX; i++)
+	for (size_t i = 1; i <= FWD_RANGES_MAX; i++)
 		used += (size_t)snprintf(
 			text + used, sizeof(text) - used, "port = %zu-%zu\n", 10 * i, 10 * i + 1);
 	config_free(load_good(text));

@@ -63,13 +63,13 @@ static void snapshot_finds_services_by_id_however_many(void **state)
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
 	struct fwd_service zero = { 0 };
 
-	for (unsigned int id = 1; id <= SNAPSHOT_SERVICES_MAX; id++)
+	for (unsigned int id = 1; id <= FWD_SERVICES_MAX; id++)
 		add_service(snapshot, (uint16_t)id);
-	for (unsigned int id = 1; id <= SNAPSHOT_SERVICES_MAX; id++)
+	for (unsigned int id = 1; id <= FWD_SERVICES_MAX; id++)
 		assert_int_equal(snapshot_service(snapshot, (uint16_t)id)->tcp_timeout_s, id);
 	assert_int_equal(snapshot_add_service(snapshot, &zero), -EINVAL);
 	assert_int_equal(snapshot_add_service(snapshot, snapshot_service(snapshot, 5)), -EEXIST);
-	zero.id = SNAPSHOT_SERVICES_MAX + 1;
+	zero.id = FWD_SERVICES_MAX + 1;
 	assert_int_equal(snapshot_add_service(snapshot, &zero), -ENOSPC);
 }
 
