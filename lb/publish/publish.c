@@ -341,12 +341,12 @@ static int publish_services_build(struct publish *publish, const struct service_
 	struct publish_want *wants = NULL;
 	int r = made && built.tables && built.fresh && built.next ? 0 : -ENOMEM;
 
-	if (r == 0)
+	if (r >= 0)
 		r = publish_wants_new(registry, services, &wants);
-	for (size_t i = 0; r == 0 && i < services->len; i++)
+	for (size_t i = 0; r >= 0 && i < services->len; i++)
 		r = publish_service_build(
 			publish, &services->items[i], registry, &wants[i], &built, &made[i]);
-	if (r == 0)
+	if (r >= 0)
 		r = publish_fill(publish, built.fresh, built.n_fresh, now_s);
 	publish_wants_free(wants, services->len);
 	if (r < 0) {

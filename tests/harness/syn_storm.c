@@ -7,8 +7,9 @@
  * Sends COUNT (at most COUNT_MAX) SYNs of different clients out of INTERFACE, RATE_HZ of them a second,
  * each of another address and port in 198.18.0.0/15 (RFC 2544: belongs to nobody). Behind the
  * addresses of Ethernet they carry the tags, the outer one first, as 0x81000007 (802.1Q, VLAN 7). A
- * machine that stalls is not made up for in bursts that no queue takes: it takes longer. For scenarios
- * alone: it refuses to run where the interface has an address that is not one of documentation's.
+ * machine that stalls is not made up for in bursts that no queue takes: it takes longer. SIGTERM ends it
+ * early. For scenarios alone: it refuses to run where the interface has an address that is not one of
+ * documentation's.
  * Ends with {"sent": 1000000, "refused": 0}: refused by the interface, and sent again later.
  */
 #include "tests/harness/tool.h"
@@ -195,10 +196,11 @@ static void storm_run(struct storm *storm, unsigned long count, unsigned long ra
 {
 	const unsigned long burst_max =
 		MAX((unsigned long)BURST_MIN, rate_hz * BURST_US / US_PER_S);
-	int timer_fd = tool_timer_fd(TICK_US);
+	int timer_fd = tool_timer_fd(TICK_US), signal_fd = tool_signal_fd();
+	struct pollfd told = { .fd = signal_fd, .events = POLLIN };
 	uint64_t began_us = tool_now_us(CLOCK_MONOTONIC);
 
-	while (storm->sent < count) {
+	while (storm->sent < count && poll(&told, 1, 0) == 0) {
 		uint64_t passed_us = tool_now_us(CLOCK_MONOTONIC) - began_us;
 		unsigned long due = MIN((unsigned long)(passed_us * rate_hz / US_PER_S), count);
 		uint64_t rings;

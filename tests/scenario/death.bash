@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# tags: long
+# tags: alone
 # shellcheck shell=bash
 #
 # The death of a server: silent, new connections no longer reach it 900 ms later, in twenty of

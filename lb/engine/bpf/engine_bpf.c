@@ -320,7 +320,7 @@ static int prepare(struct engine *engine, char *ret_why)
 	uint32_t id = 0;
 	int r;
 
-	engine->tables = calloc(BPF_TABLES, sizeof(*engine->tables));
+	engine->tables = calloc(BPF_TABLES, sizeof(const struct fwd_slot *));
 	engine->link_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	r = engine->tables && engine->link_fd >= 0 ? make_empty_snapshot(&engine->current)
 						   : -ENOMEM;
