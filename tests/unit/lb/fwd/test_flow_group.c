@@ -16,7 +16,7 @@
 #define BACKENDS 40u
 /* As full as max-flows: 96 groups of IPv4 for each 1024 flows, 160 of IPv6. */
 #define FLOWS   65536u
-#define ENTRIES (FLOW_GROUP_BUCKETS * FLOW4_PER_BUCKET) /* of an IPv4 group; half as many of IPv6 */
+#define ENTRIES ((size_t)FLOW_GROUP_BUCKETS * FLOW4_PER_BUCKET) /* of an IPv4 group; half as many of IPv6 */
 #define ROUNDS  3000u
 
 struct bench {
