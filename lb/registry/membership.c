@@ -200,8 +200,8 @@ static int find_as_static(
 
 	if (!entry->is_static)
 		return 0;
-	at = search_position(
-		&key, membership->lines, membership->n_lines, sizeof(key), compare_lines);
+	at = search_position(&key, membership->lines, membership->n_lines,
+		sizeof(struct registry_static *), compare_lines);
 	for (; r == 0 && at < membership->n_lines &&
 		addr_equal(&membership->lines[at]->address, &entry->backend.address);
 		at++)

@@ -15,8 +15,9 @@
 #define SERVICE  1u
 #define BACKENDS 40u
 /* As full as max-flows: 96 groups of IPv4 for each 1024 flows, 160 of IPv6. */
-#define FLOWS   65536u
-#define ENTRIES ((size_t)FLOW_GROUP_BUCKETS * FLOW4_PER_BUCKET) /* of an IPv4 group; half as many of IPv6 */
+#define FLOWS 65536u
+/* Of a group of IPv4; half as many of IPv6. */
+#define ENTRIES ((size_t)FLOW_GROUP_BUCKETS * FLOW4_PER_BUCKET)
 #define ROUNDS  3000u
 
 struct bench {
@@ -361,7 +362,7 @@ static void *race(void *context)
 	static const __u8 states[] = { FLOW_TCP_SYN, FLOW_TCP_ESTABLISHED, FLOW_TCP_RESET };
 	struct racer *racer = context;
 
-	for (uint32_t i = 0; i < 20 * ROUNDS; i++) {
+	for (size_t i = 0; i < (size_t)20 * ROUNDS; i++) {
 		const struct flow_key *key = &racer->keys[i * 7 % ENTRIES];
 		struct flow_found found = { 0 };
 		__u64 meta = flow_meta(SERVICE, racer->backend, states[i % 3], NOW_S - i % 3 * 2);
