@@ -23,7 +23,7 @@ static bool index_position(const struct entries_index *index, search_compare_fn 
 	const void *key, size_t *ret_position)
 {
 	return search_find(
-		key, index->items, index->len, sizeof(index->items[0]), compare, ret_position);
+		key, index->items, index->len, sizeof(struct entry *), compare, ret_position);
 }
 
 static struct entry *index_find(

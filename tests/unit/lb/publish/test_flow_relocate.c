@@ -140,8 +140,8 @@ static size_t n_behind_near(bool is_ip6)
 	const __u64 *words = is_ip6 ? bench.flows.flow6->words : bench.flows.flow4->words;
 	size_t n = 0;
 
-	for (size_t i = FLOWS_NEAR_BUCKETS * FLOW_BUCKET_WORDS; i < BUCKETS * FLOW_BUCKET_WORDS;
-		i++)
+	for (size_t i = (size_t)FLOWS_NEAR_BUCKETS * FLOW_BUCKET_WORDS;
+		i < BUCKETS * FLOW_BUCKET_WORDS; i++)
 		n += words[i] != 0;
 	return n;
 }
