@@ -139,16 +139,16 @@ static int daemon_on_housekeeping(sd_event_source *source, uint64_t due_us, void
 /* Engines in the kernel use flows and rows in maps; so does then, in auto, the packet engine. */
 static enum keep_backing daemon_backing(enum config_mode mode)
 {
-	char why[KEEP_WHY_BYTES] = "";
+	struct why why = { 0 };
 
 	if (mode == CONFIG_MODE_PACKET)
 		return KEEP_FILES;
-	if (keep_maps_supported(why))
+	if (keep_maps_supported(&why))
 		return KEEP_MAPS;
 	if (mode != CONFIG_MODE_AUTO)
-		log_error("no BPF maps: %s", why);
+		log_error("no BPF maps: %s", why.text);
 	else
-		log_info("no BPF maps: %s", why);
+		log_info("no BPF maps: %s", why.text);
 	return KEEP_FILES;
 }
 
@@ -157,18 +157,20 @@ static int daemon_start_keep(struct balancer *balancer, json_t **ret_document, b
 {
 	const struct config *config = balancer->config;
 	const char *directory = balancer->paths.runtime_dir;
-	char why[KEEP_WHY_BYTES] = "";
+	struct keep_config keep = { .directory = directory, .max_flows = config->max_flows };
+	struct why why = { 0 };
 	int r;
 
 	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
 		return log_errno(
 			util_negative_errno(), "cannot make the runtime directory %s", directory);
-	r = keep_open(directory, daemon_backing(config->mode), config->max_flows, &balancer->keep,
-		ret_fresh, why);
+	keep.backing = daemon_backing(config->mode);
+	r = keep_open(&keep, &balancer->keep, ret_fresh, &why);
 	if (r < 0)
-		return log_errno(r, "cannot keep state in %s: %s", directory, why);
+		return log_errno(r, "cannot keep state in %s: %s", directory, why.text);
 	*ret_document = keep_load_document(balancer->keep);
-	balancer->boot_id = document_boot_id(*ret_document);
+	balancer->boot_id =
+		document_boot_id(*ret_document, keep_boot(balancer->keep), clock_now_us());
 	if (balancer->boot_id != 0)
 		return 0;
 	*ret_fresh = true;
@@ -299,7 +301,7 @@ static void daemon_start_serving(struct daemon *daemon)
 	update_follow(balancer->update);
 	update_mark(balancer->update, true);
 	actions_flush(balancer->actions);
-	keep_sweep(balancer->keep, publish_names_rows, balancer->publish);
+	keep_sweep(balancer->keep);
 	balancer_timer_set(daemon->housekeeping, clock_now_us() + DAEMON_HOUSEKEEPING_US);
 }
 

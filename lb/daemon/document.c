@@ -3,7 +3,6 @@
 #include "lb/daemon/document.h"
 
 #include <sodium.h>
-#include <systemd/sd-id128.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -209,19 +208,9 @@ static bool document_read_session(const json_t *item, struct session_kept *ret_k
 	return true;
 }
 
-/* Which boot of the host this is: times of another one's monotonic clock mean nothing. */
-static const char *document_host_boot(char buffer[SD_ID128_STRING_MAX])
-{
-	sd_id128_t boot = SD_ID128_NULL;
-
-	(void)sd_id128_get_boot(&boot);
-	return sd_id128_to_string(boot, buffer);
-}
-
 json_t *document_make(const struct balancer *balancer)
 {
 	json_t *backends = json_array(), *sessions = json_array();
-	char host_boot[SD_ID128_STRING_MAX];
 
 	for (size_t i = 0; i < registry_len(balancer->registry); i++) {
 		const struct backend *backend = registry_backend_at(balancer->registry, i);
@@ -232,8 +221,9 @@ json_t *document_make(const struct balancer *balancer)
 			json_array_append_new(sessions, document_session(&kept));
 		sodium_memzero(&kept, sizeof(kept));
 	}
-	return json_pack("{s:i, s:s, s:s, s:I, s:b, s:o, s:o, s:o, s:o}", "layout", DOCUMENT_LAYOUT,
-		"host_boot", document_host_boot(host_boot), "version", DSR_VERSION, "boot_id",
+	return json_pack("{s:i, s:s, s:I, s:s, s:I, s:b, s:o, s:o, s:o, s:o}", "layout",
+		DOCUMENT_LAYOUT, "host_boot", keep_boot(balancer->keep), "saved_us",
+		(json_int_t)clock_now_us(), "version", DSR_VERSION, "boot_id",
 		(json_int_t)balancer->boot_id, "standby", role_status(balancer->role).standby,
 		"services", service_ids_export(balancer->service_ids), "tables",
 		publish_export(balancer->publish), "backends", backends, "sessions", sessions);
@@ -268,16 +258,27 @@ void document_restore(struct balancer *balancer, const json_t *document)
 	}
 }
 
-/* The identity of this balancer's memory: kept as long as the backends are. */
-uint64_t document_boot_id(const json_t *document)
+/* Up to 1.0 the document had the id without its hyphens. */
+static bool document_is_boot(const char *kept, const char *host_boot)
+{
+	while (*kept && *host_boot) {
+		host_boot += *host_boot == '-' && *kept != '-';
+		if (*kept++ != *host_boot++)
+			return false;
+	}
+	return *kept == *host_boot;
+}
+
+uint64_t document_boot_id(const json_t *document, const char *host_boot, uint64_t now_us)
 {
 	const char *kept = json_string_value(json_object_get(document, "host_boot"));
-	char host_boot[SD_ID128_STRING_MAX];
-	uint64_t boot_id = 0;
+	const json_t *saved = json_object_get(document, "saved_us");
+	uint64_t boot_id = 0, saved_us = 0;
 
-	if (!kept || !streq(kept, document_host_boot(host_boot)) ||
+	if (!kept || !document_is_boot(kept, host_boot) ||
 		json_integer_value(json_object_get(document, "layout")) != DOCUMENT_LAYOUT ||
-		!document_get_u64(document, "boot_id", UINT64_MAX, &boot_id))
+		(saved && !document_get_u64(document, "saved_us", INT64_MAX, &saved_us)) ||
+		saved_us > now_us || !document_get_u64(document, "boot_id", UINT64_MAX, &boot_id))
 		return 0;
 	return boot_id;
 }

@@ -14,7 +14,12 @@ struct balancer;
 
 /* NULL: out of memory. */
 json_t *document_make(const struct balancer *balancer);
-/* 0: the document is of another layout or boot, or there is none: nothing can be restored. */
-uint64_t document_boot_id(const json_t *document);
+/*
+ * The identity of this balancer's memory, kept as long as the backends are. 0: nothing can be restored, as
+ * there is no document, or it is of another layout or boot than `host_boot` (keep_boot()). So is one that
+ * was saved later than now: where boots cannot be told apart the monotonic clock tells, and times that lie
+ * ahead would refuse all that agents say until then.
+ */
+uint64_t document_boot_id(const json_t *document, const char *host_boot, uint64_t now_us);
 /* Before the first configuration: ids, backends, sessions, rows. What is damaged is logged. */
 void document_restore(struct balancer *balancer, const json_t *document);

@@ -17,6 +17,7 @@
 #include "lb/link/neigh.h"
 #include "lb/link/subnets.h"
 #include "lb/session/session.h"
+#include "lb/state/keep.h"
 
 struct reload {
 	struct balancer *balancer;
@@ -159,7 +160,7 @@ int reload_start(struct reload *reload, const json_t *document)
 	session_configure(balancer->sessions, TAKE_PTR(reload->ring),
 		(uint32_t)balancer->config->heartbeat_interval_us,
 		(uint8_t)balancer->config->heartbeat_fall);
-	if (document_boot_id(document) != 0)
+	if (document_boot_id(document, keep_boot(balancer->keep), clock_now_us()) != 0)
 		document_restore(balancer, document);
 	r = service_list_new(balancer->config, balancer->service_ids, &balancer->services);
 	if (r < 0)

@@ -106,11 +106,6 @@ static struct publish_table *publish_find_rows(const struct publish *publish, ui
 	return NULL;
 }
 
-bool publish_names_rows(uint64_t id, void *publish)
-{
-	return publish_find_rows(publish, id) != NULL;
-}
-
 static struct publish_table *publish_table_open(struct publish *publish, uint64_t rows_id)
 {
 	struct publish_table *table = publish_find_rows(publish, rows_id);
@@ -121,7 +116,7 @@ static struct publish_table *publish_table_open(struct publish *publish, uint64_
 	if (!table)
 		return NULL;
 	table->refs = 1;
-	if (keep_rows_open(publish->keep, rows_id, &table->rows) < 0) {
+	if (keep_rows_open(keep_rows_list(publish->keep), rows_id, &table->rows) < 0) {
 		free(table);
 		return NULL;
 	}
@@ -226,7 +221,7 @@ static int publish_table_new(
 	table->alive = TAKE_PTR(want->alive);
 	table->n_alive = want->n_alive;
 	table->tcp_timeout_s = want->tcp_timeout_s;
-	r = keep_rows_new(publish->keep, &table->rows);
+	r = keep_rows_new(keep_rows_list(publish->keep), &table->rows);
 	if (r < 0)
 		return r;
 	if (want->parent)

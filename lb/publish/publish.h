@@ -11,8 +11,12 @@
 #include "lb/config/service.h"
 #include "lb/engine/snapshot.h"
 
-/* A balancer that starts with nothing: bases follow owners until membership was quiet this long. */
-#define PUBLISH_QUIET_US (3 * US_PER_S)
+/*
+ * A balancer that starts with nothing: bases follow owners until membership was quiet this long. Longer than
+ * an agent that waits after refusals may keep silent (5 s, and its jitter): else the first agents to register
+ * would get the rows of those that are about to, as if their flows had begun now.
+ */
+#define PUBLISH_QUIET_US (7 * US_PER_S)
 /* How often moving rows are looked at. */
 #define PUBLISH_SETTLE_US (2 * US_PER_S)
 
@@ -34,8 +38,6 @@ DEFINE_CLEANUP(struct publish *, publish_free)
 /* Which rows each service had when the document was written; unusable ones are left out. */
 void publish_import(struct publish *publish, const json_t *document);
 json_t *publish_export(const struct publish *publish);
-/* Whether row file `id` is still wanted: for keep_sweep(). */
-bool publish_names_rows(uint64_t id, void *publish);
 
 /*
  * Builds the snapshot for these services and backends. On an error nothing has changed.

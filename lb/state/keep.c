@@ -19,18 +19,21 @@
 #include "lb/state/keep.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
+#include "common/boot_id.h"
+#include "common/log.h"
 #include "lb/state/keep_file.h"
 #include "lb/state/keep_flows.h"
-#include "lb/state/keep_internal.h"
 #include "lb/state/keep_map.h"
 
 #define KEEP_DOCUMENT_BYTES_MAX (64u << 20)
 
+#define KEEP_FLOWS_NAME    "flows"
 #define KEEP_LOCK_NAME     "lock"
 #define KEEP_DOCUMENT_NAME "state.json"
 
@@ -41,18 +44,16 @@ struct keep_flow_table {
 	uint64_t seed[2];
 };
 
-static int why(char *ret_why, int error, const char *format, ...) _printf_(3, 4);
-static int why(char *ret_why, int error, const char *format, ...)
-{
-	char text[KEEP_WHY_BYTES / 2];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	snprintf(ret_why, KEEP_WHY_BYTES, "%s: %s", text, strerror(-error));
-	return error;
-}
+struct keep {
+	struct store_directory directory;
+	const struct store *store;
+	const struct store *other; /* to move from */
+	int lock_fd;
+	char *pins; /* path; NULL: nothing is pinned */
+	struct keep_flow_table *flows;
+	struct store_memory loads; /* KEEP_MAPS alone */
+	struct keep_rows_list *rows;
+};
 
 /* ---- flows ---- */
 
@@ -220,12 +221,35 @@ static int open_stores(struct keep *keep)
 
 	if (r == 0)
 		r = keep_file_store.each(&keep->directory, tidy_name, keep);
-	return r < 0 ? r : keep_rows_start(keep);
+	if (r == 0)
+		r = keep_rows_list_new(&keep->directory, keep->store, keep->other, &keep->rows);
+	return r;
+}
+
+struct keep_rows_list *keep_rows_list(const struct keep *keep)
+{
+	return keep->rows;
 }
 
 void keep_preserve(struct keep *keep)
 {
-	keep->is_preserving = true;
+	keep_rows_list_preserve(keep->rows, true);
+}
+
+static void sweep_other_name(const char *name, void *context)
+{
+	const struct keep *keep = context;
+
+	if (streq(name, KEEP_FLOWS_NAME) || keep_rows_is_name(name))
+		keep->other->remove(&keep->directory, name, NULL);
+}
+
+void keep_sweep(struct keep *keep)
+{
+	keep_rows_list_preserve(keep->rows, false);
+	keep_rows_list_sweep(keep->rows);
+	(void)keep->other->each(&keep->directory, sweep_other_name, keep);
+	keep_map_forget(&keep->directory);
 }
 
 /* ---- the document ---- */
@@ -310,18 +334,25 @@ json_t *keep_load_document(struct keep *keep)
 
 /* ---- open and free ---- */
 
-static int open_lock(struct keep *keep, const char *directory, char *ret_why)
+/* "cannot open DIRECTORY/NAME: …"; NAME may be "". */
+static int keep_fail(
+	struct why *ret_why, int error, const char *verb, const char *directory, const char *name)
+{
+	return why_fail(ret_why, error, "cannot %s %s%s%s: %s", verb, directory, *name ? "/" : "",
+		name, strerror(-error));
+}
+
+static int open_lock(struct keep *keep, const char *directory, struct why *ret_why)
 {
 	keep->lock_fd = openat(keep->directory.fd, KEEP_LOCK_NAME,
 		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (keep->lock_fd < 0)
-		return why(ret_why, util_negative_errno(), "cannot open %s/lock", directory);
+		return keep_fail(ret_why, util_negative_errno(), "open", directory, KEEP_LOCK_NAME);
 	if (flock(keep->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	if (errno != EWOULDBLOCK)
-		return why(ret_why, util_negative_errno(), "cannot lock %s/lock", directory);
-	snprintf(ret_why, KEEP_WHY_BYTES, "%.200s is in use by another daemon", directory);
-	return -EBUSY;
+		return keep_fail(ret_why, util_negative_errno(), "lock", directory, KEEP_LOCK_NAME);
+	return why_fail(ret_why, -EBUSY, "%s is in use by another daemon", directory);
 }
 
 /*
@@ -349,58 +380,97 @@ static int open_home(struct keep *keep)
 
 /* In a directory that is open and locked. */
 static int open_all(struct keep *keep, const char *directory, uint64_t max_flows, bool *ret_fresh,
-	char *ret_why)
+	struct why *ret_why)
 {
 	int r = open_home(keep);
 
 	if (r < 0)
-		return why(ret_why, r, "cannot write %s/lock", directory);
+		return keep_fail(ret_why, r, "write", directory, KEEP_LOCK_NAME);
 	r = open_stores(keep);
 	if (r < 0)
-		return why(ret_why, r, "cannot read %s", directory);
+		return keep_fail(ret_why, r, "read", directory, "");
 	r = open_flows(keep, max_flows, ret_fresh);
 	if (r < 0)
-		return why(ret_why, r, "no flow table of %zu MiB for max-flows in %s",
+		return why_fail(ret_why, r, "no flow table of %zu MiB for max-flows in %s: %s",
 			flows_bytes(flows_buckets4(max_flows), flows_buckets6(max_flows)) >> 20,
-			directory);
+			directory, strerror(-r));
 	if (keep->directory.pins_fd >= 0 &&
 		asprintf(&keep->pins, "%s/" KEEP_PINS_NAME, directory) < 0) {
 		keep->pins = NULL;
-		return why(ret_why, -ENOMEM, "cannot open %s", directory);
+		return keep_fail(ret_why, -ENOMEM, "open", directory, "");
 	}
 	r = keep->store == &keep_map_store ? keep_map_loads(&keep->loads) : 0;
-	return r < 0 ? why(ret_why, r, "no memory for loads") : 0;
+	return r < 0 ? why_fail(ret_why, r, "no memory for loads: %s", strerror(-r)) : 0;
 }
 
-int keep_open(const char *directory, enum keep_backing backing, uint64_t max_flows,
-	struct keep **ret_keep, bool *ret_fresh, char *ret_why)
+/*
+ * Where the kernel does not say which boot this is, a directory on tmpfs is as good: it goes with the boot,
+ * and so do maps that are pinned. In another one nothing that is found may be believed.
+ */
+static int read_boot(struct keep *keep, const char *directory)
 {
-	_cleanup_(keep_freep) struct keep *keep = NULL;
-	_cleanup_close_ int fd = -1;
+	struct statfs status;
+	uint64_t number;
+
+	_Static_assert(BOOT_ID_BYTES <= KEEP_BOOT_BYTES, "a boot's id fits the header");
+	if (boot_id_read(keep->directory.boot) == 0)
+		return 0;
+	if (fstatfs(keep->directory.fd, &status) == 0 &&
+		(status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC))
+		return 0;
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return util_negative_errno();
+	snprintf(keep->directory.boot, sizeof(keep->directory.boot), "unknown-%016llx",
+		(unsigned long long)number);
+	log_warning(
+		"the kernel does not say which boot this is (/proc/sys is hidden), and %s is no "
+		"tmpfs: nothing that was kept there is used",
+		directory);
+	return 0;
+}
+
+static struct keep *keep_new(enum keep_backing backing)
+{
+	struct keep *keep = calloc(1, sizeof(*keep));
+
+	if (!keep)
+		return NULL;
+	keep->store = backing == KEEP_MAPS ? &keep_map_store : &keep_file_store;
+	keep->other = backing == KEEP_MAPS ? &keep_file_store : &keep_map_store;
+	keep->directory.fd = keep->directory.pins_fd = keep->lock_fd = -1;
+	keep->loads.map_fd = -1;
+	return keep;
+}
+
+int keep_open(const struct keep_config *config, struct keep **ret_keep, bool *ret_fresh,
+	struct why *ret_why)
+{
+	_cleanup_(keep_freep) struct keep *keep = keep_new(config->backing);
 	bool fresh = true;
 	int r;
 
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return why(ret_why, util_negative_errno(), "cannot open %s", directory);
-	keep = calloc(1, sizeof(*keep));
 	if (!keep)
-		return why(ret_why, -ENOMEM, "cannot open %s", directory);
-	keep->store = backing == KEEP_MAPS ? &keep_map_store : &keep_file_store;
-	keep->other = backing == KEEP_MAPS ? &keep_file_store : &keep_map_store;
-	keep->directory.fd = TAKE_FD(fd);
-	keep->directory.pins_fd = -1;
-	keep->lock_fd = -1;
-	keep->loads.map_fd = -1;
-	keep_read_boot(keep->directory.boot);
-	r = open_lock(keep, directory, ret_why);
-	if (r == 0)
-		r = open_all(keep, directory, max_flows, &fresh, ret_why);
+		return keep_fail(ret_why, -ENOMEM, "open", config->directory, "");
+	keep->directory.fd = open(config->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (keep->directory.fd < 0)
+		return keep_fail(ret_why, util_negative_errno(), "open", config->directory, "");
+	r = open_lock(keep, config->directory, ret_why);
+	if (r < 0)
+		return r;
+	r = read_boot(keep, config->directory);
+	if (r < 0)
+		return keep_fail(ret_why, r, "open", config->directory, "");
+	r = open_all(keep, config->directory, config->max_flows, &fresh, ret_why);
 	if (r < 0)
 		return r;
 	*ret_keep = TAKE_PTR(keep);
 	*ret_fresh = fresh;
 	return 0;
+}
+
+const char *keep_boot(const struct keep *keep)
+{
+	return keep->directory.boot;
 }
 
 const char *keep_pins(const struct keep *keep)
@@ -418,18 +488,16 @@ int keep_loads_map(const struct keep *keep)
 	return keep->loads.map_fd;
 }
 
-bool keep_maps_supported(char *ret_why)
+bool keep_maps_supported(struct why *ret_why)
 {
-	return keep_map_try(ret_why, KEEP_WHY_BYTES) == 0;
+	return keep_map_try(ret_why) == 0;
 }
 
 struct keep *keep_free(struct keep *keep)
 {
 	if (!keep)
 		return NULL;
-	/* Rows that are still referenced stay mapped for their owners, and what is kept stays. */
-	for (struct keep_rows *rows = keep->rows; rows; rows = rows->next)
-		rows->keep = NULL;
+	keep_rows_list_free(keep->rows);
 	flow_table_free(keep->flows);
 	store_memory_unmap(&keep->loads);
 	keep_map_end(&keep->directory);

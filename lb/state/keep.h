@@ -12,10 +12,9 @@
 
 #include <jansson.h>
 
+#include "common/why.h"
+#include "lb/state/keep_rows.h"
 #include "lb/table/flows.h"
-#include "lb/fwd/types.h"
-
-#define KEEP_WHY_BYTES 256u
 
 enum keep_backing {
 	KEEP_FILES,
@@ -24,17 +23,23 @@ enum keep_backing {
 
 struct keep;
 
-/* Whether this process can make maps for KEEP_MAPS; if not, `ret_why` (KEEP_WHY_BYTES) says why. */
-bool keep_maps_supported(char *ret_why);
+/* Whether this process can make maps for KEEP_MAPS; if not, `ret_why` says why. */
+bool keep_maps_supported(struct why *ret_why);
+
+struct keep_config {
+	const char *directory; /* exists; lives as long as the call */
+	enum keep_backing backing;
+	uint64_t max_flows;
+};
 
 /*
- * Opens DIR (which exists), takes its lock (-EBUSY: another daemon has it), maps or creates the
- * flow table for max_flows; the records of a table of another size or in the other backing move to
- * a new one. `*ret_fresh` is true when nothing usable was found: the flow seed is new then.
- * Errors: negative errno with `ret_why` (KEEP_WHY_BYTES).
+ * Opens the directory, takes its lock (-EBUSY: another daemon has it), maps or creates the flow table for
+ * max_flows; the records of a table of another size or in the other backing move to a new one.
+ * `*ret_fresh` is true when nothing usable was found: the flow seed is new then. Until keep_sweep() no
+ * rows are removed. Errors: negative errno with `ret_why`.
  */
-int keep_open(const char *directory, enum keep_backing backing, uint64_t max_flows,
-	struct keep **ret_keep, bool *ret_fresh, char *ret_why);
+int keep_open(const struct keep_config *config, struct keep **ret_keep, bool *ret_fresh,
+	struct why *ret_why);
 /*
  * Unmaps; files and pinned maps stay. Maps without a pin stay as long as a program or a map of maps
  * that outlives us has them.
@@ -53,30 +58,21 @@ const char *keep_pins(const struct keep *keep);
 /* The secret seed of the flow table's index, kept beside it. */
 const uint64_t *keep_flow_seed(const struct keep *keep);
 
-/* Rows of one table: a file or map of its own, counted references. */
-struct keep_rows;
-int keep_rows_new(struct keep *keep, struct keep_rows **ret_rows);
-/*
- * By the id that the document names; rows in the other backing are copied to ours. -ENOENT, -EINVAL
- * (wrong size or layout).
- */
-int keep_rows_open(struct keep *keep, uint64_t id, struct keep_rows **ret_rows);
-struct keep_rows *keep_rows_ref(struct keep_rows *rows);
-/* The last reference removes the file, unless the daemon is ending (keep_free came first or
- * keep_rows_preserve was called for it). */
-struct keep_rows *keep_rows_unref(struct keep_rows *rows);
-DEFINE_CLEANUP(struct keep_rows *, keep_rows_unref)
-uint64_t keep_rows_id(const struct keep_rows *rows);
-struct fwd_table *keep_rows_table(struct keep_rows *rows);
-/* The map behind them, or -1: KEEP_FILES. Closed with the last reference. */
-int keep_rows_map(const struct keep_rows *rows);
-/* From now on no file is removed: the daemon ends and its tables stay for the next. */
+/* The rows of tables that are kept here. */
+struct keep_rows_list *keep_rows_list(const struct keep *keep);
+/* From now on no rows are removed: the daemon ends and its tables stay for the next. */
 void keep_preserve(struct keep *keep);
 /*
- * Removes rows that `is_named` does not want, and all that the other backing has; after the document
- * was read and what it names was opened.
+ * The start is complete: removes rows that are not open, and all that the other backing has. From now on
+ * rows go with their last reference.
  */
-void keep_sweep(struct keep *keep, bool (*is_named)(uint64_t id, void *context), void *context);
+void keep_sweep(struct keep *keep);
+/*
+ * The boot of the host whose state is believed, as text: times of another one's monotonic clock mean
+ * nothing. Where the kernel does not say, it is "" in a directory that goes with the boot (tmpfs), and else
+ * something that no other run has. Lives as long as `keep`.
+ */
+const char *keep_boot(const struct keep *keep);
 
 /* The document, written whole by rename (0600). NULL from load: none or unreadable. */
 int keep_save_document(struct keep *keep, const json_t *document);

@@ -393,7 +393,7 @@ const struct store keep_map_store = {
 
 /* ---- start and end ---- */
 
-int keep_map_try(char *ret_why, size_t why_bytes)
+int keep_map_try(struct why *ret_why)
 {
 	_cleanup_close_ int fd =
 		map_create(kinds[0].map_name, kinds[0].value_bytes, KEEP_MAP_FLOWS_FIRST);
@@ -407,14 +407,13 @@ int keep_map_try(char *ret_why, size_t why_bytes)
 		return 0;
 	}
 	if (r == -EPERM)
-		snprintf(ret_why, why_bytes,
+		why_set(ret_why,
 			"no array map: CAP_BPF and CAP_PERFMON are missing (before "
 			"Linux 5.8 CAP_SYS_ADMIN; before 5.11 RLIMIT_MEMLOCK counts)");
 	else if (r == -EINVAL)
-		snprintf(ret_why, why_bytes,
-			"no array map that can be mapped: this takes Linux 5.5");
+		why_set(ret_why, "no array map that can be mapped: this takes Linux 5.5");
 	else
-		snprintf(ret_why, why_bytes, "no array map: %s", strerror(-r));
+		why_set(ret_why, "no array map: %s", strerror(-r));
 	return r;
 }
 

@@ -5,12 +5,13 @@
  */
 #pragma once
 
+#include "common/why.h"
 #include "lb/state/store.h"
 
 #define KEEP_PINS_NAME "bpf" /* of the directory, where a bpffs is mounted */
 
-/* Makes one of our maps and forgets it; negative errno with `ret_why` (KEEP_WHY_BYTES of keep.h). */
-int keep_map_try(char *ret_why, size_t why_bytes);
+/* Makes one of our maps and forgets it; negative errno with `ret_why`. */
+int keep_map_try(struct why *ret_why);
 /* Memory for loads (lb/table/scheduler.h) that is a map, nameless and without header. Negative errno. */
 int keep_map_loads(struct store_memory *ret_memory);
 /*

@@ -6,16 +6,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
-/* Where the kernel does not say, every boot looks alike: as good as tmpfs makes it. */
-void keep_read_boot(char ret_boot[KEEP_BOOT_BYTES])
-{
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	memset(ret_boot, 0, KEEP_BOOT_BYTES);
-	if (fd >= 0 && read(fd, ret_boot, KEEP_BOOT_BYTES - 1) < 0)
-		memset(ret_boot, 0, KEEP_BOOT_BYTES);
-}
-
 struct keep_header store_header_make(const struct store_directory *directory, uint64_t magic,
 	const char *name, size_t body_bytes)
 {

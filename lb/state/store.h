@@ -16,7 +16,7 @@ struct keep_map_found;
 struct store_directory {
 	int fd;
 	uint64_t home; /* who we are to maps that no name leads to: random, kept in the directory */
-	char boot[KEEP_BOOT_BYTES]; /* keep_read_boot() */
+	char boot[KEEP_BOOT_BYTES]; /* keep_boot() of keep.h */
 	int pins_fd;                /* the directory of pins, or -1 */
 	struct keep_map_found
 		*found; /* maps that were there at the start, where nothing is pinned */
@@ -55,8 +55,6 @@ struct store {
 extern const struct store keep_file_store;
 extern const struct store keep_map_store;
 
-/* The boot id of this kernel. */
-void keep_read_boot(char ret_boot[KEEP_BOOT_BYTES]);
 /* A header for NAME with `body_bytes` behind it; the caller adds its own fields. */
 struct keep_header store_header_make(const struct store_directory *directory, uint64_t magic,
 	const char *name, size_t body_bytes);

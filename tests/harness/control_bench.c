@@ -109,12 +109,13 @@ static int bench_tables(void)
 
 static void world_open(struct world *world, const char *directory)
 {
-	char why[256] = "";
+	struct why why = { 0 };
 	bool fresh;
 
 	world->now_us = START_US;
-	if (keep_open(directory, KEEP_FILES, 1024, &world->keep, &fresh, why) < 0)
-		errx(1, "%s", why);
+	if (keep_open(&(struct keep_config){ directory, KEEP_FILES, 1024 }, &world->keep, &fresh,
+		    &why) < 0)
+		errx(1, "%s", why.text);
 	world->registry = registry_new(7);
 	world->ids = service_ids_new();
 	world->publish = publish_new(world->keep, "", false);

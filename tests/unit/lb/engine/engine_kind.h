@@ -34,7 +34,7 @@ static const struct engine_kind engine_kinds[] = {
 /* Of the group that runs. */
 static const struct engine_kind *kind;
 static const struct engine_ops *ops;
-static char why_not[ENGINE_WHY_BYTES]; /* this kind cannot run here; "": it can */
+static char why_not[WHY_BYTES]; /* this kind cannot run here; "": it can */
 
 static inline bool kind_is(const struct engine_ops *of)
 {
@@ -90,17 +90,18 @@ struct engine_memory {
 
 static inline void engine_memory_open(struct engine_memory *memory)
 {
-	char why[KEEP_WHY_BYTES];
+	struct why why = { 0 };
 	bool fresh;
 
 	snprintf(memory->directory, sizeof(memory->directory), "/tmp/%s-XXXXXX",
 		getenv("DSR_TEST_RUN") ? getenv("DSR_TEST_RUN") : "dsr-engine");
 	assert_non_null(mkdtemp(memory->directory));
-	if (keep_open(memory->directory, kind_is_bpf() ? KEEP_MAPS : KEEP_FILES, ENGINE_FLOWS_MAX,
-		    &memory->keep, &fresh, why) < 0)
-		fail_msg("keep: %s", why);
+	if (keep_open(&(struct keep_config){ memory->directory,
+			      kind_is_bpf() ? KEEP_MAPS : KEEP_FILES, ENGINE_FLOWS_MAX },
+		    &memory->keep, &fresh, &why) < 0)
+		fail_msg("keep: %s", why.text);
 	ARRAY_FOREACH (rows, memory->rows, ENGINE_ROWS_MAX)
-		assert_int_equal(keep_rows_new(memory->keep, rows), 0);
+		assert_int_equal(keep_rows_new(keep_rows_list(memory->keep), rows), 0);
 }
 
 /* After the engine was stopped. */
@@ -133,6 +134,8 @@ static inline int engine_start_over(const struct engine_memory *memory, const ch
 /* What an engine refuses here for another reason is a failure. */
 static inline void kind_choose(const struct engine_kind *of, bool is_permitted)
 {
+	struct why why = { 0 };
+
 	kind = of;
 	ops = of->ops;
 	*why_not = '\0';
@@ -140,8 +143,8 @@ static inline void kind_choose(const struct engine_kind *of, bool is_permitted)
 		snprintf(why_not, sizeof(why_not), "built without BPF (XDP=0)");
 	else if (!is_permitted)
 		snprintf(why_not, sizeof(why_not), "no network namespaces here");
-	else if (kind_is_bpf() && keep_maps_supported(why_not))
-		*why_not = '\0';
+	else if (kind_is_bpf() && !keep_maps_supported(&why))
+		snprintf(why_not, sizeof(why_not), "%s", why.text);
 }
 
 /* The tests of one group on one kind, each named "NAME on KIND". */

@@ -99,11 +99,12 @@ static inline bool tick(struct world *world, uint64_t now_us)
 
 static inline void world_open(struct world *world, bool expect_fresh)
 {
-	char why[256] = "";
+	struct why why = { 0 };
 	bool fresh;
 
-	assert_int_equal(keep_open(world->directory, KEEP_FILES, world->max_flows, &world->keep,
-				 &fresh, why),
+	assert_int_equal(
+		keep_open(&(struct keep_config){ world->directory, KEEP_FILES, world->max_flows },
+			&world->keep, &fresh, &why),
 		0);
 	assert_int_equal(fresh, expect_fresh);
 	world->registry = registry_new(7);

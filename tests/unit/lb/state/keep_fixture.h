@@ -18,7 +18,6 @@
 
 #define MAX_FLOWS  1000u
 #define SERVICE    1u
-#define WHY_BYTES  256u
 #define PATH_BYTES 128u
 
 static char directory[PATH_BYTES];
@@ -45,10 +44,10 @@ static inline const char *kept(const char *name)
 /* Mounts of our own from here on, if maps can be pinned here; else the reason why not. */
 static inline const char *why_no_pins(void)
 {
-	static char why[WHY_BYTES];
+	static struct why why = { 0 };
 
-	if (!keep_maps_supported(why))
-		return why;
+	if (!keep_maps_supported(&why))
+		return why.text;
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return "no mount namespaces here";
 	return NULL;
@@ -94,13 +93,14 @@ static inline int teardown(void **state)
 
 static inline struct keep *open_keep(uint64_t max_flows, bool expect_fresh)
 {
-	char why[WHY_BYTES] = "";
+	struct why why = { 0 };
 	struct keep *keep = NULL;
 	bool fresh;
-	int r = keep_open(directory, backing, max_flows, &keep, &fresh, why);
+	int r = keep_open(
+		&(struct keep_config){ directory, backing, max_flows }, &keep, &fresh, &why);
 
 	if (r < 0)
-		fail_msg("keep_open: %s", why);
+		fail_msg("keep_open: %s", why.text);
 	assert_int_equal(fresh, expect_fresh);
 	return keep;
 }

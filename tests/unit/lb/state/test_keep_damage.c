@@ -140,13 +140,13 @@ static void keep_refuses_damaged_rows(void **state)
 		struct keep_rows *rows;
 		uint64_t id;
 
-		assert_int_equal(keep_rows_new(keep, &rows), 0);
+		assert_int_equal(keep_rows_new(keep_rows_list(keep), &rows), 0);
 		id = keep_rows_id(rows);
 		keep_preserve(keep);
 		keep_rows_unref(rows);
 		snprintf(name, sizeof(name), "rows-%016llx", (unsigned long long)id);
 		(*damage)(name);
-		assert_int_equal(keep_rows_open(keep, id, &rows), -EINVAL);
+		assert_int_equal(keep_rows_open(keep_rows_list(keep), id, &rows), -EINVAL);
 	}
 	keep_free(keep);
 }
@@ -157,13 +157,13 @@ static void keep_refuses_rows_under_another_name(void **state)
 	char target[2 * PATH_BYTES];
 	struct keep_rows *rows;
 
-	assert_int_equal(keep_rows_new(keep, &rows), 0);
+	assert_int_equal(keep_rows_new(keep_rows_list(keep), &rows), 0);
 	assert_int_equal(keep_rows_id(rows), 1);
 	snprintf(target, sizeof(target), "%s", path("rows-0000000000000009"));
 	assert_int_equal(rename(path("rows-0000000000000001"), target), 0);
 	keep_rows_unref(rows);
-	assert_int_equal(keep_rows_open(keep, 9, &rows), -EINVAL);
-	assert_int_equal(keep_rows_open(keep, 10, &rows), -ENOENT);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 9, &rows), -EINVAL);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 10, &rows), -ENOENT);
 	keep_free(keep);
 }
 
@@ -201,7 +201,7 @@ static void keep_document_that_is_damaged_is_absent(void **state)
 /* Exit status: 0 as wanted, 77 not permitted here. */
 static int run_without_room(void)
 {
-	char why[WHY_BYTES] = "";
+	struct why why = { 0 };
 	struct keep *keep = NULL;
 	struct keep_rows *rows;
 	bool fresh;
@@ -210,14 +210,15 @@ static int run_without_room(void)
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		mount("none", directory, "tmpfs", 0, "size=1m") < 0)
 		return 77;
-	r = keep_open(directory, KEEP_FILES, 1000000, &keep, &fresh, why);
-	if (r != -ENOSPC || !strstr(why, "max-flows"))
+	r = keep_open(&(struct keep_config){ directory, KEEP_FILES, 1000000 }, &keep, &fresh, &why);
+	if (r != -ENOSPC || !strstr(why.text, "max-flows"))
 		return 1;
-	r = keep_open(directory, KEEP_FILES, MAX_FLOWS, &keep, &fresh, why);
+	r = keep_open(
+		&(struct keep_config){ directory, KEEP_FILES, MAX_FLOWS }, &keep, &fresh, &why);
 	if (r < 0)
 		return 2;
 	do
-		r = keep_rows_new(keep, &rows);
+		r = keep_rows_new(keep_rows_list(keep), &rows);
 	while (r == 0);
 	return r == -ENOSPC ? 0 : 3;
 }

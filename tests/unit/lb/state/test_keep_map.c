@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common/boot_id.h"
 #include "lb/state/keep_map.h"
 #include "tests/unit/lb/state/keep_fixture.h"
 
@@ -114,7 +115,7 @@ static void maps_share_all_rows_with_another_mapping(void **state)
 	struct keep_rows *rows;
 	size_t n = 0;
 
-	assert_int_equal(keep_rows_new(keep, &rows), 0);
+	assert_int_equal(keep_rows_new(keep_rows_list(keep), &rows), 0);
 	table = keep_rows_table(rows);
 	theirs = map_whole(keep_rows_map(rows), size_bytes);
 	for (uint32_t row = 0; row < FWD_ROWS; row++)
@@ -139,8 +140,8 @@ static void maps_of_rows_fit_one_map_of_maps(void **state)
 	struct keep_rows *first, *second;
 	int outer, map;
 
-	assert_int_equal(keep_rows_new(keep, &first), 0);
-	assert_int_equal(keep_rows_new(keep, &second), 0);
+	assert_int_equal(keep_rows_new(keep_rows_list(keep), &first), 0);
+	assert_int_equal(keep_rows_new(keep_rows_list(keep), &second), 0);
 	outer = make_map(BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(uint32_t), 2, keep_rows_map(first));
 	map = keep_rows_map(second);
 	assert_int_equal(element_call(BPF_MAP_UPDATE_ELEM, outer, 1, &map), 0);
@@ -286,14 +287,14 @@ static void rows_under_another_pin_are_refused(void **state)
 	struct keep_rows *rows;
 	int map;
 
-	assert_int_equal(keep_rows_new(keep, &rows), 0);
+	assert_int_equal(keep_rows_new(keep_rows_list(keep), &rows), 0);
 	map = hold(keep_rows_map(rows));
 	pin(map, "rows-0000000000000009");
 	close(map);
 	assert_int_equal(unlink(kept("rows-0000000000000001")), 0);
-	assert_int_equal(keep_rows_open(keep, 9, &rows), -EINVAL);
-	assert_int_equal(keep_rows_open(keep, 10, &rows), -ENOENT);
-	assert_int_equal(keep_rows_open(keep, 1, &rows), 0); /* open */
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 9, &rows), -EINVAL);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 10, &rows), -ENOENT);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 1, &rows), 0); /* open */
 	keep_rows_unref(rows);
 	keep_rows_unref(rows);
 	keep_free(keep);
@@ -318,18 +319,18 @@ static void maps_are_found_while_the_kernel_holds_them(void **state)
 	struct keep_rows *rows, *more;
 
 	keep_flows(keep)->flow4[3].entries[1] = flow;
-	assert_int_equal(keep_rows_new(keep, &rows), 0);
+	assert_int_equal(keep_rows_new(keep_rows_list(keep), &rows), 0);
 	keep_rows_table(rows)->rows[FWD_ROWS - 1].owner = 5;
 	held_rows = hold(keep_rows_map(rows));
 	keep_free(keep);
 	keep_rows_unref(rows);
 	keep = open_keep(MAX_FLOWS, false);
 	assert_memory_equal(&keep_flows(keep)->flow4[3].entries[1], &flow, sizeof(flow));
-	assert_int_equal(keep_rows_open(keep, 1, &rows), 0);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 1, &rows), 0);
 	assert_int_equal(keep_rows_table(rows)->rows[FWD_ROWS - 1].owner, 5);
 	close(held_rows);
 	close(held_flows);
-	assert_int_equal(keep_rows_new(keep, &more), 0);
+	assert_int_equal(keep_rows_new(keep_rows_list(keep), &more), 0);
 	assert_int_equal(keep_rows_id(more), 2);
 	keep_rows_unref(more);
 	keep_rows_unref(rows);
@@ -380,12 +381,13 @@ static void removed_rows_are_not_found_again(void **state)
 	int held = hold(keep_flows_map(keep)), held_rows;
 	struct keep_rows *rows;
 
-	assert_int_equal(keep_rows_new(keep, &rows), 0);
+	keep_sweep(keep);
+	assert_int_equal(keep_rows_new(keep_rows_list(keep), &rows), 0);
 	held_rows = hold(keep_rows_map(rows));
 	keep_rows_unref(rows);
 	keep_free(keep);
 	keep = open_keep(MAX_FLOWS, false);
-	assert_int_equal(keep_rows_open(keep, 1, &rows), -ENOENT);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 1, &rows), -ENOENT);
 	keep_free(keep);
 	close(held_rows);
 	close(held);
@@ -404,7 +406,7 @@ static void half_made_maps_are_not_found(void **state)
 	lock = open(path("lock"), O_RDONLY | O_CLOEXEC);
 	assert_int_equal(pread(lock, &home.home, sizeof(home.home), 0), sizeof(home.home));
 	close(lock);
-	keep_read_boot(home.boot);
+	assert_int_equal(boot_id_read(home.boot), 0);
 	header = store_header_make(&home, KEEP_FLOWS_MAGIC, "flows",
 		(n_flow4 + n_flow6) * sizeof(struct flow4_bucket));
 	header.n_flow4 = n_flow4;
@@ -416,11 +418,6 @@ static void half_made_maps_are_not_found(void **state)
 	store_memory_unmap(&memory);
 }
 
-static bool is_two(uint64_t id, void *context)
-{
-	return id == 2;
-}
-
 static void the_sweep_gives_up_unnamed_maps(void **state)
 {
 	struct keep *keep = open_keep(MAX_FLOWS, true);
@@ -428,18 +425,20 @@ static void the_sweep_gives_up_unnamed_maps(void **state)
 	int held[3] = { hold(keep_flows_map(keep)), -1, -1 };
 
 	for (size_t idx = 0; idx < ARRAY_LEN(rows); idx++) {
-		assert_int_equal(keep_rows_new(keep, &rows[idx]), 0);
+		assert_int_equal(keep_rows_new(keep_rows_list(keep), &rows[idx]), 0);
 		held[idx + 1] = hold(keep_rows_map(rows[idx]));
 	}
 	keep_free(keep);
 	keep_rows_unref(rows[0]);
 	keep_rows_unref(rows[1]);
 	keep = open_keep(MAX_FLOWS, false);
-	keep_sweep(keep, is_two, NULL);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 2, &rows[1]), 0);
+	keep_sweep(keep);
 	keep_free(keep);
+	keep_rows_unref(rows[1]);
 	keep = open_keep(MAX_FLOWS, false);
-	assert_int_equal(keep_rows_open(keep, 1, &rows[0]), -ENOENT);
-	assert_int_equal(keep_rows_open(keep, 2, &rows[1]), 0);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 1, &rows[0]), -ENOENT);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 2, &rows[1]), 0);
 	keep_free(keep);
 	keep_rows_unref(rows[1]);
 	ARRAY_FOREACH (fd, held, ARRAY_LEN(held))
@@ -447,11 +446,6 @@ static void the_sweep_gives_up_unnamed_maps(void **state)
 }
 
 /* ---- from one store to the other ---- */
-
-static bool is_one(uint64_t id, void *context)
-{
-	return id == 1;
-}
 
 static struct keep *reopen(struct keep *keep, enum keep_backing wanted, uint64_t max_flows)
 {
@@ -464,7 +458,7 @@ static void fill(struct keep *keep, struct keep_rows **ret_rows)
 {
 	keep_flows(keep)->flow4[3].entries[1] = flow4_make(1);
 	keep_flows(keep)->flow6[2].entries[0] = flow6_make(2);
-	assert_int_equal(keep_rows_new(keep, ret_rows), 0);
+	assert_int_equal(keep_rows_new(keep_rows_list(keep), ret_rows), 0);
 	keep_rows_table(*ret_rows)->rows[FWD_ROWS - 1].owner = 5;
 }
 
@@ -482,16 +476,22 @@ static size_t n_records(const struct keep *keep)
 	return n;
 }
 
-static void assert_kept(struct keep *keep, const uint64_t seed[2])
+static struct keep_rows *assert_kept(struct keep *keep, const uint64_t seed[2])
 {
 	struct keep_rows *rows;
 
 	assert_memory_equal(keep_flow_seed(keep), seed, 2 * sizeof(seed[0]));
 	assert_int_equal(n_records(keep), 2);
-	assert_int_equal(keep_rows_open(keep, 1, &rows), 0);
+	assert_int_equal(keep_rows_open(keep_rows_list(keep), 1, &rows), 0);
 	assert_int_equal(keep_rows_table(rows)->rows[FWD_ROWS - 1].owner, 5);
 	assert_int_equal(keep_rows_map(rows) >= 0, backing == KEEP_MAPS);
 	assert_int_equal(keep_flows_map(keep) >= 0, backing == KEEP_MAPS);
+	return rows;
+}
+
+static void sweep_and_end(struct keep *keep, struct keep_rows *rows)
+{
+	keep_sweep(keep);
 	keep_preserve(keep);
 	keep_rows_unref(rows);
 }
@@ -509,16 +509,16 @@ static void flows_and_rows_move_to_files_and_back(void **state)
 	keep_rows_unref(rows);
 	ARRAY_FOREACH (size, sizes, ARRAY_LEN(sizes)) {
 		keep = reopen(keep, KEEP_FILES, *size);
-		assert_kept(keep, seed);
+		rows = assert_kept(keep, seed);
 		assert_names("flows", true); /* until the sweep: a start that fails loses nothing */
-		keep_sweep(keep, is_one, NULL);
+		sweep_and_end(keep, rows);
 		assert_names("flows", false);
 		assert_names("rows-0000000000000001", false);
 		assert_int_equal(access(path("flows"), F_OK), 0);
 		keep = reopen(keep, KEEP_MAPS, *size);
-		assert_kept(keep, seed);
+		rows = assert_kept(keep, seed);
 		assert_int_equal(access(path("flows"), F_OK), 0);
-		keep_sweep(keep, is_one, NULL);
+		sweep_and_end(keep, rows);
 		assert_int_equal(access(path("flows"), F_OK), -1);
 		assert_int_equal(access(path("rows-0000000000000001"), F_OK), -1);
 		assert_names("rows-0000000000000001", true);
@@ -537,7 +537,7 @@ static void maps_given_up_for_files_are_not_found_again(void **state)
 	keep = reopen(keep, KEEP_FILES, MAX_FLOWS);
 	assert_memory_equal(keep_flow_seed(keep), seed, sizeof(seed));
 	assert_int_equal(n_records(keep), 1);
-	keep_sweep(keep, is_one, NULL);
+	keep_sweep(keep);
 	/* Newer than what the map has, which a program that was left behind still holds. */
 	keep_flows(keep)->flow6[2].entries[0] = flow6_make(2);
 	keep = reopen(keep, KEEP_MAPS, MAX_FLOWS);
@@ -575,13 +575,14 @@ static int in_child(int (*fn)(void))
 /* Exit status: how fresh. */
 static int open_with_units_capabilities(void)
 {
-	char why[WHY_BYTES];
+	struct why why = { 0 };
 	struct keep *keep;
 	bool fresh;
 
 	keep_capabilities(UINT64_C(1) << CAP_BPF | UINT64_C(1) << CAP_PERFMON);
-	if (!keep_maps_supported(why) ||
-		keep_open(directory, KEEP_MAPS, MAX_FLOWS, &keep, &fresh, why) < 0)
+	if (!keep_maps_supported(&why) ||
+		keep_open(&(struct keep_config){ directory, KEEP_MAPS, MAX_FLOWS }, &keep, &fresh,
+			&why) < 0)
 		return 2;
 	return fresh;
 }
@@ -604,10 +605,10 @@ static void who_may_not_look_for_maps_finds_none(void **state)
 
 static int try_without_capabilities(void)
 {
-	char why[WHY_BYTES] = "";
+	struct why why = { 0 };
 
 	keep_capabilities(0);
-	return keep_maps_supported(why) ? 1 : strstr(why, "CAP_BPF") ? 0 : 2;
+	return keep_maps_supported(&why) ? 1 : strstr(why.text, "CAP_BPF") ? 0 : 2;
 }
 
 static void missing_capability_is_named(void **state)
