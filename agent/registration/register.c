@@ -25,7 +25,8 @@ struct registration {
 	uint8_t seed[REGISTER_SEED_BYTES];
 	uint64_t n_randoms;
 
-	bool wanted; /* started, and not left since */
+	bool wanted;       /* started, and not left since */
+	bool was_accepted; /* once: it will be back, and has to know its servers soon */
 	bool has_identity, has_status;
 	struct register_identity identity;
 	struct proto_status status;
@@ -263,10 +264,12 @@ static bool status_differs(const struct proto_status *a, const struct proto_stat
 static uint64_t back_off(struct registration *registration)
 {
 	uint64_t delay_us = REGISTER_RETRY_FIRST_US;
+	uint64_t max_us =
+		registration->was_accepted ? REGISTER_RETRY_KNOWN_US : REGISTER_RETRY_MAX_US;
 
-	for (unsigned int i = 0; i < registration->tries && delay_us < REGISTER_RETRY_MAX_US; i++)
+	for (unsigned int i = 0; i < registration->tries && delay_us < max_us; i++)
 		delay_us *= 2;
-	return jitter(registration, MIN(delay_us, REGISTER_RETRY_MAX_US));
+	return jitter(registration, MIN(delay_us, max_us));
 }
 
 static void begin_handshake(struct registration *registration, uint64_t now_us)
@@ -412,6 +415,7 @@ static void open_session(
 {
 	registration->handshake = HANDSHAKE_NONE;
 	registration->tries = 0;
+	registration->was_accepted = true;
 	registration->has_session = true;
 	registration->session_id = accept->session_id;
 	registration->sequence = 0;

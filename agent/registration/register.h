@@ -13,11 +13,13 @@
 
 #include "common/proto/keyring.h"
 
-#define REGISTER_SEED_BYTES       32u
-#define REGISTER_NEVER_US         UINT64_MAX
-#define REGISTER_REASON_BYTES     256u
-#define REGISTER_RETRY_FIRST_US   (200 * US_PER_MS)
-#define REGISTER_RETRY_MAX_US     (5 * US_PER_S)
+#define REGISTER_SEED_BYTES     32u
+#define REGISTER_NEVER_US       UINT64_MAX
+#define REGISTER_REASON_BYTES   256u
+#define REGISTER_RETRY_FIRST_US (200 * US_PER_MS)
+#define REGISTER_RETRY_MAX_US   (5 * US_PER_S)
+#define REGISTER_RETRY_KNOWN_US \
+	(800 * US_PER_MS) /* of a balancer that was registered with: 1 s with jitter */
 #define REGISTER_REFUSED_RETRY_US (15 * US_PER_S)
 #define REGISTER_CLONE_RETRY_US   (2 * US_PER_S)
 #define REGISTER_REPEAT_FIRST_US  (30 * US_PER_MS) /* UPDATE and LEAVE until acknowledged */

@@ -482,9 +482,30 @@ static void register_names_every_refusal(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* A balancer that comes back must soon know its servers. */
+static void register_asks_a_known_balancer_every_second(void **state)
+{
+	struct bench *bench = *state;
+	uint64_t before_us;
+
+	join(bench);
+	pass(bench);
+	take(bench, PROTO_HELLO);
+	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+	before_us = bench->now_us;
+	for (int i = 0; i < 40; i++) {
+		pass(bench);
+		take(bench, PROTO_HELLO);
+		assert_true(bench->now_us - before_us <= US_PER_S);
+		before_us = bench->now_us;
+	}
+	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(register_asks_a_known_balancer_every_second),
 		TEST(register_waits_until_it_is_started),
 		TEST(register_says_who_it_is),
 		TEST(register_tries_at_once_then_ever_slower_then_for_ever),
