@@ -33,7 +33,7 @@ static int settings_load_key(
 	r = keyring_load(path, false, &settings->keys, &why);
 	if (r >= 0 || r == -ENOMEM)
 		return r;
-	if (key_may_be_hidden && access(path, R_OK) < 0) {
+	if (key_may_be_hidden && access(path, R_OK) < 0 && errno == EACCES) {
 		fprintf(text->stream, "warning: key-file: %s\n", why.text);
 		return 0;
 	}

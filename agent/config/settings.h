@@ -18,8 +18,8 @@ struct settings {
 };
 
 /*
- * `key_may_be_hidden`: a key file that is absent or unreadable for this user is a warning, for
- * check-config as anybody. 0; -EINVAL with `*ret_text` (to free) full of errors; -ENOMEM. On 0
+ * `key_may_be_hidden`: a key file that this user may not read is a warning, for check-config as
+ * anybody; an absent one is an error here too. 0; -EINVAL with `*ret_text` (to free) full of errors; -ENOMEM. On 0
  * `*ret_text` holds the warnings, or is NULL.
  */
 int settings_load(const char *config_path, bool key_may_be_hidden, struct settings **ret_settings,

@@ -12,26 +12,32 @@ static int admin_path(const char *directory, const char *suffix, char **ret_path
 	return asprintf(ret_path, "%s/" ADMIN_FILE_NAME "%s", directory, suffix) < 0 ? -ENOMEM : 0;
 }
 
-enum report_admin admin_load(const char *directory)
+int admin_load(const char *directory, enum report_admin *ret_admin, struct why *ret_why)
 {
-	enum report_admin admin = REPORT_ENABLED;
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
 	char text[ADMIN_MAX_BYTES];
 	ssize_t size_bytes;
+	int r;
 
-	if (admin_path(directory, "", &path) < 0)
-		return admin;
+	r = admin_path(directory, "", &path);
+	if (r < 0)
+		return why_fail(ret_why, r, "out of memory");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return admin;
-	size_bytes = read(fd, text, sizeof(text) - 1);
-	if (size_bytes < 0)
-		return admin;
+	if (fd < 0 && errno == ENOENT) {
+		*ret_admin = REPORT_ENABLED;
+		return 0;
+	}
+	size_bytes = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (size_bytes < 0) {
+		r = util_negative_errno();
+		return why_fail(ret_why, r, "cannot read %s: %s", path, strerror(-r));
+	}
 	text[size_bytes] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	(void)report_admin_parse(text, &admin);
-	return admin;
+	if (report_admin_parse(text, ret_admin) < 0)
+		return why_fail(ret_why, -EBADMSG, "%s is damaged", path);
+	return 0;
 }
 
 int admin_store(const char *directory, enum report_admin admin)

@@ -6,8 +6,12 @@
 #pragma once
 
 #include "agent/registration/report.h"
+#include "common/why.h"
 
-/* Without a file, or with one that says nothing known: enabled. */
-enum report_admin admin_load(const char *directory);
+/*
+ * 0, without a file: enabled. A file that cannot be read or says nothing known is a negative errno
+ * (-EBADMSG) with `*ret_why`: what the administrator said is not known then.
+ */
+int admin_load(const char *directory, enum report_admin *ret_admin, struct why *ret_why);
 /* 0 or negative errno. REPORT_ENABLED removes the file. */
 int admin_store(const char *directory, enum report_admin admin);

@@ -126,6 +126,25 @@ static int daemon_open_parts(struct agent *agent)
 		agent->event, agent->runtime_dir, daemon_on_look, agent, &agent->reconcile);
 }
 
+/*
+ * A server under maintenance must not get traffic because a file was damaged. Not to start would
+ * leave nobody to ask, and VIPs of a previous run that nobody watches.
+ */
+static void daemon_restore_admin(struct agent *agent)
+{
+	struct why why = { 0 };
+
+	if (admin_load(agent->runtime_dir, &agent->admin, &why) < 0) {
+		agent->admin = REPORT_MAINT;
+		log_error("%s; what the administrator said is not known, so that this host takes "
+			  "nothing (maint); dsr-agent enable ends it",
+			why.text);
+	} else if (agent->admin != REPORT_ENABLED) {
+		log_warning("still in %s from before; dsr-agent enable ends it",
+			report_admin_name(agent->admin));
+	}
+}
+
 /* Silence, VIPs, verification, registration: in the first look of the reconciler. */
 static int daemon_start(struct agent *agent)
 {
@@ -139,10 +158,7 @@ static int daemon_start(struct agent *agent)
 		return log_errno(r, "cannot prepare registrations");
 	}
 	agent->started_us = agent_now(agent);
-	agent->admin = admin_load(agent->runtime_dir);
-	if (agent->admin != REPORT_ENABLED)
-		log_warning("still in %s from before; dsr-agent enable ends it",
-			report_admin_name(agent->admin));
+	daemon_restore_admin(agent);
 	reload_adopt(agent, settings);
 	systemd_tell_ready();
 	return 0;

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "common/util.h"
@@ -11,23 +12,58 @@
 static void admin_word_outlives_the_daemon(void **state)
 {
 	char directory[] = "/tmp/dsr-test-admin.XXXXXX";
+	enum report_admin admin = REPORT_ADMIN_N_;
+	struct why why = { 0 };
 
 	assert_non_null(mkdtemp(directory));
-	assert_int_equal(admin_load(directory), REPORT_ENABLED);
+	assert_int_equal(admin_load(directory, &admin, &why), 0);
+	assert_int_equal(admin, REPORT_ENABLED);
 	assert_int_equal(admin_store(directory, REPORT_MAINT), 0);
-	assert_int_equal(admin_load(directory), REPORT_MAINT);
+	assert_int_equal(admin_load(directory, &admin, &why), 0);
+	assert_int_equal(admin, REPORT_MAINT);
 	assert_int_equal(admin_store(directory, REPORT_DRAIN), 0);
-	assert_int_equal(admin_load(directory), REPORT_DRAIN);
+	assert_int_equal(admin_load(directory, &admin, &why), 0);
+	assert_int_equal(admin, REPORT_DRAIN);
 	assert_int_equal(admin_store(directory, REPORT_ENABLED), 0);
 	assert_int_equal(admin_store(directory, REPORT_ENABLED), 0);
-	assert_int_equal(admin_load(directory), REPORT_ENABLED);
+	assert_int_equal(admin_load(directory, &admin, &why), 0);
+	assert_int_equal(admin, REPORT_ENABLED);
 	assert_int_equal(rmdir(directory), 0);
 	assert_int_equal(admin_store(directory, REPORT_DRAIN), -ENOENT);
+}
+
+static void admin_is_unknown_when_the_file_is_damaged(void **state)
+{
+	static const char *const texts[] = { "", "maint?\n", "enabledmaint\n", "\n" };
+	char directory[] = "/tmp/dsr-test-admin.XXXXXX";
+	enum report_admin admin = REPORT_ADMIN_N_;
+	struct why why = { 0 };
+	char path[64];
+
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/admin", directory);
+	ARRAY_FOREACH (text, texts, ARRAY_LEN(texts)) {
+		FILE *file = fopen(path, "we");
+
+		assert_non_null(file);
+		assert_true(fputs(*text, file) >= 0);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(admin_load(directory, &admin, &why), -EBADMSG);
+		assert_non_null(strstr(why.text, "/admin is damaged"));
+	}
+	assert_int_equal(unlink(path), 0);
+	/* Nothing that can be read, whoever reads it. */
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(admin_load(directory, &admin, &why), -EISDIR);
+	assert_int_equal(admin, REPORT_ADMIN_N_);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(directory), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(admin_is_unknown_when_the_file_is_damaged),
 		cmocka_unit_test(admin_word_outlives_the_daemon),
 	};
 
