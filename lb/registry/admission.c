@@ -99,16 +99,20 @@ static int check_identity(const struct candidate *candidate, struct registry_ans
 	return 0;
 }
 
+/* What an administrator said of its name holds wherever it comes from, of its address whoever it is. */
 static int check_adoption(struct registry *registry, const struct candidate *candidate,
 	struct registry_answer *answer)
 {
-	const struct entry *at_address = candidate->at_address;
-	const struct departed_override *override =
-		departed_find(&registry->departed, candidate->reg->name, &candidate->reg->real_ip);
-	bool rejected = at_address ? at_address->backend.rejected : override && override->rejected;
-	bool known = at_address || (override && override->approved);
+	const struct entry *at_address = candidate->at_address, *at_name = candidate->at_name;
+	const char *name = candidate->reg->name;
+	const struct departed_override *override = departed_find(
+		&registry->departed, name, at_address ? NULL : &candidate->reg->real_ip);
+	bool known =
+		(at_address && (at_address->is_static || streq(at_address->backend.name, name))) ||
+		(override && override->approved);
 
-	if (rejected)
+	if ((at_address && at_address->backend.rejected) ||
+		(at_name && at_name->backend.rejected) || (override && override->rejected))
 		return refuse(answer, PROTO_REJECT_ADMIN, "rejected by an administrator");
 	if (registry->config.adopt == REGISTRY_ADOPT_OFF && !known)
 		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,

@@ -262,6 +262,28 @@ static void registry_gives_the_configured_weight_back(void **state)
 	assert_int_equal(registry_weight_configured(registry, "nobody", world->now_us), -ENOENT);
 }
 
+static void registry_knows_a_rejected_name_at_the_address_of_another(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *rejected;
+
+	world_farm(world, 5);
+	assert_int_equal(registry_approve(world->registry, "web01", false, world->now_us), 0);
+	world->agents[1].answers = false;
+	world_pass(world, MS(3000));
+	rejected = world_agent(world, "web01", 12, "198.51.100.10");
+	assert_rejected(world, rejected, PROTO_REJECT_ADMIN);
+	/* The same when it has left. */
+	registry_leave(world->registry, world->agents[0].id, world->now_us);
+	world_drain_actions(world);
+	assert_rejected(world, rejected, PROTO_REJECT_ADMIN);
+	/* Another name at the address of a silent one is new: nobody is adopted that way. */
+	world->config.adopt = REGISTRY_ADOPT_OFF;
+	world_configure(world);
+	assert_rejected(
+		world, world_agent(world, "new", 12, "198.51.100.10"), PROTO_REJECT_NOT_ALLOWED);
+}
+
 static void registry_adopts_nobody_new_when_off(void **state)
 {
 	struct world *world = *state;
@@ -362,6 +384,7 @@ int main(void)
 		FACT(registry_buries_more_than_it_has_room_for),
 		FACT(registry_waits_for_approval),
 		FACT(registry_gives_the_configured_weight_back),
+		FACT(registry_knows_a_rejected_name_at_the_address_of_another),
 		FACT(registry_adopts_nobody_new_when_off),
 		FACT(registry_refuses_one_too_many_until_one_is_long_dead),
 		FACT(registry_forgets_the_oldest_wish_of_too_many),
