@@ -159,6 +159,48 @@ static bool document_read_backend(const json_t *item, struct backend *ret_backen
 	return true;
 }
 
+/* What was said of backends that left. */
+
+static json_t *document_overrides(const struct registry *registry)
+{
+	json_t *array = json_array();
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < registry_overrides_len(registry); i++) {
+		const struct registry_override *override = registry_override_at(registry, i);
+
+		json_array_append_new(array,
+			json_pack("{s:s, s:s, s:i, s:I, s:b, s:b, s:b}", "name", override->name,
+				"address", addr_format(&override->address, text), "admin",
+				(int) override->admin, "weight", (json_int_t) override->weight,
+				"weight_set", override->weight_set, "approved", override->approved,
+				"rejected", override->rejected));
+	}
+	return array;
+}
+
+static bool document_read_override(const json_t *item, struct registry_override *ret_override)
+{
+	const char *name = json_string_value(json_object_get(item, "name"));
+	struct registry_override override = {
+		.weight_set = json_is_true(json_object_get(item, "weight_set")),
+		.approved = json_is_true(json_object_get(item, "approved")),
+		.rejected = json_is_true(json_object_get(item, "rejected")),
+	};
+	uint64_t admin, weight;
+
+	if (!name || strlen(name) >= sizeof(override.name) ||
+		!document_get_addr(item, "address", &override.address) ||
+		!document_get_u64(item, "admin", BACKEND_ADMIN_N_ - 1, &admin) ||
+		!document_get_u64(item, "weight", UINT16_MAX, &weight))
+		return false;
+	memcpy(override.name, name, strlen(name) + 1);
+	override.admin = (enum backend_admin)admin;
+	override.weight = (uint32_t)weight;
+	*ret_override = override;
+	return true;
+}
+
 /* Sessions. */
 
 static json_t *document_session(const struct session_kept *kept)
@@ -221,12 +263,13 @@ json_t *document_make(const struct balancer *balancer)
 			json_array_append_new(sessions, document_session(&kept));
 		sodium_memzero(&kept, sizeof(kept));
 	}
-	return json_pack("{s:i, s:s, s:I, s:s, s:I, s:b, s:o, s:o, s:o, s:o}", "layout",
+	return json_pack("{s:i, s:s, s:I, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "layout",
 		DOCUMENT_LAYOUT, "host_boot", keep_boot(balancer->keep), "saved_us",
 		(json_int_t)clock_now_us(), "version", DSR_VERSION, "boot_id",
 		(json_int_t)balancer->boot_id, "standby", role_status(balancer->role).standby,
 		"services", service_ids_export(balancer->service_ids), "tables",
-		publish_export(balancer->publish), "backends", backends, "sessions", sessions);
+		publish_export(balancer->publish), "backends", backends, "departed",
+		document_overrides(balancer->registry), "sessions", sessions);
 }
 
 void document_restore(struct balancer *balancer, const json_t *document)
@@ -245,6 +288,15 @@ void document_restore(struct balancer *balancer, const json_t *document)
 			registry_restore(balancer->registry, &backend, now_us) < 0)
 			log_warning("a kept backend (entry %zu) is damaged; it must register anew",
 				idx);
+	}
+	/* Documents of versions that did not keep them have none. */
+	json_array_foreach (json_object_get(document, "departed"), idx, item) {
+		struct registry_override override;
+
+		if (!document_read_override(item, &override) ||
+			registry_restore_override(balancer->registry, &override) < 0)
+			log_warning(
+				"what was said of a backend that left (entry %zu) is damaged", idx);
 	}
 	json_array_foreach (json_object_get(document, "sessions"), idx, item) {
 		struct session_kept kept = { 0 };

@@ -105,7 +105,7 @@ static int check_adoption(struct registry *registry, const struct candidate *can
 {
 	const struct entry *at_address = candidate->at_address, *at_name = candidate->at_name;
 	const char *name = candidate->reg->name;
-	const struct departed_override *override = departed_find(
+	const struct registry_override *override = departed_find(
 		&registry->departed, name, at_address ? NULL : &candidate->reg->real_ip);
 	bool known =
 		(at_address && (at_address->is_static || streq(at_address->backend.name, name))) ||

@@ -131,6 +131,15 @@ struct backend {
 	size_t n_checks;
 };
 
+/* What an administrator said of a backend that has left. */
+struct registry_override {
+	char name[REGISTRY_NAME_BYTES];
+	struct addr address;
+	enum backend_admin admin;
+	uint32_t weight;
+	bool weight_set, approved, rejected;
+};
+
 /* An authenticated REGISTER. */
 struct registry_registration {
 	const struct proto_register *reg;

@@ -38,7 +38,7 @@ bool departed_is_stale(
 	return challenge_us <= departed->stale_floor_us;
 }
 
-struct departed_override *departed_find(
+struct registry_override *departed_find(
 	struct departed *departed, const char *name, const struct addr *address)
 {
 	for (size_t i = departed->n_overrides; name && i-- > 0;)
@@ -50,14 +50,14 @@ struct departed_override *departed_find(
 	return NULL;
 }
 
-struct departed_override *departed_find_text(struct departed *departed, const char *text)
+struct registry_override *departed_find_text(struct departed *departed, const char *text)
 {
 	struct addr address;
 
 	return departed_find(departed, text, addr_parse(text, &address) == 0 ? &address : NULL);
 }
 
-static void drop_override(struct departed *departed, struct departed_override *override)
+static void drop_override(struct departed *departed, struct registry_override *override)
 {
 	size_t behind = (size_t)(&departed->overrides[departed->n_overrides] - (override + 1));
 
@@ -65,7 +65,7 @@ static void drop_override(struct departed *departed, struct departed_override *o
 	departed->n_overrides--;
 }
 
-static void add_override(struct departed *departed, const struct departed_override *override)
+void departed_add(struct departed *departed, const struct registry_override *override)
 {
 	if (departed->n_overrides == REGISTRY_OVERRIDES_MAX)
 		drop_override(departed, &departed->overrides[0]);
@@ -74,7 +74,7 @@ static void add_override(struct departed *departed, const struct departed_overri
 
 static void remember(struct registry *registry, const struct backend *backend)
 {
-	struct departed_override override = { .address = backend->address,
+	struct registry_override override = { .address = backend->address,
 		.admin = backend->admin,
 		.weight = backend->weight,
 		.weight_set = backend->weight_set,
@@ -86,12 +86,12 @@ static void remember(struct registry *registry, const struct backend *backend)
 	memcpy(override.name, backend->name, sizeof(override.name));
 	if (override.admin != BACKEND_ADMIN_NONE || override.weight_set || override.rejected ||
 		override.approved)
-		add_override(&registry->departed, &override);
+		departed_add(&registry->departed, &override);
 }
 
 void departed_restore(struct departed *departed, struct backend *backend)
 {
-	struct departed_override *override =
+	struct registry_override *override =
 		departed_find(departed, backend->name, &backend->address);
 
 	if (!override)

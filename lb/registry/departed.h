@@ -13,15 +13,6 @@
 struct entry;
 struct registry;
 
-/* What an administrator said of a backend that has left. */
-struct departed_override {
-	char name[REGISTRY_NAME_BYTES];
-	struct addr address;
-	enum backend_admin admin;
-	uint32_t weight;
-	bool weight_set, approved, rejected;
-};
-
 struct departed_session {
 	struct addr address;
 	uint64_t challenge_us;
@@ -29,7 +20,7 @@ struct departed_session {
 };
 
 struct departed {
-	struct departed_override overrides[REGISTRY_OVERRIDES_MAX]; /* the oldest first */
+	struct registry_override overrides[REGISTRY_OVERRIDES_MAX]; /* the oldest first */
 	size_t n_overrides;
 	struct departed_session sessions[DEPARTED_SESSIONS_MAX];
 	size_t n_sessions;
@@ -43,10 +34,12 @@ void departed_end_session(
 bool departed_is_stale(
 	const struct departed *departed, const struct addr *address, uint64_t challenge_us);
 /* By name, or else by address; either may be NULL. NULL: nothing was said, or is remembered. */
-struct departed_override *departed_find(
+struct registry_override *departed_find(
 	struct departed *departed, const char *name, const struct addr *address);
 /* The same by a text that is a name or an address. */
-struct departed_override *departed_find_text(struct departed *departed, const char *text);
+struct registry_override *departed_find_text(struct departed *departed, const char *text);
+/* One more; where there is no room, the oldest goes. */
+void departed_add(struct departed *departed, const struct registry_override *override);
 /* Gives the backend what was said of its name or address, and forgets it here. */
 void departed_restore(struct departed *departed, struct backend *backend);
 /* The entry leaves: what was said of it is remembered, its session ends, and it is forgotten. */

@@ -168,7 +168,7 @@ int registry_admin(
 	struct registry *registry, const char *backend, enum backend_admin admin, uint64_t now_us)
 {
 	struct entry *entry = entries_find(&registry->entries, backend);
-	struct departed_override *override;
+	struct registry_override *override;
 
 	if ((unsigned int)admin >= BACKEND_ADMIN_N_)
 		return -EINVAL;
@@ -189,7 +189,7 @@ int registry_weight(
 	struct registry *registry, const char *backend, uint32_t weight, uint64_t now_us)
 {
 	struct entry *entry = entries_find(&registry->entries, backend);
-	struct departed_override *override;
+	struct registry_override *override;
 
 	if (weight > UINT16_MAX)
 		return -EINVAL;
@@ -233,7 +233,7 @@ int registry_weight_percent(
 int registry_weight_configured(struct registry *registry, const char *backend, uint64_t now_us)
 {
 	struct entry *entry = entries_find(&registry->entries, backend);
-	struct departed_override *override;
+	struct registry_override *override;
 
 	if (!entry) {
 		override = departed_find_text(&registry->departed, backend);
@@ -252,7 +252,7 @@ int registry_weight_configured(struct registry *registry, const char *backend, u
 int registry_approve(struct registry *registry, const char *backend, bool approve, uint64_t now_us)
 {
 	struct entry *entry = entries_find(&registry->entries, backend);
-	struct departed_override *override;
+	struct registry_override *override;
 
 	if (!entry) {
 		override = departed_find_text(&registry->departed, backend);
@@ -532,5 +532,24 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 	if (kept->source == BACKEND_AGENT)
 		restore_agent(registry, entry, kept, now_us);
 	entries_add(&registry->entries, entry);
+	return 0;
+}
+
+size_t registry_overrides_len(const struct registry *registry)
+{
+	return registry->departed.n_overrides;
+}
+
+const struct registry_override *registry_override_at(const struct registry *registry, size_t idx)
+{
+	return idx < registry->departed.n_overrides ? &registry->departed.overrides[idx] : NULL;
+}
+
+int registry_restore_override(struct registry *registry, const struct registry_override *kept)
+{
+	if (kept->name[0] == '\0' || kept->address.family == AF_UNSPEC ||
+		(unsigned int)kept->admin >= BACKEND_ADMIN_N_ || kept->weight > UINT16_MAX)
+		return -EINVAL;
+	departed_add(&registry->departed, kept);
 	return 0;
 }

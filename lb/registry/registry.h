@@ -148,3 +148,9 @@ struct registry_member registry_membership(
  * -EEXIST: id, name or address is taken; -ENOSPC, -ENOMEM.
  */
 int registry_restore(struct registry *registry, const struct backend *kept, uint64_t now_us);
+
+/* What was said of backends that left, the oldest first; to be kept over a restart too. */
+size_t registry_overrides_len(const struct registry *registry);
+const struct registry_override *registry_override_at(const struct registry *registry, size_t idx);
+/* -EINVAL: no name, no address, or a value out of its range. */
+int registry_restore_override(struct registry *registry, const struct registry_override *kept);

@@ -76,3 +76,16 @@ fact requests_are_served_after_it says '^web[123]$' fetch /
 
 must wait_until 120 gone "$transfers_pid"
 fact none_of_200_transfers_is_broken transfers_are_whole
+
+# What an administrator said of a backend that is away at a restart holds when it comes back.
+is_listed() {
+	[[ $(lb_json '[.virtual_servers[].backends[].name] | index("web1") != null') == "$1" ]]
+}
+must lb disable web1
+daemon_stop web1 TERM
+must wait_until 10 is_listed false
+daemon_stop lb TERM
+lb_start
+agent_start web1
+must wait_until 10 is_listed true
+fact a_disabled_backend_that_left_is_disabled_after_a_restart equal "$(backend_field state web1)" maint

@@ -289,6 +289,34 @@ static void registry_keeps_on_keeping_over_a_restart(void **state)
 	assert_int_equal(world_backend(world, "web01")->effective_weight, 1);
 }
 
+static void registry_keeps_over_a_restart_what_was_said_of_one_that_left(void **state)
+{
+	struct world *world = *state;
+	struct registry_override kept, damaged;
+
+	world_farm(world, 2);
+	assert_int_equal(
+		registry_admin(world->registry, "web01", BACKEND_ADMIN_MAINT, world->now_us), 0);
+	assert_int_equal(registry_weight(world->registry, "web01", 9, world->now_us), 0);
+	registry_leave(world->registry, world->agents[0].id, world->now_us);
+	world_drain_actions(world);
+	assert_int_equal(registry_overrides_len(world->registry), 1);
+	kept = *registry_override_at(world->registry, 0);
+	assert_null(registry_override_at(world->registry, 1));
+	restart(world);
+	assert_int_equal(registry_restore_override(world->registry, &kept), 0);
+	damaged = kept;
+	damaged.weight = UINT16_MAX + 1;
+	assert_int_equal(registry_restore_override(world->registry, &damaged), -EINVAL);
+	damaged = kept;
+	damaged.name[0] = '\0';
+	assert_int_equal(registry_restore_override(world->registry, &damaged), -EINVAL);
+	assert_int_equal(world_register(world, &world->agents[0]).r, 0);
+	assert_int_equal(world_backend(world, "web01")->admin, BACKEND_ADMIN_MAINT);
+	assert_int_equal(world_backend(world, "web01")->weight, 9);
+	assert_int_equal(registry_overrides_len(world->registry), 0);
+}
+
 static void registry_restores_nothing_twice(void **state)
 {
 	struct world *world = *state;
@@ -321,6 +349,7 @@ int main(void)
 		FACT(registry_goes_on_after_a_restart),
 		FACT(registry_remembers_a_silence_over_a_restart),
 		FACT(registry_keeps_on_keeping_over_a_restart),
+		FACT(registry_keeps_over_a_restart_what_was_said_of_one_that_left),
 		FACT(registry_restores_nothing_twice),
 	};
 
