@@ -149,4 +149,11 @@ void fail_open_stalled(struct registry *registry, uint64_t stalled_us)
 	uint64_t *until_us = &registry->fail_open.until_us;
 
 	*until_us += MIN(stalled_us, REGISTRY_NEVER_US - *until_us);
+	/* Time in which nobody could answer is no time in which a majority answered. */
+	for (size_t i = 0; i < registry->config.n_services; i++) {
+		struct fail_open_keeping *keeping = &registry->fail_open.keeping[i];
+
+		if (keeping->on && keeping->majority_us != REGISTRY_NEVER_US)
+			keeping->majority_us += stalled_us;
+	}
 }

@@ -156,6 +156,27 @@ static void registry_ends_keeping_when_survivors_are_a_majority(void **state)
 	assert_int_equal(world_backend(world, "web10")->state, BACKEND_UP);
 }
 
+static void registry_goes_on_keeping_over_a_stall(void **state)
+{
+	struct world *world = *state;
+
+	world_farm(world, 10);
+	silence(world, 0, 7, true);
+	world_pass(world, MS(2000));
+	assert_int_equal(count_kept(world), 7);
+	/* Three come back, and a majority answers; but not yet for as long as silence takes. */
+	silence(world, 0, 3, false);
+	world_pass(world, MS(400));
+	assert_int_equal(count_kept(world), 4);
+	world->now_us += MS(5000);
+	registry_stalled(world->registry, MS(5000), world->now_us);
+	registry_tick(world->registry, world->now_us);
+	world_drain_actions(world);
+	assert_int_equal(count_kept(world), 4);
+	world_pass(world, MS(2000));
+	assert_int_equal(count_kept(world), 0);
+}
+
 static void registry_ends_keeping_of_one_that_is_disabled(void **state)
 {
 	struct world *world = *state;
@@ -343,6 +364,7 @@ int main(void)
 		FACT(registry_ends_keeping_of_one_that_is_heard),
 		FACT(registry_never_drops_a_kept_one_on_its_way_back),
 		FACT(registry_ends_keeping_when_survivors_are_a_majority),
+		FACT(registry_goes_on_keeping_over_a_stall),
 		FACT(registry_ends_keeping_of_one_that_is_disabled),
 		FACT(registry_does_not_keep_announced_failures),
 		FACT(registry_counts_statics_among_those_that_vanish),
