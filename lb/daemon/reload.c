@@ -65,12 +65,15 @@ static void reload_say(char **text, const char *line)
 {
 	char *longer = NULL;
 
-	if (asprintf(&longer, "%s%s%s", *text ? *text : "", *text ? "\n" : "", line) < 0)
+	if (asprintf(&longer, "%s%s%s", *text ? *text : "", *text ? "\n" : "", line) < 0) {
+		log_error("%s", line);
 		return;
+	}
 	free(*text);
 	*text = longer;
 }
 
+/* 0, CONTROL_CONFIG, or -ENOMEM, which is no fault of the configuration. */
 static int reload_load_files(
 	const char *path, struct reload_candidate *ret_candidate, char **ret_errors)
 {
@@ -80,12 +83,14 @@ static int reload_load_files(
 	for (size_t i = 0;
 		r < 0 && ret_candidate->report && i < ini_report_len(ret_candidate->report); i++)
 		reload_say(ret_errors, ini_report_line(ret_candidate->report, i));
+	if (r == -ENOMEM)
+		reload_say(ret_errors, "out of memory while the configuration was read");
 	if (r < 0)
-		return CONTROL_CONFIG;
+		return r == -ENOMEM ? r : CONTROL_CONFIG;
 	r = keys_load(ret_candidate->config, &ret_candidate->ring, &why);
 	if (r < 0) {
 		reload_say(ret_errors, why.text);
-		return CONTROL_CONFIG;
+		return r == -ENOMEM ? r : CONTROL_CONFIG;
 	}
 	return 0;
 }
@@ -265,7 +270,8 @@ static int reload_now(struct reload *reload, char **ret_errors)
 	if (r == 0) {
 		r = service_list_new(candidate.config, balancer->service_ids, &candidate.services);
 		if (r < 0)
-			reload_say(ret_errors, "too many virtual servers");
+			reload_say(ret_errors,
+				r == -ENOMEM ? "out of memory" : "too many virtual servers");
 	}
 	if (r == 0) {
 		reload_registry(candidate.config, candidate.services,

@@ -14,7 +14,7 @@ struct reload;
 /* `balancer` outlives it. NULL: out of memory. */
 struct reload *reload_new(struct balancer *balancer);
 struct reload *reload_free(struct reload *reload);
-/* For the start: loads the files. 0, or CONTROL_CONFIG with every reason logged. */
+/* For the start: loads the files. 0; CONTROL_CONFIG or -ENOMEM, with every reason logged. */
 int reload_load(struct reload *reload);
 /*
  * Then, when the parts stand: restores what was kept (NULL: nothing) and puts the configuration in force.
