@@ -128,6 +128,7 @@ static int daemon_on_housekeeping(sd_event_source *source, uint64_t due_us, void
 	(void)agents_listen(balancer->agents);
 	reload_subnets(balancer->reload);
 	actions_run(balancer->actions);
+	vip_routes_housekeeping(balancer->vip_routes);
 	update_housekeeping(balancer->update);
 	drain_waits_check(balancer->drain_waits, clock_now_us());
 	balancer_timer_set(source, clock_now_us() + DAEMON_HOUSEKEEPING_US);

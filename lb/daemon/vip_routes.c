@@ -6,8 +6,13 @@
 #include "lb/config/service.h"
 #include "lb/link/neigh.h"
 
+/* Looked at in one second: one request each, however many routes the host has. */
+#define VIP_ROUTES_LOOKS 64u
+
 struct vip_routes {
 	struct neigh *neigh;
+	size_t next;       /* to look at */
+	bool failed;       /* and it was said */
 	struct addr *vips; /* sorted */
 	size_t len;
 };
@@ -80,6 +85,27 @@ void vip_routes_set(struct vip_routes *routes, const struct service_list *servic
 	free(routes->vips);
 	routes->vips = vips;
 	routes->len = len;
+}
+
+void vip_routes_housekeeping(struct vip_routes *routes)
+{
+	size_t n_gone = 0;
+	char text[ADDR_STRLEN];
+	int r = 0;
+
+	for (size_t i = 0; i < MIN(routes->len, (size_t)VIP_ROUTES_LOOKS) && r == 0; i++) {
+		const struct addr *vip = &routes->vips[routes->next++ % routes->len];
+		bool was_gone = false;
+
+		r = neigh_blackhole_mend(routes->neigh, vip, &was_gone);
+		n_gone += was_gone;
+		if (r < 0 && !routes->failed)
+			(void)log_warning_errno(r, "cannot put back the blackhole route for %s",
+				addr_format(vip, text));
+	}
+	routes->failed = r < 0;
+	if (n_gone > 0)
+		log_warning("somebody removed blackhole routes for VIPs; %zu are put back", n_gone);
 }
 
 static void vip_routes_sweep_one(const struct addr *vip, void *context)

@@ -19,5 +19,7 @@ struct vip_routes *vip_routes_free(struct vip_routes *routes);
 DEFINE_CLEANUP(struct vip_routes *, vip_routes_free)
 /* Routes for exactly the VIPs of the services; NULL: none. What fails is logged. */
 void vip_routes_set(struct vip_routes *routes, const struct service_list *services);
+/* Each second: some of the routes are looked at in turn, and put back where somebody took them away. */
+void vip_routes_housekeeping(struct vip_routes *routes);
 /* Routes of a previous run that was killed, to VIPs that were `ids`' and are no more, go. */
 void vip_routes_sweep(struct vip_routes *routes, const struct service_ids *ids);

@@ -472,6 +472,16 @@ int neigh_blackhole_add(struct neigh *neigh, const struct addr *vip)
 	return neigh_route_add(neigh->requests, vip, routes);
 }
 
+int neigh_blackhole_mend(struct neigh *neigh, const struct addr *vip, bool *ret_was_gone)
+{
+	int r = neigh_route_try(neigh->requests, vip);
+
+	if (r < 0 && r != -EEXIST)
+		return r;
+	*ret_was_gone = r == 0;
+	return 0;
+}
+
 int neigh_blackhole_remove(struct neigh *neigh, const struct addr *vip)
 {
 	return neigh_route_remove(neigh->requests, vip);

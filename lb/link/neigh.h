@@ -78,4 +78,6 @@ int neigh_blackhole_add(struct neigh *neigh, const struct addr *vip);
 /* Around many: then routes that are there already are asked for once, not for each. */
 void neigh_blackholes_begin(struct neigh *neigh);
 void neigh_blackholes_end(struct neigh *neigh);
+/* Puts it back where there is no route to the VIP alone; somebody else's is left. 0 or negative errno. */
+int neigh_blackhole_mend(struct neigh *neigh, const struct addr *vip, bool *ret_was_gone);
 int neigh_blackhole_remove(struct neigh *neigh, const struct addr *vip);

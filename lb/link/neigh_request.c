@@ -185,14 +185,19 @@ static int neigh_routes_dump(struct nl *nl, sa_family_t family, struct neigh_rou
 	return 0;
 }
 
-int neigh_route_add(struct nl *nl, const struct addr *vip, struct neigh_routes *routes)
+int neigh_route_try(struct nl *nl, const struct addr *vip)
 {
 	struct nlmsghdr *request;
 	struct rtmsg *route;
-	int r;
 
 	request = neigh_request_route(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, vip, &route);
-	r = nl_transact(nl, request);
+	return nl_transact(nl, request);
+}
+
+int neigh_route_add(struct nl *nl, const struct addr *vip, struct neigh_routes *routes)
+{
+	int r = neigh_route_try(nl, vip);
+
 	if (r != -EEXIST)
 		return r;
 	r = routes->known ? 0 : neigh_routes_dump(nl, vip->family, routes);

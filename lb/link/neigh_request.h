@@ -33,5 +33,7 @@ struct neigh_routes {
 };
 void neigh_routes_clear(struct neigh_routes *routes);
 /* Where there is a route already, `routes` says whether it is a blackhole, and is filled if need be. */
+/* Adds the blackhole; -EEXIST: there is a route to the VIP alone, whoever's. */
+int neigh_route_try(struct nl *nl, const struct addr *vip);
 int neigh_route_add(struct nl *nl, const struct addr *vip, struct neigh_routes *routes);
 int neigh_route_remove(struct nl *nl, const struct addr *vip);
