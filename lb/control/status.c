@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "lb/config/service.h"
 #include "lb/control/status_count.h"
+#include "lb/daemon/agents.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/dataplane.h"
 #include "lb/daemon/role.h"
@@ -325,13 +326,15 @@ static json_t *status_drops(const struct engine_totals *totals)
 static json_t *status_control(const struct balancer *balancer)
 {
 	const struct session_counters *counters = session_counters(balancer->sessions);
+	struct agents_status agents = agents_status(balancer->agents);
 	json_t *rejected = json_object();
 
 	for (int i = SESSION_ACCEPTED + 1; i < SESSION_REFUSAL_N_; i++)
 		json_object_set_new(rejected, session_refusal_name((enum session_refusal)i),
 			json_integer((json_int_t)counters->rejected[i]));
-	return json_pack("{s:I, s:I, s:o}", "received", (json_int_t)counters->received, "accepted",
-		(json_int_t)counters->accepted, "rejected", rejected);
+	return json_pack("{s:I, s:I, s:o, s:b, s:s}", "received", (json_int_t)counters->received,
+		"accepted", (json_int_t)counters->accepted, "rejected", rejected, "listening",
+		agents.is_listening, "listening_reason", agents.reason);
 }
 
 /* What `status` exits with: 0 all well, 1 degraded, 2 no service. */
@@ -357,7 +360,7 @@ static int status_health(const struct balancer *balancer, const struct status_me
 	for (size_t i = 0; i < registry_len(balancer->registry); i++)
 		degraded |= registry_backend_at(balancer->registry, i)->state != BACKEND_UP;
 	/* On standby by design is well; kept from being active by something wrong is not. */
-	degraded |= role.guarded;
+	degraded |= role.guarded || !agents_status(balancer->agents).is_listening;
 	degraded |= role.active && claims_live(announce_claims(balancer->announce), clock_now_us());
 	return degraded ? 1 : 0;
 }

@@ -17,6 +17,7 @@ struct agents {
 	struct balancer *balancer;
 	struct session_socket *socket; /* NULL while the backend interface is not there */
 	unsigned int ifindex;
+	struct why reason;         /* why there are no sockets */
 	bool failed;               /* and it was said */
 	struct log_limit refusals; /* what was logged of them */
 };
@@ -71,22 +72,31 @@ int agents_listen(struct agents *agents)
 		.fn = agents_on_datagram,
 		.context = agents,
 	};
-	struct why why = { 0 };
 	int r;
 
 	if (agents->ifindex == link->ifindex)
 		return 0;
 	agents->socket = session_socket_free(agents->socket);
 	agents->ifindex = 0;
-	if (link->ifindex == 0)
+	if (link->ifindex == 0) {
+		why_set(&agents->reason, "interface %s is not there", link->name);
 		return 0;
-	r = session_socket_open(balancer->event, &config, &agents->socket, &why);
-	if (r == 0)
-		agents->ifindex = link->ifindex;
-	else if (!agents->failed)
-		(void)log_errno(r, "%s", why.text);
+	}
+	r = session_socket_open(balancer->event, &config, &agents->socket, &agents->reason);
+	if (r < 0 && !agents->failed)
+		(void)log_errno(r, "%s", agents->reason.text);
 	agents->failed = r < 0;
-	return r;
+	/* As an interface, an address may come later. */
+	if (r < 0)
+		return r == -EADDRNOTAVAIL || r == -ENODEV ? 0 : r;
+	agents->ifindex = link->ifindex;
+	agents->reason = (struct why){ 0 };
+	return 0;
+}
+
+struct agents_status agents_status(const struct agents *agents)
+{
+	return (struct agents_status){ agents->socket, agents->reason.text };
 }
 
 static void agents_send(

@@ -16,6 +16,13 @@ struct agents *agents_free(struct agents *agents);
 struct session_calls agents_calls(struct agents *agents);
 /*
  * Opens the sockets on the backend interface, anew when that is another one now; call again when links changed
- * and each second. 0, also while the interface is not there; or negative errno, logged once.
+ * and each second. 0, also while the interface or the address to listen on is not there, which is logged once; or
+ * negative errno, logged once.
  */
 int agents_listen(struct agents *agents);
+
+struct agents_status {
+	bool is_listening;
+	const char *reason; /* why not, "" while it is; the agents' */
+};
+struct agents_status agents_status(const struct agents *agents);

@@ -39,13 +39,24 @@ youngest_state_ms() {
 must wait_until 10 backends_up 2
 begin=$(now_ms)
 ip -n "$(ns lb)" address del "$LB/24" dev eth0
-must backends_up 2
+must not on lb ip -4 route get "$(web_address web1)" oif eth0
 ip -n "$(ns lb)" address add "$LB/24" dev eth0
 balancer_addresses
 must wait_until 5 serves
 must backends_up 2
 took=$(($(now_ms) - begin))
 fact an_address_that_is_away_for_a_moment_fails_nobody at_least "$(youngest_state_ms)" "$took"
+
+# Somebody flushes the routes, or restarts the network's manager: the VIPs' are put back.
+blackholes() {
+	[[ $(ip -n "$(ns lb)" -j route show type blackhole proto 217 | jq length) == "$1" ]] &&
+		[[ $(ip -n "$(ns lb)" -j -6 route show type blackhole proto 217 | jq length) == "$1" ]]
+}
+must wait_until 5 blackholes 1
+must ip -n "$(ns lb)" route flush proto 217
+must ip -n "$(ns lb)" -6 route flush proto 217
+fact routes_that_somebody_removed_are_put_back wait_until 10 blackholes 1
+fact it_says_so grep -q 'blackhole routes for VIPs; . are put back' "$work/lb/log"
 
 # Deleted and made anew: another interface of the same name.
 ip -n "$(ns lb)" link del eth0
@@ -70,6 +81,23 @@ fact it_names_the_address says "$VIP is configured on this host" lb status
 ip -n "$(ns lb)" address del "$VIP/32" dev lo
 fact without_it_it_is_active_again wait_until 5 is_active true
 fact clients_are_served_again wait_until 5 serves
+
+# The address to listen on comes late, too.
+daemon_stop lb
+sed -i "/^interface/a listen = 192.0.2.99:7377" "$work/lb/lb.conf"
+lb_start
+listens() {
+	[[ $(lb_json .control.listening) == "$1" ]]
+}
+fact without_its_address_it_starts_and_waits listens false
+fact it_says_for_which_address says '192.0.2.99' lb_json .control.listening_reason
+fact its_status_is_not_well not exits 0 lb status
+ip -n "$(ns lb)" address add 192.0.2.99/32 dev eth0
+fact it_listens_when_the_address_comes wait_until 10 listens true
+daemon_stop lb
+ip -n "$(ns lb)" address del 192.0.2.99/32 dev eth0
+sed -i '/^listen = /d' "$work/lb/lb.conf"
+lb_start
 
 # A full runtime directory hinders a change only as long as it is full, and only where tables are
 # files.
