@@ -27,6 +27,7 @@ struct agent *agent_free(struct agent *agent)
 	balancers_free(agent->balancers);
 	net_free(agent->net);
 	sockets_free(agent->sockets);
+	sockets_free(agent->parting_sockets);
 	nl_free(agent->nl);
 	settings_free(agent->settings);
 	sd_event_source_disable_unref(agent->wait_timer);

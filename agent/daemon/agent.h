@@ -41,7 +41,8 @@ struct agent {
 	struct settings *settings;
 	struct reconcile *reconcile;
 	struct sockets *sockets;
-	struct nl *nl; /* for routes */
+	struct sockets *parting_sockets; /* of the VIPs in `parting` */
+	struct nl *nl;                   /* for routes */
 	struct balancers *balancers;
 	struct net *net;
 	unsigned int net_scope;
@@ -61,6 +62,10 @@ struct agent {
 	uint64_t phase_us;    /* since when */
 	uint64_t deadline_us; /* of the phase */
 	uint64_t settled_us;  /* when balancers had acknowledged the drain; 0: not yet */
+	struct addr parting
+		[PROTO_VIPS_MAX]; /* VIPs that a reload took out, whose connections may end */
+	size_t n_parting;
+	uint64_t parting_since_us, parting_deadline_us;
 	struct agent_waiter waiters[AGENT_WAITERS_MAX];
 	size_t n_waiters;
 	int exit_status;

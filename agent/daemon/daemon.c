@@ -117,6 +117,8 @@ static int daemon_open_parts(struct agent *agent)
 	if (r < 0)
 		return log_errno(r, "cannot open netlink");
 	r = sockets_new(&agent->sockets);
+	if (r == 0)
+		r = sockets_new(&agent->parting_sockets);
 	if (r < 0)
 		return log_errno(r, "cannot open socket diagnosis");
 	r = balancers_new(agent->event, daemon_on_balancers, agent, &agent->balancers);

@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/daemon/admin.h"
+#include "agent/daemon/parting.h"
 #include "agent/daemon/summary.h"
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
@@ -219,6 +220,7 @@ void refresh_all(struct agent *agent)
 {
 	struct proto_status status;
 
+	parting_go_on(agent);
 	refresh_identity(agent);
 	refresh_make_status(agent, &status);
 	refresh_tell_state(agent, &status);

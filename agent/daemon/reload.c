@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "agent/daemon/parting.h"
 #include "agent/daemon/refresh.h"
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
@@ -79,6 +80,7 @@ static int reload_try(struct agent *agent, char **ret_text)
 		settings->config->balancers.len);
 	if (r < 0)
 		return r;
+	parting_begin(agent, settings->config);
 	reload_adopt(agent, TAKE_PTR(settings));
 	return 0;
 }

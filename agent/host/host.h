@@ -89,6 +89,8 @@ struct host_wanted {
 	char loopback[IFNAMSIZ];
 	char *const *exempt; /* patterns of interfaces to leave alone; borrowed */
 	size_t n_exempt;
+	struct addr kept[HOST_VIPS_MAX]; /* wanted no longer, but connections may end */
+	size_t n_kept;
 	unsigned int balancer_ifindex; /* never exempt; 0: not known yet */
 };
 

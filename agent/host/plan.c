@@ -44,6 +44,10 @@ static void plan_push(struct plan *plan, struct plan_op op)
 
 static bool plan_is_wanted(const struct host_wanted *wanted, const struct host_added *added)
 {
+	ARRAY_FOREACH (vip, wanted->kept, wanted->n_kept) {
+		if (addr_equal(vip, &added->addr))
+			return true;
+	}
 	if (added->ifindex != wanted->loopback_ifindex)
 		return false;
 	ARRAY_FOREACH (vip, wanted->vips, wanted->n_vips) {

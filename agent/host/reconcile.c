@@ -414,13 +414,24 @@ struct reconcile *reconcile_free(struct reconcile *reconcile)
 
 void reconcile_serve(struct reconcile *reconcile, const struct host_wanted *wanted)
 {
-	unsigned int balancer_ifindex = reconcile->wanted.balancer_ifindex;
+	struct host_wanted previous = reconcile->wanted;
 
 	reconcile->wanted = *wanted;
-	reconcile->wanted.balancer_ifindex = balancer_ifindex;
+	reconcile->wanted.balancer_ifindex = previous.balancer_ifindex;
+	memcpy(reconcile->wanted.kept, previous.kept, sizeof(previous.kept));
+	reconcile->wanted.n_kept = previous.n_kept;
 	reconcile->told_exempt = false;
 	reconcile->serving = true;
 	reconcile_look(reconcile);
+}
+
+void reconcile_keep(struct reconcile *reconcile, const struct addr *vips, size_t n_vips)
+{
+	struct host_wanted *wanted = &reconcile->wanted;
+
+	wanted->n_kept = MIN(n_vips, (size_t)HOST_VIPS_MAX);
+	memcpy(wanted->kept, vips, wanted->n_kept * sizeof(*vips));
+	reconcile_arm(reconcile, 0);
 }
 
 void reconcile_face(struct reconcile *reconcile, unsigned int ifindex)

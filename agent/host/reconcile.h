@@ -36,10 +36,12 @@ struct reconcile *reconcile_free(struct reconcile *reconcile); /* leaves the hos
 DEFINE_CLEANUP(struct reconcile *, reconcile_free)
 
 /*
- * Serves these VIPs from now on (ifindexes are not read; `exempt` stays borrowed); acts at once, then on every event. Failures are
+ * Serves these VIPs from now on (ifindexes and `kept` are not read; `exempt` stays borrowed); acts at once, then on every event. Failures are
  * logged and told by reconcile_blocked(), and tried again.
  */
 void reconcile_serve(struct reconcile *reconcile, const struct host_wanted *wanted);
+/* VIPs that are not wanted, but stay where they are until this is called again without them. */
+void reconcile_keep(struct reconcile *reconcile, const struct addr *vips, size_t n_vips);
 /* The interface that leads to a balancer: it is never exempt. */
 void reconcile_face(struct reconcile *reconcile, unsigned int ifindex);
 /* Leaves the host as it was found, and stops watching it. 0, or negative errno (logged). */

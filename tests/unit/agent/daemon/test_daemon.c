@@ -613,6 +613,54 @@ static void daemon_reloads_whole_or_not_at_all(void **state)
 	assert_false(host_has_vip(f));
 }
 
+static bool vip_is_gone(struct fixture *f)
+{
+	return !host_has_vip(f);
+}
+
+/* A connection to the VIP within the agent's namespace; both ends are the caller's to close. */
+static void connect_to_vip(int *ret_client, int *ret_server)
+{
+	struct addr_port vip = { netns_addr("198.51.100.10"), 8080 };
+	struct sockaddr_storage address;
+	socklen_t length = addr_to_sockaddr(&vip, 0, &address);
+	_cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	*ret_client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(*ret_client, (struct sockaddr *)&address, length), 0);
+	*ret_server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(*ret_server >= 0);
+}
+
+static void daemon_keeps_a_vip_for_its_connections(void **state)
+{
+	struct fixture *f = fixture(state);
+	int client, server;
+
+	start(f);
+	assert_true(play_until(f, has_answered_up));
+	connect_to_vip(&client, &server);
+	write_config(f, "vip = 198.51.100.11\ndrain-on-stop = 1h");
+	assert_int_equal(change(f, "reload"), 0);
+	assert_true(play_until(f, has_registered_again));
+	assert_true(host_has_vip(f));
+	/* Any number of reloads later it is still there. */
+	assert_int_equal(change(f, "reload"), 0);
+	assert_true(host_has_vip(f));
+	close(client);
+	close(server);
+	assert_true(play_until(f, vip_is_gone));
+	/* At once where nothing may wait. */
+	write_config(f, "vip = 198.51.100.10\ndrain-on-stop = 0");
+	assert_int_equal(change(f, "reload"), 0);
+	assert_true(host_has_vip(f));
+	write_config(f, "vip = 198.51.100.11\ndrain-on-stop = 0");
+	assert_int_equal(change(f, "reload"), 0);
+	assert_false(host_has_vip(f));
+}
+
 static void daemon_refuses_to_start_on_errors(void **state)
 {
 	struct fixture *f = fixture(state);
@@ -642,6 +690,7 @@ int main(void)
 		fact(daemon_is_pending_with_another_key),
 		fact(daemon_registers_again_after_silence),
 		fact(daemon_reloads_whole_or_not_at_all),
+		fact(daemon_keeps_a_vip_for_its_connections),
 		fact(daemon_refuses_to_start_on_errors),
 	};
 
