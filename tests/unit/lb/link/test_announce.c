@@ -326,9 +326,8 @@ static void live_next(struct live *live, enum announce_kind kind, const struct a
 {
 	uint64_t begin_us, now_us;
 
-	sd_event_now(live->event, CLOCK_MONOTONIC, &begin_us);
-	for (now_us = begin_us; now_us < begin_us + DEADLINE_US;
-		sd_event_now(live->event, CLOCK_MONOTONIC, &now_us)) {
+	begin_us = clock_now_us();
+	for (now_us = begin_us; now_us < begin_us + DEADLINE_US; now_us = clock_now_us()) {
 		uint8_t frame[2048];
 		ssize_t n = recv(live->fd, frame, sizeof(frame), MSG_DONTWAIT);
 
