@@ -18,7 +18,7 @@
 #include "lb/link/announce_frame.h"
 #include "lb/link/claims.h"
 
-#define DEADLINE_US (5 * US_PER_S)
+#define DEADLINE_US (20 * US_PER_S)
 
 static const struct mac own = { { 2, 0, 0, 0, 0, 1 } };
 static const struct mac asker_mac = { { 2, 0, 0, 0, 0, 9 } };
