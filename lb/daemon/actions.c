@@ -21,7 +21,8 @@ struct actions {
 	struct balancer *balancer;
 	sd_event_source *timer; /* the registry's next deadline */
 	uint64_t due_us;        /* 0: there is none */
-	uint64_t no_check_us;   /* when it was said that checks cannot be made; 0: never */
+	struct mac *macs;     /* by backend's id: where its frames went until now; zero: unknown */
+	uint64_t no_check_us; /* when it was said that checks cannot be made; 0: never */
 };
 
 static void actions_log_state(const struct registry_action *action)
@@ -118,8 +119,29 @@ static void actions_ask_mac(struct balancer *balancer, const struct registry_act
 			strerror(-r));
 }
 
-static void actions_do(struct balancer *balancer, const struct registry_action *action)
+/* A MAC that changes sends a server's frames elsewhere: whoever looks for the reason later finds it. */
+static void actions_log_macs(struct actions *actions)
 {
+	const struct registry *registry = actions->balancer->registry;
+	char old[MAC_STRLEN], new[MAC_STRLEN];
+
+	for (size_t i = 0; i < registry_len(registry); i++) {
+		const struct backend *backend = registry_backend_at(registry, i);
+		struct mac *known = &actions->macs[backend->id];
+
+		if (mac_is_zero(&backend->mac) || mac_equal(known, &backend->mac))
+			continue;
+		if (!mac_is_zero(known))
+			log_info("backend %s: its MAC changed, %s -> %s", backend->name,
+				mac_format(known, old), mac_format(&backend->mac, new));
+		*known = backend->mac;
+	}
+}
+
+static void actions_do(struct actions *actions, const struct registry_action *action)
+{
+	struct balancer *balancer = actions->balancer;
+
 	switch (action->type) {
 	case REGISTRY_HEARTBEAT:
 		actions_heartbeat(balancer, action);
@@ -136,6 +158,7 @@ static void actions_do(struct balancer *balancer, const struct registry_action *
 		break;
 	case REGISTRY_FORGOTTEN:
 		actions_forget(balancer, action);
+		actions->macs[action->backend] = (struct mac){ 0 };
 		break;
 	case REGISTRY_CHANGED:
 		update_mark(balancer->update, action->urgent);
@@ -145,17 +168,22 @@ static void actions_do(struct balancer *balancer, const struct registry_action *
 	}
 }
 
-static void actions_do_all(struct balancer *balancer)
+static void actions_do_all(struct actions *actions)
 {
 	struct registry_action action;
+	bool changed = false;
 
-	while (registry_next_action(balancer->registry, &action))
-		actions_do(balancer, &action);
+	while (registry_next_action(actions->balancer->registry, &action)) {
+		actions_do(actions, &action);
+		changed |= action.type == REGISTRY_CHANGED;
+	}
+	if (changed)
+		actions_log_macs(actions);
 }
 
 void actions_run(struct actions *actions)
 {
-	actions_do_all(actions->balancer);
+	actions_do_all(actions);
 	update_run(actions->balancer->update);
 	/* Judge soon, but after everything that has arrived was heard: the timer's priority is low. */
 	balancer_timer_set(actions->timer, clock_now_us());
@@ -163,7 +191,7 @@ void actions_run(struct actions *actions)
 
 void actions_flush(struct actions *actions)
 {
-	actions_do_all(actions->balancer);
+	actions_do_all(actions);
 	update_flush(actions->balancer->update);
 	balancer_timer_set(actions->timer, clock_now_us());
 }
@@ -182,7 +210,7 @@ static int actions_on_timer(sd_event_source *source, uint64_t due_us, void *cont
 		registry_stalled(registry, late_us, now_us);
 	}
 	actions->due_us = registry_tick(registry, now_us);
-	actions_do_all(actions->balancer);
+	actions_do_all(actions);
 	update_run(actions->balancer->update);
 	if (actions->due_us == REGISTRY_NEVER_US)
 		actions->due_us = 0;
@@ -199,7 +227,10 @@ int actions_new(struct balancer *balancer, struct actions **ret_actions)
 	if (!actions)
 		return -ENOMEM;
 	actions->balancer = balancer;
-	r = balancer_timer_new(balancer->event, actions_on_timer, actions, &actions->timer);
+	actions->macs = calloc(UINT16_MAX + 1, sizeof(*actions->macs));
+	r = actions->macs ? 0 : -ENOMEM;
+	if (r == 0)
+		r = balancer_timer_new(balancer->event, actions_on_timer, actions, &actions->timer);
 	if (r < 0) {
 		actions_free(actions);
 		return r;
@@ -213,6 +244,7 @@ struct actions *actions_free(struct actions *actions)
 	if (!actions)
 		return NULL;
 	sd_event_source_disable_unref(actions->timer);
+	free(actions->macs);
 	free(actions);
 	return NULL;
 }

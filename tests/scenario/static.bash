@@ -48,6 +48,9 @@ lb_start
 fact static_servers_come_up wait_until 20 backends_up 4
 fact their_source_is_static equal "$(backend_field source web1)" static
 fact their_mac_is_resolved equal "$(backend_field mac web1)" "$(mac_of web1)"
+equal_mac() {
+	[[ $(backend_field mac "$1") == "$2" ]]
+}
 answer_names() {
 	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-$2]" |
 		sort -u | tr '\n' ' '
@@ -77,6 +80,13 @@ fact ready_is_0_for_the_other exits 0 lb ready web
 ip -n "$(ns web3)" link set eth0 up
 default_routes web3 "$ROUTER" 2001:db8:2::1 2> /dev/null
 fact it_comes_back_too wait_until 60 backend_is web3 up
+
+# Another network card: its frames go there, and the log says since when.
+old_mac=$(mac_of web3)
+ip -n "$(ns web3)" link set eth0 address 02:00:00:00:99:03
+fact a_new_mac_is_found wait_until 60 equal_mac web3 02:00:00:00:99:03
+fact the_log_says_it_changed grep -q "backend web3: its MAC changed, $old_mac -> 02:00:00:00:99:03" "$work/lb/log"
+must wait_until 60 backend_is web3 up
 
 # Static servers change with the configuration, whole or not at all.
 must wait_until 20 membership_is_quiet
