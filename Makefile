@@ -173,7 +173,7 @@ $(BUILD)/lb/engine/bpf/dsr_xdp.bpf.o $(BUILD)/lb/engine/bpf/dsr_tc.bpf.o $(BUILD
 	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $(filter %.bpf.c,$^)
 $(BUILD)/lb/engine/bpf/%.skel.h: $(BUILD)/lb/engine/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@
-$(BUILD)/lb/engine/bpf/engine_bpf.o $(call objects,$(wildcard tests/unit/lb/engine/bpf/*.c)): \
+$(BUILD)/lb/engine/bpf/object.o $(call objects,$(wildcard tests/unit/lb/engine/bpf/*.c)): \
 	$(BUILD)/lb/engine/bpf/dsr_xdp.skel.h $(BUILD)/lb/engine/bpf/dsr_tc.skel.h
 $(BUILD)/lb/engine/bpf/guard.o: $(BUILD)/lb/engine/bpf/dsr_guard.skel.h
 $(BUILD)/bench/%.bpf.o: bench/%.bpf.c $(BUILD)/flags

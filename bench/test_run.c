@@ -25,7 +25,7 @@
 #define RUNS               20001u
 #define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type: BPF_TCX_INGRESS, which older headers lack */
 #define PROGRAMS_MAX       8u
-/* Of lb/engine/bpf/engine_bpf.c. */
+/* Of lb/engine/bpf/attach.c. */
 #define CLASSIFIER_HANDLE   0xd5au
 #define CLASSIFIER_PRIORITY 0xd5au
 

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/util.h"
 
@@ -41,4 +42,10 @@ _printf_(3, 4) static inline int why_fail(struct why *why, int error, const char
 	(void)vsnprintf(why->text, sizeof(why->text), format, args);
 	va_end(args);
 	return error;
+}
+
+/* "WHAT: ERROR", and returns `error`, a negative errno. */
+static inline int why_errno(struct why *why, int error, const char *what)
+{
+	return why_fail(why, error, "%s: %s", what, strerror(-error));
 }

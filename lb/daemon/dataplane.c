@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "common/why.h"
+#include "lb/engine/snapshot.h"
 #include "lb/link/neigh.h"
 #include "lb/state/keep.h"
 
@@ -91,19 +92,15 @@ static unsigned int dataplane_workers(const struct dataplane *dataplane)
 	return (unsigned int)MIN(MAX(cpus, 1L), (long)ENGINE_WORKERS_MAX);
 }
 
-/* The engines that the configuration allows, best first. */
-static size_t dataplane_candidates(enum config_mode mode, const struct engine_ops *ret_ops[3])
-{
-	size_t len = 0;
-
-	if (mode == CONFIG_MODE_AUTO || mode == CONFIG_MODE_XDP)
-		ret_ops[len++] = &engine_xdp_ops;
-	if (mode == CONFIG_MODE_AUTO || mode == CONFIG_MODE_TC)
-		ret_ops[len++] = &engine_tc_ops;
-	if (mode == CONFIG_MODE_AUTO || mode == CONFIG_MODE_PACKET)
-		ret_ops[len++] = &engine_packet_ops;
-	return len;
-}
+/* All engines, best first, and the mode that asks for each. */
+static const struct {
+	enum config_mode mode;
+	const struct engine_ops *ops;
+} engines[] = {
+	{ CONFIG_MODE_XDP, &engine_xdp_ops },
+	{ CONFIG_MODE_TC, &engine_tc_ops },
+	{ CONFIG_MODE_PACKET, &engine_packet_ops },
+};
 
 /* Appends "ENGINE: WHY" to what is said of engines that are not taken. */
 static void dataplane_note(
@@ -119,27 +116,27 @@ static void dataplane_note(
 /* Starts the first engine that can be had; none: `reason` says why. */
 static int dataplane_try(struct dataplane *dataplane, const struct engine_config *config)
 {
-	const struct engine_ops *candidates[3];
 	bool is_auto = dataplane->mode == CONFIG_MODE_AUTO;
-	size_t len = dataplane_candidates(dataplane->mode, candidates);
 	int r = -EOPNOTSUPP;
 
 	dataplane->reason = (struct why){ 0 };
-	for (size_t i = 0; i < len; i++) {
-		const struct engine_ops *ops = candidates[i];
-		char why[ENGINE_WHY_BYTES] = "";
+	ARRAY_FOREACH (engine, engines, ARRAY_LEN(engines)) {
+		const struct engine_ops *ops = engine->ops;
+		struct why why = { 0 };
 
-		if (is_auto && ops->suits && !ops->suits(config, why)) {
-			dataplane_note(dataplane, ops, why);
+		if (!is_auto && dataplane->mode != engine->mode)
+			continue;
+		if (is_auto && ops->suits && !ops->suits(config, &why)) {
+			dataplane_note(dataplane, ops, why.text);
 			continue;
 		}
-		r = ops->start(config, &dataplane->engine, why);
+		r = ops->start(config, &dataplane->engine, &why);
 		if (r == 0) {
 			dataplane->ops = ops;
 			return 0;
 		}
 		dataplane->engine = NULL;
-		dataplane_note(dataplane, ops, why);
+		dataplane_note(dataplane, ops, why.text);
 	}
 	return r;
 }
@@ -220,12 +217,14 @@ int dataplane_load(struct dataplane *dataplane, struct snapshot *snapshot)
 		snapshot_free(snapshot);
 		return 0;
 	}
-	r = dataplane->ops->publish(dataplane->engine, snapshot);
-	if (r == 0 && dataplane->is_new) {
-		engine_remove_others(&config, dataplane->ops);
-		dataplane->is_new = false;
-	}
-	return r;
+	r = dataplane->ops->load(dataplane->engine, snapshot);
+	if (r < 0 || !dataplane->is_new)
+		return r;
+	ARRAY_FOREACH (engine, engines, ARRAY_LEN(engines))
+		if (engine->ops != dataplane->ops)
+			engine->ops->sweep(&config);
+	dataplane->is_new = false;
+	return 0;
 }
 
 void dataplane_reclaim(struct dataplane *dataplane)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The contract of a packet engine. An engine takes frames from the client interface, runs the
- * core on them against the published snapshot, sends what is to be forwarded, and counts. It
+ * core on them against the loaded snapshot, sends what is to be forwarded, and counts. It
  * knows neither configuration nor registry. All calls come from the main loop.
  */
 #pragma once
@@ -9,10 +9,8 @@
 #include "lb/fwd/reason.h"
 #include "lb/fwd/types.h"
 #include "lb/engine/rates.h"
-#include "lb/engine/snapshot.h"
 
 #define ENGINE_WORKERS_MAX 64u
-#define ENGINE_WHY_BYTES   256u
 
 struct engine_config {
 	unsigned int ifindex;     /* clients */
@@ -57,23 +55,26 @@ struct engine_pair_counters {
 };
 
 struct engine;
+struct snapshot;
+struct why;
 
 struct engine_ops {
 	const char *name; /* "packet", "xdp", "tc" */
 	/* Whether auto may take it on these interfaces; if not, `ret_why` says why. NULL: on any. */
-	bool (*suits)(const struct engine_config *config, char *ret_why);
+	bool (*suits)(const struct engine_config *config, struct why *ret_why);
 	/*
 	 * Opens sockets and starts workers with an empty snapshot: everything is passed; where a program
-	 * of a former life forwards, it goes on until the first snapshot is published. 0 or
-	 * negative errno with the failing step in `ret_why` (ENGINE_WHY_BYTES).
+	 * of a previous run forwards, it goes on until the first snapshot is loaded. 0 or
+	 * negative errno with the failing step in `ret_why`.
 	 */
-	int (*start)(const struct engine_config *config, struct engine **ret_engine, char *ret_why);
+	int (*start)(const struct engine_config *config, struct engine **ret_engine,
+		struct why *ret_why);
 	/*
 	 * Makes `snapshot` the one in force and owns it from here on, also on error. When no
 	 * worker can read the replaced one any more, it is freed. Never blocks for longer than a
 	 * batch takes; frames on the way see the old or the new one whole.
 	 */
-	int (*publish)(struct engine *engine, struct snapshot *snapshot);
+	int (*load)(struct engine *engine, struct snapshot *snapshot);
 	/* The snapshot in force. */
 	const struct snapshot *(*current)(struct engine *engine);
 	/* The buckets of SYN rates, for who only looks; the engine's, as long as it is. */
@@ -96,15 +97,14 @@ struct engine_ops {
 	 * in the kernel goes on with the snapshot in force, unless `detach`.
 	 */
 	void (*stop)(struct engine *engine, bool detach);
+	/*
+	 * Removes what a previous run of this engine left on the interfaces of `config`. Safe where nothing was
+	 * left; never while this engine runs there.
+	 */
+	void (*sweep)(const struct engine_config *config);
 };
 
 extern const struct engine_ops engine_packet_ops;
 /* Built without BPF (XDP=0) they only say so. */
 extern const struct engine_ops engine_xdp_ops;
 extern const struct engine_ops engine_tc_ops;
-
-/*
- * Removes what engines of a former life left on the interface, but for the engine `ops` that serves it
- * now. Safe to call where nothing was left.
- */
-void engine_remove_others(const struct engine_config *config, const struct engine_ops *ops);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <sys/mman.h>
 
+#include "common/grow.h"
 #include "lb/fwd/image.h"
 
 struct snapshot_table {
@@ -59,6 +60,13 @@ int snapshot_new(const struct fwd_settings *settings, const struct flows_table *
 	return 0;
 }
 
+int snapshot_new_empty(struct snapshot **ret_snapshot)
+{
+	static const struct fwd_settings settings = { 0 };
+
+	return snapshot_new(&settings, NULL, ret_snapshot);
+}
+
 struct snapshot *snapshot_free(struct snapshot *snapshot)
 {
 	if (!snapshot)
@@ -76,26 +84,14 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
 	return NULL;
 }
 
-/* Makes room for one more element where the array is full: lengths that are powers of two. */
-static void *snapshot_grow(void *array, size_t len, size_t element_bytes)
-{
-	if (len & (len - 1))
-		return array;
-	return reallocarray(array, len ? len * 2 : 1, element_bytes);
-}
-
 int snapshot_add_table(struct snapshot *snapshot, struct fwd_table *rows, int map,
 	void (*release)(void *context), void *context, uint32_t *ret_table)
 {
-	struct snapshot_table *tables;
-
 	if (snapshot->n_tables >= SNAPSHOT_TABLES_MAX)
 		return -ENOSPC;
-	tables = snapshot_grow(snapshot->tables, snapshot->n_tables, sizeof(*tables));
-	if (!tables)
+	if (GROW(snapshot->tables, snapshot->n_tables) < 0)
 		return -ENOMEM;
-	snapshot->tables = tables;
-	tables[snapshot->n_tables] = (struct snapshot_table){
+	snapshot->tables[snapshot->n_tables] = (struct snapshot_table){
 		.rows = rows,
 		.map = map,
 		.release = release,

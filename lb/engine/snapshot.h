@@ -20,6 +20,8 @@ struct fwd_image;
 /* Starts a snapshot with these settings; flow memory is the caller's and outlives the snapshot. */
 int snapshot_new(const struct fwd_settings *settings, const struct flows_table *flows,
 	struct snapshot **ret_snapshot);
+/* What engines begin with: it knows no MAC of its own, so the core passes every frame as not ours. -ENOMEM. */
+int snapshot_new_empty(struct snapshot **ret_snapshot);
 struct snapshot *snapshot_free(struct snapshot *snapshot);
 DEFINE_CLEANUP(struct snapshot *, snapshot_free)
 

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What programs in the kernel counted, each CPU for itself, with what the thread for exceptions
+ * What programs in the kernel counted, each CPU for itself, with what the slow path's thread
  * counted. A service's numbers are the sums of its pairs', which are added up for all services at once
  * and then good for a while: who asks for one asks for all.
  */
-#include <time.h>
+#include "lb/engine/bpf/count.h"
 
-#include "lb/engine/bpf/engine_bpf_internal.h"
+#include "common/clock.h"
+#include "lb/engine/bpf/object.h"
+#include "lb/engine/bpf/slow_path_thread.h"
+#include "lb/engine/counters.h"
 
 #define SUMS_FRESH_MS 20u
 
-struct engine_bpf_sums {
+struct count_sums {
 	uint64_t added_ms; /* 0: never */
 	struct engine_service_counters services[FWD_ID_MAX + 1];
 };
 
-void engine_bpf_totals(struct engine *engine, struct engine_totals *ret_totals)
+void count_totals(struct engine *engine, struct engine_totals *ret_totals)
 {
 	struct engine_totals totals = { 0 };
 
@@ -33,7 +36,7 @@ void engine_bpf_totals(struct engine *engine, struct engine_totals *ret_totals)
 		totals.unrecorded += FWD_LOAD(&own->unrecorded);
 		totals.uncounted_pairs += FWD_LOAD(&own->uncounted_pairs);
 	}
-	bpf_exceptions_sum_totals(engine->exceptions, &totals);
+	slow_path_thread_sum_totals(engine->slow_path, &totals);
 	*ret_totals = totals;
 }
 
@@ -71,15 +74,7 @@ static void sum_pair(const struct engine *engine, uint32_t key, struct engine_pa
 	}
 }
 
-static uint64_t read_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void add_up(const struct engine *engine, struct engine_bpf_sums *sums)
+static void add_up(const struct engine *engine, struct count_sums *sums)
 {
 	memset(sums->services, 0, sizeof(sums->services));
 	for (size_t i = 0; i < (size_t)engine->n_cpus * BPF_PAIRS; i++) {
@@ -96,11 +91,11 @@ static void add_up(const struct engine *engine, struct engine_bpf_sums *sums)
 	}
 }
 
-void engine_bpf_service_counters(
+void count_service(
 	struct engine *engine, uint16_t service, struct engine_service_counters *ret_counters)
 {
 	struct engine_service_counters counters = { 0 };
-	uint64_t now_ms = read_clock_ms();
+	uint64_t now_ms = clock_now_us() / 1000;
 
 	if (!engine->sums)
 		engine->sums = calloc(1, sizeof(*engine->sums));
@@ -110,16 +105,17 @@ void engine_bpf_service_counters(
 	}
 	if (engine->sums)
 		counters = engine->sums->services[service];
-	counters_sum_service(bpf_exceptions_counters(engine->exceptions), service, &counters);
+	counters_sum_service(slow_path_thread_counters(engine->slow_path), service, &counters);
 	*ret_counters = counters;
 }
 
-void engine_bpf_pair_counters(struct engine *engine, uint16_t service, uint16_t backend,
+void count_pair(struct engine *engine, uint16_t service, uint16_t backend,
 	struct engine_pair_counters *ret_counters)
 {
 	struct engine_pair_counters counters = { .service = service, .backend = backend };
 
 	sum_pair(engine, (uint32_t)service << 16 | backend, &counters);
-	counters_sum_pair(bpf_exceptions_counters(engine->exceptions), service, backend, &counters);
+	counters_sum_pair(
+		slow_path_thread_counters(engine->slow_path), service, backend, &counters);
 	*ret_counters = counters;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guard (lb/engine/packet/guard.h): drops what is for a VIP at tc's ingress, where sockets of all protocols
+ * The guard (lb/engine/bpf/guard.h): drops what is for a VIP at tc's ingress, where sockets of all protocols
  * have seen it and the host's stack has not.
  */
 #include <linux/bpf.h>

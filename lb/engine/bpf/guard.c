@@ -1,55 +1,63 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The guard of the packet engine: see engine_guard.h, and dsr_guard.bpf.c for what it does. */
-#include "lb/engine/packet/guard.h"
+/* The guard of the packet engine: see guard.h, and dsr_guard.bpf.c for what it does. */
+#include "lb/engine/bpf/guard.h"
 
 #include "common/log.h"
 #include "lb/engine/bpf/dsr_guard.skel.h"
-#include "lb/engine/bpf/engine_bpf_internal.h"
+#include "lb/engine/bpf/object.h"
+#include "lb/engine/snapshot.h"
+#include "lb/fwd/image.h"
 
-struct engine_guard {
+struct guard {
 	struct engine_config config;
 	struct dsr_guard *skeleton;
-	struct bpf_tc tc;
+	struct attachment attachment;
 };
 
-static int load(struct engine_guard *guard, char *ret_why)
+static int load(struct guard *guard, struct why *ret_why)
 {
-	engine_bpf_set_up();
+	object_set_up();
 	guard->skeleton = dsr_guard__open_and_load();
 	if (!guard->skeleton)
-		return engine_bpf_say(
-			ret_why, util_negative_errno(), "the kernel refuses the program");
-	guard->tc.program = guard->skeleton->progs.dsr_guard;
-	return engine_bpf_tc_attach(&guard->tc, ret_why);
+		return why_errno(ret_why, util_negative_errno(), "the kernel refuses the program");
+	guard->attachment.program = guard->skeleton->progs.dsr_guard;
+	return attach_program(&guard->attachment, ret_why);
 }
 
-int engine_guard_new(
-	const struct engine_config *config, struct engine_guard **ret_guard, char *ret_why)
+int guard_new(const struct engine_config *config, struct guard **ret_guard, struct why *ret_why)
 {
-	struct engine_guard *guard = calloc(1, sizeof(*guard));
+	struct guard *guard = calloc(1, sizeof(*guard));
 	int r;
 
 	if (!guard)
-		return engine_bpf_say(ret_why, -ENOMEM, "memory");
+		return why_errno(ret_why, -ENOMEM, "memory");
 	guard->config = *config;
-	guard->tc = (struct bpf_tc){ BPF_TC_GUARD, .config = &guard->config };
+	attach_init(&guard->attachment, ATTACH_GUARD, &guard->config);
 	r = load(guard, ret_why);
 	if (r < 0) {
-		engine_guard_free(guard);
+		guard_free(guard);
 		return r;
 	}
 	*ret_guard = guard;
 	return 0;
 }
 
-struct engine_guard *engine_guard_free(struct engine_guard *guard)
+struct guard *guard_free(struct guard *guard)
 {
 	if (!guard)
 		return NULL;
-	engine_bpf_tc_detach(&guard->tc);
+	attach_remove(&guard->attachment);
 	dsr_guard__destroy(guard->skeleton);
 	free(guard);
 	return NULL;
+}
+
+void guard_sweep(const struct engine_config *config)
+{
+	struct attachment attachment;
+
+	attach_init(&attachment, ATTACH_GUARD, config);
+	attach_remove(&attachment);
 }
 
 /* Nearly every snapshot has the VIPs of the one before, in the same order. */
@@ -64,8 +72,7 @@ static bool has_same_vips(const struct fwd_image *a, const struct fwd_image *b)
 	return idx == a->lens.vips;
 }
 
-void engine_guard_add(
-	struct engine_guard *guard, const struct snapshot *from, const struct snapshot *to)
+void guard_add(struct guard *guard, const struct snapshot *from, const struct snapshot *to)
 {
 	const struct fwd_image *image = snapshot_image(to);
 	const uint8_t any = 1;
@@ -80,8 +87,7 @@ void engine_guard_add(
 		log_info("not every VIP is guarded: %s", strerror(-r));
 }
 
-void engine_guard_remove(
-	struct engine_guard *guard, const struct snapshot *from, const struct snapshot *to)
+void guard_remove(struct guard *guard, const struct snapshot *from, const struct snapshot *to)
 {
 	const struct fwd_image *image = snapshot_image(from);
 

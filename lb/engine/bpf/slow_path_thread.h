@@ -7,16 +7,20 @@
  */
 #pragma once
 
-#include "lb/engine/bpf/layout.h"
-#include "lb/engine/counters.h"
-#include "lb/engine/snapshot.h"
+#include "common/util.h"
 
-struct bpf_exceptions;
+struct counters;
+struct engine_totals;
+struct fwd_fragment;
+struct fwd_fragment_key;
+struct slow_path_thread;
+struct snapshot;
+struct why;
 
-struct bpf_exceptions_config {
+struct slow_path_thread_config {
 	unsigned int ifindex;
 	unsigned int out_ifindex;
-	/* In the thread: waits for frames and gives each to bpf_exceptions_take(). */
+	/* In the thread: waits for frames and gives each to slow_path_thread_take(). */
 	void (*poll)(void *context, int timeout_ms);
 	/* In the thread: what the program noted of a first fragment. */
 	bool (*find_first)(void *context, const struct fwd_fragment_key *datagram,
@@ -24,18 +28,21 @@ struct bpf_exceptions_config {
 	void *context;
 };
 
-/* The thread starts at once. Negative errno with the failing step, a constant, in `*ret_why`. */
-int bpf_exceptions_new(const struct bpf_exceptions_config *config,
-	struct bpf_exceptions **ret_exceptions, const char **ret_why);
+/*
+ * The thread starts at once; `*ret_thread` is written before, as callbacks may need it. Negative errno with the
+ * failing step in `ret_why`.
+ */
+int slow_path_thread_new(const struct slow_path_thread_config *config,
+	struct slow_path_thread **ret_thread, struct why *ret_why);
 /* Waits for the thread. What is held is forgotten. */
-struct bpf_exceptions *bpf_exceptions_free(struct bpf_exceptions *exceptions);
+struct slow_path_thread *slow_path_thread_free(struct slow_path_thread *thread);
 
 /* In the thread, from poll(): one frame of `size_bytes`, header included; a malformed one is dropped. */
-void bpf_exceptions_take(struct bpf_exceptions *exceptions, const void *data, size_t size_bytes);
+void slow_path_thread_take(struct slow_path_thread *thread, const void *data, size_t size_bytes);
 
 /* When it returns, the thread reads the former snapshot no more. NULL: drops all. */
-void bpf_exceptions_set_snapshot(
-	struct bpf_exceptions *exceptions, const struct snapshot *snapshot);
+void slow_path_thread_set_snapshot(
+	struct slow_path_thread *thread, const struct snapshot *snapshot);
 /* Of the frames that were handed over. */
-const struct counters *bpf_exceptions_counters(const struct bpf_exceptions *exceptions);
-void bpf_exceptions_sum_totals(struct bpf_exceptions *exceptions, struct engine_totals *totals);
+const struct counters *slow_path_thread_counters(const struct slow_path_thread *thread);
+void slow_path_thread_sum_totals(struct slow_path_thread *thread, struct engine_totals *totals);

@@ -3,7 +3,7 @@
  * The packet engine: the contract of engine.h over AF_PACKET workers (worker.h). This file is
  * the main loop's side: it starts and stops workers, switches snapshots, and sums what workers
  * counted. Needs CAP_NET_RAW; CAP_NET_ADMIN makes socket buffers larger, and with CAP_BPF a guard
- * spares the host's stack (engine_guard.h).
+ * spares the host's stack (guard.h).
  */
 #include "lb/engine/engine.h"
 
@@ -11,7 +11,8 @@
 #include <sys/random.h>
 
 #include "common/log.h"
-#include "lb/engine/packet/guard.h"
+#include "common/why.h"
+#include "lb/engine/bpf/guard.h"
 #include "lb/engine/slow_path.h"
 #include "lb/engine/packet/ring.h"
 #include "lb/engine/packet/worker.h"
@@ -30,7 +31,7 @@ struct engine {
 	struct worker_shared shared;
 	struct snapshot *current; /* shared.snapshot, owned */
 	struct retired *retired;
-	struct engine_guard *guard; /* NULL: there is none */
+	struct guard *guard; /* NULL: there is none */
 	int stop_fd;
 	unsigned int n_workers;
 	struct worker *workers[ENGINE_WORKERS_MAX];
@@ -42,7 +43,7 @@ static void packet_stop(struct engine *engine, bool detach)
 
 	if (!engine)
 		return;
-	engine_guard_free(engine->guard);
+	guard_free(engine->guard);
 	__atomic_store_n(&engine->shared.is_stopping, true, __ATOMIC_RELEASE);
 	if (engine->stop_fd >= 0)
 		(void)eventfd_write(engine->stop_fd, 1);
@@ -60,15 +61,6 @@ static void packet_stop(struct engine *engine, bool detach)
 	free(engine->shared.rates.sources);
 	util_close(engine->stop_fd);
 	free(engine);
-}
-
-/* No MAC of its own: the core passes every frame as not ours. */
-static int make_empty_snapshot(struct snapshot **ret_snapshot)
-{
-	static const struct fwd_settings settings = { 0 };
-	static const struct flows_table flows = { 0 };
-
-	return snapshot_new(&settings, &flows, ret_snapshot);
 }
 
 static int make_fragments(struct worker_shared *shared)
@@ -90,7 +82,7 @@ static int make_rates(struct rates *rates)
 }
 
 static int start_workers(
-	struct engine *engine, const struct engine_config *config, const char **ret_why)
+	struct engine *engine, const struct engine_config *config, struct why *ret_why)
 {
 	struct worker_config worker_config = {
 		.ifindex = config->ifindex,
@@ -112,8 +104,7 @@ static int start_workers(
 		engine->n_workers++;
 	}
 	for (unsigned int idx = 0; idx < config->n_workers; idx++) {
-		*ret_why = "thread";
-		r = worker_start(engine->workers[idx]);
+		r = worker_start(engine->workers[idx], ret_why);
 		if (r < 0)
 			return r;
 	}
@@ -121,59 +112,53 @@ static int start_workers(
 }
 
 /* Everything that workers need from the start. */
-static int prepare(struct engine *engine, const struct engine_config *config, const char **ret_step)
+static int prepare(struct engine *engine, const struct engine_config *config, struct why *ret_why)
 {
 	int r;
 
-	*ret_step = "number of workers";
 	if (config->n_workers < 1 || config->n_workers > ENGINE_WORKERS_MAX)
-		return -EINVAL;
-	*ret_step = "snapshot";
-	r = make_empty_snapshot(&engine->current);
+		return why_errno(ret_why, -EINVAL, "number of workers");
+	r = snapshot_new_empty(&engine->current);
 	if (r < 0)
-		return r;
+		return why_errno(ret_why, r, "snapshot");
 	engine->shared.snapshot = engine->current;
-	*ret_step = "table of fragments";
 	r = make_fragments(&engine->shared);
 	if (r < 0)
-		return r;
-	*ret_step = "buckets of SYN rates";
+		return why_errno(ret_why, r, "table of fragments");
 	r = make_rates(&engine->shared.rates);
 	if (r < 0)
-		return r;
-	*ret_step = "eventfd";
+		return why_errno(ret_why, r, "buckets of SYN rates");
 	engine->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return engine->stop_fd < 0 ? util_negative_errno() : 0;
+	return engine->stop_fd < 0 ? why_errno(ret_why, util_negative_errno(), "eventfd") : 0;
 }
 
 static void start_guard(struct engine *engine, const struct engine_config *config)
 {
-	char why[ENGINE_WHY_BYTES] = "";
+	struct why why = { 0 };
 
-	if (engine_guard_new(config, &engine->guard, why) < 0)
+	if (guard_new(config, &engine->guard, &why) < 0)
 		log_info(
 			"this host's own stack gets frames for VIPs, too, and drops them later: %s",
-			why);
+			why.text);
 }
 
 static int packet_start(
-	const struct engine_config *config, struct engine **ret_engine, char *ret_why)
+	const struct engine_config *config, struct engine **ret_engine, struct why *ret_why)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
-	const char *step = "memory";
-	int r = -ENOMEM;
+	struct why step = { 0 };
+	int r;
 
-	if (engine) {
-		engine->stop_fd = -1;
-		engine->shared.epoch = 1;
-		r = prepare(engine, config, &step);
-	}
+	if (!engine)
+		return why_errno(ret_why, -ENOMEM, "packet engine: memory");
+	engine->stop_fd = -1;
+	engine->shared.epoch = 1;
+	r = prepare(engine, config, &step);
 	if (r == 0)
 		r = start_workers(engine, config, &step);
 	if (r < 0) {
-		snprintf(ret_why, ENGINE_WHY_BYTES, "packet engine: %s: %s", step, strerror(-r));
 		packet_stop(engine, true);
-		return r;
+		return why_fail(ret_why, r, "packet engine: %s", step.text);
 	}
 	start_guard(engine, config);
 	*ret_engine = engine;
@@ -204,7 +189,7 @@ static void packet_reclaim(struct engine *engine)
 	}
 }
 
-static int packet_publish(struct engine *engine, struct snapshot *snapshot)
+static int packet_load(struct engine *engine, struct snapshot *snapshot)
 {
 	struct retired *retired = malloc(sizeof(*retired));
 
@@ -212,7 +197,7 @@ static int packet_publish(struct engine *engine, struct snapshot *snapshot)
 		snapshot_free(snapshot);
 		return -ENOMEM;
 	}
-	engine_guard_add(engine->guard, engine->current, snapshot);
+	guard_add(engine->guard, engine->current, snapshot);
 	retired->snapshot = engine->current;
 	retired->epoch = engine->shared.epoch + 1;
 	retired->next = engine->retired;
@@ -221,7 +206,7 @@ static int packet_publish(struct engine *engine, struct snapshot *snapshot)
 	/* In this order: see worker.h. */
 	__atomic_store_n(&engine->shared.snapshot, snapshot, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&engine->shared.epoch, retired->epoch, __ATOMIC_SEQ_CST);
-	engine_guard_remove(engine->guard, retired->snapshot, snapshot);
+	guard_remove(engine->guard, retired->snapshot, snapshot);
 	packet_reclaim(engine);
 	return 0;
 }
@@ -283,7 +268,7 @@ static int packet_health(struct engine *engine)
 const struct engine_ops engine_packet_ops = {
 	.name = "packet",
 	.start = packet_start,
-	.publish = packet_publish,
+	.load = packet_load,
 	.current = packet_current,
 	.rates = packet_rates,
 	.reclaim = packet_reclaim,
@@ -292,4 +277,5 @@ const struct engine_ops engine_packet_ops = {
 	.pair_counters = packet_pair_counters,
 	.health = packet_health,
 	.stop = packet_stop,
+	.sweep = guard_sweep,
 };

@@ -21,6 +21,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "common/why.h"
+#include "lb/engine/link_check.h"
+
 #define RING_BYTES         ((size_t)RING_FRAMES * RING_FRAME_BYTES_MIN)
 #define RING_BLOCK_BYTES   65536u /* contiguous for the kernel: easy to find at any time */
 #define RING_RESERVE_BYTES 6u     /* puts the IP header on a multiple of 16 */
@@ -126,37 +129,28 @@ static int read_mtu(int fd, unsigned int ifindex, uint32_t *ret_mtu_bytes)
 }
 
 /* Protocol 0: it receives nothing. */
-static int open_sender(
-	unsigned int out_ifindex, bool with_header, int *ret_fd, const char **ret_why)
+static int open_sender(unsigned int out_ifindex, bool with_header, int *ret_fd, struct why *ret_why)
 {
 	struct timeval timeout = { .tv_usec = RING_SEND_TIMEOUT_MS * US_PER_MS };
 	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	int r;
 
-	if (fd < 0) {
-		*ret_why = "packet socket for sending";
-		return util_negative_errno();
-	}
+	if (fd < 0)
+		return why_errno(ret_why, util_negative_errno(), "packet socket for sending");
 	r = with_header ? set_option(fd, SOL_PACKET, PACKET_VNET_HDR, 1) : 0;
-	if (r < 0) {
-		*ret_why = "PACKET_VNET_HDR for sending";
-		return r;
-	}
+	if (r < 0)
+		return why_errno(ret_why, r, "PACKET_VNET_HDR for sending");
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0) {
-		*ret_why = "SO_SNDTIMEO";
-		return util_negative_errno();
-	}
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
+		return why_errno(ret_why, util_negative_errno(), "SO_SNDTIMEO");
 	r = bind_to(fd, out_ifindex, 0);
-	if (r < 0) {
-		*ret_why = "bind to the backend interface";
-		return r;
-	}
+	if (r < 0)
+		return why_errno(ret_why, r, "bind to the backend interface");
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
-static int open_tx(struct ring *ring, unsigned int out_ifindex, const char **ret_why)
+static int open_tx(struct ring *ring, unsigned int out_ifindex, struct why *ret_why)
 {
 	int r = open_sender(out_ifindex, true, &ring->tx_fd, ret_why);
 
@@ -164,7 +158,7 @@ static int open_tx(struct ring *ring, unsigned int out_ifindex, const char **ret
 }
 
 /* The order matters: version, headers and reserve cannot change once there is a ring. */
-static int set_rx_options(struct ring *ring, const char **ret_why)
+static int set_rx_options(struct ring *ring, struct why *ret_why)
 {
 	static const struct {
 		int option;
@@ -181,16 +175,14 @@ static int set_rx_options(struct ring *ring, const char **ret_why)
 	ARRAY_FOREACH (option, options, ARRAY_LEN(options)) {
 		int r = set_option(ring->rx_fd, SOL_PACKET, option->option, option->value);
 
-		if (r < 0) {
-			*ret_why = option->why;
-			return r;
-		}
+		if (r < 0)
+			return why_errno(ret_why, r, option->why);
 	}
 	set_buffer(ring->rx_fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	return 0;
 }
 
-static int map_ring(struct ring *ring, unsigned int ifindex, const char **ret_why)
+static int map_ring(struct ring *ring, unsigned int ifindex, struct why *ret_why)
 {
 	struct tpacket_req request = { 0 };
 	uint32_t mtu_bytes = 0;
@@ -198,25 +190,19 @@ static int map_ring(struct ring *ring, unsigned int ifindex, const char **ret_wh
 	int r;
 
 	r = read_mtu(ring->rx_fd, ifindex, &mtu_bytes);
-	if (r < 0) {
-		*ret_why = "MTU of the client interface";
-		return r;
-	}
+	if (r < 0)
+		return why_errno(ret_why, r, "MTU of the client interface");
 	ring->frame_bytes = ring_frame_bytes(mtu_bytes);
 	ring->n_frames = (uint32_t)(RING_BYTES / ring->frame_bytes);
 	request.tp_block_size = RING_BLOCK_BYTES;
 	request.tp_block_nr = RING_BYTES / RING_BLOCK_BYTES;
 	request.tp_frame_size = ring->frame_bytes;
 	request.tp_frame_nr = ring->n_frames;
-	if (setsockopt(ring->rx_fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) < 0) {
-		*ret_why = "PACKET_RX_RING";
-		return util_negative_errno();
-	}
+	if (setsockopt(ring->rx_fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) < 0)
+		return why_errno(ret_why, util_negative_errno(), "PACKET_RX_RING");
 	memory = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, ring->rx_fd, 0);
-	if (memory == MAP_FAILED) {
-		*ret_why = "mmap of the ring";
-		return util_negative_errno();
-	}
+	if (memory == MAP_FAILED)
+		return why_errno(ret_why, util_negative_errno(), "mmap of the ring");
 	ring->memory = memory;
 	return 0;
 }
@@ -235,15 +221,13 @@ static int shut_filter(int fd)
 	return 0;
 }
 
-static int open_rx(struct ring *ring, unsigned int ifindex, const char **ret_why)
+static int open_rx(struct ring *ring, unsigned int ifindex, struct why *ret_why)
 {
 	int r;
 
 	ring->rx_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (ring->rx_fd < 0) {
-		*ret_why = "packet socket for receiving";
-		return util_negative_errno();
-	}
+	if (ring->rx_fd < 0)
+		return why_errno(ret_why, util_negative_errno(), "packet socket for receiving");
 	r = set_rx_options(ring, ret_why);
 	if (r < 0)
 		return r;
@@ -251,25 +235,20 @@ static int open_rx(struct ring *ring, unsigned int ifindex, const char **ret_why
 	if (r < 0)
 		return r;
 	r = shut_filter(ring->rx_fd);
-	if (r < 0) {
-		*ret_why = "SO_ATTACH_FILTER";
-		return r;
-	}
-	r = bind_to(ring->rx_fd, ifindex, ETH_P_ALL);
 	if (r < 0)
-		*ret_why = "bind to the client interface";
-	return r;
+		return why_errno(ret_why, r, "SO_ATTACH_FILTER");
+	r = bind_to(ring->rx_fd, ifindex, ETH_P_ALL);
+	return r < 0 ? why_errno(ret_why, r, "bind to the client interface") : 0;
 }
 
-int ring_open(unsigned int ifindex, unsigned int out_ifindex, struct ring **ret_ring,
-	const char **ret_why)
+int ring_open(
+	unsigned int ifindex, unsigned int out_ifindex, struct ring **ret_ring, struct why *ret_why)
 {
 	struct ring *ring = calloc(1, sizeof(*ring));
 	int r;
 
-	*ret_why = "memory";
 	if (!ring)
-		return -ENOMEM;
+		return why_errno(ret_why, -ENOMEM, "memory");
 	ring->rx_fd = ring->tx_fd = ring->plain_fd = -1;
 	ring->ifindex = ifindex;
 	ring->out_ifindex = out_ifindex;
@@ -457,21 +436,9 @@ int ring_take_error(struct ring *ring)
 	return error;
 }
 
-static int check_link(int fd, unsigned int ifindex)
-{
-	struct ifreq request = { .ifr_ifindex = (int)ifindex };
-
-	if (ioctl(fd, SIOCGIFNAME, &request) < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-		return -ENODEV;
-	return request.ifr_flags & IFF_UP ? 0 : -ENETDOWN;
-}
-
 int ring_check_links(const struct ring *ring)
 {
-	int r = check_link(ring->tx_fd, ring->ifindex);
-	int out = check_link(ring->tx_fd, ring->out_ifindex);
-
-	return r == -ENODEV || out == 0 ? r : out;
+	return link_check(ring->tx_fd, ring->ifindex, ring->out_ifindex);
 }
 
 /* ---- sending ---- */

@@ -40,14 +40,15 @@ struct ring_sent {
 };
 
 struct ring;
+struct why;
 
 /*
  * Opens the sockets. The receiving one takes nothing in before ring_begin(). 0 or negative errno
  * (-EPERM: no CAP_NET_RAW; -ENODEV: no such interface; -ENOMEM) with the failing step in
- * `ret_why` (a string constant).
+ * `ret_why`.
  */
 int ring_open(unsigned int ifindex, unsigned int out_ifindex, struct ring **ret_ring,
-	const char **ret_why);
+	struct why *ret_why);
 struct ring *ring_free(struct ring *ring);
 DEFINE_CLEANUP(struct ring *, ring_free)
 

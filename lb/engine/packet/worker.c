@@ -7,11 +7,11 @@
 #include "lb/engine/packet/worker.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <time.h>
 
+#include "common/clock.h"
+#include "common/thread.h"
+#include "common/why.h"
 #include "lb/engine/port_user.h"
 #include "lb/fwd/core.h"
 #include "lb/engine/packet/prefetch.h"
@@ -24,22 +24,25 @@
 #define WORKER_STUCK_TICKS 2u
 #define WORKER_NAME_BYTES  16u /* of the kernel: TASK_COMM_LEN */
 #define CACHE_LINE_BYTES   64u
-#define NS_PER_S           UINT64_C(1000000000)
 #define NS_PER_MS          UINT64_C(1000000)
 
 struct worker {
-	/* Read by the engine, written here at every batch: on a line of its own. */
+	/* Written by the thread at every batch, read by the engine: on a line of its own. */
 	uint64_t epoch;
 	uint8_t rest_of_line[CACHE_LINE_BYTES - sizeof(uint64_t)];
 
+	/* Written before the thread starts, then read by it alone; `shared` is read by all workers. */
 	struct worker_config config;
-	int health; /* written here, read by the engine */
 	int fanout_id;
-	struct ring *ring;
-	struct counters *counters;
+	/* Of the engine alone. */
 	pthread_t thread;
 	bool has_thread;
 
+	int health;                /* written by the thread, read by the engine */
+	struct counters *counters; /* the same */
+
+	/* The rest is the thread's alone, the ring from worker_start() on. */
+	struct ring *ring;
 	uint64_t now_ns; /* of the batch */
 	uint64_t now_ms; /* the same */
 	uint64_t ticked_ms;
@@ -58,10 +61,7 @@ struct worker {
 /* The coarse clock moves by up to 10 ms at once, a tenth of what rate.h takes for a burst. */
 static void read_clock(struct worker *worker)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	worker->now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	worker->now_ns = clock_now_ns();
 	worker->now_ms = worker->now_ns / NS_PER_MS;
 }
 
@@ -277,7 +277,7 @@ static bool run_batch(struct worker *worker)
 
 /* ---- links and rings ---- */
 
-static int open_ring(struct worker *worker, const char **ret_why)
+static int open_ring(struct worker *worker, struct why *ret_why)
 {
 	const struct worker_config *config = &worker->config;
 	_cleanup_(ring_freep) struct ring *ring = NULL;
@@ -288,10 +288,8 @@ static int open_ring(struct worker *worker, const char **ret_why)
 		return r;
 	if (config->share) {
 		r = ring_join(ring, &worker->fanout_id);
-		if (r < 0) {
-			*ret_why = "PACKET_FANOUT";
-			return r;
-		}
+		if (r < 0)
+			return why_errno(ret_why, r, "PACKET_FANOUT");
 	}
 	ring_free(worker->ring);
 	worker->ring = TAKE_PTR(ring);
@@ -306,11 +304,10 @@ static int open_ring(struct worker *worker, const char **ret_why)
  */
 static int mend_stuck_ring(struct worker *worker)
 {
-	const char *why;
 	int r;
 
 	worker->stuck_ticks = 0;
-	r = open_ring(worker, &why);
+	r = open_ring(worker, NULL);
 	return r < 0 ? r : ring_begin(worker->ring);
 }
 
@@ -401,21 +398,20 @@ static int choose_cpu(unsigned int idx, cpu_set_t *ret_set)
 }
 
 int worker_new(const struct worker_config *config, int *fanout_id, struct worker **ret_worker,
-	const char **ret_why)
+	struct why *ret_why)
 {
 	_cleanup_(worker_freep) struct worker *worker =
 		aligned_alloc(CACHE_LINE_BYTES, sizeof(*worker));
 	int r;
 
-	*ret_why = "memory";
 	if (!worker)
-		return -ENOMEM;
+		return why_errno(ret_why, -ENOMEM, "memory");
 	memset(worker, 0, sizeof(*worker));
 	worker->config = *config;
 	worker->fanout_id = *fanout_id;
 	r = counters_new(&worker->counters);
 	if (r < 0)
-		return r;
+		return why_errno(ret_why, r, "memory");
 	r = open_ring(worker, ret_why);
 	if (r < 0)
 		return r;
@@ -424,27 +420,22 @@ int worker_new(const struct worker_config *config, int *fanout_id, struct worker
 	return 0;
 }
 
-int worker_start(struct worker *worker)
+int worker_start(struct worker *worker, struct why *ret_why)
 {
 	char name[WORKER_NAME_BYTES];
-	sigset_t all, old;
 	cpu_set_t cpus;
-	int r;
+	int r = thread_start(&worker->thread, run, worker);
 
-	/* Signals are the main loop's: a thread inherits the mask of its creator. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = -pthread_create(&worker->thread, NULL, run, worker);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
-		return r;
+		return why_errno(ret_why, r, "thread");
 	worker->has_thread = true;
 	snprintf(name, sizeof(name), "worker/%u", worker->config.idx);
 	(void)pthread_setname_np(worker->thread, name);
 	/* Best effort: a worker on the wrong CPU is slower, not wrong. */
 	if (worker->config.pin && choose_cpu(worker->config.idx, &cpus) == 0)
 		(void)pthread_setaffinity_np(worker->thread, sizeof(cpus), &cpus);
-	return ring_begin(worker->ring);
+	r = ring_begin(worker->ring);
+	return r < 0 ? why_errno(ret_why, r, "filter of the packet socket") : 0;
 }
 
 struct worker *worker_free(struct worker *worker)

@@ -38,16 +38,16 @@ struct worker_config {
 };
 
 struct worker;
+struct why;
 
 /*
  * Opens the sockets; nothing is received yet. `*fanout_id` is RING_FANOUT_NONE for the first of
- * several workers and handed from one to the next. Negative errno with a constant string in
- * `*ret_why`.
+ * several workers and handed from one to the next. Negative errno with the failing step in `ret_why`.
  */
 int worker_new(const struct worker_config *config, int *fanout_id, struct worker **ret_worker,
-	const char **ret_why);
-/* Starts the thread and lets frames in. 0 or negative errno. */
-int worker_start(struct worker *worker);
+	struct why *ret_why);
+/* Starts the thread and lets frames in. 0 or negative errno with the failing step in `ret_why`. */
+int worker_start(struct worker *worker, struct why *ret_why);
 /* Waits for the thread, which must have been told to stop, and frees everything. */
 struct worker *worker_free(struct worker *worker);
 DEFINE_CLEANUP(struct worker *, worker_free)

@@ -130,10 +130,10 @@ static inline struct snapshot *snapshot_make(
 
 static inline struct engine *engine_start(const char *in, const char *out, unsigned int n_workers)
 {
-	char why[ENGINE_WHY_BYTES] = "";
+	struct why why = { 0 };
 
-	if (engine_start_over(&kept, in, out, n_workers, &running, why) < 0)
-		fail_msg("start: %s", why);
+	if (engine_start_over(&kept, in, out, n_workers, &running, &why) < 0)
+		fail_msg("start: %s", why.text);
 	return running;
 }
 
@@ -148,7 +148,7 @@ static inline struct engine *engine_serve(const char *out, uint32_t mtu_bytes)
 {
 	struct engine *engine = engine_start("in0", out, 1);
 
-	assert_int_equal(ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, mtu_bytes)), 0);
+	assert_int_equal(ops->load(engine, snapshot_make(OUT_MAC, SERVER_MAC, mtu_bytes)), 0);
 	return engine;
 }
 

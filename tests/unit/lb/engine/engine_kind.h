@@ -7,7 +7,9 @@
  */
 #pragma once
 
+#include "common/why.h"
 #include "lb/engine/engine.h"
+#include "lb/engine/snapshot.h"
 #include "lb/state/keep.h"
 #include "tests/harness/xdp_pass.h"
 #include "tests/unit/lb/fwd/wire.h"
@@ -116,7 +118,7 @@ static inline void engine_memory_close(struct engine_memory *memory)
 }
 
 static inline int engine_start_over(const struct engine_memory *memory, const char *in,
-	const char *out, unsigned int n_workers, struct engine **ret_engine, char *ret_why)
+	const char *out, unsigned int n_workers, struct engine **ret_engine, struct why *ret_why)
 {
 	struct engine_config config = {
 		.ifindex = if_nametoindex(in),
@@ -139,7 +141,7 @@ static inline void kind_choose(const struct engine_kind *of, bool is_permitted)
 	kind = of;
 	ops = of->ops;
 	*why_not = '\0';
-	if (!ops->publish)
+	if (!ops->load)
 		snprintf(why_not, sizeof(why_not), "built without BPF (XDP=0)");
 	else if (!is_permitted)
 		snprintf(why_not, sizeof(why_not), "no network namespaces here");

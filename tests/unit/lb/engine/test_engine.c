@@ -23,7 +23,7 @@ static void engine_passes_everything_before_the_first_snapshot(void **state)
 	WIRE_WAIT(wire_received_pkts("in0") == 1);
 	assert_int_equal(ops->health(engine), 0);
 	assert_true(wire_is_silent(server));
-	assert_int_equal(ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
+	assert_int_equal(ops->load(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
 	assert_forwarded(client, server, &frame, 100);
 	WIRE_WAIT(totals_of(engine).verdict_pkts[FWD_FORWARD] == 1);
 	assert_int_equal(totals_of(engine).received_pkts, kind_is_bpf() ? 1 : 2);

@@ -23,7 +23,7 @@ static struct engine *engine_serve_with(unsigned int n_workers, uint32_t mtu_byt
 {
 	struct engine *engine = engine_start("in0", kind_out(), n_workers);
 
-	assert_int_equal(ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, mtu_bytes)), 0);
+	assert_int_equal(ops->load(engine, snapshot_make(OUT_MAC, SERVER_MAC, mtu_bytes)), 0);
 	return engine;
 }
 
@@ -175,7 +175,7 @@ static void engine_passes_what_follows_a_passed_fragment(void **state)
 	client = wire_open("c0");
 	server = wire_open(kind_server());
 	engine = engine_serve_with(1, MTU_BYTES);
-	assert_int_equal(ops->publish(engine, snapshot_of_one_port()), 0);
+	assert_int_equal(ops->load(engine, snapshot_of_one_port()), 0);
 	fragment_send(client, 7, 1);
 	WIRE_WAIT(totals_of(engine).fragments_held == 1);
 	fragment_send(client, 7, 0); /* of a port that nobody serves */

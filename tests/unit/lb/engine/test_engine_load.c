@@ -85,7 +85,7 @@ static void engine_shares_the_interface_among_workers(void **state)
 	NEEDS_ENGINE();
 	flood.fd = wire_open("c0");
 	engine = engine_start("in0", kind_out(), 3);
-	assert_int_equal(ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
+	assert_int_equal(ops->load(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
 	flood_run(&flood);
 	WIRE_WAIT(totals_of(engine).received_pkts >= flood.n_frames);
 	assert_int_equal(totals_of(engine).received_pkts, flood.n_frames);
@@ -111,14 +111,14 @@ static void engine_never_mixes_snapshots(void **state)
 	flood.fd = wire_open("c0");
 	server = wire_open(kind_server());
 	engine = engine_start("in0", kind_out(), 2);
-	assert_int_equal(ops->publish(engine, snapshot_make(outs[0], servers[0], MTU_BYTES)), 0);
+	assert_int_equal(ops->load(engine, snapshot_make(outs[0], servers[0], MTU_BYTES)), 0);
 	n_published++;
 	assert_int_equal(pthread_create(&thread, NULL, flood_run, &flood), 0);
 	while (totals_of(engine).received_pkts < flood.n_frames) {
 		unsigned int which = n_published++ % 2;
 
 		assert_int_equal(
-			ops->publish(engine, snapshot_make(outs[which], servers[which], MTU_BYTES)),
+			ops->load(engine, snapshot_make(outs[which], servers[which], MTU_BYTES)),
 			0);
 		ops->reclaim(engine);
 		assert_true(n_released <= n_published);

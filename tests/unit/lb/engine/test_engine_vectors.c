@@ -36,14 +36,14 @@ static struct rig rig = { .client = -1, .server = -1 };
 
 static void rig_start_engine(void)
 {
-	char why[ENGINE_WHY_BYTES] = "";
+	struct why why = { 0 };
 
 	rig.sent_pkts = 0;
 	rig.early_pkts = 0;
 	rig.answers_sent = 0;
-	if (engine_start_over(&rig.kept, "in0", kind_out(), 1, &rig.engine, why) < 0)
-		fail_msg("start: %s", why);
-	assert_int_equal(ops->publish(rig.engine, vector_memory_snapshot(&rig.memory)), 0);
+	if (engine_start_over(&rig.kept, "in0", kind_out(), 1, &rig.engine, &why) < 0)
+		fail_msg("start: %s", why.text);
+	assert_int_equal(ops->load(rig.engine, vector_memory_snapshot(&rig.memory)), 0);
 }
 
 static void rig_open_memory(void)

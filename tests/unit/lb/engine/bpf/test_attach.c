@@ -111,18 +111,18 @@ static void live(enum end end, bool is_traced)
 		.pin_directory = pins,
 	};
 	struct snapshot *snapshot = snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES);
-	char why[ENGINE_WHY_BYTES] = "";
+	struct why why = { 0 };
 	struct engine *engine;
 
 	if (!keep_units_capabilities())
 		_exit(2);
 	if (is_traced && (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 || raise(SIGSTOP) != 0))
 		_exit(3);
-	if (ops->start(&config, &engine, why) < 0) {
-		fprintf(stderr, "start: %s\n", why);
+	if (ops->start(&config, &engine, &why) < 0) {
+		fprintf(stderr, "start: %s\n", why.text);
 		_exit(1);
 	}
-	if (ops->publish(engine, snapshot) < 0 || ops->health(engine) < 0)
+	if (ops->load(engine, snapshot) < 0 || ops->health(engine) < 0)
 		_exit(4);
 	ops->stop(engine, end == END_DETACHING);
 	_exit(0);

@@ -19,12 +19,12 @@ static void engine_refuses_bad_configuration(void **state)
 
 	NEEDS_ENGINE();
 	for (size_t idx = 0; idx < ARRAY_LEN(configs); idx++) {
-		char why[ENGINE_WHY_BYTES] = "";
+		struct why why = { 0 };
 		struct engine *engine = NULL;
 
-		assert_int_equal(ops->start(&configs[idx], &engine, why), errors[idx]);
+		assert_int_equal(ops->start(&configs[idx], &engine, &why), errors[idx]);
 		assert_null(engine);
-		assert_string_not_equal(why, "");
+		assert_string_not_equal(why.text, "");
 	}
 }
 
@@ -87,7 +87,7 @@ static void engine_never_receives_what_its_workers_send(void **state)
 	for (unsigned int n_workers = 1; n_workers <= 2; n_workers++) {
 		engine = engine_start("in0", "in0", n_workers);
 		assert_int_equal(
-			ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
+			ops->load(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
 		for (uint16_t port = 1; port <= 20; port++) {
 			frame_fill(&frame, port, 500);
 			assert_forwarded(client, client, &frame, 500);
@@ -172,7 +172,7 @@ static void engine_recovers_from_a_stuck_ring(void **state)
 	}
 	wire_run("ip link set tap0 address " IN_MAC " up");
 	engine = engine_start("tap0", "out0", 1);
-	assert_int_equal(ops->publish(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
+	assert_int_equal(ops->load(engine, snapshot_make(OUT_MAC, SERVER_MAC, MTU_BYTES)), 0);
 	frame_fill(frame, 1, 1000);
 	poison.vnet.gso_type = VIRTIO_NET_HDR_GSO_UDP;
 	poison.vnet.gso_size = 500;

@@ -3,10 +3,15 @@
  * Snapshots for programs in the kernel: the image is copied into a map of its own, which one pointer
  * names; new tables are there before the switch, and old ones go after it.
  */
+#include "lb/engine/bpf/load.h"
+
 #include <sys/mman.h>
 
-#include "common/log.h"
-#include "lb/engine/bpf/engine_bpf_internal.h"
+#include "common/util.h"
+#include "lb/engine/bpf/object.h"
+#include "lb/engine/bpf/slow_path_thread.h"
+#include "lb/engine/snapshot.h"
+#include "lb/fwd/image.h"
 
 /* The place of these rows among dsr_tables; BPF_TABLES: they have none. */
 static uint32_t table_place(const struct engine *engine, const struct fwd_slot *rows)
@@ -99,7 +104,7 @@ static void forget_tables(struct engine *engine, const struct table_batch *batch
 }
 
 /* Places that the snapshot in force does not use are free. */
-static void sweep_tables(struct engine *engine)
+static void free_tables(struct engine *engine)
 {
 	const struct snapshot *snapshot = engine->current;
 	size_t len = snapshot_tables_len(snapshot);
@@ -174,27 +179,26 @@ static int make_image(const struct snapshot *snapshot, const uint32_t *places)
 	return fd;
 }
 
-static int publish_image(struct engine *engine, struct snapshot *snapshot, const uint32_t *places)
+static int load_image(struct engine *engine, struct snapshot *snapshot, const uint32_t *places)
 {
 	_cleanup_close_ int fd = make_image(snapshot, places);
 	uint32_t zero = 0;
 
-	/* Returns when no program reads the former one. */
+	/* Returns when no program reads the replaced one. */
 	return fd < 0 ? fd : bpf_map_update_elem(engine->images_fd, &zero, &fd, BPF_ANY);
 }
 
-int engine_bpf_publish(struct engine *engine, struct snapshot *snapshot)
+int load_snapshot(struct engine *engine, struct snapshot *snapshot)
 {
 	_cleanup_free_ struct table_batch *batch = calloc(1, sizeof(*batch));
 	_cleanup_free_ uint32_t *places =
 		calloc(snapshot_tables_len(snapshot) + 1, sizeof(*places));
-	char why[ENGINE_WHY_BYTES] = "";
 	int r = batch && places ? 0 : -ENOMEM;
 
 	if (r == 0) {
 		r = place_tables(engine, snapshot, places, batch);
 		if (r == 0)
-			r = publish_image(engine, snapshot, places);
+			r = load_image(engine, snapshot, places);
 		if (r < 0)
 			forget_tables(engine, batch);
 	}
@@ -202,11 +206,9 @@ int engine_bpf_publish(struct engine *engine, struct snapshot *snapshot)
 		snapshot_free(snapshot);
 		return r;
 	}
-	bpf_exceptions_set_snapshot(engine->exceptions, snapshot);
+	slow_path_thread_set_snapshot(engine->slow_path, snapshot);
 	snapshot_free(engine->current);
 	engine->current = snapshot;
-	sweep_tables(engine);
-	if (!engine->is_attached && engine_bpf_attach(engine, why) < 0)
-		(void)log_error("%s engine: %s", engine->ops->name, why);
+	free_tables(engine);
 	return 0;
 }
