@@ -130,6 +130,11 @@ int settings_load(const char *config_path, bool key_may_be_hidden, struct settin
 	return 0;
 }
 
+const char *settings_effective(const struct settings *settings, size_t idx)
+{
+	return ini_report_effective(settings->report, idx);
+}
+
 struct settings *settings_free(struct settings *settings)
 {
 	if (!settings)

@@ -24,5 +24,7 @@ struct settings {
  */
 int settings_load(const char *config_path, bool key_may_be_hidden, struct settings **ret_settings,
 	char **ret_text);
+/* The idx-th line of what is in force, as it would stand in a file; NULL behind the last. */
+const char *settings_effective(const struct settings *settings, size_t idx);
 struct settings *settings_free(struct settings *settings);
 DEFINE_CLEANUP(struct settings *, settings_free)

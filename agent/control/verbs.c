@@ -27,7 +27,7 @@ static void verbs_config(struct agent *agent, struct control_request *request, j
 	json_t *lines = json_array();
 	const char *line;
 
-	for (size_t idx = 0; (line = ini_report_effective(agent->settings->report, idx)); idx++)
+	for (size_t idx = 0; (line = settings_effective(agent->settings, idx)); idx++)
 		(void)json_array_append_new(lines, json_string(line));
 	control_reply(request, CONTROL_OK, lines);
 }
