@@ -2,9 +2,12 @@
 /* See admission.h. */
 #include "lb/registry/admission.h"
 
+#include "lb/registry/departed.h"
+#include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
 #include "lb/registry/health.h"
 #include "lb/registry/liveness.h"
+#include "lb/registry/membership.h"
 
 /* Has a session and was heard not too long ago: then nobody else may be it. */
 static bool is_alive(const struct entry *entry)

@@ -5,9 +5,7 @@
  */
 #pragma once
 
-#include "lb/registry/backend.h"
-
-struct registry;
+#include "lb/registry/entry.h"
 
 /* registry_register. */
 int admission_register(struct registry *registry, const struct registry_registration *request,

@@ -3,6 +3,7 @@
 #include "lb/registry/departed.h"
 
 #include "common/proto/auth.h"
+#include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
 
 /*

@@ -5,27 +5,7 @@
  */
 #pragma once
 
-#include "lb/registry/backend.h"
-
-/* Ended sessions that are remembered one by one. */
-#define DEPARTED_SESSIONS_MAX 256u
-
-struct entry;
-struct registry;
-
-struct departed_session {
-	struct addr address;
-	uint64_t challenge_us;
-	uint64_t expires_us;
-};
-
-struct departed {
-	struct registry_override overrides[REGISTRY_OVERRIDES_MAX]; /* the oldest first */
-	size_t n_overrides;
-	struct departed_session sessions[DEPARTED_SESSIONS_MAX];
-	size_t n_sessions;
-	uint64_t stale_floor_us; /* newest challenge of a session that had to go */
-};
+#include "lb/registry/entry.h"
 
 /* The backend's session ends: its REGISTER is stale from here on. */
 void departed_end_session(

@@ -9,9 +9,7 @@
  */
 #pragma once
 
-#include "lb/registry/backend.h"
-
-struct entry;
+#include "lb/registry/entry.h"
 
 /* A heartbeat may go out so much before its time, together with others. */
 uint64_t detection_slack_us(const struct registry_config *config);

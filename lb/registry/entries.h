@@ -5,39 +5,7 @@
  */
 #pragma once
 
-#include "lb/registry/backend.h"
-
-struct entry;
-
-/* Sorted, for look-ups and for listing in order. */
-struct entries_index {
-	struct entry *items[REGISTRY_BACKENDS_MAX];
-	size_t len;
-};
-
-/* One that is gone, until it has been told. */
-struct entries_forgotten {
-	uint16_t id;
-	struct addr address;
-	char name[REGISTRY_NAME_BYTES];
-};
-
-struct entries {
-	struct entry *slots[REGISTRY_BACKENDS_MAX];
-	uint64_t
-		due_us[REGISTRY_BACKENDS_MAX]; /* beside slots: the scan of a tick stays in cache */
-	size_t len;
-	struct entries_index by_name;
-	struct entries_index by_address;
-	struct entry *by_id[UINT16_MAX + 1];
-	uint16_t last_id;
-
-	/* Those with actions that wait to be taken, in the order in which they came. */
-	struct entry *dirty_first, *dirty_last;
-	struct entries_forgotten forgotten[REGISTRY_BACKENDS_MAX]; /* a ring */
-	size_t forgotten_first, n_forgotten;
-	bool changed, changed_urgent;
-};
+#include "lb/registry/entry.h"
 
 /* A new entry of weight 1 that nothing is known of. NULL: out of memory. */
 struct entry *entries_entry_new(

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of the registry share: an entry, which is a backend with everything that the
+ * What the files of the registry share, types alone: an entry, which is a backend with all that the
  * registry alone knows of it, and the registry as a whole. Nobody outside of the room includes it.
  * The order of the room, downstairs only: registry > admission, statics > liveness, fail_open >
- * health > departed > entries, membership, detection > backend.
+ * health, departed > entries, membership, detection > entry > backend.
  */
 #pragma once
 
 #include "lb/registry/backend.h"
-#include "lb/registry/departed.h"
-#include "lb/registry/entries.h"
-#include "lb/registry/fail_open.h"
-#include "lb/registry/membership.h"
 
 #define ENTRY_NO_VIP REGISTRY_NO_VIP
 
@@ -68,6 +64,93 @@ struct entry {
 _Static_assert(REGISTRY_CHECKS_MAX <= 8, "wants_checks has a bit for each check");
 _Static_assert(PROTO_VIPS_MAX <= 64, "usable_vips has a bit for each VIP");
 _Static_assert(PROTO_VIPS_MAX < ENTRY_NO_VIP, "vip is an index or ENTRY_NO_VIP");
+
+/* entries.c */
+
+/* Sorted, for look-ups and for listing in order. */
+struct entries_index {
+	struct entry *items[REGISTRY_BACKENDS_MAX];
+	size_t len;
+};
+
+/* One that is gone, until it has been told. */
+struct entries_forgotten {
+	uint16_t id;
+	struct addr address;
+	char name[REGISTRY_NAME_BYTES];
+};
+
+struct entries {
+	struct entry *slots[REGISTRY_BACKENDS_MAX];
+	uint64_t
+		due_us[REGISTRY_BACKENDS_MAX]; /* beside slots: the scan of a tick stays in cache */
+	size_t len;
+	struct entries_index by_name;
+	struct entries_index by_address;
+	struct entry *by_id[UINT16_MAX + 1];
+	uint16_t last_id;
+
+	/* Those with actions that wait to be taken, in the order in which they came. */
+	struct entry *dirty_first, *dirty_last;
+	struct entries_forgotten forgotten[REGISTRY_BACKENDS_MAX]; /* a ring */
+	size_t forgotten_first, n_forgotten;
+	bool changed, changed_urgent;
+};
+
+/* membership.c */
+
+struct membership_key;
+
+/* Sorted views of a configuration, which must outlive them. */
+struct membership {
+	struct membership_key *by_vip, *by_name; /* n_services of each */
+	const struct registry_static **lines;    /* by address */
+	uint32_t *service_at;                    /* by id: position + 1; 0: none */
+	size_t n_services, n_lines;
+};
+
+/* departed.c */
+
+/* Ended sessions that are remembered one by one. */
+#define DEPARTED_SESSIONS_MAX 256u
+
+struct departed_session {
+	struct addr address;
+	uint64_t challenge_us;
+	uint64_t expires_us;
+};
+
+struct departed {
+	struct registry_override overrides[REGISTRY_OVERRIDES_MAX]; /* the oldest first */
+	size_t n_overrides;
+	struct departed_session sessions[DEPARTED_SESSIONS_MAX];
+	size_t n_sessions;
+	uint64_t stale_floor_us; /* newest challenge of a session that had to go */
+};
+
+/* fail_open.c */
+
+/* The backends of one service. */
+struct fail_open_tally {
+	uint32_t left;    /* up, and answering */
+	uint32_t overdue; /* up, but heartbeats are overdue */
+	uint32_t silent;  /* fell silent in this window, or is kept */
+};
+
+/* Whether a service keeps its silent ones, and since when enough others serve again. */
+struct fail_open_keeping {
+	bool on;
+	uint64_t majority_us; /* REGISTRY_NEVER_US: they do not */
+};
+
+struct fail_open {
+	struct fail_open_keeping *keeping; /* for each service */
+	struct fail_open_tally *tallies;   /* for each service: room to count in */
+	bool due;                          /* something that is looked at here has changed */
+	size_t n_kept;
+	uint64_t next_us;
+	uint64_t until_us; /* after it no silence is news, unless one is kept */
+};
 
 struct registry {
 	struct registry_config config;

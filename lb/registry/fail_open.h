@@ -6,31 +6,7 @@
  */
 #pragma once
 
-#include "lb/registry/backend.h"
-
-struct registry;
-
-/* The backends of one service. */
-struct fail_open_tally {
-	uint32_t left;    /* up, and answering */
-	uint32_t overdue; /* up, but heartbeats are overdue */
-	uint32_t silent;  /* fell silent in this window, or is kept */
-};
-
-/* Whether a service keeps its silent ones, and since when enough others serve again. */
-struct fail_open_keeping {
-	bool on;
-	uint64_t majority_us; /* REGISTRY_NEVER_US: they do not */
-};
-
-struct fail_open {
-	struct fail_open_keeping *keeping; /* for each service */
-	struct fail_open_tally *tallies;   /* for each service: room to count in */
-	bool due;                          /* something that is looked at here has changed */
-	size_t n_kept;
-	uint64_t next_us;
-	uint64_t until_us; /* after it no silence is news, unless one is kept */
-};
+#include "lb/registry/entry.h"
 
 /* Looks at all services, and keeps or lets go. */
 void fail_open_judge(struct registry *registry, uint64_t now_us);

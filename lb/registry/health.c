@@ -3,6 +3,7 @@
 #include "lb/registry/health.h"
 
 #include "lb/registry/detection.h"
+#include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
 
 static bool vip_is_usable(const struct entry *entry, uint8_t vip)

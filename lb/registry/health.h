@@ -5,11 +5,7 @@
  */
 #pragma once
 
-#include "lb/registry/backend.h"
-
-struct entry;
-struct entry_service;
-struct registry;
+#include "lb/registry/entry.h"
 
 /* To be called after every event that touched the entry. */
 void health_judge(struct registry *registry, struct entry *entry, uint64_t now_us);

@@ -3,6 +3,7 @@
 #include "lb/registry/liveness.h"
 
 #include "lb/registry/detection.h"
+#include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
 #include "lb/registry/health.h"
 

@@ -5,11 +5,7 @@
  */
 #pragma once
 
-#include "lb/registry/backend.h"
-
-struct entry;
-struct entry_service;
-struct registry;
+#include "lb/registry/entry.h"
 
 /* An authenticated word: silence begins anew. */
 void liveness_heard(struct registry *registry, struct entry *entry, uint64_t now_us);

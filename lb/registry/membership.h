@@ -6,19 +6,7 @@
  */
 #pragma once
 
-#include "lb/registry/backend.h"
-
-struct entry;
-struct entry_service;
-struct membership_key;
-
-/* Sorted views of a configuration, which must outlive them. */
-struct membership {
-	struct membership_key *by_vip, *by_name; /* n_services of each */
-	const struct registry_static **lines;    /* by address */
-	uint32_t *service_at;                    /* by id: position + 1; 0: none */
-	size_t n_services, n_lines;
-};
+#include "lb/registry/entry.h"
 
 /* -ENOMEM. Free with membership_clear. */
 int membership_make(const struct registry_config *config, struct membership *ret_membership);

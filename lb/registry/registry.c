@@ -3,11 +3,14 @@
 #include "lb/registry/registry.h"
 
 #include "lb/registry/admission.h"
+#include "lb/registry/departed.h"
 #include "lb/registry/detection.h"
+#include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
 #include "lb/registry/fail_open.h"
 #include "lb/registry/health.h"
 #include "lb/registry/liveness.h"
+#include "lb/registry/membership.h"
 #include "lb/registry/statics.h"
 
 struct registry *registry_new(uint64_t jitter_seed)

@@ -2,9 +2,12 @@
 /* See statics.h. Everything that can fail is done before the first change. */
 #include "lb/registry/statics.h"
 
+#include "lb/registry/departed.h"
+#include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
 #include "lb/registry/health.h"
 #include "lb/registry/liveness.h"
+#include "lb/registry/membership.h"
 
 /* All lines of one address. */
 struct group {

@@ -6,9 +6,7 @@
 #pragma once
 
 #include "common/why.h"
-#include "lb/registry/backend.h"
-
-struct registry;
+#include "lb/registry/entry.h"
 
 /* registry_configure. Everything that can fail is done before the first change. */
 int statics_configure(struct registry *registry, const struct registry_config *config,
