@@ -8,7 +8,7 @@
 #include <stdarg.h>
 
 #include "common/ini/ini.h"
-#include "common/ini/ini_suggest.h"
+#include "common/suggest.h"
 
 /* A daemon that does not answer a verb within this time is stuck; --wait adds its own. */
 #define CLI_CALL_US (30 * US_PER_S)
@@ -90,11 +90,11 @@ static const struct cli_verb *cli_find_verb(const struct cli_program *program, c
 
 static int cli_fail_verb(const struct cli_program *program, const struct cli *cli)
 {
-	size_t distance = ini_suggest_limit(cli->verb);
+	size_t distance = suggest_limit(cli->verb);
 	const char *nearest = NULL;
 
 	for (size_t idx = 0; idx < program->n_verbs; idx++)
-		if (ini_suggest_is_nearer(cli->verb, program->verbs[idx].name, &distance))
+		if (suggest_is_nearer(cli->verb, program->verbs[idx].name, &distance))
 			nearest = program->verbs[idx].name;
 	if (nearest)
 		return cli_fail(cli, CONTROL_USAGE, "unknown verb '%s'; did you mean '%s'?",
@@ -255,11 +255,11 @@ static int cli_set_option(
 static int cli_fail_option(const struct cli *cli, const char *word, size_t name_bytes)
 {
 	_cleanup_free_ char *name = strndup(word, name_bytes);
-	size_t distance = name ? ini_suggest_limit(name) : 0;
+	size_t distance = name ? suggest_limit(name) : 0;
 	const char *nearest = NULL;
 
 	ARRAY_FOREACH (option, cli_options, ARRAY_LEN(cli_options))
-		if (name && name_bytes > 2 && ini_suggest_is_nearer(name, option->name, &distance))
+		if (name && name_bytes > 2 && suggest_is_nearer(name, option->name, &distance))
 			nearest = option->name;
 	return cli_fail(cli, CONTROL_USAGE, "unknown option '%s'; %s%s%s", name ? name : word,
 		nearest ? "did you mean '" : "--help lists them", nearest ? nearest : "",

@@ -3,9 +3,11 @@
  * Which files make a configuration, in which order, and what is checked when all are read.
  * common/ini/ini_reader.c reads each of them.
  */
-#include "common/ini/ini_reader.h"
+#include "common/ini/ini.h"
 
 #include <dirent.h>
+
+#include "common/ini/ini_reader.h"
 
 static int ini_read_file(struct ini_loader *loader, const char *path, bool *ret_opened)
 {
@@ -112,7 +114,7 @@ static int ini_finish_instance(struct ini_report *report, const struct ini_insta
 	char subject[INI_SUBJECT_BYTES];
 	int r;
 
-	ini_section_format(section, instance->name, subject, sizeof(subject));
+	ini_report_subject(section, instance->name, subject, sizeof(subject));
 	for (size_t idx = 0; idx < section->n_keys; idx++) {
 		const struct ini_key *key = &section->keys[idx];
 

@@ -11,7 +11,7 @@
 #include <ctype.h>
 #include <ini.h>
 
-#include "common/ini/ini_suggest.h"
+#include "common/suggest.h"
 
 #define BYTE_ORDER_MARK   "\xef\xbb\xbf"
 #define BLANKS            " \t\r\v\f"
@@ -65,7 +65,7 @@ static void ini_complain_unknown_key(struct ini_loader *loader, const char *name
 {
 	const struct ini_section *section = loader->section;
 	const struct ini_section *owner = ini_find_owner(loader->report, name);
-	size_t distance_max = ini_suggest_limit(name), len = 0;
+	size_t distance_max = suggest_limit(name), len = 0;
 	char all[KEYS_LISTED_BYTES] = "";
 	const char *nearest = NULL;
 
@@ -75,7 +75,7 @@ static void ini_complain_unknown_key(struct ini_loader *loader, const char *name
 		return;
 	}
 	ARRAY_FOREACH (key, section->keys, section->n_keys) {
-		if (ini_suggest_is_nearer(name, key->name, &distance_max))
+		if (suggest_is_nearer(name, key->name, &distance_max))
 			nearest = key->name;
 		if (len < sizeof(all))
 			len += (size_t)snprintf(
@@ -94,7 +94,7 @@ static void ini_complain_unknown_section(struct ini_loader *loader, const char *
 	size_t distance_max = SIZE_MAX;
 
 	ARRAY_FOREACH (section, report->sections, report->n_sections)
-		if (ini_suggest_is_nearer(name, section->name, &distance_max))
+		if (suggest_is_nearer(name, section->name, &distance_max))
 			nearest = section;
 	ini_complain(loader, NULL, "unknown section [%.64s]; did you mean [%s%s]?", name,
 		nearest->name, nearest->named ? " NAME" : "");
@@ -127,7 +127,7 @@ struct ini_instance *ini_reader_open(
 		return instance;
 	target = section->open(loader->context, name, &why);
 	if (!target && errno == EINVAL) {
-		ini_complain(loader, ini_section_format(section, name, subject, sizeof(subject)),
+		ini_complain(loader, ini_report_subject(section, name, subject, sizeof(subject)),
 			"%s", why.text);
 		return NULL;
 	}
@@ -151,7 +151,7 @@ static void ini_enter_instance(
 	if (!instance)
 		return;
 	if (instance->last_file_idx == loader->file_idx)
-		ini_complain(loader, ini_section_format(section, name, subject, sizeof(subject)),
+		ini_complain(loader, ini_report_subject(section, name, subject, sizeof(subject)),
 			"section repeated, it begins in line %u; write its keys there",
 			instance->last_line);
 	if (instance->line == 0) {
@@ -267,7 +267,7 @@ static bool ini_split_key(struct ini_loader *loader, char *head, size_t head_byt
 		return false;
 	}
 	/* What inih would take for the end of a name is part of none of ours. */
-	if (len > INI_WORD_MAX_BYTES || len + sizeof("=") > head_bytes ||
+	if (len > SUGGEST_WORD_MAX_BYTES || len + sizeof("=") > head_bytes ||
 		strpbrk(line, ":;[] \t\v\f")) {
 		ini_complain(
 			loader, NULL, "\"%.64s\" is no key; a key is letters and hyphens", line);
@@ -401,7 +401,7 @@ static void ini_set_key(struct ini_loader *loader, const struct ini_key *key)
 static int ini_handle(void *user, const char *section, const char *name, const char *value)
 {
 	struct ini_loader *loader = user;
-	char word[INI_WORD_MAX_BYTES + 1];
+	char word[SUGGEST_WORD_MAX_BYTES + 1];
 	const struct ini_key *key;
 
 	if (loader->error < 0 || !loader->instance)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What a load of configuration files found: errors and warnings with their places, and the
- * configuration that is in effect. Written by common/ini/ini.c, read by everybody.
- */
+/* The report of a load: see ini_report.h. */
 #include "common/ini/ini_report.h"
 
 #include <assert.h>
 #include <search.h>
 #include <stdarg.h>
+
+#include "common/grow.h"
 
 #define PLACE_BYTES   (INI_LINE_MAX_BYTES + 64u)
 #define SECTION_BYTES 128u
@@ -85,16 +84,14 @@ struct ini_report *ini_report_free(struct ini_report *report)
 
 int ini_report_file(struct ini_report *report, const char *path, size_t *ret_file_idx)
 {
-	char **files = reallocarray(report->files, report->n_files + 1, sizeof(*files));
 	char *copy;
 
-	if (!files)
+	if (GROW(report->files, report->n_files) < 0)
 		return -ENOMEM;
-	report->files = files;
 	copy = strdup(path);
 	if (!copy)
 		return -ENOMEM;
-	files[report->n_files] = copy;
+	report->files[report->n_files] = copy;
 	*ret_file_idx = report->n_files++;
 	return 0;
 }
@@ -111,14 +108,10 @@ struct ini_instance *ini_report_find(
 struct ini_instance *ini_report_add_instance(struct ini_report *report,
 	const struct ini_section *section, const char *name, void *target)
 {
-	struct ini_instance *instance, **instances;
+	struct ini_instance *instance;
 
-	instances = reallocarray(
-		report->instances, report->n_instances + 1, sizeof(struct ini_instance *));
-	if (!instances)
+	if (GROW(report->instances, report->n_instances) < 0)
 		return NULL;
-	report->instances = instances;
-
 	instance = calloc(1, sizeof(*instance));
 	if (!instance)
 		return NULL;
@@ -131,11 +124,11 @@ struct ini_instance *ini_report_add_instance(struct ini_report *report,
 		ini_instance_free(instance);
 		return NULL;
 	}
-	instances[report->n_instances++] = instance;
+	report->instances[report->n_instances++] = instance;
 	return instance;
 }
 
-const char *ini_section_format(
+const char *ini_report_subject(
 	const struct ini_section *section, const char *name, char *buffer, size_t size_bytes)
 {
 	snprintf(buffer, size_bytes, "[%s%s%s]", section->name, name ? " " : "", name ? name : "");
@@ -305,19 +298,16 @@ static int ini_effective_add(struct ini_effective *effective, const struct ini_i
 {
 	const char *value = place->line > 0 ? place->value : key->default_value;
 	char section[SECTION_BYTES];
-	char **lines;
 	char *line;
 
 	if (!value)
 		return 0;
-	lines = reallocarray(effective->lines, effective->n_lines + 1, sizeof(*lines));
-	if (!lines)
+	if (GROW(effective->lines, effective->n_lines) < 0)
 		return -ENOMEM;
-	effective->lines = lines;
-	ini_section_format(instance->section, instance->name, section, sizeof(section));
+	ini_report_subject(instance->section, instance->name, section, sizeof(section));
 	if (asprintf(&line, "%s %s = %s", section, key->name, value) < 0)
 		return -ENOMEM;
-	lines[effective->n_lines++] = line;
+	effective->lines[effective->n_lines++] = line;
 	return 0;
 }
 

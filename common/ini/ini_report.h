@@ -1,11 +1,49 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of a report: what common/ini/ini.c writes down while it loads, and common/ini/ini_report.c
- * gives out. Nobody else includes this.
+ * What a load of configuration files found: errors and warnings with their places, and the
+ * configuration that is in effect. Written by common/ini/ini.c and ini_reader.c while they load, read by
+ * everybody.
  */
 #pragma once
 
-#include "common/ini/ini.h"
+#include "common/ini/ini_key.h"
+
+#define INI_LINE_MAX_BYTES 1024u /* longer lines are an error */
+#define INI_REPORT_MAX     100u  /* errors kept; the rest is counted */
+
+/* The errors of a load, in order; and where each key was set. */
+struct ini_report;
+
+struct ini_report *ini_report_free(struct ini_report *report);
+DEFINE_CLEANUP(struct ini_report *, ini_report_free)
+size_t ini_report_len(const struct ini_report *report);
+/* "file:line: key: what; hint", owned by the report; after INI_REPORT_MAX "and N more". */
+const char *ini_report_line(const struct ini_report *report, size_t idx);
+/* Warnings are kept apart and make no load fail. */
+size_t ini_report_warnings_len(const struct ini_report *report);
+const char *ini_report_warning(const struct ini_report *report, size_t idx);
+/*
+ * Adds an error found by a later check, at the place where `key` of `section` (`name` for a named
+ * one, else NULL) was last set; the section's line where the key was not set; the main file
+ * where neither was. `key` NULL: an error of the section, which is then named instead.
+ */
+void ini_report_add(struct ini_report *report, const char *section, const char *name,
+	const char *key, const char *format, ...) _printf_(5, 6);
+void ini_report_warn(struct ini_report *report, const char *section, const char *name,
+	const char *key, const char *format, ...) _printf_(5, 6);
+/* Whether the key was set in a file (not by its default). */
+bool ini_report_is_set(
+	const struct ini_report *report, const char *section, const char *name, const char *key);
+
+/*
+ * Lists the effective configuration, one line a key that was set or has a default:
+ * "[section name] key = value" in file order of sections (those without a name stand first) and
+ * table order of keys; for `check-config --diff`. Each call gives the idx-th line, owned by the
+ * report, or NULL after the last. Values stand as written, a repeated list key joined by commas.
+ */
+const char *ini_report_effective(struct ini_report *report, size_t idx);
+
+/* ---- for ini.c and ini_reader.c alone ---- */
 
 #define INI_REST_BYTES    64u
 #define INI_SUBJECT_BYTES 256u /* "[virtual-server NAME]" */
@@ -36,8 +74,6 @@ struct ini_lines {
 	char rest[INI_REST_BYTES];
 };
 
-struct ini_effective;
-
 struct ini_report {
 	const struct ini_section *sections;
 	size_t n_sections;
@@ -63,5 +99,5 @@ struct ini_instance *ini_report_find(
 struct ini_instance *ini_report_add_instance(struct ini_report *report,
 	const struct ini_section *section, const char *name, void *target);
 /* "[balancer]", "[virtual-server web]" into `buffer`; cut where it does not fit. */
-const char *ini_section_format(
+const char *ini_report_subject(
 	const struct ini_section *section, const char *name, char *buffer, size_t size_bytes);

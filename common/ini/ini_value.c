@@ -3,11 +3,13 @@
  * Values of configuration files: parsers for the key table. Each says what is wrong with a value
  * and how a right one looks.
  */
-#include "common/ini/ini.h"
+#include "common/ini/ini_value.h"
 
 #include <ctype.h>
 #include <net/if.h>
 #include <strings.h>
+
+#include "common/grow.h"
 
 #define US_PER_MIN (60 * US_PER_S)
 #define US_PER_H   (3600 * US_PER_S)
@@ -263,7 +265,7 @@ int ini_parse_interface(
 
 void *ini_list_append(struct ini_list *list, size_t size_bytes)
 {
-	void *items = reallocarray(list->items, list->len + 1, size_bytes);
+	void *items = grow_by_one(list->items, list->len, size_bytes);
 	char *item;
 
 	if (!items)

@@ -2,15 +2,15 @@
 /*
  * Suggestions for misspelt words of a configuration file.
  */
-#include "common/ini/ini_suggest.h"
+#include "common/suggest.h"
 
 /* The smallest number of inserted, deleted, changed or swapped letters between two short words. */
 static size_t ini_edit_distance(const char *a, const char *b)
 {
-	size_t rows[3][INI_WORD_MAX_BYTES + 1];
+	size_t rows[3][SUGGEST_WORD_MAX_BYTES + 1];
 	size_t a_len = strlen(a), b_len = strlen(b);
 
-	if (a_len > INI_WORD_MAX_BYTES || b_len > INI_WORD_MAX_BYTES)
+	if (a_len > SUGGEST_WORD_MAX_BYTES || b_len > SUGGEST_WORD_MAX_BYTES)
 		return SIZE_MAX;
 	for (size_t j = 0; j <= b_len; j++)
 		rows[0][j] = j;
@@ -31,7 +31,7 @@ static size_t ini_edit_distance(const char *a, const char *b)
 	return rows[a_len % 3][b_len];
 }
 
-bool ini_suggest_is_nearer(const char *wanted, const char *candidate, size_t *distance_max)
+bool suggest_is_nearer(const char *wanted, const char *candidate, size_t *distance_max)
 {
 	size_t distance = ini_edit_distance(wanted, candidate);
 
@@ -41,7 +41,7 @@ bool ini_suggest_is_nearer(const char *wanted, const char *candidate, size_t *di
 	return true;
 }
 
-size_t ini_suggest_limit(const char *word)
+size_t suggest_limit(const char *word)
 {
 	return MAX(strlen(word) / 3, (size_t)2) + 1;
 }
