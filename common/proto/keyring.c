@@ -115,6 +115,16 @@ static int parse_max_weight(const struct place *place, const char *text, struct 
 	return 0;
 }
 
+static int parse_mac(const struct place *place, const char *text, struct keyring_key *key)
+{
+	if (key->mac_any || !mac_is_zero(&key->mac))
+		return complain(place, "mac= is given twice; keep one");
+	key->mac_any = streq(text, "any");
+	if (key->mac_any || mac_parse(text, &key->mac) == 0)
+		return 0;
+	return complain(place, "mac=%.*s is not a host's MAC, nor 'any'", WORD_SHOW, text);
+}
+
 static int parse_binding(const struct place *place, char *word, struct keyring_key *key)
 {
 	if (strncmp(word, "agent=", 6) == 0) {
@@ -131,8 +141,11 @@ static int parse_binding(const struct place *place, char *word, struct keyring_k
 		return parse_vips(place, word + 4, key);
 	if (strncmp(word, "max-weight=", 11) == 0)
 		return parse_max_weight(place, word + 11, key);
+	if (strncmp(word, "mac=", 4) == 0)
+		return parse_mac(place, word + 4, key);
 	return complain(place,
-		"unknown word '%.*s'; known are agent=, vip= and max-weight=", WORD_SHOW, word);
+		"unknown word '%.*s'; known are agent=, vip=, max-weight= and mac=", WORD_SHOW,
+		word);
 }
 
 /* Words end up on terminals. */
@@ -395,6 +408,28 @@ bool keyring_key_allows(const struct keyring_key *key, const char *name, const s
 		return false;
 	}
 	return true;
+}
+
+bool keyring_key_allows_mac(
+	const struct keyring_key *key, const struct mac *mac, bool is_source, struct why *ret_why)
+{
+	char said[MAC_STRLEN], bound[MAC_STRLEN];
+
+	if (key->mac_any)
+		return true;
+	if (mac_is_zero(&key->mac)) {
+		if (!is_source)
+			why_set(ret_why,
+				"MAC %s is not that of the frame; if it leaves by another card, bind key "
+				"%s by mac=",
+				mac_format(mac, said), key->id);
+		return is_source;
+	}
+	if (mac_equal(&key->mac, mac))
+		return true;
+	why_set(ret_why, "key %s is bound to MAC %s, not %s", key->id, mac_format(&key->mac, bound),
+		mac_format(mac, said));
+	return false;
 }
 
 /* ---- new keys ---- */

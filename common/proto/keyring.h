@@ -21,6 +21,8 @@ struct keyring_key {
 	struct addr_prefix vips[KEYRING_KEY_VIPS_MAX];
 	size_t n_vips;
 	uint32_t max_weight;
+	struct mac mac; /* that the agent has; zero: that of its frames */
+	bool mac_any;   /* it may say any */
 };
 
 struct keyring {
@@ -42,6 +44,12 @@ int keyring_parse(const char *name, const char *text, size_t size_bytes, bool wi
 struct keyring *keyring_free(struct keyring *ring);
 DEFINE_CLEANUP(struct keyring *, keyring_free)
 const struct keyring_key *keyring_find(const struct keyring *ring, const char *id);
+/*
+ * Whether an agent may say that it has this MAC: the one that the key is bound to, else the one that its
+ * frame came from (`is_source`); else `ret_why` says.
+ */
+bool keyring_key_allows_mac(
+	const struct keyring_key *key, const struct mac *mac, bool is_source, struct why *ret_why);
 /* Whether the key may be used for this name, all these VIPs and this weight; else `ret_why` says. */
 bool keyring_key_allows(const struct keyring_key *key, const char *name, const struct addr *vips,
 	size_t n_vips, uint32_t weight, struct why *ret_why);

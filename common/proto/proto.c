@@ -56,6 +56,7 @@ static const char *const reject_names[] = {
 	[PROTO_REJECT_ADDRESS] = "address",
 	[PROTO_REJECT_FULL] = "full",
 	[PROTO_REJECT_ADMIN] = "admin",
+	[PROTO_REJECT_MAC] = "mac",
 };
 _Static_assert(ARRAY_LEN(reject_names) == PROTO_REJECT_N_, "a name for every code");
 

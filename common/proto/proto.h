@@ -69,6 +69,7 @@ enum proto_reject {
 	PROTO_REJECT_ADDRESS,     /* the claimed real IP is not the source, or not on the link */
 	PROTO_REJECT_FULL,        /* the balancer's table of backends is full */
 	PROTO_REJECT_ADMIN,       /* an administrator rejected this backend */
+	PROTO_REJECT_MAC, /* the claimed MAC is not the agent's: its frame came from another */
 	PROTO_REJECT_N_
 };
 

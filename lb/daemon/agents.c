@@ -44,13 +44,18 @@ static void agents_on_datagram(const struct session_datagram *datagram, void *co
 {
 	struct agents *agents = context;
 	struct balancer *balancer = agents->balancer;
-	const struct session_path path = { datagram->source, datagram->local };
+	const struct session_arrival arrived = {
+		.path = { datagram->source, datagram->local },
+		.hop_limit = datagram->ttl,
+		.mac_is_source = datagram->mac_is_source,
+		.data = datagram->data,
+		.size_bytes = datagram->size_bytes,
+	};
 	const struct backend *backend;
 	size_t sessions_before = session_len(balancer->sessions);
 	uint64_t accepted = session_counters(balancer->sessions)->accepted;
 
-	(void)session_receive(balancer->sessions, &path, datagram->ttl, datagram->data,
-		datagram->size_bytes, clock_now_us());
+	(void)session_receive(balancer->sessions, &arrived, clock_now_us());
 	if (session_len(balancer->sessions) != sessions_before)
 		update_mark_save(balancer->update);
 	if (session_counters(balancer->sessions)->accepted == accepted)
@@ -129,7 +134,22 @@ static void agents_refused(
 		(unsigned long long)silenced, overflow ? "; many sources at once" : "");
 }
 
+static const char *agents_mac_owner(void *context, const struct mac *mac)
+{
+	const struct neigh *neigh = ((struct agents *)context)->balancer->neigh;
+
+	if (mac_equal(&neigh_client_link(neigh)->mac, mac) ||
+		mac_equal(&neigh_backend_link(neigh)->mac, mac))
+		return "the balancer";
+	return NULL;
+}
+
 struct session_calls agents_calls(struct agents *agents)
 {
-	return (struct session_calls){ agents_send, agents_refused, agents };
+	return (struct session_calls){
+		.send = agents_send,
+		.refused = agents_refused,
+		.mac_owner = agents_mac_owner,
+		.context = agents,
+	};
 }

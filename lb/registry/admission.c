@@ -137,6 +137,8 @@ static int check_candidate(struct registry *registry, const struct candidate *ca
 	if (!membership_on_link(&registry->config, source))
 		return refuse(answer, PROTO_REJECT_ADDRESS,
 			"the address is not on the backend interface's link");
+	if (candidate->request->mac_why)
+		return refuse(answer, PROTO_REJECT_MAC, "%s", candidate->request->mac_why);
 	if (!proto_name_is_valid(reg->name))
 		return refuse(answer, PROTO_REJECT_NOT_ALLOWED, "the name is not legal");
 	/* Verbs and documents name a backend by either: such a name could be taken for another's address. */

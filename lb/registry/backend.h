@@ -146,6 +146,7 @@ struct registry_registration {
 	struct addr source;
 	uint64_t challenge_us; /* when its challenge was made */
 	uint64_t session_id;   /* of the session that it would have */
+	const char *mac_why;   /* why it may not have the MAC that it claims; NULL: it may */
 };
 
 struct registry_answer {

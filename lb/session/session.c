@@ -26,6 +26,7 @@ struct sessions {
 /* One datagram on its way through the checks. */
 struct arrival {
 	const struct session_path *path;
+	bool mac_is_source;
 	const uint8_t *data;
 	size_t size_bytes;
 	uint64_t now_us;
@@ -58,6 +59,7 @@ static const char *const refusal_names[] = {
 	[SESSION_POLICY_0 + PROTO_REJECT_ADDRESS] = "policy:address",
 	[SESSION_POLICY_0 + PROTO_REJECT_FULL] = "policy:full",
 	[SESSION_POLICY_0 + PROTO_REJECT_ADMIN] = "policy:admin",
+	[SESSION_POLICY_0 + PROTO_REJECT_MAC] = "policy:mac",
 };
 _Static_assert(ARRAY_LEN(refusal_names) == SESSION_REFUSAL_N_, "a name for every refusal");
 _Static_assert((int)SESSION_SHORT == (int)PROTO_ERROR_SHORT &&
@@ -343,6 +345,21 @@ static enum session_refusal repeat_accept(struct sessions *sessions, const struc
 	return SESSION_ACCEPTED;
 }
 
+static bool mac_is_allowed(const struct sessions *sessions, const struct arrival *arrival,
+	const struct keyring_key *key, struct why *ret_why)
+{
+	const struct mac *mac = &arrival->message.reg.mac;
+	const char *owner = NULL;
+	char text[MAC_STRLEN];
+
+	if (sessions->calls.mac_owner)
+		owner = sessions->calls.mac_owner(sessions->calls.context, mac);
+	if (!owner)
+		return keyring_key_allows_mac(key, mac, arrival->mac_is_source, ret_why);
+	why_set(ret_why, "MAC %s is that of %s", mac_format(mac, text), owner);
+	return false;
+}
+
 /* Authenticated from here on: refusals are told, signed. */
 static enum session_refusal admit(struct sessions *sessions, const struct arrival *arrival,
 	const struct keyring_key *key, uint64_t made_us)
@@ -358,6 +375,9 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 	if (!keyring_key_allows(
 		    key, reg->name, reg->vips, reg->status.n_vips, reg->status.weight, &why))
 		return send_reject(sessions, arrival, key, PROTO_REJECT_KEY_BINDING, why.text);
+	/* A stranger may replay it from his own MAC: whether it is stale comes first, and is met with silence. */
+	if (!mac_is_allowed(sessions, arrival, key, &why))
+		request.mac_why = why.text;
 	request.session_id =
 		session_table_new_id(&sessions->table, draw_u64(sessions, "dsr session"));
 	if (request.session_id == 0)
@@ -539,24 +559,26 @@ static enum session_refusal receive(
 	}
 }
 
-enum session_refusal session_receive(struct sessions *sessions, const struct session_path *path,
-	int hop_limit, const void *data, size_t size_bytes, uint64_t now_us)
+enum session_refusal session_receive(
+	struct sessions *sessions, const struct session_arrival *arrived, uint64_t now_us)
 {
-	struct arrival arrival = {
-		.path = path, .data = data, .size_bytes = size_bytes, .now_us = now_us
-	};
+	struct arrival arrival = { .path = &arrived->path,
+		.mac_is_source = arrived->mac_is_source,
+		.data = arrived->data,
+		.size_bytes = arrived->size_bytes,
+		.now_us = now_us };
 	enum session_refusal refusal;
 
 	sessions->now_us = now_us;
 	sessions->counters.received++;
-	refusal = receive(sessions, &arrival, hop_limit);
+	refusal = receive(sessions, &arrival, arrived->hop_limit);
 	if (refusal == SESSION_ACCEPTED) {
 		sessions->counters.accepted++;
 		return refusal;
 	}
 	sessions->counters.rejected[refusal]++;
 	if (sessions->calls.refused)
-		sessions->calls.refused(sessions->calls.context, &path->remote, refusal);
+		sessions->calls.refused(sessions->calls.context, &arrived->path.remote, refusal);
 	return refusal;
 }
 

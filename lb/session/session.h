@@ -72,6 +72,8 @@ struct session_calls {
 	/* A message was refused, for the log (see log_limit_is_due()). May be NULL. */
 	void (*refused)(
 		void *context, const struct addr_port *source, enum session_refusal refusal);
+	/* Whose MAC this is, in words, if no agent can have it; NULL: nobody's. May be NULL. */
+	const char *(*mac_owner)(void *context, const struct mac *mac);
 	void *context;
 };
 
@@ -97,13 +99,18 @@ DEFINE_CLEANUP(struct sessions *, session_free)
 void session_configure(
 	struct sessions *sessions, struct keyring *ring, uint32_t interval_us, uint8_t multiplier);
 
-/*
- * One datagram. `hop_limit` is the TTL or hop limit it arrived with, negative when unknown
- * (refused). Sends at most one answer, before it returns. Any bytes; drain the registry's
- * actions afterwards.
- */
-enum session_refusal session_receive(struct sessions *sessions, const struct session_path *path,
-	int hop_limit, const void *data, size_t size_bytes, uint64_t now_us);
+/* One datagram, as it arrived. */
+struct session_arrival {
+	struct session_path path;
+	int hop_limit;      /* TTL or hop limit; negative: unknown, and refused */
+	bool mac_is_source; /* of a REGISTER: its frame came from the MAC that it says */
+	const void *data;
+	size_t size_bytes;
+};
+
+/* Any bytes. Sends at most one answer, before it returns; drain the registry's actions afterwards. */
+enum session_refusal session_receive(
+	struct sessions *sessions, const struct session_arrival *arrived, uint64_t now_us);
 
 /* Sends a heartbeat to a backend (REGISTRY_HEARTBEAT). -ENOENT: it has no session. */
 int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_us);

@@ -5,6 +5,8 @@
  */
 #include "lb/session/session_socket.h"
 
+#include <linux/filter.h>
+#include <net/ethernet.h>
 #include <net/if.h>
 #include <sys/socket.h>
 
@@ -14,9 +16,22 @@
 #define SESSION_SOCKET_BATCH_LEN            64u
 #define SESSION_SOCKET_RECEIVE_BUFFER_BYTES (4 << 20)
 
+/*
+ * Two sockets a family share the port. The kernel gives the first REGISTERs that say another MAC than their
+ * frame came from, and the second all else: so this costs nothing where frames are forwarded, and what
+ * was seen of a datagram's frame never belongs to another one's.
+ */
+enum { SESSION_SOCKET_DOUBTFUL, SESSION_SOCKET_USUAL, SESSION_SOCKET_N_ };
+
+struct session_socket_listener {
+	struct session_socket *sockets;
+	int fd; /* -1: not there */
+	bool usual;
+	sd_event_source *source;
+};
+
 struct session_socket {
-	int fd[2]; /* IPv4, IPv6; -1: not there */
-	sd_event_source *source[2];
+	struct session_socket_listener listeners[2][SESSION_SOCKET_N_]; /* IPv4, IPv6 */
 	unsigned int ifindex; /* scope of link-local addresses */
 	session_socket_receive_fn *fn;
 	void *context;
@@ -26,9 +41,11 @@ struct session_socket *session_socket_free(struct session_socket *sockets)
 {
 	if (!sockets)
 		return NULL;
-	for (size_t i = 0; i < ARRAY_LEN(sockets->fd); i++) {
-		sd_event_source_disable_unref(sockets->source[i]);
-		util_close(sockets->fd[i]);
+	for (size_t family = 0; family < 2; family++) {
+		ARRAY_FOREACH (listener, sockets->listeners[family], SESSION_SOCKET_N_) {
+			sd_event_source_disable_unref(listener->source);
+			util_close(listener->fd);
+		}
 	}
 	free(sockets);
 	return NULL;
@@ -64,7 +81,7 @@ static void session_socket_read_control(struct msghdr *message, struct session_d
 }
 
 /* One datagram: 1, or 0 when none is waiting. Longer ones arrive cut, one byte over the limit. */
-static int session_socket_receive_one(struct session_socket *sockets, int fd)
+static int session_socket_receive_one(const struct session_socket_listener *listener)
 {
 	uint8_t data[PROTO_MESSAGE_MAX + 1];
 	uint8_t control[256];
@@ -78,8 +95,8 @@ static int session_socket_receive_one(struct session_socket *sockets, int fd)
 		.msg_control = control,
 		.msg_controllen = sizeof(control),
 	};
-	struct session_datagram datagram = { .data = data };
-	ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT);
+	struct session_datagram datagram = { .data = data, .mac_is_source = listener->usual };
+	ssize_t size = recvmsg(listener->fd, &message, MSG_DONTWAIT);
 
 	if (size < 0)
 		return errno == EINTR || errno == ECONNREFUSED ? 1 : 0;
@@ -87,17 +104,15 @@ static int session_socket_receive_one(struct session_socket *sockets, int fd)
 		return 1;
 	datagram.size_bytes = (size_t)size;
 	session_socket_read_control(&message, &datagram);
-	sockets->fn(&datagram, sockets->context);
+	listener->sockets->fn(&datagram, listener->sockets->context);
 	return 1;
 }
 
 static int session_socket_on_readable(
 	sd_event_source *source, int fd, uint32_t events, void *context)
 {
-	struct session_socket *sockets = context;
-
 	for (unsigned int i = 0; i < SESSION_SOCKET_BATCH_LEN; i++)
-		if (session_socket_receive_one(sockets, fd) == 0)
+		if (session_socket_receive_one(context) == 0)
 			break;
 	return 0;
 }
@@ -129,6 +144,48 @@ static int session_socket_set_family_options(int fd, sa_family_t family)
 	return r;
 }
 
+/* The layout of a REGISTER (doc/protocol.md): header, two nonces, three strings, an address, the MAC. */
+#define REGISTER_STRINGS_OFFSET (PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES)
+#define TYPE_OFFSET             5u
+/* X to behind the string that it is at. */
+#define SKIP_STRING \
+	BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0), BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0), \
+		BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 1), BPF_STMT(BPF_MISC | BPF_TAX, 0)
+
+/*
+ * Which of the two a datagram goes to; it begins behind the UDP header, and what is too short to be read
+ * goes to the first (net/core/filter.c:bpf_prog_run: a load beyond the end returns 0).
+ */
+static struct sock_filter session_socket_choice[] = {
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TYPE_OFFSET),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROTO_REGISTER, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, SESSION_SOCKET_USUAL),
+	BPF_STMT(BPF_LDX | BPF_IMM, REGISTER_STRINGS_OFFSET),
+	SKIP_STRING,
+	SKIP_STRING,
+	SKIP_STRING,
+	/* An address: its family, then 4 or 16 bytes. */
+	BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 4, 0, 2),
+	BPF_STMT(BPF_LD | BPF_IMM, 5),
+	BPF_STMT(BPF_JMP | BPF_JA, 1),
+	BPF_STMT(BPF_LD | BPF_IMM, 17),
+	BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
+	BPF_STMT(BPF_MISC | BPF_TAX, 0),
+	/* The MAC in two parts, against the Ethernet source. */
+	BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
+	BPF_STMT(BPF_ST, 0),
+	BPF_STMT(BPF_LD | BPF_W | BPF_IND, 0),
+	BPF_STMT(BPF_MISC | BPF_TAX, 0),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_LL_OFF + ETH_ALEN)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 4),
+	BPF_STMT(BPF_LDX | BPF_MEM, 0),
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (uint32_t)(SKF_LL_OFF + ETH_ALEN + 4)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SESSION_SOCKET_USUAL),
+	BPF_STMT(BPF_RET | BPF_K, SESSION_SOCKET_DOUBTFUL),
+};
+
 static int session_socket_bind(const char *interface, const struct addr_port *listen,
 	sa_family_t family, unsigned int ifindex, int *ret_fd)
 {
@@ -153,31 +210,65 @@ static int session_socket_bind(const char *interface, const struct addr_port *li
 		    fd, SOL_SOCKET, SO_RCVBUFFORCE, SESSION_SOCKET_RECEIVE_BUFFER_BYTES) < 0)
 		(void)session_socket_set(
 			fd, SOL_SOCKET, SO_RCVBUF, SESSION_SOCKET_RECEIVE_BUFFER_BYTES);
+	r = session_socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (r < 0)
+		return r;
 	if (bind(fd, (struct sockaddr *)&address, length) < 0)
 		return util_negative_errno();
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
+static int session_socket_listen(sd_event *event, const struct session_socket_config *config,
+	sa_family_t family, struct session_socket_listener *listener)
+{
+	int r = session_socket_bind(config->interface, config->listen, family,
+		listener->sockets->ifindex, &listener->fd);
+
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(event, &listener->source, listener->fd, EPOLLIN,
+		session_socket_on_readable, listener);
+	if (r < 0)
+		return r;
+	/* What has arrived is heard before anybody is judged silent. */
+	return sd_event_source_set_priority(listener->source, SD_EVENT_PRIORITY_NORMAL - 10);
+}
+
 /* 0 too where the host does not have the family. */
 static int session_socket_open_family(sd_event *event, const struct session_socket_config *config,
 	sa_family_t family, struct session_socket *sockets)
 {
-	size_t idx = family == AF_INET6;
+	const struct sock_fprog choice = { ARRAY_LEN(session_socket_choice),
+		session_socket_choice };
+	struct session_socket_listener *listeners = sockets->listeners[family == AF_INET6];
 	int r;
 
 	if (config->listen->addr.family != AF_UNSPEC && config->listen->addr.family != family)
 		return 0;
-	r = session_socket_bind(
-		config->interface, config->listen, family, sockets->ifindex, &sockets->fd[idx]);
-	if (r < 0)
-		return r == -EAFNOSUPPORT ? 0 : r;
-	r = sd_event_add_io(event, &sockets->source[idx], sockets->fd[idx], EPOLLIN,
-		session_socket_on_readable, sockets);
-	if (r < 0)
-		return r;
-	/* What has arrived is heard before anybody is judged silent. */
-	return sd_event_source_set_priority(sockets->source[idx], SD_EVENT_PRIORITY_NORMAL - 10);
+	/* In this order: the choice is by when they were bound. */
+	for (size_t i = 0; i < SESSION_SOCKET_N_; i++) {
+		r = session_socket_listen(event, config, family, &listeners[i]);
+		if (r < 0)
+			return r == -EAFNOSUPPORT ? 0 : r;
+	}
+	if (setsockopt(listeners[SESSION_SOCKET_USUAL].fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
+		    &choice, sizeof(choice)) < 0)
+		return util_negative_errno();
+	return 0;
+}
+
+static void session_socket_prepare(
+	struct session_socket *sockets, const struct session_socket_config *config)
+{
+	sockets->fn = config->fn;
+	sockets->context = config->context;
+	sockets->ifindex = if_nametoindex(config->interface);
+	for (size_t family = 0; family < 2; family++)
+		for (size_t i = 0; i < SESSION_SOCKET_N_; i++)
+			sockets->listeners[family][i] = (struct session_socket_listener){
+				.sockets = sockets, .fd = -1, .usual = i == SESSION_SOCKET_USUAL
+			};
 }
 
 int session_socket_open(sd_event *event, const struct session_socket_config *config,
@@ -190,14 +281,11 @@ int session_socket_open(sd_event *event, const struct session_socket_config *con
 
 	if (!sockets)
 		return why_fail(ret_why, -ENOMEM, "out of memory");
-	sockets->fd[0] = sockets->fd[1] = -1;
-	sockets->fn = config->fn;
-	sockets->context = config->context;
-	sockets->ifindex = if_nametoindex(config->interface);
+	session_socket_prepare(sockets, config);
 	r = session_socket_open_family(event, config, AF_INET, sockets);
 	if (r >= 0)
 		r = session_socket_open_family(event, config, AF_INET6, sockets);
-	if (r >= 0 && sockets->fd[0] < 0 && sockets->fd[1] < 0)
+	if (r >= 0 && sockets->listeners[0][0].fd < 0 && sockets->listeners[1][0].fd < 0)
 		r = -EAFNOSUPPORT;
 	if (r < 0)
 		return why_fail(ret_why, r, "cannot listen on UDP %s on %s",
@@ -234,7 +322,7 @@ static void session_socket_put_local(
 int session_socket_send(struct session_socket *sockets, const struct addr *local,
 	const struct addr_port *target, const uint8_t *data, size_t size_bytes)
 {
-	int fd = sockets->fd[target->addr.family == AF_INET6];
+	int fd = sockets->listeners[target->addr.family == AF_INET6][SESSION_SOCKET_USUAL].fd;
 	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))] = { 0 };
 	struct sockaddr_storage address;
 	struct iovec part = { (void *)data, size_bytes };

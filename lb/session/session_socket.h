@@ -18,6 +18,7 @@ struct session_datagram {
 	struct addr_port source;
 	struct addr local;
 	uint8_t ttl;
+	bool mac_is_source; /* of a REGISTER: its frame came from the MAC that it says */
 	const uint8_t *data;
 	size_t size_bytes;
 };

@@ -137,6 +137,28 @@ lb_start
 must wait_until 20 backends_up 3
 fact a_killed_balancers_pins_are_swept wait_until 5 eval '(($(pins) == 3))'
 
+# An agent that says another MAC than its frames have is refused, and told why; unless its key may say so.
+rejected_for_mac() {
+	lb_json '.control.rejected["policy:mac"]'
+}
+on web4 nft -f - <<- END
+	table netdev other-card {
+		chain out { type filter hook egress device eth0 priority 0; udp dport 7377 ether saddr set 02:00:00:00:44:44; }
+	}
+END
+daemon_stop web4
+must wait_until 10 backends_up 2
+agent_start web4
+fact a_mac_that_is_not_the_frames_is_refused wait_until 10 eval '(($(rejected_for_mac) > 0))'
+fact nobody_is_registered_by_it backends_up 2
+fact the_agent_is_told_why wait_until 10 says 'not that of the frame' agent web4 status
+must sed -i 's/$/ mac=any/' "$work/lb/keys"
+must lb reload
+fact a_key_may_say_any_mac wait_until 30 backend_is web4 up
+must sed -i 's/ mac=any$//' "$work/lb/keys"
+must lb reload
+on web4 nft delete table netdev other-card
+
 # A new network card, which nobody has heard of: the agent says so itself.
 ip -n "$(ns web2)" link set eth0 down
 ip -n "$(ns web2)" link set eth0 address 02:00:00:00:02:02

@@ -44,13 +44,16 @@ static void keyring_reads_bindings(void **state)
 	const struct keyring_key *key;
 
 	assert_int_equal(parse("a " KEY " agent=web1 vip=198.51.100.0/24,2001:db8::1 "
-			       "max-weight=65535\n",
+			       "max-weight=65535 mac=02:00:00:00:00:0a\nb " KEY " mac=any\n",
 				 true, &ring, &why),
 		0);
 	key = keyring_find(ring, "a");
 	assert_string_equal(key->agent, "web1");
 	assert_int_equal(key->n_vips, 2);
 	assert_int_equal(key->max_weight, 65535);
+	assert_int_equal(key->mac.bytes[5], 0x0a);
+	assert_false(key->mac_any);
+	assert_true(keyring_find(ring, "b")->mac_any);
 }
 
 static void keyring_names_file_line_and_error(void **state)
@@ -84,6 +87,9 @@ static void keyring_names_file_line_and_error(void **state)
 		{ "a " KEY " max-weight=-1\n", "keys:1: max-weight is not" },
 		{ "a " KEY " max-weight=\n", "keys:1: max-weight is out of range" },
 		{ "a " KEY " max-weight=1 max-weight=1\n", "keys:1: max-weight= is given twice" },
+		{ "a " KEY " mac=any mac=any\n", "keys:1: mac= is given twice" },
+		{ "a " KEY " mac=ff:ff:ff:ff:ff:ff\n", "keys:1: mac=ff:ff:ff:ff:ff:ff is not" },
+		{ "a " KEY " mac=\n", "keys:1: mac= is not" },
 		{ "a " KEY " \033[2J\n", "keys:1: a control" },
 	};
 
@@ -308,6 +314,25 @@ static void key_without_bindings_allows_everything(void **state)
 	assert_true(keyring_key_allows(&key, "web1", &vip, 1, 65535, &why));
 }
 
+static void key_allows_the_mac_of_the_frame_or_its_own(void **state)
+{
+	const struct mac first = { { 2, 0, 0, 0, 0, 1 } }, second = { { 2, 0, 0, 0, 0, 2 } };
+	const struct keyring_key unbound = { .id = "k" }, any = { .id = "k", .mac_any = true },
+				 bound = { .id = "k", .mac = first };
+	struct why why = { 0 };
+
+	assert_true(keyring_key_allows_mac(&unbound, &first, true, &why));
+	assert_false(keyring_key_allows_mac(&unbound, &first, false, &why));
+	assert_string_equal(why.text,
+		"MAC 02:00:00:00:00:01 is not that of the frame; if it leaves by another card, "
+		"bind key k by mac=");
+	assert_true(keyring_key_allows_mac(&any, &first, false, &why));
+	assert_true(keyring_key_allows_mac(&bound, &first, false, &why));
+	assert_false(keyring_key_allows_mac(&bound, &second, true, &why));
+	assert_string_equal(
+		why.text, "key k is bound to MAC 02:00:00:00:00:01, not 02:00:00:00:00:02");
+}
+
 static void key_allows_what_it_is_bound_to_only(void **state)
 {
 	_cleanup_(keyring_freep) struct keyring *ring = NULL;
@@ -382,6 +407,7 @@ int main(void)
 		cmocka_unit_test(keyring_takes_an_access_list_that_names_us_alone),
 		cmocka_unit_test(key_without_bindings_allows_everything),
 		cmocka_unit_test(key_allows_what_it_is_bound_to_only),
+		cmocka_unit_test(key_allows_the_mac_of_the_frame_or_its_own),
 	};
 
 	return cmocka_run_group_tests_name("keyring", tests, set_up, tear_down);

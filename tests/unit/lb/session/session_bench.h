@@ -33,6 +33,8 @@ struct bench {
 	size_t sent_size;
 	size_t n_refused;
 	enum session_refusal refused;
+	struct mac mac_of_balancer;
+	bool mac_differs; /* frames come from another MAC than a REGISTER says */
 };
 
 /* An agent. */
@@ -70,6 +72,13 @@ _unused_ static void on_refused(
 	bench->refused = refusal;
 }
 
+_unused_ static const char *mac_owner(void *context, const struct mac *mac)
+{
+	const struct bench *bench = context;
+
+	return mac_equal(mac, &bench->mac_of_balancer) ? "the balancer" : NULL;
+}
+
 _unused_ static struct keyring *ring_of(const char *text)
 {
 	struct keyring *ring = NULL;
@@ -81,7 +90,7 @@ _unused_ static struct keyring *ring_of(const char *text)
 
 _unused_ static struct sessions *sessions_new(struct bench *bench, uint8_t seed)
 {
-	const struct session_calls calls = { on_send, on_refused, bench };
+	const struct session_calls calls = { on_send, on_refused, mac_owner, bench };
 	struct session_config config = { .boot_id = 7, .interval_us = 300000, .multiplier = 3 };
 	struct sessions *sessions;
 
@@ -166,8 +175,13 @@ _unused_ static enum session_refusal deliver(
 	bench->now_us += STEP_US;
 	bench->n_sent = 0;
 	bench->n_refused = 0;
-	refusal = session_receive(
-		bench->sessions, &agent->path, PROTO_TTL, data, size, bench->now_us);
+	refusal = session_receive(bench->sessions,
+		&(struct session_arrival){ .path = agent->path,
+			.hop_limit = PROTO_TTL,
+			.mac_is_source = !bench->mac_differs,
+			.data = data,
+			.size_bytes = size },
+		bench->now_us);
 	while (registry_next_action(bench->registry, &action))
 		if (action.type == REGISTRY_FORGOTTEN)
 			session_forget(bench->sessions, action.backend);

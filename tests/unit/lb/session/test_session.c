@@ -174,6 +174,47 @@ static void session_holds_keys_to_their_bindings(void **state)
 	assert_int_equal(backend_of(bench, &agent)->status.weight, 10);
 }
 
+static void session_refuses_a_mac_that_is_not_the_frames(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377"), old;
+	struct proto_message message;
+
+	bench->mac_differs = true;
+	assert_int_equal(say_hello(bench, &agent), SESSION_ACCEPTED);
+	take_challenge(bench, &agent);
+	message = register_of(&agent);
+	assert_int_equal(
+		send_register(bench, &agent, &message), SESSION_POLICY_0 + PROTO_REJECT_MAC);
+	message = take(bench, PROTO_REJECT, agent.secret);
+	assert_int_equal(message.rejected.code, PROTO_REJECT_MAC);
+	assert_int_equal(registry_len(bench->registry), 0);
+	assert_int_equal(session_len(bench->sessions), 0);
+	bench->mac_differs = false;
+	join(bench, &agent);
+	/* What anybody replays from his own MAC is stale, and met with silence. */
+	old = agent;
+	join(bench, &agent);
+	bench->mac_differs = true;
+	assert_int_equal(deliver(bench, &old, old.reg, old.reg_size), SESSION_REPLAY);
+	assert_int_equal(bench->n_sent, 0);
+}
+
+static void session_refuses_the_balancers_mac(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377");
+	struct proto_message message;
+
+	assert_int_equal(say_hello(bench, &agent), SESSION_ACCEPTED);
+	take_challenge(bench, &agent);
+	message = register_of(&agent);
+	bench->mac_of_balancer = message.reg.mac;
+	assert_int_equal(
+		send_register(bench, &agent, &message), SESSION_POLICY_0 + PROTO_REJECT_MAC);
+	assert_int_equal(registry_len(bench->registry), 0);
+}
+
 /* ---- messages of a session ---- */
 
 static void session_measures_the_round_trip(void **state)
@@ -339,8 +380,12 @@ static void session_refuses_what_came_over_a_router(void **state)
 	say_hello(bench, &agent);
 	ARRAY_FOREACH (hop, hops, ARRAY_LEN(hops)) {
 		bench->n_sent = 0;
-		assert_int_equal(session_receive(bench->sessions, &agent.path, *hop, agent.hello,
-					 agent.hello_size, bench->now_us),
+		assert_int_equal(session_receive(bench->sessions,
+					 &(struct session_arrival){ .path = agent.path,
+						 .hop_limit = *hop,
+						 .data = agent.hello,
+						 .size_bytes = agent.hello_size },
+					 bench->now_us),
 			SESSION_TTL);
 		assert_int_equal(bench->n_sent, 0);
 	}
@@ -477,6 +522,8 @@ int main(void)
 		BENCH_TEST(session_is_silent_to_an_older_register),
 		BENCH_TEST(session_signs_the_refusals_of_policy),
 		BENCH_TEST(session_holds_keys_to_their_bindings),
+		BENCH_TEST(session_refuses_a_mac_that_is_not_the_frames),
+		BENCH_TEST(session_refuses_the_balancers_mac),
 		BENCH_TEST(session_measures_the_round_trip),
 		BENCH_TEST(session_acknowledges_updates_at_once),
 		BENCH_TEST(session_answers_go_to_the_port_of_the_register),
