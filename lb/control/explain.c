@@ -9,7 +9,7 @@ static const char *const verdict_names[] = {
 	[FWD_PASS] = "pass",
 	[FWD_FORWARD] = "forward",
 	[FWD_DROP] = "drop",
-	[FWD_EXCEPTION] = "exception",
+	[FWD_SLOW_PATH] = "exception",
 };
 _Static_assert(ARRAY_LEN(verdict_names) == FWD_VERDICT_N_, "a name for each verdict");
 

@@ -317,7 +317,7 @@ static json_t *status_drops(const struct engine_totals *totals)
 	json_t *drops = json_object();
 
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
-		if (reasons[i].verdict == FWD_DROP || reasons[i].verdict == FWD_EXCEPTION)
+		if (reasons[i].verdict == FWD_DROP || reasons[i].verdict == FWD_SLOW_PATH)
 			json_object_set_new(drops, reasons[i].name,
 				json_integer((json_int_t)totals->reason_pkts[i]));
 	return drops;

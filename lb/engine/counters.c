@@ -143,7 +143,7 @@ enum fwd_verdict counters_verdict(enum fwd_reason reason)
 	};
 	enum fwd_verdict verdict = verdicts[reason];
 
-	return verdict == FWD_EXCEPTION ? FWD_DROP : verdict;
+	return verdict == FWD_SLOW_PATH ? FWD_DROP : verdict;
 }
 
 void counters_sum_totals(const struct counters *counters, struct engine_totals *totals)

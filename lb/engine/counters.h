@@ -35,5 +35,5 @@ void counters_sum_service(
 void counters_sum_pair(const struct counters *counters, uint16_t service, uint16_t backend,
 	struct engine_pair_counters *sum);
 
-/* What a reason counts as: exceptions have nobody to hold them in this engine and are dropped. */
+/* What a reason counts as: what goes the slow path, and ends there, was dropped. */
 enum fwd_verdict counters_verdict(enum fwd_reason reason);

@@ -10,36 +10,36 @@
 #include "lb/fwd/hash.h"
 
 struct bucket {
-	struct hold_frame *first;
+	struct fragment_queue_frame *first;
 };
 
-struct hold {
+struct fragment_queue {
 	pthread_mutex_t mutex;
 	__u64 seed[2];
-	struct hold_frame *oldest, *newest;
+	struct fragment_queue_frame *oldest, *newest;
 	size_t n_frames;
 	size_t n_bytes;
 	uint64_t n_released;
 	uint64_t n_expired;
-	struct bucket buckets[HOLD_FRAMES_MAX];
+	struct bucket buckets[FRAGMENT_QUEUE_FRAMES_MAX];
 };
 
-int hold_new(const __u64 seed[2], struct hold **ret_hold)
+int fragment_queue_new(const __u64 seed[2], struct fragment_queue **ret_queue)
 {
-	struct hold *hold = calloc(1, sizeof(*hold));
+	struct fragment_queue *queue = calloc(1, sizeof(*queue));
 
-	if (!hold)
+	if (!queue)
 		return -ENOMEM;
-	memcpy(hold->seed, seed, sizeof(hold->seed));
-	pthread_mutex_init(&hold->mutex, NULL);
-	*ret_hold = hold;
+	memcpy(queue->seed, seed, sizeof(queue->seed));
+	pthread_mutex_init(&queue->mutex, NULL);
+	*ret_queue = queue;
 	return 0;
 }
 
-struct hold_frame *hold_frames_free(struct hold_frame *frames)
+struct fragment_queue_frame *fragment_queue_frames_free(struct fragment_queue_frame *frames)
 {
 	while (frames) {
-		struct hold_frame *next = frames->next;
+		struct fragment_queue_frame *next = frames->next;
 
 		free(frames);
 		frames = next;
@@ -47,30 +47,30 @@ struct hold_frame *hold_frames_free(struct hold_frame *frames)
 	return NULL;
 }
 
-struct hold *hold_free(struct hold *hold)
+struct fragment_queue *fragment_queue_free(struct fragment_queue *queue)
 {
-	if (!hold)
+	if (!queue)
 		return NULL;
-	while (hold->oldest) {
-		struct hold_frame *newer = hold->oldest->newer;
+	while (queue->oldest) {
+		struct fragment_queue_frame *newer = queue->oldest->newer;
 
-		free(hold->oldest);
-		hold->oldest = newer;
+		free(queue->oldest);
+		queue->oldest = newer;
 	}
-	pthread_mutex_destroy(&hold->mutex);
-	free(hold);
+	pthread_mutex_destroy(&queue->mutex);
+	free(queue);
 	return NULL;
 }
 
-static struct hold_frame *hold_frame_copy(const struct fwd_fragment_key *datagram,
-	const struct virtio_net_hdr *vnet, const uint8_t *data, uint32_t size_bytes,
-	uint64_t now_ms)
+static struct fragment_queue_frame *fragment_queue_frame_copy(
+	const struct fwd_fragment_key *datagram, const struct virtio_net_hdr *vnet,
+	const uint8_t *data, uint32_t size_bytes, uint64_t now_ms)
 {
-	struct hold_frame *frame = malloc(sizeof(*frame) + sizeof(*vnet) + size_bytes);
+	struct fragment_queue_frame *frame = malloc(sizeof(*frame) + sizeof(*vnet) + size_bytes);
 
 	if (!frame)
 		return NULL;
-	*frame = (struct hold_frame){
+	*frame = (struct fragment_queue_frame){
 		.datagram = *datagram,
 		.arrived_ms = now_ms,
 		.size_bytes = size_bytes,
@@ -82,113 +82,120 @@ static struct hold_frame *hold_frame_copy(const struct fwd_fragment_key *datagra
 	return frame;
 }
 
-static struct bucket *hold_bucket(struct hold *hold, const struct fwd_fragment_key *datagram)
+static struct bucket *fragment_queue_bucket(
+	struct fragment_queue *queue, const struct fwd_fragment_key *datagram)
 {
-	uint64_t hash = hash_addr(hold->seed, &datagram->source, datagram->id);
+	uint64_t hash = hash_addr(queue->seed, &datagram->source, datagram->id);
 
-	hash = hash_addr(hold->seed, &datagram->vip, hash ^ datagram->proto);
-	return &hold->buckets[hash_reduce(hash, HOLD_FRAMES_MAX)];
+	hash = hash_addr(queue->seed, &datagram->vip, hash ^ datagram->proto);
+	return &queue->buckets[hash_reduce(hash, FRAGMENT_QUEUE_FRAMES_MAX)];
 }
 
 /* Takes `*link`, a frame in the chain of its bucket, out of both lists. */
-static struct hold_frame *hold_unlink(struct hold *hold, struct hold_frame **link)
+static struct fragment_queue_frame *fragment_queue_unlink(
+	struct fragment_queue *queue, struct fragment_queue_frame **link)
 {
-	struct hold_frame *frame = *link;
+	struct fragment_queue_frame *frame = *link;
 
 	*link = frame->next;
-	*(frame->older ? &frame->older->newer : &hold->oldest) = frame->newer;
-	*(frame->newer ? &frame->newer->older : &hold->newest) = frame->older;
+	*(frame->older ? &frame->older->newer : &queue->oldest) = frame->newer;
+	*(frame->newer ? &frame->newer->older : &queue->newest) = frame->older;
 	frame->next = frame->older = frame->newer = NULL;
-	hold->n_frames--;
-	hold->n_bytes -= frame->size_bytes;
+	queue->n_frames--;
+	queue->n_bytes -= frame->size_bytes;
 	return frame;
 }
 
-static struct hold_frame *hold_unlink_oldest(struct hold *hold)
+static struct fragment_queue_frame *fragment_queue_unlink_oldest(struct fragment_queue *queue)
 {
-	struct hold_frame **link = &hold_bucket(hold, &hold->oldest->datagram)->first;
+	struct fragment_queue_frame **link =
+		&fragment_queue_bucket(queue, &queue->oldest->datagram)->first;
 
-	while (*link != hold->oldest)
+	while (*link != queue->oldest)
 		link = &(*link)->next;
-	hold->n_expired++;
-	return hold_unlink(hold, link);
+	queue->n_expired++;
+	return fragment_queue_unlink(queue, link);
 }
 
-static void hold_link(struct hold *hold, struct hold_frame *frame)
+static void fragment_queue_link(struct fragment_queue *queue, struct fragment_queue_frame *frame)
 {
-	struct hold_frame **link = &hold_bucket(hold, &frame->datagram)->first;
+	struct fragment_queue_frame **link = &fragment_queue_bucket(queue, &frame->datagram)->first;
 
 	while (*link)
 		link = &(*link)->next;
 	*link = frame;
-	frame->older = hold->newest;
-	*(hold->newest ? &hold->newest->newer : &hold->oldest) = frame;
-	hold->newest = frame;
-	hold->n_frames++;
-	hold->n_bytes += frame->size_bytes;
+	frame->older = queue->newest;
+	*(queue->newest ? &queue->newest->newer : &queue->oldest) = frame;
+	queue->newest = frame;
+	queue->n_frames++;
+	queue->n_bytes += frame->size_bytes;
 }
 
-int hold_add(struct hold *hold, const struct fwd_fragment_key *datagram,
+int fragment_queue_add(struct fragment_queue *queue, const struct fwd_fragment_key *datagram,
 	const struct virtio_net_hdr *vnet, const uint8_t *data, uint32_t size_bytes,
-	uint64_t now_ms, struct hold_frame **ret_expired)
+	uint64_t now_ms, struct fragment_queue_frame **ret_expired)
 {
-	struct hold_frame *expired = NULL, **end = &expired;
-	struct hold_frame *frame;
+	struct fragment_queue_frame *expired = NULL, **end = &expired;
+	struct fragment_queue_frame *frame;
 
-	if (size_bytes > HOLD_BYTES_MAX)
+	if (size_bytes > FRAGMENT_QUEUE_BYTES_MAX)
 		return -EMSGSIZE;
-	frame = hold_frame_copy(datagram, vnet, data, size_bytes, now_ms);
+	frame = fragment_queue_frame_copy(datagram, vnet, data, size_bytes, now_ms);
 	if (!frame)
 		return -ENOMEM;
-	pthread_mutex_lock(&hold->mutex);
-	while (hold->n_frames == HOLD_FRAMES_MAX || hold->n_bytes + size_bytes > HOLD_BYTES_MAX) {
-		*end = hold_unlink_oldest(hold);
+	pthread_mutex_lock(&queue->mutex);
+	while (queue->n_frames == FRAGMENT_QUEUE_FRAMES_MAX ||
+		queue->n_bytes + size_bytes > FRAGMENT_QUEUE_BYTES_MAX) {
+		*end = fragment_queue_unlink_oldest(queue);
 		end = &(*end)->next;
 	}
-	hold_link(hold, frame);
-	pthread_mutex_unlock(&hold->mutex);
+	fragment_queue_link(queue, frame);
+	pthread_mutex_unlock(&queue->mutex);
 	*ret_expired = expired;
 	return 0;
 }
 
-struct hold_frame *hold_take(struct hold *hold, const struct fwd_fragment_key *datagram)
+struct fragment_queue_frame *fragment_queue_take(
+	struct fragment_queue *queue, const struct fwd_fragment_key *datagram)
 {
-	struct hold_frame *taken = NULL, **end = &taken;
-	struct hold_frame **link;
+	struct fragment_queue_frame *taken = NULL, **end = &taken;
+	struct fragment_queue_frame **link;
 
-	pthread_mutex_lock(&hold->mutex);
-	link = &hold_bucket(hold, datagram)->first;
+	pthread_mutex_lock(&queue->mutex);
+	link = &fragment_queue_bucket(queue, datagram)->first;
 	while (*link) {
 		if (memcmp(&(*link)->datagram, datagram, sizeof(*datagram)) != 0) {
 			link = &(*link)->next;
 			continue;
 		}
-		*end = hold_unlink(hold, link);
+		*end = fragment_queue_unlink(queue, link);
 		end = &(*end)->next;
-		hold->n_released++;
+		queue->n_released++;
 	}
-	pthread_mutex_unlock(&hold->mutex);
+	pthread_mutex_unlock(&queue->mutex);
 	return taken;
 }
 
-struct hold_frame *hold_take_expired(struct hold *hold, uint64_t now_ms)
+struct fragment_queue_frame *fragment_queue_take_expired(
+	struct fragment_queue *queue, uint64_t now_ms)
 {
-	struct hold_frame *taken = NULL, **end = &taken;
+	struct fragment_queue_frame *taken = NULL, **end = &taken;
 
-	pthread_mutex_lock(&hold->mutex);
+	pthread_mutex_lock(&queue->mutex);
 	/* Another worker's clock may be a moment ahead: such a frame is new. */
-	while (hold->oldest && now_ms >= hold->oldest->arrived_ms &&
-		now_ms - hold->oldest->arrived_ms >= HOLD_TIME_MS) {
-		*end = hold_unlink_oldest(hold);
+	while (queue->oldest && now_ms >= queue->oldest->arrived_ms &&
+		now_ms - queue->oldest->arrived_ms >= FRAGMENT_QUEUE_TIME_MS) {
+		*end = fragment_queue_unlink_oldest(queue);
 		end = &(*end)->next;
 	}
-	pthread_mutex_unlock(&hold->mutex);
+	pthread_mutex_unlock(&queue->mutex);
 	return taken;
 }
 
-void hold_count(struct hold *hold, struct hold_counts *ret_counts)
+void fragment_queue_count(struct fragment_queue *queue, struct fragment_queue_counts *ret_counts)
 {
-	pthread_mutex_lock(&hold->mutex);
-	*ret_counts = (struct hold_counts){ hold->n_frames, hold->n_released, hold->n_expired };
-	pthread_mutex_unlock(&hold->mutex);
+	pthread_mutex_lock(&queue->mutex);
+	*ret_counts = (struct fragment_queue_counts){ queue->n_frames, queue->n_released,
+		queue->n_expired };
+	pthread_mutex_unlock(&queue->mutex);
 }

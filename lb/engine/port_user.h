@@ -49,16 +49,16 @@ FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number)
 	return (__u16)image_range(snapshot_image(port->snapshot), first, number);
 }
 
-FWD_INLINE const struct fwd_door *port_door(
+FWD_INLINE const struct fwd_binding *port_binding(
 	struct fwd_port *port, const struct fwd_addr *vip, __u32 proto, __be16 number)
 {
-	return image_door(snapshot_image(port->snapshot), vip, proto, number);
+	return image_binding(snapshot_image(port->snapshot), vip, proto, number);
 }
 
 FWD_INLINE const struct fwd_service *port_service_of(
-	struct fwd_port *port, const struct fwd_door *door)
+	struct fwd_port *port, const struct fwd_binding *binding)
 {
-	return image_service_of(snapshot_image(port->snapshot), door);
+	return image_service_of(snapshot_image(port->snapshot), binding);
 }
 
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id)

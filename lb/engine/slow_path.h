@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the workers of an engine share to serve exceptions, the frames on which the core alone
- * cannot conclude: the place where early fragments are held, and how often over-long frames are
+ * What the workers of an engine share for the slow path, the frames on which the core alone
+ * cannot conclude: the queue of early fragments, and how often over-long frames are
  * answered. Any thread; knows no socket and no clock.
  */
 #pragma once
@@ -10,17 +10,17 @@
 #include "lb/engine/fragment_queue.h"
 
 /* Of the whole engine. Linux sends as many ICMP messages in a second (net.ipv4.icmp_msgs_per_sec). */
-#define EXCEPTION_ANSWERS_PER_S 1000u
+#define SLOW_PATH_ANSWERS_PER_S 1000u
 
-struct exceptions;
+struct slow_path;
 
-/* `seed` as for hold_new(). -ENOMEM. */
-int exceptions_new(const __u64 seed[2], struct exceptions **ret_exceptions);
-struct exceptions *exceptions_free(struct exceptions *exceptions);
-DEFINE_CLEANUP(struct exceptions *, exceptions_free)
+/* `seed` as for fragment_queue_new(). -ENOMEM. */
+int slow_path_new(const __u64 seed[2], struct slow_path **ret_slow_path);
+struct slow_path *slow_path_free(struct slow_path *slow_path);
+DEFINE_CLEANUP(struct slow_path *, slow_path_free)
 
-struct hold *exceptions_hold(struct exceptions *exceptions);
+struct fragment_queue *slow_path_queue(struct slow_path *slow_path);
 /* Whether one more answer may go out in this second of CLOCK_MONOTONIC; counts it as sent or limited. */
-bool exceptions_may_answer(struct exceptions *exceptions, uint64_t now_ms);
+bool slow_path_may_answer(struct slow_path *slow_path, uint64_t now_ms);
 /* Adds the numbers of fragments and answers to `*totals`. */
-void exceptions_sum_totals(struct exceptions *exceptions, struct engine_totals *totals);
+void slow_path_sum_totals(struct slow_path *slow_path, struct engine_totals *totals);

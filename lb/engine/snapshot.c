@@ -295,17 +295,17 @@ static int snapshot_take_vip(
 	return -ENOSPC;
 }
 
-static int snapshot_bind_door(struct fwd_image *image, const struct fwd_vip *vip, uint8_t proto,
+static int snapshot_bind_binding(struct fwd_image *image, const struct fwd_vip *vip, uint8_t proto,
 	uint16_t port, const struct fwd_service *service)
 {
-	uint32_t at = image_door_place(&vip->address, proto, htons(port));
+	uint32_t at = image_binding_place(&vip->address, proto, htons(port));
 
-	if (image->lens.doors == IMAGE_DOORS_MAX)
+	if (image->lens.bindings == IMAGE_BINDINGS_MAX)
 		return -ENOSPC;
-	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_DOORS - 1)) {
-		if (image->doors[at].proto)
+	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_BINDINGS - 1)) {
+		if (image->bindings[at].proto)
 			continue;
-		image->doors[at] = (struct fwd_door){
+		image->bindings[at] = (struct fwd_binding){
 			.vip = vip->address,
 			.port = htons(port),
 			.proto = proto,
@@ -314,7 +314,7 @@ static int snapshot_bind_door(struct fwd_image *image, const struct fwd_vip *vip
 			.table = service->table,
 			.flags = service->flags,
 		};
-		image->lens.doors++;
+		image->lens.bindings++;
 		return 0;
 	}
 	return -ENOSPC;
@@ -335,7 +335,7 @@ static bool snapshot_is_one_port(const struct fwd_range *range)
 	return range->first_port == range->last_port;
 }
 
-/* A range of one port is an exact one without a door: it may lie in another, and is found before. */
+/* A range of one port is an exact one without a binding: it may lie in another, and is found before. */
 static int snapshot_bind_range(struct fwd_image *image, struct fwd_vip *vip, uint8_t proto,
 	uint16_t first_port, uint16_t last_port, uint16_t service)
 {
@@ -362,16 +362,16 @@ static int snapshot_bind_range(struct fwd_image *image, struct fwd_vip *vip, uin
 	return 0;
 }
 
-/* A door, as long as there is room for one; else a range of one port, which takes longer to find. */
+/* A binding, as long as there is room for one; else a range of one port, which takes longer to find. */
 static int snapshot_bind_exact(struct snapshot *snapshot, struct fwd_vip *vip, uint8_t proto,
 	uint16_t port, uint16_t service)
 {
 	struct fwd_image *image = snapshot->image;
 	int r;
 
-	if (image_door(image, &vip->address, proto, htons(port)))
+	if (image_binding(image, &vip->address, proto, htons(port)))
 		return -EEXIST;
-	r = snapshot_bind_door(image, vip, proto, port, image_service(image, service));
+	r = snapshot_bind_binding(image, vip, proto, port, image_service(image, service));
 	return r == -ENOSPC ? snapshot_bind_range(image, vip, proto, port, port, service) : r;
 }
 
@@ -420,12 +420,12 @@ const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct
 uint16_t snapshot_service_id(
 	const struct snapshot *snapshot, const struct addr *vip, uint8_t proto, uint16_t port)
 {
-	const struct fwd_door *door;
+	const struct fwd_binding *binding;
 	struct fwd_addr address;
 
 	snapshot_addr(vip, &address);
-	door = image_door(snapshot->image, &address, proto, htons(port));
-	return door ? door->service : 0;
+	binding = image_binding(snapshot->image, &address, proto, htons(port));
+	return binding ? binding->service : 0;
 }
 
 const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id)

@@ -19,7 +19,7 @@
 
 struct core {
 	struct fwd_port *port;
-	const struct fwd_vip *vip;         /* NULL behind a door */
+	const struct fwd_vip *vip;         /* NULL behind a binding */
 	const struct fwd_service *service; /* its flags and table are those below */
 	__u32 table;
 	__u16 flags;
@@ -37,16 +37,16 @@ FWD_INLINE int core_is_mapped(const struct fwd_addr *address)
 		address->word[2] == WIRE_32(0xffffu);
 }
 
-FWD_INLINE void core_enter(struct core *core, const struct fwd_door *door)
+FWD_INLINE void core_enter(struct core *core, const struct fwd_binding *binding)
 {
-	core->service = port_service_of(core->port, door);
-	core->table = door->table;
-	core->flags = door->flags;
-	core->result->service = door->service;
+	core->service = port_service_of(core->port, binding);
+	core->table = binding->table;
+	core->flags = binding->flags;
+	core->result->service = binding->service;
 }
 
-/* The door of a whole TCP or UDP packet, with which nothing is wrong so far; NULL: another way is needed. */
-FWD_INLINE const struct fwd_door *core_find_door(const struct core *core)
+/* The binding of a whole TCP or UDP packet, with which nothing is wrong so far; NULL: another way is needed. */
+FWD_INLINE const struct fwd_binding *core_find_binding(const struct core *core)
 {
 	const struct packet *packet = &core->packet;
 
@@ -54,23 +54,24 @@ FWD_INLINE const struct fwd_door *core_find_door(const struct core *core)
 		return 0;
 	if (packet->ip.proto != FWD_PROTO_TCP && packet->ip.proto != FWD_PROTO_UDP)
 		return 0;
-	return port_door(core->port, &packet->destination, packet->ip.proto, packet->flow.vip_port);
+	return port_binding(
+		core->port, &packet->destination, packet->ip.proto, packet->flow.vip_port);
 }
 
 /* Whether the packet concerns a VIP, and comes from whom it may. */
 FWD_INLINE enum fwd_reason core_receive(struct core *core, const struct wire_ethernet *ethernet)
 {
 	const struct packet *packet = &core->packet;
-	const struct fwd_door *door;
+	const struct fwd_binding *binding;
 
 	if (packet->flow.is_ip6 && core_is_mapped(&packet->destination))
 		return FWD_REASON_NOT_VIP;
-	door = core_find_door(core);
-	if (door)
-		core_enter(core, door);
+	binding = core_find_binding(core);
+	if (binding)
+		core_enter(core, binding);
 	else
 		core->vip = port_vip(core->port, &packet->destination);
-	if (!door && !core->vip)
+	if (!binding && !core->vip)
 		return FWD_REASON_NOT_VIP;
 	if (ethernet->source[0] & 1)
 		return FWD_REASON_MULTICAST_SOURCE;
@@ -240,14 +241,15 @@ FWD_INLINE enum fwd_reason core_admit(
 	return FWD_REASON_FORWARDED;
 }
 
-/* The service of a flow's port, of a packet that came by no door. */
+/* The service of a flow's port, of a packet that came by no binding. */
 FWD_INLINE enum fwd_reason core_enter_by_vip(struct core *core, __u8 proto, __be16 port)
 {
-	const struct fwd_door *door = port_door(core->port, &core->packet.destination, proto, port);
+	const struct fwd_binding *binding =
+		port_binding(core->port, &core->packet.destination, proto, port);
 
-	if (!door)
+	if (!binding)
 		return core_set_service(core, core_service_of(core, proto, port));
-	core_enter(core, door);
+	core_enter(core, binding);
 	return FWD_REASON_FORWARDED;
 }
 

@@ -18,22 +18,22 @@
 #define IMAGE_MEMBER_PROBES 512u
 
 /* All powers of two: an index under a mask needs no check, and the verifier sees its range. */
-#define IMAGE_VIPS      16384u
-#define IMAGE_VIP_SLOTS 32768u
-#define IMAGE_RANGES    16384u
-#define IMAGE_DOORS     16384u
-#define IMAGE_DOORS_MAX (IMAGE_DOORS / 4 * 3)  /* exact ports beyond are ranges of one */
-#define IMAGE_SERVICES  (FWD_SERVICES_MAX + 1) /* a power of two; place 0 is none */
-#define IMAGE_MACS      32768u
-#define IMAGE_MEMBERS   131072u
-#define IMAGE_TURNS     65536u
-#define IMAGE_IDS       65536u /* of services and backends: FWD_ID_MAX + 1 */
+#define IMAGE_VIPS         16384u
+#define IMAGE_VIP_SLOTS    32768u
+#define IMAGE_RANGES       16384u
+#define IMAGE_BINDINGS     16384u
+#define IMAGE_BINDINGS_MAX (IMAGE_BINDINGS / 4 * 3) /* exact ports beyond are ranges of one */
+#define IMAGE_SERVICES     (FWD_SERVICES_MAX + 1)   /* a power of two; place 0 is none */
+#define IMAGE_MACS         32768u
+#define IMAGE_MEMBERS      131072u
+#define IMAGE_TURNS        65536u
+#define IMAGE_IDS          65536u /* of services and backends: FWD_ID_MAX + 1 */
 
 _Static_assert((IMAGE_SERVICES & (IMAGE_SERVICES - 1)) == 0, "an index is masked");
 
 /* Which places an image's tables have in use; for who fills it. */
 struct image_lens {
-	__u32 vips, ranges, doors, services, backends, macs, members, turns;
+	__u32 vips, ranges, bindings, services, backends, macs, members, turns;
 };
 
 struct fwd_image {
@@ -43,7 +43,7 @@ struct fwd_image {
 		__attribute__((__aligned__(64))); /* [0] stands for "none" */
 	struct fwd_vip vips[IMAGE_VIPS];          /* by vip_id; [0]: none */
 	struct fwd_backend backends[IMAGE_IDS];   /* by id */
-	struct fwd_door doors[IMAGE_DOORS];
+	struct fwd_binding bindings[IMAGE_BINDINGS];
 	__u64 macs[IMAGE_MACS];                /* 0: free; six bytes of MAC, backend id above */
 	struct fwd_range ranges[IMAGE_RANGES]; /* [0]: the end of a chain */
 	__u32 members[IMAGE_MEMBERS];          /* service << 16 | backend; 0: free */
@@ -54,7 +54,7 @@ struct fwd_image {
 };
 
 _Static_assert(sizeof(struct fwd_service) == 64, "one cache line a service");
-_Static_assert(sizeof(struct fwd_door) == 32, "two to a cache line");
+_Static_assert(sizeof(struct fwd_binding) == 32, "two to a cache line");
 _Static_assert(sizeof(struct fwd_vip) == 32, "two to a cache line");
 _Static_assert(sizeof(struct fwd_backend) == 8, "eight to a cache line");
 /* Kernels before 6.0 may refuse larger values of array maps. */
@@ -113,55 +113,56 @@ FWD_INLINE const struct fwd_vip *image_vip(
 	return id ? &image->vips[id & (IMAGE_VIPS - 1)] : 0;
 }
 
-FWD_INLINE __u32 image_door_place(const struct fwd_addr *vip, __u32 proto, __be16 port)
+FWD_INLINE __u32 image_binding_place(const struct fwd_addr *vip, __u32 proto, __be16 port)
 {
 	__u64 high = (__u64)vip->word[0] << 32 | vip->word[1];
 	__u64 low = (__u64)vip->word[2] << 32 | vip->word[3];
 
 	return image_place(
-		(high ^ high >> 29) * 3 ^ low ^ (__u64)(proto << 16 | port) << 37, IMAGE_DOORS);
+		(high ^ high >> 29) * 3 ^ low ^ (__u64)(proto << 16 | port) << 37, IMAGE_BINDINGS);
 }
 
-FWD_INLINE int image_door_equal(
-	const struct fwd_door *door, const struct fwd_addr *vip, __u32 proto, __be16 port)
+FWD_INLINE int image_binding_equal(
+	const struct fwd_binding *binding, const struct fwd_addr *vip, __u32 proto, __be16 port)
 {
-	return door->port == port && door->proto == proto && image_addr_equal(&door->vip, vip);
+	return binding->port == port && binding->proto == proto &&
+		image_addr_equal(&binding->vip, vip);
 }
 
-/* The place of a door that is not at its own; IMAGE_DOORS: there is none. */
-FWD_CALL int image_door_far(
+/* The place of a binding that is not at its own; IMAGE_BINDINGS: there is none. */
+FWD_CALL int image_binding_far(
 	const struct fwd_image *image, const struct fwd_addr *vip, __u32 proto, __u32 port)
 {
 	__u32 place;
 
 	if (FWD_NEVER(!image || !vip))
-		return IMAGE_DOORS;
-	place = image_door_place(vip, proto, (__be16)port);
+		return IMAGE_BINDINGS;
+	place = image_binding_place(vip, proto, (__be16)port);
 	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
-		__u32 at = (place + i) & (IMAGE_DOORS - 1);
-		const struct fwd_door *door = &image->doors[at];
+		__u32 at = (place + i) & (IMAGE_BINDINGS - 1);
+		const struct fwd_binding *binding = &image->bindings[at];
 
-		if (!door->proto)
+		if (!binding->proto)
 			break;
-		if (image_door_equal(door, vip, proto, (__be16)port))
+		if (image_binding_equal(binding, vip, proto, (__be16)port))
 			return (int)at;
 	}
-	return IMAGE_DOORS;
+	return IMAGE_BINDINGS;
 }
 
-/* The door of an exact port; NULL: none, which does not say that nobody serves the port. */
-FWD_INLINE const struct fwd_door *image_door(
+/* The binding of an exact port; NULL: none, which does not say that nobody serves the port. */
+FWD_INLINE const struct fwd_binding *image_binding(
 	const struct fwd_image *image, const struct fwd_addr *vip, __u32 proto, __be16 port)
 {
-	__u32 at = image_door_place(vip, proto, port);
-	const struct fwd_door *door = &image->doors[at & (IMAGE_DOORS - 1)];
+	__u32 at = image_binding_place(vip, proto, port);
+	const struct fwd_binding *binding = &image->bindings[at & (IMAGE_BINDINGS - 1)];
 
-	if (image_door_equal(door, vip, proto, port))
-		return door;
-	if (!door->proto)
+	if (image_binding_equal(binding, vip, proto, port))
+		return binding;
+	if (!binding->proto)
 		return 0;
-	at = (__u32)image_door_far(image, vip, proto, port);
-	return at < IMAGE_DOORS ? &image->doors[at & (IMAGE_DOORS - 1)] : 0;
+	at = (__u32)image_binding_far(image, vip, proto, port);
+	return at < IMAGE_BINDINGS ? &image->bindings[at & (IMAGE_BINDINGS - 1)] : 0;
 }
 
 /* The service whose range has the port (host byte order), in a chain of ranges; 0: none. */
@@ -181,11 +182,11 @@ FWD_CALL int image_range(const struct fwd_image *image, __u32 first, __u32 port)
 	return 0;
 }
 
-/* The service behind a door. */
+/* The service behind a binding. */
 FWD_INLINE const struct fwd_service *image_service_of(
-	const struct fwd_image *image, const struct fwd_door *door)
+	const struct fwd_image *image, const struct fwd_binding *binding)
 {
-	return &image->services[door->at & (IMAGE_SERVICES - 1)];
+	return &image->services[binding->at & (IMAGE_SERVICES - 1)];
 }
 
 FWD_INLINE const struct fwd_service *image_service(const struct fwd_image *image, __u16 id)

@@ -24,11 +24,11 @@ FWD_INLINE __u64 port_now_ns(struct fwd_port *port);
 FWD_INLINE const struct fwd_vip *port_vip(struct fwd_port *port, const struct fwd_addr *address);
 /* The service whose range has the port (host byte order), in the chain of fwd_vip; 0: none. */
 FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number);
-/* The door of an exact port, or NULL. */
-FWD_INLINE const struct fwd_door *port_door(
+/* The binding of an exact port, or NULL. */
+FWD_INLINE const struct fwd_binding *port_binding(
 	struct fwd_port *port, const struct fwd_addr *vip, __u32 proto, __be16 number);
 FWD_INLINE const struct fwd_service *port_service_of(
-	struct fwd_port *port, const struct fwd_door *door);
+	struct fwd_port *port, const struct fwd_binding *binding);
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id);
 /* row < FWD_ROWS. The owner of a row that is known to be settled; 0: ask the row. */
 FWD_INLINE __u16 port_settled(struct fwd_port *port, __u32 table, __u32 row);

@@ -29,11 +29,11 @@
 		"more SYNs of this /24 or /56 than syn-rate-source") \
 	X(NO_BACKEND, "no-backend", FWD_DROP, "the virtual server has no usable backend") \
 	X(FRAGMENT_DROPPED, "fragment-dropped", FWD_DROP, "a fragment, and fragments = drop") \
-	X(FRAGMENT_EARLY, "fragment-early", FWD_EXCEPTION, \
+	X(FRAGMENT_EARLY, "fragment-early", FWD_SLOW_PATH, \
 		"a fragment whose first did not come in time") \
 	X(FRAGMENT_TINY, "fragment-tiny", FWD_DROP, \
 		"a first fragment without its ports (RFC 1858)") \
-	X(TOO_BIG, "too-big", FWD_EXCEPTION, "longer than the link to the backend takes") \
+	X(TOO_BIG, "too-big", FWD_SLOW_PATH, "longer than the link to the backend takes") \
 	X(RING_FULL, "ring-full", FWD_DROP, "arrived faster than it was taken (receive ring)") \
 	X(SEND_FAILED, "send-failed", FWD_DROP, "the backend interface refused the frame")
 

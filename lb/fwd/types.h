@@ -139,7 +139,7 @@ struct fwd_vip {
  * What a packet to one exact port of a VIP asks for first, and mostly all that it asks for: of its
  * service no more is read, as long as it is neither tracked nor metered.
  */
-struct fwd_door {
+struct fwd_binding {
 	struct fwd_addr vip;
 	__be16 port;
 	__u16 proto;   /* 0: free */
@@ -276,7 +276,7 @@ enum fwd_verdict {
 	FWD_PASS,    /* not ours: the host's own stack has it anyway */
 	FWD_FORWARD, /* rewritten; send out of the backend interface */
 	FWD_DROP,
-	FWD_EXCEPTION, /* needs holding or an answer: user space decides on it */
+	FWD_SLOW_PATH, /* needs holding or an answer: user space decides on it */
 	FWD_VERDICT_N_
 };
 

@@ -224,16 +224,16 @@ FWD_INLINE __u16 port_range(struct fwd_port *port, __u16 first, __u16 number)
 	return (__u16)image_range(&port->image, first, number);
 }
 
-FWD_INLINE const struct fwd_door *port_door(
+FWD_INLINE const struct fwd_binding *port_binding(
 	struct fwd_port *port, const struct fwd_addr *vip, __u32 proto, __be16 number)
 {
-	return image_door(&port->image, vip, proto, number);
+	return image_binding(&port->image, vip, proto, number);
 }
 
 FWD_INLINE const struct fwd_service *port_service_of(
-	struct fwd_port *port, const struct fwd_door *door)
+	struct fwd_port *port, const struct fwd_binding *binding)
 {
-	return image_service_of(&port->image, door);
+	return image_service_of(&port->image, binding);
 }
 
 FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 id)
@@ -432,7 +432,7 @@ FWD_INLINE void count(const struct fwd_result *result, __u32 size_bytes)
 		count_forwarded(result, size_bytes, cpu, totals);
 }
 
-/* ---- exceptions ---- */
+/* ---- the slow path ---- */
 
 /* The first bytes of the frame, also where it is not in one piece. 0: done. */
 FWD_INLINE long frame_copy(struct fwd_context *context, void *to, __u32 size_bytes)
@@ -446,20 +446,20 @@ FWD_INLINE long frame_copy(struct fwd_context *context, void *to, __u32 size_byt
 
 /* In a record with room for that many bytes (a constant). */
 FWD_INLINE int hand_over_in(
-	struct fwd_context *context, const struct bpf_exception *exception, const __u32 room_bytes)
+	struct fwd_context *context, const struct bpf_handed_over *header, const __u32 room_bytes)
 {
-	__u8 *record = bpf_ringbuf_reserve(&dsr_exceptions, sizeof(*exception) + room_bytes, 0);
-	__u32 last = exception->copied_bytes - 1; /* byte; of nothing, beyond any room */
+	__u8 *record = bpf_ringbuf_reserve(&dsr_exceptions, sizeof(*header) + room_bytes, 0);
+	__u32 last = header->copied_bytes - 1; /* byte; of nothing, beyond any room */
 
 	if (!record)
 		return 0;
-	*(struct bpf_exception *)record = *exception;
+	*(struct bpf_handed_over *)record = *header;
 	/*
 	 * The compiler makes one comparison of two, and Linux 6.1 learns nothing of a number from one of
 	 * its difference: so what is compared is what the size is made of.
 	 */
 	__asm__ volatile("" : "+r"(last));
-	if (last >= room_bytes || frame_copy(context, record + sizeof(*exception), last + 1)) {
+	if (last >= room_bytes || frame_copy(context, record + sizeof(*header), last + 1)) {
 		bpf_ringbuf_discard(record, 0);
 		return 0;
 	}
@@ -470,7 +470,7 @@ FWD_INLINE int hand_over_in(
 /* Non-zero: user space has the frame and will count it. `reason` is enum fwd_reason. */
 FWD_CALL int hand_over(struct fwd_context *context, __u32 length_bytes, __u32 gso, __u32 reason)
 {
-	struct bpf_exception exception = {
+	struct bpf_handed_over header = {
 		.length_bytes = length_bytes,
 		.gso = gso,
 		.reason = reason,
@@ -480,20 +480,20 @@ FWD_CALL int hand_over(struct fwd_context *context, __u32 length_bytes, __u32 gs
 	if (!constants.hands_over)
 		return 0;
 #ifdef DSR_TC
-	exception.copied_bytes = context->len;
+	header.copied_bytes = context->len;
 	if (context->vlan_present) {
-		exception.vlan_proto = WIRE_16((__u16)context->vlan_proto);
-		exception.vlan_tci = (__u16)context->vlan_tci;
+		header.vlan_proto = WIRE_16((__u16)context->vlan_proto);
+		header.vlan_tci = (__u16)context->vlan_tci;
 	}
 #else
-	exception.copied_bytes = context->data_end - context->data;
+	header.copied_bytes = context->data_end - context->data;
 #endif
 	/* An answer quotes the beginning; what is held has to go on whole. */
-	if (reason == FWD_REASON_TOO_BIG && exception.copied_bytes > BPF_ANSWER_BYTES)
-		exception.copied_bytes = BPF_ANSWER_BYTES;
-	if (exception.copied_bytes <= BPF_ANSWER_BYTES)
-		return hand_over_in(context, &exception, BPF_ANSWER_BYTES);
-	return hand_over_in(context, &exception, BPF_EXCEPTION_MAX);
+	if (reason == FWD_REASON_TOO_BIG && header.copied_bytes > BPF_ANSWER_BYTES)
+		header.copied_bytes = BPF_ANSWER_BYTES;
+	if (header.copied_bytes <= BPF_ANSWER_BYTES)
+		return hand_over_in(context, &header, BPF_ANSWER_BYTES);
+	return hand_over_in(context, &header, BPF_HANDED_OVER_BYTES_MAX);
 }
 
 /* ---- programs ---- */
@@ -529,7 +529,7 @@ int dsr_tc(struct __sk_buff *context)
 	/* A tag counts as it does where frames carry it inside. */
 	if (frame.n_tags)
 		frame.length_bytes += sizeof(struct wire_vlan);
-	if (result.verdict == FWD_EXCEPTION &&
+	if (result.verdict == FWD_SLOW_PATH &&
 		hand_over(context, frame.length_bytes, frame.gso, result.reason))
 		return TC_ACT_SHOT;
 	count(&result, frame.length_bytes);
@@ -550,7 +550,7 @@ int dsr_xdp(struct xdp_md *context)
 	if (!port)
 		return XDP_PASS;
 	core_run(port, context, data, data_end, &frame, &result);
-	if (result.verdict == FWD_EXCEPTION &&
+	if (result.verdict == FWD_SLOW_PATH &&
 		hand_over(context, frame.length_bytes, 0, result.reason))
 		return XDP_DROP;
 	count(&result, frame.length_bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the BPF programs and the engine that loads them agree upon, beside the core's own types:
- * counters, exceptions, and the sizes of maps. Linux UAPI types only.
+ * counters, what is handed over, and the sizes of maps. Linux UAPI types only.
  */
 #pragma once
 
@@ -15,8 +15,8 @@
 #define BPF_GUARDED     (2 * IMAGE_VIPS) /* those in force, and their successors */
 #define BPF_PAIRS       65536u /* places of (service, backend) pairs of each CPU; a power of two */
 #define BPF_PAIR_PROBES 32u
-#define BPF_RING_BYTES  (1u << 20) /* for exceptions that wait for user space */
-#define BPF_EXCEPTION_MAX \
+#define BPF_RING_BYTES  (1u << 20) /* of frames that wait for user space */
+#define BPF_HANDED_OVER_BYTES_MAX \
 	9216u /* bytes of an early fragment that are handed over; longer ones drop */
 #define BPF_ANSWER_BYTES 1536u /* of a frame that is too big: what its answer quotes, and headers */
 
@@ -24,7 +24,7 @@
 struct bpf_constants {
 	__u32 out_ifindex;
 	__u32 is_one_interface;
-	__u32 hands_over; /* 0: exceptions are dropped, and counted */
+	__u32 hands_over; /* 0: what is for the slow path is dropped, and counted */
 };
 
 /* Of one CPU, which alone writes them. */
@@ -79,7 +79,7 @@ FWD_INLINE __u64 bpf_pair_packets(const struct bpf_pair *pair, const struct bpf_
 }
 
 /* Before the bytes of a frame that is handed over. */
-struct bpf_exception {
+struct bpf_handed_over {
 	__u32 length_bytes; /* of the frame, a tag beside it included */
 	__u32 gso;          /* as in struct fwd_frame */
 	__u32 reason;       /* enum fwd_reason */

@@ -123,7 +123,7 @@ static void free_tables(struct engine *engine)
 _Static_assert(sizeof(struct fwd_image) -
 			(IMAGE_BYTES(settings) + IMAGE_BYTES(lens) + IMAGE_BYTES(services) +
 				IMAGE_BYTES(vips) + IMAGE_BYTES(ranges) + IMAGE_BYTES(turns) +
-				IMAGE_BYTES(backends) + IMAGE_BYTES(doors) + IMAGE_BYTES(macs) +
+				IMAGE_BYTES(backends) + IMAGE_BYTES(bindings) + IMAGE_BYTES(macs) +
 				IMAGE_BYTES(members) + IMAGE_BYTES(member_loads) +
 				IMAGE_BYTES(vip_slots) + IMAGE_BYTES(service_at)) <
 		128,
@@ -144,7 +144,7 @@ static void copy_image(struct fwd_image *image, const struct fwd_image *from)
 	memcpy(image->ranges, from->ranges, lens->ranges * sizeof(*from->ranges));
 	memcpy(image->turns, from->turns, lens->turns * sizeof(*from->turns));
 	memcpy(image->backends, from->backends, sizeof(from->backends));
-	memcpy(image->doors, from->doors, sizeof(from->doors));
+	memcpy(image->bindings, from->bindings, sizeof(from->bindings));
 	memcpy(image->macs, from->macs, sizeof(from->macs));
 	memcpy(image->members, from->members, sizeof(from->members));
 	memcpy(image->member_loads, from->member_loads, sizeof(from->member_loads));
@@ -172,9 +172,9 @@ static int make_image(const struct snapshot *snapshot, const uint32_t *places)
 	copy_image(image, snapshot_image(snapshot));
 	for (uint32_t i = 1; i < image->lens.services; i++)
 		image->services[i].table = places[image->services[i].table];
-	for (uint32_t i = 0; i < IMAGE_DOORS; i++)
-		if (image->doors[i].proto)
-			image->doors[i].table = places[image->doors[i].table];
+	for (uint32_t i = 0; i < IMAGE_BINDINGS; i++)
+		if (image->bindings[i].proto)
+			image->bindings[i].table = places[image->bindings[i].table];
 	munmap(image, sizeof(*image));
 	return fd;
 }

@@ -41,16 +41,16 @@ struct slow_path_thread {
 	/* Held by the thread as long as it reads the snapshot, and by the main loop to put another one there. */
 	pthread_mutex_t lock;
 	const struct snapshot *snapshot;
-	struct counters *counters;    /* written by the thread, read by the main loop */
-	struct exceptions *slow_path; /* the same */
+	struct counters *counters;   /* written by the thread, read by the main loop */
+	struct slow_path *slow_path; /* the same */
 
 	/* The rest is the thread's alone. */
 	struct fragments *fragments;
 	uint64_t now_ms;
-	struct waiting waiting[HOLD_FRAMES_MAX];
+	struct waiting waiting[FRAGMENT_QUEUE_FRAMES_MAX];
 	size_t n_waiting;
 	/* A header of zeros, and a frame that lies behind it as in a ring. */
-	uint8_t memory[sizeof(struct virtio_net_hdr) + BPF_EXCEPTION_MAX + TAG_BYTES]
+	uint8_t memory[sizeof(struct virtio_net_hdr) + BPF_HANDED_OVER_BYTES_MAX + TAG_BYTES]
 		__attribute__((__aligned__(8)));
 };
 
@@ -99,7 +99,7 @@ static void answer_too_big(struct slow_path_thread *thread, const uint8_t *data,
 	size_t size_bytes =
 		icmp_answer_build(data, readable_bytes, length_bytes, gso != 0, mtu_bytes, answer);
 
-	if (size_bytes > 0 && exceptions_may_answer(thread->slow_path, thread->now_ms))
+	if (size_bytes > 0 && slow_path_may_answer(thread->slow_path, thread->now_ms))
 		(void)send_frame(thread, thread->config.ifindex, answer, size_bytes);
 }
 
@@ -117,11 +117,11 @@ static void finish(struct slow_path_thread *thread, const uint8_t *data, uint32_
 	counters_add_frame(thread->counters, result, size_bytes);
 }
 
-static void drop_expired(struct slow_path_thread *thread, struct hold_frame *expired)
+static void drop_expired(struct slow_path_thread *thread, struct fragment_queue_frame *expired)
 {
-	for (const struct hold_frame *frame = expired; frame; frame = frame->next)
+	for (const struct fragment_queue_frame *frame = expired; frame; frame = frame->next)
 		counters_add_reason(thread->counters, FWD_REASON_FRAGMENT_EARLY, 1);
-	hold_frames_free(expired);
+	fragment_queue_frames_free(expired);
 }
 
 /* Whether the program knows the first by now; if so the core here does, too. */
@@ -147,7 +147,7 @@ static void wait_for_first(struct slow_path_thread *thread, const struct fwd_fra
 
 static void take_early(struct slow_path_thread *thread, uint8_t *data, uint32_t size_bytes)
 {
-	struct hold_frame *expired = NULL;
+	struct fragment_queue_frame *expired = NULL;
 	struct fwd_fragment_key datagram = { 0 };
 	struct fwd_result result;
 
@@ -158,7 +158,7 @@ static void take_early(struct slow_path_thread *thread, uint8_t *data, uint32_t 
 		finish(thread, data, size_bytes, &result);
 		return;
 	}
-	if (hold_add(exceptions_hold(thread->slow_path), &datagram,
+	if (fragment_queue_add(slow_path_queue(thread->slow_path), &datagram,
 		    (const struct virtio_net_hdr *)thread->memory, data, size_bytes, thread->now_ms,
 		    &expired) < 0) {
 		counters_add_reason(thread->counters, FWD_REASON_FRAGMENT_EARLY, 1);
@@ -170,16 +170,17 @@ static void take_early(struct slow_path_thread *thread, uint8_t *data, uint32_t 
 
 static void release(struct slow_path_thread *thread, const struct fwd_fragment_key *datagram)
 {
-	struct hold_frame *frames = hold_take(exceptions_hold(thread->slow_path), datagram);
+	struct fragment_queue_frame *frames =
+		fragment_queue_take(slow_path_queue(thread->slow_path), datagram);
 
-	for (struct hold_frame *frame = frames; frame; frame = frame->next) {
+	for (struct fragment_queue_frame *frame = frames; frame; frame = frame->next) {
 		struct fwd_fragment_key again;
 		struct fwd_result result;
 
 		decide(thread, frame->data, frame->size_bytes, &again, &result);
 		finish(thread, frame->data, frame->size_bytes, &result);
 	}
-	hold_frames_free(frames);
+	fragment_queue_frames_free(frames);
 }
 
 /* Looks after all that is held. */
@@ -192,18 +193,19 @@ static void look_after(struct slow_path_thread *thread)
 
 		if (learn_first(thread, &waiting.datagram))
 			release(thread, &waiting.datagram);
-		else if (thread->now_ms - waiting.since_ms < (uint64_t)2 * HOLD_TIME_MS)
+		else if (thread->now_ms - waiting.since_ms < (uint64_t)2 * FRAGMENT_QUEUE_TIME_MS)
 			thread->waiting[kept++] = waiting;
 	}
 	thread->n_waiting = kept;
-	drop_expired(thread, hold_take_expired(exceptions_hold(thread->slow_path), thread->now_ms));
+	drop_expired(thread,
+		fragment_queue_take_expired(slow_path_queue(thread->slow_path), thread->now_ms));
 }
 
 /* ---- frames and thread ---- */
 
 /* The frame as it was on the wire: with the tag that the kernel keeps beside it. */
 static uint32_t rebuild(
-	struct slow_path_thread *thread, const struct bpf_exception *header, const uint8_t *data)
+	struct slow_path_thread *thread, const struct bpf_handed_over *header, const uint8_t *data)
 {
 	const uint32_t macs_bytes = 2 * ETH_ALEN;
 	uint8_t *to = frame_data(thread);
@@ -222,13 +224,13 @@ static uint32_t rebuild(
 
 void slow_path_thread_take(struct slow_path_thread *thread, const void *data, size_t size_bytes)
 {
-	struct bpf_exception header;
+	struct bpf_handed_over header;
 	uint32_t frame_bytes;
 
 	if (size_bytes < sizeof(header))
 		return;
 	memcpy(&header, data, sizeof(header));
-	if (header.copied_bytes < ETH_HLEN || header.copied_bytes > BPF_EXCEPTION_MAX ||
+	if (header.copied_bytes < ETH_HLEN || header.copied_bytes > BPF_HANDED_OVER_BYTES_MAX ||
 		header.copied_bytes > size_bytes - sizeof(header))
 		return;
 	frame_bytes = rebuild(thread, &header, (const uint8_t *)data + sizeof(header));
@@ -271,7 +273,7 @@ static int make_parts(struct slow_path_thread *thread, struct why *ret_why)
 		return why_errno(ret_why, util_negative_errno(), "random bytes");
 	r = counters_new(&thread->counters);
 	if (r == 0)
-		r = exceptions_new(seed, &thread->slow_path);
+		r = slow_path_new(seed, &thread->slow_path);
 	if (r == 0)
 		r = fragments_new(FIRSTS_KNOWN, seed, &thread->fragments);
 	if (r < 0)
@@ -325,7 +327,7 @@ struct slow_path_thread *slow_path_thread_free(struct slow_path_thread *thread)
 		pthread_join(thread->pthread, NULL);
 	pthread_mutex_destroy(&thread->lock);
 	fragments_free(thread->fragments);
-	exceptions_free(thread->slow_path);
+	slow_path_free(thread->slow_path);
 	counters_free(thread->counters);
 	util_close(thread->send_fd);
 	free(thread);
@@ -347,5 +349,5 @@ const struct counters *slow_path_thread_counters(const struct slow_path_thread *
 void slow_path_thread_sum_totals(struct slow_path_thread *thread, struct engine_totals *totals)
 {
 	counters_sum_totals(thread->counters, totals);
-	exceptions_sum_totals(thread->slow_path, totals);
+	slow_path_sum_totals(thread->slow_path, totals);
 }

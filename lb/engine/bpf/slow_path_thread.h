@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What BPF programs cannot do alone: hold early fragments until the first of their datagram was seen,
+ * What BPF programs cannot do alone: queue early fragments until the first of their datagram was seen,
  * and answer frames that are too big. A thread of its own takes the frames that a program handed
  * over, runs the core on them, sends, and counts. Knows no BPF: the engine brings frames and
  * what the program noted of first fragments.

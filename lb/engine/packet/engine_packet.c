@@ -56,7 +56,7 @@ static void packet_stop(struct engine *engine, bool detach)
 	}
 	snapshot_free(engine->current);
 	fragments_free(engine->shared.fragments);
-	exceptions_free(engine->shared.exceptions);
+	slow_path_free(engine->shared.slow_path);
 	free(engine->shared.rates.services);
 	free(engine->shared.rates.sources);
 	util_close(engine->stop_fd);
@@ -71,7 +71,7 @@ static int make_fragments(struct worker_shared *shared)
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return util_negative_errno();
 	r = fragments_new(ENGINE_FRAGMENTS, seed, &shared->fragments);
-	return r < 0 ? r : exceptions_new(seed, &shared->exceptions);
+	return r < 0 ? r : slow_path_new(seed, &shared->slow_path);
 }
 
 static int make_rates(struct rates *rates)
@@ -227,7 +227,7 @@ static void packet_totals(struct engine *engine, struct engine_totals *ret_total
 
 	for (unsigned int idx = 0; idx < engine->n_workers; idx++)
 		counters_sum_totals(worker_counters(engine->workers[idx]), &totals);
-	exceptions_sum_totals(engine->shared.exceptions, &totals);
+	slow_path_sum_totals(engine->shared.slow_path, &totals);
 	*ret_totals = totals;
 }
 

@@ -14,7 +14,7 @@
 #include "lb/fwd/parse.h"
 #include "lb/engine/port_user.h"
 
-struct ahead_flow {
+struct prefetch_flow {
 	struct fwd_addr client;
 	__be16 client_port;
 	__be16 vip_port;
@@ -23,7 +23,8 @@ struct ahead_flow {
 };
 
 /* Ports where they usually are: no VLAN tag, no option, no extension header. */
-static inline bool ahead_read(const uint8_t *data, uint32_t size_bytes, struct ahead_flow *ret_flow)
+static inline bool prefetch_read(
+	const uint8_t *data, uint32_t size_bytes, struct prefetch_flow *ret_flow)
 {
 	const struct wire_ethernet *ethernet = (const void *)data;
 	const struct wire_ip4 *ip4 = (const void *)(ethernet + 1);
@@ -49,15 +50,15 @@ static inline bool ahead_read(const uint8_t *data, uint32_t size_bytes, struct a
 	return true;
 }
 
-static inline void ahead_ask(struct fwd_port *port, const struct fwd_service *service,
+static inline void prefetch_frame(struct fwd_port *port, const struct fwd_service *service,
 	const uint8_t *data, uint32_t size_bytes)
 {
 	const struct fwd_settings *settings = port_settings(port);
 	bool by_source = service->flags & FWD_SERVICE_HASH_SOURCE;
-	struct ahead_flow flow;
+	struct prefetch_flow flow;
 	uint64_t hash;
 
-	if (!ahead_read(data, size_bytes, &flow))
+	if (!prefetch_read(data, size_bytes, &flow))
 		return;
 	if (!choose_records_all(service->flags, flow.is_udp)) {
 		__builtin_prefetch(snapshot_settled(port->snapshot, service->table,

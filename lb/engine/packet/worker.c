@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A worker of the packet engine; see worker.h. The way of a frame reads straight down from
- * run_batch(): take, decide, send, count, give back. Exceptions go aside: an early fragment waits
- * in the hold, and what is too big is answered.
+ * run_batch(): take, decide, send, count, give back. The slow path goes aside: an early fragment waits
+ * in the queue, and what is too big is answered.
  */
 #include "lb/engine/packet/worker.h"
 
@@ -55,7 +55,7 @@ struct worker {
 	struct fwd_result out_results[RING_BATCH];
 	size_t n_out;
 	uint16_t service; /* of the last frame that was for one: a guess about the next */
-	struct hold_frame *released; /* copies among them, freed when all are sent */
+	struct fragment_queue_frame *released; /* copies among them, freed when all are sent */
 } __attribute__((__aligned__(CACHE_LINE_BYTES)));
 
 /* The coarse clock moves by up to 10 ms at once, a tenth of what rate.h takes for a burst. */
@@ -121,27 +121,27 @@ static void send_or_count(struct worker *worker, const struct ring_frame *frame)
 		send_all(worker);
 }
 
-/* ---- exceptions ---- */
+/* ---- the slow path ---- */
 
-static void drop_expired(struct worker *worker, struct hold_frame *expired)
+static void drop_expired(struct worker *worker, struct fragment_queue_frame *expired)
 {
-	for (const struct hold_frame *frame = expired; frame; frame = frame->next)
+	for (const struct fragment_queue_frame *frame = expired; frame; frame = frame->next)
 		counters_add_reason(worker->counters, FWD_REASON_FRAGMENT_EARLY, 1);
-	hold_frames_free(expired);
+	fragment_queue_frames_free(expired);
 }
 
 /*
  * Decides again on the fragments that were held for the datagram of the last run, as what became
  * of its first is known by now. They are sent after it if it is among the frames to be sent.
  */
-static void release_held(struct worker *worker, struct fwd_port *port)
+static void release_queued(struct worker *worker, struct fwd_port *port)
 {
-	struct hold *hold = exceptions_hold(worker->config.shared->exceptions);
-	struct hold_frame *frames = hold_take(hold, &port->datagram);
-	struct hold_frame **end = &worker->released;
+	struct fragment_queue *queue = slow_path_queue(worker->config.shared->slow_path);
+	struct fragment_queue_frame *frames = fragment_queue_take(queue, &port->datagram);
+	struct fragment_queue_frame **end = &worker->released;
 
 	port->noted_first = 0;
-	for (const struct hold_frame *held = frames; held; held = held->next) {
+	for (const struct fragment_queue_frame *held = frames; held; held = held->next) {
 		const struct ring_frame frame = { held->vnet, held->data, held->size_bytes };
 
 		decide(port, &frame, &worker->out_results[worker->n_out]);
@@ -156,13 +156,14 @@ static void release_held(struct worker *worker, struct fwd_port *port)
  * Between this worker's look and its holding, another one may have decided the first and found
  * nothing to release: so this one looks again, behind the mutex that the other had to pass.
  */
-static void hold_early(struct worker *worker, struct fwd_port *port, const struct ring_frame *frame)
+static void queue_early(
+	struct worker *worker, struct fwd_port *port, const struct ring_frame *frame)
 {
-	struct hold *hold = exceptions_hold(worker->config.shared->exceptions);
-	struct hold_frame *expired = NULL;
+	struct fragment_queue *queue = slow_path_queue(worker->config.shared->slow_path);
+	struct fragment_queue_frame *expired = NULL;
 	struct fwd_result result;
 
-	if (hold_add(hold, &port->datagram, frame->vnet, frame->data, frame->size_bytes,
+	if (fragment_queue_add(queue, &port->datagram, frame->vnet, frame->data, frame->size_bytes,
 		    worker->now_ms, &expired) < 0) {
 		counters_add_reason(worker->counters, FWD_REASON_FRAGMENT_EARLY, 1);
 		return;
@@ -172,7 +173,7 @@ static void hold_early(struct worker *worker, struct fwd_port *port, const struc
 	decide(port, frame, &result);
 	port->only_looks = 0;
 	if (result.reason != FWD_REASON_FRAGMENT_EARLY)
-		release_held(worker, port);
+		release_queued(worker, port);
 }
 
 static void answer_too_big(
@@ -184,19 +185,19 @@ static void answer_too_big(
 
 	/* The client sends again, so an answer that finds no room is no loss. */
 	if (size_bytes > 0 &&
-		exceptions_may_answer(worker->config.shared->exceptions, worker->now_ms))
+		slow_path_may_answer(worker->config.shared->slow_path, worker->now_ms))
 		(void)ring_send_back(worker->ring, answer, size_bytes);
 }
 
 /* ---- batches ---- */
 
-static void ask_ahead(const struct worker *worker, struct fwd_port *port, size_t n_frames)
+static void prefetch_all(const struct worker *worker, struct fwd_port *port, size_t n_frames)
 {
 	const struct fwd_service *service = port_service(port, worker->service);
 
 	if (service)
 		ARRAY_FOREACH (frame, worker->frames, n_frames)
-			ahead_ask(port, service, frame->data, frame->size_bytes);
+			prefetch_frame(port, service, frame->data, frame->size_bytes);
 }
 
 static void decide_all(struct worker *worker, const struct snapshot *snapshot, size_t n_frames)
@@ -209,7 +210,7 @@ static void decide_all(struct worker *worker, const struct snapshot *snapshot, s
 		.now_s = (uint32_t)(worker->now_ms / 1000),
 	};
 
-	ask_ahead(worker, &port, n_frames);
+	prefetch_all(worker, &port, n_frames);
 	for (size_t idx = 0; idx < n_frames; idx++) {
 		const struct ring_frame *frame = &worker->frames[idx];
 		struct fwd_result *result = &worker->out_results[worker->n_out];
@@ -218,18 +219,18 @@ static void decide_all(struct worker *worker, const struct snapshot *snapshot, s
 		if (result->service)
 			worker->service = result->service;
 		if (result->reason == FWD_REASON_FRAGMENT_EARLY) {
-			hold_early(worker, &port, frame);
+			queue_early(worker, &port, frame);
 			continue;
 		}
 		if (result->reason == FWD_REASON_TOO_BIG)
 			answer_too_big(worker, &port, frame);
 		send_or_count(worker, frame);
 		if (port.noted_first)
-			release_held(worker, &port);
+			release_queued(worker, &port);
 	}
 	if (worker->n_out > 0)
 		send_all(worker);
-	worker->released = hold_frames_free(worker->released);
+	worker->released = fragment_queue_frames_free(worker->released);
 }
 
 static void count_drops(struct worker *worker)
@@ -323,8 +324,8 @@ static int tick(struct worker *worker)
 	if (drops_pkts)
 		counters_add_reason(worker->counters, FWD_REASON_RING_FULL, drops_pkts);
 	drop_expired(worker,
-		hold_take_expired(
-			exceptions_hold(worker->config.shared->exceptions), worker->now_ms));
+		fragment_queue_take_expired(
+			slow_path_queue(worker->config.shared->slow_path), worker->now_ms));
 	if (worker_health(worker)) {
 		int r = ring_check_links(worker->ring);
 

@@ -23,7 +23,7 @@ struct worker_shared {
 	bool is_stopping;
 	/* Lock by themselves; never replaced. */
 	struct fragments *fragments;
-	struct exceptions *exceptions;
+	struct slow_path *slow_path;
 	struct rates rates;
 };
 

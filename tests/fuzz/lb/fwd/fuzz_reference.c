@@ -67,9 +67,9 @@ static unsigned int verdict_of(unsigned int reason, unsigned int verdict)
 	case FWD_REASON_NOT_FORWARDED_ICMP:
 		return FWD_PASS;
 	case FWD_REASON_FRAGMENT_EARLY:
-		return FWD_EXCEPTION;
+		return FWD_SLOW_PATH;
 	case FWD_REASON_TOO_BIG:
-		return verdict == FWD_EXCEPTION ? FWD_EXCEPTION : FWD_DROP;
+		return verdict == FWD_SLOW_PATH ? FWD_SLOW_PATH : FWD_DROP;
 	default:
 		return FWD_DROP;
 	}

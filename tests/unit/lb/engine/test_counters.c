@@ -54,7 +54,7 @@ static void counters_exception_counts_as_drop(void **state)
 	assert_int_equal(counters_verdict(FWD_REASON_FRAGMENT_EARLY), FWD_DROP);
 	counters_add_reason(*state, FWD_REASON_FRAGMENT_EARLY, 2);
 	counters_sum_totals(*state, &totals);
-	assert_int_equal(totals.verdict_pkts[FWD_EXCEPTION], 0);
+	assert_int_equal(totals.verdict_pkts[FWD_SLOW_PATH], 0);
 	assert_int_equal(totals.verdict_pkts[FWD_DROP], 2);
 }
 

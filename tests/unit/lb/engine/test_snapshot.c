@@ -202,10 +202,10 @@ static struct addr numbered(uint32_t number, bool is_ip6)
 }
 
 /* Many lie beside their place: those are found, too, and what is not there is not. */
-static void snapshot_finds_vips_and_doors_however_many(void **state)
+static void snapshot_finds_vips_and_bindings_however_many(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
-	const uint32_t n_vips = IMAGE_DOORS_MAX / 2;
+	const uint32_t n_vips = IMAGE_BINDINGS_MAX / 2;
 
 	add_service(snapshot, 1);
 	for (uint32_t i = 0; i < n_vips; i++) {
@@ -228,8 +228,8 @@ static void snapshot_finds_vips_and_doors_however_many(void **state)
 	}
 }
 
-/* Exact ports beyond the doors are ranges of one, found before a range that they lie in. */
-static void snapshot_binds_more_ports_than_it_has_doors(void **state)
+/* Exact ports beyond the bindings are ranges of one, found before a range that they lie in. */
+static void snapshot_binds_more_ports_than_it_has_bindings(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
 	const struct fwd_image *image = snapshot_image(snapshot);
@@ -239,7 +239,7 @@ static void snapshot_binds_more_ports_than_it_has_doors(void **state)
 	add_service(snapshot, 1);
 	add_service(snapshot, 2);
 	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 8000, 8100, 2), 0);
-	for (uint32_t i = 0; i < IMAGE_DOORS_MAX; i++) {
+	for (uint32_t i = 0; i < IMAGE_BINDINGS_MAX; i++) {
 		struct addr other = numbered(i, true);
 
 		assert_int_equal(
@@ -287,8 +287,8 @@ int main(void)
 		cmocka_unit_test(snapshot_binds_ranges_up_to_its_limit),
 		cmocka_unit_test(snapshot_refuses_senseless_bindings),
 		cmocka_unit_test(snapshot_knows_members_and_macs),
-		cmocka_unit_test(snapshot_finds_vips_and_doors_however_many),
-		cmocka_unit_test(snapshot_binds_more_ports_than_it_has_doors),
+		cmocka_unit_test(snapshot_finds_vips_and_bindings_however_many),
+		cmocka_unit_test(snapshot_binds_more_ports_than_it_has_bindings),
 		cmocka_unit_test(snapshot_finds_macs_however_many),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tags: long */
 /*
- * How engines serve exceptions: early fragments wait for the first of their datagram, whichever worker or
+ * How engines serve the slow path: early fragments wait for the first of their datagram, whichever worker or
  * program has it; what is too big is answered; and every frame is counted once, held or not, while
  * the engine's process stands still too, and where a program hands over more than there is room for.
  */
@@ -135,16 +135,17 @@ static void engine_holds_no_more_than_it_may(void **state)
 	NEEDS_ENGINE();
 	client = wire_open("c0");
 	engine = engine_serve_with(1, MTU_BYTES);
-	for (unsigned int id = 0; id <= HOLD_FRAMES_MAX; id++) {
+	for (unsigned int id = 0; id <= FRAGMENT_QUEUE_FRAMES_MAX; id++) {
 		fragment_send(client, (uint16_t)id, 1);
 		if (id % PACE_PKTS != 0)
 			continue;
 		WIRE_WAIT((totals = totals_of(engine),
 			totals.received_pkts + totals.fragments_held > id));
-		assert_true(totals.fragments_held <= HOLD_FRAMES_MAX);
+		assert_true(totals.fragments_held <= FRAGMENT_QUEUE_FRAMES_MAX);
 	}
-	WIRE_WAIT(totals_of(engine).received_pkts == HOLD_FRAMES_MAX + 1);
-	assert_int_equal(reason_pkts(engine, FWD_REASON_FRAGMENT_EARLY), HOLD_FRAMES_MAX + 1);
+	WIRE_WAIT(totals_of(engine).received_pkts == FRAGMENT_QUEUE_FRAMES_MAX + 1);
+	assert_int_equal(
+		reason_pkts(engine, FWD_REASON_FRAGMENT_EARLY), FRAGMENT_QUEUE_FRAMES_MAX + 1);
 	engine_stop();
 }
 
@@ -373,7 +374,7 @@ static void engine_answers_a_super_frame_by_its_segments(void **state)
 
 static void engine_limits_its_answers(void **state)
 {
-	const unsigned int n_frames = 5 * EXCEPTION_ANSWERS_PER_S;
+	const unsigned int n_frames = 5 * SLOW_PATH_ANSWERS_PER_S;
 	_cleanup_close_ int client = -1;
 	struct engine_totals totals;
 	struct udp_frame frame;
@@ -394,9 +395,9 @@ static void engine_limits_its_answers(void **state)
 	totals = totals_of(engine);
 	assert_int_equal(totals.reason_pkts[FWD_REASON_TOO_BIG], n_frames);
 	assert_int_equal(totals.answers_sent + totals.answers_limited, n_frames);
-	assert_true(totals.answers_sent >= EXCEPTION_ANSWERS_PER_S);
+	assert_true(totals.answers_sent >= SLOW_PATH_ANSWERS_PER_S);
 	assert_true(totals.answers_sent <=
-		EXCEPTION_ANSWERS_PER_S * ((wire_now_ms() - began_ms) / 1000 + 2));
+		SLOW_PATH_ANSWERS_PER_S * ((wire_now_ms() - began_ms) / 1000 + 2));
 	assert_int_equal(wire_received_pkts("c0"), totals.answers_sent);
 	engine_stop();
 }
@@ -503,7 +504,7 @@ static void engine_counts_every_frame_over_a_standstill(void **state)
 		totals.verdict_pkts[FWD_FORWARD] + (kind->one_interface ? totals.answers_sent : 0),
 		wire_received_pkts(kind_server()));
 	assert_int_equal(totals.fragments_held, 0);
-	/* A program goes on meanwhile, and lacks room for exceptions alone. */
+	/* A program goes on meanwhile, and lacks room for the slow path alone. */
 	assert_true((totals.reason_pkts[FWD_REASON_RING_FULL] > 0) == !kind_is_bpf());
 	assert_true((totals.reason_pkts[FWD_REASON_FRAGMENT_EARLY] > totals.fragments_expired) ==
 		kind_is_bpf());
@@ -532,5 +533,5 @@ int main(void)
 	};
 
 	fixture_start();
-	return kinds_run("engine_exceptions", tests, ARRAY_LEN(tests), NULL, NULL, is_permitted);
+	return kinds_run("engine_slow_path", tests, ARRAY_LEN(tests), NULL, NULL, is_permitted);
 }
