@@ -13,13 +13,11 @@
  */
 #pragma once
 
-#include "common/proto/auth.h"
 #include "common/proto/keyring.h"
 #include "lb/registry/registry.h"
+#include "lb/session/session_entry.h"
 
-#define SESSION_LEN_MAX      REGISTRY_BACKENDS_MAX
 #define SESSION_SEED_BYTES   32u
-#define SESSION_ECHO_WINDOW  16u /* newest heartbeats of which an echo counts */
 #define SESSION_REASON_BYTES 32u
 /* Packets a second and burst: handshakes of one source; messages of one session. */
 #define SESSION_HANDSHAKE_RATE  10u
@@ -57,12 +55,6 @@ struct session_counters {
 	uint64_t received; /* = accepted + all of rejected, exactly */
 	uint64_t accepted;
 	uint64_t rejected[SESSION_REFUSAL_N_]; /* [SESSION_ACCEPTED] stays 0 */
-};
-
-/* From whom to whom; heartbeats go from `local` (AF_UNSPEC: as the kernel chooses) to `remote`. */
-struct session_path {
-	struct addr_port remote;
-	struct addr local; /* the address that the datagram was sent to */
 };
 
 struct session_calls {
@@ -120,22 +112,7 @@ void session_forget(struct sessions *sessions, uint16_t backend);
 const struct session_counters *session_counters(const struct sessions *sessions);
 size_t session_len(const struct sessions *sessions);
 
-/*
- * What survives a restart, for the caller to keep where only it and root can read. `sequence`
- * need not be current when heartbeats follow a monotonic clock that goes on.
- */
-struct session_kept {
-	uint16_t backend;
-	uint64_t session_id;
-	struct session_path path;
-	struct auth_session_keys keys;
-	struct auth_replay replay;
-	uint64_t sequence; /* newest heartbeat */
-	char key_id[PROTO_KEY_ID_MAX + 1];
-	uint64_t key_fingerprint;
-	uint32_t weight_max; /* of the key's binding; 0: free */
-	uint8_t n_vips;
-};
+/* What survives a restart (session_entry.h). */
 /* -ENOENT: the backend has no session. Wipe the copy after use. */
 int session_export(
 	const struct sessions *sessions, uint16_t backend, struct session_kept *ret_kept);

@@ -5,30 +5,11 @@
  */
 #pragma once
 
-#include "lb/session/session.h"
-#include "lb/session/session_limit.h"
+#include "lb/session/session_entry.h"
 
 #define SESSION_SLOTS        (SESSION_LEN_MAX + 1) /* one spare: a new one before the old goes */
 #define SESSION_SLOT_BITS    13u
 #define SESSION_ADDRESS_SETS 8192u
-
-struct session_sent {
-	uint64_t sequence;
-	uint64_t sent_us;
-};
-
-struct session_entry {
-	bool used;
-	bool ended; /* kept for SESSION_LEFT_US after its end */
-	uint64_t ended_us;
-	struct session_kept kept;
-	uint8_t nonce_agent[PROTO_NONCE_BYTES];
-	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
-	struct session_sent sent[SESSION_ECHO_WINDOW]; /* heartbeats, a ring; sequence 0: none */
-	size_t sent_next;
-	struct session_limit_bucket messages, handshakes;
-	uint16_t next_of_address; /* slot + 1; 0: the last */
-};
 
 struct session_table {
 	uint8_t key[SESSION_LIMIT_KEY_BYTES];
