@@ -6,6 +6,8 @@
 
 #include "common/log.h"
 #include "common/why.h"
+#include "lb/engine/bpf/engine_bpf.h"
+#include "lb/engine/packet/engine_packet.h"
 #include "lb/engine/snapshot.h"
 #include "lb/link/neigh.h"
 #include "lb/state/keep.h"

@@ -103,8 +103,3 @@ struct engine_ops {
 	 */
 	void (*sweep)(const struct engine_config *config);
 };
-
-extern const struct engine_ops engine_packet_ops;
-/* Built without BPF (XDP=0) they only say so. */
-extern const struct engine_ops engine_xdp_ops;
-extern const struct engine_ops engine_tc_ops;

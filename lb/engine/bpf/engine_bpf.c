@@ -7,7 +7,7 @@
  * first snapshot into them, and only then replaces the attached program, in one step: no frame
  * meets none, and no map is ever read by another build.
  */
-#include "lb/engine/engine.h"
+#include "lb/engine/bpf/engine_bpf.h"
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>

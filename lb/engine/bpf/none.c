@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The engines in the kernel, and the guard, in a build without BPF (XDP=0): they say so. */
 #include "common/why.h"
+#include "lb/engine/bpf/engine_bpf.h"
 #include "lb/engine/bpf/guard.h"
-#include "lb/engine/engine.h"
 
 static int none_start(
 	const struct engine_config *config, struct engine **ret_engine, struct why *ret_why)

@@ -5,7 +5,7 @@
  * counted. Needs CAP_NET_RAW; CAP_NET_ADMIN makes socket buffers larger, and with CAP_BPF a guard
  * spares the host's stack (guard.h).
  */
-#include "lb/engine/engine.h"
+#include "lb/engine/packet/engine_packet.h"
 
 #include <sys/eventfd.h>
 #include <sys/random.h>

@@ -8,7 +8,8 @@
 #pragma once
 
 #include "common/why.h"
-#include "lb/engine/engine.h"
+#include "lb/engine/bpf/engine_bpf.h"
+#include "lb/engine/packet/engine_packet.h"
 #include "lb/engine/snapshot.h"
 #include "lb/state/keep.h"
 #include "tests/harness/xdp_pass.h"
