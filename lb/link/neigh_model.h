@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lb/link/neigh.h"
+#include "lb/link/neigh_link.h"
 #include "lb/link/neigh_message.h"
 
 struct neigh_own_address {

@@ -4,7 +4,7 @@
 
 #include "common/grow.h"
 #include "common/search.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh_link.h"
 
 static int neigh_pins_compare(const void *key, const void *element)
 {

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "common/nl.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh_link.h"
 #include "lb/link/neigh_message.h"
 
 /* Dumps through `fn`. 0 or negative errno. */
