@@ -43,13 +43,17 @@ bool hash_map_get(const struct hash_map *map, const uint64_t key[2], uint32_t *r
 	return true;
 }
 
-static int hash_map_grow(struct hash_map *map)
+int hash_map_reserve(struct hash_map *map, size_t n_more)
 {
 	struct hash_map grown = {
-		.n_entries = map->n_entries ? map->n_entries * 2 : HASH_MAP_ENTRIES_MIN,
+		.n_entries = map->n_entries ? map->n_entries : HASH_MAP_ENTRIES_MIN,
 		.n_used = map->n_used,
 	};
 
+	while (2 * (map->n_used + n_more) > grown.n_entries)
+		grown.n_entries *= 2;
+	if (grown.n_entries == map->n_entries)
+		return 0;
 	grown.entries = calloc(grown.n_entries, sizeof(*grown.entries));
 	if (!grown.entries)
 		return -ENOMEM;
@@ -64,13 +68,10 @@ static int hash_map_grow(struct hash_map *map)
 int hash_map_put(struct hash_map *map, const uint64_t key[2], uint32_t value)
 {
 	struct hash_map_entry *entry;
-	int r;
+	int r = hash_map_reserve(map, 1);
 
-	if (2 * (map->n_used + 1) > map->n_entries) {
-		r = hash_map_grow(map);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	entry = hash_map_find(map, key);
 	if (!entry->used) {
 		*entry = (struct hash_map_entry){ .key = { key[0], key[1] }, .used = true };

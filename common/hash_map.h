@@ -24,5 +24,7 @@ struct hash_map {
 void hash_map_clear(struct hash_map *map);
 /* The value of the key in `*ret_value`, or false. */
 bool hash_map_get(const struct hash_map *map, const uint64_t key[2], uint32_t *ret_value);
+/* Makes room for so many more keys: that many hash_map_put() cannot fail. -ENOMEM: nothing has changed. */
+int hash_map_reserve(struct hash_map *map, size_t n_more);
 /* Sets or replaces. -ENOMEM. */
 int hash_map_put(struct hash_map *map, const uint64_t key[2], uint32_t value);

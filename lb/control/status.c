@@ -18,6 +18,7 @@
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
 #include "lb/table/table.h"
+#include "lb/state/keep.h"
 
 #define STATUS_SCHEMA 1
 /* In one answer, so that no listing holds up heartbeats: some 10 ms of work at most. */

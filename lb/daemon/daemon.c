@@ -27,6 +27,7 @@
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
 #include "lb/table/flow_walk.h"
+#include "lb/state/keep.h"
 
 #define DAEMON_HOUSEKEEPING_US (1 * US_PER_S)
 
@@ -180,33 +181,6 @@ static int daemon_start_keep(struct balancer *balancer, json_t **ret_document, b
 	return 0;
 }
 
-/* What needs no network. */
-static int daemon_start_control_plane(struct balancer *balancer, bool fresh)
-{
-	const struct config *config = balancer->config;
-	struct session_config session = {
-		.boot_id = balancer->boot_id,
-		.interval_us = (uint32_t)config->heartbeat_interval_us,
-		.multiplier = (uint8_t)config->heartbeat_fall,
-	};
-	struct session_calls calls;
-
-	if (getrandom(session.seed, sizeof(session.seed), 0) < 0)
-		return log_errno(util_negative_errno(), "cannot get random bytes");
-	balancer->agents = agents_new(balancer);
-	balancer->registry = registry_new(balancer->boot_id ^ clock_now_us());
-	balancer->publish = publish_new(balancer->keep, config->cluster_seed, fresh);
-	balancer->service_ids = service_ids_new();
-	balancer->role = role_new();
-	balancer->dataplane = dataplane_new(config->mode, config->workers, balancer->keep);
-	if (!balancer->agents || !balancer->registry || !balancer->publish ||
-		!balancer->service_ids || !balancer->role || !balancer->dataplane)
-		return log_errno(-ENOMEM, "cannot start");
-	calls = agents_calls(balancer->agents);
-	balancer->sessions = session_new(&session, balancer->registry, &calls);
-	return balancer->sessions ? 0 : log_errno(-ENOMEM, "cannot start");
-}
-
 static const struct fwd_service *daemon_service(uint16_t service, void *context)
 {
 	const struct balancer *balancer = context;
@@ -219,6 +193,52 @@ static void daemon_wake_walk(void *context)
 	const struct balancer *balancer = context;
 
 	idle_wake(balancer->idle);
+}
+
+static const struct snapshot *daemon_snapshot(void *context)
+{
+	const struct balancer *balancer = context;
+
+	return dataplane_snapshot(balancer->dataplane);
+}
+
+/* What needs no network. */
+static int daemon_start_control_plane(struct balancer *balancer, bool fresh)
+{
+	const struct config *config = balancer->config;
+	struct session_config session = {
+		.boot_id = balancer->boot_id,
+		.interval_us = (uint32_t)config->heartbeat_interval_us,
+		.multiplier = (uint8_t)config->heartbeat_fall,
+	};
+	struct publish_config publish = {
+		.keep = balancer->keep,
+		.cluster_seed = config->cluster_seed,
+		.fresh = fresh,
+		.current = daemon_snapshot,
+		.context = balancer,
+	};
+	struct session_calls calls;
+
+	if (getrandom(session.seed, sizeof(session.seed), 0) < 0)
+		return log_errno(util_negative_errno(), "cannot get random bytes");
+	balancer->agents = agents_new(balancer);
+	balancer->registry = registry_new(balancer->boot_id ^ clock_now_us());
+	balancer->flow_walk = flow_walk_new(
+		keep_flows(balancer->keep), daemon_service, daemon_wake_walk, balancer);
+	if (!balancer->flow_walk)
+		return log_errno(-ENOMEM, "cannot start");
+	publish.walk = balancer->flow_walk;
+	balancer->publish = publish_new(&publish);
+	balancer->service_ids = service_ids_new();
+	balancer->role = role_new();
+	balancer->dataplane = dataplane_new(config->mode, config->workers, balancer->keep);
+	if (!balancer->agents || !balancer->registry || !balancer->publish ||
+		!balancer->service_ids || !balancer->role || !balancer->dataplane)
+		return log_errno(-ENOMEM, "cannot start");
+	calls = agents_calls(balancer->agents);
+	balancer->sessions = session_new(&session, balancer->registry, &calls);
+	return balancer->sessions ? 0 : log_errno(-ENOMEM, "cannot start");
 }
 
 static bool daemon_step_walk(void *context)
@@ -234,10 +254,6 @@ static int daemon_start_parts(struct daemon *daemon)
 	struct balancer *balancer = &daemon->balancer;
 	int r = idle_new(balancer->event, &balancer->idle);
 
-	balancer->flow_walk = flow_walk_new(
-		keep_flows(balancer->keep), daemon_service, daemon_wake_walk, balancer);
-	if (r >= 0 && !balancer->flow_walk)
-		r = -ENOMEM;
 	if (r >= 0)
 		r = idle_add(balancer->idle, daemon_step_walk, balancer);
 	if (r >= 0) {

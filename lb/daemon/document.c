@@ -11,6 +11,7 @@
 #include "lb/daemon/role.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
+#include "lb/state/keep.h"
 
 #define DOCUMENT_LAYOUT 1
 

@@ -15,6 +15,7 @@
 #include "lb/link/announce.h"
 #include "lb/link/neigh.h"
 #include "lb/publish/publish.h"
+#include "lb/state/keep.h"
 
 /* Changes that are not urgent are joined for this long before they are published. */
 #define UPDATE_JOIN_US (20 * US_PER_MS)
@@ -160,11 +161,12 @@ static int update_failed(const struct update *update, int error, const char *wha
 static int update_build_and_load(struct update *update, uint64_t now_us)
 {
 	const struct balancer *balancer = update->balancer;
+	const struct publish_request request = { balancer->services, balancer->registry,
+		&update->links };
 	struct snapshot *snapshot = NULL;
 	int r;
 
-	r = publish_build(balancer->publish, balancer->services, balancer->registry, &update->links,
-		now_us, &snapshot);
+	r = publish_build(balancer->publish, &request, now_us, &snapshot);
 	if (r < 0)
 		return update_failed(update, r, "build");
 	/* First the document, so that rows in force are never unknown to the next start. */
@@ -260,7 +262,7 @@ void update_housekeeping(struct update *update)
 	update->save_due |= update->save_failed;
 	dataplane_reclaim(balancer->dataplane);
 	current = dataplane_snapshot(balancer->dataplane);
-	if (current && publish_tick(balancer->publish, current, clock_now_us()))
+	if (current && publish_tick(balancer->publish, clock_now_us()))
 		update_mark(update, true);
 	if (current)
 		idle_wake(balancer->idle);
@@ -281,9 +283,8 @@ static int update_on_timer(sd_event_source *source, uint64_t due_us, void *conte
 static bool update_step(void *context)
 {
 	struct update *update = context;
-	const struct snapshot *current = dataplane_snapshot(update->balancer->dataplane);
 
-	return current && publish_step(update->balancer->publish, current, clock_now_us());
+	return publish_step(update->balancer->publish, clock_now_us());
 }
 
 int update_new(struct balancer *balancer, struct update **ret_update)

@@ -4,14 +4,15 @@
  * packet path restarts it with each new connection alone; this looks at living flows instead of at
  * every packet.
  */
-#include "lb/fwd/persist.h"
+#include "lb/publish/persist.h"
+
 #include "lb/engine/port_user.h"
-#include "lb/publish/publish_internal.h"
+#include "lb/fwd/persist.h"
 
-/* Longer than the time between two looks: PUBLISH_SETTLE_US, or a little late. */
-#define PUBLISH_HOLD_S 6u
+/* Longer than the time between two looks: SETTLE_US, or a little late. */
+#define PERSIST_HOLD_S 6u
 
-void publish_hold_client(
+void persist_hold_client(
 	const struct snapshot *snapshot, const struct flows_entry *entry, uint32_t now_s)
 {
 	struct fwd_port port = { .snapshot = snapshot, .now_s = now_s };
@@ -29,18 +30,18 @@ void publish_hold_client(
 	if (!persist.found.at || flow_meta_backend(persist.found.meta) != entry->backend)
 		return;
 	/* May lie in the future, where persistence is shorter: a record from there is new. */
-	least_s = now_s + PUBLISH_HOLD_S - service->persistence_s;
+	least_s = now_s + PERSIST_HOLD_S - service->persistence_s;
 	if (flow_meta_age_s(persist.found.meta, least_s) > 0)
 		flow_update(&port, &persist.key, &persist.found,
 			flow_meta(entry->service, entry->backend,
 				flow_meta_state(persist.found.meta), least_s));
 }
 
-bool publish_hold_wanted(const struct publish *publish, const struct snapshot *snapshot)
+bool persist_hold_wanted(const struct pools *pools, const struct snapshot *snapshot)
 {
-	for (size_t i = 0; i < publish->n_services; i++) {
+	for (size_t i = 0; i < pools->n_services; i++) {
 		const struct fwd_service *service =
-			snapshot_service(snapshot, publish->services[i].id);
+			snapshot_service(snapshot, pools->services[i].id);
 
 		if (service && service->persistence_s > 0)
 			return true;

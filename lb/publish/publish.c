@@ -2,140 +2,106 @@
 /*
  * Publication: see publish.h.
  *
- * A table is shared by all services that have the same members, the same living backends and the
- * same history (they replaced the same table), so bases stay right for each of them. Two
- * settled tables with the same members are equal, whatever their history: services meet again
- * there. Tables are counted: by the services that use them, by the snapshots that hold them,
- * and by the successor that still waits for their last times.
+ * A pool is shared by all services that have the same members, the same living backends and the
+ * same history (they replaced the same pool), so bases stay right for each of them. Two settled pools
+ * with the same members are equal, whatever their history: services meet again there.
+ *
+ * A build makes everything aside, and publish_commit(), which cannot fail, puts it in force at the end.
  */
 #include "lb/publish/publish.h"
 
-#include "lb/publish/publish_internal.h"
+#include "common/hash_map.h"
+#include "lb/publish/fill.h"
+#include "lb/publish/pool.h"
+#include "lb/publish/schedule_make.h"
+#include "lb/publish/settle.h"
+#include "lb/publish/snapshot_make.h"
+#include "lb/publish/want.h"
 
-struct publish_table *publish_table_unref(struct publish_table *table)
-{
-	if (!table || --table->refs > 0)
-		return NULL;
-	publish_table_unref(table->parent);
-	keep_rows_unref(table->rows);
-	free(table->members);
-	free(table->alive);
-	free(table->shares);
-	free(table->disagrees);
-	free(table);
-	return NULL;
-}
-struct publish_table *publish_table_ref(struct publish_table *table)
-{
-	table->refs++;
-	return table;
-}
+struct publish {
+	struct pools pools;
+	struct settle settle;
+	uint64_t changed_us; /* when membership last changed */
+};
 
-struct publish *publish_new(struct keep *keep, const char *cluster_seed, bool fresh)
+struct publish *publish_new(const struct publish_config *config)
 {
 	struct publish *publish = calloc(1, sizeof(*publish));
 
 	if (!publish)
 		return NULL;
-	publish->loads = scheduler_loads_new(keep_loads(keep));
-	if (!publish->loads)
-		return publish_free(publish);
-	publish->keep = keep;
-	publish->follow = fresh;
-	table_seed(cluster_seed, publish->seed);
-	return publish;
-}
-
-static void publish_services_drop(struct publish_service *services, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		publish_table_unref(services[i].table);
-		scheduler_unref(services[i].schedule);
-	}
-	free(services);
+	publish->pools.keep = config->keep;
+	publish->pools.follow = config->fresh;
+	table_seed(config->cluster_seed, publish->pools.seed);
+	publish->settle.pools = &publish->pools;
+	publish->settle.walk = config->walk;
+	publish->settle.current = config->current;
+	publish->settle.context = config->context;
+	settle_start(&publish->settle);
+	publish->pools.loads = scheduler_loads_new(keep_loads(config->keep));
+	return publish->pools.loads ? publish : publish_free(publish);
 }
 
 struct publish *publish_free(struct publish *publish)
 {
 	if (!publish)
 		return NULL;
-	publish_services_drop(publish->services, publish->n_services);
-	scheduler_loads_free(publish->loads);
-	hash_map_clear(&publish->purges);
-	hash_map_clear(&publish->walk.purges);
+	settle_stop(&publish->settle);
+	pool_services_free(publish->pools.services, publish->pools.n_services);
+	scheduler_loads_free(publish->pools.loads);
 	free(publish);
 	return NULL;
 }
 
-static int publish_service_compare(const void *a, const void *b)
-{
-	const struct publish_service *left = a, *right = b;
-
-	return (int)left->id - (int)right->id;
-}
-
-const struct publish_service *publish_service_find(const struct publish *publish, uint16_t service)
-{
-	struct publish_service key = { .id = service };
-
-	if (publish->n_services == 0)
-		return NULL;
-	return bsearch(
-		&key, publish->services, publish->n_services, sizeof(key), publish_service_compare);
-}
-
-/* The kept document. */
+/* ---- the kept document ---- */
 
 json_t *publish_export(const struct publish *publish)
 {
+	const struct pools *pools = &publish->pools;
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < publish->n_services; i++)
+	for (size_t i = 0; i < pools->n_services; i++)
 		json_array_append_new(array,
-			json_pack("{s:i, s:I, s:b}", "service", (int)publish->services[i].id,
-				"rows", (json_int_t)keep_rows_id(publish->services[i].table->rows),
-				"records", publish->services[i].records));
+			json_pack("{s:i, s:I, s:b}", "service", (int)pools->services[i].id, "rows",
+				(json_int_t)keep_rows_id(pools->services[i].pool->rows), "records",
+				pools->services[i].records));
 	return array;
 }
 
-static struct publish_table *publish_find_rows(const struct publish *publish, uint64_t rows_id)
+/* One that an earlier entry of the document has, or a new one; NULL: rows that cannot be used. */
+static struct pool *publish_import_pool(
+	const struct pools *pools, struct hash_map *by_rows, uint64_t rows_id)
 {
-	for (size_t i = 0; i < publish->n_services; i++)
-		if (keep_rows_id(publish->services[i].table->rows) == rows_id)
-			return publish->services[i].table;
-	return NULL;
-}
+	const uint64_t key[2] = { rows_id, 0 };
+	struct pool *pool;
+	uint32_t at;
 
-static struct publish_table *publish_table_open(struct publish *publish, uint64_t rows_id)
-{
-	struct publish_table *table = publish_find_rows(publish, rows_id);
-
-	if (table)
-		return publish_table_ref(table);
-	table = calloc(1, sizeof(*table));
-	if (!table)
+	if (hash_map_get(by_rows, key, &at))
+		return pool_ref(pools->services[at].pool);
+	pool = pool_new();
+	if (!pool)
 		return NULL;
-	table->refs = 1;
-	if (keep_rows_open(keep_rows_list(publish->keep), rows_id, &table->rows) < 0) {
-		free(table);
-		return NULL;
-	}
-	table->moving = table_moving(keep_rows_table(table->rows)->rows);
-	return table;
+	if (keep_rows_open(keep_rows_list(pools->keep), rows_id, &pool->rows) < 0 ||
+		hash_map_put(by_rows, key, (uint32_t)pools->n_services) < 0)
+		return pool_unref(pool);
+	pool->moving = table_moving(keep_rows_table(pool->rows)->rows);
+	return pool;
 }
 
 void publish_import(struct publish *publish, const json_t *document)
 {
+	struct pools *pools = &publish->pools;
+	struct hash_map by_rows = { 0 };
 	size_t idx, len = json_array_size(document);
 	json_t *item;
 
-	if (publish->n_services > 0 || len == 0)
+	if (pools->n_services > 0 || len == 0)
 		return;
-	publish->services = calloc(len, sizeof(*publish->services));
-	if (!publish->services)
+	pools->services = calloc(len, sizeof(*pools->services));
+	if (!pools->services)
 		return;
 	json_array_foreach (document, idx, item) {
-		struct publish_table *table;
+		struct pool *pool;
 		json_int_t rows;
 		int id, records = 0;
 
@@ -143,25 +109,24 @@ void publish_import(struct publish *publish, const json_t *document)
 			    &records) < 0 ||
 			id < 1 || id > (int)FWD_ID_MAX)
 			continue;
-		table = publish_table_open(publish, (uint64_t)rows);
-		if (table)
-			publish->services[publish->n_services++] = (struct publish_service){
-				.id = (uint16_t)id, .table = table, .records = records
+		pool = publish_import_pool(pools, &by_rows, (uint64_t)rows);
+		if (pool)
+			pools->services[pools->n_services++] = (struct pool_service){
+				.id = (uint16_t)id, .pool = pool, .records = records
 			};
 	}
-	qsort(publish->services, publish->n_services, sizeof(*publish->services),
-		publish_service_compare);
+	pool_services_sort(pools->services, pools->n_services);
+	hash_map_clear(&by_rows);
 }
 
-/* Tables. */
+/* ---- pools ---- */
 
-static bool publish_members_equal(
-	const struct publish_want *want, const struct publish_table *table)
+static bool publish_members_equal(const struct want *want, const struct pool *pool)
 {
-	if (want->n_members != table->n_members)
+	if (want->n_members != pool->n_members)
 		return false;
 	for (size_t i = 0; i < want->n_members; i++) {
-		const struct table_member *a = &want->members[i], *b = &table->members[i];
+		const struct table_member *a = &want->members[i], *b = &pool->members[i];
 
 		if (a->id != b->id || a->weight != b->weight ||
 			!addr_equal(&a->address, &b->address))
@@ -177,8 +142,7 @@ static bool publish_alive_equal(const uint16_t *a, size_t n_a, const uint16_t *b
 }
 
 /* The same backends, whatever their weights: a ramp is no unrest. */
-static bool publish_membership_equal(
-	const struct publish_table *left, const struct publish_table *right)
+static bool publish_membership_equal(const struct pool *left, const struct pool *right)
 {
 	if (!left->known || left->n_members != right->n_members ||
 		!publish_alive_equal(left->alive, left->n_alive, right->alive, right->n_alive))
@@ -189,292 +153,291 @@ static bool publish_membership_equal(
 	return true;
 }
 
-static bool publish_table_fits(const struct publish_want *want, const struct publish_table *table)
+static bool publish_pool_fits(const struct want *want, const struct pool *pool)
 {
-	return table->known && want->fingerprint == table->fingerprint &&
-		want->tcp_timeout_s == table->tcp_timeout_s &&
-		publish_alive_equal(want->alive, want->n_alive, table->alive, table->n_alive) &&
-		publish_members_equal(want, table);
+	return pool->known && want->fingerprint == pool->fingerprint &&
+		want->tcp_timeout_s == pool->tcp_timeout_s &&
+		publish_alive_equal(want->alive, want->n_alive, pool->alive, pool->n_alive) &&
+		publish_members_equal(want, pool);
 }
 
-static void publish_alive_ids(const uint16_t *alive, size_t n_alive, struct table_ids *ret_ids)
+/* All of it but its rows, which fill_pools() makes. */
+static int publish_pool_new(struct keep *keep, struct want *want, struct pool **ret_pool)
 {
-	memset(ret_ids, 0, sizeof(*ret_ids));
-	for (size_t i = 0; i < n_alive; i++)
-		table_ids_add(ret_ids, alive[i]);
-}
-
-/* All of it but its rows, which publish_fill() makes. */
-static int publish_table_new(
-	struct publish *publish, struct publish_want *want, struct publish_table **ret_table)
-{
-	_cleanup_(publish_table_unrefp) struct publish_table *table = calloc(1, sizeof(*table));
+	_cleanup_(pool_unrefp) struct pool *pool = pool_new();
 	int r;
 
-	if (!table)
+	if (!pool)
 		return -ENOMEM;
-	table->refs = 1;
-	table->fingerprint = want->fingerprint;
-	table->known = true;
-	table->members = TAKE_PTR(want->members);
-	table->n_members = want->n_members;
-	table->alive = TAKE_PTR(want->alive);
-	table->n_alive = want->n_alive;
-	table->tcp_timeout_s = want->tcp_timeout_s;
-	r = keep_rows_new(keep_rows_list(publish->keep), &table->rows);
+	pool->fingerprint = want->fingerprint;
+	pool->known = true;
+	pool->members = TAKE_PTR(want->members);
+	pool->n_members = want->n_members;
+	pool->alive = TAKE_PTR(want->alive);
+	pool->n_alive = want->n_alive;
+	pool->tcp_timeout_s = want->tcp_timeout_s;
+	r = keep_rows_new(keep_rows_list(keep), &pool->rows);
 	if (r < 0)
 		return r;
 	if (want->parent)
-		table->parent = publish_table_ref(want->parent);
-	table->stirred = want->stir;
+		pool->parent = pool_ref(want->parent);
+	pool->stirred = want->stir;
 	/* Until it is known better: so nobody takes it for settled. */
-	table->moving = FWD_ROWS;
-	*ret_table = TAKE_PTR(table);
+	pool->moving = FWD_ROWS;
+	*ret_pool = TAKE_PTR(pool);
 	return 0;
 }
 
-/* The tables of one build, each once, found by what their wants looked like. */
-struct publish_built {
-	struct publish_table **tables;
-	uint32_t *next; /* position + 1 of another table with the same fingerprint */
-	size_t len;
-	struct publish_table **fresh; /* without rows yet */
+/* One build: what it is made of, and what it makes before anything is in force. */
+struct publish_build {
+	const struct publish *publish;
+	const struct service_list *services;
+	const struct registry *registry;
+	uint32_t now_s;
+	bool follow;
+	struct pool_service *made; /* one for each of the services, in their order */
+	struct schedule_changes changes;
+	size_t n_purges; /* at most */
+
+	struct pool **pools; /* each once */
+	uint32_t *next;      /* position + 1 of another pool with the same fingerprint */
+	size_t n_pools;
+	struct pool **fresh; /* without rows yet */
 	size_t n_fresh;
 	struct hash_map by_fingerprint; /* position */
 };
 
-static void publish_built_clear(struct publish_built *built)
+static void publish_build_clear(struct publish_build *build)
 {
-	free(built->tables);
-	free(built->fresh);
-	free(built->next);
-	hash_map_clear(&built->by_fingerprint);
+	schedule_undo(&build->changes);
+	schedule_changes_clear(&build->changes);
+	pool_services_free(build->made, build->services->len);
+	free(build->pools);
+	free(build->fresh);
+	free(build->next);
+	hash_map_clear(&build->by_fingerprint);
 }
 
-static int publish_built_add(struct publish_built *built, struct publish_table *table)
+static int publish_build_note(struct publish_build *build, struct pool *pool)
 {
-	uint64_t key[2] = { table->fingerprint, 0 };
+	uint64_t key[2] = { pool->fingerprint, 0 };
 	uint32_t other = 0;
-	bool found = hash_map_get(&built->by_fingerprint, key, &other);
+	bool found = hash_map_get(&build->by_fingerprint, key, &other);
 
-	built->tables[built->len] = table;
-	built->next[built->len] = found ? other + 1 : 0;
-	return hash_map_put(&built->by_fingerprint, key, (uint32_t)built->len++);
+	build->pools[build->n_pools] = pool;
+	build->next[build->n_pools] = found ? other + 1 : 0;
+	return hash_map_put(&build->by_fingerprint, key, (uint32_t)build->n_pools++);
+}
+
+/* One of this build that means the same for this service; NULL: there is none. */
+static struct pool *publish_build_find(
+	const struct publish_build *build, const struct want *want, bool keeps)
+{
+	uint64_t key[2] = { want->fingerprint, 0 };
+	uint32_t first = 0;
+
+	if (!hash_map_get(&build->by_fingerprint, key, &first))
+		return NULL;
+	for (size_t at = first; at < build->n_pools; at = (size_t)build->next[at] - 1) {
+		struct pool *pool = build->pools[at];
+		bool same_history = keeps ? pool == want->parent : pool->parent == want->parent;
+		bool settled = pool->moving == 0 && (!want->parent || want->parent->moving == 0);
+
+		if (pool->stirred == want->stir && (same_history || (keeps && settled)) &&
+			publish_pool_fits(want, pool))
+			return pool;
+	}
+	return NULL;
 }
 
 /*
- * The table for one service: the one it has, where that still fits; one that another service of
- * this build has and that means the same for this one; else a new one. Gives a reference.
+ * The pool for one service: the one it has, where that still fits; one that another service of this build
+ * has and that means the same for this one; else a new one. Gives a reference.
  */
-static int publish_table_get(struct publish *publish, struct publish_want *want,
-	struct publish_built *built, struct publish_table **ret_table)
+static int publish_build_pool(
+	struct publish_build *build, struct want *want, struct pool **ret_pool)
 {
-	bool keeps = want->parent && !want->stir && publish_table_fits(want, want->parent);
-	uint64_t key[2] = { want->fingerprint, 0 };
-	struct publish_table *table;
-	uint32_t first = 0;
-	int r;
+	bool keeps = want->parent && !want->stir && publish_pool_fits(want, want->parent);
+	struct pool *pool = publish_build_find(build, want, keeps);
+	int r = 0;
 
-	if (!hash_map_get(&built->by_fingerprint, key, &first))
-		first = UINT32_MAX;
-	for (size_t at = (size_t)first; at < built->len; at = (size_t)built->next[at] - 1) {
-		bool same_history, settled;
-
-		table = built->tables[at];
-		same_history = keeps ? table == want->parent : table->parent == want->parent;
-		settled = table->moving == 0 && (!want->parent || want->parent->moving == 0);
-		if (table->stirred == want->stir && (same_history || (keeps && settled)) &&
-			publish_table_fits(want, table)) {
-			*ret_table = publish_table_ref(table);
-			return 0;
-		}
+	if (pool) {
+		*ret_pool = pool_ref(pool);
+		return 0;
 	}
-	if (keeps) {
-		table = publish_table_ref(want->parent);
-	} else {
-		r = publish_table_new(publish, want, &table);
-		if (r < 0)
-			return r;
-		built->fresh[built->n_fresh++] = table;
-	}
-	r = publish_built_add(built, table);
-	if (r < 0) {
-		publish_table_unref(table);
-		return r;
-	}
-	*ret_table = table;
-	return 0;
-}
-
-/* Everything of one service of this build. */
-static int publish_service_build(struct publish *publish, const struct service *service,
-	const struct registry *registry, struct publish_want *want, struct publish_built *built,
-	struct publish_service *ret_service)
-{
-	const struct publish_service *old = publish_service_find(publish, service->id);
-	int r;
-
-	ret_service->id = service->id;
-	ret_service->records = publish_records(service->virtual_server);
-	want->parent = old ? old->table : NULL;
-	want->stir = old && old->records && !ret_service->records;
-	r = publish_table_get(publish, want, built, &ret_service->table);
+	if (keeps)
+		pool = pool_ref(want->parent);
+	else
+		r = publish_pool_new(build->publish->pools.keep, want, &pool);
 	if (r < 0)
 		return r;
-	return publish_schedule_make(publish, registry, old, service->virtual_server, ret_service);
-}
-
-static int publish_services_build(struct publish *publish, const struct service_list *services,
-	const struct registry *registry, uint32_t now_s, struct publish_service **ret_services)
-{
-	_cleanup_(publish_built_clear) struct publish_built built = {
-		.tables = calloc(services->len + 1, sizeof(struct publish_table *)),
-		.fresh = calloc(services->len + 1, sizeof(struct publish_table *)),
-		.next = calloc(services->len + 1, sizeof(*built.next)),
-	};
-	struct publish_service *made = calloc(services->len + 1, sizeof(*made));
-	struct publish_want *wants = NULL;
-	int r = made && built.tables && built.fresh && built.next ? 0 : -ENOMEM;
-
-	if (r >= 0)
-		r = publish_wants_new(registry, services, &wants);
-	for (size_t i = 0; r >= 0 && i < services->len; i++)
-		r = publish_service_build(
-			publish, &services->items[i], registry, &wants[i], &built, &made[i]);
-	if (r >= 0)
-		r = publish_fill(publish, built.fresh, built.n_fresh, now_s);
-	publish_wants_free(wants, services->len);
+	if (!keeps)
+		build->fresh[build->n_fresh++] = pool;
+	r = publish_build_note(build, pool);
 	if (r < 0) {
-		if (made)
-			publish_services_drop(made, services->len);
+		pool_unref(pool);
 		return r;
 	}
-	*ret_services = made;
+	*ret_pool = pool;
 	return 0;
 }
 
+static int publish_build_service(struct publish_build *build, size_t at, struct want *want)
+{
+	const struct pools *pools = &build->publish->pools;
+	const struct service *service = &build->services->items[at];
+	const struct pool_service *old = pool_service_find(pools, service->id);
+	struct pool_service *made = &build->made[at];
+	int r;
+
+	made->id = service->id;
+	made->records = want_records_flows(service->virtual_server);
+	want->parent = old ? old->pool : NULL;
+	want->stir = old && old->records && !made->records;
+	r = publish_build_pool(build, want, &made->pool);
+	if (r < 0)
+		return r;
+	if (old && old->pool != made->pool)
+		build->n_purges += old->pool->n_alive;
+	return schedule_make(pools->loads, old, service->virtual_server, made, &build->changes);
+}
+
+static int publish_build_services(struct publish_build *build)
+{
+	const struct fill_request request = { build->publish->pools.seed, build->follow,
+		build->now_s };
+	size_t len = build->services->len;
+	struct want *wants = NULL;
+	int r;
+
+	build->made = calloc(len + 1, sizeof(*build->made));
+	build->pools = calloc(len + 1, sizeof(*build->pools));
+	build->fresh = calloc(len + 1, sizeof(*build->fresh));
+	build->next = calloc(len + 1, sizeof(*build->next));
+	if (!build->made || !build->pools || !build->fresh || !build->next)
+		return -ENOMEM;
+	r = want_list_new(build->registry, build->services, &wants);
+	for (size_t i = 0; r >= 0 && i < len; i++)
+		r = publish_build_service(build, i, &wants[i]);
+	if (r >= 0)
+		r = fill_pools(&request, build->fresh, build->n_fresh);
+	want_list_free(wants, len);
+	return r;
+}
+
+/* ---- what was built comes in force: nothing here can fail ---- */
+
 /* Remembers which records are void now: of backends that may hold flows of a service no more. */
-static void publish_note_purges(struct publish *publish, const struct publish_table *old_table,
-	const struct publish_service *built)
+static void publish_commit_purges(
+	struct publish *publish, const struct pool *old_pool, const struct pool_service *made)
 {
 	struct table_ids alive;
 
-	if (old_table == built->table || old_table->n_alive == 0)
+	if (old_pool == made->pool || old_pool->n_alive == 0)
 		return;
-	publish_alive_ids(built->table->alive, built->table->n_alive, &alive);
-	for (size_t i = 0; i < old_table->n_alive; i++)
-		/* Without memory the record stays until its timeout; the core ignores it meanwhile. */
-		if (!table_ids_have(&alive, old_table->alive[i]))
-			publish_purge_note(publish, built->id, old_table->alive[i]);
+	pool_alive(made->pool, &alive);
+	for (size_t i = 0; i < old_pool->n_alive; i++)
+		if (!table_ids_have(&alive, old_pool->alive[i]))
+			settle_purge(&publish->settle, made->id, old_pool->alive[i]);
 }
 
-static void publish_take(
-	struct publish *publish, struct publish_service *built, size_t n_built, uint64_t now_us)
+static void publish_commit(struct publish *publish, struct publish_build *build, uint64_t now_us)
 {
-	for (size_t i = 0; i < n_built; i++) {
-		const struct publish_service *old = publish_service_find(publish, built[i].id);
+	struct pools *pools = &publish->pools;
 
+	settle_purge_returning(&publish->settle, build->registry);
+	for (size_t i = 0; i < build->services->len; i++) {
+		const struct pool_service *made = &build->made[i];
+		const struct pool_service *old = pool_service_find(pools, made->id);
+
+		schedule_commit(
+			build->registry, old, build->services->items[i].virtual_server, made);
 		if (old)
-			publish_note_purges(publish, old->table, &built[i]);
-		if (!old || !publish_membership_equal(old->table, built[i].table))
+			publish_commit_purges(publish, old->pool, made);
+		if (!old || !publish_membership_equal(old->pool, made->pool))
 			publish->changed_us = now_us;
 	}
-	publish_services_drop(publish->services, publish->n_services);
-	publish->services = built;
-	publish->n_services = n_built;
-	publish->n_builds++;
-	qsort(built, n_built, sizeof(*built), publish_service_compare);
+	build->changes.len = 0;
+	pool_services_free(pools->services, pools->n_services);
+	pools->services = TAKE_PTR(build->made);
+	pools->n_services = build->services->len;
+	pool_services_sort(pools->services, pools->n_services);
+	pools->follow = build->follow;
+	pools->n_builds++;
+	settle_wake(&publish->settle);
 }
 
-bool publish_is_quiet(const struct publish *publish, uint64_t now_us)
+/* Membership has been quiet for long enough that bases need not follow owners any more. */
+static bool publish_is_quiet(const struct publish *publish, uint64_t now_us)
 {
-	return publish->follow && publish->changed_us > 0 &&
+	return publish->pools.follow && publish->changed_us > 0 &&
 		now_us - publish->changed_us > PUBLISH_QUIET_US;
 }
 
-int publish_build(struct publish *publish, const struct service_list *services,
-	const struct registry *registry, const struct publish_links *links, uint64_t now_us,
+int publish_build(struct publish *publish, const struct publish_request *request, uint64_t now_us,
 	struct snapshot **ret_snapshot)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = NULL;
-	struct publish_service *built = NULL;
-	int r;
+	_cleanup_(publish_build_clear) struct publish_build build = {
+		.publish = publish,
+		.services = request->services,
+		.registry = request->registry,
+		.now_s = (uint32_t)(now_us / US_PER_S),
+		.follow = publish->pools.follow && !publish_is_quiet(publish, now_us),
+	};
+	int r = publish_build_services(&build);
 
-	publish_purge_returning(publish, registry);
-	if (publish_is_quiet(publish, now_us))
-		publish->follow = false;
-	r = publish_services_build(
-		publish, services, registry, (uint32_t)(now_us / US_PER_S), &built);
+	if (r == 0)
+		r = settle_reserve(&publish->settle, build.n_purges);
+	if (r == 0)
+		r = snapshot_make(
+			&(struct snapshot_request){ &publish->pools, request->services,
+				request->registry, build.made, request->links, build.follow },
+			&snapshot);
 	if (r < 0)
 		return r;
-	r = publish_snapshot_make(publish, services, registry, built, links, &snapshot);
-	if (r < 0) {
-		publish_services_drop(built, services->len);
-		return r;
-	}
-	publish_take(publish, built, services->len, now_us);
+	publish_commit(publish, &build, now_us);
 	*ret_snapshot = TAKE_PTR(snapshot);
 	return 0;
 }
 
+/* ---- housekeeping, and what others ask ---- */
+
+bool publish_tick(struct publish *publish, uint64_t now_us)
+{
+	bool changed = settle_tick(&publish->settle, now_us);
+
+	return changed || publish_is_quiet(publish, now_us);
+}
+
+bool publish_step(struct publish *publish, uint64_t now_us)
+{
+	return settle_step(&publish->settle, now_us);
+}
+
+void publish_report(
+	struct publish *publish, const struct registry *registry, const struct backend *backend)
+{
+	schedule_report(&publish->pools, registry, backend);
+}
+
 const char *publish_digest(const struct publish *publish, uint16_t service)
 {
-	const struct publish_service *found = publish_service_find(publish, service);
-	struct publish_table *table = found ? found->table : NULL;
+	const struct pool_service *found = pool_service_find(&publish->pools, service);
 
-	if (!table)
-		return "";
-	/* Made when somebody asks: not while clients wait for the table. */
-	if (table->digest[0] == '\0' && table->known)
-		(void)table_digest(table->members, table->n_members,
-			keep_rows_table(table->rows)->rows, table->digest);
-	return table->digest;
+	return found ? pool_digest(found->pool) : "";
 }
 
 size_t publish_moving(const struct publish *publish, uint16_t service)
 {
-	const struct publish_service *found = publish_service_find(publish, service);
+	const struct pool_service *found = pool_service_find(&publish->pools, service);
 
-	return found ? found->table->moving : 0;
-}
-
-/* Owners do not change while a table lives, so rows are counted once. */
-static int publish_table_share_out(struct publish_table *table)
-{
-	_cleanup_free_ uint32_t *n_owned = calloc(FWD_ID_MAX + 1, sizeof(*n_owned));
-	size_t len = 0;
-
-	if (!n_owned)
-		return -ENOMEM;
-	table_count(keep_rows_table(table->rows)->rows, n_owned);
-	for (size_t id = 1; id <= FWD_ID_MAX; id++)
-		len += n_owned[id] > 0;
-	table->shares = calloc(len + 1, sizeof(*table->shares));
-	if (!table->shares)
-		return -ENOMEM;
-	for (size_t id = 1; id <= FWD_ID_MAX; id++)
-		if (n_owned[id] > 0)
-			table->shares[table->n_shares++] =
-				(struct publish_share){ n_owned[id], (uint16_t)id };
-	return 0;
-}
-
-static int publish_share_compare(const void *a, const void *b)
-{
-	const struct publish_share *left = a, *right = b;
-
-	return (int)left->id - (int)right->id;
+	return found ? found->pool->moving : 0;
 }
 
 size_t publish_owned(const struct publish *publish, uint16_t service, uint16_t backend)
 {
-	const struct publish_service *found = publish_service_find(publish, service);
-	const struct publish_share key = { .id = backend }, *share = NULL;
+	const struct pool_service *found = pool_service_find(&publish->pools, service);
 
-	if (!found || (!found->table->shares && publish_table_share_out(found->table) < 0))
-		return 0;
-	if (found->table->n_shares > 0)
-		share = bsearch(&key, found->table->shares, found->table->n_shares, sizeof(key),
-			publish_share_compare);
-	return share ? share->n_rows : 0;
+	return found ? pool_owned(found->pool, backend) : 0;
 }

@@ -6,10 +6,16 @@
  */
 #pragma once
 
-#include "lb/state/keep.h"
-#include "lb/registry/registry.h"
+#include <jansson.h>
+
 #include "lb/config/service.h"
 #include "lb/engine/snapshot.h"
+#include "lb/publish/links.h"
+#include "lb/registry/registry.h"
+
+struct flow_walk;
+struct keep;
+struct publish;
 
 /*
  * A balancer that starts with nothing: bases follow owners until membership was quiet this long. Longer than
@@ -17,21 +23,18 @@
  * would get the rows of those that are about to, as if their flows had begun now.
  */
 #define PUBLISH_QUIET_US (7 * US_PER_S)
-/* How often moving rows are looked at. */
-#define PUBLISH_SETTLE_US (2 * US_PER_S)
 
-struct publish;
-
-/* What a snapshot needs of the world outside registry and configuration. */
-struct publish_links {
-	struct mac own_mac; /* of the client interface */
-	struct mac out_mac; /* of the backend interface */
-	uint32_t mtu_bytes; /* of the backend interface */
-	bool active;        /* false: no VIP is bound, everything is passed */
+struct publish_config {
+	struct keep *keep;
+	struct flow_walk *walk;
+	const char *cluster_seed;                         /* lives as long as the call */
+	bool fresh;                                       /* nothing was kept */
+	const struct snapshot *(*current)(void *context); /* which is in force; NULL: none */
+	void *context;
 };
 
-/* `fresh`: nothing was kept. Takes no ownership; `keep` must outlive it. NULL: out of memory. */
-struct publish *publish_new(struct keep *keep, const char *cluster_seed, bool fresh);
+/* `keep` and `walk` must outlive it, and services and backends the snapshots. NULL: out of memory. */
+struct publish *publish_new(const struct publish_config *config);
 struct publish *publish_free(struct publish *publish);
 DEFINE_CLEANUP(struct publish *, publish_free)
 
@@ -39,26 +42,31 @@ DEFINE_CLEANUP(struct publish *, publish_free)
 void publish_import(struct publish *publish, const json_t *document);
 json_t *publish_export(const struct publish *publish);
 
+struct publish_request {
+	const struct service_list *services;
+	const struct registry *registry;
+	const struct publish_links *links;
+};
+
 /*
  * Builds the snapshot for these services and backends. On an error nothing has changed.
  * -ENOMEM, -ENOSPC, or an errno of the runtime directory.
  */
-int publish_build(struct publish *publish, const struct service_list *services,
-	const struct registry *registry, const struct publish_links *links, uint64_t now_us,
+int publish_build(struct publish *publish, const struct publish_request *request, uint64_t now_us,
 	struct snapshot **ret_snapshot);
 
 /*
- * Housekeeping at least every PUBLISH_SETTLE_US: carries times over from replaced tables, and sees
- * whether publish_step() has something to do. True: publish anew, because membership has become quiet, or
+ * Housekeeping, at least every two seconds: carries times over from replaced tables, and joins the walk
+ * through the flow table where somebody waits for it: void records are freed, flows of lc counted, clients
+ * of persistent services held, and rows settled. True: publish anew, because membership has become quiet, or
  * the flow table crowded, or crowded no more.
  */
-bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us);
+bool publish_tick(struct publish *publish, uint64_t now_us);
 /*
- * Goes on with what takes long, by a millisecond or two: a walk through the flow table that frees void
- * records, counts for lc, holds persistent clients, and at its end settles rows. After each
- * publish_tick() and publication, until it says that there is no more to do (false).
+ * Goes on with what takes long behind the walk, by a millisecond or two, after each step of the walk; until
+ * it says that there is no more to do (false).
  */
-bool publish_step(struct publish *publish, const struct snapshot *current, uint64_t now_us);
+bool publish_step(struct publish *publish, uint64_t now_us);
 
 /* The backend's agent has reported: lc services count from there. */
 void publish_report(

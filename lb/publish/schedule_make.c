@@ -1,147 +1,179 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Publication for rr and lc: the order of turns, and what lc knows of its backends. Agents report
+ * Publication for rr and lc: the order of turns (whose position the workers share), and what lc knows of its backends. Agents report
  * what is established; what a static holds is counted in the flow table.
  */
-#include "lb/publish/publish_internal.h"
+#include "lb/publish/schedule_make.h"
 
-bool publish_records(const struct config_virtual_server *virtual_server)
+#include "common/grow.h"
+
+static bool schedule_has_loads(const struct pool_service *service)
 {
-	return virtual_server->scheduler == CONFIG_RR || virtual_server->scheduler == CONFIG_LC ||
-		virtual_server->persistence_us > 0;
+	return service && service->scheduler && scheduler_has_loads(service->scheduler);
 }
 
 /* Agents report connections of TCP. */
-static bool publish_is_reported(
+static bool schedule_is_reported(
 	const struct config_virtual_server *virtual_server, const struct backend *backend)
 {
 	return backend->source == BACKEND_AGENT && virtual_server->protocol != CONFIG_UDP;
 }
 
-/* A member that is new to lc is counted from nothing, whatever an older one of its id left. */
-static void publish_loads_reset(
-	const struct publish_table *old_table, const struct publish_service *built)
+/* A load for each member; those of a scheduler that is in use are noted. */
+static int schedule_add_loads(
+	const struct pool_service *built, bool in_use, struct schedule_changes *changes)
 {
-	const struct publish_table *table = built->table;
+	for (size_t i = 0; i < built->pool->n_members; i++) {
+		uint16_t backend = built->pool->members[i].id;
+		int r = 0;
 
-	struct table_ids known = { 0 };
-
-	for (size_t i = 0; old_table && i < old_table->n_members; i++)
-		table_ids_add(&known, old_table->members[i].id);
-	for (size_t i = 0; i < table->n_members; i++)
-		if (!table_ids_have(&known, table->members[i].id))
-			scheduler_report(built->schedule, table->members[i].id, 0);
-}
-
-int publish_schedule_make(struct publish *publish, const struct registry *registry,
-	const struct publish_service *old, const struct config_virtual_server *virtual_server,
-	struct publish_service *built)
-{
-	bool least = virtual_server->scheduler == CONFIG_LC;
-
-	if (!least && virtual_server->scheduler != CONFIG_RR)
-		return 0;
-	if (old && old->schedule && scheduler_has_loads(old->schedule) == least)
-		built->schedule = scheduler_ref(old->schedule);
-	else
-		built->schedule = scheduler_new(publish->loads, least);
-	if (!built->schedule)
-		return -ENOMEM;
-	built->reported = virtual_server->protocol != CONFIG_UDP;
-	for (size_t i = 0; least && i < built->table->n_members; i++) {
-		const struct table_member *member = &built->table->members[i];
-		int r = scheduler_add_load(built->schedule, member->id);
-
+		if (scheduler_load(built->scheduler, backend))
+			continue;
+		if (in_use)
+			r = GROW(changes->items, changes->len);
+		if (r == 0)
+			r = scheduler_add_load(built->scheduler, backend);
 		if (r < 0)
 			return r;
-		FWD_STORE(&scheduler_load(built->schedule, member->id)->weight, member->weight);
-		scheduler_set_counted(built->schedule, member->id,
-			!publish_is_reported(
-				virtual_server, registry_backend(registry, member->id)));
+		if (in_use)
+			changes->items[changes->len++] =
+				(struct schedule_change){ built->scheduler, backend };
 	}
-	if (least && (!old || old->table != built->table))
-		publish_loads_reset(old ? old->table : NULL, built);
 	return 0;
 }
 
-int publish_schedule_add(struct snapshot *snapshot, const struct publish_service *built,
+int schedule_make(struct scheduler_loads *loads, const struct pool_service *old,
+	const struct config_virtual_server *virtual_server, struct pool_service *built,
+	struct schedule_changes *changes)
+{
+	bool least = virtual_server->scheduler == CONFIG_LC;
+	bool in_use = old && old->scheduler && scheduler_has_loads(old->scheduler) == least;
+
+	if (!least && virtual_server->scheduler != CONFIG_RR)
+		return 0;
+	built->scheduler = in_use ? scheduler_ref(old->scheduler) : scheduler_new(loads, least);
+	if (!built->scheduler)
+		return -ENOMEM;
+	built->reported = virtual_server->protocol != CONFIG_UDP;
+	return least ? schedule_add_loads(built, in_use, changes) : 0;
+}
+
+void schedule_undo(struct schedule_changes *changes)
+{
+	for (size_t i = 0; i < changes->len; i++)
+		scheduler_remove_load(changes->items[i].scheduler, changes->items[i].backend);
+	changes->len = 0;
+}
+
+void schedule_changes_clear(struct schedule_changes *changes)
+{
+	free(changes->items);
+	*changes = (struct schedule_changes){ 0 };
+}
+
+/* A member that is new to lc is counted from nothing, whatever an older one of its id left. */
+static void schedule_reset_loads(const struct pool *old_pool, const struct pool_service *built)
+{
+	const struct pool *pool = built->pool;
+	struct table_ids known = { 0 };
+
+	for (size_t i = 0; old_pool && i < old_pool->n_members; i++)
+		table_ids_add(&known, old_pool->members[i].id);
+	for (size_t i = 0; i < pool->n_members; i++)
+		if (!table_ids_have(&known, pool->members[i].id))
+			scheduler_report(built->scheduler, pool->members[i].id, 0);
+}
+
+void schedule_commit(const struct registry *registry, const struct pool_service *old,
+	const struct config_virtual_server *virtual_server, const struct pool_service *built)
+{
+	if (!schedule_has_loads(built))
+		return;
+	for (size_t i = 0; i < built->pool->n_members; i++) {
+		const struct table_member *member = &built->pool->members[i];
+
+		FWD_STORE(&scheduler_load(built->scheduler, member->id)->weight, member->weight);
+		scheduler_set_counted(built->scheduler, member->id,
+			!schedule_is_reported(
+				virtual_server, registry_backend(registry, member->id)));
+	}
+	if (!old || old->pool != built->pool)
+		schedule_reset_loads(old ? old->pool : NULL, built);
+}
+
+int schedule_add(struct snapshot *snapshot, const struct pool_service *built,
 	const struct config_virtual_server *virtual_server)
 {
-	const struct publish_table *table = built->table;
+	const struct pool *pool = built->pool;
 	_cleanup_free_ uint16_t *turns = NULL;
 	uint32_t n_turns = 0;
 	int r;
 
-	if (!built->schedule)
+	if (!built->scheduler)
 		return 0;
 	if (virtual_server->scheduler == CONFIG_RR) {
-		r = scheduler_order(table->members, table->n_members, &turns, &n_turns);
+		r = scheduler_order(pool->members, pool->n_members, &turns, &n_turns);
 		if (r < 0)
 			return r;
 	} else {
-		turns = calloc(table->n_members + 1, sizeof(*turns));
+		turns = calloc(pool->n_members + 1, sizeof(*turns));
 		if (!turns)
 			return -ENOMEM;
-		for (size_t i = 0; i < table->n_members; i++)
-			turns[n_turns++] = table->members[i].id;
+		for (size_t i = 0; i < pool->n_members; i++)
+			turns[n_turns++] = pool->members[i].id;
 	}
-	return snapshot_add_schedule(snapshot, built->id, turns, n_turns, built->schedule);
-}
-
-static bool publish_has_loads(const struct publish_service *service)
-{
-	return service && service->schedule && scheduler_has_loads(service->schedule);
+	return snapshot_add_schedule(snapshot, built->id, turns, n_turns, built->scheduler);
 }
 
 /* Every agent's every word comes here: only what the backend belongs to is looked at. */
-void publish_report(
-	struct publish *publish, const struct registry *registry, const struct backend *backend)
+void schedule_report(
+	const struct pools *pools, const struct registry *registry, const struct backend *backend)
 {
 	size_t len = registry_memberships(registry, backend);
 
 	for (size_t i = 0; i < len; i++) {
 		struct registry_member member = registry_membership(registry, backend, i);
-		const struct publish_service *found = publish_service_find(publish, member.service);
+		const struct pool_service *found = pool_service_find(pools, member.service);
 
-		if (member.vip != REGISTRY_NO_VIP && publish_has_loads(found) && found->reported)
-			scheduler_report(found->schedule, backend->id,
+		if (member.vip != REGISTRY_NO_VIP && schedule_has_loads(found) && found->reported)
+			scheduler_report(found->scheduler, backend->id,
 				(uint32_t)MIN(
 					backend->status.vips[member.vip].established, UINT32_MAX));
 	}
 }
 
-bool publish_count_wanted(const struct publish *publish)
+bool schedule_count_wanted(const struct pools *pools)
 {
-	for (size_t i = 0; i < publish->n_services; i++)
-		if (publish_has_loads(&publish->services[i]))
+	for (size_t i = 0; i < pools->n_services; i++)
+		if (schedule_has_loads(&pools->services[i]))
 			return true;
 	return false;
 }
 
 /* A walk that was given up may have left its counts. */
-void publish_count_begin(const struct publish *publish)
+void schedule_count_begin(const struct pools *pools)
 {
-	for (size_t i = 0; i < publish->n_services; i++)
-		if (publish_has_loads(&publish->services[i]))
-			scheduler_count_begin(publish->services[i].schedule);
+	for (size_t i = 0; i < pools->n_services; i++)
+		if (schedule_has_loads(&pools->services[i]))
+			scheduler_count_begin(pools->services[i].scheduler);
 }
 
 /* A flow that said its farewell burdens nobody. */
-void publish_count_flow(const struct publish *publish, const struct flows_entry *entry)
+void schedule_count_flow(const struct pools *pools, const struct flows_entry *entry)
 {
-	const struct publish_service *service = publish_service_find(publish, entry->service);
+	const struct pool_service *service = pool_service_find(pools, entry->service);
 
-	if (publish_has_loads(service) && entry->state != FLOW_TCP_FIN &&
+	if (schedule_has_loads(service) && entry->state != FLOW_TCP_FIN &&
 		entry->state != FLOW_TCP_RESET)
-		scheduler_count(service->schedule, entry->backend);
+		scheduler_count(service->scheduler, entry->backend);
 }
 
-void publish_count_end(const struct publish *publish)
+void schedule_count_end(const struct pools *pools)
 {
-	for (size_t i = 0; i < publish->n_services; i++) {
-		const struct publish_service *service = &publish->services[i];
+	for (size_t i = 0; i < pools->n_services; i++) {
+		const struct pool_service *service = &pools->services[i];
 
-		for (size_t k = 0; publish_has_loads(service) && k < service->table->n_members; k++)
-			scheduler_report_count(service->schedule, service->table->members[k].id);
+		for (size_t k = 0; schedule_has_loads(service) && k < service->pool->n_members; k++)
+			scheduler_report_count(service->scheduler, service->pool->members[k].id);
 	}
 }

@@ -1,68 +1,81 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Publication's housekeeping: times of replaced tables; and one walk through the flow table for all
- * that asks about records, in parts, so that a table of millions holds up no heartbeat.
+ * Publication's housekeeping: times of replaced pools; and a job in the walk through the flow table for all
+ * that asks about records.
  */
+#include "lb/publish/settle.h"
+
 #include "lb/fwd/hash.h"
 #include "lb/publish/flow_relocate.h"
-#include "lb/publish/publish_internal.h"
+#include "lb/publish/persist.h"
+#include "lb/publish/schedule_make.h"
+
+/* Pools in one part: a millisecond or two. */
+#define SETTLE_STEP_POOLS  16u
+#define SETTLE_CARRY_POOLS 32u
 
 /*
  * Takes the times that late readers wrote into the replaced table, oldest ancestor first. Returns from how
  * many tables.
  */
-static size_t publish_carry(struct publish_table *table)
+static size_t settle_carry(struct pool *pool)
 {
-	struct publish_table *parent = table->parent;
+	struct pool *parent = pool->parent;
 	size_t n_carried;
 
 	if (!parent)
 		return 0;
-	n_carried = publish_carry(parent);
+	n_carried = settle_carry(parent);
 	if (parent->parent || parent->readers > 0)
 		return n_carried;
-	table_carry_seen(keep_rows_table(table->rows)->rows, keep_rows_table(parent->rows)->rows);
-	table->parent = publish_table_unref(parent);
+	table_carry_seen(keep_rows_table(pool->rows)->rows, keep_rows_table(parent->rows)->rows);
+	pool->parent = pool_unref(parent);
 	return n_carried + 1;
 }
 
-/* Buckets and tables in one part: a millisecond or two. */
-#define PUBLISH_STEP_BUCKETS 16384u
-#define PUBLISH_STEP_TABLES  16u
-#define PUBLISH_CARRY_TABLES 32u
+/* ---- void records ---- */
 
-/* Void records. */
-
-static void publish_pair_key(uint16_t service, uint16_t backend, uint64_t ret_key[2])
+static void settle_pair_key(uint16_t service, uint16_t backend, uint64_t ret_key[2])
 {
 	ret_key[0] = (uint64_t)service << 16 | backend;
 	ret_key[1] = 0;
 }
 
-void publish_purge_note(struct publish *publish, uint16_t service, uint16_t backend)
+int settle_reserve(struct settle *settle, size_t n_purges)
+{
+	return hash_map_reserve(&settle->purges, n_purges);
+}
+
+void settle_purge(struct settle *settle, uint16_t service, uint16_t backend)
 {
 	uint64_t key[2];
 
-	publish_pair_key(service, backend, key);
-	(void)hash_map_put(&publish->purges, key, 1);
+	settle_pair_key(service, backend, key);
+	(void)hash_map_put(&settle->purges, key, 1);
 }
 
-static bool publish_is_void(uint16_t service, uint16_t backend, void *context)
+static bool settle_is_in(const struct hash_map *purges, uint16_t service, uint16_t backend)
 {
 	uint64_t key[2];
 	uint32_t value;
 
-	publish_pair_key(service, backend, key);
-	return hash_map_get(context, key, &value);
+	settle_pair_key(service, backend, key);
+	return hash_map_get(purges, key, &value);
 }
 
-static void publish_purge_bucket(
-	const struct publish *publish, struct hash_map *purges, uint64_t bucket)
+static bool settle_is_void(uint16_t service, uint16_t backend, void *context)
 {
-	flows_purge_in(keep_flows(publish->keep), bucket, publish_is_void, purges);
+	const struct settle *settle = context;
+
+	return settle_is_in(&settle->purging, service, backend);
 }
 
-static bool publish_purges_living(const struct hash_map *purges, const struct registry *registry)
+static bool settle_is_noted(uint16_t service, uint16_t backend, void *context)
+{
+	return settle_is_in(context, service, backend);
+}
+
+static bool settle_purges_living(const struct hash_map *purges, const struct registry *registry)
 {
 	for (size_t i = 0; purges->n_used > 0 && i < purges->n_entries; i++) {
 		const struct backend *backend =
@@ -74,181 +87,180 @@ static bool publish_purges_living(const struct hash_map *purges, const struct re
 	return false;
 }
 
-void publish_purge_returning(struct publish *publish, const struct registry *registry)
+void settle_purge_returning(struct settle *settle, const struct registry *registry)
 {
-	const struct flows_table *flows = keep_flows(publish->keep);
-	struct hash_map *both[] = { &publish->purges, &publish->walk.purges };
+	const struct flows_table *flows = keep_flows(settle->pools->keep);
+	struct hash_map *both[] = { &settle->purges, &settle->purging };
 
 	ARRAY_FOREACH (purges, both, ARRAY_LEN(both)) {
-		if (!publish_purges_living(*purges, registry))
+		if (!settle_purges_living(*purges, registry))
 			continue;
 		for (uint64_t i = 0; i < (uint64_t)flows->n_flow4 + flows->n_flow6; i++)
-			publish_purge_bucket(publish, *purges, i);
+			flows_purge_in(flows, i, settle_is_noted, *purges);
 		hash_map_clear(*purges);
 	}
 }
 
-/* Settling. */
+/* ---- rows ---- */
 
-static void publish_note_record(const struct publish *publish, const struct snapshot *snapshot,
-	const struct flows_entry *entry)
+static void settle_note_record(
+	const struct pools *pools, const struct snapshot *snapshot, const struct flows_entry *entry)
 {
-	const struct publish_service *service = publish_service_find(publish, entry->service);
+	const struct pool_service *service = pool_service_find(pools, entry->service);
 	const struct fwd_service *forward = snapshot_service(snapshot, entry->service);
 	struct fwd_addr client;
 	uint8_t *bits;
 	uint32_t row;
 
 	/* Where every flow is recorded no row is asked about it. */
-	if (!service || !forward || !service->table->disagrees ||
+	if (!service || !forward || !service->pool->disagrees ||
 		(forward->flags & FWD_SERVICE_RECORD_TCP) || !flows_is_tcp(entry->state))
 		return;
-	bits = service->table->disagrees;
+	bits = service->pool->disagrees;
 	snapshot_addr(&entry->client, &client);
 	row = hash_row(snapshot_settings(snapshot), &client,
 		forward->flags & FWD_SERVICE_HASH_SOURCE ? 0 : htobe16(entry->client_port));
-	if (keep_rows_table(service->table->rows)->rows[row].owner != entry->backend)
+	if (keep_rows_table(service->pool->rows)->rows[row].owner != entry->backend)
 		bits[row / 8] |= (uint8_t)(1u << row % 8);
 }
 
-static void publish_settle_end(const struct publish *publish)
+static void settle_rows_end(const struct pools *pools)
 {
-	for (size_t i = 0; i < publish->n_services; i++)
-		free(TAKE_PTR(publish->services[i].table->disagrees));
+	for (size_t i = 0; i < pools->n_services; i++)
+		free(TAKE_PTR(pools->services[i].pool->disagrees));
 }
 
-/* One bit map for each moving table. */
-static bool publish_settle_begin(const struct publish *publish)
+/* One bit map for each moving pool. */
+static bool settle_rows_begin(const struct pools *pools)
 {
-	publish_settle_end(publish);
-	for (size_t i = 0; i < publish->n_services; i++) {
-		struct publish_table *table = publish->services[i].table;
+	settle_rows_end(pools);
+	for (size_t i = 0; i < pools->n_services; i++) {
+		struct pool *pool = pools->services[i].pool;
 
-		if (table->moving == 0 || table->disagrees)
+		if (pool->moving == 0 || pool->disagrees)
 			continue;
-		table->disagrees = calloc((FWD_ROWS + 7) / 8, 1);
-		if (!table->disagrees) {
-			publish_settle_end(publish);
+		pool->disagrees = calloc((FWD_ROWS + 7) / 8, 1);
+		if (!pool->disagrees) {
+			settle_rows_end(pools);
 			return false;
 		}
 	}
 	return true;
 }
 
-/* Settles some tables; false: there are no more. */
-static bool publish_settle_some(struct publish *publish, uint32_t now_s)
+/* Settles some pools; false: there are no more. */
+static bool settle_rows_some(struct settle *settle, uint32_t now_s)
 {
 	size_t n_settled = 0;
 
-	for (; publish->walk.service < publish->n_services; publish->walk.service++) {
-		struct publish_table *table = publish->services[publish->walk.service].table;
+	for (; settle->service < settle->pools->n_services; settle->service++) {
+		struct pool *pool = settle->pools->services[settle->service].pool;
 
-		if (!table->disagrees)
+		if (!pool->disagrees)
 			continue;
-		if (n_settled++ == PUBLISH_STEP_TABLES)
+		if (n_settled++ == SETTLE_STEP_POOLS)
 			return true;
-		table->moving = table_settle(keep_rows_table(table->rows), table->disagrees,
-			table->tcp_timeout_s, now_s);
-		free(TAKE_PTR(table->disagrees));
+		pool->moving = table_settle(
+			keep_rows_table(pool->rows), pool->disagrees, pool->tcp_timeout_s, now_s);
+		free(TAKE_PTR(pool->disagrees));
 	}
 	return false;
 }
 
-/* The walk. */
+/* ---- the walk ---- */
 
-struct publish_visit {
-	struct publish *publish;
-	const struct snapshot *snapshot;
-	uint32_t now_s;
-};
-
-static const struct fwd_service *publish_visit_service(uint16_t service, void *context)
+static void settle_each(const struct flows_entry *entry, void *context)
 {
-	const struct publish_visit *visit = context;
+	const struct settle *settle = context;
 
-	return snapshot_service(visit->snapshot, service);
+	if (settle->holds)
+		persist_hold_client(settle->snapshot, entry, settle->now_s);
+	if (settle->counts)
+		schedule_count_flow(settle->pools, entry);
+	if (settle->settles)
+		settle_note_record(settle->pools, settle->snapshot, entry);
 }
 
-static bool publish_visit_flow(const struct flows_entry *entry, void *context)
+/* Other pools and backends: what was counted is worth nothing, what is void stays so. */
+static void settle_judge(struct settle *settle)
 {
-	const struct publish_visit *visit = context;
-	const struct publish_walk *walk = &visit->publish->walk;
-
-	if (walk->hold)
-		publish_hold_client(visit->snapshot, entry, visit->now_s);
-	if (walk->count)
-		publish_count_flow(visit->publish, entry);
-	if (walk->settle)
-		publish_note_record(visit->publish, visit->snapshot, entry);
-	return true;
+	if (settle->n_builds == settle->pools->n_builds)
+		return;
+	settle->n_builds = settle->pools->n_builds;
+	settle->counts = settle->settles = false;
+	settle_rows_end(settle->pools);
 }
 
-static void publish_walk_begin(struct publish *publish, bool hold, bool count, bool settle)
+static void settle_part(uint32_t now_s, void *context)
 {
-	struct publish_walk *walk = &publish->walk;
+	struct settle *settle = context;
 
-	*walk = (struct publish_walk){
-		.runs = true,
-		.hold = hold,
-		.count = count,
-		.settle = settle && publish_settle_begin(publish),
-		.n_builds = publish->n_builds,
-		.purges = publish->purges,
-	};
-	publish->purges = (struct hash_map){ 0 };
-	if (count)
-		publish_count_begin(publish);
+	settle->now_s = now_s;
+	settle->snapshot = settle->current(settle->context);
+	settle_judge(settle);
+	if (!settle->snapshot)
+		settle->holds = settle->counts = settle->settles = false;
+	settle->job.each = settle->holds || settle->counts || settle->settles ? settle_each : NULL;
 }
 
-/* False: behind the last bucket. */
-static bool publish_walk_some(
-	struct publish *publish, const struct snapshot *snapshot, uint32_t now_s)
+static void settle_begin(struct settle *settle, bool holds, bool counts, bool settles)
 {
-	const struct flows_table *flows = keep_flows(publish->keep);
-	struct publish_walk *walk = &publish->walk;
-	struct publish_visit visit = { publish, snapshot, now_s };
-	bool looks = snapshot && (walk->hold || walk->count || walk->settle), more = true;
-
-	for (unsigned int i = 0; more && i < PUBLISH_STEP_BUCKETS; i++) {
-		if (walk->purges.n_used > 0)
-			publish_purge_bucket(publish, &walk->purges, walk->bucket);
-		if (looks)
-			more = flows_each_in(flows, &walk->bucket, publish_visit_service, &visit,
-				now_s, publish_visit_flow, &visit);
-		else
-			more = ++walk->bucket < (uint64_t)flows->n_flow4 + flows->n_flow6;
-	}
-	return more;
+	settle->holds = holds;
+	settle->counts = counts;
+	settle->settles = settles && settle_rows_begin(settle->pools);
+	settle->n_builds = settle->pools->n_builds;
+	settle->service = 0;
+	settle->purging = settle->purges;
+	settle->purges = (struct hash_map){ 0 };
+	settle->job.is_void = settle->purging.n_used > 0 ? settle_is_void : NULL;
+	if (counts)
+		schedule_count_begin(settle->pools);
+	flow_walk_join(settle->walk, &settle->job);
 }
 
-bool publish_step(struct publish *publish, const struct snapshot *current, uint64_t now_us)
+static bool settle_runs(const struct settle *settle)
 {
-	struct publish_walk *walk = &publish->walk;
-	uint32_t now_s = (uint32_t)(now_us / US_PER_S);
+	return settle->job.joined || settle->settles;
+}
 
-	if (!walk->runs && publish->purges.n_used == 0)
-		return false;
-	if (!walk->runs)
-		publish_walk_begin(publish, false, false, false);
-	/* Other tables and backends: what was counted is worth nothing, what is void stays so. */
-	if (walk->n_builds != publish->n_builds) {
-		walk->count = walk->settle = false;
-		publish_settle_end(publish);
-	}
-	if (publish_walk_some(publish, current, now_s))
-		return true;
-	hash_map_clear(&walk->purges);
-	if (walk->count)
-		publish_count_end(publish);
-	walk->count = walk->hold = false;
-	if (walk->settle && publish_settle_some(publish, now_s))
-		return true;
-	walk->runs = false;
-	return publish->purges.n_used > 0;
+void settle_wake(struct settle *settle)
+{
+	if (!settle_runs(settle) && settle->purges.n_used > 0)
+		settle_begin(settle, false, false, false);
+}
+
+static void settle_done(void *context)
+{
+	struct settle *settle = context;
+
+	hash_map_clear(&settle->purging);
+	settle_judge(settle);
+	if (settle->counts)
+		schedule_count_end(settle->pools);
+	settle->counts = settle->holds = false;
+	settle_wake(settle);
+}
+
+bool settle_step(struct settle *settle, uint64_t now_us)
+{
+	settle_judge(settle);
+	if (!settle->job.joined && settle->settles)
+		settle->settles = settle_rows_some(settle, (uint32_t)(now_us / US_PER_S));
+	settle_wake(settle);
+	return !settle->job.joined && settle->settles;
+}
+
+/* ---- the near part ---- */
+
+static const struct fwd_service *settle_service(uint16_t service, void *context)
+{
+	const struct snapshot *const *snapshot = context;
+
+	return snapshot_service(*snapshot, service);
 }
 
 /* Whether a family's table has become crowded, or is no more; what is near then moves. */
-static bool publish_crowd(
+static bool settle_crowd(
 	const struct snapshot *current, uint64_t n_live, bool is_ip6, uint32_t now_s, bool *crowded)
 {
 	const struct flows_table *flows = snapshot_flows(current);
@@ -265,37 +277,52 @@ static bool publish_crowd(
 }
 
 /* True: publish anew. */
-static bool publish_measure(struct publish *publish, const struct snapshot *current, uint32_t now_s)
+static bool settle_measure(struct pools *pools, const struct snapshot *current, uint32_t now_s)
 {
-	struct publish_visit visit = { publish, current, now_s };
+	const struct snapshot *context = current;
 	uint64_t n_live4, n_live6;
 	bool changed;
 
 	flows_estimate(
-		snapshot_flows(current), publish_visit_service, &visit, now_s, &n_live4, &n_live6);
-	changed = publish_crowd(current, n_live4, false, now_s, &publish->crowded4);
-	changed |= publish_crowd(current, n_live6, true, now_s, &publish->crowded6);
+		snapshot_flows(current), settle_service, &context, now_s, &n_live4, &n_live6);
+	changed = settle_crowd(current, n_live4, false, now_s, &pools->crowded4);
+	changed |= settle_crowd(current, n_live6, true, now_s, &pools->crowded6);
 	return changed;
 }
 
-bool publish_tick(struct publish *publish, const struct snapshot *current, uint64_t now_us)
+bool settle_tick(struct settle *settle, uint64_t now_us)
 {
-	bool moving = false, settle, hold, count, changed;
+	struct pools *pools = settle->pools;
+	const struct snapshot *current = settle->current(settle->context);
+	bool moving = false, settles, holds, counts;
 	size_t n_carried = 0;
 
-	for (size_t i = 0; i < publish->n_services; i++) {
+	for (size_t i = 0; i < pools->n_services; i++) {
 		/* What is left is for the next time: it can wait. */
-		if (n_carried < PUBLISH_CARRY_TABLES)
-			n_carried += publish_carry(publish->services[i].table);
-		moving |= publish->services[i].table->moving > 0;
+		if (n_carried < SETTLE_CARRY_POOLS)
+			n_carried += settle_carry(pools->services[i].pool);
+		moving |= pools->services[i].pool->moving > 0;
 	}
-	settle = moving && !publish->follow && now_us - publish->settled_us >= PUBLISH_SETTLE_US;
-	hold = current && publish_hold_wanted(publish, current);
-	count = current && publish_count_wanted(publish);
-	if (!publish->walk.runs && (settle || hold || count)) {
-		publish_walk_begin(publish, hold, count, settle);
-		publish->settled_us = settle ? now_us : publish->settled_us;
+	settles = moving && !pools->follow && now_us - settle->settled_us >= SETTLE_US;
+	holds = current && persist_hold_wanted(pools, current);
+	counts = current && schedule_count_wanted(pools);
+	if (!settle_runs(settle) && (settles || holds || counts)) {
+		settle_begin(settle, holds, counts, settles);
+		settle->settled_us = settles ? now_us : settle->settled_us;
 	}
-	changed = current && publish_measure(publish, current, (uint32_t)(now_us / US_PER_S));
-	return changed || (publish->follow && publish_is_quiet(publish, now_us));
+	return current && settle_measure(pools, current, (uint32_t)(now_us / US_PER_S));
+}
+
+void settle_start(struct settle *settle)
+{
+	settle->job = (struct flow_walk_job){
+		.part = settle_part, .done = settle_done, .context = settle
+	};
+}
+
+void settle_stop(struct settle *settle)
+{
+	flow_walk_leave(settle->walk, &settle->job);
+	hash_map_clear(&settle->purges);
+	hash_map_clear(&settle->purging);
 }

@@ -2,7 +2,10 @@
 /*
  * Publication, second half: from chosen tables, services and backends to a snapshot.
  */
-#include "lb/publish/publish_internal.h"
+#include "lb/publish/snapshot_make.h"
+
+#include "lb/publish/schedule_make.h"
+#include "lb/publish/want.h"
 
 /* What the registry may hold, tables and snapshots have room for. */
 _Static_assert(REGISTRY_BACKENDS_MAX <= TABLE_MEMBERS_MAX, "a table has room for all backends");
@@ -10,34 +13,34 @@ _Static_assert(REGISTRY_BACKENDS_MAX <= SNAPSHOT_BACKENDS_MAX, "and so has a sna
 _Static_assert(FWD_SERVICES_MAX <= SNAPSHOT_TABLES_MAX, "each service may have its own table");
 
 /* A snapshot that held the table was freed. */
-static void publish_table_release(void *context)
+static void snapshot_make_release(void *context)
 {
-	struct publish_table *table = context;
+	struct pool *pool = context;
 
-	table->readers--;
-	publish_table_unref(table);
+	pool->readers--;
+	pool_unref(pool);
 }
 
-static void publish_settings(const struct publish *publish, const struct publish_links *links,
+static void snapshot_make_settings(const struct pools *pools, const struct publish_links *links,
 	struct fwd_settings *ret_settings)
 {
-	const struct flows_table *flows = keep_flows(publish->keep);
+	const struct flows_table *flows = keep_flows(pools->keep);
 
 	*ret_settings = (struct fwd_settings){
 		.flow4_buckets = flows->n_flow4,
 		.flow6_buckets = flows->n_flow6,
 		.mtu_bytes = links->mtu_bytes,
 	};
-	flows_homes(flows->n_flow4, publish->crowded4, ret_settings->flow4_among);
-	flows_homes(flows->n_flow6, publish->crowded6, ret_settings->flow6_among);
-	memcpy(ret_settings->slot_seed, publish->seed, sizeof(ret_settings->slot_seed));
-	memcpy(ret_settings->flow_seed, keep_flow_seed(publish->keep),
+	flows_homes(flows->n_flow4, pools->crowded4, ret_settings->flow4_among);
+	flows_homes(flows->n_flow6, pools->crowded6, ret_settings->flow6_among);
+	memcpy(ret_settings->slot_seed, pools->seed, sizeof(ret_settings->slot_seed));
+	memcpy(ret_settings->flow_seed, keep_flow_seed(pools->keep),
 		sizeof(ret_settings->flow_seed));
 	memcpy(ret_settings->own_mac, links->own_mac.bytes, MAC_LEN);
 	memcpy(ret_settings->out_mac, links->out_mac.bytes, MAC_LEN);
 }
 
-static int publish_add_bindings(struct snapshot *snapshot, const struct service *service)
+static int snapshot_make_bindings(struct snapshot *snapshot, const struct service *service)
 {
 	const struct config_virtual_server *from = service->virtual_server;
 	const struct config_port any = { 0, UINT16_MAX };
@@ -56,93 +59,98 @@ static int publish_add_bindings(struct snapshot *snapshot, const struct service 
 	return r;
 }
 
-static uint32_t publish_seconds(uint64_t us)
+static uint32_t whole_seconds(uint64_t us)
 {
 	return (uint32_t)MAX(us / US_PER_S, UINT64_C(1));
 }
 
-static uint16_t publish_flags(
-	const struct publish *publish, const struct config_virtual_server *from)
+static uint16_t snapshot_make_flags(bool follow, const struct config_virtual_server *from)
 {
 	bool by_source = from->scheduler == CONFIG_SOURCE_HASH || from->hash == CONFIG_SOURCE_IP;
 
 	return (uint16_t)((from->sessionless ? FWD_SERVICE_SESSIONLESS : 0) |
 		(by_source ? FWD_SERVICE_HASH_SOURCE : 0) |
-		(publish_records(from) ? FWD_SERVICE_RECORD_TCP : 0) |
+		(want_records_flows(from) ? FWD_SERVICE_RECORD_TCP : 0) |
 		(from->drop_fragments ? FWD_SERVICE_DROP_FRAGMENTS : 0) |
-		(publish->follow ? FWD_SERVICE_RECORD_SYN : 0) |
+		(follow ? FWD_SERVICE_RECORD_SYN : 0) |
 		(from->scheduler == CONFIG_RR ? FWD_SERVICE_ROUND_ROBIN : 0) |
 		(from->scheduler == CONFIG_LC ? FWD_SERVICE_LEAST_LOADED : 0));
 }
 
 /* A burst is what comes in 100 ms, one packet at least. */
-static struct fwd_rate publish_rate(uint64_t per_s)
+static struct fwd_rate snapshot_make_rate(uint64_t per_s)
 {
 	uint64_t burst_pkts = MAX(per_s / 10, UINT64_C(1));
 
 	return (struct fwd_rate){ (uint32_t)per_s, (uint32_t)burst_pkts };
 }
 
-static int publish_add_service(struct snapshot *snapshot, const struct publish *publish,
-	const struct service *service, const struct publish_table *table, uint32_t table_idx)
+static int snapshot_make_service(struct snapshot *snapshot, bool follow,
+	const struct service *service, const struct pool *pool)
 {
 	const struct config_virtual_server *from = service->virtual_server;
 	struct fwd_service to = {
-		.persistence_s = from->persistence_us ? publish_seconds(from->persistence_us) : 0,
+		.persistence_s = from->persistence_us ? whole_seconds(from->persistence_us) : 0,
 		.persistence_prefix4 = (uint8_t)from->persistence_prefix4,
 		.persistence_prefix6 = (uint8_t)from->persistence_prefix6,
-		.table = table_idx,
+		.table = pool->snapshot_idx,
 		.id = service->id,
-		.flags = publish_flags(publish, from),
-		.tcp_timeout_s = publish_seconds(from->tcp_timeout_us),
-		.fin_timeout_s = publish_seconds(from->fin_timeout_us),
-		.udp_timeout_s = publish_seconds(from->udp_timeout_us),
-		.n_members = (uint32_t)table->n_members,
-		.syn_rate = publish_rate(from->syn_rate),
-		.syn_rate_source = publish_rate(from->syn_rate_source),
+		.flags = snapshot_make_flags(follow, from),
+		.tcp_timeout_s = whole_seconds(from->tcp_timeout_us),
+		.fin_timeout_s = whole_seconds(from->fin_timeout_us),
+		.udp_timeout_s = whole_seconds(from->udp_timeout_us),
+		.n_members = (uint32_t)pool->n_members,
+		.syn_rate = snapshot_make_rate(from->syn_rate),
+		.syn_rate_source = snapshot_make_rate(from->syn_rate_source),
 	};
 
 	return snapshot_add_service(snapshot, &to);
 }
 
-static int publish_add_services(struct snapshot *snapshot, const struct publish *publish,
-	const struct service_list *services, const struct publish_service *built,
-	const struct publish_links *links)
+/* Each pool once. */
+static int snapshot_make_pool(struct snapshot *snapshot, uint64_t number, struct pool *pool)
+{
+	int r;
+
+	if (pool->in_snapshot == number)
+		return 0;
+	r = snapshot_add_table(snapshot, keep_rows_table(pool->rows), keep_rows_map(pool->rows),
+		snapshot_make_release, pool, &pool->snapshot_idx);
+	if (r < 0)
+		return r;
+	pool->in_snapshot = number;
+	pool_ref(pool)->readers++;
+	return 0;
+}
+
+static int snapshot_make_services(struct snapshot *snapshot, const struct snapshot_request *request)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < services->len; i++) {
-		struct publish_table *table = built[i].table;
+	for (size_t i = 0; r == 0 && i < request->services->len; i++) {
+		const struct service *service = &request->services->items[i];
+		const struct pool_service *built = &request->built[i];
 
-		if (table->in_snapshot != publish->n_snapshots) {
-			r = snapshot_add_table(snapshot, keep_rows_table(table->rows),
-				keep_rows_map(table->rows), publish_table_release, table,
-				&table->snapshot_idx);
-			if (r < 0)
-				break;
-			table->in_snapshot = publish->n_snapshots;
-			publish_table_ref(table)->readers++;
-		}
-		r = publish_add_service(
-			snapshot, publish, &services->items[i], table, table->snapshot_idx);
+		r = snapshot_make_pool(snapshot, request->pools->n_snapshots, built->pool);
 		if (r == 0)
-			r = publish_schedule_add(
-				snapshot, &built[i], services->items[i].virtual_server);
-		if (r == 0 && links->active)
-			r = publish_add_bindings(snapshot, &services->items[i]);
+			r = snapshot_make_service(snapshot, request->follow, service, built->pool);
+		if (r == 0)
+			r = schedule_add(snapshot, built, service->virtual_server);
+		if (r == 0 && request->links->active)
+			r = snapshot_make_bindings(snapshot, service);
 	}
 	return r;
 }
 
 /* Beyond the room for pairs loops through the rest go unnoticed, and no more than that. */
-static int publish_add_member(struct snapshot *snapshot, uint16_t service, uint16_t backend)
+static int snapshot_make_member(struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
 	int r = snapshot_add_member(snapshot, service, backend);
 
 	return r == -ENOSPC ? 0 : r;
 }
 
-static int publish_add_members(struct snapshot *snapshot, const struct registry *registry,
+static int snapshot_make_members(struct snapshot *snapshot, const struct registry *registry,
 	const struct backend *backend, const uint32_t *positions)
 {
 	size_t len = registry_memberships(registry, backend);
@@ -152,12 +160,12 @@ static int publish_add_members(struct snapshot *snapshot, const struct registry 
 		uint16_t service = registry_membership(registry, backend, i).service;
 
 		if (positions[service] > 0)
-			r = publish_add_member(snapshot, service, backend->id);
+			r = snapshot_make_member(snapshot, service, backend->id);
 	}
 	return r;
 }
 
-static int publish_add_backends(
+static int snapshot_make_backends(
 	struct snapshot *snapshot, const struct registry *registry, const uint32_t *positions)
 {
 	int r = 0;
@@ -174,7 +182,7 @@ static int publish_add_backends(
 		memcpy(to.mac, backend->mac.bytes, MAC_LEN);
 		r = snapshot_add_backend(snapshot, backend->id, &to);
 		if (r == 0)
-			r = publish_add_members(snapshot, registry, backend, positions);
+			r = snapshot_make_members(snapshot, registry, backend, positions);
 		if (r == 0)
 			r = snapshot_add_mac(snapshot, &backend->mac,
 				(struct fwd_mac){ FWD_MAC_BACKEND, backend->id });
@@ -184,7 +192,7 @@ static int publish_add_backends(
 	return r;
 }
 
-static int publish_add_macs(struct snapshot *snapshot, const struct publish_links *links)
+static int snapshot_make_macs(struct snapshot *snapshot, const struct publish_links *links)
 {
 	const struct fwd_mac balancer = { FWD_MAC_BALANCER, 0 };
 	int r = snapshot_add_mac(snapshot, &links->own_mac, balancer);
@@ -194,23 +202,22 @@ static int publish_add_macs(struct snapshot *snapshot, const struct publish_link
 	return r;
 }
 
-int publish_snapshot_make(struct publish *publish, const struct service_list *services,
-	const struct registry *registry, const struct publish_service *built,
-	const struct publish_links *links, struct snapshot **ret_snapshot)
+int snapshot_make(const struct snapshot_request *request, struct snapshot **ret_snapshot)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = NULL;
 	struct fwd_settings settings;
 	int r;
 
-	publish->n_snapshots++;
-	publish_settings(publish, links, &settings);
-	r = snapshot_new(&settings, keep_flows(publish->keep), &snapshot);
+	request->pools->n_snapshots++;
+	snapshot_make_settings(request->pools, request->links, &settings);
+	r = snapshot_new(&settings, keep_flows(request->pools->keep), &snapshot);
 	if (r == 0)
-		r = publish_add_macs(snapshot, links);
+		r = snapshot_make_macs(snapshot, request->links);
 	if (r == 0)
-		r = publish_add_services(snapshot, publish, services, built, links);
+		r = snapshot_make_services(snapshot, request);
 	if (r == 0)
-		r = publish_add_backends(snapshot, registry, services->positions);
+		r = snapshot_make_backends(
+			snapshot, request->registry, request->services->positions);
 	if (r < 0)
 		return r;
 	*ret_snapshot = TAKE_PTR(snapshot);

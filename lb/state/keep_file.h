@@ -9,6 +9,8 @@
 
 #include "lb/state/store.h"
 
+extern const struct store keep_file_store;
+
 #define KEEP_FILE_NEW_SUFFIX ".new" /* of files in the making */
 
 /* A regular file that only we can have written: nobody can shorten it under our mapping. */

@@ -8,6 +8,8 @@
 #include "common/why.h"
 #include "lb/state/store.h"
 
+extern const struct store keep_map_store;
+
 #define KEEP_PINS_NAME "bpf" /* of the directory, where a bpffs is mounted */
 
 /* Makes one of our maps and forgets it; negative errno with `ret_why`. */

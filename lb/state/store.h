@@ -52,9 +52,6 @@ struct store {
 	int (*each)(const struct store_directory *directory, store_name_fn *fn, void *context);
 };
 
-extern const struct store keep_file_store;
-extern const struct store keep_map_store;
-
 /* A header for NAME with `body_bytes` behind it; the caller adds its own fields. */
 struct keep_header store_header_make(const struct store_directory *directory, uint64_t magic,
 	const char *name, size_t body_bytes);

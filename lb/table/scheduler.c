@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See schedule.h. */
+/* See scheduler.h. */
 #include "lb/table/scheduler.h"
 
 struct scheduler_loads {
@@ -17,7 +17,7 @@ struct scheduler_count {
 struct scheduler {
 	unsigned int refs;
 	struct scheduler_loads *loads;
-	uint16_t turn_place;
+	uint16_t position_place;
 	uint16_t *places;               /* by backend id, 0 for none; NULL: this one has no loads */
 	struct scheduler_count *counts; /* by backend id, the main loop's */
 };
@@ -67,84 +67,92 @@ static void scheduler_place_give(struct scheduler_loads *loads, uint16_t place)
 
 struct scheduler *scheduler_new(struct scheduler_loads *loads, bool has_loads)
 {
-	struct scheduler *schedule = calloc(1, sizeof(*schedule));
+	struct scheduler *scheduler = calloc(1, sizeof(*scheduler));
 
-	if (!schedule)
+	if (!scheduler)
 		return NULL;
-	schedule->refs = 1;
-	schedule->loads = loads;
-	schedule->turn_place = scheduler_place_take(loads);
-	if (!schedule->turn_place)
-		return scheduler_unref(schedule);
+	scheduler->refs = 1;
+	scheduler->loads = loads;
+	scheduler->position_place = scheduler_place_take(loads);
+	if (!scheduler->position_place)
+		return scheduler_unref(scheduler);
 	if (has_loads) {
-		schedule->places = calloc(FWD_ID_MAX + 1, sizeof(*schedule->places));
-		schedule->counts = calloc(FWD_ID_MAX + 1, sizeof(*schedule->counts));
-		if (!schedule->places || !schedule->counts)
-			return scheduler_unref(schedule);
+		scheduler->places = calloc(FWD_ID_MAX + 1, sizeof(*scheduler->places));
+		scheduler->counts = calloc(FWD_ID_MAX + 1, sizeof(*scheduler->counts));
+		if (!scheduler->places || !scheduler->counts)
+			return scheduler_unref(scheduler);
 	}
-	return schedule;
+	return scheduler;
 }
 
-struct scheduler *scheduler_ref(struct scheduler *schedule)
+struct scheduler *scheduler_ref(struct scheduler *scheduler)
 {
-	schedule->refs++;
-	return schedule;
+	scheduler->refs++;
+	return scheduler;
 }
 
-struct scheduler *scheduler_unref(struct scheduler *schedule)
+struct scheduler *scheduler_unref(struct scheduler *scheduler)
 {
-	if (!schedule || --schedule->refs > 0)
+	if (!scheduler || --scheduler->refs > 0)
 		return NULL;
-	for (size_t id = 0; schedule->places && id <= FWD_ID_MAX; id++)
-		scheduler_place_give(schedule->loads, schedule->places[id]);
-	scheduler_place_give(schedule->loads, schedule->turn_place);
-	free(schedule->counts);
-	free(schedule->places);
-	free(schedule);
+	for (size_t id = 0; scheduler->places && id <= FWD_ID_MAX; id++)
+		scheduler_place_give(scheduler->loads, scheduler->places[id]);
+	scheduler_place_give(scheduler->loads, scheduler->position_place);
+	free(scheduler->counts);
+	free(scheduler->places);
+	free(scheduler);
 	return NULL;
 }
 
-uint32_t *scheduler_position(struct scheduler *schedule)
+uint32_t *scheduler_position(struct scheduler *scheduler)
 {
-	return &schedule->loads->memory[schedule->turn_place].sent;
+	return &scheduler->loads->memory[scheduler->position_place].sent;
 }
 
-uint16_t scheduler_position_place(const struct scheduler *schedule)
+uint16_t scheduler_position_place(const struct scheduler *scheduler)
 {
-	return schedule->turn_place;
+	return scheduler->position_place;
 }
 
-bool scheduler_has_loads(const struct scheduler *schedule)
+bool scheduler_has_loads(const struct scheduler *scheduler)
 {
-	return schedule->places != NULL;
+	return scheduler->places != NULL;
 }
 
-int scheduler_add_load(struct scheduler *schedule, uint16_t backend)
+int scheduler_add_load(struct scheduler *scheduler, uint16_t backend)
 {
-	uint16_t *place = schedule->places ? &schedule->places[backend] : NULL;
+	uint16_t *place = scheduler->places ? &scheduler->places[backend] : NULL;
 
 	if (!place)
 		return -EINVAL;
 	if (!*place)
-		*place = scheduler_place_take(schedule->loads);
+		*place = scheduler_place_take(scheduler->loads);
 	return *place ? 0 : -ENOSPC;
 }
 
-uint16_t scheduler_load_place(const struct scheduler *schedule, uint16_t backend)
+void scheduler_remove_load(struct scheduler *scheduler, uint16_t backend)
 {
-	return schedule->places ? schedule->places[backend] : 0;
+	if (!scheduler->places)
+		return;
+	scheduler_place_give(scheduler->loads, scheduler->places[backend]);
+	scheduler->places[backend] = 0;
 }
 
-struct fwd_load *scheduler_load(struct scheduler *schedule, uint16_t backend)
+uint16_t scheduler_load_place(const struct scheduler *scheduler, uint16_t backend)
 {
-	uint16_t place = scheduler_load_place(schedule, backend);
-
-	return place ? &schedule->loads->memory[place] : NULL;
+	return scheduler->places ? scheduler->places[backend] : 0;
 }
 
-void scheduler_report(struct scheduler *schedule, uint16_t backend, uint32_t established)
+struct fwd_load *scheduler_load(struct scheduler *scheduler, uint16_t backend)
 {
-	struct fwd_load *load = scheduler_load(schedule, backend);
+	uint16_t place = scheduler_load_place(scheduler, backend);
+
+	return place ? &scheduler->loads->memory[place] : NULL;
+}
+
+void scheduler_report(struct scheduler *scheduler, uint16_t backend, uint32_t established)
+{
+	struct fwd_load *load = scheduler_load(scheduler, backend);
 
 	if (!load)
 		return;
@@ -153,31 +161,31 @@ void scheduler_report(struct scheduler *schedule, uint16_t backend, uint32_t est
 	(void)__atomic_exchange_n(&load->sent, 0, __ATOMIC_RELAXED);
 }
 
-void scheduler_set_counted(struct scheduler *schedule, uint16_t backend, bool counted)
+void scheduler_set_counted(struct scheduler *scheduler, uint16_t backend, bool counted)
 {
-	if (schedule->counts)
-		schedule->counts[backend].wanted = counted;
+	if (scheduler->counts)
+		scheduler->counts[backend].wanted = counted;
 }
 
-void scheduler_count_begin(struct scheduler *schedule)
+void scheduler_count_begin(struct scheduler *scheduler)
 {
-	for (size_t id = 0; schedule->counts && id <= FWD_ID_MAX; id++)
-		schedule->counts[id].flows = 0;
+	for (size_t id = 0; scheduler->counts && id <= FWD_ID_MAX; id++)
+		scheduler->counts[id].flows = 0;
 }
 
-void scheduler_count(struct scheduler *schedule, uint16_t backend)
+void scheduler_count(struct scheduler *scheduler, uint16_t backend)
 {
-	if (schedule->counts && schedule->counts[backend].wanted)
-		schedule->counts[backend].flows++;
+	if (scheduler->counts && scheduler->counts[backend].wanted)
+		scheduler->counts[backend].flows++;
 }
 
-void scheduler_report_count(struct scheduler *schedule, uint16_t backend)
+void scheduler_report_count(struct scheduler *scheduler, uint16_t backend)
 {
-	struct scheduler_count *count = schedule->counts ? &schedule->counts[backend] : NULL;
+	struct scheduler_count *count = scheduler->counts ? &scheduler->counts[backend] : NULL;
 
 	if (!count || !count->wanted)
 		return;
-	scheduler_report(schedule, backend, count->flows);
+	scheduler_report(scheduler, backend, count->flows);
 	count->flows = 0;
 }
 

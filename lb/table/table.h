@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tables: Maglev rows from members and weights, what a new table inherits from the old one (the
- * bases of just-enough tracking), settling, shares and the digest. Pure: memory is the caller's,
- * time an argument.
- *
- * Maglev: Eisenbud et al., NSDI 2016 §3.4. Permutations come from a SipHash of the member's
- * address under the cluster seed, members are taken in address order, and a member with weight w
- * takes turns in proportion to w: the same set gives the same rows on every balancer, whatever
- * the order of joining.
+ * Tables: what a new one inherits from the old one (the bases of just-enough tracking), settling, shares
+ * and the digest. Pure: memory is the caller's, time an argument.
  */
 #pragma once
 
@@ -31,18 +25,6 @@ struct table_member {
 
 /* The 16-byte seed of a cluster-seed string ("" is a constant of the product). */
 void table_seed(const char *cluster_seed, uint8_t ret_seed[TABLE_SEED_BYTES]);
-
-/*
- * Writes the owner of each of the FWD_ROWS rows; base and seen_s are left alone. Members are
- * sorted in place by address. No members: all owners 0. -EINVAL: more than TABLE_MEMBERS_MAX, a
- * weight or id of 0, a weight over TABLE_WEIGHT_MAX, an address twice. -ENOMEM.
- */
-int table_fill(struct table_member *members, size_t n_members, const uint8_t seed[TABLE_SEED_BYTES],
-	struct fwd_slot *rows);
-
-/* Row number `step` of the member's permutation. */
-uint32_t table_permutation(
-	const struct addr *address, const uint8_t seed[TABLE_SEED_BYTES], uint64_t step);
 
 /* A set of backend ids, a bit each; zeroed is empty. */
 struct table_ids {

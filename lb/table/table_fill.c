@@ -9,10 +9,11 @@
  * the earliest turn is next; so shares are as near to the weights as whole rows allow at every
  * moment of the filling, and equal weights alternate.
  */
+#include "lb/table/table_fill.h"
+
 #include <sodium.h>
 
 #include "lb/fwd/hash.h"
-#include "lb/table/table.h"
 
 _Static_assert(TABLE_SEED_BYTES == crypto_shorthash_KEYBYTES, "the seed is SipHash's key");
 

@@ -24,7 +24,9 @@
 
 #include "lb/config/config.h"
 #include "lb/publish/publish.h"
-#include "lb/table/table.h"
+#include "lb/state/keep.h"
+#include "lb/table/flow_walk.h"
+#include "lb/table/table_fill.h"
 
 #define BACKENDS      1000u
 #define POOLS         100u
@@ -41,6 +43,7 @@ struct world {
 	struct config *config;
 	struct service_list *services;
 	struct publish_links links;
+	struct flow_walk *walk;
 	struct snapshot *snapshot;
 	uint64_t now_us;
 };
@@ -107,6 +110,18 @@ static int bench_tables(void)
 
 /* ---- a world without a network ---- */
 
+static const struct snapshot *world_snapshot(void *context)
+{
+	return ((const struct world *)context)->snapshot;
+}
+
+static const struct fwd_service *world_service(uint16_t service, void *context)
+{
+	const struct world *world = context;
+
+	return world->snapshot ? snapshot_service(world->snapshot, service) : NULL;
+}
+
 static void world_open(struct world *world, const char *directory)
 {
 	struct why why = { 0 };
@@ -118,7 +133,9 @@ static void world_open(struct world *world, const char *directory)
 		errx(1, "%s", why.text);
 	world->registry = registry_new(7);
 	world->ids = service_ids_new();
-	world->publish = publish_new(world->keep, "", false);
+	world->walk = flow_walk_new(keep_flows(world->keep), world_service, NULL, world);
+	world->publish = publish_new(&(struct publish_config){
+		world->keep, world->walk, "", false, world_snapshot, world });
 	world->links = (struct publish_links){
 		.own_mac = { { 2, 0, 0, 0, 1, 1 } },
 		.out_mac = { { 2, 0, 0, 0, 1, 1 } },
@@ -133,6 +150,7 @@ static void world_close(struct world *world)
 {
 	snapshot_free(world->snapshot);
 	publish_free(world->publish);
+	flow_walk_free(world->walk);
 	registry_free(world->registry);
 	service_list_free(world->services);
 	service_ids_free(world->ids);
@@ -180,15 +198,15 @@ static void world_reload(struct world *world, const char *text, struct reload_ti
 /* Builds and hands over; then the replaced snapshot goes, as no worker would read it. */
 static double world_build_ms(struct world *world)
 {
+	const struct publish_request request = { world->services, world->registry, &world->links };
 	struct snapshot *snapshot = NULL;
 	double begin_ms = now_ms();
 
-	if (publish_build(world->publish, world->services, world->registry, &world->links,
-		    world->now_us, &snapshot) < 0)
+	if (publish_build(world->publish, &request, world->now_us, &snapshot) < 0)
 		errx(1, "no snapshot");
 	snapshot_free(world->snapshot);
 	world->snapshot = snapshot;
-	(void)publish_tick(world->publish, world->snapshot, world->now_us);
+	(void)publish_tick(world->publish, world->now_us);
 	return now_ms() - begin_ms;
 }
 

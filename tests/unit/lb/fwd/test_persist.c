@@ -2,7 +2,7 @@
 /* Persistence on the core: who is one client, how long, at which ports, and at which backend. */
 #include "lb/fwd/core.h"
 #include "lb/engine/port_user.h"
-#include "lb/table/table.h"
+#include "lb/table/table_fill.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>

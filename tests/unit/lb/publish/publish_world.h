@@ -15,6 +15,8 @@
 
 #include "lb/config/config.h"
 #include "lb/publish/publish.h"
+#include "lb/state/keep.h"
+#include "lb/table/flow_walk.h"
 
 #define S(seconds) ((uint64_t)(seconds)*US_PER_S)
 #define START_US   S(1000)
@@ -24,6 +26,7 @@ struct world {
 	struct keep *keep;
 	struct registry *registry;
 	struct service_ids *ids;
+	struct flow_walk *walk;
 	struct publish *publish;
 	struct config *config;
 	struct service_list *services;
@@ -78,22 +81,43 @@ static inline void world_configure(struct world *world, unsigned int n, uint64_t
 
 static inline void world_build(struct world *world, uint64_t now_us)
 {
+	const struct publish_request request = { world->services, world->registry, &world->links };
 	struct snapshot *snapshot = NULL;
 
-	assert_int_equal(publish_build(world->publish, world->services, world->registry,
-				 &world->links, now_us, &snapshot),
-		0);
+	assert_int_equal(publish_build(world->publish, &request, now_us, &snapshot), 0);
 	snapshot_free(world->snapshot);
 	world->snapshot = snapshot;
+}
+
+static inline const struct snapshot *world_snapshot(void *context)
+{
+	return ((const struct world *)context)->snapshot;
+}
+
+static inline const struct fwd_service *world_service(uint16_t service, void *context)
+{
+	const struct world *world = context;
+
+	return world->snapshot ? snapshot_service(world->snapshot, service) : NULL;
+}
+
+/* What housekeeping leaves for later turns of the loop. */
+static inline void walk(struct world *world, uint64_t now_us)
+{
+	bool more;
+
+	do {
+		more = flow_walk_step(world->walk, (uint32_t)(now_us / US_PER_S));
+		more |= publish_step(world->publish, now_us);
+	} while (more);
 }
 
 /* Housekeeping with all that it leaves for later turns of the loop. */
 static inline bool tick(struct world *world, uint64_t now_us)
 {
-	bool again = publish_tick(world->publish, world->snapshot, now_us);
+	bool again = publish_tick(world->publish, now_us);
 
-	while (publish_step(world->publish, world->snapshot, now_us))
-		;
+	walk(world, now_us);
 	return again;
 }
 
@@ -109,7 +133,9 @@ static inline void world_open(struct world *world, bool expect_fresh)
 	assert_int_equal(fresh, expect_fresh);
 	world->registry = registry_new(7);
 	world->ids = service_ids_new();
-	world->publish = publish_new(world->keep, "", fresh);
+	world->walk = flow_walk_new(keep_flows(world->keep), world_service, NULL, world);
+	world->publish = publish_new(&(struct publish_config){
+		world->keep, world->walk, "", fresh, world_snapshot, world });
 	world->links = (struct publish_links){
 		.own_mac = { { 2, 0, 0, 0, 1, 1 } },
 		.out_mac = { { 2, 0, 0, 0, 1, 1 } },
@@ -123,6 +149,7 @@ static inline void world_close(struct world *world)
 	keep_preserve(world->keep);
 	snapshot_free(world->snapshot);
 	publish_free(world->publish);
+	flow_walk_free(world->walk);
 	registry_free(world->registry);
 	service_list_free(world->services);
 	service_ids_free(world->ids);

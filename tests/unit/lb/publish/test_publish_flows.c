@@ -101,12 +101,11 @@ static void publish_does_not_settle_by_what_another_table_saw(void **state)
 	world_configure(world, 4, START_US + S(20));
 	world_build(world, START_US + S(20));
 	/* A walk begins, and before its end there are other tables. */
-	publish_tick(world->publish, world->snapshot, START_US + S(100));
+	publish_tick(world->publish, START_US + S(100));
 	world_configure(world, 5, START_US + S(100));
 	world_build(world, START_US + S(100));
 	moving = publish_moving(world->publish, service_at(world, 0));
-	while (publish_step(world->publish, world->snapshot, START_US + S(100)))
-		;
+	walk(world, START_US + S(100));
 	assert_int_not_equal(moving, 0);
 	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), moving);
 	tick(world, START_US + S(200));

@@ -6,6 +6,7 @@
 #include "lb/fwd/core.h"
 #include "lb/engine/port_user.h"
 #include "lb/table/scheduler.h"
+#include "lb/table/table_fill.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Properties of Maglev tables, and the rules of bases and moving rows. */
-#include "lb/table/table.h"
+#include "lb/table/table_fill.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

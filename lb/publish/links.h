@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a snapshot needs of the world outside registry and configuration. */
+#pragma once
+
+#include "common/addr.h"
+
+#define PUBLISH_PEERS_MAX 64u
+
+struct publish_links {
+	struct mac own_mac;                  /* of the client interface */
+	struct mac out_mac;                  /* of the backend interface */
+	uint32_t mtu_bytes;                  /* of the backend interface */
+	struct mac peers[PUBLISH_PEERS_MAX]; /* other balancers, by what they announced */
+	size_t n_peers;
+	bool active; /* false: no VIP is bound, everything is passed */
+};
