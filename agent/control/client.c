@@ -7,6 +7,8 @@
 #include "agent/config/settings.h"
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
+#include "common/cli/cli_verb.h"
 
 static const char *client_text(const json_t *object, const char *key)
 {

@@ -7,7 +7,8 @@
 
 #include <stdarg.h>
 
-#include "common/ini/ini.h"
+#include "common/control/control_call.h"
+#include "common/ini/ini_value.h"
 #include "common/suggest.h"
 
 /* A daemon that does not answer a verb within this time is stuck; --wait adds its own. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The command line that both programs share: `PROGRAM [VERB] [OPTION…] [ARGUMENT…]`, options and
- * arguments of the verb in any order after it, one table of verbs for dispatch and --help; and the
- * output of the looking verbs: tables by libsmartcols, JSON by jansson.
+ * arguments of the verb in any order after it, one table of verbs for dispatch and --help.
  */
 #pragma once
 
@@ -12,7 +11,6 @@
 #include "common/util.h"
 
 #define CLI_ARGS_MAX    8u
-#define CLI_AGE_BYTES   32u
 #define CLI_NOT_RUNNING 3 /* exit status of `status` */
 
 enum cli_json {
@@ -75,39 +73,3 @@ int cli_fail(const struct cli *cli, int status, const char *format, ...) _printf
  */
 int cli_call(const struct cli *cli, const char *verb, json_t *args, int unreachable_status,
 	json_t **ret_result);
-/*
- * The verb `status`: the daemon's document as JSON or by `print`. Returns the exit status: the
- * document's `health`, CLI_NOT_RUNNING or as of cli_call().
- */
-typedef void cli_print_fn(const struct cli *cli, const json_t *document);
-int cli_status(const struct cli *cli, cli_print_fn *print);
-/*
- * For check-config --diff: prints the lines of the configuration in force, for which `verb` asks,
- * that the checked one lacks, each after old_mark, then its new ones, each after new_mark. Returns
- * the exit status.
- */
-struct ini_report;
-int cli_diff(const struct cli *cli, const char *verb, const char *old_mark, const char *new_mark,
-	struct ini_report *report);
-/* Prints JSON as asked for by --json (and a newline). */
-void cli_print_json(const struct cli *cli, const json_t *value);
-
-/* A table: columns, rows of text, printed with or without its header. */
-struct cli_table;
-struct cli_column {
-	const char *title;
-	bool right; /* numbers */
-};
-/* NULL when out of memory, which the functions below take, and the last one says. */
-struct cli_table *cli_table_new(
-	const struct cli *cli, const struct cli_column *columns, size_t n_columns);
-/* Next cell of the current row, left to right; a new row begins by itself. */
-void cli_table_cell(struct cli_table *table, const char *format, ...) _printf_(2, 3);
-/* The same in a colour where colours are on: a state word ("up", "ready" green, "down", "not ready"
- * red, others yellow). */
-void cli_table_state(struct cli_table *table, const char *state);
-/* Prints (nothing, when there is no row) and frees. */
-void cli_table_print(struct cli_table *table);
-
-/* "3s", "5min 2s", "2h", "4d 7h" into `buffer` (CLI_AGE_BYTES): the largest two units at most. */
-const char *cli_format_age(double seconds, char *buffer);

@@ -3,10 +3,12 @@
  * What the looking verbs print: tables by libsmartcols, JSON by jansson, ages. Called by the verbs;
  * knows no column's meaning but that of state words.
  */
-#include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
 
 #include <libsmartcols.h>
 #include <stdarg.h>
+
+#include "common/cli/cli.h"
 
 struct cli_table {
 	struct libscols_table *table;

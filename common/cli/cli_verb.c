@@ -3,7 +3,10 @@
  * Verbs that both programs have: `status` and `check-config --diff`. Called by their clients; knows
  * of the daemon's answers only what both have in common.
  */
+#include "common/cli/cli_verb.h"
+
 #include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
 #include "common/ini/ini.h"
 
 int cli_status(const struct cli *cli, cli_print_fn *print)

@@ -20,8 +20,7 @@
 #define CONTROL_CLIENTS_MAX 32u    /* not kept; more wait in the backlog */
 #define CONTROL_KEPT_MAX    256u   /* kept requests (--wait); more clients wait in the backlog */
 /* A request must be complete by then, and an answer must be taken by then. */
-#define CONTROL_IDLE_US    (10 * US_PER_S)
-#define CONTROL_ANSWER_MAX (256u << 20) /* bytes of an answer that the client side accepts */
+#define CONTROL_IDLE_US (10 * US_PER_S)
 
 /* Exit statuses of INTERFACE, used by daemons' answers and the verbs. */
 enum control_status {
@@ -75,13 +74,3 @@ void control_fail(struct control_request *request, int status, const char *forma
  */
 void control_request_keep(struct control_request *request,
 	void (*gone)(struct control_request *request, void *context), void *context);
-
-/*
- * Client side, blocking. Steals `args` (NULL: none). On an answer returns its status (0–255) and
- * sets `*ret_result` (may be NULL) and `*ret_error` ("" or text, to free); -ECONNREFUSED or -ENOENT:
- * nobody serves DIR; -EACCES: not in the group; -ETIMEDOUT after `timeout_us` (0: wait for ever);
- * -ECONNRESET: hung up without an answer; -EPROTO: the answer is none; -EMSGSIZE: it is longer than
- * CONTROL_ANSWER_MAX.
- */
-int control_call(const char *directory, const char *verb, json_t *args, uint64_t timeout_us,
-	json_t **ret_result, char **ret_error);

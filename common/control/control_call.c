@@ -3,23 +3,17 @@
  * The client's side of the control socket: one request, one answer, blocking with a deadline.
  * Called by the verbs through common/cli; knows no verb and never logs.
  */
-#include "common/control/control.h"
+#include "common/control/control_call.h"
 
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
+
+#include "common/clock.h"
+#include "common/control/control.h"
 
 #define CALL_CHUNK_BYTES 65536u
-
-static uint64_t call_now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / NS_PER_US;
-}
 
 /* Waits for `events` until `deadline_us` (0: for ever). 0, -ETIMEDOUT or negative errno. */
 static int call_wait(int fd, short events, uint64_t deadline_us)
@@ -27,7 +21,7 @@ static int call_wait(int fd, short events, uint64_t deadline_us)
 	struct pollfd poll_fd = { .fd = fd, .events = events };
 
 	for (;;) {
-		uint64_t now_us = call_now_us();
+		uint64_t now_us = clock_now_us();
 		struct timespec left = { 0 };
 		int n;
 
@@ -152,7 +146,7 @@ static int call_parse(const char *line, size_t line_bytes, json_t **ret_result, 
 static int call_exchange(const char *directory, const char *request, size_t request_bytes,
 	uint64_t timeout_us, json_t **ret_result, char **ret_error)
 {
-	uint64_t deadline_us = timeout_us ? call_now_us() + timeout_us : 0;
+	uint64_t deadline_us = timeout_us ? clock_now_us() + timeout_us : 0;
 	_cleanup_free_ char *line = NULL;
 	_cleanup_close_ int fd = -1;
 	size_t line_bytes = 0;

@@ -11,6 +11,7 @@
 #include "common/proto/auth.h"
 #include "common/proto/keyring.h"
 #include "common/cli/cli.h"
+#include "common/cli/cli_verb.h"
 #include "lb/config/config.h"
 #include "lb/config/keys.h"
 

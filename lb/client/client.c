@@ -6,7 +6,11 @@
 #include "lb/client/client.h"
 
 #include "common/proto/auth.h"
+#include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
+#include "common/cli/cli_verb.h"
 #include "common/proto/keyring.h"
+#include "lb/client/print.h"
 
 #define CLIENT_NOT_READY  1
 #define CLIENT_WEIGHT_MAX 65535ul
@@ -15,7 +19,7 @@
 
 static int client_status(const struct cli *cli, void *context)
 {
-	return cli_status(cli, client_print_status);
+	return cli_status(cli, print_status);
 }
 
 static int client_virtual_servers(const struct cli *cli, void *context)
@@ -28,7 +32,7 @@ static int client_virtual_servers(const struct cli *cli, void *context)
 	if (cli->json != CLI_JSON_OFF)
 		cli_print_json(cli, json_object_get(document, "virtual_servers"));
 	else
-		client_print_virtual_servers(cli, document);
+		print_virtual_servers(cli, document);
 	json_decref(document);
 	return 0;
 }
@@ -71,7 +75,7 @@ static int client_backends(const struct cli *cli, void *context)
 	if (cli->json != CLI_JSON_OFF)
 		r = client_backends_json(cli, document, virtual_server);
 	else
-		r = client_print_backends(cli, document, virtual_server);
+		r = print_backends(cli, document, virtual_server);
 	json_decref(document);
 	if (r == -ENOENT)
 		return cli_fail(cli, CONTROL_USAGE,
@@ -128,7 +132,7 @@ static int client_flows(const struct cli *cli, void *context)
 	if (status == 0 && cli->json != CLI_JSON_OFF)
 		cli_print_json(cli, flows);
 	else if (status == 0)
-		client_print_flows(cli, flows);
+		print_flows(cli, flows);
 	json_decref(flows);
 	return status;
 }
@@ -145,7 +149,7 @@ static int client_explain(const struct cli *cli, void *context)
 	if (cli->json != CLI_JSON_OFF)
 		cli_print_json(cli, answer);
 	else
-		client_print_explain(cli, answer);
+		print_explain(cli, answer);
 	json_decref(answer);
 	return 0;
 }

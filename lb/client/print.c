@@ -3,7 +3,10 @@
  * What the looking verbs of dsr-lb print for people, in the manner of `ipvsadm -Ln` and
  * `networkctl`: from JSON documents to tables. Called by client.c; talks to nobody.
  */
-#include "lb/client/client.h"
+#include "lb/client/print.h"
+
+#include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
 
 #define PRINT_AMOUNT_BYTES 24u
 
@@ -211,7 +214,7 @@ static const struct cli_column print_status_columns[] = {
 	{ "REASON", false },
 };
 
-void client_print_status(const struct cli *cli, const json_t *document)
+void print_status(const struct cli *cli, const json_t *document)
 {
 	struct cli_table *table =
 		cli_table_new(cli, print_status_columns, ARRAY_LEN(print_status_columns));
@@ -232,7 +235,7 @@ void client_print_status(const struct cli *cli, const json_t *document)
 	cli_table_print(table);
 }
 
-void client_print_virtual_servers(const struct cli *cli, const json_t *document)
+void print_virtual_servers(const struct cli *cli, const json_t *document)
 {
 	static const struct cli_column columns[] = {
 		{ "NAME", false },
@@ -303,7 +306,7 @@ static void print_backend_line(
 	print_cell_reason(table, backend);
 }
 
-int client_print_backends(const struct cli *cli, const json_t *document, const char *virtual_server)
+int print_backends(const struct cli *cli, const json_t *document, const char *virtual_server)
 {
 	static const struct cli_column columns[] = {
 		{ "VIRTUAL SERVER", false },
@@ -350,7 +353,7 @@ static void print_cell_endpoint(struct cli_table *table, const json_t *flow,
 		print_number(flow, port_name));
 }
 
-void client_print_flows(const struct cli *cli, const json_t *flows)
+void print_flows(const struct cli *cli, const json_t *flows)
 {
 	static const struct cli_column columns[] = {
 		{ "PROTOCOL", false },
@@ -379,7 +382,7 @@ void client_print_flows(const struct cli *cli, const json_t *flows)
 	cli_table_print(table);
 }
 
-void client_print_explain(const struct cli *cli, const json_t *answer)
+void print_explain(const struct cli *cli, const json_t *answer)
 {
 	static const char *const names[] = { "verdict", "reason", "virtual_server", "backend",
 		"mac", "how" };

@@ -16,6 +16,7 @@
 
 #include "agent/control/verbs.h"
 #include "agent/host/observe.h"
+#include "common/control/control_call.h"
 #include "common/log.h"
 #include "common/proto/auth.h"
 #include "common/proto/keyring.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command line, tables and ages; standard output and error are caught in files. */
 #include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
+#include "common/cli/cli_verb.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

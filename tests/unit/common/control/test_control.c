@@ -4,6 +4,7 @@
  * control_call() in a thread.
  */
 #include "common/control/control.h"
+#include "common/control/control_call.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -3,7 +3,11 @@
  * The verbs' output against a sample document, and their exit statuses against a daemon's socket
  * that serves it from another process.
  */
+#include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
+#include "common/cli/cli_verb.h"
 #include "lb/client/client.h"
+#include "lb/client/print.h"
 
 #include <setjmp.h>
 #include <signal.h>

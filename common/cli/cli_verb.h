@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Verbs that both programs have: `status` and `check-config --diff`. */
+#pragma once
+
+#include <jansson.h>
+
+struct cli;
+struct ini_report;
+
+/*
+ * The verb `status`: the daemon's document as JSON or by `print`. Returns the exit status: the
+ * document's `health`, CLI_NOT_RUNNING or as of cli_call().
+ */
+typedef void cli_print_fn(const struct cli *cli, const json_t *document);
+int cli_status(const struct cli *cli, cli_print_fn *print);
+/*
+ * For check-config --diff: prints the lines of the configuration in force, for which `verb` asks,
+ * that the checked one lacks, each after old_mark, then its new ones, each after new_mark. Returns
+ * the exit status.
+ */
+int cli_diff(const struct cli *cli, const char *verb, const char *old_mark, const char *new_mark,
+	struct ini_report *report);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The client's side of the control socket. */
+#pragma once
+
+#include <jansson.h>
+
+#include "common/util.h"
+
+#define CONTROL_ANSWER_MAX (256u << 20) /* bytes of an answer that the client side accepts */
+
+/*
+ * Client side, blocking. Steals `args` (NULL: none). On an answer returns its status (0–255) and
+ * sets `*ret_result` (may be NULL) and `*ret_error` ("" or text, to free); -ECONNREFUSED or -ENOENT:
+ * nobody serves DIR; -EACCES: not in the group; -ETIMEDOUT after `timeout_us` (0: wait for ever);
+ * -ECONNRESET: hung up without an answer; -EPROTO: the answer is none; -EMSGSIZE: it is longer than
+ * CONTROL_ANSWER_MAX.
+ */
+int control_call(const char *directory, const char *verb, json_t *args, uint64_t timeout_us,
+	json_t **ret_result, char **ret_error);
