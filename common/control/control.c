@@ -14,13 +14,17 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "common/clock.h"
+
 #define CONTROL_FLUSH_BYTES (1u << 20) /* written in one turn of the loop */
+#define CONTROL_INPUT_BYTES 4096u /* of a request's first room; doubled up to CONTROL_REQUEST_MAX */
 
 /* How long accepting rests when the process has no descriptor or memory left. */
 #define CONTROL_EXHAUSTED_US (100 * US_PER_MS)
 
 enum request_state {
 	REQUEST_READING,
+	REQUEST_QUEUED, /* a guest with a whole line, for which there is no room yet */
 	REQUEST_SERVED, /* given to the verb function, which has neither answered nor kept it */
 	REQUEST_KEPT,
 	REQUEST_WRITING,
@@ -36,8 +40,10 @@ struct control_request {
 	bool in_handler; /* the handler on the stack frees it when it is done */
 	sd_event_source *io;
 	sd_event_source *timer;
-	char *input; /* CONTROL_REQUEST_MAX */
+	uint64_t began_us;
+	char *input; /* grows up to CONTROL_REQUEST_MAX, freed when it is parsed */
 	size_t input_bytes;
+	size_t input_room_bytes;
 	char *output;
 	size_t output_bytes;
 	size_t written_bytes;
@@ -55,8 +61,9 @@ struct control {
 	sd_event_source *listener;
 	sd_event_source *rest; /* non-NULL while accepting rests */
 	struct control_request *requests;
-	size_t n_talking;
-	size_t n_kept;
+	sd_event_source *queue;         /* runs once when a queued guest may be served */
+	size_t n_talking, n_kept;       /* of those who may change things */
+	size_t n_guests, n_guests_busy; /* of those who may not */
 };
 
 /* Clients beyond the limits stay in the kernel's backlog: the listener is not read for a while. */
@@ -70,25 +77,49 @@ static void control_update_listener(struct control *control)
 			control->listener, open ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
+static bool request_is_busy(const struct control_request *request)
+{
+	return request->state == REQUEST_SERVED || request->state == REQUEST_KEPT ||
+		request->state == REQUEST_WRITING;
+}
+
+/* Where the request counts: in its present state, once more or once less. */
+static void request_count(const struct control_request *request, bool more)
+{
+	struct control *control = request->control;
+	size_t by = more ? 1 : (size_t)-1;
+
+	if (!request->may_change) {
+		control->n_guests += by;
+		if (request_is_busy(request))
+			control->n_guests_busy += by;
+	} else if (request->state == REQUEST_KEPT) {
+		control->n_kept += by;
+	} else {
+		control->n_talking += by;
+	}
+}
+
+/* To be called when something has ended: there may be room for those who wait. */
+static void control_make_way(struct control *control)
+{
+	control_update_listener(control);
+	if (control->queue && control->n_guests_busy < CONTROL_GUESTS_BUSY_MAX)
+		(void)sd_event_source_set_enabled(control->queue, SD_EVENT_ONESHOT);
+}
+
 static void request_set_state(struct control_request *request, enum request_state state)
 {
-	if (request->state == REQUEST_KEPT)
-		request->control->n_kept--;
-	else
-		request->control->n_talking--;
+	request_count(request, false);
 	request->state = state;
-	if (state == REQUEST_KEPT)
-		request->control->n_kept++;
-	else
-		request->control->n_talking++;
-	control_update_listener(request->control);
+	request_count(request, true);
+	control_make_way(request->control);
 }
 
 static void request_free(struct control_request *request)
 {
-	request_set_state(request, REQUEST_DONE);
-	request->control->n_talking--;
-	control_update_listener(request->control);
+	request_count(request, false);
+	control_make_way(request->control);
 	*request->link = request->next;
 	if (request->next)
 		request->next->link = request->link;
@@ -232,6 +263,8 @@ static void request_serve(struct control_request *request, size_t line_bytes)
 	const char *verb;
 
 	document = json_loadb(request->input, line_bytes, JSON_REJECT_DUPLICATES, &why);
+	free(TAKE_PTR(request->input));
+	request->input_bytes = request->input_room_bytes = 0;
 	verb = json_string_value(json_object_get(document, "verb"));
 	args = json_object_get(document, "args");
 	if (!document) {
@@ -252,6 +285,19 @@ static void request_serve(struct control_request *request, size_t line_bytes)
 	json_decref(document);
 }
 
+/* A guest waits for its turn where others are served; only its hanging up is heard meanwhile. */
+static void request_queue(struct control_request *request)
+{
+	request_set_state(request, REQUEST_QUEUED);
+	(void)sd_event_source_set_io_events(request->io, 0);
+	(void)sd_event_source_set_enabled(request->timer, SD_EVENT_OFF);
+}
+
+static bool request_must_queue(const struct control_request *request)
+{
+	return !request->may_change && request->control->n_guests_busy >= CONTROL_GUESTS_BUSY_MAX;
+}
+
 /* Looks at what has come so far: a whole line, HTTP, too much, or not enough yet. */
 static void request_judge(struct control_request *request, bool ended)
 {
@@ -267,17 +313,41 @@ static void request_judge(struct control_request *request, bool ended)
 			request_set_state(request, REQUEST_DONE);
 	} else if (line_end && memcmp(request->input, "GET ", MIN(request->input_bytes, 4u)) == 0) {
 		request_send_http(request);
+	} else if (line_end && request_must_queue(request)) {
+		request_queue(request);
 	} else if (line_end) {
 		request_set_state(request, REQUEST_SERVED);
 		request_serve(request, (size_t)(line_end - request->input));
 	}
 }
 
+/* Room for more input; false: no memory. */
+static bool request_grow_input(struct control_request *request)
+{
+	size_t room_bytes =
+		request->input_room_bytes ? 2 * request->input_room_bytes : CONTROL_INPUT_BYTES;
+	char *larger;
+
+	if (request->input_bytes < request->input_room_bytes)
+		return true;
+	larger = realloc(request->input, room_bytes);
+	if (!larger)
+		return false;
+	request->input = larger;
+	request->input_room_bytes = room_bytes;
+	return true;
+}
+
 static void request_read(struct control_request *request)
 {
-	ssize_t n = recv(request->fd, request->input + request->input_bytes,
-		CONTROL_REQUEST_MAX - request->input_bytes, MSG_DONTWAIT);
+	ssize_t n;
 
+	if (!request_grow_input(request)) {
+		request_set_state(request, REQUEST_DONE);
+		return;
+	}
+	n = recv(request->fd, request->input + request->input_bytes,
+		request->input_room_bytes - request->input_bytes, MSG_DONTWAIT);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			request_set_state(request, REQUEST_DONE);
@@ -294,6 +364,8 @@ static int control_on_request_io(sd_event_source *source, int fd, uint32_t reven
 	request->in_handler = true;
 	if (request->state == REQUEST_READING) {
 		request_read(request);
+	} else if (request->state == REQUEST_QUEUED) {
+		request_set_state(request, REQUEST_DONE);
 	} else if (request->state == REQUEST_KEPT) {
 		if (request->gone)
 			request->gone(request, request->gone_context);
@@ -313,6 +385,47 @@ static int control_on_request_timer(sd_event_source *source, uint64_t usec, void
 	return 0;
 }
 
+static struct control_request *control_oldest(
+	const struct control *control, enum request_state state)
+{
+	struct control_request *oldest = NULL;
+
+	for (struct control_request *each = control->requests; each; each = each->next)
+		if (!each->may_change && each->state == state)
+			oldest = each;
+	return oldest;
+}
+
+static int control_on_queue(sd_event_source *source, void *userdata)
+{
+	struct control *control = userdata;
+	struct control_request *request;
+
+	while (control->n_guests_busy < CONTROL_GUESTS_BUSY_MAX &&
+		(request = control_oldest(control, REQUEST_QUEUED))) {
+		char *line_end = memchr(request->input, '\n', request->input_bytes);
+
+		request->in_handler = true;
+		request_set_state(request, REQUEST_SERVED);
+		request_serve(request, (size_t)(line_end - request->input));
+		request->in_handler = false;
+		if (request->state == REQUEST_DONE)
+			request_free(request);
+	}
+	return 0;
+}
+
+/* One that has said nothing yet makes room for a new guest. False: all are at work, or just came. */
+static bool control_evict_guest(struct control *control)
+{
+	struct control_request *oldest = control_oldest(control, REQUEST_READING);
+
+	if (!oldest || clock_now_us() < oldest->began_us + CONTROL_GUEST_PATIENCE_US)
+		return false;
+	request_free(oldest);
+	return true;
+}
+
 static bool control_peer_may_change(int fd)
 {
 	struct ucred peer;
@@ -323,30 +436,48 @@ static bool control_peer_may_change(int fd)
 	return peer.uid == 0 || peer.uid == geteuid();
 }
 
-/* Takes ownership of `fd` on success only. */
+static int control_add_sources(struct control_request *request, int fd)
+{
+	sd_event *event = request->control->event;
+	int r = sd_event_add_io(event, &request->io, fd, EPOLLIN, control_on_request_io, request);
+
+	if (r >= 0)
+		r = sd_event_source_set_priority(request->io, CONTROL_PRIORITY);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &request->timer, CLOCK_MONOTONIC,
+			CONTROL_IDLE_US, 0, control_on_request_timer, request);
+	if (r >= 0)
+		r = sd_event_source_set_priority(request->timer, CONTROL_PRIORITY);
+	return r;
+}
+
+/* Takes ownership of `fd` on success only. -EBUSY: too many guests, and it was told. */
 static int control_add_request(struct control *control, int fd)
 {
-	struct control_request *request = calloc(1, sizeof(*request));
-	int r = -ENOMEM;
+	static const char busy[] = "{\"status\":69,\"error\":\"too many clients; try again\"}\n";
+	bool may_change = control_peer_may_change(fd);
+	struct control_request *request;
+	int r;
 
+	if (!may_change && control->n_guests >= CONTROL_GUESTS_MAX &&
+		!control_evict_guest(control)) {
+		(void)send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		return -EBUSY;
+	}
+	request = calloc(1, sizeof(*request));
 	if (!request)
 		return -ENOMEM;
 	request->control = control;
 	request->fd = -1;
-	request->may_change = control_peer_may_change(fd);
+	request->may_change = may_change;
+	request->began_us = clock_now_us();
 	request->next = control->requests;
 	request->link = &control->requests;
 	if (request->next)
 		request->next->link = &request->next;
 	control->requests = request;
-	control->n_talking++;
-	request->input = malloc(CONTROL_REQUEST_MAX);
-	if (request->input)
-		r = sd_event_add_io(
-			control->event, &request->io, fd, EPOLLIN, control_on_request_io, request);
-	if (r >= 0)
-		r = sd_event_add_time_relative(control->event, &request->timer, CLOCK_MONOTONIC,
-			CONTROL_IDLE_US, 0, control_on_request_timer, request);
+	request_count(request, true);
+	r = control_add_sources(request, fd);
 	if (r < 0) {
 		request_free(request);
 		return r;
@@ -455,6 +586,12 @@ int control_listen(sd_event *event, const char *directory, control_verb_fn *fn, 
 		return r;
 	r = sd_event_add_io(
 		event, &control->listener, control->fd, EPOLLIN, control_on_connection, control);
+	if (r >= 0)
+		r = sd_event_source_set_priority(control->listener, CONTROL_PRIORITY);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &control->queue, control_on_queue, control);
+	if (r >= 0)
+		r = sd_event_source_set_priority(control->queue, CONTROL_PRIORITY);
 	if (r < 0)
 		return r;
 	*ret_control = TAKE_PTR(control);
@@ -480,10 +617,12 @@ struct control *control_free(struct control *control)
 	control_remove_file(control);
 	sd_event_source_disable_unref(control->listener);
 	control->listener = NULL;
+	sd_event_source_disable_unref(control->queue);
+	control->queue = NULL;
 	sd_event_source_disable_unref(control->rest);
 	for (struct control_request *request = control->requests, *next; request; request = next) {
 		next = request->next;
-		if (request->state == REQUEST_KEPT)
+		if (request->state == REQUEST_KEPT || request->state == REQUEST_QUEUED)
 			(void)send(request->fd, stopping, sizeof(stopping) - 1,
 				MSG_NOSIGNAL | MSG_DONTWAIT);
 		request_free(request);

@@ -19,6 +19,15 @@
 #define CONTROL_REQUEST_MAX 65536u /* bytes of one line, its end included; longer: error, closed */
 #define CONTROL_CLIENTS_MAX 32u    /* not kept; more wait in the backlog */
 #define CONTROL_KEPT_MAX    256u   /* kept requests (--wait); more clients wait in the backlog */
+/*
+ * Those limits are for root and the service's own user. Others may look only, and cannot take their
+ * places: they have these, and an idle one gives way to a new one.
+ */
+#define CONTROL_GUESTS_MAX        256u
+#define CONTROL_GUESTS_BUSY_MAX   16u      /* served at once, until their answers are taken */
+#define CONTROL_GUEST_PATIENCE_US US_PER_S /* for so long a new connection may say nothing */
+/* Clients are served when nothing else is to do: heartbeats, timers and the kernel's news come first. */
+#define CONTROL_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 20)
 /* A request must be complete by then, and an answer must be taken by then. */
 #define CONTROL_IDLE_US (10 * US_PER_S)
 
