@@ -150,7 +150,12 @@ static int client_check_config(const struct cli *cli, void *context)
 		return cli_fail(cli, CONTROL_UNAVAILABLE, "out of memory");
 	if (r < 0)
 		return CONTROL_CONFIG;
-	return cli->diff ? cli_diff(cli, "config", "-", "+", settings->report) : 0;
+	return cli->diff ? cli_diff(cli, settings->report) : 0;
+}
+
+static int client_config(const struct cli *cli, void *context)
+{
+	return cli_config(cli);
 }
 
 /* ---- the table ---- */
@@ -187,10 +192,11 @@ static const struct cli_verb client_verbs[] = {
 		.run = client_check_config,
 		.takes_config = true,
 		.takes_diff = true },
+	{ .name = "config", .help = "the configuration in force", .run = client_config },
 	{ .name = "doctor", .help = "look for what is wrong" },
 	{ .name = "join",
-		.args_help = "BALANCER TOKEN",
-		.max_args = 2,
+		.args_help = "TOKEN",
+		.max_args = 1,
 		.help = "join by a token of the balancer" },
 	{ .name = "events", .help = "what happened", .takes_follow = true },
 	{ .name = "version", .help = "the version" },

@@ -89,6 +89,12 @@ static const struct cli_verb *cli_find_verb(const struct cli_program *program, c
 	return NULL;
 }
 
+/* `version` is served by cli_run() itself. */
+static bool cli_is_available(const struct cli_verb *verb)
+{
+	return verb->run || streq(verb->name, "version");
+}
+
 static int cli_fail_verb(const struct cli_program *program, const struct cli *cli)
 {
 	size_t distance = suggest_limit(cli->verb);
@@ -114,8 +120,8 @@ static void cli_print_help(const struct cli_program *program)
 		const struct cli_verb *verb = &program->verbs[idx];
 		int room = 38 - (int)strlen(verb->name);
 
-		missing |= !verb->run;
-		if (verb->run)
+		missing |= !cli_is_available(verb);
+		if (cli_is_available(verb))
 			printf("  %s %-*s %s\n", verb->name, room,
 				verb->args_help ? verb->args_help : "", verb->help);
 	}
@@ -131,7 +137,7 @@ static void cli_print_help(const struct cli_program *program)
 	if (missing) {
 		printf("\nNot available in this version:");
 		for (size_t idx = 0; idx < program->n_verbs; idx++)
-			if (!program->verbs[idx].run)
+			if (!cli_is_available(&program->verbs[idx]))
 				printf(" %s", program->verbs[idx].name);
 		printf("\n");
 	}
@@ -356,7 +362,7 @@ static int cli_run(struct cli_parser *parser, void *context)
 	if (cli->n_args < verb->min_args)
 		return cli_fail(cli, CONTROL_USAGE, "%s: an argument is missing; usage: %s %s %s",
 			cli->verb, cli->program, cli->verb, verb->args_help ? verb->args_help : "");
-	return verb->run ? verb->run(cli, context) : CONTROL_UNAVAILABLE;
+	return verb->run(cli, context);
 }
 
 int cli_main(const struct cli_program *program, int argc, char **argv, void *context)
@@ -384,7 +390,7 @@ int cli_main(const struct cli_program *program, int argc, char **argv, void *con
 	if (!parser.verb)
 		return cli_fail_verb(program, &cli);
 	/* Before its options are looked at, which this version may not know either. */
-	if (!parser.verb->run && !streq(parser.verb->name, "version"))
+	if (!cli_is_available(parser.verb))
 		return cli_fail(
 			&cli, CONTROL_UNAVAILABLE, "%s: not available in this version", cli.verb);
 	status = cli_parse_words(&parser, verb_given);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Verbs that both programs have: `status` and `check-config --diff`. Called by their clients; knows
+ * Verbs that both programs have: `status`, `config` and `check-config --diff`. Called by their clients; knows
  * of the daemon's answers only what both have in common.
  */
 #include "common/cli/cli_verb.h"
@@ -8,6 +8,9 @@
 #include "common/cli/cli.h"
 #include "common/cli/cli_table.h"
 #include "common/ini/ini.h"
+
+/* What both daemons answer with the lines of ini_report_effective(). */
+#define CLI_CONFIG_VERB "config"
 
 int cli_status(const struct cli *cli, cli_print_fn *print)
 {
@@ -23,6 +26,24 @@ int cli_status(const struct cli *cli, cli_print_fn *print)
 		print(cli, document);
 	json_decref(document);
 	return status;
+}
+
+int cli_config(const struct cli *cli)
+{
+	json_t *lines = NULL;
+	int status = cli_call(cli, CLI_CONFIG_VERB, NULL, CONTROL_UNAVAILABLE, &lines);
+	const json_t *each;
+	size_t idx;
+
+	if (status != 0)
+		return status;
+	if (cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, lines);
+	else
+		json_array_foreach (lines, idx, each)
+			printf("%s\n", json_string_value(each));
+	json_decref(lines);
+	return 0;
 }
 
 static bool cli_has_line(const json_t *lines, const char *line)
@@ -48,11 +69,10 @@ static void cli_print_lacking(const char *mark, const json_t *lines, const json_
 	}
 }
 
-int cli_diff(const struct cli *cli, const char *verb, const char *old_mark, const char *new_mark,
-	struct ini_report *report)
+int cli_diff(const struct cli *cli, struct ini_report *report)
 {
 	json_t *running = NULL;
-	int status = cli_call(cli, verb, NULL, CONTROL_UNAVAILABLE, &running);
+	int status = cli_call(cli, CLI_CONFIG_VERB, NULL, CONTROL_UNAVAILABLE, &running);
 	json_t *checked;
 	const char *line;
 
@@ -61,8 +81,8 @@ int cli_diff(const struct cli *cli, const char *verb, const char *old_mark, cons
 	checked = json_array();
 	for (size_t idx = 0; (line = ini_report_effective(report, idx)); idx++)
 		(void)json_array_append_new(checked, json_string(line));
-	cli_print_lacking(old_mark, running, checked);
-	cli_print_lacking(new_mark, checked, running);
+	cli_print_lacking("- ", running, checked);
+	cli_print_lacking("+ ", checked, running);
 	json_decref(running);
 	json_decref(checked);
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Verbs that both programs have: `status` and `check-config --diff`. */
+/* Verbs that both programs have: `status`, `config` and `check-config --diff`. */
 #pragma once
 
 #include <jansson.h>
@@ -13,10 +13,10 @@ struct ini_report;
  */
 typedef void cli_print_fn(const struct cli *cli, const json_t *document);
 int cli_status(const struct cli *cli, cli_print_fn *print);
+/* The verb `config`: the configuration in force, one line a key. Returns the exit status. */
+int cli_config(const struct cli *cli);
 /*
- * For check-config --diff: prints the lines of the configuration in force, for which `verb` asks,
- * that the checked one lacks, each after old_mark, then its new ones, each after new_mark. Returns
- * the exit status.
+ * For check-config --diff: prints the lines of the configuration in force that the checked one lacks,
+ * each after "- ", then its new ones, each after "+ ". Returns the exit status.
  */
-int cli_diff(const struct cli *cli, const char *verb, const char *old_mark, const char *new_mark,
-	struct ini_report *report);
+int cli_diff(const struct cli *cli, struct ini_report *report);

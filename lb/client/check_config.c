@@ -99,5 +99,5 @@ int check_config(const struct cli *cli)
 		return CONTROL_CONFIG;
 	}
 	check_host(cli, config);
-	return cli->diff ? cli_diff(cli, "configuration", "- ", "+ ", report) : 0;
+	return cli->diff ? cli_diff(cli, report) : 0;
 }

@@ -233,6 +233,11 @@ static int client_weight(const struct cli *cli, void *context)
 		json_pack("{s:s, s:I}", "backend", cli->args[0], "weight", (json_int_t)weight));
 }
 
+static int client_config(const struct cli *cli, void *context)
+{
+	return cli_config(cli);
+}
+
 static int client_keygen(const struct cli *cli, void *context)
 {
 	const char *id = cli->n_args > 0 ? cli->args[0] : NULL;
@@ -305,6 +310,7 @@ int client_main(int argc, char **argv, client_verb_fn *run, client_verb_fn *chec
 			.run = check_config,
 			.takes_config = true,
 			.takes_diff = true },
+		CLIENT_VERB("config", client_config, 0, 0, NULL, "the configuration in force"),
 		CLIENT_VERB("keygen", client_keygen, 0, 1, "[ID]", "print a line for a key file"),
 		CLIENT_LATER("token", "a one-line invitation for an agent"),
 		CLIENT_LATER("top", "live view"),

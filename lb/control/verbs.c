@@ -135,7 +135,7 @@ static void verbs_explain(const struct verbs_call *call)
 }
 
 /* The running configuration, line by line, for `check-config --diff`. */
-static void verbs_configuration(const struct verbs_call *call)
+static void verbs_config(const struct verbs_call *call)
 {
 	json_t *lines = json_array();
 	const char *line;
@@ -343,7 +343,7 @@ static const struct {
 	{ "flows", verbs_flows, false },
 	{ "ready", verbs_ready, false },
 	{ "explain", verbs_explain, false },
-	{ "configuration", verbs_configuration, false },
+	{ "config", verbs_config, false },
 	{ "drain", verbs_drain, true },
 	{ "disable", verbs_disable, true },
 	{ "enable", verbs_enable, true },
@@ -371,7 +371,7 @@ void verbs_serve(struct control_request *request, const char *verb, json_t *args
 			verbs[i].serve(&call);
 		return;
 	}
-	control_fail(request, CONTROL_UNAVAILABLE, "%s: not available", verb);
+	control_fail(request, CONTROL_USAGE, "unknown verb %s", verb);
 }
 
 int verbs_start(struct balancer *balancer, void **ret_context)

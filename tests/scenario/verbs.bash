@@ -38,7 +38,7 @@ fact the_agents_doctor_is_not_available says 'not available' agent web1 doctor
 fact version_names_the_version says '[0-9]+\.[0-9]+\.[0-9]+' "$work/bin/dsr-lb" --version
 
 # Looking, as a table and as JSON.
-for verb in status virtual-servers backends flows; do
+for verb in status virtual-servers backends flows config; do
 	fact "${verb}_prints" exits 0 lb "$verb"
 	fact "${verb}_prints_json" json_is_valid "$verb"
 done

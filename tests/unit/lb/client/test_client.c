@@ -73,7 +73,7 @@ static int run_diff(const struct cli *cli, void *context)
 
 	assert_int_equal(
 		ini_load_text("text", text, strlen(text), &section, 1, &number, &report), 0);
-	return cli_diff(cli, "configuration", "- ", "+ ", report);
+	return cli_diff(cli, report);
 }
 
 /* Runs `dsr-lb WORDS…` with its output caught. */
@@ -134,7 +134,7 @@ static void daemon_verb(struct control_request *request, const char *verb, json_
 			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "verdict", "forward",
 				"reason", "forwarded", "virtual_server", "web", "backend", "web1",
 				"mac", "02:00:00:00:00:11", "how", "hash", "slot", 17));
-	else if (streq(verb, "configuration"))
+	else if (streq(verb, "config"))
 		control_reply(request, 0,
 			json_pack("[s, s]", "[numbers] same = 1", "[numbers] other = 2"));
 	else if (streq(verb, "enable"))
@@ -255,6 +255,16 @@ static void client_status_tells_not_running_by_3(void **state)
 	assert_int_equal(run_words(&caught, "backends --runtime-dir /nonexistent"), 69);
 	assert_int_equal(run_words(&caught, "drain --runtime-dir /nonexistent web1"), 69);
 	assert_int_equal(run_words(&caught, "ready --runtime-dir /nonexistent"), 1);
+}
+
+static void client_prints_the_configuration_in_force(void **state)
+{
+	struct caught caught;
+
+	assert_int_equal(run_words(&caught, "config"), 0);
+	assert_string_equal(caught.output, "[numbers] same = 1\n[numbers] other = 2\n");
+	assert_int_equal(run_words(&caught, "config -j"), 0);
+	assert_string_equal(caught.output, "[\"[numbers] same = 1\",\"[numbers] other = 2\"]\n");
 }
 
 static void client_prints_only_lines_that_differ(void **state)
@@ -381,6 +391,7 @@ int main(void)
 		cmocka_unit_test(client_never_loses_the_reason),
 		cmocka_unit_test(client_status_prints_the_document_as_json),
 		cmocka_unit_test(client_status_tells_not_running_by_3),
+		cmocka_unit_test(client_prints_the_configuration_in_force),
 		cmocka_unit_test(client_prints_only_lines_that_differ),
 		cmocka_unit_test(client_lists_virtual_servers_and_backends),
 		cmocka_unit_test(client_shows_flows_and_explains),
