@@ -77,7 +77,7 @@ static json_t *document_backend(const struct backend *backend)
 
 	return json_pack(
 		"{s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:I, s:i, s:b, s:b, s:I, s:b, s:b, s:i, s:s, s:I, "
-		"s:I, s:o}",
+		"s:I, s:s, s:b, s:o}",
 		"id", (int)backend->id, "name", backend->name, "address",
 		addr_format(&backend->address, address), "mac", mac_format(&backend->mac, mac),
 		"source", (int)backend->source, "state", (int)backend->state, "reason",
@@ -86,7 +86,8 @@ static json_t *document_backend(const struct backend *backend)
 		"weight", (json_int_t)backend->weight, "weight_set", backend->weight_set, "kept",
 		backend->kept, "agent_state", (int)backend->status.state, "agent_reason",
 		backend->status.reason, "challenge_us", (json_int_t)backend->challenge_us,
-		"session_id", (json_int_t)backend->session_id, "vips", document_vips(backend));
+		"session_id", (json_int_t)backend->session_id, "key_id", backend->key_id,
+		"key_bound", backend->key_bound, "vips", document_vips(backend));
 }
 
 static bool document_read_vips(const json_t *array, struct backend *backend)
@@ -140,6 +141,8 @@ static bool document_read_backend(const json_t *item, struct backend *ret_backen
 {
 	struct backend backend = { 0 };
 	const char *name, *mac, *reason, *agent_reason;
+	/* Documents of versions that did not keep it have none. */
+	const char *key_id = json_string_value(json_object_get(item, "key_id"));
 
 	if (json_unpack((json_t *)item, "{s:s, s:s, s:s, s:s}", "name", &name, "mac", &mac,
 		    "reason", &reason, "agent_reason", &agent_reason) < 0 ||
@@ -152,6 +155,8 @@ static bool document_read_backend(const json_t *item, struct backend *ret_backen
 	snprintf(backend.name, sizeof(backend.name), "%s", name);
 	snprintf(backend.reason, sizeof(backend.reason), "%s", reason);
 	snprintf(backend.status.reason, sizeof(backend.status.reason), "%s", agent_reason);
+	snprintf(backend.key_id, sizeof(backend.key_id), "%s", key_id ? key_id : "");
+	backend.key_bound = json_is_true(json_object_get(item, "key_bound"));
 	backend.approved = json_is_true(json_object_get(item, "approved"));
 	backend.rejected = json_is_true(json_object_get(item, "rejected"));
 	backend.weight_set = json_is_true(json_object_get(item, "weight_set"));

@@ -123,6 +123,38 @@ static int check_adoption(struct registry *registry, const struct candidate *can
 	return 0;
 }
 
+/*
+ * A configured address belongs to its `real-server` line. Whoever takes it for an agent's own says so: by
+ * the name in the line, and by a key that is good for that name alone.
+ */
+static int check_stand_in(const struct registry *registry, const struct candidate *candidate,
+	struct registry_answer *answer)
+{
+	const struct entry *entry = candidate->at_address;
+	const struct registry_registration *request = candidate->request;
+	char address[ADDR_STRLEN];
+
+	if (!entry || !entry->is_static)
+		return 0;
+	addr_format(&entry->backend.address, address);
+	if (registry->config.adopt == REGISTRY_ADOPT_OFF)
+		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,
+			"%s is a real-server, and no agent stands in for it (adopt = off)",
+			address);
+	if (!entry->name_given)
+		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,
+			"%s is a real-server without a name; add name= to its line", address);
+	if (!streq(entry->backend.name, candidate->reg->name))
+		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,
+			"%s is real-server %s; give the agent that name", address,
+			entry->backend.name);
+	if (!request->key_bound)
+		return refuse(answer, PROTO_REJECT_KEY_BINDING,
+			"%s is a real-server, and key %s is not bound to it; add agent=NAME to the key's line",
+			address, request->key_id);
+	return 0;
+}
+
 static int check_candidate(struct registry *registry, const struct candidate *candidate,
 	struct registry_answer *answer)
 {
@@ -146,6 +178,8 @@ static int check_candidate(struct registry *registry, const struct candidate *ca
 		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,
 			"the name is an address; give the agent another one");
 	r = check_adoption(registry, candidate, answer);
+	if (r == 0)
+		r = check_stand_in(registry, candidate, answer);
 	if (r == 0)
 		r = check_vips(&registry->membership, reg, answer);
 	return r == 0 ? check_identity(candidate, answer) : r;
@@ -182,6 +216,8 @@ static void take_register(struct registry *registry, struct entry *entry,
 	backend->status = reg->status;
 	backend->challenge_us = request->challenge_us;
 	backend->session_id = request->session_id;
+	snprintf(backend->key_id, sizeof(backend->key_id), "%s", request->key_id);
+	backend->key_bound = request->key_bound;
 	backend->next_heartbeat_us = now_us;
 	snprintf(entry->agent_name, sizeof(entry->agent_name), "%s", reg->name);
 	memcpy(entry->nonce_agent, reg->nonce_agent, sizeof(entry->nonce_agent));
@@ -253,8 +289,6 @@ static int take_place(struct registry *registry, const struct candidate *candida
 		entry = NULL;
 	}
 	if (entry) {
-		if (entry->is_static && !entry->name_given && !streq(entry->backend.name, name))
-			entries_rename(&registry->entries, entry, name);
 		if (entry->backend.source == BACKEND_STATIC)
 			begin_agent(entry);
 		*ret_entry = entry;

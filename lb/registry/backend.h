@@ -117,7 +117,9 @@ struct backend {
 	struct proto_status status; /* its last words; status.n_vips VIPs */
 	uint64_t challenge_us;      /* time of the challenge of its session: replay guard */
 	uint64_t session_id;
-	uint64_t heard_us; /* last authenticated word */
+	char key_id[PROTO_KEY_ID_MAX + 1]; /* of its session; "": not known */
+	bool key_bound;                    /* that key is good for its name alone */
+	uint64_t heard_us;                 /* last authenticated word */
 	uint64_t next_heartbeat_us;
 	uint64_t sent_us; /* last heartbeat */
 	uint32_t heartbeats_missed;
@@ -146,6 +148,8 @@ struct registry_registration {
 	struct addr source;
 	uint64_t challenge_us; /* when its challenge was made */
 	uint64_t session_id;   /* of the session that it would have */
+	const char *key_id;    /* that signed it */
+	bool key_bound;        /* that key is good for this name alone */
 	const char *mac_why;   /* why it may not have the MAC that it claims; NULL: it may */
 };
 

@@ -2,10 +2,12 @@
 /* See liveness.h. Called by registry.c for every event, and by admission.c for a REGISTER. */
 #include "lb/registry/liveness.h"
 
+#include "lb/registry/departed.h"
 #include "lb/registry/detection.h"
 #include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
 #include "lb/registry/health.h"
+#include "lb/registry/membership.h"
 
 /* A prober that never reported is asked again this long after the timeout of its check. */
 #define CHECK_GRACE_US (5 * US_PER_S)
@@ -92,14 +94,62 @@ void liveness_report(struct registry *registry, struct entry *entry,
 	health_judge(registry, entry, now_us);
 }
 
+/* A `real-server` whose agent fell silent: the neighbour's answer says what the host is without it. */
+static bool has_lost_its_agent(const struct registry *registry, const struct entry *entry)
+{
+	return entry->backend.source == BACKEND_AGENT && entry->is_static && entry->silent &&
+		entry->unanswered >= registry->config.fall;
+}
+
+void liveness_end_agent(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+
+	departed_end_session(&registry->departed, backend, now_us);
+	backend->source = BACKEND_STATIC;
+	if (!backend->weight_set)
+		backend->weight = entry->given_weight;
+	memset(&backend->status, 0, sizeof(backend->status));
+	backend->session_id = 0;
+	backend->challenge_us = 0;
+	backend->heartbeats_missed = 0;
+	backend->reachable = false;
+	backend->restored = false;
+	if (backend->kept)
+		registry->fail_open.n_kept--;
+	backend->kept = false;
+	registry->fail_open.due = true;
+	entry->silent = false;
+	entry->fell_silent_us = REGISTRY_NEVER_US;
+	entry->was_up = false;
+	entry->need = 0;
+	entry->neigh_missed = 0;
+	entry->neigh_next_us = now_us;
+	entries_mark_changed(&registry->entries, true);
+}
+
+void liveness_become_static(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct entry_service *services;
+	size_t n_services;
+
+	liveness_end_agent(registry, entry, now_us);
+	if (membership_find(
+		    &registry->membership, &registry->config, entry, &services, &n_services) == 0)
+		liveness_take_services(registry, entry, services, n_services, now_us);
+	health_judge(registry, entry, now_us);
+}
+
 void liveness_neighbour(
 	struct registry *registry, struct entry *entry, const struct mac *mac, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
 
 	/* Anybody can forge an ARP reply: where an agent is, its REGISTER alone says. */
-	if (backend->source == BACKEND_AGENT)
+	if (backend->source == BACKEND_AGENT && !has_lost_its_agent(registry, entry))
 		return;
+	if (backend->source == BACKEND_AGENT && !mac_is_zero(mac))
+		liveness_become_static(registry, entry, now_us);
 	if (mac_is_zero(mac)) {
 		/* The time until `fall` counts from here, whenever the last probe went out. */
 		if (entry->neigh_missed == 0)
@@ -247,10 +297,10 @@ void liveness_stalled(struct entry *entry, uint64_t stalled_us)
 		entry->check_started_us[i] += stalled_us;
 }
 
-static bool is_probed(const struct entry *entry)
+static bool is_probed(const struct registry *registry, const struct entry *entry)
 {
 	if (entry->backend.source == BACKEND_AGENT)
-		return false;
+		return has_lost_its_agent(registry, entry);
 	return !entry->no_check || mac_is_zero(&entry->backend.mac);
 }
 
@@ -266,7 +316,7 @@ uint64_t liveness_due_us(const struct registry *registry, const struct entry *en
 		if (!entry->silent)
 			due_us = MIN(due_us, detection_silent_at_us(&registry->config, entry));
 	}
-	if (is_probed(entry))
+	if (is_probed(registry, entry))
 		due_us = MIN(due_us, entry->neigh_next_us);
 	if (backend->state == BACKEND_DRAIN && backend->takes_flows)
 		due_us = MIN(due_us, health_drain_end_us(registry, entry));
@@ -282,6 +332,8 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 
 	if (!entry->silent && detection_silent_at_us(&registry->config, entry) <= now_us) {
 		entry->silent = true;
+		entry->neigh_missed = 0;
+		entry->neigh_next_us = now_us;
 		if (entry->awaiting)
 			backend->heartbeats_missed++;
 		entry->awaiting = false;
@@ -305,7 +357,7 @@ static void run_probe(struct registry *registry, struct entry *entry, uint64_t n
 	uint64_t interval_us;
 	uint32_t fall;
 
-	if (!is_probed(entry) || now_us < entry->neigh_next_us)
+	if (!is_probed(registry, entry) || now_us < entry->neigh_next_us)
 		return;
 	detection_probing(&registry->config, entry, &interval_us, &fall);
 	/* Silence of the kernel is no news, its refusal is: only then probes count as missed. */
@@ -314,8 +366,11 @@ static void run_probe(struct registry *registry, struct entry *entry, uint64_t n
 	entry->neigh_next_us = now_us + interval_us;
 	entry->wants_probe = true;
 	entries_mark_dirty(&registry->entries, entry);
-	if (entry->backend.source == BACKEND_STATIC && !entry->silent && !entry->no_check &&
-		entry->neigh_missed >= fall) {
+	if (entry->neigh_missed < fall)
+		return;
+	if (has_lost_its_agent(registry, entry))
+		liveness_become_static(registry, entry, now_us);
+	if (entry->backend.source == BACKEND_STATIC && !entry->silent && !entry->no_check) {
 		entry->silent = true;
 		entry->backend.reachable = false;
 		health_judge(registry, entry, now_us);

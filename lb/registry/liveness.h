@@ -24,6 +24,10 @@ void liveness_check_result(struct registry *registry, struct entry *entry,
  */
 void liveness_take_services(struct registry *registry, struct entry *entry,
 	struct entry_service *services, size_t n_services, uint64_t now_us);
+/* Its agent's session ends, and with it all that the agent said: a static that nothing is known of. */
+void liveness_end_agent(struct registry *registry, struct entry *entry, uint64_t now_us);
+/* The same, with the services of a static, and judged. */
+void liveness_become_static(struct registry *registry, struct entry *entry, uint64_t now_us);
 /* Nobody was listening for so long. */
 void liveness_stalled(struct entry *entry, uint64_t stalled_us);
 /* Does what is due. */

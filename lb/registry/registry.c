@@ -94,34 +94,6 @@ void registry_report(struct registry *registry, uint16_t backend, const struct p
 	finish(registry, entry, now_us);
 }
 
-/* What is left when an agent leaves a configured address: a static that nothing is known of. */
-static void become_static(struct registry *registry, struct entry *entry, uint64_t now_us)
-{
-	struct backend *backend = &entry->backend;
-	struct entry_service *services;
-	size_t n_services;
-
-	departed_end_session(&registry->departed, &entry->backend, now_us);
-	backend->source = BACKEND_STATIC;
-	if (!backend->weight_set)
-		backend->weight = entry->given_weight;
-	if (membership_find(
-		    &registry->membership, &registry->config, entry, &services, &n_services) == 0)
-		liveness_take_services(registry, entry, services, n_services, now_us);
-	memset(&backend->status, 0, sizeof(backend->status));
-	backend->session_id = 0;
-	backend->challenge_us = 0;
-	backend->heartbeats_missed = 0;
-	backend->reachable = false;
-	entry->silent = false;
-	entry->was_up = false;
-	entry->need = 0;
-	entry->neigh_missed = 0;
-	entry->neigh_next_us = now_us;
-	health_judge(registry, entry, now_us);
-	entries_mark_changed(&registry->entries, true);
-}
-
 void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us)
 {
 	struct entry *entry = find_agent(registry, backend);
@@ -129,7 +101,7 @@ void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us
 	if (!entry)
 		return;
 	if (entry->is_static) {
-		become_static(registry, entry, now_us);
+		liveness_become_static(registry, entry, now_us);
 	} else {
 		departed_leave(registry, entry, now_us);
 		entry = NULL;
@@ -486,6 +458,8 @@ static void restore_agent(
 	backend->challenge_us = kept->challenge_us;
 	backend->session_id = kept->session_id;
 	backend->heard_us = kept->heard_us;
+	memcpy(backend->key_id, kept->key_id, sizeof(backend->key_id));
+	backend->key_bound = kept->key_bound;
 	backend->approved = kept->approved;
 	backend->rejected = kept->rejected;
 	backend->next_heartbeat_us = now_us;

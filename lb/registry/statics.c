@@ -198,17 +198,33 @@ static int make_entries(const struct registry *registry, struct plan *plan, uint
 	return 0;
 }
 
+/* Whether the agent that is at a configured address may be it: by the line's name and a key of its own. */
+static bool may_stand_in(
+	const struct registry_config *config, const struct group *group, const struct entry *entry)
+{
+	const struct backend *backend = &entry->backend;
+
+	/* Of one that an older version kept the key is not known until it registers anew. */
+	return config->adopt != REGISTRY_ADOPT_OFF && group->name_given &&
+		streq(entry->agent_name, group->static_.name) &&
+		(backend->key_bound || backend->key_id[0] == '\0');
+}
+
 static int find_next_services(const struct membership *membership,
-	const struct registry_config *config, struct entry *entry, bool is_static)
+	const struct registry_config *config, struct entry *entry, const struct group *group)
 {
 	bool was_static = entry->is_static;
+	enum backend_source source = entry->backend.source;
 	int r;
 
 	free(TAKE_PTR(entry->next_services));
-	entry->is_static = is_static;
+	entry->is_static = group != NULL;
+	if (group && !may_stand_in(config, group, entry))
+		entry->backend.source = BACKEND_STATIC;
 	r = membership_find(
 		membership, config, entry, &entry->next_services, &entry->n_next_services);
 	entry->is_static = was_static;
+	entry->backend.source = source;
 	return r;
 }
 
@@ -226,12 +242,12 @@ static int plan_make(const struct registry *registry, const struct registry_conf
 	for (size_t i = 0; r == 0 && i < plan->n_groups; i++)
 		if (plan->groups[i].fresh)
 			r = find_next_services(
-				&plan->membership, config, plan->groups[i].fresh, true);
+				&plan->membership, config, plan->groups[i].fresh, &plan->groups[i]);
 	for (size_t i = 0; r == 0 && i < registry->entries.len; i++) {
 		struct entry *entry = registry->entries.slots[i];
 
 		r = find_next_services(&plan->membership, config, entry,
-			find_group(plan, &entry->backend.address) != NULL);
+			find_group(plan, &entry->backend.address));
 	}
 	if (r == -ENOSPC)
 		why_set(ret_why, "more than %u backends", REGISTRY_BACKENDS_MAX);
@@ -267,6 +283,25 @@ static void remove_leaving(struct registry *registry, const struct plan *plan, u
 		}
 		entry->is_static = false;
 		entry->given_mac = (struct mac){ 0 };
+	}
+}
+
+/* Agents at configured addresses that may not be there any more: what they leave is taken to be well. */
+static void end_agents(struct registry *registry, const struct registry_config *config,
+	const struct plan *plan, uint64_t now_us)
+{
+	for (size_t i = 0; i < plan->n_groups; i++) {
+		const struct group *group = &plan->groups[i];
+		struct entry *entry =
+			entries_by_address(&registry->entries, &group->static_.address);
+		bool was_up;
+
+		if (!entry || entry->backend.source != BACKEND_AGENT ||
+			may_stand_in(config, group, entry))
+			continue;
+		was_up = entry->backend.state == BACKEND_UP && !mac_is_zero(&entry->backend.mac);
+		liveness_end_agent(registry, entry, now_us);
+		entry->backend.reachable = was_up;
 	}
 }
 
@@ -360,6 +395,7 @@ int statics_configure(struct registry *registry, const struct registry_config *c
 		return r;
 	carry_keeping(registry, config, &plan);
 	remove_leaving(registry, &plan, now_us);
+	end_agents(registry, config, &plan, now_us);
 	rename_statics(registry, &plan);
 	take_groups(registry, &plan);
 	free(registry->fail_open.keeping);

@@ -365,9 +365,11 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 	const struct keyring_key *key, uint64_t made_us)
 {
 	const struct proto_register *reg = &arrival->message.reg;
-	struct registry_registration request = {
-		.reg = reg, .source = arrival->path->remote.addr, .challenge_us = made_us
-	};
+	struct registry_registration request = { .reg = reg,
+		.source = arrival->path->remote.addr,
+		.challenge_us = made_us,
+		.key_id = key->id,
+		.key_bound = key->agent[0] != '\0' };
 	struct registry_answer answer = { 0 };
 	struct why why = { 0 };
 	int r;

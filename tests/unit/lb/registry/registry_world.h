@@ -22,6 +22,8 @@ struct world_agent {
 	struct proto_register reg;
 	uint16_t id;
 	bool answers;
+	const char *key_id;
+	bool key_bound;
 };
 
 struct world {
@@ -246,6 +248,7 @@ static inline struct world_agent *world_agent(
 
 	memset(agent, 0, sizeof(*agent));
 	agent->answers = true;
+	agent->key_id = "shared";
 	snprintf(reg->name, sizeof(reg->name), "%s", name);
 	reg->real_ip = world_addr("192.0.2.0");
 	reg->real_ip.bytes[3] = host;
@@ -271,7 +274,9 @@ static inline struct world_answer world_register_at(struct world *world, struct 
 	const struct registry_registration request = { .reg = &agent->reg,
 		.source = *source,
 		.challenge_us = challenge_us,
-		.session_id = ++world->sessions };
+		.session_id = ++world->sessions,
+		.key_id = agent->key_id,
+		.key_bound = agent->key_bound };
 	struct registry_answer given = { 0 };
 	struct world_answer answer = { 0 };
 

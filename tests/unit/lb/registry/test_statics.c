@@ -311,6 +311,117 @@ static void registry_refuses_one_static_too_many(void **state)
 	world->config.statics = world->statics;
 }
 
+static struct world_agent *join_bound(struct world *world, const char *name, uint8_t host)
+{
+	struct world_agent *agent = world_agent(world, name, host, "198.51.100.10");
+
+	agent->key_id = name;
+	agent->key_bound = true;
+	assert_int_equal(world_register(world, agent).r, 0);
+	return agent;
+}
+
+static void assert_no_stand_in(
+	struct world *world, const char *name, bool key_bound, enum proto_reject code)
+{
+	struct world_agent *agent = world_agent(world, name, 11, "198.51.100.10");
+	struct world_answer answer;
+
+	agent->key_bound = key_bound;
+	answer = world_register(world, agent);
+	assert_int_equal(answer.r, -EPERM);
+	assert_int_equal(answer.code, code);
+	assert_int_equal(registry_find(world->registry, "192.0.2.11")->source, BACKEND_STATIC);
+}
+
+static void registry_lets_an_agent_stand_in_by_name_and_bound_key_alone(void **state)
+{
+	struct world *world = *state;
+	struct registry_static *line = world_static(world, "web", NULL, "192.0.2.11");
+
+	world_configure(world);
+	assert_no_stand_in(world, "host", true, PROTO_REJECT_NOT_ALLOWED);
+	snprintf(line->name, sizeof(line->name), "win");
+	world_configure(world);
+	assert_no_stand_in(world, "host", true, PROTO_REJECT_NOT_ALLOWED);
+	assert_no_stand_in(world, "win", false, PROTO_REJECT_KEY_BINDING);
+	world->config.adopt = REGISTRY_ADOPT_OFF;
+	world_configure(world);
+	assert_no_stand_in(world, "win", true, PROTO_REJECT_NOT_ALLOWED);
+	world->config.adopt = REGISTRY_ADOPT_AUTO;
+	world_configure(world);
+	(void)join_bound(world, "win", 11);
+	assert_int_equal(world_backend(world, "win")->source, BACKEND_AGENT);
+}
+
+static void registry_makes_a_stand_in_static_again_when_it_is_silent(void **state)
+{
+	struct world *world = *state;
+	const struct mac mac = world_mac(77);
+	struct world_agent *agent;
+
+	world_static(world, "web", "win", "192.0.2.11");
+	world_configure(world);
+	agent = join_bound(world, "win", 11);
+	world_pass(world, MS(1000));
+	assert_state(world, "win", "up");
+	/* While it is heard, no ARP reply counts. */
+	neighbour(world, "192.0.2.11", &mac);
+	assert_int_equal(world_backend(world, "win")->source, BACKEND_AGENT);
+	agent->answers = false;
+	world->n_probes = 0;
+	world_pass(world, MS(3000));
+	assert_true(world->n_probes > 0);
+	neighbour(world, "192.0.2.11", &mac);
+	assert_int_equal(world_backend(world, "win")->source, BACKEND_STATIC);
+	assert_state(world, "win", "up");
+	assert_true(mac_equal(&world_backend(world, "win")->mac, &mac));
+	world_configure(world);
+	assert_state(world, "win", "up");
+	/* A host that does not answer ARP either is a static that is down. */
+	agent->answers = true;
+	assert_int_equal(world_register(world, agent).r, 0);
+	world_pass(world, MS(1000));
+	agent->answers = false;
+	world_pass(world, MS(2000));
+	neighbour(world, "192.0.2.11", &(struct mac){ 0 });
+	world_pass(world, MS(8000));
+	assert_int_equal(world_backend(world, "win")->source, BACKEND_STATIC);
+	assert_state(world, "win", "down");
+	neighbour(world, "192.0.2.11", &mac);
+	assert_state(world, "win", "up");
+}
+
+static void registry_ends_a_stand_in_that_a_reload_does_not_want(void **state)
+{
+	struct world *world = *state;
+
+	world_static(world, "web", "win", "192.0.2.11");
+	world_configure(world);
+	(void)join_bound(world, "win", 11);
+	world_pass(world, MS(1000));
+	assert_int_equal(world_backend(world, "win")->source, BACKEND_AGENT);
+	world->config.adopt = REGISTRY_ADOPT_OFF;
+	world_configure(world);
+	assert_int_equal(world_backend(world, "win")->source, BACKEND_STATIC);
+	assert_state(world, "win", "up");
+	/* So over a restart: the agent that was kept may not be there. */
+	world->config.adopt = REGISTRY_ADOPT_AUTO;
+	world_configure(world);
+	(void)join_bound(world, "win", 11);
+	world_pass(world, MS(1000));
+	{
+		struct backend kept = *world_backend(world, "win");
+
+		kept.key_bound = false;
+		registry_free(world->registry);
+		world->registry = registry_new(7);
+		assert_int_equal(registry_restore(world->registry, &kept, world->now_us), 0);
+		world_configure(world);
+	}
+	assert_int_equal(world_backend(world, "win")->source, BACKEND_STATIC);
+}
+
 static void registry_joins_an_agent_into_its_static(void **state)
 {
 	struct world *world = *state;
@@ -323,7 +434,7 @@ static void registry_joins_an_agent_into_its_static(void **state)
 	world_configure(world);
 	neighbour(world, "192.0.2.11", &mac);
 	id = world_backend(world, "win")->id;
-	agent = world_join(world, "host", 11, "198.51.100.10");
+	agent = join_bound(world, "win", 11);
 	assert_int_equal(agent->id, id);
 	world_pass(world, MS(1));
 	assert_int_equal(registry_len(world->registry), 1);
@@ -360,6 +471,9 @@ int main(void)
 		FACT(registry_leaves_a_backend_alone_when_its_check_cannot_be_made),
 		FACT(registry_refuses_one_static_too_many),
 		FACT(registry_joins_an_agent_into_its_static),
+		FACT(registry_lets_an_agent_stand_in_by_name_and_bound_key_alone),
+		FACT(registry_makes_a_stand_in_static_again_when_it_is_silent),
+		FACT(registry_ends_a_stand_in_that_a_reload_does_not_want),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
