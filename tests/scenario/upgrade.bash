@@ -3,10 +3,13 @@
 #
 # An upgrade to a version that keeps its state in another layout: it cannot read what is kept and
 # makes its own; the old program goes on until the new one takes its place in one step.
+#
+# FORMER=/path/of/dsr-lb begins with the daemon of another build, which this one must take over from.
 . "$(dirname "$0")/../netns/topology.bash"
 . "$(dirname "$0")/../netns/counters.bash"
 
 topology_up --webs 3 --no-nginx
+[[ -z ${FORMER:-} ]] || install -m 755 "$FORMER" "$work/bin/dsr-lb"
 servers_start 80
 spoofed_count_start
 lb_and_agents_start
@@ -52,7 +55,7 @@ replaced_by() {
 	fact "no_connection_breaks_$2" equal "$(tool_ask held round | jq -c '[.open, .broken]')" '[200,0]'
 	fact "none_over_ipv6_$2" equal "$(tool_ask held6 round | jq -c '[.open, .broken]')" '[100,0]'
 }
-current=$work/current
-cp "$work/bin/dsr-lb" "$current"
+current=$BUILD/dsr-lb
+[[ -z ${FORMER:-} ]] || replaced_by "$current" by_this_build
 replaced_by "$BUILD/tests/next/dsr-lb" by_another_layout
-replaced_by "$current" by_the_former_again
+replaced_by "$current" by_the_first_again
