@@ -229,12 +229,11 @@ void service_ids_set_in_force(struct service_ids *ids, const bool in_force[FWD_I
 	service_ids_forget_reusable(ids);
 }
 
-void service_ids_each_gone(
-	const struct service_ids *ids, void (*fn)(uint16_t id, void *context), void *context)
+void service_ids_list_gone(const struct service_ids *ids, bool ret_is_gone[FWD_ID_MAX + 1])
 {
 	for (size_t i = 0; i < ids->len; i++)
 		if (!ids->items[i].in_force && !ids->items[i].is_void)
-			fn(ids->items[i].id, context);
+			ret_is_gone[ids->items[i].id] = true;
 }
 
 void service_ids_set_void(struct service_ids *ids, uint16_t id)

@@ -29,9 +29,8 @@ int service_ids_get(struct service_ids *ids, const char *virtual_server, const s
 	uint16_t *ret_id);
 /* These are in force now and no others: by id. The others have gone, in whatever order of ids. */
 void service_ids_set_in_force(struct service_ids *ids, const bool in_force[FWD_ID_MAX + 1]);
-/* Calls back for each that has gone and that records may name. */
-void service_ids_each_gone(
-	const struct service_ids *ids, void (*fn)(uint16_t id, void *context), void *context);
+/* Marks those that have gone and that records may name; touches no other mark. */
+void service_ids_list_gone(const struct service_ids *ids, bool ret_is_gone[FWD_ID_MAX + 1]);
 /* No record names it any more, nor will one before it is in force again. */
 void service_ids_set_void(struct service_ids *ids, uint16_t id);
 

@@ -32,6 +32,7 @@ struct balancer {
 	struct keep *keep;
 	struct flow_walk *flow_walk;
 	struct publish *publish;
+	struct gone_services *gone_services;
 	struct registry *registry;
 	struct sessions *sessions;
 	struct neigh *neigh;

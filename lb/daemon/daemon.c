@@ -24,6 +24,7 @@
 #include "lb/link/announce.h"
 #include "lb/link/neigh.h"
 #include "lb/link/tcp_check.h"
+#include "lb/publish/gone_services.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
 #include "lb/table/flow_walk.h"
@@ -131,6 +132,7 @@ static int daemon_on_housekeeping(sd_event_source *source, uint64_t due_us, void
 	actions_run(balancer->actions);
 	vip_routes_housekeeping(balancer->vip_routes);
 	update_housekeeping(balancer->update);
+	gone_services_look(balancer->gone_services, dataplane_snapshot(balancer->dataplane));
 	drain_waits_check(balancer->drain_waits, clock_now_us());
 	balancer_timer_set(source, clock_now_us() + DAEMON_HOUSEKEEPING_US);
 	return 0;
@@ -258,7 +260,9 @@ static int daemon_start_parts(struct daemon *daemon)
 		r = idle_add(balancer->idle, daemon_step_walk, balancer);
 	if (r >= 0) {
 		balancer->drain_waits = drain_waits_new(balancer->registry, balancer->flow_walk);
-		r = balancer->drain_waits ? 0 : -ENOMEM;
+		balancer->gone_services =
+			gone_services_new(balancer->flow_walk, balancer->service_ids);
+		r = balancer->drain_waits && balancer->gone_services ? 0 : -ENOMEM;
 	}
 	if (r >= 0)
 		r = update_new(balancer, &balancer->update);
@@ -374,7 +378,7 @@ static void daemon_free(struct daemon *daemon)
 	struct balancer *balancer = &daemon->balancer;
 
 	drain_waits_free(balancer->drain_waits);
-	flow_walk_free(balancer->flow_walk);
+	gone_services_free(balancer->gone_services);
 	dataplane_free(balancer->dataplane);
 	tcp_check_free(balancer->tcp_checks);
 	agents_free(balancer->agents);
@@ -383,6 +387,7 @@ static void daemon_free(struct daemon *daemon)
 	session_free(balancer->sessions);
 	registry_free(balancer->registry);
 	publish_free(balancer->publish);
+	flow_walk_free(balancer->flow_walk); /* after all who may have joined */
 	keep_free(balancer->keep);
 	service_list_free(balancer->services);
 	service_ids_free(balancer->service_ids);

@@ -180,6 +180,7 @@ int reload_start(struct reload *reload, const json_t *document)
 	if (r < 0)
 		return log_errno(r, "cannot set up the registry");
 	subnets_take(&reload->subnets);
+	service_list_set_in_force(balancer->services, balancer->service_ids);
 	balancer->config_generation = 1;
 	return 0;
 }
@@ -246,6 +247,7 @@ static void reload_take(struct balancer *balancer, struct reload_candidate *cand
 	config_free(balancer->config);
 	ini_report_free(balancer->report);
 	balancer->services = TAKE_PTR(candidate->services);
+	service_list_set_in_force(balancer->services, balancer->service_ids);
 	balancer->config = TAKE_PTR(candidate->config);
 	balancer->report = TAKE_PTR(candidate->report);
 	balancer->config_generation++;
@@ -271,7 +273,9 @@ static int reload_now(struct reload *reload, char **ret_errors)
 		r = service_list_new(candidate.config, balancer->service_ids, &candidate.services);
 		if (r < 0)
 			reload_say(ret_errors,
-				r == -ENOMEM ? "out of memory" : "too many virtual servers");
+				r == -ENOMEM ? "out of memory"
+					     : "the ids of virtual servers that were removed "
+					       "are not free yet; try again in a minute");
 	}
 	if (r == 0) {
 		reload_registry(candidate.config, candidate.services,
