@@ -237,11 +237,15 @@ void dataplane_reclaim(struct dataplane *dataplane)
 
 struct dataplane_status dataplane_status(const struct dataplane *dataplane)
 {
+	const struct engine *engine = dataplane->engine;
+
 	return (struct dataplane_status){
 		.is_running = dataplane->engine,
 		.mode = dataplane->ops->name,
 		.reason = dataplane->reason.text,
 		.ifindex = dataplane->ifindex,
+		.unguarded = engine && dataplane->ops->unguarded ? dataplane->ops->unguarded(engine)
+								 : NULL,
 	};
 }
 

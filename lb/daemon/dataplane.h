@@ -18,6 +18,8 @@ struct dataplane_status {
 	const char *mode;     /* of the engine, or of the last one: "xdp", "tc", "packet" */
 	const char *reason;   /* why there is none, or why this one; the dataplane's */
 	unsigned int ifindex; /* of the clients' interface, while it is running */
+	/* Why the host's own stack gets frames for VIPs, too; NULL: it does not, or there is no engine. */
+	const char *unguarded;
 };
 
 /* `workers` 0: as many as processors. Takes no ownership; `keep` must outlive it. NULL: out of memory. */

@@ -39,12 +39,13 @@ bool role_update(struct role *role, const struct role_facts *facts)
 	} else if (facts->when->family != AF_UNSPEC && !facts->has_when) {
 		why_set(&role->reason, "active-when: %s is not on this host",
 			addr_format(facts->when, text));
-	} else if (facts->local_vip) {
+	} else if (facts->local_vip && facts->unguarded) {
 		role->guarded = true;
 		why_set(&role->reason,
-			"%s is configured on this host, whose kernel would answer clients with "
-			"RST; remove it: dsr-lb announces VIPs itself",
-			addr_format(facts->local_vip, text));
+			"%s is configured on this host, whose kernel would answer clients with RST, "
+			"and no guard can be loaded (%s); remove the address, or let dsr-lb load BPF "
+			"programs",
+			addr_format(facts->local_vip, text), facts->unguarded);
 	} else {
 		role->active = true;
 	}

@@ -13,6 +13,7 @@ struct role_facts {
 	const struct addr *when;      /* active-when; AF_UNSPEC: always */
 	bool has_when;                /* it is on this host */
 	const struct addr *local_vip; /* a VIP that is on this host, or NULL */
+	const char *unguarded;        /* why the kernel would answer for that; NULL: it would not */
 };
 
 struct role_status {

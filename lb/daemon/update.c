@@ -58,6 +58,7 @@ static void update_role(const struct balancer *balancer)
 		.when = when,
 		.has_when = when->family != AF_UNSPEC && neigh_has_address(balancer->neigh, when),
 		.local_vip = update_local_vip(balancer),
+		.unguarded = dataplane_status(balancer->dataplane).unguarded,
 	};
 	struct role_status role;
 

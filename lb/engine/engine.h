@@ -93,6 +93,11 @@ struct engine_ops {
 	 */
 	int (*health)(struct engine *engine);
 	/*
+	 * Why this host's own stack, too, gets frames for VIPs, which it would answer where the VIP is an
+	 * address of the host; the engine's. NULL, or no such member: it gets none but neighbour discovery.
+	 */
+	const char *(*unguarded)(const struct engine *engine);
+	/*
 	 * Stops workers and frees everything; the kept memory (flows, rows) stays as it is. What forwards
 	 * in the kernel goes on with the snapshot in force, unless `detach`.
 	 */

@@ -107,3 +107,7 @@ struct wire_icmp {
 	__be16 checksum;
 	__be32 rest;
 } WIRE;
+
+/* Types of ICMPv6 (RFC 4861 §4.3, §4.4). */
+#define WIRE_ND_SOLICITATION  135u
+#define WIRE_ND_ADVERTISEMENT 136u

@@ -124,9 +124,11 @@ is_active() {
 	[[ $(lb_json .active) == "$1" ]]
 }
 ip -n "$(ns lb)" address add "$VIP/32" dev lo
-must wait_until 5 is_active false
+fact a_vip_of_the_hosts_own_is_kept_from_it kept_from_the_stack vip "$VIP"
+must lb standby
 ip -n "$(ns router)" neigh replace "$VIP" dev eth0 lladdr "$(mac_of lb)" nud permanent
-fact a_vip_of_the_hosts_own_is_the_hosts host_answers "$VIP"
+fact on_standby_it_is_the_hosts host_answers "$VIP"
+must lb active
 ip -n "$(ns lb)" address del "$VIP/32" dev lo
 must wait_until 5 is_active true
 fact without_it_the_stack_gets_none_again kept_from_the_stack vip "$VIP"
@@ -180,3 +182,16 @@ must equal "$(programs_on lb eth0)" ""
 fact without_the_right_to_a_guard_it_serves serves
 fact and_the_log_says_why_there_is_none says "own stack gets frames for VIPs, too, .*not permitted" \
 	tail -n 20 "$work/lb/log"
+
+# But not where its kernel would answer clients: it steps back at once, and says why.
+begin=$(now_ms)
+ip -n "$(ns lb)" address add "$VIP/32" dev lo
+must wait_until 5 is_active false
+took=$(($(now_ms) - begin))
+note "it stepped back after $took ms"
+fact without_a_guard_a_vip_on_the_host_ends_activity_at_once at_most "$took" $((500 * SLOW))
+fact it_names_the_address_and_why says "$VIP is configured on this host.*not permitted" lb status
+fact that_is_not_well exits 1 lb status
+ip -n "$(ns lb)" address del "$VIP/32" dev lo
+fact without_it_it_is_active_again wait_until 5 is_active true
+fact clients_are_served_again wait_until 5 serves

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# The balancer's interface comes late, goes down, is renamed, is deleted and made anew; somebody
-# puts a VIP on the balancer; its runtime directory runs full. It says so, and goes on by itself.
+# The balancer's interface comes late, goes down, is renamed, is deleted and made anew; its runtime
+# directory runs full. It says so, and goes on by itself.
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 2
@@ -61,21 +61,6 @@ wire lb eth0 switch lb
 balancer_addresses
 fact agents_reach_a_recreated_interface wait_until 10 backends_up 2
 fact clients_are_served_after_a_recreation wait_until 5 serves
-
-# A VIP on the balancer itself, on any interface: its kernel would answer, so it steps back at once.
-is_active() {
-	[[ $(lb_json .active) == "$1" ]]
-}
-begin=$(now_ms)
-ip -n "$(ns lb)" address add "$VIP/32" dev lo
-must wait_until 5 is_active false
-took=$(($(now_ms) - begin))
-note "it stepped back after $took ms"
-fact a_vip_on_the_host_ends_activity_at_once at_most "$took" 500
-fact it_names_the_address says "$VIP is configured on this host" lb status
-ip -n "$(ns lb)" address del "$VIP/32" dev lo
-fact without_it_it_is_active_again wait_until 5 is_active true
-fact clients_are_served_again wait_until 5 serves
 
 # The address to listen on comes late, too.
 daemon_stop lb

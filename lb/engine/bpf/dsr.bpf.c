@@ -498,6 +498,36 @@ FWD_CALL int hand_over(struct fwd_context *context, __u32 length_bytes, __u32 gs
 
 /* ---- programs ---- */
 
+/*
+ * What is for a VIP and no virtual server takes is passed, but no business of the host's own stack: where
+ * the VIP is an address of the host, it would answer the client. Neighbour discovery alone is.
+ */
+FWD_CALL int frame_is_for_stack(struct fwd_context *context, __u32 reason)
+{
+	__u32 offset = sizeof(struct wire_ethernet) - sizeof(__be16);
+	struct wire_ip6 ip = { 0 };
+	__u8 icmp[2] __attribute__((__aligned__(2))) = { 0 }; /* type and code */
+	__be16 type = 0;
+
+	if (reason == FWD_REASON_NO_SERVICE)
+		return 0;
+	if (reason != FWD_REASON_NOT_FORWARDED_ICMP)
+		return 1;
+	for (__u32 i = 0; i <= PARSE_VLAN_TAGS_MAX; i++) {
+		if (!frame_read(context, offset, &type, sizeof(type)))
+			return 0;
+		offset += sizeof(type);
+		if (type != WIRE_16(WIRE_TYPE_VLAN) && type != WIRE_16(WIRE_TYPE_QINQ))
+			break;
+		offset += sizeof(struct wire_vlan) - sizeof(type);
+	}
+	if (type != WIRE_16(WIRE_TYPE_IP6) || !frame_read(context, offset, &ip, sizeof(ip)) ||
+		!frame_read(context, offset + sizeof(ip), icmp, sizeof(icmp)))
+		return 0;
+	return ip.next == FWD_PROTO_ICMPV6 &&
+		(icmp[0] == WIRE_ND_SOLICITATION || icmp[0] == WIRE_ND_ADVERTISEMENT);
+}
+
 FWD_INLINE struct fwd_port *current_snapshot(void)
 {
 	__u32 zero = 0;
@@ -535,7 +565,9 @@ int dsr_tc(struct __sk_buff *context)
 	count(&result, frame.length_bytes);
 	if (result.verdict == FWD_FORWARD)
 		return bpf_redirect(constants.out_ifindex, 0);
-	return result.verdict == FWD_PASS ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	return result.verdict == FWD_PASS && frame_is_for_stack(context, result.reason)
+		? TC_ACT_UNSPEC
+		: TC_ACT_SHOT;
 }
 #else
 SEC("xdp")
@@ -557,7 +589,8 @@ int dsr_xdp(struct xdp_md *context)
 	if (result.verdict == FWD_FORWARD)
 		return constants.is_one_interface ? XDP_TX
 						  : (int)bpf_redirect(constants.out_ifindex, 0);
-	return result.verdict == FWD_PASS ? XDP_PASS : XDP_DROP;
+	return result.verdict == FWD_PASS && frame_is_for_stack(context, result.reason) ? XDP_PASS
+											: XDP_DROP;
 }
 
 /* Where the other interface's driver wants a program before it takes redirected frames. */

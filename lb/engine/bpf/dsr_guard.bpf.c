@@ -32,13 +32,18 @@ FWD_INLINE int read_ip4(struct __sk_buff *context, struct fwd_addr *ret_destinat
 	return 1;
 }
 
-/* Not ICMPv6: the daemon's socket for neighbour solicitations is one of IPv6 alone, which comes later. */
+/* Neighbour discovery alone passes: the daemon's socket for it is one of IPv6 alone, which comes later. */
 FWD_INLINE int read_ip6(struct __sk_buff *context, struct fwd_addr *ret_destination)
 {
+	const __u32 behind = sizeof(struct wire_ethernet) + sizeof(struct wire_ip6);
 	struct wire_ip6 ip;
+	__u8 type = 0;
 
-	if (bpf_skb_load_bytes(context, sizeof(struct wire_ethernet), &ip, sizeof(ip)) ||
-		ip.next == FWD_PROTO_ICMPV6)
+	if (bpf_skb_load_bytes(context, sizeof(struct wire_ethernet), &ip, sizeof(ip)))
+		return 0;
+	if (ip.next == FWD_PROTO_ICMPV6 &&
+		(bpf_skb_load_bytes(context, behind, &type, sizeof(type)) ||
+			type == WIRE_ND_SOLICITATION || type == WIRE_ND_ADVERTISEMENT))
 		return 0;
 	__builtin_memcpy(ret_destination, ip.destination, sizeof(*ret_destination));
 	return 1;

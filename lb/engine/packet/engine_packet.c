@@ -31,7 +31,8 @@ struct engine {
 	struct worker_shared shared;
 	struct snapshot *current; /* shared.snapshot, owned */
 	struct retired *retired;
-	struct guard *guard; /* NULL: there is none */
+	struct guard *guard;  /* NULL: there is none */
+	struct why unguarded; /* then: why */
 	int stop_fd;
 	unsigned int n_workers;
 	struct worker *workers[ENGINE_WORKERS_MAX];
@@ -134,12 +135,10 @@ static int prepare(struct engine *engine, const struct engine_config *config, st
 
 static void start_guard(struct engine *engine, const struct engine_config *config)
 {
-	struct why why = { 0 };
-
-	if (guard_new(config, &engine->guard, &why) < 0)
+	if (guard_new(config, &engine->guard, &engine->unguarded) < 0)
 		log_info(
 			"this host's own stack gets frames for VIPs, too, and drops them later: %s",
-			why.text);
+			engine->unguarded.text);
 }
 
 static int packet_start(
@@ -265,6 +264,11 @@ static int packet_health(struct engine *engine)
 	return health;
 }
 
+static const char *packet_unguarded(const struct engine *engine)
+{
+	return engine->guard ? NULL : engine->unguarded.text;
+}
+
 const struct engine_ops engine_packet_ops = {
 	.name = "packet",
 	.start = packet_start,
@@ -276,6 +280,7 @@ const struct engine_ops engine_packet_ops = {
 	.service_counters = packet_service_counters,
 	.pair_counters = packet_pair_counters,
 	.health = packet_health,
+	.unguarded = packet_unguarded,
 	.stop = packet_stop,
 	.sweep = guard_sweep,
 };

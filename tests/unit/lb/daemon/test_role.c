@@ -21,18 +21,29 @@ static struct addr address(const char *text)
 static struct {
 	const char *when; /* "": always */
 	const char *local;
+	const char *unguarded;
 	const char *reason; /* begins with; "": active */
 	bool has_when;
 	bool standby;
 	bool guarded;
 } const cases[] = {
-	{ "", "", "", false, false, false },
-	{ "192.0.2.9", "", "", true, false, false },
-	{ "192.0.2.9", "", "active-when: 192.0.2.9 is not on this host", false, false, false },
-	{ "", "198.51.100.10", "198.51.100.10 is configured on this host", false, false, true },
-	{ "", "", "on standby by an administrator", false, true, false },
+	{ "", "", NULL, "", false, false, false },
+	{ "192.0.2.9", "", NULL, "", true, false, false },
+	{ "192.0.2.9", "", NULL, "active-when: 192.0.2.9 is not on this host", false, false,
+		false },
+	/* As keepalived does it. */
+	{ "", "198.51.100.10", NULL, "", false, false, false },
+	{ "198.51.100.10", "198.51.100.10", NULL, "", true, false, false },
+	/* Its kernel would answer clients. */
+	{ "", "198.51.100.10", "no BPF", "198.51.100.10 is configured on this host", false, false,
+		true },
+	{ "198.51.100.10", "198.51.100.10", "no BPF", "198.51.100.10 is configured on this host",
+		true, false, true },
+	{ "", "", "no BPF", "", false, false, false },
+	{ "", "", NULL, "on standby by an administrator", false, true, false },
 	/* What an administrator said comes first: it is no fault. */
-	{ "192.0.2.9", "198.51.100.10", "on standby by an administrator", false, true, false },
+	{ "192.0.2.9", "198.51.100.10", "no BPF", "on standby by an administrator", false, true,
+		false },
 };
 
 static void role_says_why_not(void **state)
@@ -41,7 +52,7 @@ static void role_says_why_not(void **state)
 		_cleanup_(role_freep) struct role *role = role_new();
 		const struct addr when = address(cases[i].when), local = address(cases[i].local);
 		const struct role_facts facts = { &when, cases[i].has_when,
-			local.family != AF_UNSPEC ? &local : NULL };
+			local.family != AF_UNSPEC ? &local : NULL, cases[i].unguarded };
 		bool active = cases[i].reason[0] == '\0';
 		struct role_status status;
 

@@ -166,16 +166,33 @@ static inline int under_test_run(const struct bpf_program_under_test *program, c
 	return 0;
 }
 
-/* What the program makes of the core's verdict. */
-static inline uint32_t under_test_verdict(
-	const struct bpf_program_under_test *program, uint8_t verdict)
+/* Whether a frame that is ICMP to a VIP is neighbour discovery, behind any tags. */
+static inline bool under_test_is_nd(const uint8_t *frame, size_t size_bytes)
 {
-	switch (verdict) {
+	size_t at = 12; /* bytes: the type */
+
+	while (at + 2 < size_bytes && (frame[at] == 0x81 || frame[at] == 0x88))
+		at += 4;
+	return at + 2 + 42 <= size_bytes && frame[at] == 0x86 && frame[at + 2 + 6] == 58 &&
+		(frame[at + 2 + 40] == 135 || frame[at + 2 + 40] == 136);
+}
+
+/* What the program makes of what the core decided: of frames for VIPs the host's stack gets no others. */
+static inline uint32_t under_test_verdict(const struct bpf_program_under_test *program,
+	const struct fwd_result *result, const uint8_t *frame, size_t size_bytes)
+{
+	uint32_t dropped = program->is_xdp ? (uint32_t)XDP_DROP : TC_ACT_SHOT;
+
+	switch (result->verdict) {
 	case FWD_FORWARD:
 		return program->is_xdp ? XDP_TX : TC_ACT_REDIRECT;
 	case FWD_PASS:
+		if (result->reason == FWD_REASON_NO_SERVICE ||
+			(result->reason == FWD_REASON_NOT_FORWARDED_ICMP &&
+				!under_test_is_nd(frame, size_bytes)))
+			return dropped;
 		return program->is_xdp ? XDP_PASS : (uint32_t)TC_ACT_UNSPEC;
 	default:
-		return program->is_xdp ? XDP_DROP : TC_ACT_SHOT;
+		return dropped;
 	}
 }

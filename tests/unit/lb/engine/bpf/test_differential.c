@@ -356,7 +356,7 @@ static void compare_frame(
 {
 	const struct bpf_totals *totals = kernel_totals();
 
-	if (verdict != under_test_verdict(&test.program, result->verdict))
+	if (verdict != under_test_verdict(&test.program, result, test.user_frame, size_bytes))
 		fail_frame("verdict", size_bytes, verdict, result->verdict);
 	for (uint32_t reason = 0; reason < FWD_REASON_N_; reason++)
 		if (totals->reason_pkts[reason] != test.expected.reason_pkts[reason])
