@@ -288,12 +288,13 @@ fetch() {
 	on client curl -sS --max-time $((60 * SLOW)) "$@" "http://$VIP$path"
 }
 
-# transfers_start : 200 downloads of 20 seconds each, in the background.
+# transfers_start [FILE] : 200 downloads at 50 kB/s, in the background: 20 seconds of 1M, 10 of 500k.
 transfers_start() {
+	transfers_file=${1:-1M}
 	: > "$work/transfers"
 	start_on client "$work/transfers" curl -sS --no-progress-meter -Z --parallel-immediate --parallel-max 200 \
 		--max-time 120 -w '%{http_code} %{size_download} %{exitcode}\n' \
-		-o /dev/null "http://$VIP/slow/1M?[1-200]"
+		-o /dev/null "http://$VIP/slow/$transfers_file?[1-200]"
 	transfers_pid=$started
 	must wait_until 30 transfers_are_open
 }
@@ -305,7 +306,8 @@ transfers_are_open() {
 
 # When they have ended.
 transfers_are_whole() {
-	equal "$(sort "$work/transfers" | uniq -c | awk '{ $1 = $1 } 1' | head)" "200 200 1048576 0"
+	equal "$(sort "$work/transfers" | uniq -c | awk '{ $1 = $1 } 1' | head)" \
+		"200 200 $(stat -c %s "$work/files/$transfers_file") 0"
 }
 
 is_empty() {
