@@ -3,161 +3,14 @@
  * The control socket over real Unix sockets: raw clients that write what they like, and
  * control_call() in a thread.
  */
-#include "common/control/control.h"
-#include "common/control/control_call.h"
+#include "tests/unit/common/control/control_bench.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <cmocka.h>
 
-#include "common/clock.h"
-
-#define DEADLINE_US (5 * US_PER_S)
-
-struct fixture {
-	char directory[64];
-	sd_event *event;
-	struct control *control;
-	struct control_request *kept;
-	unsigned int n_served, n_gone;
-	bool may_change;
-};
-
-static void fixture_gone(struct control_request *request, void *context)
-{
-	struct fixture *fixture = context;
-
-	fixture->n_gone++;
-	fixture->kept = NULL;
-}
-
-static void fixture_verb(struct control_request *request, const char *verb, json_t *args,
-	bool may_change, void *context)
-{
-	struct fixture *fixture = context;
-
-	fixture->n_served++;
-	fixture->may_change = may_change;
-	if (streq(verb, "wait")) {
-		fixture->kept = request;
-		control_request_keep(request, fixture_gone, fixture);
-	} else if (streq(verb, "keep-and-answer")) {
-		control_request_keep(request, NULL, NULL);
-		control_reply(request, 0, NULL);
-	} else if (streq(verb, "text")) {
-		control_reply_text(request, "{\"a\":[", "1,2]}", 5);
-	} else if (streq(verb, "text-alone")) {
-		control_reply_text(request, "{}", NULL, 0);
-	} else if (streq(verb, "large")) {
-		char *text = malloc(4000001);
-
-		memset(text, 'x', 4000000);
-		text[4000000] = '\0';
-		control_reply(request, 0, json_string(text));
-		free(text);
-	} else if (streq(verb, "change") && !may_change) {
-		control_fail(request, CONTROL_PERMISSION, "%s: not permitted", verb);
-	} else if (streq(verb, "fail")) {
-		control_fail(request, CONTROL_CONFIG, "bad \xff bytes");
-	} else {
-		control_reply(request, 0, json_incref(args));
-	}
-}
-
-static int fixture_setup(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	strcpy(fixture->directory, "/tmp/test-control-XXXXXX");
-	assert_non_null(mkdtemp(fixture->directory));
-	assert_int_equal(chmod(fixture->directory, 0755), 0);
-	assert_true(sd_event_new(&fixture->event) >= 0);
-	assert_int_equal(control_listen(fixture->event, fixture->directory, fixture_verb, fixture,
-				 &fixture->control),
-		0);
-	*state = fixture;
-	return 0;
-}
-
-static int fixture_teardown(void **state)
-{
-	struct fixture *fixture = *state;
-	char path[128];
-
-	control_free(fixture->control);
-	sd_event_unref(fixture->event);
-	snprintf(path, sizeof(path), "%s/control.lock", fixture->directory);
-	unlink(path);
-	/* Fails, and says so, when the socket file was left behind. */
-	assert_int_equal(rmdir(fixture->directory), 0);
-	free(fixture);
-	return 0;
-}
-
-static int client_connect(const struct fixture *fixture)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock", fixture->directory);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
-static void client_write(int fd, const char *text, size_t size_bytes)
-{
-	assert_int_equal(send(fd, text, size_bytes, MSG_NOSIGNAL), size_bytes);
-}
-
-static void client_say(int fd, const char *text)
-{
-	client_write(fd, text, strlen(text));
-}
-
-/* Runs the daemon's loop until nothing is to do for a moment. */
-static void daemon_settle(struct fixture *fixture)
-{
-	while (sd_event_run(fixture->event, 0) > 0)
-		;
-}
-
-/* Runs the daemon's loop until the client has read to the end of the connection. */
-static size_t client_read_all(struct fixture *fixture, int fd, char *buffer, size_t room_bytes)
-{
-	size_t size_bytes = 0;
-	uint64_t begin_us, now_us;
-
-	begin_us = clock_now_us();
-	for (now_us = begin_us; now_us < begin_us + DEADLINE_US; now_us = clock_now_us()) {
-		ssize_t n =
-			recv(fd, buffer + size_bytes, room_bytes - 1 - size_bytes, MSG_DONTWAIT);
-
-		if (n == 0 || (n < 0 && errno == ECONNRESET))
-			break;
-		if (n > 0)
-			size_bytes += (size_t)n;
-		else
-			(void)sd_event_run(fixture->event, 10 * US_PER_MS);
-	}
-	buffer[size_bytes] = '\0';
-	close(fd);
-	return size_bytes;
-}
-
-static void assert_answer(struct fixture *fixture, int fd, const char *expected)
-{
-	char buffer[1024];
-
-	client_read_all(fixture, fd, buffer, sizeof(buffer));
-	assert_string_equal(buffer, expected);
-}
+#include "common/control/control_call.h"
 
 static void control_answers_one_line(void **state)
 {
@@ -430,139 +283,6 @@ static void control_lets_others_look_by_group_and_change_never(void **state)
 	assert_int_equal(status_of_nobody(fixture, 65534), 100 + EACCES);
 }
 
-/* Connects as a member of the socket's group: the peer's user is that of connect(). */
-static int guest_connect(const struct fixture *fixture)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/control.sock", fixture->directory);
-	assert_int_equal(chmod(path, 0666), 0);
-	assert_int_equal(seteuid(65534), 0);
-	fd = client_connect(fixture);
-	assert_int_equal(seteuid(0), 0);
-	return fd;
-}
-
-static int guest_say(struct fixture *fixture, const char *text)
-{
-	int fd = guest_connect(fixture);
-
-	client_say(fd, text);
-	daemon_settle(fixture);
-	return fd;
-}
-
-#define REQUIRE_ROOT() \
-	do { \
-		if (geteuid() != 0) { \
-			print_message("skipped: needs root to become another user\n"); \
-			skip(); \
-		} \
-	} while (0)
-
-static void assert_root_is_served(struct fixture *fixture)
-{
-	int fd = client_connect(fixture);
-
-	client_say(fd, "{\"verb\":\"change\"}\n");
-	daemon_settle(fixture);
-	assert_answer(fixture, fd, "{\"status\":0,\"result\":{}}\n");
-}
-
-static void control_serves_root_whatever_guests_do(void **state)
-{
-	struct fixture *fixture = *state;
-	int fds[CONTROL_GUESTS_MAX + 1];
-
-	REQUIRE_ROOT();
-	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds)) {
-		*fd = guest_connect(fixture);
-		daemon_settle(fixture);
-	}
-	assert_root_is_served(fixture);
-	/* All have just come, so that none of them gives way to one more. */
-	assert_answer(fixture, fds[CONTROL_GUESTS_MAX],
-		"{\"status\":69,\"error\":\"too many clients; try again\"}\n");
-	for (size_t idx = 0; idx < CONTROL_GUESTS_MAX; idx++)
-		close(fds[idx]);
-}
-
-static void control_closes_an_idle_guest_for_a_new_one(void **state)
-{
-	struct fixture *fixture = *state;
-	uint64_t end_us = clock_now_us() + DEADLINE_US;
-	int fds[CONTROL_GUESTS_MAX];
-	char buffer[256];
-
-	REQUIRE_ROOT();
-	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds)) {
-		*fd = guest_connect(fixture);
-		daemon_settle(fixture);
-	}
-	do {
-		assert_true(clock_now_us() < end_us);
-		(void)sd_event_run(fixture->event, 50 * US_PER_MS);
-		client_read_all(fixture, guest_say(fixture, "{\"verb\":\"echo\"}\n"), buffer,
-			sizeof(buffer));
-	} while (!streq(buffer, "{\"status\":0,\"result\":{}}\n"));
-	/* It was the first one that was closed. */
-	assert_int_equal(recv(fds[0], buffer, 1, MSG_DONTWAIT), 0);
-	assert_true(recv(fds[CONTROL_GUESTS_MAX - 1], buffer, 1, MSG_DONTWAIT) < 0);
-	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds))
-		close(*fd);
-}
-
-static void control_makes_few_answers_at_once_for_guests(void **state)
-{
-	struct fixture *fixture = *state;
-	int fds[CONTROL_GUESTS_BUSY_MAX + 3];
-	char *buffer = malloc(4100000);
-
-	REQUIRE_ROOT();
-	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds))
-		*fd = guest_say(fixture, "{\"verb\":\"large\"}\n");
-	/* Nobody reads. */
-	assert_int_equal(fixture->n_served, CONTROL_GUESTS_BUSY_MAX);
-	assert_root_is_served(fixture);
-	close(fds[0]);
-	close(fds[ARRAY_LEN(fds) - 1]); /* while it waits for its turn */
-	for (size_t idx = 1; idx + 1 < ARRAY_LEN(fds); idx++)
-		assert_true(client_read_all(fixture, fds[idx], buffer, 4100000) > 4000000);
-	assert_int_equal(fixture->n_served, CONTROL_GUESTS_BUSY_MAX + 2 + 1);
-	free(buffer);
-}
-
-static int count_turn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	unsigned int *n_turns = userdata;
-
-	++*n_turns;
-	return 0;
-}
-
-static void control_gives_way_to_the_daemons_work(void **state)
-{
-	struct fixture *fixture = *state;
-	int fd = client_connect(fixture), ends[2];
-	sd_event_source *source = NULL;
-	unsigned int n_turns = 0;
-
-	client_say(fd, "{\"verb\":\"echo\"}\n");
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	assert_int_equal(write(ends[1], "x", 1), 1);
-	assert_true(sd_event_add_io(
-			    fixture->event, &source, ends[0], POLLIN, count_turn, &n_turns) >= 0);
-	for (unsigned int turn = 0; turn < 8; turn++)
-		assert_true(sd_event_run(fixture->event, 0) > 0);
-	assert_int_equal(n_turns, 8);
-	assert_int_equal(fixture->n_served, 0);
-	sd_event_source_disable_unref(source);
-	assert_answer(fixture, fd, "{\"status\":0,\"result\":{}}\n");
-	close(ends[0]);
-	close(ends[1]);
-}
-
 static void control_refuses_a_second_daemon(void **state)
 {
 	struct fixture *fixture = *state;
@@ -709,8 +429,6 @@ static void control_call_tells_that_nobody_serves(void **state)
 	assert_int_equal(call.status, -EINVAL);
 }
 
-#define CONTROL_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -729,10 +447,6 @@ int main(void)
 		CONTROL_TEST(control_socket_is_for_its_group),
 		CONTROL_TEST(control_lets_its_own_user_change),
 		CONTROL_TEST(control_lets_others_look_by_group_and_change_never),
-		CONTROL_TEST(control_serves_root_whatever_guests_do),
-		CONTROL_TEST(control_closes_an_idle_guest_for_a_new_one),
-		CONTROL_TEST(control_makes_few_answers_at_once_for_guests),
-		CONTROL_TEST(control_gives_way_to_the_daemons_work),
 		CONTROL_TEST(control_refuses_a_second_daemon),
 		CONTROL_TEST(control_replaces_a_stale_socket_file),
 		CONTROL_TEST(control_leaves_a_file_that_is_no_socket),
