@@ -206,7 +206,7 @@ run-bench: $(if $(filter control,$(or $(BENCH),control)),tests,all) $(BENCH_TOOL
 include lint.mk
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/systemd/system \
+	install -d -m 755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/systemd/system \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system-preset $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
@@ -214,12 +214,13 @@ install: all
 		$(DESTDIR)/etc/dsr-lb $(DESTDIR)/etc/dsr-agent
 	install -m 755 $(BUILD)/dsr-lb $(BUILD)/dsr-agent $(DESTDIR)$(PREFIX)/sbin/
 	for u in dsr-lb dsr-agent; do \
-		sed 's|@SBINDIR@|$(PREFIX)/sbin|g' units/$$u.service \
-			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service || exit 1; done
+		sed 's|@SBINDIR@|$(PREFIX)/sbin|g' units/$$u.service > $(BUILD)/$$u.service && \
+		install -m 644 $(BUILD)/$$u.service $(DESTDIR)$(PREFIX)/lib/systemd/system/ || exit 1; done
 	install -m 644 units/dsr.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/dsr.conf
 	install -m 644 units/dsr.preset $(DESTDIR)$(PREFIX)/lib/systemd/system-preset/50-dsr.preset
 	for page in man/*.scd; do name=$$(basename $$page .scd); \
-		scdoc < $$page > $(DESTDIR)$(PREFIX)/share/man/man$${name##*.}/$$name || exit 1; done
+		scdoc < $$page > $(BUILD)/$$name && \
+		install -m 644 $(BUILD)/$$name $(DESTDIR)$(PREFIX)/share/man/man$${name##*.}/ || exit 1; done
 	install -m 644 units/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsr-lb
 	ln -sf dsr-lb $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsr-agent
 	install -m 644 units/dsr-lb.conf units/dsr-agent.conf $(DESTDIR)$(PREFIX)/share/doc/dsr/examples/
