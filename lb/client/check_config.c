@@ -80,9 +80,13 @@ int check_config(const struct cli *cli)
 	_cleanup_(config_freep) struct config *config = NULL;
 	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
 	_cleanup_(keyring_freep) struct keyring *ring = NULL;
-	struct why why = { 0 };
-	int r = config_load(cli->config_path, &config, &report);
+	int r;
 
+	if (auth_init() < 0)
+		return cli_fail(cli, CONTROL_UNAVAILABLE, "cannot initialise libsodium");
+	r = config_load(cli->config_path, &config, &report);
+	if (r == 0)
+		r = keys_load(config, report, &ring);
 	for (size_t i = 0; report && i < ini_report_warnings_len(report); i++)
 		fprintf(stderr, "%s\n", ini_report_warning(report, i));
 	for (size_t i = 0; report && i < ini_report_len(report); i++)
@@ -91,13 +95,6 @@ int check_config(const struct cli *cli)
 		return cli_fail(cli, CONTROL_CONFIG, "out of memory");
 	if (r < 0)
 		return CONTROL_CONFIG;
-	r = auth_init();
-	if (r == 0)
-		r = keys_load(config, &ring, &why);
-	if (r < 0) {
-		fprintf(stderr, "%s\n", why.text);
-		return CONTROL_CONFIG;
-	}
 	check_host(cli, config);
 	return cli->diff ? cli_diff(cli, report) : 0;
 }

@@ -7,8 +7,10 @@
 #include "common/proto/keyring.h"
 #include "lb/config/model.h"
 
+struct ini_report;
+
 /*
  * Loads the key file: the configured one, or systemd's credential `keys` in the default's place.
- * Negative errno with `ret_why`.
+ * Negative errno, and the report says why, at the place where the configuration names the file.
  */
-int keys_load(const struct config *config, struct keyring **ret_ring, struct why *ret_why);
+int keys_load(const struct config *config, struct ini_report *report, struct keyring **ret_ring);

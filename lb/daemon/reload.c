@@ -77,9 +77,10 @@ static void reload_say(char **text, const char *line)
 static int reload_load_files(
 	const char *path, struct reload_candidate *ret_candidate, char **ret_errors)
 {
-	struct why why = { 0 };
 	int r = config_load(path, &ret_candidate->config, &ret_candidate->report);
 
+	if (r == 0)
+		r = keys_load(ret_candidate->config, ret_candidate->report, &ret_candidate->ring);
 	for (size_t i = 0;
 		r < 0 && ret_candidate->report && i < ini_report_len(ret_candidate->report); i++)
 		reload_say(ret_errors, ini_report_line(ret_candidate->report, i));
@@ -87,11 +88,6 @@ static int reload_load_files(
 		reload_say(ret_errors, "out of memory while the configuration was read");
 	if (r < 0)
 		return r == -ENOMEM ? r : CONTROL_CONFIG;
-	r = keys_load(ret_candidate->config, &ret_candidate->ring, &why);
-	if (r < 0) {
-		reload_say(ret_errors, why.text);
-		return r == -ENOMEM ? r : CONTROL_CONFIG;
-	}
 	return 0;
 }
 
