@@ -10,8 +10,8 @@
  * four, which all look through in the same order (flow_bucket_index()): few are turned away from a
  * table that is well filled (lb/table/flows.c).
  *
- * There are two such groups for each flow: one in the whole table, one in its first part, the near
- * one, which caches hold. While few flows are recorded home is near, and a look at it is no miss; in
+ * There are two such groups for each flow: one in the whole table, one in its first part, the dense
+ * one, which caches hold. While few flows are recorded home is there, and a look at it is no miss; in
  * a crowded table home is in the whole (fwd_settings.flowN_among). What is not in the first group is
  * looked for in the other, so that a record is found on either side of a change, and one that
  * finds no room in the one may lie in the other.
@@ -23,8 +23,8 @@
  * FLOW_BUSY_TIMEOUT_S. Nothing else is shared: what is true of an entry does not depend on the others of
  * its group. Two CPUs that make the same flow at once may leave two entries of it, in one bucket or
  * two: both name a backend chosen by the same table, look-ups take the first in their order, the
- * other ages. Records move at one time alone (lb/publish/flow_relocate.h): before a table is said to be crowded, from near
- * to the whole, where each is written before it is freed here. All look near first until then, so
+ * other ages. Records move at one time alone (lb/publish/flow_relocate.h): before a table is said to be crowded, from the dense
+ * part to the whole, where each is written before it is freed here. All look there first until then, so
  * who finds it no more there finds it in the whole.
  */
 #pragma once
@@ -122,7 +122,7 @@ struct flow6 {
 #define FLOW4_PER_BUCKET 4u
 #define FLOW6_PER_BUCKET 2u
 
-/* Tables have whole groups, and so has the near part. */
+/* Tables have whole groups, and so has the dense part. */
 #define FLOW_GROUP_BUCKETS 4u
 
 /* The operations see a bucket as eight words: the key words of an entry, then its meta. */

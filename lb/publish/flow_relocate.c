@@ -4,7 +4,7 @@
 #include "lb/fwd/flow_ops.h"
 #include "lb/engine/port_user.h"
 
-struct gather {
+struct relocation {
 	struct fwd_port port;
 	__u64 *words; /* of the family's buckets */
 	uint32_t n_buckets;
@@ -13,57 +13,58 @@ struct gather {
 };
 
 /* Takes a record as it is; false: there is none. */
-static bool gather_read(
-	struct gather *gather, const __u64 *entry, struct flow_key *ret_key, __u64 *ret_meta)
+static bool relocate_read(struct relocation *relocation, const __u64 *entry,
+	struct flow_key *ret_key, __u64 *ret_meta)
 {
-	__u64 meta = FWD_LOAD(&entry[gather->key_words]);
+	__u64 meta = FWD_LOAD(&entry[relocation->key_words]);
 	__u8 state = flow_meta_state(meta);
 	struct flow_key key = { .service = flow_meta_service(meta) };
 	struct fwd_addr client = { .word = { 0, 0, htobe32(0xffff), 0 } };
 
-	if (state == FLOW_BUSY || flow_is_void(&gather->port, meta, gather->port.now_s))
+	if (state == FLOW_BUSY || flow_is_void(&relocation->port, meta, relocation->port.now_s))
 		return false;
-	for (size_t i = 0; i < gather->key_words; i++)
+	for (size_t i = 0; i < relocation->key_words; i++)
 		key.words[i] = FWD_LOAD(&entry[i]);
-	if (FWD_LOAD(&entry[gather->key_words]) != meta)
+	if (FWD_LOAD(&entry[relocation->key_words]) != meta)
 		return false;
 	key.is_udp = flow_state_is_udp(state) != 0;
 	key.is_persist = flow_state_is_persist(state) != 0;
-	if (gather->is_ip6)
+	if (relocation->is_ip6)
 		memcpy(client.word, key.of6.client, sizeof(client.word));
 	else
 		client.word[3] = key.of4.client;
-	flow_key_make(&gather->port, &key, &client,
-		gather->is_ip6 ? key.of6.client_port : key.of4.client_port,
-		gather->is_ip6 ? key.of6.vip_port : key.of4.vip_port, gather->is_ip6);
+	flow_key_make(&relocation->port, &key, &client,
+		relocation->is_ip6 ? key.of6.client_port : key.of4.client_port,
+		relocation->is_ip6 ? key.of6.vip_port : key.of4.vip_port, relocation->is_ip6);
 	*ret_key = key;
 	*ret_meta = meta;
 	return true;
 }
 
-static __u64 *gather_bucket(const struct gather *gather, const struct flow_key *key, uint32_t nth)
+static __u64 *relocate_bucket(
+	const struct relocation *relocation, const struct flow_key *key, uint32_t nth)
 {
-	uint32_t home = hash_reduce_half(key->hash, gather->n_buckets);
+	uint32_t home = hash_reduce_half(key->hash, relocation->n_buckets);
 
-	return &gather->words[(size_t)flow_bucket_index(home, nth) * FLOW_BUCKET_WORDS];
+	return &relocation->words[(size_t)flow_bucket_index(home, nth) * FLOW_BUCKET_WORDS];
 }
 
 /* Writes the record in its group of the whole table; NULL: there is no room. Else its meta's place. */
-static __u64 *gather_write(struct gather *gather, const struct flow_key *key, __u64 meta)
+static __u64 *relocate_write(struct relocation *relocation, const struct flow_key *key, __u64 meta)
 {
 	struct flow_choice choice = { .result = FLOW_PUT_FULL };
-	uint32_t key_words = gather->key_words, now_s = gather->port.now_s;
+	uint32_t key_words = relocation->key_words, now_s = relocation->port.now_s;
 	__u64 *bucket;
 
 	for (uint32_t nth = 0; nth < FLOW_GROUP_BUCKETS; nth++) {
-		bucket = gather_bucket(gather, key, nth);
-		if (!flow_choose_in(&gather->port, bucket, key, key_words, nth * FLOW_BUCKET_WORDS,
-			    now_s, &choice))
+		bucket = relocate_bucket(relocation, key, nth);
+		if (!flow_choose_in(&relocation->port, bucket, key, key_words,
+			    nth * FLOW_BUCKET_WORDS, now_s, &choice))
 			break;
 	}
 	if (choice.result != FLOW_PUT_DONE)
 		return NULL;
-	bucket = gather_bucket(gather, key, choice.at / FLOW_BUCKET_WORDS);
+	bucket = relocate_bucket(relocation, key, choice.at / FLOW_BUCKET_WORDS);
 	if (flow_take(bucket, &choice, key, key_words, meta, now_s) == FLOW_PUT_FULL)
 		return NULL;
 	return &bucket[choice.at & (FLOW_BUCKET_WORDS - 1)];
@@ -73,39 +74,39 @@ static __u64 *gather_write(struct gather *gather, const struct flow_key *key, __
  * Frees the record that was written elsewhere. A packet may renew it meanwhile: then that is written
  * there, too, unless a packet was faster.
  */
-static void gather_free(const struct gather *gather, __u64 *entry, const struct flow_key *key,
-	__u64 *written, __u64 meta)
+static void relocate_free(const struct relocation *relocation, __u64 *entry,
+	const struct flow_key *key, __u64 *written, __u64 meta)
 {
 	__u64 before = meta;
 
-	while (!__atomic_compare_exchange_n(
-		&entry[gather->key_words], &meta, 0, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE)) {
+	while (!__atomic_compare_exchange_n(&entry[relocation->key_words], &meta, 0, false,
+		__ATOMIC_RELEASE, __ATOMIC_ACQUIRE)) {
 		if (flow_meta_service(meta) != key->service ||
-			!flow_key_equal(entry, key, gather->key_words))
+			!flow_key_equal(entry, key, relocation->key_words))
 			return;
 		if (__sync_bool_compare_and_swap(written, before, meta))
 			before = meta;
 	}
 }
 
-static bool gather_move(struct gather *gather, __u64 *entry)
+static bool relocate_move(struct relocation *relocation, __u64 *entry)
 {
 	struct flow_key key;
 	__u64 meta, *written;
 
-	if (!gather_read(gather, entry, &key, &meta))
+	if (!relocate_read(relocation, entry, &key, &meta))
 		return false;
-	/* It may lie in its group of the whole table, which may be near. */
+	/* It may lie in its group of the whole table, which may be in the dense part. */
 	for (uint32_t nth = 0; nth < FLOW_GROUP_BUCKETS; nth++) {
-		const __u64 *bucket = gather_bucket(gather, &key, nth);
+		const __u64 *bucket = relocate_bucket(relocation, &key, nth);
 
 		if (entry >= bucket && entry < bucket + FLOW_BUCKET_WORDS)
 			return false;
 	}
-	written = gather_write(gather, &key, meta);
+	written = relocate_write(relocation, &key, meta);
 	if (!written)
 		return false;
-	gather_free(gather, entry, &key, written, meta);
+	relocate_free(relocation, entry, &key, written, meta);
 	return true;
 }
 
@@ -113,19 +114,19 @@ size_t flow_relocate(const struct snapshot *snapshot, bool is_ip6, uint32_t now_
 {
 	const struct flows_table *flows = snapshot_flows(snapshot);
 	const struct fwd_settings *settings = snapshot_settings(snapshot);
-	struct gather gather = {
+	struct relocation relocation = {
 		.port = { .snapshot = snapshot, .now_s = now_s },
 		.n_buckets = is_ip6 ? flows->n_flow6 : flows->n_flow4,
 		.key_words = is_ip6 ? FLOW6_KEY_WORDS : FLOW4_KEY_WORDS,
 		.is_ip6 = is_ip6,
 	};
-	uint32_t n_near = is_ip6 ? settings->flow6_among[0] : settings->flow4_among[0];
+	uint32_t n_dense = is_ip6 ? settings->flow6_among[0] : settings->flow4_among[0];
 	size_t n_moved = 0;
 
-	if (n_near >= gather.n_buckets)
+	if (n_dense >= relocation.n_buckets)
 		return 0;
-	gather.words = is_ip6 ? flows->flow6->words : flows->flow4->words;
-	for (size_t i = 0; i < (size_t)n_near * FLOW_BUCKET_WORDS; i += gather.key_words + 1)
-		n_moved += gather_move(&gather, &gather.words[i]);
+	relocation.words = is_ip6 ? flows->flow6->words : flows->flow4->words;
+	for (size_t i = 0; i < (size_t)n_dense * FLOW_BUCKET_WORDS; i += relocation.key_words + 1)
+		n_moved += relocate_move(&relocation, &relocation.words[i]);
 	return n_moved;
 }

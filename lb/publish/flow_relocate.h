@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Makes room in the near part of the flow table before it is said to be crowded (lb/fwd/flow.h): its
- * records go to where they will be looked for first.
+ * Empties the dense part of the flow table (lb/fwd/flow.h), where records of a table that is nearly empty
+ * lie close together, before the table is said to be crowded: they go to where they will be looked for first.
+ * Called by settle.
  */
 #pragma once
 
 #include "lb/engine/snapshot.h"
 
 /*
- * Moves the live records of the family's near part to their groups in the whole table, while workers and
- * programs forward by `snapshot`, by which near is looked at first (else nothing moves). One that
+ * Moves the live records of the family's dense part to their groups in the whole table, while workers and
+ * programs forward by `snapshot`, by which the dense part is looked at first (else nothing moves). One that
  * finds no void entry there stays, and is found all the same. Takes some tens of milliseconds for a
  * full part. Returns how many moved.
  */

@@ -250,7 +250,7 @@ bool settle_step(struct settle *settle, uint64_t now_us)
 	return !settle->job.joined && settle->settles;
 }
 
-/* ---- the near part ---- */
+/* ---- the dense part ---- */
 
 static const struct fwd_service *settle_service(uint16_t service, void *context)
 {
@@ -259,7 +259,7 @@ static const struct fwd_service *settle_service(uint16_t service, void *context)
 	return snapshot_service(*snapshot, service);
 }
 
-/* Whether a family's table has become crowded, or is no more; what is near then moves. */
+/* Whether a family's table has become crowded, or is no more; the dense part is then emptied. */
 static bool settle_crowd(
 	const struct snapshot *current, uint64_t n_live, bool is_ip6, uint32_t now_s, bool *crowded)
 {

@@ -33,21 +33,21 @@ uint32_t flows_buckets6(uint64_t max_flows)
 
 void flows_homes(uint32_t n_buckets, bool is_crowded, __u32 ret_among[2])
 {
-	bool has_near = n_buckets >= 2 * FLOWS_NEAR_BUCKETS;
+	bool has_dense = n_buckets >= 2 * FLOWS_DENSE_BUCKETS;
 
 	ret_among[0] = ret_among[1] = 0;
-	ret_among[has_near && !is_crowded] = n_buckets;
-	if (has_near)
-		ret_among[is_crowded] = FLOWS_NEAR_BUCKETS;
+	ret_among[has_dense && !is_crowded] = n_buckets;
+	if (has_dense)
+		ret_among[is_crowded] = FLOWS_DENSE_BUCKETS;
 }
 
 bool flows_is_crowded(uint32_t n_buckets, uint32_t per_bucket, uint64_t n_live, bool was_crowded)
 {
-	uint64_t n_near = (uint64_t)FLOWS_NEAR_BUCKETS * per_bucket;
+	uint64_t n_dense = (uint64_t)FLOWS_DENSE_BUCKETS * per_bucket;
 
-	if (n_buckets < 2 * FLOWS_NEAR_BUCKETS)
+	if (n_buckets < 2 * FLOWS_DENSE_BUCKETS)
 		return false;
-	return was_crowded ? n_live >= n_near / 8 : n_live > n_near * 2 / 3;
+	return was_crowded ? n_live >= n_dense / 8 : n_live > n_dense * 2 / 3;
 }
 
 uint32_t flows_timeout_s(const struct fwd_service *service, enum flow_state state)
@@ -117,14 +117,14 @@ static uint64_t flows_estimate_part(
 	return n_live * step;
 }
 
-/* Behind the near part a longer table is looked at no more often than one of a million flows. */
+/* Behind the dense part a longer table is looked at no more often than one of a million flows. */
 static uint64_t flows_estimate_family(const struct flows_sample *sample)
 {
-	uint32_t n_near = MIN(sample->n_buckets, FLOWS_NEAR_BUCKETS);
+	uint32_t n_dense = MIN(sample->n_buckets, FLOWS_DENSE_BUCKETS);
 	uint32_t step = FLOWS_SAMPLE_BUCKETS;
 
-	return flows_estimate_part(sample, 0, n_near, step) +
-		flows_estimate_part(sample, n_near, sample->n_buckets,
+	return flows_estimate_part(sample, 0, n_dense, step) +
+		flows_estimate_part(sample, n_dense, sample->n_buckets,
 			MAX(step, sample->n_buckets / FLOWS_SAMPLES));
 }
 

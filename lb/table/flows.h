@@ -25,15 +25,15 @@ uint32_t flows_buckets4(uint64_t max_flows);
 uint32_t flows_buckets6(uint64_t max_flows);
 
 /*
- * The near part of the table (lb/fwd/flow.h): 3 MiB, which a CPU's share of the last cache holds. It
+ * The dense part of the table (lb/fwd/flow.h): 3 MiB, which a CPU's share of the last cache holds. It
  * takes 196,608 IPv4 records. A table that is less than twice as long has none.
  */
-#define FLOWS_NEAR_BUCKETS 49152u
+#define FLOWS_DENSE_BUCKETS 49152u
 
 /* Buckets that a flow's home is among, and those of its other group, of a table of so many buckets. */
 void flows_homes(uint32_t n_buckets, bool is_crowded, __u32 ret_among[2]);
 /*
- * Whether a table with so many live records is crowded: more than two thirds of what the near part takes;
+ * Whether a table with so many live records is crowded: more than two thirds of what the dense part takes;
  * once it is, until there is less than an eighth, since what was recorded meanwhile lies far.
  */
 bool flows_is_crowded(uint32_t n_buckets, uint32_t per_bucket, uint64_t n_live, bool was_crowded);

@@ -189,17 +189,6 @@ void scheduler_report_count(struct scheduler *scheduler, uint16_t backend)
 	count->flows = 0;
 }
 
-static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
-{
-	while (b) {
-		uint32_t rest = a % b;
-
-		a = b;
-		b = rest;
-	}
-	return a;
-}
-
 /* A member's turns so far; number k is due at (k + 1/2) / weight. */
 struct scheduler_member {
 	uint64_t taken;
@@ -238,13 +227,12 @@ int scheduler_order(const struct table_member *members, size_t n_members, uint16
 {
 	_cleanup_free_ struct scheduler_member *heap = calloc(n_members + 1, sizeof(*heap));
 	_cleanup_free_ uint16_t *turns = NULL;
-	uint32_t divisor = 0;
+	uint32_t divisor = table_weight_divisor(members, n_members);
 	uint64_t total = 0;
 
 	for (size_t i = 0; heap && i < n_members; i++) {
 		heap[i] = (struct scheduler_member){ .weight = members[i].weight,
 			.id = members[i].id };
-		divisor = greatest_common_divisor(members[i].weight, divisor);
 		total += members[i].weight;
 	}
 	total = MIN(divisor ? total / divisor : 0, (uint64_t)SCHEDULER_ORDER_MAX);

@@ -17,6 +17,20 @@ void table_seed(const char *cluster_seed, uint8_t ret_seed[TABLE_SEED_BYTES])
 	crypto_generichash_final(&state, ret_seed, TABLE_SEED_BYTES);
 }
 
+uint32_t table_weight_divisor(const struct table_member *members, size_t n_members)
+{
+	uint32_t divisor = 0;
+
+	for (size_t i = 0; i < n_members; i++)
+		for (uint32_t rest = members[i].weight; rest;) {
+			uint32_t next = divisor % rest;
+
+			divisor = rest;
+			rest = next;
+		}
+	return divisor;
+}
+
 static uint32_t table_never_zero(uint32_t now_s)
 {
 	return now_s ? now_s : 1;

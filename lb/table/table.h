@@ -26,6 +26,9 @@ struct table_member {
 /* The 16-byte seed of a cluster-seed string ("" is a constant of the product). */
 void table_seed(const char *cluster_seed, uint8_t ret_seed[TABLE_SEED_BYTES]);
 
+/* The greatest number that divides all weights; 0: there are no members. */
+uint32_t table_weight_divisor(const struct table_member *members, size_t n_members);
+
 /* A set of backend ids, a bit each; zeroed is empty. */
 struct table_ids {
 	uint64_t words[(FWD_ID_MAX + 64) / 64];

@@ -97,17 +97,6 @@ static int table_check_members(struct table_member *members, size_t n_members)
 
 /* ---- the order of turns ---- */
 
-static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
-{
-	while (b) {
-		uint32_t rest = a % b;
-
-		a = b;
-		b = rest;
-	}
-	return a;
-}
-
 /* Weights without their common divisor, and what follows from them. */
 struct turn_scale {
 	uint32_t divisor;
@@ -125,8 +114,7 @@ static struct turn_scale turn_scale(const struct table_member *members, size_t n
 	struct turn_scale scale = { 0 };
 	uint64_t greatest = 0, total = 0;
 
-	for (size_t i = 0; i < n_members; i++)
-		scale.divisor = greatest_common_divisor(members[i].weight, scale.divisor);
+	scale.divisor = table_weight_divisor(members, n_members);
 	for (size_t i = 0; i < n_members; i++) {
 		greatest = MAX(greatest, (uint64_t)members[i].weight / scale.divisor);
 		total += members[i].weight / scale.divisor;

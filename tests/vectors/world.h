@@ -175,7 +175,7 @@ static inline struct snapshot *vector_memory_snapshot(const struct vector_memory
 	uint32_t tables[VECTOR_ROWS_N_];
 	int r;
 
-	/* As of a table with a near part: a quarter of it. */
+	/* As of a table with a dense part: a quarter of it. */
 	settings.flow4_among[0] = memory->flows.n_flow4 / 16 * FLOW_GROUP_BUCKETS;
 	settings.flow4_among[1] = memory->flows.n_flow4;
 	settings.flow6_among[0] = memory->flows.n_flow6 / 16 * FLOW_GROUP_BUCKETS;

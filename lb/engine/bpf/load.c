@@ -7,20 +7,32 @@
 
 #include <sys/mman.h>
 
+#include "common/hash_map.h"
 #include "common/util.h"
 #include "lb/engine/bpf/object.h"
 #include "lb/engine/bpf/slow_path_thread.h"
 #include "lb/engine/snapshot.h"
 #include "lb/fwd/image.h"
 
-/* The place of these rows among dsr_tables; BPF_TABLES: they have none. */
-static uint32_t table_place(const struct engine *engine, const struct fwd_slot *rows)
+/* By rows, for a snapshot of thousands of tables: their places among dsr_tables. -ENOMEM. */
+static int places_map(const struct engine *engine, struct hash_map *ret_places)
 {
-	uint32_t place = 0;
+	int r = hash_map_reserve(ret_places, engine->n_placed);
 
-	while (place < BPF_TABLES && engine->tables[place] != rows)
-		place++;
-	return place;
+	for (uint32_t place = 0; r == 0 && place < engine->n_placed; place++)
+		if (engine->tables[place])
+			r = hash_map_put(ret_places,
+				(uint64_t[2]){ (uintptr_t)engine->tables[place], 0 }, place);
+	return r;
+}
+
+/* BPF_TABLES: these rows have none. */
+static uint32_t table_place(const struct hash_map *places, const struct fwd_slot *rows)
+{
+	uint32_t place;
+
+	return hash_map_get(places, (uint64_t[2]){ (uintptr_t)rows, 0 }, &place) ? place
+										 : BPF_TABLES;
 }
 
 /* What changes in dsr_tables at once: each call waits for the kernel's readers. */
@@ -72,12 +84,16 @@ static void batch_add_free(
 static int place_tables(struct engine *engine, const struct snapshot *snapshot,
 	uint32_t *ret_places, struct table_batch *batch)
 {
+	_cleanup_(hash_map_clear) struct hash_map places = { 0 };
 	size_t len = snapshot_tables_len(snapshot);
 	uint32_t next = 0;
+	int r = places_map(engine, &places);
 
+	if (r < 0)
+		return r;
 	for (uint32_t i = 0; i < len; i++) {
 		const struct fwd_slot *rows = snapshot_slot(snapshot, i, 0);
-		uint32_t place = table_place(engine, rows);
+		uint32_t place = table_place(&places, rows);
 
 		if (place == BPF_TABLES) {
 			if (snapshot_table_map(snapshot, i) < 0)
@@ -108,12 +124,13 @@ static void free_tables(struct engine *engine)
 {
 	const struct snapshot *snapshot = engine->current;
 	size_t len = snapshot_tables_len(snapshot);
+	_cleanup_(hash_map_clear) struct hash_map places = { 0 };
 	_cleanup_free_ bool *used = calloc(BPF_TABLES, sizeof(*used));
 
-	if (!used)
+	if (!used || places_map(engine, &places) < 0)
 		return; /* they stay until the next time */
 	for (uint32_t i = 0; i < len; i++)
-		used[table_place(engine, snapshot_slot(snapshot, i, 0))] = true;
+		used[table_place(&places, snapshot_slot(snapshot, i, 0))] = true;
 	for (uint32_t place = 0; place < engine->n_placed; place++)
 		if (!used[place])
 			engine->tables[place] = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The near part of the flow table: where records lie while few are kept and when the table is crowded,
+ * The dense part of the flow table: where records lie while few are kept and when the table is crowded,
  * that both find what the other wrote, and that nobody misses a record on its way.
  */
 #include "lb/publish/flow_relocate.h"
@@ -16,7 +16,7 @@
 #define NOW_S    10000u
 #define SERVICE  1u
 #define DEAD     3u /* a backend that takes no flows */
-#define BUCKETS  ((size_t)2 * FLOWS_NEAR_BUCKETS)
+#define BUCKETS  ((size_t)2 * FLOWS_DENSE_BUCKETS)
 #define FLOWS    6000u
 #define BACKENDS 2u
 
@@ -140,7 +140,7 @@ static size_t n_behind_near(bool is_ip6)
 	const __u64 *words = is_ip6 ? bench.flows.flow6->words : bench.flows.flow4->words;
 	size_t n = 0;
 
-	for (size_t i = (size_t)FLOWS_NEAR_BUCKETS * FLOW_BUCKET_WORDS;
+	for (size_t i = (size_t)FLOWS_DENSE_BUCKETS * FLOW_BUCKET_WORDS;
 		i < BUCKETS * FLOW_BUCKET_WORDS; i++)
 		n += words[i] != 0;
 	return n;
@@ -243,7 +243,7 @@ static void a_record_without_room_stays(void **state)
 	struct flow_key key = key_make(7, false);
 	uint32_t home = hash_reduce_half(key.hash, BUCKETS) & ~(FLOW_GROUP_BUCKETS - 1);
 
-	assert_true(home >= FLOWS_NEAR_BUCKETS);
+	assert_true(home >= FLOWS_DENSE_BUCKETS);
 	put(NEAR, 7, false, backend_of(7), FLOW_TCP_ESTABLISHED);
 	for (uint32_t i = 0; i < FLOW_GROUP_BUCKETS * FLOW4_PER_BUCKET; i++)
 		bench.flows.flow4[home + i / FLOW4_PER_BUCKET].entries[i % FLOW4_PER_BUCKET] =

@@ -7,7 +7,7 @@
 
 #include "lb/fwd/hash.h"
 
-/* Its flow table has a near part. */
+/* Its flow table has a dense part. */
 static int setup_large(void **state)
 {
 	return setup_for(state, 1 << 18);
@@ -153,12 +153,12 @@ static void publish_holds_clients_whose_flows_live(void **state)
 	assert_true(flow_meta_age_s(at[1], start_s + 70) > 30);
 }
 
-/* Records of a service in the near part: of four entries `live`, the others over. */
-static void fill_near(struct world *world, unsigned int live)
+/* Records of a service in the dense part: of four entries `live`, the others over. */
+static void fill_dense(struct world *world, unsigned int live)
 {
 	const uint32_t start_s = START_US / S(1);
 
-	for (size_t i = 0; i < (size_t)FLOWS_NEAR_BUCKETS * FLOW4_PER_BUCKET; i++)
+	for (size_t i = 0; i < (size_t)FLOWS_DENSE_BUCKETS * FLOW4_PER_BUCKET; i++)
 		keep_flows(world->keep)->flow4[i / FLOW4_PER_BUCKET].entries[i % FLOW4_PER_BUCKET] =
 			(struct flow4){
 				.client = htobe32((uint32_t)i),
@@ -173,9 +173,9 @@ static bool gathered(struct world *world)
 	const struct flows_table *flows = keep_flows(world->keep);
 	size_t n_used = 0;
 
-	for (size_t i = FLOWS_NEAR_BUCKETS; i < flows->n_flow4; i++)
+	for (size_t i = FLOWS_DENSE_BUCKETS; i < flows->n_flow4; i++)
 		n_used += flows->flow4[i].entries[0].meta != 0;
-	return n_used > (flows->n_flow4 - FLOWS_NEAR_BUCKETS) / 2;
+	return n_used > (flows->n_flow4 - FLOWS_DENSE_BUCKETS) / 2;
 }
 
 static void publish_looks_near_until_the_table_is_crowded(void **state)
@@ -188,19 +188,19 @@ static void publish_looks_near_until_the_table_is_crowded(void **state)
 	tick(world, START_US + S(4));
 	world_build(world, START_US + S(4));
 	among = snapshot_settings(world->snapshot)->flow4_among;
-	assert_int_equal(among[0], FLOWS_NEAR_BUCKETS);
+	assert_int_equal(among[0], FLOWS_DENSE_BUCKETS);
 	assert_int_equal(among[1], keep_flows(world->keep)->n_flow4);
 	/* Half of it, of what lives: there is nothing to change. */
-	fill_near(world, 2);
+	fill_dense(world, 2);
 	assert_false(tick(world, START_US + S(5)));
 	/* Three quarters: looked for in the whole first, where they are by then. */
-	fill_near(world, 3);
+	fill_dense(world, 3);
 	assert_true(tick(world, START_US + S(6)));
 	world_build(world, START_US + S(6));
 	among = snapshot_settings(world->snapshot)->flow4_among;
 	assert_int_equal(among[0], keep_flows(world->keep)->n_flow4);
-	assert_int_equal(among[1], FLOWS_NEAR_BUCKETS);
-	assert_int_equal(snapshot_settings(world->snapshot)->flow6_among[0], FLOWS_NEAR_BUCKETS);
+	assert_int_equal(among[1], FLOWS_DENSE_BUCKETS);
+	assert_int_equal(snapshot_settings(world->snapshot)->flow6_among[0], FLOWS_DENSE_BUCKETS);
 	assert_true(gathered(world));
 	assert_false(tick(world, START_US + S(7)));
 	/* It stays so until few are left. */
@@ -208,7 +208,7 @@ static void publish_looks_near_until_the_table_is_crowded(void **state)
 		keep_flows(world->keep)->n_flow4 * sizeof(struct flow4_bucket));
 	assert_true(tick(world, START_US + S(8)));
 	world_build(world, START_US + S(8));
-	assert_int_equal(snapshot_settings(world->snapshot)->flow4_among[0], FLOWS_NEAR_BUCKETS);
+	assert_int_equal(snapshot_settings(world->snapshot)->flow4_among[0], FLOWS_DENSE_BUCKETS);
 }
 
 int main(void)

@@ -87,18 +87,18 @@ static void flows_size_in_whole_groups(void **state)
 
 static void flows_have_homes_near_or_in_the_whole(void **state)
 {
-	const uint32_t n = 8 * FLOWS_NEAR_BUCKETS;
+	const uint32_t n = 8 * FLOWS_DENSE_BUCKETS;
 	__u32 among[2];
 
 	flows_homes(n, false, among);
-	assert_int_equal(among[0], FLOWS_NEAR_BUCKETS);
+	assert_int_equal(among[0], FLOWS_DENSE_BUCKETS);
 	assert_int_equal(among[1], n);
 	flows_homes(n, true, among);
 	assert_int_equal(among[0], n);
-	assert_int_equal(among[1], FLOWS_NEAR_BUCKETS);
-	/* Too short to have a near part; and none at all. */
-	flows_homes(2 * FLOWS_NEAR_BUCKETS - 4, false, among);
-	assert_int_equal(among[0], 2 * FLOWS_NEAR_BUCKETS - 4);
+	assert_int_equal(among[1], FLOWS_DENSE_BUCKETS);
+	/* Too short to have a dense part; and none at all. */
+	flows_homes(2 * FLOWS_DENSE_BUCKETS - 4, false, among);
+	assert_int_equal(among[0], 2 * FLOWS_DENSE_BUCKETS - 4);
 	assert_int_equal(among[1], 0);
 	flows_homes(0, false, among);
 	assert_int_equal(among[0], 0);
@@ -107,13 +107,13 @@ static void flows_have_homes_near_or_in_the_whole(void **state)
 
 static void flows_crowd_late_and_disperse_later(void **state)
 {
-	const uint32_t n = 2 * FLOWS_NEAR_BUCKETS;
-	const uint64_t n_near = UINT64_C(4) * FLOWS_NEAR_BUCKETS;
+	const uint32_t n = 2 * FLOWS_DENSE_BUCKETS;
+	const uint64_t n_dense = UINT64_C(4) * FLOWS_DENSE_BUCKETS;
 
-	assert_false(flows_is_crowded(n, 4, n_near * 2 / 3, false));
-	assert_true(flows_is_crowded(n, 4, n_near * 2 / 3 + 1, false));
-	assert_true(flows_is_crowded(n, 4, n_near / 8, true));
-	assert_false(flows_is_crowded(n, 4, n_near / 8 - 1, true));
+	assert_false(flows_is_crowded(n, 4, n_dense * 2 / 3, false));
+	assert_true(flows_is_crowded(n, 4, n_dense * 2 / 3 + 1, false));
+	assert_true(flows_is_crowded(n, 4, n_dense / 8, true));
+	assert_false(flows_is_crowded(n, 4, n_dense / 8 - 1, true));
 	assert_false(flows_is_crowded(n - 4, 4, UINT64_MAX, true));
 }
 
@@ -138,7 +138,7 @@ static void flows_estimate_what_lives(void **state)
 	flows_estimate(&many, find_service, NULL, NOW_S, &n_live4, &n_live6);
 	assert_int_equal(n_live4, 2048);
 	assert_int_equal(n_live6, 512);
-	/* Behind the near part of a long table, all buckets alike. */
+	/* Behind the dense part of a long table, all buckets alike. */
 	long4 = calloc(n_long, sizeof(*long4));
 	assert_non_null(long4);
 	for (size_t i = 0; i < n_long; i++)
