@@ -12,12 +12,11 @@
 
 static const char *const config_on_stop_names[] = { "withdraw", "keep", NULL };
 
-/* "auto" is 0, the number of CPUs of the host that runs it. */
 static int config_parse_weight(
 	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
 	if (strcasecmp(value, "auto") == 0) {
-		*(uint32_t *)target = 0;
+		*(uint32_t *)target = CONFIG_WEIGHT_AUTO;
 		return 0;
 	}
 	return ini_parse_u32(key, value, target, ret_why);
@@ -74,8 +73,8 @@ static const struct ini_key config_keys[] = {
 		"interface that holds the VIPs" },
 	{ "arp-exempt", config_parse_pattern, KEY_OFFSET(arp_exempt), 0, 0, NULL, NULL, INI_LIST,
 		"interfaces whose ARP settings are left alone" },
-	{ "weight", config_parse_weight, KEY_OFFSET(weight), 1, 65535, "1", NULL, 0,
-		"share of new flows; auto is the number of CPUs" },
+	{ "weight", config_parse_weight, KEY_OFFSET(weight), 0, 65535, "1", NULL, 0,
+		"share of new flows, 0 for none; auto is the number of CPUs" },
 	{ "unit", config_parse_unavailable, KEY_OFFSET(units), 0, 0, NULL, "none", INI_LIST,
 		"systemd units that must be active" },
 	{ "check", config_parse_unavailable, KEY_OFFSET(checks), 0, 0, NULL, "none",

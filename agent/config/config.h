@@ -11,6 +11,7 @@
 
 #define CONFIG_BALANCERS_MAX    16u
 #define CONFIG_EXEMPT_MAX       64u
+#define CONFIG_WEIGHT_AUTO      UINT32_MAX /* the number of CPUs of the host that runs it */
 #define CONFIG_DEFAULT_PATH     "/etc/dsr-agent/dsr-agent.conf"
 #define CONFIG_DEFAULT_KEY_FILE "/etc/dsr-agent/key"
 
@@ -26,7 +27,7 @@ struct config {
 	char *interface;     /* NULL: the same */
 	uint32_t listen;     /* UDP port */
 	char *loopback;
-	uint32_t weight; /* 0: the number of CPUs */
+	uint32_t weight; /* 0–65535, or CONFIG_WEIGHT_AUTO */
 	struct ini_list units, checks;
 	uint64_t check_interval_us, check_timeout_us;
 	uint32_t check_fall, check_rise;

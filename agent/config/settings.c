@@ -66,7 +66,7 @@ static uint16_t settings_choose_weight(const struct config *config)
 {
 	long n_cpus;
 
-	if (config->weight)
+	if (config->weight != CONFIG_WEIGHT_AUTO)
 		return (uint16_t)config->weight;
 	n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	return n_cpus < 1 ? 1 : (uint16_t)MIN(n_cpus, 65535L);

@@ -14,7 +14,7 @@ struct settings {
 	struct ini_report *report;
 	struct keyring *keys; /* NULL: the key file could not be looked at (only if allowed) */
 	char name[PROTO_NAME_MAX + 1];
-	uint16_t weight;
+	uint16_t weight; /* 0: no new flows */
 };
 
 /*

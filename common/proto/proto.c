@@ -126,7 +126,7 @@ static bool text_is_valid(const char *text, size_t max)
 
 static bool status_is_valid(const struct proto_status *status)
 {
-	if (status->state >= PROTO_STATE_N_ || status->weight == 0)
+	if (status->state >= PROTO_STATE_N_)
 		return false;
 	if (status->n_vips == 0 || status->n_vips > PROTO_VIPS_MAX)
 		return false;

@@ -82,7 +82,7 @@ struct proto_vip_status {
 struct proto_status {
 	enum proto_state state;
 	char reason[PROTO_REASON_MAX + 1]; /* "" only when state is up; printable ASCII */
-	uint16_t weight;                   /* 1–65535 */
+	uint16_t weight;                   /* 0: no new flows */
 	uint8_t n_vips;                    /* in the order of the REGISTER */
 	struct proto_vip_status vips[PROTO_VIPS_MAX];
 };

@@ -65,7 +65,7 @@ static void config_takes_every_key(void **state)
 	assert_string_equal(config->loopback, "dummy0");
 	assert_int_equal(config->real_ip.family, AF_INET);
 	assert_int_equal(config->listen, 7400);
-	assert_int_equal(config->weight, 0);
+	assert_int_equal(config->weight, CONFIG_WEIGHT_AUTO);
 	assert_int_equal(config->arp_exempt.len, 2);
 	assert_string_equal(((char **)config->arp_exempt.items)[1], "veth?");
 	assert_int_equal(config->drain_on_stop_us, 3600 * US_PER_S);
@@ -83,7 +83,7 @@ static void config_refuses_with_place_and_hint(void **state)
 		{ "check = exec:/bin/a, b", "t:4: check: not available in this version" },
 		{ "unit = nginx.service", "t:4: unit: not available in this version" },
 		{ "http-listen = 127.0.0.1:9378", "t:4: http-listen: not available in this" },
-		{ "weight = 0", "t:4: weight: " },
+		{ "weight = -1", "t:4: weight: " },
 		{ "weight = 65536", "t:4: weight: " },
 		{ "listen = 0", "t:4: listen: " },
 		{ "listen = 65536", "t:4: listen: " },

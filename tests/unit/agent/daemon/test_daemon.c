@@ -599,17 +599,17 @@ static void daemon_reloads_whole_or_not_at_all(void **state)
 
 	start(f);
 	assert_true(play_until(f, has_answered_up));
-	write_config(f, "vip = nonsense\nweight = 0");
+	write_config(f, "vip = nonsense\nweight = 65536");
 	assert_int_equal(call(f, "reload", &result, &error), CONTROL_CONFIG);
 	assert_non_null(strstr(error, "agent.conf:5: vip: "));
 	assert_non_null(strstr(error, "agent.conf:6: weight: "));
 	free(error);
 	assert_true(host_has_vip(f));
 	assert_int_equal(f->n_registers, 1);
-	write_config(f, "vip = 198.51.100.11\nweight = 5\ndrain-on-stop = 0");
+	write_config(f, "vip = 198.51.100.11\nweight = 0\ndrain-on-stop = 0");
 	assert_int_equal(change(f, "reload"), 0);
 	assert_true(play_until(f, has_registered_again));
-	assert_int_equal(f->reg.status.weight, 5);
+	assert_int_equal(f->reg.status.weight, 0);
 	assert_true(addr_equal(&f->reg.vips[0], &other));
 	assert_false(host_has_vip(f));
 }

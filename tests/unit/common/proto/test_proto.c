@@ -33,7 +33,7 @@ static void nonces(uint8_t *agent, uint8_t *balancer, uint8_t value)
 
 static struct proto_status status_smallest(void)
 {
-	return (struct proto_status){ .weight = 1, .n_vips = 1 };
+	return (struct proto_status){ .weight = 0, .n_vips = 1 };
 }
 
 static struct proto_status status_largest(void)
@@ -319,7 +319,6 @@ static void proto_refuses_values_out_of_range(void **state)
 		{ PROTO_ACK, 0, echo + 7 }, { PROTO_LEAVE, 0, echo + 7 },
 		{ PROTO_ANSWER, 0, echo + 7 }, { PROTO_ANSWER, PROTO_STATE_N_, body },
 		{ PROTO_ANSWER, PROTO_STATE_DOWN, body }, /* without a reason */
-		{ PROTO_ANSWER, 0, body + 2 },            /* weight 0 */
 		{ PROTO_ANSWER, PROTO_REASON_MAX + 1, body + 3 },
 		{ PROTO_ANSWER, PROTO_VIPS_MAX + 1, body + 4 },
 		{ PROTO_ANSWER, 0x04, body + 5 },    /* unknown flag */

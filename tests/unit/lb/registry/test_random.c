@@ -42,7 +42,7 @@ static void random_status(struct world_agent *agent, uint64_t *random)
 	status->state = roll(random, 3) ? PROTO_STATE_UP : roll(random, PROTO_STATE_N_);
 	snprintf(status->reason, sizeof(status->reason), "%s",
 		status->state == PROTO_STATE_UP || roll(random, 5) == 0 ? "" : "because");
-	status->weight = (uint16_t)(1 + roll(random, 100));
+	status->weight = (uint16_t)roll(random, 101);
 	status->vips[0].present = roll(random, 5) > 0;
 	status->vips[0].silent = roll(random, 5) > 0;
 }
