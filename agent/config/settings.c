@@ -7,7 +7,7 @@
 
 #include <limits.h>
 
-#include "common/systemd.h"
+#include "common/os/systemd.h"
 
 #define SETTINGS_CREDENTIAL "key"
 

@@ -17,7 +17,7 @@
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
 #include "common/log.h"
-#include "common/systemd.h"
+#include "common/os/systemd.h"
 
 /* Errors of the configuration: each of its lines is a message. */
 static void daemon_tell_lines(enum log_level level, char *text)

@@ -11,7 +11,7 @@
 #include "agent/registration/balancers.h"
 #include "common/control/control.h"
 #include "common/log.h"
-#include "common/systemd.h"
+#include "common/os/systemd.h"
 
 static_assert(BALANCERS_MAX > CONFIG_BALANCERS_MAX, "all of them, and some that are being left");
 

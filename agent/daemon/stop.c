@@ -14,7 +14,7 @@
 #include "agent/registration/balancers.h"
 #include "common/control/control.h"
 #include "common/log.h"
-#include "common/systemd.h"
+#include "common/os/systemd.h"
 
 static void stop_arm(struct agent *agent, uint64_t delay_us)
 {

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "agent/host/host.h"
-#include "common/nl.h"
+#include "common/os/nl.h"
 #include "common/why.h"
 
 struct identity {

@@ -8,7 +8,7 @@
 #include <linux/netlink.h>
 
 #include "agent/host/host.h"
-#include "common/nl.h"
+#include "common/os/nl.h"
 
 /*
  * Dumps links and addresses (`nl` is a NETLINK_ROUTE socket) and reads conf/all. 0; -E2BIG: more

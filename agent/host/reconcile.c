@@ -12,10 +12,10 @@
 
 #include "agent/host/apply.h"
 #include "agent/host/observe.h"
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "common/grow.h"
 #include "common/log.h"
-#include "common/nl.h"
+#include "common/os/nl.h"
 
 /* sd-event gathers timers within a quarter of a second where it is not told otherwise. */
 #define RECONCILE_ACCURACY_US   US_PER_MS

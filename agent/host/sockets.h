@@ -7,7 +7,7 @@
 #pragma once
 
 #include "agent/host/host.h"
-#include "common/nl.h"
+#include "common/os/nl.h"
 
 #define SOCKETS_CACHE_US (1 * US_PER_S)
 

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "common/boot_id.h"
+#include "common/os/boot_id.h"
 
 #define UNDO_LOG_SCHEMA 1
 

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 
 #define CONTROL_FLUSH_BYTES (1u << 20) /* written in one turn of the loop */
 #define CONTROL_INPUT_BYTES 4096u /* of a request's first room; doubled up to CONTROL_REQUEST_MAX */

@@ -10,7 +10,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "common/control/control.h"
 
 #define CALL_CHUNK_BYTES 65536u

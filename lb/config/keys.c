@@ -3,7 +3,7 @@
 #include "lb/config/keys.h"
 
 #include "common/ini/ini_report.h"
-#include "common/systemd.h"
+#include "common/os/systemd.h"
 
 #define KEYS_DEFAULT_FILE "/etc/dsr-lb/keys"
 #define KEYS_CREDENTIAL   "keys"

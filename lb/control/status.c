@@ -4,7 +4,7 @@
 
 #include <sodium.h>
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "lb/config/service.h"
 #include "lb/control/status_count.h"
 #include "lb/daemon/agents.h"

@@ -3,7 +3,7 @@
 #include "lb/control/status_job.h"
 
 #include "common/control/control.h"
-#include "common/idle.h"
+#include "common/os/idle.h"
 #include "lb/config/model.h"
 #include "lb/control/status.h"
 #include "lb/control/status_count.h"

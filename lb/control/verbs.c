@@ -2,7 +2,7 @@
 /* A function for each verb: see verbs.h. */
 #include "lb/control/verbs.h"
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "common/log.h"
 #include "lb/config/service.h"
 #include "lb/control/explain.h"

@@ -2,7 +2,7 @@
 /* The registry's hands: see actions.h. */
 #include "lb/daemon/actions.h"
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "common/log.h"
 #include "lb/config/model.h"
 #include "lb/daemon/balancer.h"

@@ -2,7 +2,7 @@
 /* Between sockets and sessions: see agents.h. */
 #include "lb/daemon/agents.h"
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "common/log.h"
 #include "common/log_limit.h"
 #include "lb/config/model.h"

@@ -5,11 +5,11 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "common/clock.h"
-#include "common/idle.h"
+#include "common/os/clock.h"
+#include "common/os/idle.h"
 #include "common/log.h"
 #include "common/proto/auth.h"
-#include "common/systemd.h"
+#include "common/os/systemd.h"
 #include "lb/config/service.h"
 #include "lb/daemon/actions.h"
 #include "lb/daemon/agents.h"

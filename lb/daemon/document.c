@@ -4,7 +4,7 @@
 
 #include <sodium.h>
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "common/log.h"
 #include "lb/config/service.h"
 #include "lb/daemon/balancer.h"

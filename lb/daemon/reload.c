@@ -2,10 +2,10 @@
 /* Candidates, and how one comes into force: see reload.h. */
 #include "lb/daemon/reload.h"
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "common/control/control.h"
 #include "common/log.h"
-#include "common/systemd.h"
+#include "common/os/systemd.h"
 #include "lb/config/config.h"
 #include "lb/config/keys.h"
 #include "lb/config/service.h"

@@ -4,8 +4,8 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "common/clock.h"
-#include "common/idle.h"
+#include "common/os/clock.h"
+#include "common/os/idle.h"
 #include "common/log.h"
 #include "lb/config/service.h"
 #include "lb/daemon/balancer.h"

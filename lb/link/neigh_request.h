@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/nl.h"
+#include "common/os/nl.h"
 #include "lb/link/neigh_link.h"
 #include "lb/link/neigh_message.h"
 

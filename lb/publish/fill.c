@@ -7,7 +7,7 @@
 #include "lb/publish/fill.h"
 #include "lb/table/table_fill.h"
 
-#include "common/thread.h"
+#include "common/os/thread.h"
 
 #define FILL_THREADS_MAX 8u
 /* Starting a thread costs some ten microseconds. */

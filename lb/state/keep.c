@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "common/boot_id.h"
+#include "common/os/boot_id.h"
 #include "common/log.h"
 #include "lb/state/keep_file.h"
 #include "lb/state/keep_flows.h"

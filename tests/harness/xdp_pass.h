@@ -11,7 +11,7 @@
 #include <net/if.h>
 #include <sys/syscall.h>
 
-#include "common/nl.h"
+#include "common/os/nl.h"
 
 /* A descriptor, or negative errno. */
 static inline int xdp_pass_load(void)

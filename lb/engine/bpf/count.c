@@ -6,7 +6,7 @@
  */
 #include "lb/engine/bpf/count.h"
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "lb/engine/bpf/object.h"
 #include "lb/engine/bpf/slow_path_thread.h"
 #include "lb/engine/counters.h"

@@ -7,8 +7,8 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#include "common/clock.h"
-#include "common/thread.h"
+#include "common/os/clock.h"
+#include "common/os/thread.h"
 #include "common/why.h"
 #include "lb/engine/bpf/layout.h"
 #include "lb/engine/counters.h"

@@ -9,8 +9,8 @@
 #include <poll.h>
 #include <sched.h>
 
-#include "common/clock.h"
-#include "common/thread.h"
+#include "common/os/clock.h"
+#include "common/os/thread.h"
 #include "common/why.h"
 #include "lb/engine/port_user.h"
 #include "lb/fwd/core.h"

@@ -5,7 +5,7 @@
  */
 #include <libmnl/libmnl.h>
 
-#include "common/nl.h"
+#include "common/os/nl.h"
 #include "lb/link/neigh_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);

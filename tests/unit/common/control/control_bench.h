@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "common/control/control.h"
 
 #define DEADLINE_US (5 * US_PER_S)

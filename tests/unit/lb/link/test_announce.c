@@ -14,7 +14,7 @@
 #include <sys/ioctl.h>
 #include <cmocka.h>
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 #include "lb/link/announce_frame.h"
 #include "lb/link/claims.h"
 

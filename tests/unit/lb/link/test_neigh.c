@@ -12,8 +12,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#include "common/clock.h"
-#include "common/nl.h"
+#include "common/os/clock.h"
+#include "common/os/nl.h"
 #include "lb/link/neigh_model.h"
 
 #define DEADLINE_US (8 * US_PER_S) /* the kernel gives a silent neighbour up after three */

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
-#include "common/clock.h"
+#include "common/os/clock.h"
 
 #define DEADLINE_US (20 * US_PER_S)
 

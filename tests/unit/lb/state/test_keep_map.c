@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "common/boot_id.h"
+#include "common/os/boot_id.h"
 #include "lb/state/keep_map.h"
 #include "tests/unit/lb/state/keep_fixture.h"
 

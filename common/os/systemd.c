@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What every daemon under systemd does alike; see systemd.h. */
-#include "common/systemd.h"
+#include "common/os/systemd.h"
 
 #include <inttypes.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The boot's id is the kernel's, and the same for everybody. */
-#include "common/boot_id.h"
+#include "common/os/boot_id.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "common/idle.h"
+#include "common/os/idle.h"
 
 struct job {
 	unsigned int left, steps;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One deferred event source of idle priority for all steps. */
-#include "common/idle.h"
+#include "common/os/idle.h"
 
 #include "common/grow.h"
 

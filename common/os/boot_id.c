@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The boot's id, from the kernel: see boot_id.h. */
-#include "common/boot_id.h"
+#include "common/os/boot_id.h"
 
 #include <fcntl.h>
 

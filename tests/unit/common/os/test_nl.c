@@ -3,7 +3,7 @@
  * Netlink against the real kernel, in a network namespace of the test's own: requests and their
  * errors, dumps, events and their loss.
  */
-#include "common/nl.h"
+#include "common/os/nl.h"
 
 #include <linux/rtnetlink.h>
 #include <net/if.h>

@@ -3,7 +3,7 @@
  * Netlink over libmnl; the contract is in the header. libmnl builds and walks messages; the
  * receiving is done here, because mnl_socket_recvfrom() does not say who sent a message.
  */
-#include "common/nl.h"
+#include "common/os/nl.h"
 
 #include <sys/socket.h>
 #include <sys/time.h>

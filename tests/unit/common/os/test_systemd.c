@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The life of a daemon under systemd: signals reach the loop, credentials stand in for defaults. */
-#include "common/systemd.h"
+#include "common/os/systemd.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
