@@ -71,6 +71,12 @@ static void actions_check(struct balancer *balancer, const struct registry_actio
 		clock_now_us());
 }
 
+/* Whether something could not be sent for a want of this host's own, and not because a neighbour is away. */
+static bool actions_is_own_want(int error)
+{
+	return error < 0 && error != -EHOSTUNREACH && error != -ECONNREFUSED && error != -ENOENT;
+}
+
 /*
  * What is sent to an agent goes to the MAC that it registered, whatever ARP says, while it is heard. One
  * that is silent may have another network card now, and must be reached to register anew.
@@ -94,7 +100,9 @@ static void actions_heartbeat(struct balancer *balancer, const struct registry_a
 			log_debug("cannot pin the MAC of %s: %s",
 				addr_format(&backend->address, text), strerror(-r));
 	}
-	(void)session_heartbeat(balancer->sessions, action->backend, now_us);
+	r = session_heartbeat(balancer->sessions, action->backend, now_us);
+	if (actions_is_own_want(r))
+		registry_not_sent(balancer->registry, action->backend, now_us);
 }
 
 static void actions_forget(struct balancer *balancer, const struct registry_action *action)

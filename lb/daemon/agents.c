@@ -104,7 +104,7 @@ struct agents_status agents_status(const struct agents *agents)
 	return (struct agents_status){ agents->socket, agents->reason.text };
 }
 
-static void agents_send(
+static int agents_send(
 	void *context, const struct session_path *path, const uint8_t *data, size_t size_bytes)
 {
 	struct agents *agents = context;
@@ -116,6 +116,7 @@ static void agents_send(
 	if (r < 0)
 		log_debug("cannot send to %s: %s", addr_port_format(&path->remote, text),
 			strerror(-r));
+	return r;
 }
 
 static void agents_refused(

@@ -12,6 +12,9 @@
 /* A prober that never reported is asked again this long after the timeout of its check. */
 #define CHECK_GRACE_US (5 * US_PER_S)
 
+/* Heartbeats that were not sent are excused for so many times the time that silence takes to be a failure. */
+#define NOT_SENT_WINDOWS 3u
+
 /* xorshift64: enough to keep heartbeats of many backends from falling together. */
 static uint64_t next_random(struct registry *registry)
 {
@@ -279,6 +282,18 @@ void liveness_take_services(struct registry *registry, struct entry *entry,
 	entry->services = services;
 	entry->n_services = n_services;
 	take_checks(registry, entry, now_us);
+}
+
+/* Without an end a host that cannot send at all would never notice that its backends are gone. */
+void liveness_not_sent(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	uint64_t until_us =
+		entry->alive_us + NOT_SENT_WINDOWS * detection_window_us(&registry->config, entry);
+
+	if (entry->silent || entry->unanswered == 0 || now_us > until_us)
+		return;
+	entry->unanswered--;
+	entry->awaiting = false;
 }
 
 void liveness_stalled(struct entry *entry, uint64_t stalled_us)

@@ -28,6 +28,8 @@ void liveness_take_services(struct registry *registry, struct entry *entry,
 void liveness_end_agent(struct registry *registry, struct entry *entry, uint64_t now_us);
 /* The same, with the services of a static, and judged. */
 void liveness_become_static(struct registry *registry, struct entry *entry, uint64_t now_us);
+/* The heartbeat that was asked for was not sent, for a want of this host's own (registry_not_sent). */
+void liveness_not_sent(struct registry *registry, struct entry *entry, uint64_t now_us);
 /* Nobody was listening for so long. */
 void liveness_stalled(struct entry *entry, uint64_t stalled_us);
 /* Does what is due. */

@@ -131,6 +131,16 @@ void registry_check_result(
 	finish(registry, entry, now_us);
 }
 
+void registry_not_sent(struct registry *registry, uint16_t backend, uint64_t now_us)
+{
+	struct entry *entry = registry->entries.by_id[backend];
+
+	if (!entry)
+		return;
+	liveness_not_sent(registry, entry, now_us);
+	finish(registry, entry, now_us);
+}
+
 void registry_stalled(struct registry *registry, uint64_t stalled_us, uint64_t now_us)
 {
 	for (size_t i = 0; i < registry->entries.len; i++)

@@ -13,7 +13,7 @@
 #include "lb/registry/backend.h"
 
 enum registry_action_type {
-	REGISTRY_HEARTBEAT, /* send one to the backend now */
+	REGISTRY_HEARTBEAT, /* send one to the backend now, or say registry_not_sent() */
 	REGISTRY_RUN_CHECK, /* connect to backend's checks[check]; report with registry_check_result */
 	REGISTRY_PROBE_NEIGH, /* ask the kernel to resolve or confirm the backend's MAC */
 	REGISTRY_CHANGED, /* tables or MACs differ: publish; `urgent`: at once, else may be joined */
@@ -74,6 +74,11 @@ void registry_neighbour(struct registry *registry, const struct addr *address,
 	const struct mac *mac, uint64_t now_us);
 void registry_check_result(
 	struct registry *registry, const struct registry_check_result *result, uint64_t now_us);
+/*
+ * A heartbeat could not be sent for a want of this host's own (an address, a route, memory): that is no
+ * failure of the backend's, for three times as long as silence takes to be one.
+ */
+void registry_not_sent(struct registry *registry, uint16_t backend, uint64_t now_us);
 /* Nobody was listening for stalled_us: every deadline moves by that much. */
 void registry_stalled(struct registry *registry, uint64_t stalled_us, uint64_t now_us);
 

@@ -163,7 +163,7 @@ size_t session_len(const struct sessions *sessions)
 /* ---- sending ---- */
 
 /* `secret` NULL: a message without a tag. Only what proto_write() takes is ever built here. */
-static void send_message(struct sessions *sessions, const struct session_path *path,
+static int send_message(struct sessions *sessions, const struct session_path *path,
 	const struct proto_message *message, const uint8_t *secret)
 {
 	uint8_t buffer[PROTO_MESSAGE_MAX];
@@ -171,10 +171,10 @@ static void send_message(struct sessions *sessions, const struct session_path *p
 
 	assert(size > 0);
 	if (size <= 0)
-		return;
+		return -EINVAL;
 	if (secret)
 		auth_seal(buffer, (size_t)size, secret);
-	sessions->calls.send(sessions->calls.context, path, buffer, (size_t)size);
+	return sessions->calls.send(sessions->calls.context, path, buffer, (size_t)size);
 }
 
 /* Microseconds of a clock that goes on over restarts: so sequences rise over restarts too. */
@@ -204,8 +204,7 @@ int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_
 		return -ENOENT;
 	message.session.session_id = entry->kept.session_id;
 	message.session.sequence = next_echo_sequence(entry, now_us);
-	send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
-	return 0;
+	return send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
 }
 
 static void send_ack(struct sessions *sessions, struct session_entry *entry, uint64_t acknowledged,
@@ -216,7 +215,7 @@ static void send_ack(struct sessions *sessions, struct session_entry *entry, uin
 	message.session.session_id = entry->kept.session_id;
 	message.session.sequence = next_sequence(entry, now_us);
 	message.session.echo = acknowledged;
-	send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
+	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
 }
 
 static void send_accept(struct sessions *sessions, struct session_entry *entry,
@@ -232,7 +231,7 @@ static void send_accept(struct sessions *sessions, struct session_entry *entry,
 	accept->sequence = next_echo_sequence(entry, now_us);
 	accept->interval_us = sessions->config.interval_us;
 	accept->multiplier = sessions->config.multiplier;
-	send_message(sessions, &entry->kept.path, &message, secret);
+	(void)send_message(sessions, &entry->kept.path, &message, secret);
 }
 
 /* Reasons may quote names of the configuration; on the wire they are printable ASCII. */
@@ -255,7 +254,7 @@ static enum session_refusal send_reject(struct sessions *sessions, const struct 
 	memcpy(rejected->nonce_balancer, arrival->message.reg.nonce_balancer, PROTO_NONCE_BYTES);
 	rejected->code = code;
 	copy_printable(rejected->reason, sizeof(rejected->reason), reason);
-	send_message(sessions, arrival->path, &message, key->secret);
+	(void)send_message(sessions, arrival->path, &message, key->secret);
 	return SESSION_POLICY_0 + (unsigned int)code;
 }
 
@@ -285,7 +284,7 @@ static enum session_refusal receive_hello(struct sessions *sessions, const struc
 	memcpy(message.challenge.nonce_agent, hello->nonce_agent, PROTO_NONCE_BYTES);
 	auth_challenge_make(secret, &arrival->path->remote, hello->nonce_agent, arrival->now_us,
 		message.challenge.nonce_balancer);
-	send_message(sessions, arrival->path, &message, NULL);
+	(void)send_message(sessions, arrival->path, &message, NULL);
 	return keyring_find(sessions->ring, hello->key_id) ? SESSION_ACCEPTED : SESSION_KEY;
 }
 

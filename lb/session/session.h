@@ -58,8 +58,11 @@ struct session_counters {
 };
 
 struct session_calls {
-	/* Sends one datagram with hop limit 255. Losses are not reported: the protocol repeats. */
-	void (*send)(void *context, const struct session_path *path, const uint8_t *data,
+	/*
+	 * Sends one datagram with hop limit 255. 0 or negative errno; only heartbeats' matter, the rest the
+	 * protocol repeats.
+	 */
+	int (*send)(void *context, const struct session_path *path, const uint8_t *data,
 		size_t size_bytes);
 	/* A message was refused, for the log (see log_limit_is_due()). May be NULL. */
 	void (*refused)(
@@ -104,7 +107,7 @@ struct session_arrival {
 enum session_refusal session_receive(
 	struct sessions *sessions, const struct session_arrival *arrived, uint64_t now_us);
 
-/* Sends a heartbeat to a backend (REGISTRY_HEARTBEAT). -ENOENT: it has no session. */
+/* Sends a heartbeat to a backend (REGISTRY_HEARTBEAT). -ENOENT: it has no session; or as `send`. */
 int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_us);
 /* The backend is gone (REGISTRY_FORGOTTEN). */
 void session_forget(struct sessions *sessions, uint16_t backend);

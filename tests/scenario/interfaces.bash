@@ -42,6 +42,30 @@ must wait_until 5 serves
 must lb_answers lb
 fact an_address_that_is_away_for_a_moment_makes_nobody_homeless not grep -q 'has its VIPs, or allows' "$work/lb/log"
 
+# Nor is it while heartbeats cannot be sent, and their answers cannot come.
+downs() {
+	grep -c 'backend web.: up -> down' "$work/lb/log"
+}
+# passed BEGIN MS
+passed() {
+	(($(now_ms) - $1 >= $2))
+}
+accepted_more_than() {
+	(($(lb_json .control.accepted) > $1))
+}
+must wait_until 10 backends_up 2
+before=$(downs)
+for away_ms in 200 900; do
+	begin=$(now_ms)
+	ip -n "$(ns lb)" address del "$LB/24" dev eth0
+	must wait_until 5 passed "$begin" "$away_ms"
+	balancer_addresses
+	must wait_until 10 accepted_more_than "$(($(lb_json .control.accepted) + 8))"
+	note "the address was away for $(($(now_ms) - begin)) ms, until it was heard from all again"
+	fact "an_address_that_is_away_for_${away_ms}_ms_makes_nobody_fail" equal "$(downs)" "$before"
+	fact "all_are_up_after_$away_ms" backends_up 2
+done
+
 # Somebody flushes the routes, or restarts the network's manager: the VIPs' are put back.
 blackholes() {
 	[[ $(ip -n "$(ns lb)" -j route show type blackhole proto 217 | jq length) == "$1" ]] &&

@@ -40,6 +40,7 @@ struct world {
 	uint32_t n_heartbeats, n_changed, n_urgent, n_states, n_forgotten, n_probes, n_checks;
 	uint16_t last_check_port;
 	struct registry_action last_state;
+	bool cannot_send; /* heartbeats, for a want of this host's own */
 	/* Answers to RUN_CHECK; without it they stay open. */
 	bool checks_answer;
 	enum registry_check_outcome check_outcome; /* failed, when nothing was said */
@@ -166,7 +167,9 @@ static inline void world_act(struct world *world, const struct registry_action *
 	case REGISTRY_HEARTBEAT:
 		world->n_heartbeats++;
 		agent = world_agent_of(world, action->backend);
-		if (agent && agent->answers)
+		if (world->cannot_send)
+			registry_not_sent(world->registry, action->backend, world->now_us);
+		else if (agent && agent->answers)
 			registry_report(world->registry, action->backend, &agent->reg.status, 100,
 				world->now_us);
 		break;

@@ -52,7 +52,7 @@ struct agent {
 	uint64_t session_id, sequence, echo;
 };
 
-_unused_ static void on_send(
+_unused_ static int on_send(
 	void *context, const struct session_path *path, const uint8_t *data, size_t size_bytes)
 {
 	struct bench *bench = context;
@@ -61,6 +61,7 @@ _unused_ static void on_send(
 	bench->sent_path = *path;
 	memcpy(bench->sent, data, size_bytes);
 	bench->sent_size = size_bytes;
+	return 0;
 }
 
 _unused_ static void on_refused(
