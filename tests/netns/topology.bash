@@ -314,6 +314,36 @@ is_empty() {
 	[[ -z $(ip netns pids "$(ns "$1")" 2> /dev/null) ]]
 }
 
+# Everything ends before the balancers, which an agent tells that it leaves, again and again while there is
+# no answer.
+topology_end() {
+	local pid name host deadline=$(($(now_ms) + 3000 * SLOW))
+	declare -A balancers=()
+	for name in "${!daemon_pid[@]}"; do
+		[[ $name != lb* ]] || balancers[${daemon_pid[$name]}]=yes
+	done
+	for pid in "${topology_pids[@]}"; do
+		signal_pid "$pid" CONT
+		[[ -n ${balancers[$pid]:-} ]] || signal_pid "$pid" TERM
+	done
+	for host in "${topology_hosts[@]}"; do
+		[[ $host == lb* ]] || until is_empty "$host" || (($(now_ms) > deadline)); do
+			sleep 0.02
+		done
+	done
+	for pid in "${!balancers[@]}"; do
+		signal_pid "$pid" TERM
+	done
+	# What a namespace still holds was started by us: the namespaces are ours alone.
+	for host in "${topology_hosts[@]}"; do
+		[[ $host != lb* ]] || wait_until 3 is_empty "$host" > /dev/null
+		for pid in $(ip netns pids "$(ns "$host")" 2> /dev/null); do
+			kill -KILL "$pid" 2> /dev/null
+			wait_until 5 gone "$pid" > /dev/null
+		done
+	done
+}
+
 topology_down() {
 	local status=$? host pid
 	trap '' TERM INT HUP PIPE
@@ -323,17 +353,8 @@ topology_down() {
 		daemons_tell
 	fi
 	((facts_number == 0)) || printf '1..%d\n' "$facts_number"
-	for pid in "${topology_pids[@]}"; do
-		signal_pid "$pid" CONT
-		signal_pid "$pid" TERM
-	done
-	# What a namespace still holds was started by us: the namespaces are ours alone.
+	topology_end
 	for host in "${topology_hosts[@]}"; do
-		wait_until 3 is_empty "$host" > /dev/null
-		for pid in $(ip netns pids "$(ns "$host")" 2> /dev/null); do
-			kill -KILL "$pid" 2> /dev/null
-			wait_until 5 gone "$pid" > /dev/null
-		done
 		ip netns del "$(ns "$host")"
 	done
 	daemons_unmount
