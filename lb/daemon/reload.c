@@ -150,6 +150,87 @@ static void reload_registry(const struct config *config, const struct service_li
 	};
 }
 
+/* What new VIPs are held against. */
+struct reload_vips {
+	const struct service_list *services; /* the candidate's */
+	struct addr *in_force;               /* sorted: these are not asked about again */
+	size_t n_in_force;
+	struct addr *gateways;
+	size_t n_gateways;
+};
+
+static void reload_vips_clear(struct reload_vips *vips)
+{
+	free(vips->in_force);
+	free(vips->gateways);
+}
+
+static int reload_compare_addresses(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+/* Whose address a new VIP is, which it would take from them; NULL: nobody's that is known. */
+static const char *reload_vip_owner(const struct balancer *balancer, const struct config *config,
+	const struct reload_vips *vips, const struct addr *vip)
+{
+	if (vips->n_in_force > 0 &&
+		bsearch(vip, vips->in_force, vips->n_in_force, sizeof(*vip),
+			reload_compare_addresses))
+		return NULL;
+	if (addr_equal(vip, &config->listen.addr) || session_is_local(balancer->sessions, vip))
+		return "the address at which agents reach this balancer";
+	if (registry_find_address(balancer->registry, vip))
+		return "a backend's address";
+	for (size_t i = 0; i < vips->services->n_statics; i++)
+		if (addr_equal(vip, &vips->services->statics[i].address))
+			return "a real server's address";
+	for (size_t i = 0; i < vips->n_gateways; i++)
+		if (addr_equal(vip, &vips->gateways[i]))
+			return "a gateway's address";
+	return NULL;
+}
+
+/*
+ * A VIP is taken from whoever else has it: agents, a backend or the router would be cut off. `in_force` NULL:
+ * at the start. What is wrong is said with its place. 0, CONTROL_CONFIG or -ENOMEM.
+ */
+static int reload_check_vips(const struct balancer *balancer, const struct config *config,
+	struct ini_report *report, const struct service_list *services,
+	const struct service_list *in_force, char **ret_errors)
+{
+	_cleanup_(reload_vips_clear) struct reload_vips vips = { .services = services };
+	size_t before = ini_report_len(report);
+	char text[ADDR_STRLEN];
+
+	if (in_force && service_list_vips(in_force, &vips.in_force, &vips.n_in_force) < 0)
+		return -ENOMEM;
+	neigh_list_gateways(balancer->neigh, &vips.gateways, &vips.n_gateways);
+	for (size_t i = 0; i < services->len; i++) {
+		const struct service *service = &services->items[i];
+		const char *owner = reload_vip_owner(balancer, config, &vips, &service->vip);
+
+		if (owner)
+			ini_report_add(report, "virtual-server", service->virtual_server->name,
+				"vip", "%s is %s; a VIP is an address of its own",
+				addr_format(&service->vip, text), owner);
+	}
+	for (size_t i = before; i < ini_report_len(report); i++)
+		reload_say(ret_errors, ini_report_line(report, i));
+	return ini_report_len(report) > before ? CONTROL_CONFIG : 0;
+}
+
+/* By what was kept, and by what the host says. */
+static int reload_check_first_vips(const struct balancer *balancer)
+{
+	_cleanup_free_ char *errors = NULL;
+	int r = reload_check_vips(
+		balancer, balancer->config, balancer->report, balancer->services, NULL, &errors);
+
+	reload_log(errors);
+	return r;
+}
+
 int reload_start(struct reload *reload, const json_t *document)
 {
 	struct balancer *balancer = reload->balancer;
@@ -166,6 +247,9 @@ int reload_start(struct reload *reload, const json_t *document)
 	r = service_list_new(balancer->config, balancer->service_ids, &balancer->services);
 	if (r < 0)
 		return log_errno(r, "cannot number the virtual servers");
+	r = reload_check_first_vips(balancer);
+	if (r != 0)
+		return r;
 	(void)reload_look_at_subnets(reload, &subnets);
 	reload_registry(balancer->config, balancer->services, subnets, &config);
 	r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
@@ -273,6 +357,9 @@ static int reload_now(struct reload *reload, char **ret_errors)
 					     : "the ids of virtual servers that were removed "
 					       "are not free yet; try again in a minute");
 	}
+	if (r == 0)
+		r = reload_check_vips(balancer, candidate.config, candidate.report,
+			candidate.services, balancer->services, ret_errors);
 	if (r == 0) {
 		reload_registry(candidate.config, candidate.services,
 			subnets_in_force(&reload->subnets), &config);

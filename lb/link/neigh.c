@@ -451,6 +451,22 @@ bool neigh_has_address(const struct neigh *neigh, const struct addr *address)
 	return false;
 }
 
+void neigh_list_gateways(struct neigh *neigh, struct addr **ret_gateways, size_t *ret_len)
+{
+	const unsigned int links[] = { neigh->model.client.ifindex, neigh->model.backend.ifindex };
+	struct addr *gateways = NULL;
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+		if (links[i] == 0 || (i > 0 && links[i] == links[0]))
+			continue;
+		(void)neigh_dump_gateways(neigh->requests, AF_INET, links[i], &gateways, &len);
+		(void)neigh_dump_gateways(neigh->requests, AF_INET6, links[i], &gateways, &len);
+	}
+	*ret_gateways = gateways;
+	*ret_len = len;
+}
+
 void neigh_blackholes_begin(struct neigh *neigh)
 {
 	neigh_blackholes_forget(neigh);

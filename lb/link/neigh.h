@@ -52,6 +52,11 @@ void neigh_unpin(struct neigh *neigh, const struct addr *address);
 /* Whether an address is configured on this host, on any interface (active-when, guard). */
 bool neigh_has_address(const struct neigh *neigh, const struct addr *address);
 /*
+ * The addresses by way of which routes of the two interfaces lead, some more than once; to free. What cannot
+ * be read is left out.
+ */
+void neigh_list_gateways(struct neigh *neigh, struct addr **ret_gateways, size_t *ret_len);
+/*
  * Blackhole routes that keep this host's kernel from forwarding packets to a VIP, in the main table
  * under NEIGH_ROUTE_PROTOCOL. Adding adopts one of ours that is there already, and is content with
  * somebody else's blackhole; -EEXIST: somebody else's route leads elsewhere. Removing takes away ours

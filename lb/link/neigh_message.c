@@ -215,6 +215,7 @@ int neigh_parse_route(const struct nlmsghdr *message, struct neigh_route_message
 	if (attributes.of[RTA_DST] &&
 		!neigh_get_addr(attributes.of[RTA_DST], info->rtm_family, &route.destination))
 		return -EBADMSG;
+	neigh_get_addr(attributes.of[RTA_GATEWAY], info->rtm_family, &route.gateway);
 	route.prefix_len = info->rtm_dst_len;
 	route.protocol = info->rtm_protocol;
 	route.type = info->rtm_type;

@@ -47,6 +47,7 @@ struct neigh_entry_message {
 
 struct neigh_route_message {
 	struct addr destination;
+	struct addr gateway; /* AF_UNSPEC: none, or several */
 	uint8_t prefix_len;
 	uint8_t protocol;
 	uint8_t type;

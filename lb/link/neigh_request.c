@@ -220,3 +220,35 @@ int neigh_route_remove(struct nl *nl, const struct addr *vip)
 	r = nl_transact(nl, request);
 	return r == -ESRCH ? 0 : r;
 }
+
+struct neigh_gateways {
+	struct addr **items;
+	size_t *len;
+};
+
+static int neigh_on_gateway(const struct nlmsghdr *message, void *context)
+{
+	struct neigh_gateways *gateways = context;
+	struct neigh_route_message route;
+
+	if (neigh_parse_route(message, &route) < 0 || route.gateway.family == AF_UNSPEC)
+		return 0;
+	if (GROW(*gateways->items, *gateways->len) < 0)
+		return -ENOMEM;
+	(*gateways->items)[(*gateways->len)++] = route.gateway;
+	return 0;
+}
+
+int neigh_dump_gateways(struct nl *nl, sa_family_t family, unsigned int ifindex,
+	struct addr **gateways, size_t *n_gateways)
+{
+	struct neigh_gateways context = { gateways, n_gateways };
+	void *extra;
+	struct nlmsghdr *request = nl_request(nl, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
+	struct rtmsg *filter = extra;
+
+	filter->rtm_family = (uint8_t)family;
+	filter->rtm_table = RT_TABLE_MAIN;
+	mnl_attr_put_u32(request, RTA_OIF, ifindex);
+	return nl_query_all(nl, request, neigh_on_gateway, &context);
+}

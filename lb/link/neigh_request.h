@@ -36,4 +36,7 @@ void neigh_routes_clear(struct neigh_routes *routes);
 /* Adds the blackhole; -EEXIST: there is a route to the VIP alone, whoever's. */
 int neigh_route_try(struct nl *nl, const struct addr *vip);
 int neigh_route_add(struct nl *nl, const struct addr *vip, struct neigh_routes *routes);
+/* Appends the addresses by way of which routes of that interface lead, some more than once. */
+int neigh_dump_gateways(struct nl *nl, sa_family_t family, unsigned int ifindex,
+	struct addr **gateways, size_t *n_gateways);
 int neigh_route_remove(struct nl *nl, const struct addr *vip);

@@ -160,6 +160,14 @@ size_t session_len(const struct sessions *sessions)
 	return sessions->table.len;
 }
 
+bool session_is_local(const struct sessions *sessions, const struct addr *address)
+{
+	ARRAY_FOREACH (entry, sessions->table.entries, SESSION_SLOTS)
+		if (entry->used && !entry->ended && addr_equal(&entry->kept.path.local, address))
+			return true;
+	return false;
+}
+
 /* ---- sending ---- */
 
 /* `secret` NULL: a message without a tag. Only what proto_write() takes is ever built here. */

@@ -114,6 +114,8 @@ void session_forget(struct sessions *sessions, uint16_t backend);
 
 const struct session_counters *session_counters(const struct sessions *sessions);
 size_t session_len(const struct sessions *sessions);
+/* Whether an agent reaches this balancer at that address. */
+bool session_is_local(const struct sessions *sessions, const struct addr *address);
 
 /* What survives a restart (session_entry.h). */
 /* -ENOENT: the backend has no session. Wipe the copy after use. */

@@ -78,6 +78,10 @@ lb_default_config | sed 's/^port.*/port = none/' > "$work/lb/lb.conf"
 fact run_refuses_a_broken_configuration run_refused 'lb\.conf:7: '
 lb_default_config > "$work/lb/lb.conf"
 
+lb_default_config | sed "s/^vip = .*/&, $ROUTER/" > "$work/lb/lb.conf"
+fact run_refuses_a_vip_that_is_the_gateways run_refused "lb.conf:6: vip: $ROUTER is a gateway's address"
+lb_default_config > "$work/lb/lb.conf"
+
 # conf.d: later files extend and override.
 mkdir -p "$work/conf.d"
 printf '[virtual-server web]\nport = 81\n' > "$work/conf.d/10-more.conf"
@@ -100,6 +104,14 @@ fact a_reload_succeeds exits 0 lb reload
 fact a_reload_adds_a_virtual_server equal "$(lb_json '[.virtual_servers[].name] | sort | join(" ")')" "more web"
 fact the_generation_rises at_least "$(lb_json .config_generation)" "$((generation + 1))"
 fact the_new_vip_is_announced wait_until 10 announced "$VIP2"
+# A VIP is nobody else's address: it would cut them off.
+for address in "$LB" "$(web_address web1)" "$ROUTER" "$(web_address web9)"; do
+	lb_default_config | sed "s/^vip = .*/&, $address/" > "$work/lb/lb.conf"
+	printf '[virtual-server more]\nvip = %s\nport = 8080\nreal-server = %s\n' "$VIP2" \
+		"$(web_address web9)" >> "$work/lb/lb.conf"
+	fact "a_vip_that_is_${address##*.}_is_refused" exits 78 lb reload
+	fact "the_place_of_${address##*.}_is_told" says "lb.conf:6: vip: $address is " lb reload
+done
 lb_default_config > "$work/lb/lb.conf"
 must lb reload
 fact a_reload_removes_it equal "$(lb_json '[.virtual_servers[].name] | join(" ")')" web

@@ -177,6 +177,38 @@ static void registry_goes_on_keeping_over_a_stall(void **state)
 	assert_int_equal(count_kept(world), 0);
 }
 
+/* Of an address that is away, the answer to the heartbeat before is lost, too. */
+static void registry_fails_nobody_when_it_cannot_send(void **state)
+{
+	struct world *world = *state;
+
+	world_farm(world, 4);
+	for (size_t i = 0; i < 4; i++)
+		world->agents[i].answers = false;
+	world_pass(world, MS(290));
+	world->cannot_send = true;
+	world->n_states = 0;
+	world_pass(world, MS(900));
+	world->cannot_send = false;
+	for (size_t i = 0; i < 4; i++)
+		world->agents[i].answers = true;
+	world_pass(world, MS(600));
+	assert_int_equal(world->n_states, 0);
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
+}
+
+static void registry_excuses_what_it_cannot_send_for_a_while_only(void **state)
+{
+	struct world *world = *state;
+
+	world_farm(world, 4);
+	world->cannot_send = true;
+	world_pass(world, MS(2600));
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
+	world_pass(world, MS(1500));
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_DOWN);
+}
+
 static void registry_ends_keeping_of_one_that_is_disabled(void **state)
 {
 	struct world *world = *state;
@@ -365,6 +397,8 @@ int main(void)
 		FACT(registry_never_drops_a_kept_one_on_its_way_back),
 		FACT(registry_ends_keeping_when_survivors_are_a_majority),
 		FACT(registry_goes_on_keeping_over_a_stall),
+		FACT(registry_fails_nobody_when_it_cannot_send),
+		FACT(registry_excuses_what_it_cannot_send_for_a_while_only),
 		FACT(registry_ends_keeping_of_one_that_is_disabled),
 		FACT(registry_does_not_keep_announced_failures),
 		FACT(registry_counts_statics_among_those_that_vanish),

@@ -591,38 +591,6 @@ static void registry_extends_deadlines_when_stalled(void **state)
 			registry_backend(world->registry, world->agents[i].id)->state, BACKEND_UP);
 }
 
-/* Of an address that is away, the answer to the heartbeat before is lost, too. */
-static void registry_fails_nobody_when_it_cannot_send(void **state)
-{
-	struct world *world = *state;
-
-	world_farm(world, 4);
-	for (size_t i = 0; i < 4; i++)
-		world->agents[i].answers = false;
-	world_pass(world, MS(290));
-	world->cannot_send = true;
-	world->n_states = 0;
-	world_pass(world, MS(900));
-	world->cannot_send = false;
-	for (size_t i = 0; i < 4; i++)
-		world->agents[i].answers = true;
-	world_pass(world, MS(600));
-	assert_int_equal(world->n_states, 0);
-	assert_state(world, "web01", "up");
-}
-
-static void registry_excuses_what_it_cannot_send_for_a_while_only(void **state)
-{
-	struct world *world = *state;
-
-	world_farm(world, 4);
-	world->cannot_send = true;
-	world_pass(world, MS(2600));
-	assert_state(world, "web01", "up");
-	world_pass(world, MS(1500));
-	assert_state(world, "web01", "down");
-}
-
 static void registry_fails_nobody_whom_it_did_not_ask(void **state)
 {
 	struct world *world = *state;
@@ -706,8 +674,6 @@ int main(void)
 		FACT(registry_remembers_wishes_over_a_leave),
 		FACT(registry_keeps_the_state_of_a_new_session),
 		FACT(registry_extends_deadlines_when_stalled),
-		FACT(registry_fails_nobody_when_it_cannot_send),
-		FACT(registry_excuses_what_it_cannot_send_for_a_while_only),
 		FACT(registry_fails_nobody_whom_it_did_not_ask),
 		FACT(registry_ignores_reports_of_strangers),
 		FACT(registry_believes_no_neighbour_table_about_an_agent),
