@@ -114,6 +114,18 @@ static void actions_forget(struct balancer *balancer, const struct registry_acti
 	log_info("backend %s has left", action->name);
 }
 
+static void actions_moved(struct balancer *balancer, const struct registry_action *action)
+{
+	const struct backend *backend = registry_backend(balancer->registry, action->backend);
+	char old[ADDR_STRLEN], new[ADDR_STRLEN];
+
+	neigh_unpin(balancer->neigh, &action->address);
+	update_mark_save(balancer->update);
+	if (backend)
+		log_info("backend %s: its address changed, %s -> %s", action->name,
+			addr_format(&action->address, old), addr_format(&backend->address, new));
+}
+
 static void actions_ask_mac(struct balancer *balancer, const struct registry_action *action)
 {
 	char text[ADDR_STRLEN];
@@ -163,6 +175,9 @@ static void actions_do(struct actions *actions, const struct registry_action *ac
 	case REGISTRY_STATE:
 		actions_log_state(action);
 		update_mark_save(balancer->update);
+		break;
+	case REGISTRY_MOVED:
+		actions_moved(balancer, action);
 		break;
 	case REGISTRY_FORGOTTEN:
 		actions_forget(balancer, action);

@@ -51,14 +51,20 @@ static void agents_on_datagram(const struct session_datagram *datagram, void *co
 		.data = datagram->data,
 		.size_bytes = datagram->size_bytes,
 	};
-	const struct backend *backend;
+	const struct backend *backend =
+		registry_find_address(balancer->registry, &datagram->source.addr);
+	enum session_refusal refusal;
 	size_t sessions_before = session_len(balancer->sessions);
-	uint64_t accepted = session_counters(balancer->sessions)->accepted;
+	uint64_t now_us = clock_now_us();
 
-	(void)session_receive(balancer->sessions, &arrived, clock_now_us());
+	/* It may have another network card now, and must be reached there; heartbeats go to the old one. */
+	if (backend && registry_is_doubtful(balancer->registry, backend, now_us))
+		neigh_unpin(balancer->neigh, &datagram->source.addr);
+	refusal = session_receive(balancer->sessions, &arrived, now_us);
 	if (session_len(balancer->sessions) != sessions_before)
 		update_mark_save(balancer->update);
-	if (session_counters(balancer->sessions)->accepted == accepted)
+	/* Where a clone is suspected, the original is asked. */
+	if (refusal != SESSION_ACCEPTED && refusal != SESSION_POLICY_0 + PROTO_REJECT_CLONE)
 		return;
 	backend = registry_find_address(balancer->registry, &datagram->source.addr);
 	if (backend)

@@ -2,7 +2,9 @@
 /* See admission.h. */
 #include "lb/registry/admission.h"
 
+#include "common/proto/auth.h"
 #include "lb/registry/departed.h"
+#include "lb/registry/detection.h"
 #include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
 #include "lb/registry/health.h"
@@ -82,24 +84,69 @@ static int check_vips(const struct membership *membership, const struct proto_re
 		"no virtual server that takes agents has any of its VIPs");
 }
 
-static int check_identity(const struct candidate *candidate, struct registry_answer *answer)
+/*
+ * A backend that is heard is claimed from another place, by its name and key: it moved, or this is a clone.
+ * Its old place is asked; only when that is silent for a heartbeat interval it is believed. -EAGAIN: not
+ * known yet. A claim is as old as a challenge may be.
+ */
+static int check_contest(const struct registry *registry, struct entry *entry,
+	const struct candidate *candidate, uint64_t now_us)
 {
-	const struct entry *at_address = candidate->at_address, *at_name = candidate->at_name;
-	const struct proto_register *reg = candidate->reg;
+	struct backend *backend = &entry->backend;
 
-	if (at_name && at_name != at_address && (is_alive(at_name) || at_name->is_static))
-		return refuse(answer, PROTO_REJECT_CLONE, "the name is in use at %s",
-			addr_format(&at_name->backend.address, (char[ADDR_STRLEN]){ 0 }));
-	if (!is_alive(at_address))
+	if (backend->key_id[0] && !streq(backend->key_id, candidate->request->key_id))
+		return -EPERM;
+	if (detection_is_doubtful(&registry->config, entry, now_us))
 		return 0;
+	if (entry->contested_us == REGISTRY_NEVER_US ||
+		now_us - entry->contested_us > AUTH_CHALLENGE_VALID_US) {
+		entry->contested_us = now_us;
+		backend->next_heartbeat_us = now_us;
+		return -EAGAIN;
+	}
+	if (backend->heard_us < entry->contested_us)
+		return -EAGAIN;
+	entry->contested_us = REGISTRY_NEVER_US;
+	return -EPERM;
+}
+
+static int check_name(const struct registry *registry, const struct candidate *candidate,
+	uint64_t now_us, struct registry_answer *answer)
+{
+	struct entry *at_name = candidate->at_name;
+	int r = -EPERM;
+
+	if (!at_name || at_name == candidate->at_address ||
+		(!is_alive(at_name) && !at_name->is_static))
+		return 0;
+	if (!at_name->is_static)
+		r = check_contest(registry, at_name, candidate, now_us);
+	if (r == -EPERM)
+		(void)refuse(answer, PROTO_REJECT_CLONE, "the name is in use at %s",
+			addr_format(&at_name->backend.address, (char[ADDR_STRLEN]){ 0 }));
+	return r;
+}
+
+static int check_identity(const struct registry *registry, const struct candidate *candidate,
+	uint64_t now_us, struct registry_answer *answer)
+{
+	struct entry *at_address = candidate->at_address;
+	const struct proto_register *reg = candidate->reg;
+	int r;
+
+	if (!is_alive(at_address))
+		return check_name(registry, candidate, now_us, answer);
 	if (!streq(at_address->agent_name, reg->name))
 		return refuse(answer, PROTO_REJECT_CLONE, "the address is in use by %s",
 			at_address->agent_name);
-	if (!mac_is_zero(&reg->mac) && !mac_is_zero(&at_address->backend.mac) &&
-		!mac_equal(&reg->mac, &at_address->backend.mac))
-		return refuse(answer, PROTO_REJECT_CLONE, "the address is alive at MAC %s",
+	if (mac_is_zero(&reg->mac) || mac_is_zero(&at_address->backend.mac) ||
+		mac_equal(&reg->mac, &at_address->backend.mac))
+		return 0;
+	r = check_contest(registry, at_address, candidate, now_us);
+	if (r == -EPERM)
+		(void)refuse(answer, PROTO_REJECT_CLONE, "the address is alive at MAC %s",
 			mac_format(&at_address->backend.mac, (char[MAC_STRLEN]){ 0 }));
-	return 0;
+	return r;
 }
 
 /* What an administrator said of its name holds wherever it comes from, of its address whoever it is. */
@@ -156,7 +203,7 @@ static int check_stand_in(const struct registry *registry, const struct candidat
 }
 
 static int check_candidate(struct registry *registry, const struct candidate *candidate,
-	struct registry_answer *answer)
+	uint64_t now_us, struct registry_answer *answer)
 {
 	const struct proto_register *reg = candidate->reg;
 	const struct addr *source = &candidate->request->source;
@@ -182,7 +229,7 @@ static int check_candidate(struct registry *registry, const struct candidate *ca
 		r = check_stand_in(registry, candidate, answer);
 	if (r == 0)
 		r = check_vips(&registry->membership, reg, answer);
-	return r == 0 ? check_identity(candidate, answer) : r;
+	return r == 0 ? check_identity(registry, candidate, now_us, answer) : r;
 }
 
 /* The agent that was silent the longest makes room, if that is long enough. */
@@ -232,6 +279,7 @@ static void take_register(struct registry *registry, struct entry *entry,
 	if (registry->config.adopt == REGISTRY_ADOPT_AUTO || entry->is_static)
 		backend->approved = true;
 	liveness_heard(registry, entry, now_us);
+	entry->contested_us = REGISTRY_NEVER_US;
 	entry->awaiting = false;
 }
 
@@ -282,11 +330,18 @@ static int take_place(struct registry *registry, const struct candidate *candida
 	struct entry *entry = candidate->at_address;
 	const char *name = candidate->reg->name;
 
-	if (candidate->at_name && candidate->at_name != entry)
+	bool moves = is_alive(candidate->at_name) && candidate->at_name != entry;
+
+	if (candidate->at_name && candidate->at_name != entry && !moves)
 		departed_leave(registry, candidate->at_name, now_us);
 	if (entry && !entry->is_static && !streq(entry->backend.name, name)) {
 		departed_leave(registry, entry, now_us);
 		entry = NULL;
+	}
+	if (moves) {
+		entry = candidate->at_name;
+		departed_end_session(&registry->departed, &entry->backend, now_us);
+		entries_move(&registry->entries, entry, &candidate->request->source);
 	}
 	if (entry) {
 		if (entry->backend.source == BACKEND_STATIC)
@@ -326,7 +381,7 @@ int admission_register(struct registry *registry, const struct registry_registra
 	}
 	if (is_stale(registry, &candidate))
 		return -ESTALE;
-	r = check_candidate(registry, &candidate, ret_answer);
+	r = check_candidate(registry, &candidate, now_us, ret_answer);
 	if (r != 0)
 		return r;
 	r = take_place(registry, &candidate, now_us, &entry, ret_answer);

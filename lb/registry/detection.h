@@ -26,5 +26,8 @@ uint64_t detection_window_us(const struct registry_config *config, const struct 
 /* Two heartbeats or more overdue, but not yet silent. */
 bool detection_is_suspect(
 	const struct registry_config *config, const struct entry *entry, uint64_t now_us);
+/* A heartbeat is unanswered for an interval. */
+bool detection_is_doubtful(
+	const struct registry_config *config, const struct entry *entry, uint64_t now_us);
 /* When the agent is to be called silent; REGISTRY_NEVER_US: not before a heartbeat goes out. */
 uint64_t detection_silent_at_us(const struct registry_config *config, const struct entry *entry);

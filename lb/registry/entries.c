@@ -91,6 +91,7 @@ struct entry *entries_entry_new(
 	entry->backend.since_us = now_us;
 	entry->fell_silent_us = REGISTRY_NEVER_US;
 	entry->fade_us = REGISTRY_NEVER_US;
+	entry->contested_us = REGISTRY_NEVER_US;
 	return entry;
 }
 
@@ -188,6 +189,15 @@ void entries_rename(struct entries *entries, struct entry *entry, const char *na
 	index_remove(&entries->by_name, compare_name, entry->backend.name);
 	snprintf(entry->backend.name, sizeof(entry->backend.name), "%s", name);
 	index_add(&entries->by_name, compare_name, entry->backend.name, entry);
+}
+
+void entries_move(struct entries *entries, struct entry *entry, const struct addr *address)
+{
+	index_remove(&entries->by_address, compare_address, &entry->backend.address);
+	entry->moved_from = entry->backend.address;
+	entry->backend.address = *address;
+	index_add(&entries->by_address, compare_address, address, entry);
+	entries_mark_dirty(entries, entry);
 }
 
 void entries_mark_dirty(struct entries *entries, struct entry *entry)

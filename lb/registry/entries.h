@@ -30,6 +30,8 @@ void entries_add(struct entries *entries, struct entry *entry);
 void entries_forget(struct entries *entries, struct entry *entry);
 /* Gives it a name that nobody has. */
 void entries_rename(struct entries *entries, struct entry *entry, const char *name);
+/* Gives it an address that nobody has, and has it told (MOVED). */
+void entries_move(struct entries *entries, struct entry *entry, const struct addr *address);
 /* The entry has an action to be taken. */
 void entries_mark_dirty(struct entries *entries, struct entry *entry);
 /* Tables or MAC addresses differ; urgent: they are to be published at once. */

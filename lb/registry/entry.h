@@ -39,7 +39,10 @@ struct entry {
 	/* Signs of life. */
 	uint64_t alive_us;   /* silence counts from here: the last word, moved by stalls */
 	uint32_t unanswered; /* heartbeats sent since the last word */
-	bool awaiting;       /* the last heartbeat was not answered */
+	uint64_t asked_us;   /* when the first of them was sent */
+	uint64_t
+		contested_us; /* when another place first claimed to be it; REGISTRY_NEVER_US: none does */
+	bool awaiting;        /* the last heartbeat was not answered */
 	bool silent;
 	bool was_up;             /* in this membership: then a failure is `down`, not `pending` */
 	uint32_t need;           /* good answers in a row until it is proven (again); 0: proven */
@@ -58,6 +61,7 @@ struct entry {
 	struct entry *next_dirty;
 	bool is_dirty;
 	bool wants_heartbeat, wants_probe, wants_state;
+	struct addr moved_from; /* to be told; AF_UNSPEC: it did not move */
 	enum backend_state told_state;
 	uint8_t wants_checks; /* one bit a check */
 };

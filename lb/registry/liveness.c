@@ -301,6 +301,7 @@ void liveness_stalled(struct entry *entry, uint64_t stalled_us)
 	struct backend *backend = &entry->backend;
 
 	entry->alive_us += stalled_us;
+	entry->asked_us += stalled_us;
 	entry->drain_started_us += stalled_us;
 	backend->sent_us += stalled_us;
 	if (entry->fell_silent_us != REGISTRY_NEVER_US)
@@ -360,7 +361,8 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 	if (entry->awaiting)
 		backend->heartbeats_missed++;
 	entry->awaiting = true;
-	entry->unanswered++;
+	if (entry->unanswered++ == 0)
+		entry->asked_us = now_us;
 	backend->sent_us = now_us;
 	backend->next_heartbeat_us = now_us + heartbeat_gap_us(registry, entry);
 	entry->wants_heartbeat = true;

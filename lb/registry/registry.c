@@ -70,8 +70,11 @@ int registry_register(struct registry *registry, const struct registry_registrat
 	uint64_t now_us, struct registry_answer *ret_answer)
 {
 	int r = admission_register(registry, request, now_us, ret_answer);
+	const struct entry *named = entries_by_name(&registry->entries, request->reg->name);
 
-	/* Also where it failed: another may have had to make room. */
+	/* Also where it failed: another may have had to make room, and one that is claimed is asked. */
+	if (named)
+		schedule(registry, named);
 	finish(registry, entries_by_address(&registry->entries, &request->source), now_us);
 	return r;
 }
@@ -256,6 +259,15 @@ int registry_approve(struct registry *registry, const char *backend, bool approv
 	return 0;
 }
 
+bool registry_is_doubtful(
+	const struct registry *registry, const struct backend *backend, uint64_t now_us)
+{
+	const struct entry *entry = registry->entries.by_id[backend->id];
+
+	return entry && backend->source == BACKEND_AGENT &&
+		detection_is_doubtful(&registry->config, entry, now_us);
+}
+
 uint64_t registry_tick(struct registry *registry, uint64_t now_us)
 {
 	uint64_t next_us = REGISTRY_NEVER_US, until_us = now_us;
@@ -292,6 +304,12 @@ static bool take_entry_action(struct entry *entry, struct registry_action *actio
 		/* It came back before anybody asked. */
 		if (action->old_state != action->new_state)
 			return true;
+	}
+	if (entry->moved_from.family != AF_UNSPEC) {
+		action->type = REGISTRY_MOVED;
+		action->address = entry->moved_from;
+		entry->moved_from = (struct addr){ 0 };
+		return true;
 	}
 	if (entry->wants_heartbeat) {
 		entry->wants_heartbeat = false;
@@ -346,9 +364,9 @@ bool registry_next_action(struct registry *registry, struct registry_action *ret
 	while (registry->entries.dirty_first) {
 		struct entry *entry = registry->entries.dirty_first;
 
+		action.address = entry->backend.address;
 		if (take_entry_action(entry, &action)) {
 			action.backend = entry->backend.id;
-			action.address = entry->backend.address;
 			memcpy(action.name, entry->backend.name, sizeof(action.name));
 			memcpy(action.reason, entry->backend.reason, sizeof(action.reason));
 			*ret_action = action;

@@ -18,6 +18,7 @@ enum registry_action_type {
 	REGISTRY_PROBE_NEIGH, /* ask the kernel to resolve or confirm the backend's MAC */
 	REGISTRY_CHANGED, /* tables or MACs differ: publish; `urgent`: at once, else may be joined */
 	REGISTRY_STATE,   /* for the log and events: old → new state, reason in the backend */
+	REGISTRY_MOVED,   /* the backend has another address now; `address` is the old one */
 	REGISTRY_FORGOTTEN, /* the backend is gone; only id, address and name are valid */
 	REGISTRY_ACTION_N_
 };
@@ -53,7 +54,10 @@ int registry_configure(struct registry *registry, const struct registry_config *
 /*
  * An authenticated REGISTER. On 0 the backend is (again) known: the caller creates the session, or,
  * when `ret_answer->repeated`, answers with the one it has. -EPERM: refused, and `ret_answer` has the
- * code and the reason in words. -ESTALE: a replay: silence. -ENOMEM.
+ * code and the reason in words. -EAGAIN: its name and key are those of a backend that is heard at
+ * another address or MAC, which is asked now: silence, until the same agent asks again. If that place does
+ * not answer for a heartbeat interval, it is the same backend that moved; if it does, a clone.
+ * -ESTALE: a replay: silence. -ENOMEM.
  * The first session of a backend starts it `pending`; a new session of a live one keeps its state.
  */
 int registry_register(struct registry *registry, const struct registry_registration *request,
@@ -98,6 +102,10 @@ int registry_weight_percent(
 /* Gives the configured weight back. */
 int registry_weight_configured(struct registry *registry, const char *backend, uint64_t now_us);
 int registry_approve(struct registry *registry, const char *backend, bool approve, uint64_t now_us);
+
+/* The backend owes an answer to a heartbeat for an interval: it may be at another MAC now. */
+bool registry_is_doubtful(
+	const struct registry *registry, const struct backend *backend, uint64_t now_us);
 
 /* Does what is due; returns the time of the next deadline, or REGISTRY_NEVER_US. */
 uint64_t registry_tick(struct registry *registry, uint64_t now_us);

@@ -395,6 +395,9 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 	r = registry_register(sessions->registry, &request, arrival->now_us, &answer);
 	if (r == -ESTALE)
 		return SESSION_REPLAY;
+	/* Not known yet whether it is a clone: the agent says the same again soon. */
+	if (r == -EAGAIN)
+		return SESSION_POLICY_0 + PROTO_REJECT_CLONE;
 	if (r == -EPERM)
 		return send_reject(sessions, arrival, key, answer.code, answer.why.text);
 	if (r < 0)

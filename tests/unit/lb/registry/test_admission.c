@@ -102,12 +102,84 @@ static void registry_refuses_clones_of_the_living(void **state)
 
 	world_farm(world, 3);
 	other_address = world_agent(world, "web01", 99, "198.51.100.10");
+	other_address->key_id = "other";
 	assert_rejected(world, other_address, PROTO_REJECT_CLONE);
 	other_name = world_agent(world, "other", 11, "198.51.100.10");
 	assert_rejected(world, other_name, PROTO_REJECT_CLONE);
 	other_mac = world_agent(world, "web01", 11, "198.51.100.10");
 	other_mac->reg.mac = world_mac(200);
+	other_mac->key_id = "other";
 	assert_rejected(world, other_mac, PROTO_REJECT_CLONE);
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
+}
+
+/* Its old place is asked, and does not answer: the same backend, and its flows stay. */
+static void assert_moves(struct world *world, struct world_agent *moved)
+{
+	uint16_t id = world->agents[0].id;
+	uint32_t n_states = world->n_states;
+
+	world->agents[0].answers = false;
+	assert_int_equal(world_register(world, moved).r, -EAGAIN);
+	world_pass(world, MS(200));
+	assert_int_equal(world_register(world, moved).r, -EAGAIN);
+	world_pass(world, MS(110));
+	assert_int_equal(world_register(world, moved).r, 0);
+	assert_int_equal(moved->id, id);
+	world->agents[0].id = 0;
+	world_pass(world, MS(5000));
+	assert_int_equal(world->n_states, n_states);
+	assert_int_equal(world->n_forgotten, 0);
+	assert_true(world_backend(world, "web01")->takes_flows);
+	assert_true(mac_equal(&world_backend(world, "web01")->mac, &moved->reg.mac));
+	assert_true(addr_equal(&world_backend(world, "web01")->address, &moved->reg.real_ip));
+	assert_ptr_equal(registry_find_address(world->registry, &moved->reg.real_ip),
+		world_backend(world, "web01"));
+}
+
+static void registry_follows_a_mac_that_changes(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *moved;
+
+	world_farm(world, 3);
+	moved = world_agent(world, "web01", 11, "198.51.100.10");
+	moved->reg.mac = world_mac(200);
+	assert_moves(world, moved);
+	assert_int_equal(world->n_moved, 0);
+}
+
+static void registry_follows_an_address_that_changes(void **state)
+{
+	struct world *world = *state;
+	const struct addr old = world_addr("192.0.2.11");
+	struct world_agent *moved;
+
+	world_farm(world, 3);
+	moved = world_agent(world, "web01", 99, "198.51.100.10");
+	moved->reg.mac = world_mac(11);
+	assert_moves(world, moved);
+	assert_int_equal(world->n_moved, 1);
+	assert_null(registry_find_address(world->registry, &old));
+}
+
+static void registry_refuses_a_clone_whose_original_answers(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *clone;
+
+	world_farm(world, 3);
+	for (uint8_t host = 11; host <= 99; host += 88) {
+		clone = world_agent(world, "web01", host, "198.51.100.10");
+		clone->reg.mac = world_mac(200);
+		for (int i = 0; i < 3; i++) {
+			assert_int_equal(world_register(world, clone).r, -EAGAIN);
+			world_pass(world, MS(200));
+			assert_rejected(world, clone, PROTO_REJECT_CLONE);
+			world_pass(world, MS(2000));
+		}
+	}
+	assert_true(mac_equal(&world_backend(world, "web01")->mac, &world->agents[0].reg.mac));
 	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
 }
 
@@ -377,6 +449,9 @@ int main(void)
 		FACT(registry_judges_allow),
 		FACT(registry_refuses_a_name_that_is_an_address),
 		FACT(registry_refuses_clones_of_the_living),
+		FACT(registry_follows_a_mac_that_changes),
+		FACT(registry_follows_an_address_that_changes),
+		FACT(registry_refuses_a_clone_whose_original_answers),
 		FACT(registry_lets_the_dead_be_replaced),
 		FACT(registry_answers_a_repeated_register),
 		FACT(registry_ignores_replays_of_old_sessions),
