@@ -58,7 +58,7 @@ static void agents_on_datagram(const struct session_datagram *datagram, void *co
 	uint64_t now_us = clock_now_us();
 
 	/* It may have another network card now, and must be reached there; heartbeats go to the old one. */
-	if (backend && registry_is_doubtful(balancer->registry, backend, now_us))
+	if (backend && registry_is_overdue(balancer->registry, backend, now_us))
 		neigh_unpin(balancer->neigh, &datagram->source.addr);
 	refusal = session_receive(balancer->sessions, &arrived, now_us);
 	if (session_len(balancer->sessions) != sessions_before)

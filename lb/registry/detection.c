@@ -73,6 +73,12 @@ bool detection_is_suspect(
 	return entry->unanswered > 0 && now_us > entry->alive_us + quiet_us;
 }
 
+bool detection_is_overdue(
+	const struct registry_config *config, const struct entry *entry, uint64_t now_us)
+{
+	return entry->unanswered > 0 && now_us >= entry->asked_us + config->interval_us / 4;
+}
+
 bool detection_is_doubtful(
 	const struct registry_config *config, const struct entry *entry, uint64_t now_us)
 {

@@ -26,6 +26,9 @@ uint64_t detection_window_us(const struct registry_config *config, const struct 
 /* Two heartbeats or more overdue, but not yet silent. */
 bool detection_is_suspect(
 	const struct registry_config *config, const struct entry *entry, uint64_t now_us);
+/* A heartbeat is unanswered for longer than answers take on a link. */
+bool detection_is_overdue(
+	const struct registry_config *config, const struct entry *entry, uint64_t now_us);
 /* A heartbeat is unanswered for an interval. */
 bool detection_is_doubtful(
 	const struct registry_config *config, const struct entry *entry, uint64_t now_us);

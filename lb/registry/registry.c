@@ -259,13 +259,24 @@ int registry_approve(struct registry *registry, const char *backend, bool approv
 	return 0;
 }
 
-bool registry_is_doubtful(
+void registry_hello(struct registry *registry, const struct addr *address, uint64_t now_us)
+{
+	struct entry *entry = entries_by_address(&registry->entries, address);
+
+	if (!entry || entry->backend.source != BACKEND_AGENT || entry->silent ||
+		entry->unanswered > 0)
+		return;
+	entry->backend.next_heartbeat_us = now_us;
+	finish(registry, entry, now_us);
+}
+
+bool registry_is_overdue(
 	const struct registry *registry, const struct backend *backend, uint64_t now_us)
 {
 	const struct entry *entry = registry->entries.by_id[backend->id];
 
 	return entry && backend->source == BACKEND_AGENT &&
-		detection_is_doubtful(&registry->config, entry, now_us);
+		detection_is_overdue(&registry->config, entry, now_us);
 }
 
 uint64_t registry_tick(struct registry *registry, uint64_t now_us)

@@ -103,8 +103,13 @@ int registry_weight_percent(
 int registry_weight_configured(struct registry *registry, const char *backend, uint64_t now_us);
 int registry_approve(struct registry *registry, const char *backend, bool approve, uint64_t now_us);
 
-/* The backend owes an answer to a heartbeat for an interval: it may be at another MAC now. */
-bool registry_is_doubtful(
+/*
+ * A HELLO came from this address; anybody can say that. Of a backend that is heard it may mean that it moved,
+ * so it gets a heartbeat now, unless it owes an answer already.
+ */
+void registry_hello(struct registry *registry, const struct addr *address, uint64_t now_us);
+/* A heartbeat of the backend is unanswered for longer than answers take: it may be at another MAC now. */
+bool registry_is_overdue(
 	const struct registry *registry, const struct backend *backend, uint64_t now_us);
 
 /* Does what is due; returns the time of the next deadline, or REGISTRY_NEVER_US. */

@@ -288,6 +288,7 @@ static enum session_refusal receive_hello(struct sessions *sessions, const struc
 	struct proto_message message = { .type = PROTO_CHALLENGE };
 	uint8_t secret[AUTH_KEY_BYTES];
 
+	registry_hello(sessions->registry, &arrival->path->remote.addr, arrival->now_us);
 	challenge_secret(sessions, arrival->now_us / SESSION_SECRET_US, secret);
 	memcpy(message.challenge.nonce_agent, hello->nonce_agent, PROTO_NONCE_BYTES);
 	auth_challenge_make(secret, &arrival->path->remote, hello->nonce_agent, arrival->now_us,

@@ -163,6 +163,30 @@ static void registry_follows_an_address_that_changes(void **state)
 	assert_null(registry_find_address(world->registry, &old));
 }
 
+static void registry_asks_at_once_whose_address_says_hello(void **state)
+{
+	struct world *world = *state;
+	uint64_t sent_us;
+
+	world_farm(world, 3);
+	world->agents[0].answers = false;
+	world_pass(world, MS(1));
+	registry_hello(world->registry, &world->agents[0].reg.real_ip, world->now_us);
+	world_pass(world, MS(1));
+	sent_us = world_backend(world, "web01")->sent_us;
+	assert_true(world->now_us - sent_us <= MS(1));
+	/* It owes an answer: no more of them makes another. */
+	registry_hello(world->registry, &world->agents[0].reg.real_ip, world->now_us);
+	world_pass(world, MS(1));
+	assert_int_equal(world_backend(world, "web01")->sent_us, sent_us);
+	assert_false(
+		registry_is_overdue(world->registry, world_backend(world, "web01"), world->now_us));
+	world_pass(world, MS(100));
+	assert_true(
+		registry_is_overdue(world->registry, world_backend(world, "web01"), world->now_us));
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
+}
+
 static void registry_refuses_a_clone_whose_original_answers(void **state)
 {
 	struct world *world = *state;
@@ -451,6 +475,7 @@ int main(void)
 		FACT(registry_refuses_clones_of_the_living),
 		FACT(registry_follows_a_mac_that_changes),
 		FACT(registry_follows_an_address_that_changes),
+		FACT(registry_asks_at_once_whose_address_says_hello),
 		FACT(registry_refuses_a_clone_whose_original_answers),
 		FACT(registry_lets_the_dead_be_replaced),
 		FACT(registry_answers_a_repeated_register),
