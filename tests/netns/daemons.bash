@@ -207,7 +207,7 @@ agent_is() {
 	[[ $(agent "$1" status --json | jq -r .state) == "$2" ]]
 }
 
-# One right after the other, on a busy machine too: who comes when membership has been quiet for three
+# One right after the other, on a busy machine too: who comes when membership has been quiet for seven
 # seconds gets rows that move.
 agents_start() {
 	local idx
@@ -241,10 +241,10 @@ backends_up() {
 }
 
 # A balancer that started with nothing lets flows follow every change until membership has been
-# quiet for some seconds: whoever registers now may have served them before.
+# quiet for seven seconds: whoever registers now may have served them before.
 membership_is_quiet() {
 	[[ $(dsr_lb "${1:-lb}" status --json |
-		jq '[.virtual_servers[].backends[].since_s] | min > 6') == true ]]
+		jq '[.virtual_servers[].backends[].since_s] | min > 7.5') == true ]]
 }
 
 # lb_and_agents_start : all of it, until every server is up.

@@ -358,6 +358,24 @@ static void registry_gives_the_configured_weight_back(void **state)
 	assert_int_equal(registry_weight_configured(registry, "nobody", world->now_us), -ENOENT);
 }
 
+static void registry_gives_an_agent_of_weight_nothing_no_new_flows(void **state)
+{
+	struct world *world = *state;
+
+	world_farm(world, 2);
+	world->agents[0].reg.status.weight = 0;
+	world_pass(world, MS(300));
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
+	assert_int_equal(world_backend(world, "web01")->effective_weight, 0);
+	assert_true(world_backend(world, "web01")->takes_flows);
+	assert_int_equal(registry_weight_percent(world->registry, "web01", 50, world->now_us), 0);
+	assert_int_equal(world_backend(world, "web01")->weight, 0);
+	assert_int_equal(registry_weight_configured(world->registry, "web01", world->now_us), 0);
+	world->agents[0].reg.status.weight = 3;
+	world_pass(world, MS(300));
+	assert_int_equal(world_backend(world, "web01")->effective_weight, 3);
+}
+
 static void registry_knows_a_rejected_name_at_the_address_of_another(void **state)
 {
 	struct world *world = *state;
@@ -484,6 +502,7 @@ int main(void)
 		FACT(registry_buries_more_than_it_has_room_for),
 		FACT(registry_waits_for_approval),
 		FACT(registry_gives_the_configured_weight_back),
+		FACT(registry_gives_an_agent_of_weight_nothing_no_new_flows),
 		FACT(registry_knows_a_rejected_name_at_the_address_of_another),
 		FACT(registry_adopts_nobody_new_when_off),
 		FACT(registry_refuses_one_too_many_until_one_is_long_dead),

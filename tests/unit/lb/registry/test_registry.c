@@ -394,24 +394,6 @@ static void registry_weighs_by_verb_before_the_agent(void **state)
 	assert_true(world_backend(world, "web01")->takes_flows);
 }
 
-static void registry_gives_an_agent_of_weight_nothing_no_new_flows(void **state)
-{
-	struct world *world = *state;
-
-	world_farm(world, 2);
-	world->agents[0].reg.status.weight = 0;
-	world_pass(world, MS(300));
-	assert_state(world, "web01", "up");
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 0);
-	assert_true(world_backend(world, "web01")->takes_flows);
-	assert_int_equal(registry_weight_percent(world->registry, "web01", 50, world->now_us), 0);
-	assert_int_equal(world_backend(world, "web01")->weight, 0);
-	assert_int_equal(registry_weight_configured(world->registry, "web01", world->now_us), 0);
-	world->agents[0].reg.status.weight = 3;
-	world_pass(world, MS(300));
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 3);
-}
-
 static uint32_t ramp_of(const struct world *world, const char *name, size_t service)
 {
 	return registry_ramp_percent(
@@ -665,7 +647,6 @@ int main(void)
 		FACT(registry_ends_drain_after_the_longest_timeout),
 		FACT(registry_puts_maint_over_everything),
 		FACT(registry_weighs_by_verb_before_the_agent),
-		FACT(registry_gives_an_agent_of_weight_nothing_no_new_flows),
 		FACT(registry_starts_backends_slowly),
 		FACT(registry_starts_slowly_whenever_a_backend_becomes_up),
 		FACT(registry_takes_back_at_once_whom_it_kept),
