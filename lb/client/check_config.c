@@ -14,6 +14,8 @@
 #include "common/cli/cli_verb.h"
 #include "lb/config/config.h"
 #include "lb/config/keys.h"
+#include "lb/daemon/link_advice.h"
+#include "lb/link/neigh.h"
 
 /* What to call with the prefix of each address of the interface; true ends the walk. */
 static bool check_same_subnet(const struct ifaddrs *address, const struct addr *target)
@@ -42,6 +44,22 @@ static bool check_is_on_link(const char *interface, const struct addr *target)
 		found = streq(each->ifa_name, interface) && check_same_subnet(each, target);
 	freeifaddrs(addresses);
 	return found;
+}
+
+/* By a look at the links, as the daemon takes it at its start; whoever may not look says nothing. */
+static void check_links(const struct cli *cli, const struct config *config)
+{
+	static const struct neigh_callbacks callbacks; /* no loop runs, and none is called */
+	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
+	_cleanup_(neigh_freep) struct neigh *neigh = NULL;
+	struct why advice = { 0 };
+
+	if (sd_event_new(&event) < 0 ||
+		neigh_start(event, config->interface, config->backend_interface, &callbacks, NULL,
+			&neigh) < 0)
+		return;
+	if (link_advice(neigh_client_link(neigh), neigh_backend_link(neigh), &advice))
+		fprintf(stderr, "%s: warning: %s\n", cli->config_path, advice.text);
 }
 
 static void check_host(const struct cli *cli, const struct config *config)
@@ -96,5 +114,6 @@ int check_config(const struct cli *cli)
 	if (r < 0)
 		return CONTROL_CONFIG;
 	check_host(cli, config);
+	check_links(cli, config);
 	return cli->diff ? cli_diff(cli, report) : 0;
 }

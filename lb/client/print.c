@@ -71,6 +71,7 @@ static void print_head(const json_t *document)
 	const char *interface = print_string(document, "interface");
 	const char *backends = print_string(document, "backend_interface");
 	const char *why = json_string_value(json_object_get(document, "inactive_reason"));
+	const char *reason = json_string_value(json_object_get(document, "reason"));
 	bool active = json_is_true(json_object_get(document, "active"));
 	char age[CLI_AGE_BYTES];
 
@@ -84,6 +85,8 @@ static void print_head(const json_t *document)
 	printf(", up %s, configuration %llu\n",
 		cli_format_age(json_number_value(json_object_get(document, "uptime_s")), age),
 		print_number(document, "config_generation"));
+	if (reason && reason[0] && (!why || !why[0]))
+		printf("warning: %s\n", reason);
 }
 
 /* Only those that happened: most of the reasons never do. */

@@ -438,22 +438,24 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 {
 	struct dataplane_status dataplane = dataplane_status(balancer->dataplane);
 	struct role_status role = role_status(balancer->role);
+	const char *advice = update_status(balancer->update).advice;
 	struct engine_totals totals;
 
 	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
-		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
 		balancer->config->interface, "backend_interface",
 		balancer->config->backend_interface, "mode", dataplane.mode, "mode_reason",
 		dataplane.reason, "active", role.active && dataplane.is_running, "inactive_reason",
-		role.reason, "config_generation", (json_int_t)balancer->config_generation, "health",
-		status_health(balancer, members), "packets", status_packets(&totals), "drops",
-		status_drops(&totals), "flow_table", status_flow_table(balancer, counts, &totals),
-		"fragments", status_fragments(&totals), "icmp_answers", status_answers(&totals),
-		"control", status_control(balancer), "publications", status_publications(balancer),
-		"claims", status_claims(balancer));
+		role.reason, "reason", role.reason[0] ? role.reason : advice, "config_generation",
+		(json_int_t)balancer->config_generation, "health", status_health(balancer, members),
+		"packets", status_packets(&totals), "drops", status_drops(&totals), "flow_table",
+		status_flow_table(balancer, counts, &totals), "fragments",
+		status_fragments(&totals), "icmp_answers", status_answers(&totals), "control",
+		status_control(balancer), "publications", status_publications(balancer), "claims",
+		status_claims(balancer));
 }
 
 /* Flows. */

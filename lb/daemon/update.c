@@ -11,6 +11,7 @@
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/dataplane.h"
 #include "lb/daemon/document.h"
+#include "lb/daemon/link_advice.h"
 #include "lb/daemon/role.h"
 #include "lb/link/announce.h"
 #include "lb/link/neigh.h"
@@ -30,6 +31,7 @@ struct update {
 	bool publish_failed, save_failed; /* and it was said */
 	uint64_t from_us;                 /* the next publication waits until then */
 	struct update_status status;
+	struct why advice; /* of the interfaces, as it was logged */
 };
 
 struct update *update_free(struct update *update)
@@ -110,12 +112,24 @@ static void update_announce(struct update *update)
 		(void)log_errno(r, "cannot announce the VIPs on %s", balancer->config->interface);
 }
 
+static void update_advise(struct update *update)
+{
+	const struct neigh *neigh = update->balancer->neigh;
+	struct why advice = { 0 };
+
+	if (link_advice(neigh_client_link(neigh), neigh_backend_link(neigh), &advice) &&
+		!streq(advice.text, update->advice.text))
+		log_warning("%s", advice.text);
+	update->advice = advice;
+}
+
 void update_follow(struct update *update)
 {
 	const struct balancer *balancer = update->balancer;
 	bool publish = dataplane_update(balancer->dataplane, neigh_client_link(balancer->neigh),
 		neigh_backend_link(balancer->neigh));
 
+	update_advise(update);
 	update_role(balancer);
 	publish |= update_links(update);
 	if (publish)
@@ -309,5 +323,8 @@ int update_new(struct balancer *balancer, struct update **ret_update)
 
 struct update_status update_status(const struct update *update)
 {
-	return update->status;
+	struct update_status status = update->status;
+
+	status.advice = update->advice.text;
+	return status;
 }

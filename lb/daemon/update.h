@@ -13,9 +13,10 @@
 struct balancer;
 struct update;
 
-/* Publications, from the first look at the registry until workers have the snapshot. */
+/* Of publications, from the first look at the registry until workers have the snapshot. */
 struct update_status {
 	uint64_t n, last_us, longest_us;
+	const char *advice; /* what is odd about the interfaces (link_advice.h), ""; the update's */
 };
 
 /* `balancer` outlives it. 0 or negative errno. */

@@ -15,7 +15,8 @@ struct neigh_link {
 	char name[16];
 	struct mac mac;
 	uint32_t mtu_bytes;
-	bool running; /* IFF_UP and IFF_LOWER_UP */
+	bool running;        /* IFF_UP and IFF_LOWER_UP */
+	unsigned int master; /* index of the bridge, bond or team whose port it is; 0: none's */
 	struct addr_prefix subnets[NEIGH_SUBNETS_MAX];
 	size_t n_subnets;
 	struct addr addresses[NEIGH_SUBNETS_MAX]; /* own addresses, in the order of subnets */

@@ -76,6 +76,27 @@ static bool neigh_get_mac(const struct nlattr *attribute, struct mac *ret_mac)
 	return true;
 }
 
+/* Whether frames that arrive on the link become another one's: a VRF's stay its own. */
+static bool neigh_is_port(const struct nlattr *linkinfo)
+{
+	static const char *const kinds[] = { "bridge", "bond", "team" };
+	const struct nlattr *each;
+
+	if (!linkinfo)
+		return false;
+	mnl_attr_for_each_nested(each, linkinfo)
+	{
+		const char *kind = mnl_attr_get_payload(each);
+
+		if (mnl_attr_get_type(each) != IFLA_INFO_SLAVE_KIND)
+			continue;
+		for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+			if (strncmp(kind, kinds[i], mnl_attr_get_payload_len(each)) == 0)
+				return true;
+	}
+	return false;
+}
+
 /*
  * A message of another family than AF_UNSPEC tells of a link's role, not of the link: RTM_DELLINK
  * with AF_BRIDGE means that a port has left its bridge (net/bridge/br_netlink.c:br_ifinfo_notify).
@@ -106,6 +127,8 @@ int neigh_parse_link(const struct nlmsghdr *message, struct neigh_link_message *
 		return -EBADMSG;
 	memcpy(link.name, mnl_attr_get_payload(name), len);
 	neigh_get_u32(attributes.of[IFLA_MTU], &link.mtu_bytes);
+	if (neigh_is_port(attributes.of[IFLA_LINKINFO]))
+		neigh_get_u32(attributes.of[IFLA_MASTER], &link.master);
 	if (info->ifi_type == ARPHRD_ETHER)
 		neigh_get_mac(attributes.of[IFLA_ADDRESS], &link.mac);
 	*ret_link = link;

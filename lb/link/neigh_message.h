@@ -18,6 +18,7 @@ struct neigh_link_message {
 	struct mac mac; /* zero: not an Ethernet link */
 	uint32_t mtu_bytes;
 	bool running;
+	unsigned int master; /* of a port of a bridge, bond or team: that; else 0 */
 };
 
 struct neigh_address_message {

@@ -27,7 +27,7 @@ static bool neigh_link_equal(const struct neigh_link *a, const struct neigh_link
 {
 	if (a->ifindex != b->ifindex || !mac_equal(&a->mac, &b->mac) ||
 		a->mtu_bytes != b->mtu_bytes || a->running != b->running ||
-		a->n_subnets != b->n_subnets)
+		a->master != b->master || a->n_subnets != b->n_subnets)
 		return false;
 	for (size_t idx = 0; idx < a->n_subnets; idx++)
 		if (a->subnets[idx].len != b->subnets[idx].len ||
@@ -55,6 +55,7 @@ static void neigh_link_apply(struct neigh_link *link, const struct neigh_link_me
 	link->mac = message->mac;
 	link->mtu_bytes = message->mtu_bytes;
 	link->running = message->running;
+	link->master = message->master;
 }
 
 static void neigh_link_fill_subnets(struct neigh_link *link, const struct neigh_model *model)

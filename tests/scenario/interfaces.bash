@@ -66,6 +66,33 @@ for away_ms in 200 900; do
 	fact "all_are_up_after_$away_ms" backends_up 2
 done
 
+# A port of a bridge has no frames of its own: the bridge is meant.
+reason_is() {
+	[[ $(lb_json .reason) == *"$1"* ]]
+}
+equal_reason() {
+	[[ $(lb_json .reason) == "$1" ]]
+}
+check_config() {
+	on lb setpriv --reuid "$LB_UID" --regid "$LB_UID" --clear-groups "$work/bin/dsr-lb" check-config \
+		--config "$work/lb/lb.conf"
+}
+fact of_an_interface_as_it_should_be_nothing_is_said equal "$(check_config 2>&1)$(lb_json .reason)" ""
+ip -n "$(ns lb)" link add bridge9 type bridge
+ip -n "$(ns lb)" link set eth0 master bridge9
+fact status_names_the_bridge_that_is_meant wait_until 5 reason_is 'write interface = bridge9'
+fact so_does_the_log grep -q 'warning: eth0 is a port of bridge9' "$work/lb/log"
+fact so_does_check_config says 'warning: eth0 is a port of bridge9' check_config
+fact which_is_no_error exits 0 check_config
+ip -n "$(ns lb)" link del bridge9
+fact without_the_bridge_nothing_is_said wait_until 5 equal_reason ""
+ip -n "$(ns lb)" link add bare type veth peer name bare9
+ip -n "$(ns lb)" link set bare up
+sed -i '/^interface/a backend-interface = bare' "$work/lb/lb.conf"
+fact an_interface_without_address_is_told says 'warning: bare has no address' check_config
+sed -i '/^backend-interface/d' "$work/lb/lb.conf"
+ip -n "$(ns lb)" link del bare
+
 # Somebody flushes the routes, or restarts the network's manager: the VIPs' are put back.
 blackholes() {
 	[[ $(ip -n "$(ns lb)" -j route show type blackhole proto 217 | jq length) == "$1" ]] &&
