@@ -184,8 +184,7 @@ static void balancers_tell_refusal(
 		(unsigned long long)silenced, many ? "; many sources at once" : "");
 }
 
-void balancers_receive(void *context, const struct addr_port *source, int hop_limit,
-	const void *data, size_t size_bytes)
+void balancers_receive(const struct udp_datagram *datagram, void *context)
 {
 	struct balancers *balancers = context;
 	struct balancer *balancer = NULL;
@@ -195,19 +194,20 @@ void balancers_receive(void *context, const struct addr_port *source, int hop_li
 		const struct register_view *view =
 			register_view(balancers->items[idx].registration);
 
-		if (addr_equal(&view->balancer.addr, &source->addr))
+		if (addr_equal(&view->balancer.addr, &datagram->source.addr))
 			balancer = &balancers->items[idx];
 	}
 	if (balancer) {
 		refusal = register_receive(balancer->registration,
-			&(struct register_datagram){ *source, hop_limit, data, size_bytes },
+			&(struct register_datagram){ datagram->source, datagram->hop_limit,
+				datagram->data, datagram->size_bytes },
 			balancers_now(balancers));
 	} else {
 		balancers->past.received++;
 		balancers->past.rejected[refusal]++;
 	}
 	if (refusal != REGISTER_ACCEPTED)
-		balancers_tell_refusal(balancers, source, refusal);
+		balancers_tell_refusal(balancers, &datagram->source, refusal);
 	if (balancer)
 		balancers_go_on(balancers);
 }

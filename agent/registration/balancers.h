@@ -25,9 +25,8 @@ DEFINE_CLEANUP(struct balancers *, balancers_free)
 
 /* The socket to send by; NULL: none now. Borrowed. */
 void balancers_use_net(struct balancers *balancers, struct net *net);
-/* A datagram from the socket: a net_receive_fn with the balancers as context. */
-void balancers_receive(void *context, const struct addr_port *source, int hop_limit,
-	const void *data, size_t size_bytes);
+/* A datagram from the socket: a udp_receive_fn with the balancers as context. */
+void balancers_receive(const struct udp_datagram *datagram, void *context);
 
 /*
  * The balancers wanted now: known ones go on, new ones are begun (when started), others are left.

@@ -7,20 +7,14 @@
 
 #include <systemd/sd-event.h>
 
-#include "common/addr.h"
-#include "common/util.h"
+#include "common/os/udp.h"
 
 struct net;
-
-/* `hop_limit` is -1 when the kernel did not tell it; `size_bytes` is over PROTO_MESSAGE_MAX for
- * every datagram that is too long. */
-typedef void net_receive_fn(void *context, const struct addr_port *source, int hop_limit,
-	const void *data, size_t size_bytes);
 
 struct net_options {
 	struct addr_port local;
 	unsigned int scope_ifindex; /* counts for link-local IPv6 only */
-	net_receive_fn *receive;
+	udp_receive_fn *receive; /* of a datagram that is too long, PROTO_MESSAGE_MAX + 1 bytes */
 	void *context;
 };
 

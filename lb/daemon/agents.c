@@ -40,14 +40,15 @@ struct agents *agents_free(struct agents *agents)
 	return NULL;
 }
 
-static void agents_on_datagram(const struct session_datagram *datagram, void *context)
+static void agents_on_datagram(
+	const struct udp_datagram *datagram, bool mac_is_source, void *context)
 {
 	struct agents *agents = context;
 	struct balancer *balancer = agents->balancer;
 	const struct session_arrival arrived = {
 		.path = { datagram->source, datagram->local },
-		.hop_limit = datagram->ttl,
-		.mac_is_source = datagram->mac_is_source,
+		.hop_limit = datagram->hop_limit,
+		.mac_is_source = mac_is_source,
 		.data = datagram->data,
 		.size_bytes = datagram->size_bytes,
 	};

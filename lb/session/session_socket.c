@@ -12,8 +12,6 @@
 
 #include "common/proto/proto.h"
 
-/* Datagrams taken in one go before other sources of the loop have their turn. */
-#define SESSION_SOCKET_BATCH_LEN            64u
 #define SESSION_SOCKET_RECEIVE_BUFFER_BYTES (4 << 20)
 
 /*
@@ -51,97 +49,25 @@ struct session_socket *session_socket_free(struct session_socket *sockets)
 	return NULL;
 }
 
-static void session_socket_read_control(struct msghdr *message, struct session_datagram *datagram)
+static void session_socket_on_datagram(const struct udp_datagram *datagram, void *context)
 {
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
-		header = CMSG_NXTHDR(message, header)) {
-		const void *data = CMSG_DATA(header);
-		int ttl;
+	const struct session_socket_listener *listener = context;
 
-		if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo info;
-
-			memcpy(&info, data, sizeof(info));
-			datagram->local =
-				(struct addr){ .family = AF_INET, .ip4 = info.ipi_spec_dst };
-		} else if (header->cmsg_level == IPPROTO_IPV6 &&
-			header->cmsg_type == IPV6_PKTINFO) {
-			struct in6_pktinfo info;
-
-			memcpy(&info, data, sizeof(info));
-			datagram->local =
-				(struct addr){ .family = AF_INET6, .ip6 = info.ipi6_addr };
-		} else if ((header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TTL) ||
-			(header->cmsg_level == IPPROTO_IPV6 &&
-				header->cmsg_type == IPV6_HOPLIMIT)) {
-			memcpy(&ttl, data, sizeof(ttl));
-			datagram->ttl = (uint8_t)ttl;
-		}
-	}
-}
-
-/* One datagram: 1, or 0 when none is waiting. Longer ones arrive cut, one byte over the limit. */
-static int session_socket_receive_one(const struct session_socket_listener *listener)
-{
-	uint8_t data[PROTO_MESSAGE_MAX + 1];
-	uint8_t control[256];
-	struct sockaddr_storage from;
-	struct iovec part = { data, sizeof(data) };
-	struct msghdr message = {
-		.msg_name = &from,
-		.msg_namelen = sizeof(from),
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct session_datagram datagram = { .data = data, .mac_is_source = listener->usual };
-	ssize_t size = recvmsg(listener->fd, &message, MSG_DONTWAIT);
-
-	if (size < 0)
-		return errno == EINTR || errno == ECONNREFUSED ? 1 : 0;
-	if (addr_from_sockaddr((struct sockaddr *)&from, &datagram.source) < 0)
-		return 1;
-	datagram.size_bytes = (size_t)size;
-	session_socket_read_control(&message, &datagram);
-	listener->sockets->fn(&datagram, listener->sockets->context);
-	return 1;
+	listener->sockets->fn(datagram, listener->usual, listener->sockets->context);
 }
 
 static int session_socket_on_readable(
 	sd_event_source *source, int fd, uint32_t events, void *context)
 {
-	for (unsigned int i = 0; i < SESSION_SOCKET_BATCH_LEN; i++)
-		if (session_socket_receive_one(context) == 0)
-			break;
+	uint8_t data[PROTO_MESSAGE_MAX + 1];
+
+	udp_receive(fd, data, sizeof(data), session_socket_on_datagram, context);
 	return 0;
 }
 
 static int session_socket_set(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? util_negative_errno() : 0;
-}
-
-static int session_socket_set_family_options(int fd, sa_family_t family)
-{
-	int r;
-
-	if (family == AF_INET) {
-		r = session_socket_set(fd, IPPROTO_IP, IP_TTL, PROTO_TTL);
-		if (r == 0)
-			r = session_socket_set(fd, IPPROTO_IP, IP_RECVTTL, 1);
-		if (r == 0)
-			r = session_socket_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
-		return r;
-	}
-	r = session_socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (r == 0)
-		r = session_socket_set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, PROTO_TTL);
-	if (r == 0)
-		r = session_socket_set(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
-	if (r == 0)
-		r = session_socket_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-	return r;
 }
 
 /* The layout of a REGISTER (doc/protocol.md): header, two nonces, three strings, an address, the MAC. */
@@ -189,19 +115,16 @@ static struct sock_filter session_socket_choice[] = {
 static int session_socket_bind(const char *interface, const struct addr_port *listen,
 	sa_family_t family, unsigned int ifindex, int *ret_fd)
 {
-	_cleanup_close_ int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage address;
 	struct addr_port endpoint = *listen;
 	socklen_t length;
-	int r;
+	int r = udp_open(family, PROTO_TTL, true, &fd);
 
-	if (fd < 0)
-		return util_negative_errno();
-	endpoint.addr.family = family;
-	length = addr_to_sockaddr(&endpoint, ifindex, &address);
-	r = session_socket_set_family_options(fd, family);
 	if (r < 0)
 		return r;
+	endpoint.addr.family = family;
+	length = addr_to_sockaddr(&endpoint, ifindex, &address);
 	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
 		    (socklen_t)strlen(interface) + 1) < 0)
 		return util_negative_errno();
@@ -294,53 +217,12 @@ int session_socket_open(sd_event *event, const struct session_socket_config *con
 	return 0;
 }
 
-/* The control message that chooses the source address. */
-static void session_socket_put_local(
-	struct msghdr *message, const struct addr *local, unsigned int ifindex)
-{
-	struct cmsghdr *header = CMSG_FIRSTHDR(message);
-
-	if (local->family == AF_INET) {
-		struct in_pktinfo info = { .ipi_spec_dst = local->ip4 };
-
-		header->cmsg_level = IPPROTO_IP;
-		header->cmsg_type = IP_PKTINFO;
-		header->cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(CMSG_DATA(header), &info, sizeof(info));
-		message->msg_controllen = CMSG_SPACE(sizeof(info));
-	} else {
-		struct in6_pktinfo info = { .ipi6_addr = local->ip6, .ipi6_ifindex = ifindex };
-
-		header->cmsg_level = IPPROTO_IPV6;
-		header->cmsg_type = IPV6_PKTINFO;
-		header->cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(CMSG_DATA(header), &info, sizeof(info));
-		message->msg_controllen = CMSG_SPACE(sizeof(info));
-	}
-}
-
 int session_socket_send(struct session_socket *sockets, const struct addr *local,
 	const struct addr_port *target, const uint8_t *data, size_t size_bytes)
 {
 	int fd = sockets->listeners[target->addr.family == AF_INET6][SESSION_SOCKET_USUAL].fd;
-	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))] = { 0 };
-	struct sockaddr_storage address;
-	struct iovec part = { (void *)data, size_bytes };
-	struct msghdr message = {
-		.msg_name = &address,
-		.msg_namelen = addr_to_sockaddr(target, sockets->ifindex, &address),
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-	};
 
 	if (fd < 0)
 		return -EAFNOSUPPORT;
-	if (local->family == target->addr.family) {
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		session_socket_put_local(&message, local, sockets->ifindex);
-	}
-	if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return util_negative_errno();
-	return 0;
+	return udp_send(fd, local, target, sockets->ifindex, data, size_bytes);
 }

@@ -8,22 +8,17 @@
 
 #include <systemd/sd-event.h>
 
-#include "common/addr.h"
+#include "common/os/udp.h"
 #include "common/why.h"
 
 struct session_socket;
 
-/* One datagram: who sent it, to which of our addresses, with which TTL or hop limit. */
-struct session_datagram {
-	struct addr_port source;
-	struct addr local;
-	uint8_t ttl;
-	bool mac_is_source; /* of a REGISTER: its frame came from the MAC that it says */
-	const uint8_t *data;
-	size_t size_bytes;
-};
-
-typedef void session_socket_receive_fn(const struct session_datagram *datagram, void *context);
+/*
+ * `mac_is_source`, of a REGISTER: its frame came from the MAC that it says. A datagram that is too long has
+ * PROTO_MESSAGE_MAX + 1 bytes.
+ */
+typedef void session_socket_receive_fn(
+	const struct udp_datagram *datagram, bool mac_is_source, void *context);
 
 struct session_socket_config {
 	const char *interface;

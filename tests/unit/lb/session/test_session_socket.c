@@ -25,17 +25,17 @@ struct test {
 	unsigned int n_received;
 	bool mac_is_source;
 	size_t size_bytes;
-	uint8_t ttl;
+	int hop_limit;
 };
 
-static void on_datagram(const struct session_datagram *datagram, void *context)
+static void on_datagram(const struct udp_datagram *datagram, bool mac_is_source, void *context)
 {
 	struct test *test = context;
 
 	test->n_received++;
-	test->mac_is_source = datagram->mac_is_source;
+	test->mac_is_source = mac_is_source;
 	test->size_bytes = datagram->size_bytes;
-	test->ttl = datagram->ttl;
+	test->hop_limit = datagram->hop_limit;
 }
 
 /* The peer's sockets stay in its namespace. */
@@ -202,12 +202,41 @@ static void socket_takes_everything_else(void **state)
 	}
 }
 
+/* The tests' only way to the sockets: whatever is open here. */
+static void tell_no_hop_limit(void)
+{
+	const int off = 0;
+
+	for (int fd = 3; fd < 64; fd++) {
+		(void)setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &off, sizeof(off));
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &off, sizeof(off));
+	}
+}
+
+static void socket_tells_an_unknown_hop_limit_as_such(void **state)
+{
+	struct test *test = test_or_skip(state);
+	const uint8_t hello[100] = { 'D', 'S', 'R', 'P', 1, 1 };
+
+	for (int family = 0; family < 2; family++) {
+		deliver(test, family, hello, sizeof(hello));
+		assert_int_equal(test->hop_limit, 64);
+	}
+	tell_no_hop_limit();
+	for (int family = 0; family < 2; family++) {
+		deliver(test, family, hello, sizeof(hello));
+		assert_int_equal(test->hop_limit, -1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			socket_knows_whose_mac_a_register_says, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(socket_takes_everything_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			socket_tells_an_unknown_hop_limit_as_such, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("session socket", tests, NULL, NULL);
