@@ -244,7 +244,7 @@ backends_up() {
 # quiet for seven seconds: whoever registers now may have served them before.
 membership_is_quiet() {
 	[[ $(dsr_lb "${1:-lb}" status --json |
-		jq '[.virtual_servers[].backends[].since_s] | min > 7.5') == true ]]
+		jq '[.virtual_servers[].backends[].since_s] | min > 8.5') == true ]]
 }
 
 # lb_and_agents_start : all of it, until every server is up.

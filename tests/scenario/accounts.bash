@@ -25,7 +25,7 @@ END
 servers_start 80 81
 spoofed_count_start
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 # Frames from before the daemon's start, counted by the kernel alone.
 offset=$(lb_unaccounted)
 lost() {

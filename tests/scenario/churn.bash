@@ -13,7 +13,7 @@ for idx in 1 2 3; do
 	agent_start "web$idx"
 done
 must wait_until 20 backends_up 3
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 tool_start held client connections "$VIP:80" 2000 1000
 tool_start held6 client connections "[$VIP6]:80" 200 1000
 must wait_until 30 connections_are held '.open == 2000'

@@ -20,7 +20,7 @@ lb_configure <<- END
 	protocol = any
 END
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 
 # A text of 3,000 bytes: too long for a datagram of one packet.
 text=$(printf 'x%.0s' {1..250})

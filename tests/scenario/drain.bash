@@ -30,7 +30,7 @@ for idx in 1 2 3 4; do
 done
 servers_start 80 5001
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 tool_start held client connections "$VIP:80" 800 200
 tool_start hashed client udp_flows "$VIP:5001" 2000
 must wait_until 30 connections_are held '.open == 800'

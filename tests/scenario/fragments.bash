@@ -25,7 +25,7 @@ lb_configure <<- END
 END
 servers_start 5000 5001
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 
 # holds ANSWER COUNT : all answered, with every byte, by the server of their flow
 holds() {

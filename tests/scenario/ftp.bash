@@ -59,7 +59,7 @@ for idx in 1 2 3; do
 	must wait_until 10 serves_ftp "web$idx"
 done
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 
 # Clients of other addresses, so that source-hash has a choice.
 sources=("$CLIENT")

@@ -23,7 +23,7 @@ configure() {
 configure 1k
 servers_start 5000
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 
 # recorded IS-IPV6 .|unique : flows of a family that are recorded; or the same, each counted once.
 recorded() {

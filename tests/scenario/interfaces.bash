@@ -139,7 +139,7 @@ mount -t tmpfs -o "size=8M,mode=755,uid=$LB_UID,gid=$LB_UID" none "$work/lb/run"
 sed -i '/^interface/a max-flows = 1k' "$work/lb/lb.conf"
 lb_start
 must wait_until 10 backends_up 2
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 head -c 16M /dev/zero > "$work/lb/run/filler" 2> /dev/null
 must lb drain web1
 has_slots() {

@@ -15,7 +15,7 @@ with_mode() {
 }
 with_mode packet
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 tool_start held client connections "$VIP:80" 200 500
 tool_start held6 client connections "[$VIP6]:80" 100 500
 tool_start flows client udp_flows "$VIP:81" 300

@@ -188,7 +188,7 @@ for idx in 1 2 3; do
 	agent_start "web$idx"
 done
 must wait_until 20 backends_up 3
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 head -c "$TRANSFER_BYTES" /dev/urandom > "$work/files/random"
 
 declare -A before=()

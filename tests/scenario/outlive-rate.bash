@@ -54,7 +54,7 @@ lb_configure < <(
 	printf '\n[virtual-server stream]\nvip = %s\nport = 80\nprotocol = udp\n' "$stream_vip"
 )
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 
 # Before all that the scenario does, as on a machine of its own (bench/network.bash).
 stream_start() {

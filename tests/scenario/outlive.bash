@@ -71,7 +71,7 @@ begin() {
 	lb_start
 	[[ -n ${daemon_pid[web1]:-} ]] || agents_start
 	must wait_until 20 backends_up 3
-	must wait_until 20 membership_is_quiet
+	must wait_until 30 membership_is_quiet
 	tool_start held client connections "$VIP:80" 200 200
 	must wait_until 30 connections_are held '.open == 200'
 	tool_start "$1" client udp_flows "$VIP:81" 300

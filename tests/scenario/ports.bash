@@ -44,7 +44,7 @@ for idx in 1 2 3; do
 done
 lb_and_agents_start
 # Before that, connections are recorded by a table that may still belong to others.
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 
 # answers ADDRESS PORT : a TCP connection is greeted by a server
 answers() {

@@ -23,7 +23,7 @@ serves() {
 }
 with_mode "$MODE"
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 tool_start held client connections "$VIP:80" 100 300
 must wait_until 30 connections_are held '.open == 100'
 talk() {

@@ -24,7 +24,7 @@ lb_configure <<- END
 END
 servers_start 80 5001
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 
 tool_start tcp client connections "$VIP:80" 1000 1000
 tool_start udp client udp_flows "$VIP:80" 1000

@@ -89,7 +89,7 @@ fact the_log_says_it_changed grep -q "backend web3: its MAC changed, $old_mac ->
 must wait_until 60 backend_is web3 up
 
 # Static servers change with the configuration, whole or not at all.
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 published=$(lb_json .publications.count)
 static_config | sed "s/web2$/web2 weight=7/" | lb_write_config
 fact a_reload_changes_a_weight exits 0 lb reload

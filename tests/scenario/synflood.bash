@@ -30,7 +30,7 @@ memory_kb() {
 	awk '$1 == "VmRSS:" { print $2 }' "/proc/$(pgrep -f "^$work/bin/dsr-lb run" | head -n 1)/status"
 }
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 # Frames from before the daemon's start, counted by the kernel alone.
 offset=$(lb_unaccounted)
 

@@ -13,7 +13,7 @@ topology_up --webs 3 --no-nginx
 servers_start 80
 spoofed_count_start
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 tool_start held client connections "$VIP:80" 200 500
 tool_start held6 client connections "[$VIP6]:80" 100 500
 must wait_until 30 connections_are held '.open == 200'

@@ -67,7 +67,7 @@ names() {
 	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$VIP/?[1-60]" |
 		sort -u | tr '\n' ' '
 }
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 start_on client "$work/slow" curl -sS --no-progress-meter -Z --parallel-immediate --parallel-max 30 --max-time 60 \
 	-w '%{http_code} %{size_download}\n' -o /dev/null "http://$VIP/slow/1M?[1-30]"
 slow_pid=$started

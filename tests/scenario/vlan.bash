@@ -45,7 +45,7 @@ tags_start outer 'ether type 8021ad vlan id 9 vlan type 8021q'
 lb_configure < <(on_interface eth0)
 servers_start 5000
 lb_and_agents_start
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 storm() {
 	on router timeout 30 "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:80" "$@" | jq .sent
 }
@@ -178,7 +178,7 @@ else
 fi
 agents_start
 must wait_until 20 backends_up 3
-must wait_until 20 membership_is_quiet
+must wait_until 30 membership_is_quiet
 vip_is_at ""
 all_of_it_works on_the_device
 for vip in "$VIP" "$VIP6"; do
