@@ -224,17 +224,6 @@ const char *addr_port_format(const struct addr_port *endpoint, char *buffer)
 	return buffer;
 }
 
-const char *addr_prefix_format(const struct addr_prefix *prefix, char *buffer)
-{
-	char text[ADDR_STRLEN];
-
-	addr_format(&prefix->addr, text);
-	if (prefix->addr.family == AF_UNSPEC)
-		return addr_format(&prefix->addr, buffer);
-	snprintf(buffer, ADDR_PORT_STRLEN, "%s/%u", text, prefix->len);
-	return buffer;
-}
-
 const char *mac_format(const struct mac *mac, char *buffer)
 {
 	const uint8_t *b = mac->bytes;

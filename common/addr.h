@@ -55,7 +55,6 @@ int mac_parse(const char *text, struct mac *ret_mac);
 /* Format into `buffer` (ADDR_STRLEN, ADDR_PORT_STRLEN, MAC_STRLEN) and return it; "" for AF_UNSPEC. */
 const char *addr_format(const struct addr *addr, char *buffer);
 const char *addr_port_format(const struct addr_port *endpoint, char *buffer);
-const char *addr_prefix_format(const struct addr_prefix *prefix, char *buffer);
 const char *mac_format(const struct mac *mac, char *buffer);
 
 bool addr_equal(const struct addr *a, const struct addr *b);

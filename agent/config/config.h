@@ -41,6 +41,7 @@ struct config {
  * `*ret_report` is set but for -ENOMEM; the caller prints it.
  */
 int config_load(const char *path, struct config **ret_config, struct ini_report **ret_report);
+/* The same on text in memory, for the fuzzer and for tests; `name` stands for the file. */
 int config_load_text(const char *name, const char *text, size_t size_bytes,
 	struct config **ret_config, struct ini_report **ret_report);
 struct config *config_free(struct config *config);

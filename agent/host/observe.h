@@ -18,7 +18,8 @@
 int observe_host(struct nl *nl, struct host *ret_host);
 /*
  * RTM_NEWLINK / RTM_NEWADDR: 0, -EBADMSG (malformed), -ENODATA (not of interest). The message
- * itself must be whole (mnl_nlmsg_ok); its attributes may be anything.
+ * itself must be whole (mnl_nlmsg_ok); its attributes may be anything. The last two are
+ * declared for the fuzzer.
  */
 int observe_parse_link(const struct nlmsghdr *message, struct host_link *ret_link);
 int observe_parse_address(const struct nlmsghdr *message, struct host_address *ret_address);

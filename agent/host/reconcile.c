@@ -285,7 +285,8 @@ static uint64_t reconcile_pause_us(const struct reconcile *reconcile)
  * What was set is believed only when it is seen; and what has come in between is mended before
  * anybody is told of it.
  */
-void reconcile_look(struct reconcile *reconcile)
+/* Looks and acts now, without an event. */
+static void reconcile_look(struct reconcile *reconcile)
 {
 	uint64_t begun_us = clock_now_us();
 	int r = 1;

@@ -46,8 +46,6 @@ void reconcile_keep(struct reconcile *reconcile, const struct addr *vips, size_t
 void reconcile_face(struct reconcile *reconcile, unsigned int ifindex);
 /* Leaves the host as it was found, and stops watching it. 0, or negative errno (logged). */
 int reconcile_withdraw(struct reconcile *reconcile);
-/* Looks and acts now, without an event. */
-void reconcile_look(struct reconcile *reconcile);
 
 /* The host at the last look; empty before the first. Valid until the next. */
 const struct host *reconcile_host(const struct reconcile *reconcile);

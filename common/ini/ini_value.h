@@ -34,6 +34,7 @@ void *ini_list_append(struct ini_list *list, size_t size_bytes);
 void ini_list_clear(struct ini_list *list);
 void ini_list_clear_strings(struct ini_list *list);
 
-/* "300ms", "2s", "5min", "1h", "7" → microseconds; "64k" → bytes. 0, -EINVAL or -ERANGE. */
+/* "300ms", "2s", "5min", "1h", "7" → microseconds. 0, -EINVAL or -ERANGE. */
 int ini_duration_parse(const char *text, uint64_t *ret_us);
+/* "64k" → bytes, likewise; for tests. */
 int ini_size_parse(const char *text, uint64_t *ret_bytes);

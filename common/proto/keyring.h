@@ -38,7 +38,7 @@ struct keyring {
  */
 int keyring_load(
 	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why);
-/* The same on text in memory (fuzzed); `name` stands for the file. */
+/* The same on text in memory (for the fuzzer); `name` stands for the file. */
 int keyring_parse(const char *name, const char *text, size_t size_bytes, bool with_bindings,
 	struct keyring **ret_ring, struct why *ret_why);
 struct keyring *keyring_free(struct keyring *ring);

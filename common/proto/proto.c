@@ -27,18 +27,6 @@ _Static_assert(REGISTER_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest REGISTER mu
 #define VIP_PRESENT 0x01u
 #define VIP_SILENT  0x02u
 
-static const char *const error_names[] = {
-	[PROTO_OK] = "ok",
-	[PROTO_ERROR_SHORT] = "short",
-	[PROTO_ERROR_LONG] = "long",
-	[PROTO_ERROR_MAGIC] = "magic",
-	[PROTO_ERROR_VERSION] = "version",
-	[PROTO_ERROR_TYPE] = "type",
-	[PROTO_ERROR_TRUNCATED] = "truncated",
-	[PROTO_ERROR_VALUE] = "value",
-};
-_Static_assert(ARRAY_LEN(error_names) == PROTO_ERROR_N_, "a name for every error");
-
 static const char *const state_names[] = {
 	[PROTO_STATE_UP] = "up",
 	[PROTO_STATE_DRAIN] = "drain",
@@ -63,11 +51,6 @@ _Static_assert(ARRAY_LEN(reject_names) == PROTO_REJECT_N_, "a name for every cod
 static const char *name_of(const char *const *names, size_t len, unsigned int idx)
 {
 	return idx < len && names[idx] ? names[idx] : "unknown";
-}
-
-const char *proto_error_name(enum proto_error error)
-{
-	return name_of(error_names, ARRAY_LEN(error_names), error);
 }
 
 const char *proto_state_name(enum proto_state state)

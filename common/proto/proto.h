@@ -152,7 +152,7 @@ struct proto_message {
 	};
 };
 
-/* Why bytes are no message; each has a counter named by proto_error_name(). */
+/* Why bytes are no message. */
 enum proto_error {
 	PROTO_OK,
 	PROTO_ERROR_SHORT, /* shorter than a header and a tag */
@@ -182,7 +182,6 @@ enum proto_error proto_parse(
  */
 int proto_write(const struct proto_message *message, uint8_t *buffer);
 
-const char *proto_error_name(enum proto_error error); /* "short", "magic", … for counters */
 const char *proto_state_name(enum proto_state state); /* "up", "drain", "maint", "down" */
 const char *proto_reject_name(enum proto_reject code);
 /* A legal backend name: 1–PROTO_NAME_MAX of letters, digits, '.', '-', '_'; not starting with '-'. */

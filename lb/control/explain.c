@@ -31,26 +31,6 @@ static const struct {
 };
 _Static_assert(ARRAY_LEN(reasons) == FWD_REASON_N_, "a name for each reason");
 
-const char *explain_verdict_name(enum fwd_verdict verdict)
-{
-	return verdict_names[verdict];
-}
-
-const char *explain_reason_name(enum fwd_reason reason)
-{
-	return reasons[reason].name;
-}
-
-const char *explain_reason_text(enum fwd_reason reason)
-{
-	return reasons[reason].text;
-}
-
-const char *explain_how_name(enum fwd_how how)
-{
-	return how_names[how];
-}
-
 static int explain_parse_endpoint(
 	const char *what, const char *text, struct addr_port *ret_endpoint, char *ret_why)
 {
@@ -202,10 +182,10 @@ void explain_run(const struct snapshot *snapshot, struct rates rates,
 	const struct fwd_backend *backend;
 
 	fwd_run(&port, bytes, bytes + frame.length_bytes, &frame, &answer.result);
-	answer.verdict = explain_verdict_name(answer.result.verdict);
-	answer.reason = explain_reason_name(answer.result.reason);
-	answer.text = explain_reason_text(answer.result.reason);
-	answer.how = explain_how_name(answer.result.how);
+	answer.verdict = verdict_names[answer.result.verdict];
+	answer.reason = reasons[answer.result.reason].name;
+	answer.text = reasons[answer.result.reason].text;
+	answer.how = how_names[answer.result.how];
 	backend = answer.result.backend ? snapshot_backend(snapshot, answer.result.backend) : NULL;
 	if (backend)
 		memcpy(answer.mac.bytes, backend->mac, sizeof(answer.mac.bytes));

@@ -39,8 +39,3 @@ int explain_parse(const char *client, const char *vip, const char *protocol,
 void explain_run(const struct snapshot *snapshot, struct rates rates,
 	const struct explain_question *question, uint64_t now_us,
 	struct explain_answer *ret_answer);
-
-const char *explain_verdict_name(enum fwd_verdict verdict);
-const char *explain_reason_name(enum fwd_reason reason);
-const char *explain_reason_text(enum fwd_reason reason);
-const char *explain_how_name(enum fwd_how how);

@@ -466,7 +466,7 @@ struct status_flow_list {
 	json_t *array;
 };
 
-static bool status_list_flow(const struct flows_entry *entry, void *context)
+static void status_list_flow(const struct flows_entry *entry, void *context)
 {
 	struct status_flow_list *list = context;
 	const struct service *service = service_list_find(list->balancer->services, entry->service);
@@ -476,7 +476,7 @@ static bool status_list_flow(const struct flows_entry *entry, void *context)
 	if (!service ||
 		(list->virtual_server &&
 			!streq(service->virtual_server->name, list->virtual_server)))
-		return true;
+		return;
 	json_array_append_new(list->array,
 		json_pack("{s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:I}", "client",
 			addr_format(&entry->client, client), "client_port", (int)entry->client_port,
@@ -485,7 +485,6 @@ static bool status_list_flow(const struct flows_entry *entry, void *context)
 			service->virtual_server->name, "backend", backend ? backend->name : "",
 			"state", flows_state_name(entry->state), "idle_s",
 			(json_int_t)entry->idle_s));
-	return true;
 }
 
 json_t *status_flows(const struct balancer *balancer, const char *virtual_server, uint64_t bucket)

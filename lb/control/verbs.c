@@ -44,11 +44,8 @@ static void verbs_status(const struct verbs_call *call)
 
 static bool verbs_virtual_server_exists(const struct verbs_call *call, const char *name)
 {
-	const struct config *config = call->balancer->config;
-
-	for (size_t i = 0; i < config->n_virtual_servers; i++)
-		if (streq(config->virtual_servers[i]->name, name))
-			return true;
+	if (config_virtual_server_find(call->balancer->config, name))
+		return true;
 	control_fail(call->request, CONTROL_USAGE,
 		"%s: no virtual server is named %s; `dsr-lb virtual-servers` lists them",
 		call->verb, name);

@@ -215,7 +215,7 @@ int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fw
 	uint64_t entry = key | (kind.kind == FWD_MAC_BACKEND ? (uint64_t)kind.backend << 48 : 0);
 	uint32_t at = image_place(key, IMAGE_MACS);
 
-	if (key == 0 || snapshot_mac(snapshot, mac->bytes).kind == FWD_MAC_BALANCER)
+	if (key == 0 || image_mac(image, mac->bytes).kind == FWD_MAC_BALANCER)
 		return 0;
 	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_MACS - 1)) {
 		if (image->macs[at] && (image->macs[at] & IMAGE_MAC_MASK) != key)
@@ -237,13 +237,6 @@ uint32_t *snapshot_turn(const struct snapshot *snapshot, uint16_t service)
 	struct scheduler *found = snapshot_schedule(snapshot, service);
 
 	return found ? scheduler_position(found) : NULL;
-}
-
-uint16_t snapshot_turn_backend(const struct snapshot *snapshot, uint16_t service, uint32_t at)
-{
-	const struct fwd_service *of = snapshot_service(snapshot, service);
-
-	return of && at < of->n_turns ? image_turn(snapshot->image, of, at) : 0;
 }
 
 struct fwd_load *snapshot_load(const struct snapshot *snapshot, uint16_t service, uint16_t backend)
@@ -417,17 +410,6 @@ const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct
 	return image_vip(snapshot->image, address);
 }
 
-uint16_t snapshot_service_id(
-	const struct snapshot *snapshot, const struct addr *vip, uint8_t proto, uint16_t port)
-{
-	const struct fwd_binding *binding;
-	struct fwd_addr address;
-
-	snapshot_addr(vip, &address);
-	binding = image_binding(snapshot->image, &address, proto, htons(port));
-	return binding ? binding->service : 0;
-}
-
 const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id)
 {
 	return image_service(snapshot->image, id);
@@ -465,11 +447,6 @@ const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint
 bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
 	return image_member(snapshot->image, service, backend) < IMAGE_MEMBERS;
-}
-
-struct fwd_mac snapshot_mac(const struct snapshot *snapshot, const uint8_t *mac)
-{
-	return image_mac(snapshot->image, mac);
 }
 
 const struct flows_table *snapshot_flows(const struct snapshot *snapshot)

@@ -69,20 +69,15 @@ int snapshot_table_map(const struct snapshot *snapshot, uint32_t table);
 /* Look-ups: the user-space half of lb/fwd/port.h. Any thread, once everything is added. */
 const struct fwd_settings *snapshot_settings(const struct snapshot *snapshot);
 const struct fwd_vip *snapshot_vip(const struct snapshot *snapshot, const struct fwd_addr *address);
-/* The service of an exact port (host byte order); 0: none. */
-uint16_t snapshot_service_id(
-	const struct snapshot *snapshot, const struct addr *vip, uint8_t proto, uint16_t port);
 const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint16_t id);
 /* The place of a row's settled owner; NULL: no such table or row. */
 const uint16_t *snapshot_settled(const struct snapshot *snapshot, uint32_t table, uint32_t row);
 struct fwd_slot *snapshot_slot(const struct snapshot *snapshot, uint32_t table, uint32_t row);
 const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint16_t id);
 bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
-struct fwd_mac snapshot_mac(const struct snapshot *snapshot, const uint8_t *mac);
 const struct flows_table *snapshot_flows(const struct snapshot *snapshot);
 
 uint32_t *snapshot_turn(const struct snapshot *snapshot, uint16_t service);
-uint16_t snapshot_turn_backend(const struct snapshot *snapshot, uint16_t service, uint32_t at);
 struct fwd_load *snapshot_load(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
 
 void snapshot_addr(const struct addr *addr, struct fwd_addr *ret_addr);

@@ -40,7 +40,7 @@ DEFINE_CLEANUP(struct announce *, announce_free)
  * more a second apart; n_vips 0: silence. Reopens its sockets when the interface changed.
  */
 int announce_set(struct announce *announce, const struct announce_config *config);
-/* Answers given, frames sent unasked. */
+/* Answers given, frames sent unasked; for tests. */
 struct announce_counters {
 	uint64_t answered, sent;
 };

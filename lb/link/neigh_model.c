@@ -73,7 +73,8 @@ static void neigh_link_fill_subnets(struct neigh_link *link, const struct neigh_
 	}
 }
 
-bool neigh_model_update_subnets(struct neigh_model *model)
+/* Fills subnets and addresses of both links from the host's addresses; whether that changed one. */
+static bool neigh_model_update_subnets(struct neigh_model *model)
 {
 	struct neigh_link client = model->client, backend = model->backend;
 

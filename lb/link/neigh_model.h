@@ -35,8 +35,6 @@ bool neigh_model_link(struct neigh_model *model, const struct neigh_link_message
 bool neigh_model_address(struct neigh_model *model, const struct neigh_address_message *message);
 /* Before a dump of links and addresses: they are gone until the dump shows them. */
 void neigh_model_forget_host(struct neigh_model *model);
-/* Fills subnets and addresses of both links from the host's addresses; whether that changed one. */
-bool neigh_model_update_subnets(struct neigh_model *model);
 /* The neighbour as last confirmed; NULL: never. */
 struct neigh_known *neigh_model_known(const struct neigh_model *model, const struct addr *address);
 /* Remembers a confirmed MAC. Beyond NEIGH_KNOWN_MAX, or without memory, it is not remembered. */

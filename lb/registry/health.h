@@ -9,7 +9,7 @@
 
 /* To be called after every event that touched the entry. */
 void health_judge(struct registry *registry, struct entry *entry, uint64_t now_us);
-/* The service is not kept from this member by a reason of its own (registry_serves). */
+/* The service is not kept from this member by a reason of its own (struct registry_member). */
 bool health_serves(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member);
 /* When a backend that drains gives up the flows that it still has. */

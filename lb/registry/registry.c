@@ -445,14 +445,6 @@ bool registry_is_member(const struct registry *registry, const struct backend *b
 	return find_member(registry, backend, service) != NULL;
 }
 
-bool registry_serves(const struct registry *registry, const struct backend *backend,
-	const struct registry_service *service)
-{
-	const struct entry_service *member = find_member(registry, backend, service);
-
-	return member && health_serves(registry, registry->entries.by_id[backend->id], member);
-}
-
 static uint8_t ramp_percent(const struct entry_service *member)
 {
 	return member->ramp_percent ? member->ramp_percent : 100;

@@ -130,14 +130,6 @@ const struct backend *registry_find_address(
 bool registry_is_member(const struct registry *registry, const struct backend *backend,
 	const struct registry_service *service);
 /*
- * Belongs to it and is not kept out of this one alone: for the table, together with
- * effective_weight and takes_flows. An agent that is up, but whose VIP of this service is missing
- * or not silent, does not serve it; nor does a kept backend where on-all-down = drop.
- */
-bool registry_serves(const struct registry *registry, const struct backend *backend,
-	const struct registry_service *service);
-
-/*
  * How much of its effective_weight the backend has in this service now, in percent: 100, or less
  * while it starts slowly. Slow start is the service's, so that a backend may be new in one
  * virtual server's eyes alone. Begins whenever the backend becomes up; but not for one that was
@@ -146,12 +138,17 @@ bool registry_serves(const struct registry *registry, const struct backend *back
 uint32_t registry_ramp_percent(const struct registry *registry, const struct backend *backend,
 	const struct registry_service *service);
 
-/* What a backend is to one of the services that it belongs to: the three answers above in one. */
+/* What a backend is to one of the services that it belongs to. */
 struct registry_member {
 	uint16_t service; /* id */
 	uint8_t vip;      /* of an agent: which of its VIPs; REGISTRY_NO_VIP: as a static */
+	/*
+	 * It is not kept out of this service alone: for the table, together with effective_weight and
+	 * takes_flows. An agent that is up, but whose VIP of this service is missing or not silent, does
+	 * not serve it; nor does a kept backend where on-all-down = drop.
+	 */
 	bool serves;
-	uint8_t ramp_percent;
+	uint8_t ramp_percent; /* see registry_ramp_percent() */
 };
 /* For whoever looks at all services of a backend: how many there are, and each. */
 size_t registry_memberships(const struct registry *registry, const struct backend *backend);

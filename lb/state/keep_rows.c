@@ -165,7 +165,8 @@ int keep_rows_open(struct keep_rows_list *list, uint64_t id, struct keep_rows **
 
 	rows = rows_find(list, id);
 	if (rows) {
-		*ret_rows = keep_rows_ref(TAKE_PTR(rows));
+		rows->n_refs++;
+		*ret_rows = TAKE_PTR(rows);
 		return 0;
 	}
 	rows = calloc(1, sizeof(*rows));
@@ -183,12 +184,6 @@ int keep_rows_open(struct keep_rows_list *list, uint64_t id, struct keep_rows **
 		return r;
 	*ret_rows = rows_add(list, TAKE_PTR(rows));
 	return 0;
-}
-
-struct keep_rows *keep_rows_ref(struct keep_rows *rows)
-{
-	rows->n_refs++;
-	return rows;
 }
 
 static void rows_forget(struct keep_rows *rows)

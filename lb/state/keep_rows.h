@@ -39,7 +39,6 @@ int keep_rows_open(struct keep_rows_list *list, uint64_t id, struct keep_rows **
 /* Whether a name in a store is one of rows. */
 bool keep_rows_is_name(const char *name);
 
-struct keep_rows *keep_rows_ref(struct keep_rows *rows);
 /* The last reference removes what is kept, unless the list preserves, or was freed before. */
 struct keep_rows *keep_rows_unref(struct keep_rows *rows);
 DEFINE_CLEANUP(struct keep_rows *, keep_rows_unref)

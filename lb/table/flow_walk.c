@@ -94,14 +94,13 @@ static bool flow_walk_is_void(uint16_t service, uint16_t backend, void *context)
 	return false;
 }
 
-static bool flow_walk_give(const struct flows_entry *entry, void *context)
+static void flow_walk_give(const struct flows_entry *entry, void *context)
 {
 	struct flow_walk *walk = context;
 
 	FLOW_WALK_FOREACH(walk, job)
 	if (job->each && flow_walk_has_begun(walk, job))
 		job->each(entry, job->context);
-	return true;
 }
 
 static void flow_walk_end_some(struct flow_walk *walk, uint64_t n_buckets)

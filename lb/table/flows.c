@@ -50,11 +50,6 @@ bool flows_is_crowded(uint32_t n_buckets, uint32_t per_bucket, uint64_t n_live, 
 	return was_crowded ? n_live >= n_dense / 8 : n_live > n_dense * 2 / 3;
 }
 
-uint32_t flows_timeout_s(const struct fwd_service *service, enum flow_state state)
-{
-	return flow_timeout_s(service, (__u8)state);
-}
-
 bool flows_is_tcp(enum flow_state state)
 {
 	return state >= FLOW_TCP_SYN && state <= FLOW_TCP_RESET;
@@ -180,10 +175,10 @@ static bool flows_take(const struct flows_walk *walk, __u64 meta, __be16 client_
 	entry->idle_s = flow_meta_age_s(meta, walk->now_s);
 	/* What a client's persistence says is no flow. */
 	return service && entry->state != FLOW_PERSIST && entry->state != FLOW_PERSIST_NEW &&
-		entry->idle_s <= flows_timeout_s(service, entry->state);
+		entry->idle_s <= flow_timeout_s(service, (__u8)entry->state);
 }
 
-static bool flows_each4(const struct flows_walk *walk, const struct flow4_bucket *bucket)
+static void flows_each4(const struct flows_walk *walk, const struct flow4_bucket *bucket)
 {
 	for (size_t i = 0; i < FLOW4_PER_BUCKET; i++) {
 		struct flows_entry entry = { .client.family = AF_INET };
@@ -194,14 +189,12 @@ static bool flows_each4(const struct flows_walk *walk, const struct flow4_bucket
 			continue;
 		memcpy(&flow, words, sizeof(flow));
 		memcpy(&entry.client.ip4, &flow.client, sizeof(entry.client.ip4));
-		if (flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry) &&
-			!walk->fn(&entry, walk->context))
-			return false;
+		if (flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry))
+			walk->fn(&entry, walk->context);
 	}
-	return true;
 }
 
-static bool flows_each6(const struct flows_walk *walk, const struct flow6_bucket *bucket)
+static void flows_each6(const struct flows_walk *walk, const struct flow6_bucket *bucket)
 {
 	for (size_t i = 0; i < FLOW6_PER_BUCKET; i++) {
 		struct flows_entry entry = { .client.family = AF_INET6 };
@@ -212,24 +205,9 @@ static bool flows_each6(const struct flows_walk *walk, const struct flow6_bucket
 			continue;
 		memcpy(&flow, words, sizeof(flow));
 		memcpy(&entry.client.ip6, flow.client, sizeof(entry.client.ip6));
-		if (flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry) &&
-			!walk->fn(&entry, walk->context))
-			return false;
+		if (flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry))
+			walk->fn(&entry, walk->context);
 	}
-	return true;
-}
-
-void flows_each(const struct flows_table *table, flows_service_fn *service, void *service_context,
-	uint32_t now_s, flows_entry_fn *fn, void *context)
-{
-	const struct flows_walk walk = { service, service_context, now_s, fn, context };
-
-	for (uint32_t i = 0; i < table->n_flow4; i++)
-		if (!flows_each4(&walk, &table->flow4[i]))
-			return;
-	for (uint32_t i = 0; i < table->n_flow6; i++)
-		if (!flows_each6(&walk, &table->flow6[i]))
-			return;
 }
 
 bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
@@ -242,18 +220,15 @@ bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_serv
 		return false;
 	(*bucket)++;
 	if (idx < table->n_flow4)
-		(void)flows_each4(&walk, &table->flow4[idx]);
+		flows_each4(&walk, &table->flow4[idx]);
 	else
-		(void)flows_each6(&walk, &table->flow6[idx - table->n_flow4]);
+		flows_each6(&walk, &table->flow6[idx - table->n_flow4]);
 	return true;
 }
 
 /* Frees void entries of one bucket. A worker that renews one meanwhile wins; the loop tries again. */
-static size_t flows_purge_words(
-	__u64 *words, size_t key_words, flows_void_fn *is_void, void *context)
+static void flows_purge_words(__u64 *words, size_t key_words, flows_void_fn *is_void, void *context)
 {
-	size_t n_purged = 0;
-
 	for (size_t i = key_words; i < FLOW_BUCKET_WORDS; i += key_words + 1) {
 		__u64 meta = FWD_LOAD(&words[i]);
 
@@ -262,48 +237,17 @@ static size_t flows_purge_words(
 			if (!__atomic_compare_exchange_n(
 				    &words[i], &meta, 0, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
 				continue;
-			n_purged++;
 			break;
 		}
 	}
-	return n_purged;
-}
-
-static size_t flows_purge_bucket(
-	const struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context)
-{
-	if (bucket < table->n_flow4)
-		return flows_purge_words(
-			table->flow4[bucket].words, FLOW4_KEY_WORDS, is_void, context);
-	return flows_purge_words(
-		table->flow6[bucket - table->n_flow4].words, FLOW6_KEY_WORDS, is_void, context);
 }
 
 void flows_purge_in(
 	const struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context)
 {
-	if (bucket < (uint64_t)table->n_flow4 + table->n_flow6)
-		(void)flows_purge_bucket(table, bucket, is_void, context);
-}
-
-struct flows_pair {
-	uint16_t service; /* 0: any */
-	uint16_t backend;
-};
-
-static bool flows_is_of_pair(uint16_t service, uint16_t backend, void *context)
-{
-	const struct flows_pair *pair = context;
-
-	return backend == pair->backend && (pair->service == 0 || service == pair->service);
-}
-
-size_t flows_purge(struct flows_table *table, uint16_t service, uint16_t backend)
-{
-	struct flows_pair pair = { service, backend };
-	size_t n_purged = 0;
-
-	for (uint64_t i = 0; i < (uint64_t)table->n_flow4 + table->n_flow6; i++)
-		n_purged += flows_purge_bucket(table, i, flows_is_of_pair, &pair);
-	return n_purged;
+	if (bucket < table->n_flow4)
+		flows_purge_words(table->flow4[bucket].words, FLOW4_KEY_WORDS, is_void, context);
+	else if (bucket - table->n_flow4 < table->n_flow6)
+		flows_purge_words(table->flow6[bucket - table->n_flow4].words, FLOW6_KEY_WORDS,
+			is_void, context);
 }

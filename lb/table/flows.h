@@ -58,28 +58,22 @@ struct flows_entry {
 	uint32_t idle_s;
 };
 
-/* Calls back for every live record of a flow (not of persistence); return false to stop. */
-typedef bool flows_entry_fn(const struct flows_entry *entry, void *context);
-void flows_each(const struct flows_table *table, flows_service_fn *service, void *service_context,
-	uint32_t now_s, flows_entry_fn *fn, void *context);
+typedef void flows_entry_fn(const struct flows_entry *entry, void *context);
 /*
- * The same for one bucket, IPv4's first, then IPv6's: for walks that must not hold up the main loop.
- * `*bucket` becomes the next one; false: there is none, and nothing was called.
+ * Calls back for every live record of a flow (not of persistence) in one bucket, IPv4's first, then IPv6's:
+ * a walk must not hold up the main loop. `*bucket` becomes the next one; false: there is none, and
+ * nothing was called.
  */
 bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
 	void *service_context, uint32_t now_s, flows_entry_fn *fn, void *context);
 /*
- * Frees records of a backend in one service (service 0: in all). Returns how many. To be called when
- * a backend stops to take a service's flows, after the snapshot that says so is in force: its
- * records must not come to life again with it, for their flows have gone elsewhere meanwhile.
+ * Frees the records of one bucket, as flows_each_in(), that are void. To be called when a backend stops to
+ * take a service's flows, after the snapshot that says so is in force: its records must not come to
+ * life again with it, for their flows have gone elsewhere meanwhile.
  */
-size_t flows_purge(struct flows_table *table, uint16_t service, uint16_t backend);
-/* The same for any records, in one bucket as flows_each_in(): whichever `is_void` says. */
 typedef bool flows_void_fn(uint16_t service, uint16_t backend, void *context);
 void flows_purge_in(
 	const struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context);
 /* "syn", "established", "fin", "reset", "new" */
 const char *flows_state_name(enum flow_state state);
 bool flows_is_tcp(enum flow_state state);
-/* Timeout in seconds of a record in this state. */
-uint32_t flows_timeout_s(const struct fwd_service *service, enum flow_state state);

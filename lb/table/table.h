@@ -44,7 +44,7 @@ static inline bool table_ids_have(const struct table_ids *ids, uint16_t id)
 	return ids->words[id / 64] >> id % 64 & 1;
 }
 
-/* Writes `settled` from the rows, of a table that nobody reads yet. */
+/* Writes `settled` from the rows, of a table that nobody reads yet; outside for tests and the benchmark. */
 void table_list_settled(struct fwd_table *table);
 /*
  * Gives every row its base, from the table that it replaces: the old base where that is `alive` (the

@@ -19,6 +19,6 @@
 int table_fill(struct table_member *members, size_t n_members, const uint8_t seed[TABLE_SEED_BYTES],
 	struct fwd_slot *rows);
 
-/* Row number `step` of the member's permutation. */
+/* Row number `step` of the member's permutation, by its definition: for tests of table_fill(). */
 uint32_t table_permutation(
 	const struct addr *address, const uint8_t seed[TABLE_SEED_BYTES], uint64_t step);

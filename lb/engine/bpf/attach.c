@@ -51,7 +51,8 @@ void attach_init(
 	*attachment = (struct attachment){ .kind = kind, .config = config };
 }
 
-int attach_program_id(int fd, uint32_t *ret_id, char ret_name[BPF_OBJ_NAME_LEN])
+/* Of any program. `ret_name` may be NULL. */
+static int attach_program_id(int fd, uint32_t *ret_id, char ret_name[BPF_OBJ_NAME_LEN])
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t size_bytes = sizeof(info);

@@ -52,6 +52,3 @@ int attach_find(const struct attachment *attachment, uint32_t *ret_id);
  * or what attaching returns.
  */
 int attach_repair(struct attachment *attachment);
-
-/* Of any program. `ret_name` may be NULL. */
-int attach_program_id(int fd, uint32_t *ret_id, char ret_name[BPF_OBJ_NAME_LEN]);

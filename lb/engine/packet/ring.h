@@ -94,7 +94,7 @@ int ring_take_error(struct ring *ring);
 /* 0; -ENETDOWN: one of the two interfaces is down; -ENODEV: gone, this ring is of no use any more. */
 int ring_check_links(const struct ring *ring);
 
-/* ---- pure parts ---- */
+/* ---- pure parts, declared for tests ---- */
 
 /* The ring frame for links of this MTU: a power of two. */
 uint32_t ring_frame_bytes(uint32_t mtu_bytes);

@@ -46,6 +46,18 @@ static const struct fwd_vip *find_vip(const struct snapshot *snapshot, const cha
 	return snapshot_vip(snapshot, &key);
 }
 
+/* The service of an exact port; 0: none. */
+static uint16_t service_at(
+	const struct snapshot *snapshot, const struct addr *vip, uint8_t proto, uint16_t port)
+{
+	const struct fwd_binding *binding;
+	struct fwd_addr address;
+
+	snapshot_addr(vip, &address);
+	binding = image_binding(snapshot_image(snapshot), &address, proto, htons(port));
+	return binding ? binding->service : 0;
+}
+
 static void snapshot_knows_settings(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
@@ -131,9 +143,9 @@ static void snapshot_binds_ports_exactly(void **state)
 	assert_int_equal(snapshot_add_binding(snapshot, &vip6, FWD_PROTO_TCP, 80, 80, 1), 0);
 	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_UDP, 80, 80, 1), 0);
 	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, 1), -EEXIST);
-	assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_TCP, 80), 2);
-	assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_UDP, 80), 1);
-	assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_UDP, 81), 0);
+	assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_TCP, 80), 2);
+	assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_UDP, 80), 1);
+	assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_UDP, 81), 0);
 	/* The first service of a VIP answers its echo requests. */
 	assert_int_equal(find_vip(snapshot, "192.0.2.1")->echo, 2);
 	assert_int_equal(find_vip(snapshot, "2001:db8::1")->echo, 1);
@@ -182,13 +194,14 @@ static void snapshot_knows_members_and_macs(void **state)
 	assert_true(snapshot_is_member(snapshot, 1, 9));
 	assert_false(snapshot_is_member(snapshot, 9, 1));
 	assert_int_equal(snapshot_add_mac(snapshot, &web, kind), 0);
-	assert_int_equal(snapshot_mac(snapshot, web.bytes).backend, 9);
-	assert_int_equal(snapshot_mac(snapshot, balancer.bytes).kind, FWD_MAC_UNKNOWN);
+	assert_int_equal(image_mac(snapshot_image(snapshot), web.bytes).backend, 9);
+	assert_int_equal(image_mac(snapshot_image(snapshot), balancer.bytes).kind, FWD_MAC_UNKNOWN);
 	kind.kind = FWD_MAC_BALANCER;
 	assert_int_equal(snapshot_add_mac(snapshot, &balancer, kind), 0);
 	kind.kind = FWD_MAC_BACKEND;
 	assert_int_equal(snapshot_add_mac(snapshot, &balancer, kind), 0);
-	assert_int_equal(snapshot_mac(snapshot, balancer.bytes).kind, FWD_MAC_BALANCER);
+	assert_int_equal(
+		image_mac(snapshot_image(snapshot), balancer.bytes).kind, FWD_MAC_BALANCER);
 }
 
 /* 10.0.0.0 + number; as IPv6, behind 2001:db8::. */
@@ -220,11 +233,9 @@ static void snapshot_finds_vips_and_bindings_however_many(void **state)
 
 		snapshot_addr(&vip, &key);
 		assert_int_equal(snapshot_vip(snapshot, &key) != NULL, i < n_vips);
-		assert_int_equal(
-			snapshot_service_id(snapshot, &vip, FWD_PROTO_TCP, 80), i < n_vips);
-		assert_int_equal(
-			snapshot_service_id(snapshot, &vip, FWD_PROTO_UDP, 80), i < n_vips);
-		assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_UDP, 81), 0);
+		assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_TCP, 80), i < n_vips);
+		assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_UDP, 80), i < n_vips);
+		assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_UDP, 81), 0);
 	}
 }
 
@@ -248,7 +259,7 @@ static void snapshot_binds_more_ports_than_it_has_bindings(void **state)
 	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 8080, 8080, 1), 0);
 	assert_int_equal(
 		snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 8080, 8080, 1), -EEXIST);
-	assert_int_equal(snapshot_service_id(snapshot, &vip, FWD_PROTO_TCP, 8080), 0);
+	assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_TCP, 8080), 0);
 	found = find_vip(snapshot, "192.0.2.1");
 	assert_int_equal(image_range(image, found->ranges_tcp, 8080), 1);
 	assert_int_equal(image_range(image, found->ranges_tcp, 8081), 2);
@@ -267,12 +278,13 @@ static void snapshot_finds_macs_however_many(void **state)
 		if (i <= n_macs)
 			assert_int_equal(snapshot_add_mac(snapshot, &mac, kind), 0);
 		else
-			assert_int_equal(snapshot_mac(snapshot, mac.bytes).kind, FWD_MAC_UNKNOWN);
+			assert_int_equal(image_mac(snapshot_image(snapshot), mac.bytes).kind,
+				FWD_MAC_UNKNOWN);
 	}
 	for (uint32_t i = 1; i <= n_macs; i++) {
 		struct mac mac = { { 2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i } };
 
-		assert_int_equal(snapshot_mac(snapshot, mac.bytes).backend, i);
+		assert_int_equal(image_mac(snapshot_image(snapshot), mac.bytes).backend, i);
 	}
 }
 

@@ -5,6 +5,7 @@
  */
 #include "lb/fwd/flow_ops.h"
 #include "lb/engine/port_user.h"
+#include "tests/unit/lb/flows_all.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -160,20 +161,19 @@ struct listed {
 	uint64_t backends; /* bits */
 };
 
-static bool list_flow(const struct flows_entry *entry, void *context)
+static void list_flow(const struct flows_entry *entry, void *context)
 {
 	struct listed *listed = context;
 
 	listed->n_flows++;
 	listed->backends |= UINT64_C(1) << entry->backend;
-	return true;
 }
 
 static struct listed list(void)
 {
 	struct listed listed = { 0 };
 
-	flows_each(&bench.flows, find_service, NULL, NOW_S, list_flow, &listed);
+	flows_all(&bench.flows, find_service, NULL, NOW_S, list_flow, &listed);
 	return listed;
 }
 
@@ -217,7 +217,7 @@ static void fill_and_use(uint32_t home, bool is_ip6)
 	assert_int_equal(place_of(&one_more, NULL), 0);
 	assert_int_equal(list().n_flows, entries_of(is_ip6));
 	for (size_t i = 0; i < entries_of(is_ip6); i++)
-		assert_int_equal(flows_purge(&bench.flows, SERVICE, 20 + i), 1);
+		flows_all_purge(&bench.flows, SERVICE, 20 + i);
 	assert_int_equal(list().n_flows, 0);
 }
 
@@ -248,7 +248,7 @@ static void group_gives_up_the_oldest_unproven_wherever_it_lies(void **state)
 		assert_int_not_equal(place_of(&keys[younger], NULL), 0);
 		assert_int_not_equal(place_of(&one_more, NULL), 0);
 		for (uint16_t backend = 1; backend <= BACKENDS; backend++)
-			flows_purge(&bench.flows, SERVICE, backend);
+			flows_all_purge(&bench.flows, SERVICE, backend);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "tests/unit/lb/flows_all.h"
 #include "tests/vectors/vectors.h"
 
 #define BACKENDS      6u
@@ -159,7 +160,7 @@ struct disagreement {
 	uint8_t bits[FWD_ROWS / 8 + 1];
 };
 
-static bool note_record(const struct flows_entry *entry, void *context)
+static void note_record(const struct flows_entry *entry, void *context)
 {
 	struct disagreement *disagreement = context;
 	struct fwd_addr client;
@@ -170,7 +171,6 @@ static bool note_record(const struct flows_entry *entry, void *context)
 		htons(entry->client_port));
 	if (disagreement->history->table->rows[row].owner != entry->backend)
 		disagreement->bits[row / 8] |= (uint8_t)(1u << row % 8);
-	return true;
 }
 
 static void settle(struct history *history)
@@ -179,7 +179,7 @@ static void settle(struct history *history)
 	struct disagreement disagreement = { .history = history };
 	size_t n_moving;
 
-	flows_each(&flows, find_service, history, history->now_s, note_record, &disagreement);
+	flows_all(&flows, find_service, history, history->now_s, note_record, &disagreement);
 	n_moving = table_settle(history->table, disagreement.bits, TCP_TIMEOUT_S, history->now_s);
 	history->n_moving_most = MAX(history->n_moving_most, n_moving);
 }
@@ -191,7 +191,7 @@ static void lose_flows(struct history *history, uint16_t id)
 	history->backends[id].takes_new = false;
 	history->backends[id].takes_flows = false;
 	publish(history);
-	flows_purge(&flows, 0, id);
+	flows_all_purge(&flows, 0, id);
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		if (history->connections[i].server == id)
 			history->connections[i].life = DEAD;

@@ -7,6 +7,7 @@
 
 #include "lb/fwd/flow_ops.h"
 #include "lb/engine/port_user.h"
+#include "tests/unit/lb/flows_all.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -121,17 +122,16 @@ static const struct fwd_service *find_service(uint16_t service, void *context)
 	return service == SERVICE ? &bench.service : NULL;
 }
 
-static bool count_flow(const struct flows_entry *entry, void *context)
+static void count_flow(const struct flows_entry *entry, void *context)
 {
 	(*(size_t *)context)++;
-	return true;
 }
 
 static size_t n_listed(void)
 {
 	size_t n = 0;
 
-	flows_each(&bench.flows, find_service, NULL, NOW_S, count_flow, &n);
+	flows_all(&bench.flows, find_service, NULL, NOW_S, count_flow, &n);
 	return n;
 }
 

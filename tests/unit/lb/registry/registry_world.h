@@ -121,6 +121,19 @@ static inline const struct backend *world_backend(const struct world *world, con
 	return backend;
 }
 
+static inline bool world_serves(const struct world *world, const char *name, size_t service)
+{
+	const struct backend *backend = world_backend(world, name);
+
+	for (size_t i = 0; i < registry_memberships(world->registry, backend); i++) {
+		struct registry_member member = registry_membership(world->registry, backend, i);
+
+		if (member.service == world->services[service].id)
+			return member.serves;
+	}
+	return false;
+}
+
 static inline struct world_agent *world_agent_of(struct world *world, uint16_t id)
 {
 	for (size_t i = 0; i < world->n_agents; i++)

@@ -65,8 +65,7 @@ static void registry_keeps_all_when_most_vanish(void **state)
 	assert_int_equal(world_backend(world, "web01")->effective_weight, 1);
 	assert_non_null(strstr(world_backend(world, "web01")->reason,
 		"kept: most of virtual server web vanished at once"));
-	assert_true(registry_serves(
-		world->registry, world_backend(world, "web01"), &world->services[0]));
+	assert_true(world_serves(world, "web01", 0));
 }
 
 static void registry_fails_half_that_vanish(void **state)

@@ -101,14 +101,14 @@ static void registry_excludes_a_bad_vip_alone(void **state)
 	assert_state(world, "web1", "up");
 	assert_reason(world, "web1", "VIP 198.51.100.20 is not silent");
 	backend = world_backend(world, "web1");
-	assert_true(registry_serves(world->registry, backend, &world->services[0]));
-	assert_false(registry_serves(world->registry, backend, &world->services[1]));
+	assert_true(world_serves(world, "web1", 0));
+	assert_false(world_serves(world, "web1", 1));
 	assert_true(registry_is_member(world->registry, backend, &world->services[1]));
 	agent->reg.status.vips[1].silent = true;
 	world->n_changed = 0;
 	world_update(world, agent);
 	assert_int_equal(world->n_changed, 1);
-	assert_true(registry_serves(world->registry, backend, &world->services[1]));
+	assert_true(world_serves(world, "web1", 1));
 	assert_string_equal(backend->reason, "");
 }
 

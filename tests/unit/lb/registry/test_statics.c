@@ -441,8 +441,7 @@ static void registry_joins_an_agent_into_its_static(void **state)
 	assert_state(world, "win", "up");
 	assert_int_equal(world_backend(world, "win")->source, BACKEND_AGENT);
 	for (size_t i = 0; i < 2; i++)
-		assert_true(registry_serves(
-			world->registry, world_backend(world, "win"), &world->services[i]));
+		assert_true(world_serves(world, "win", i));
 	/* It leaves: what is left is the static. */
 	registry_leave(world->registry, id, world->now_us);
 	world_drain_actions(world);
