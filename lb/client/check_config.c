@@ -14,7 +14,7 @@
 #include "common/cli/cli_verb.h"
 #include "lb/config/config.h"
 #include "lb/config/keys.h"
-#include "lb/daemon/link_advice.h"
+#include "lb/link/link_advice.h"
 #include "lb/link/neigh.h"
 
 /* What to call with the prefix of each address of the interface; true ends the walk. */

@@ -11,7 +11,7 @@
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/dataplane.h"
 #include "lb/daemon/document.h"
-#include "lb/daemon/link_advice.h"
+#include "lb/link/link_advice.h"
 #include "lb/daemon/role.h"
 #include "lb/link/announce.h"
 #include "lb/link/neigh.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See link_advice.h. */
-#include "lb/daemon/link_advice.h"
+#include "lb/link/link_advice.h"
 
 #include <net/if.h>
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "common/why.h"
-#include "lb/daemon/link_advice.h"
+#include "lb/link/link_advice.h"
 #include "lb/link/neigh_link.h"
 
 /* `master` 1 is lo, on every host. */
