@@ -21,7 +21,7 @@ static inline void *grow_by_one(void *array, size_t len, size_t element_bytes)
  */
 #define GROW(array, len) \
 	({ \
-		void *grown_ = grow_by_one((array), (len), sizeof(*(array))); \
+		void *grown_ = grow_by_one((array), (len), sizeof(__typeof__(*(array)))); \
 		if (grown_) \
 			(array) = grown_; \
 		grown_ ? 0 : -ENOMEM; \

@@ -364,10 +364,9 @@ static int control_on_request_io(sd_event_source *source, int fd, uint32_t reven
 	request->in_handler = true;
 	if (request->state == REQUEST_READING) {
 		request_read(request);
-	} else if (request->state == REQUEST_QUEUED) {
-		request_set_state(request, REQUEST_DONE);
-	} else if (request->state == REQUEST_KEPT) {
-		if (request->gone)
+	} else if (request->state == REQUEST_QUEUED || request->state == REQUEST_KEPT) {
+		/* Whoever waits for an answer says nothing more: this is the end. */
+		if (request->state == REQUEST_KEPT && request->gone)
 			request->gone(request, request->gone_context);
 		request_set_state(request, REQUEST_DONE);
 	} else if (request_flush(request)) {

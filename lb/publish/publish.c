@@ -311,8 +311,8 @@ static int publish_build_services(struct publish_build *build)
 	int r;
 
 	build->made = calloc(len + 1, sizeof(*build->made));
-	build->pools = calloc(len + 1, sizeof(*build->pools));
-	build->fresh = calloc(len + 1, sizeof(*build->fresh));
+	build->pools = calloc(len + 1, sizeof(struct pool *));
+	build->fresh = calloc(len + 1, sizeof(struct pool *));
 	build->next = calloc(len + 1, sizeof(*build->next));
 	if (!build->made || !build->pools || !build->fresh || !build->next)
 		return -ENOMEM;

@@ -220,7 +220,7 @@ static bool is_fresh_again(void)
 static int without_boot(bool on_tmpfs)
 {
 	pid_t child = fork();
-	int status;
+	int status = -1;
 
 	if (child == 0) {
 		if (unshare(CLONE_NEWNS) < 0 ||
