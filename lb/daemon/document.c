@@ -176,11 +176,12 @@ static json_t *document_overrides(const struct registry *registry)
 		const struct registry_override *override = registry_override_at(registry, i);
 
 		json_array_append_new(array,
-			json_pack("{s:s, s:s, s:i, s:I, s:b, s:b, s:b}", "name", override->name,
-				"address", addr_format(&override->address, text), "admin",
-				(int) override->admin, "weight", (json_int_t) override->weight,
-				"weight_set", override->weight_set, "approved", override->approved,
-				"rejected", override->rejected));
+			json_pack("{s:s, s:s, s:i, s:I, s:b, s:b, s:b, s:s, s:b}", "name",
+				override->name, "address", addr_format(&override->address, text),
+				"admin", (int) override->admin, "weight",
+				(json_int_t) override->weight, "weight_set", override->weight_set,
+				"approved", override->approved, "rejected", override->rejected,
+				"key_id", override->key_id, "key_bound", override->key_bound));
 	}
 	return array;
 }
@@ -192,7 +193,9 @@ static bool document_read_override(const json_t *item, struct registry_override 
 		.weight_set = json_is_true(json_object_get(item, "weight_set")),
 		.approved = json_is_true(json_object_get(item, "approved")),
 		.rejected = json_is_true(json_object_get(item, "rejected")),
+		.key_bound = json_is_true(json_object_get(item, "key_bound")),
 	};
+	const char *key_id = json_string_value(json_object_get(item, "key_id"));
 	uint64_t admin, weight;
 
 	if (!name || strlen(name) >= sizeof(override.name) ||
@@ -201,6 +204,7 @@ static bool document_read_override(const json_t *item, struct registry_override 
 		!document_get_u64(item, "weight", UINT16_MAX, &weight))
 		return false;
 	memcpy(override.name, name, strlen(name) + 1);
+	snprintf(override.key_id, sizeof(override.key_id), "%s", key_id ? key_id : "");
 	override.admin = (enum backend_admin)admin;
 	override.weight = (uint32_t)weight;
 	*ret_override = override;

@@ -157,9 +157,14 @@ static int check_adoption(struct registry *registry, const struct candidate *can
 	const char *name = candidate->reg->name;
 	const struct registry_override *override = departed_find(
 		&registry->departed, name, at_address ? NULL : &candidate->reg->real_ip);
-	bool known =
-		(at_address && (at_address->is_static || streq(at_address->backend.name, name))) ||
-		(override && override->approved);
+	struct backend claimed = { .address = candidate->reg->real_ip,
+		.key_bound = candidate->request->key_bound };
+	bool known;
+
+	snprintf(claimed.name, sizeof(claimed.name), "%s", name);
+	snprintf(claimed.key_id, sizeof(claimed.key_id), "%s", candidate->request->key_id);
+	known = (at_address && (at_address->is_static || streq(at_address->backend.name, name))) ||
+		(override && departed_approves(override, &claimed));
 
 	if ((at_address && at_address->backend.rejected) ||
 		(at_name && at_name->backend.rejected) || (override && override->rejected))
@@ -252,6 +257,12 @@ static bool make_room(struct registry *registry, uint64_t now_us)
 	return true;
 }
 
+static void take_key(struct backend *backend, const struct registry_registration *request)
+{
+	snprintf(backend->key_id, sizeof(backend->key_id), "%s", request->key_id);
+	backend->key_bound = request->key_bound;
+}
+
 /* A session of today: what the REGISTER says becomes what is known. */
 static void take_register(struct registry *registry, struct entry *entry,
 	const struct registry_registration *request, uint64_t now_us)
@@ -263,8 +274,12 @@ static void take_register(struct registry *registry, struct entry *entry,
 	backend->status = reg->status;
 	backend->challenge_us = request->challenge_us;
 	backend->session_id = request->session_id;
-	snprintf(backend->key_id, sizeof(backend->key_id), "%s", request->key_id);
-	backend->key_bound = request->key_bound;
+	/* Who is approved is known by name and key: another key asks again. */
+	if (backend->key_id[0] &&
+		(!streq(backend->key_id, request->key_id) ||
+			backend->key_bound != request->key_bound))
+		backend->approved = false;
+	take_key(backend, request);
 	backend->next_heartbeat_us = now_us;
 	snprintf(entry->agent_name, sizeof(entry->agent_name), "%s", reg->name);
 	memcpy(entry->nonce_agent, reg->nonce_agent, sizeof(entry->nonce_agent));
@@ -342,6 +357,9 @@ static int take_place(struct registry *registry, const struct candidate *candida
 		entry = candidate->at_name;
 		departed_end_session(&registry->departed, &entry->backend, now_us);
 		entries_move(&registry->entries, entry, &candidate->request->source);
+		/* A key that is not bound to its name was approved at the old address. */
+		if (!entry->backend.key_bound)
+			entry->backend.approved = false;
 	}
 	if (entry) {
 		if (entry->backend.source == BACKEND_STATIC)
@@ -357,6 +375,7 @@ static int take_place(struct registry *registry, const struct candidate *candida
 	entry = entries_entry_new(name, &candidate->request->source, BACKEND_AGENT, now_us);
 	if (!entry)
 		return -ENOMEM;
+	take_key(&entry->backend, candidate->request);
 	departed_restore(&registry->departed, &entry->backend);
 	entries_add(&registry->entries, entry);
 	begin_agent(entry);

@@ -140,6 +140,8 @@ struct registry_override {
 	enum backend_admin admin;
 	uint32_t weight;
 	bool weight_set, approved, rejected;
+	char key_id[PROTO_KEY_ID_MAX + 1]; /* that the approval is for; "": its next one */
+	bool key_bound;                    /* if not, the approval is for this address too */
 };
 
 /* An authenticated REGISTER. */

@@ -85,9 +85,22 @@ static void remember(struct registry *registry, const struct backend *backend)
 		.rejected = backend->rejected };
 
 	memcpy(override.name, backend->name, sizeof(override.name));
+	memcpy(override.key_id, backend->key_id, sizeof(override.key_id));
+	override.key_bound = backend->key_bound;
 	if (override.admin != BACKEND_ADMIN_NONE || override.weight_set || override.rejected ||
 		override.approved)
 		departed_add(&registry->departed, &override);
+}
+
+bool departed_approves(const struct registry_override *override, const struct backend *backend)
+{
+	if (!override->approved || !streq(override->name, backend->name))
+		return false;
+	/* Of one that an older version kept the key is not known. */
+	return override->key_id[0] == '\0' ||
+		(streq(override->key_id, backend->key_id) &&
+			(override->key_bound == backend->key_bound) &&
+			(backend->key_bound || addr_equal(&override->address, &backend->address)));
 }
 
 void departed_restore(struct departed *departed, struct backend *backend)
@@ -98,12 +111,14 @@ void departed_restore(struct departed *departed, struct backend *backend)
 	if (!override)
 		return;
 	backend->admin = override->admin;
-	backend->approved |= override->approved;
+	backend->approved |= departed_approves(override, backend);
 	backend->rejected = override->rejected && backend->source == BACKEND_AGENT;
 	backend->weight_set = override->weight_set;
 	if (override->weight_set)
 		backend->weight = override->weight;
-	drop_override(departed, override);
+	/* Whom the approval is for may come yet. */
+	if (backend->approved || !override->approved)
+		drop_override(departed, override);
 }
 
 void departed_leave(struct registry *registry, struct entry *entry, uint64_t now_us)

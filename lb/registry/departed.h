@@ -18,6 +18,8 @@ struct registry_override *departed_find(
 	struct departed *departed, const char *name, const struct addr *address);
 /* The same by a text that is a name or an address. */
 struct registry_override *departed_find_text(struct departed *departed, const char *text);
+/* An approval holds for the name and the key, and where that is not bound to the name, for the address. */
+bool departed_approves(const struct registry_override *override, const struct backend *backend);
 /* One more; where there is no room, the oldest goes. */
 void departed_add(struct departed *departed, const struct registry_override *override);
 /* Gives the backend what was said of its name or address, and forgets it here. */

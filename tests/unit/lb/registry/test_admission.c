@@ -326,6 +326,73 @@ static void registry_waits_for_approval(void **state)
 	assert_int_equal(registry_approve(world->registry, "nobody", true, world->now_us), -ENOENT);
 }
 
+static void assert_asks_again(struct world *world, struct world_agent *agent)
+{
+	assert_int_equal(world_register(world, agent).r, 0);
+	world_pass(world, MS(1000));
+	assert_int_equal(world_backend(world, "web1")->state, BACKEND_PENDING);
+	assert_false(world_backend(world, "web1")->approved);
+	registry_leave(world->registry, agent->id, world->now_us);
+	world_drain_actions(world);
+}
+
+static void assert_is_approved(struct world *world, struct world_agent *agent)
+{
+	assert_int_equal(world_register(world, agent).r, 0);
+	world_pass(world, MS(1000));
+	assert_int_equal(world_backend(world, "web1")->state, BACKEND_UP);
+	registry_leave(world->registry, agent->id, world->now_us);
+	world_drain_actions(world);
+}
+
+static void registry_approves_a_name_with_its_key(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent, *stranger;
+
+	world->config.adopt = REGISTRY_ADOPT_APPROVE;
+	world_configure(world);
+	agent = world_join(world, "web1", 11, "198.51.100.10");
+	assert_int_equal(registry_approve(world->registry, "web1", true, world->now_us), 0);
+	/* Alive, with another key: it asks again. */
+	agent->key_id = "other";
+	assert_asks_again(world, agent);
+	agent->key_id = "shared";
+	assert_int_equal(world_register(world, agent).r, 0);
+	assert_int_equal(registry_approve(world->registry, "web1", true, world->now_us), 0);
+	registry_leave(world->registry, agent->id, world->now_us);
+	world_drain_actions(world);
+	/* It left: another address with the shared key, and another key, ask again; itself does not. */
+	stranger = world_agent(world, "web1", 66, "198.51.100.10");
+	assert_asks_again(world, stranger);
+	agent->key_id = "other";
+	assert_asks_again(world, agent);
+	agent->key_id = "shared";
+	assert_is_approved(world, agent);
+	/* A key of its own is good for it wherever it is. */
+	agent->key_id = stranger->key_id = "web1";
+	agent->key_bound = stranger->key_bound = true;
+	assert_int_equal(world_register(world, agent).r, 0);
+	assert_int_equal(registry_approve(world->registry, "web1", true, world->now_us), 0);
+	registry_leave(world->registry, agent->id, world->now_us);
+	world_drain_actions(world);
+	assert_is_approved(world, stranger);
+}
+
+static void registry_takes_an_old_approval_for_the_next_key(void **state)
+{
+	struct world *world = *state;
+	const struct registry_override old = {
+		.name = "web1", .address = world_addr("192.0.2.99"), .approved = true
+	};
+
+	world->config.adopt = REGISTRY_ADOPT_APPROVE;
+	world_configure(world);
+	assert_int_equal(registry_restore_override(world->registry, &old), 0);
+	assert_is_approved(world, world_agent(world, "web1", 11, "198.51.100.10"));
+	assert_asks_again(world, world_agent(world, "web1", 12, "198.51.100.10"));
+}
+
 static void registry_gives_the_configured_weight_back(void **state)
 {
 	struct world *world = *state;
@@ -501,6 +568,8 @@ int main(void)
 		FACT(registry_ignores_replays_after_a_leave),
 		FACT(registry_buries_more_than_it_has_room_for),
 		FACT(registry_waits_for_approval),
+		FACT(registry_approves_a_name_with_its_key),
+		FACT(registry_takes_an_old_approval_for_the_next_key),
 		FACT(registry_gives_the_configured_weight_back),
 		FACT(registry_gives_an_agent_of_weight_nothing_no_new_flows),
 		FACT(registry_knows_a_rejected_name_at_the_address_of_another),
