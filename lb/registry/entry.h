@@ -44,6 +44,7 @@ struct entry {
 		contested_us; /* when another place first claimed to be it; REGISTRY_NEVER_US: none does */
 	bool awaiting;        /* the last heartbeat was not answered */
 	bool silent;
+	bool is_gone;            /* silent, and its neighbour request failed too */
 	bool was_up;             /* in this membership: then a failure is `down`, not `pending` */
 	uint32_t need;           /* good answers in a row until it is proven (again); 0: proven */
 	uint64_t fell_silent_us; /* fell silent while up; REGISTRY_NEVER_US: did not */

@@ -70,11 +70,27 @@ static bool is_kept_somewhere(const struct registry *registry, const struct entr
 	return false;
 }
 
-static void settle_entry(struct registry *registry, struct entry *entry, uint64_t now_us)
+/* A backend answers: then the balancer is not cut off from the link. */
+static bool somebody_answers(const struct registry *registry, uint64_t now_us)
+{
+	for (size_t i = 0; i < registry->entries.len; i++) {
+		const struct entry *entry = registry->entries.slots[i];
+
+		if (entry->silent || detection_is_suspect(&registry->config, entry, now_us))
+			continue;
+		if (entry->backend.source == BACKEND_AGENT || entry->backend.reachable)
+			return true;
+	}
+	return false;
+}
+
+static void settle_entry(
+	struct registry *registry, struct entry *entry, bool link_is_well, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
 	bool candidate = backend->kept || fell_silent_now(registry, entry, now_us);
-	bool keep = candidate && is_kept_somewhere(registry, entry);
+	bool is_dead = link_is_well && entry->is_gone;
+	bool keep = candidate && !is_dead && is_kept_somewhere(registry, entry);
 
 	if (keep == backend->kept)
 		return;
@@ -113,6 +129,7 @@ static void settle_service(struct registry *registry, size_t idx, uint64_t now_u
 void fail_open_judge(struct registry *registry, uint64_t now_us)
 {
 	struct fail_open_tally *tallies = registry->fail_open.tallies;
+	bool link_is_well;
 
 	if (!registry->configured)
 		return;
@@ -128,8 +145,9 @@ void fail_open_judge(struct registry *registry, uint64_t now_us)
 	count(registry, tallies, now_us);
 	for (size_t i = 0; i < registry->config.n_services; i++)
 		settle_service(registry, i, now_us);
+	link_is_well = somebody_answers(registry, now_us);
 	for (size_t i = 0; i < registry->entries.len; i++)
-		settle_entry(registry, registry->entries.slots[i], now_us);
+		settle_entry(registry, registry->entries.slots[i], link_is_well, now_us);
 	registry->fail_open.due = false;
 	registry->fail_open.until_us = news_until_us(registry);
 }

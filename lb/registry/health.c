@@ -205,7 +205,7 @@ static enum backend_state judge_state(
 	if (state == BACKEND_DOWN && backend->kept) {
 		used = strlen(ret_why->text);
 		snprintf(ret_why->text + used, sizeof(ret_why->text) - used,
-			"; kept: most of virtual server %s vanished at once",
+			"; kept: most of virtual server %s vanished at once, it still gets clients",
 			keeping_virtual_server(registry, entry));
 	}
 	if (state != BACKEND_UP)

@@ -41,6 +41,7 @@ void liveness_heard(struct registry *registry, struct entry *entry, uint64_t now
 		entry->need = 0;
 	backend->heard_us = now_us;
 	backend->restored = false;
+	entry->is_gone = false;
 	entry->alive_us = now_us;
 	entry->unanswered = 0;
 	if (!entry->silent)
@@ -104,6 +105,13 @@ static bool has_lost_its_agent(const struct registry *registry, const struct ent
 		entry->unanswered >= registry->config.fall;
 }
 
+/* A silent agent that is kept: whether its host still answers the neighbour is what tells. */
+static bool is_asked_while_kept(const struct registry *registry, const struct entry *entry)
+{
+	return entry->backend.source == BACKEND_AGENT && entry->backend.kept &&
+		entry->unanswered >= registry->config.fall;
+}
+
 void liveness_end_agent(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
@@ -148,6 +156,11 @@ void liveness_neighbour(
 {
 	struct backend *backend = &entry->backend;
 
+	if (is_asked_while_kept(registry, entry)) {
+		/* An entry that vanished is no refusal yet: ours is deleted before the neighbour is asked. */
+		entry->neigh_missed = mac_is_zero(mac) ? MAX(entry->neigh_missed, 1u) : 0;
+		entry->is_gone &= mac_is_zero(mac);
+	}
 	/* Anybody can forge an ARP reply: where an agent is, its REGISTER alone says. */
 	if (backend->source == BACKEND_AGENT && !has_lost_its_agent(registry, entry))
 		return;
@@ -316,7 +329,7 @@ void liveness_stalled(struct entry *entry, uint64_t stalled_us)
 static bool is_probed(const struct registry *registry, const struct entry *entry)
 {
 	if (entry->backend.source == BACKEND_AGENT)
-		return has_lost_its_agent(registry, entry);
+		return has_lost_its_agent(registry, entry) || is_asked_while_kept(registry, entry);
 	return !entry->no_check || mac_is_zero(&entry->backend.mac);
 }
 
@@ -348,6 +361,7 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 
 	if (!entry->silent && detection_silent_at_us(&registry->config, entry) <= now_us) {
 		entry->silent = true;
+		entry->is_gone = false;
 		entry->neigh_missed = 0;
 		entry->neigh_next_us = now_us;
 		if (entry->awaiting)
@@ -385,6 +399,10 @@ static void run_probe(struct registry *registry, struct entry *entry, uint64_t n
 	entries_mark_dirty(&registry->entries, entry);
 	if (entry->neigh_missed < fall)
 		return;
+	if (is_asked_while_kept(registry, entry)) {
+		entry->is_gone = true;
+		registry->fail_open.due = true;
+	}
 	if (has_lost_its_agent(registry, entry))
 		liveness_become_static(registry, entry, now_us);
 	if (entry->backend.source == BACKEND_STATIC && !entry->silent && !entry->no_check) {

@@ -68,6 +68,62 @@ static void registry_keeps_all_when_most_vanish(void **state)
 	assert_true(world_serves(world, "web01", 0));
 }
 
+/* The kernel asked for the neighbour, and got no answer, or one. */
+static void neighbour(struct world *world, size_t idx, bool answers)
+{
+	const struct world_agent *agent = &world->agents[idx];
+
+	registry_neighbour(world->registry, &agent->reg.real_ip,
+		answers ? &agent->reg.mac : &(struct mac){ 0 }, world->now_us);
+	registry_tick(world->registry, world->now_us);
+	world_drain_actions(world);
+}
+
+static void registry_keeps_no_dead_where_another_answers(void **state)
+{
+	struct world *world = *state;
+
+	world_farm(world, 10);
+	silence(world, 0, 9, true);
+	world->n_probes = 0;
+	world_pass(world, MS(2000));
+	assert_int_equal(count_kept(world), 9);
+	assert_true(world->n_probes >= 9);
+	for (size_t i = 0; i < 8; i++)
+		neighbour(world, i, false);
+	/* Whose host answers may be cut off only from us. */
+	neighbour(world, 8, true);
+	assert_int_equal(count_kept(world), 9);
+	world_pass(world, MS(5000));
+	assert_int_equal(count_kept(world), 1);
+	assert_true(world_backend(world, "web09")->kept);
+	assert_false(world_backend(world, "web01")->takes_flows);
+	world_pass(world, MS(5000));
+	assert_int_equal(count_kept(world), 1);
+	/* It is heard: all is forgotten. */
+	silence(world, 0, 1, false);
+	world_pass(world, MS(10000));
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
+}
+
+static void registry_keeps_all_where_nobody_answers(void **state)
+{
+	struct world *world = *state;
+
+	world_farm(world, 5);
+	silence(world, 0, 5, true);
+	world_pass(world, MS(2000));
+	for (size_t i = 0; i < 5; i++)
+		neighbour(world, i, false);
+	world_pass(world, MS(5000));
+	assert_int_equal(count_kept(world), 5);
+	/* One is heard again: the link is well, and the others are dead. */
+	silence(world, 0, 1, false);
+	world_pass(world, MS(1500));
+	assert_int_equal(count_kept(world), 0);
+	assert_int_equal(count_state(world, BACKEND_DOWN), 4);
+}
+
 static void registry_fails_half_that_vanish(void **state)
 {
 	struct world *world = *state;
@@ -389,6 +445,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define FACT(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 		FACT(registry_keeps_all_when_most_vanish),
+		FACT(registry_keeps_no_dead_where_another_answers),
+		FACT(registry_keeps_all_where_nobody_answers),
 		FACT(registry_fails_half_that_vanish),
 		FACT(registry_drops_all_where_told),
 		FACT(registry_keeps_the_last_one),
