@@ -20,6 +20,8 @@ struct sessions {
 	uint64_t now_us;    /* of the last event */
 	struct session_counters counters;
 	struct session_limit_table strangers;
+	struct session_limit_bucket
+		known; /* HELLOs over their rate from addresses with a session */
 	struct session_table table;
 };
 
@@ -269,16 +271,22 @@ static enum session_refusal send_reject(struct sessions *sessions, const struct 
 /* ---- handshakes ---- */
 
 /* Whoever has a session has a bucket of his own: a flood of strangers does not lock him out. */
-static bool handshake_is_due(struct sessions *sessions, const struct arrival *arrival)
+static bool handshake_is_due(
+	struct sessions *sessions, const struct arrival *arrival, enum session_limit_kind kind)
 {
 	const struct addr *source = &arrival->path->remote.addr;
 	struct session_entry *entry = session_table_by_address(&sessions->table, source);
 
-	if (entry)
-		return session_limit_take(&entry->handshakes, SESSION_HANDSHAKE_RATE,
-			SESSION_HANDSHAKE_BURST, arrival->now_us);
-	return session_limit_take_source(&sessions->strangers, source, SESSION_HANDSHAKE_RATE,
-		SESSION_HANDSHAKE_BURST, arrival->now_us);
+	if (!entry)
+		return session_limit_take_source(&sessions->strangers, source, kind,
+			SESSION_HANDSHAKE_RATE, SESSION_HANDSHAKE_BURST, arrival->now_us);
+	if (session_limit_take(&entry->handshakes[kind], SESSION_HANDSHAKE_RATE,
+		    SESSION_HANDSHAKE_BURST, arrival->now_us))
+		return true;
+	/* Somebody may forge them: the one that is its own must get its challenge. */
+	return kind == SESSION_LIMIT_HELLO &&
+		session_limit_take(
+			&sessions->known, SESSION_KNOWN_RATE, SESSION_KNOWN_BURST, arrival->now_us);
 }
 
 /* Answered whether the key is known or not: the answer must not tell which keys there are. */
@@ -420,16 +428,19 @@ static enum session_refusal receive_register(
 		return SESSION_KEY;
 	if (!challenge_is_ours(sessions, arrival, &made_us))
 		return SESSION_CHALLENGE;
+	if (!handshake_is_due(sessions, arrival, SESSION_LIMIT_REGISTER))
+		return SESSION_RATE;
 	if (!auth_open(arrival->data, arrival->size_bytes, key->secret))
 		return SESSION_TAG;
 	return admit(sessions, arrival, key, made_us);
 }
 
-static enum session_refusal receive_handshake(struct sessions *sessions, struct arrival *arrival)
+static enum session_refusal receive_handshake(
+	struct sessions *sessions, struct arrival *arrival, enum proto_type type)
 {
 	enum proto_error error;
 
-	if (!handshake_is_due(sessions, arrival))
+	if (type == PROTO_HELLO && !handshake_is_due(sessions, arrival, SESSION_LIMIT_HELLO))
 		return SESSION_RATE;
 	error = proto_parse(arrival->data, arrival->size_bytes, &arrival->message);
 	if (error != PROTO_OK)
@@ -562,7 +573,7 @@ static enum session_refusal receive(
 	switch (type) {
 	case PROTO_HELLO:
 	case PROTO_REGISTER:
-		return receive_handshake(sessions, arrival);
+		return receive_handshake(sessions, arrival, type);
 	case PROTO_ANSWER:
 	case PROTO_UPDATE:
 	case PROTO_LEAVE:

@@ -22,10 +22,13 @@
 /* Packets a second and burst: handshakes of one source; messages of one session. */
 #define SESSION_HANDSHAKE_RATE  10u
 #define SESSION_HANDSHAKE_BURST 20u
-#define SESSION_MESSAGE_RATE    500u
-#define SESSION_MESSAGE_BURST   500u
-#define SESSION_SECRET_US       (60 * US_PER_S) /* a challenge secret is used so long */
-#define SESSION_LEFT_US         (5 * US_PER_S)  /* a repeated LEAVE is acknowledged so long */
+/* HELLOs above their source's rate from addresses with a session share so many. */
+#define SESSION_KNOWN_RATE    1000u
+#define SESSION_KNOWN_BURST   1000u
+#define SESSION_MESSAGE_RATE  500u
+#define SESSION_MESSAGE_BURST 500u
+#define SESSION_SECRET_US     (60 * US_PER_S) /* a challenge secret is used so long */
+#define SESSION_LEFT_US       (5 * US_PER_S)  /* a repeated LEAVE is acknowledged so long */
 
 /* Why a message was refused; names by session_refusal_name(). */
 enum session_refusal {

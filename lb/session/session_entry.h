@@ -46,6 +46,6 @@ struct session_entry {
 	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
 	struct session_sent sent[SESSION_ECHO_WINDOW]; /* heartbeats, a ring; sequence 0: none */
 	size_t sent_next;
-	struct session_limit_bucket messages, handshakes;
+	struct session_limit_bucket messages, handshakes[SESSION_LIMIT_KIND_N_];
 	uint16_t next_of_address; /* slot + 1; 0: the last */
 };

@@ -31,8 +31,14 @@ uint64_t session_limit_hash(const uint8_t key[SESSION_LIMIT_KEY_BYTES], const st
 	return value;
 }
 
+static bool is_full(const struct session_limit_source *source, uint64_t now_us)
+{
+	return source->buckets[SESSION_LIMIT_HELLO].due_us <= now_us &&
+		source->buckets[SESSION_LIMIT_REGISTER].due_us <= now_us;
+}
+
 bool session_limit_take_source(struct session_limit_table *table, const struct addr *source,
-	uint32_t rate, uint32_t burst, uint64_t now_us)
+	enum session_limit_kind kind, uint32_t rate, uint32_t burst, uint64_t now_us)
 {
 	struct session_limit_source *set =
 		table->sources[session_limit_hash(table->key, source) % SESSION_LIMIT_SETS];
@@ -40,12 +46,12 @@ bool session_limit_take_source(struct session_limit_table *table, const struct a
 
 	ARRAY_FOREACH (entry, set, SESSION_LIMIT_WAYS) {
 		if (addr_equal(&entry->addr, source))
-			return session_limit_take(&entry->bucket, rate, burst, now_us);
-		if (!room && entry->bucket.due_us <= now_us)
+			return session_limit_take(&entry->buckets[kind], rate, burst, now_us);
+		if (!room && is_full(entry, now_us))
 			room = entry;
 	}
 	if (!room)
 		return false;
 	*room = (struct session_limit_source){ .addr = *source };
-	return session_limit_take(&room->bucket, rate, burst, now_us);
+	return session_limit_take(&room->buckets[kind], rate, burst, now_us);
 }

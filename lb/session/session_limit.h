@@ -27,9 +27,12 @@ struct session_limit_bucket {
 _must_check_ bool session_limit_take(
 	struct session_limit_bucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_us);
 
+/* HELLOs, which anybody can forge, use up nothing of what REGISTERs with a valid challenge have. */
+enum session_limit_kind { SESSION_LIMIT_HELLO, SESSION_LIMIT_REGISTER, SESSION_LIMIT_KIND_N_ };
+
 struct session_limit_source {
 	struct addr addr;
-	struct session_limit_bucket bucket;
+	struct session_limit_bucket buckets[SESSION_LIMIT_KIND_N_];
 };
 
 /* Zeroed but for the key, which is random: outsiders must not choose their set. */
@@ -40,7 +43,8 @@ struct session_limit_table {
 
 /* The same for a source's own bucket; false too when there is no room for a new source. */
 _must_check_ bool session_limit_take_source(struct session_limit_table *table,
-	const struct addr *source, uint32_t rate, uint32_t burst, uint64_t now_us);
+	const struct addr *source, enum session_limit_kind kind, uint32_t rate, uint32_t burst,
+	uint64_t now_us);
 
 /* A keyed hash of an address, for every table that outsiders fill. */
 uint64_t session_limit_hash(const uint8_t key[SESSION_LIMIT_KEY_BYTES], const struct addr *addr);

@@ -62,6 +62,29 @@ static void session_flood_of_sources_harms_no_live_session(void **state)
 	assert_int_equal(say_hello(bench, &flood), SESSION_ACCEPTED);
 }
 
+/* HELLOs that somebody forges in an agent's name keep it from nothing: not with a challenge, not with a session. */
+static void session_forged_hellos_lock_nobody_out(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377"), forger = agent_make("192.0.2.11:7377");
+	struct proto_message message;
+
+	assert_int_equal(say_hello(bench, &agent), SESSION_ACCEPTED);
+	take_challenge(bench, &agent);
+	for (size_t i = 0; i < 2 * (size_t)SESSION_HANDSHAKE_BURST; i++) {
+		(void)say_hello(bench, &forger);
+		bench->now_us -= STEP_US;
+	}
+	message = register_of(&agent);
+	assert_int_equal(send_register(bench, &agent, &message), SESSION_ACCEPTED);
+	take_accept(bench, &agent);
+	for (size_t i = 0; i < 10 * (size_t)SESSION_HANDSHAKE_BURST; i++) {
+		(void)say_hello(bench, &forger);
+		bench->now_us -= STEP_US;
+	}
+	join(bench, &agent);
+}
+
 /* A flood in one session's name costs that session at most; others keep their budget. */
 static void session_budgets_are_apart(void **state)
 {
@@ -94,6 +117,7 @@ int main(void)
 		BENCH_TEST(session_limits_handshakes_of_a_source),
 		BENCH_TEST(session_flood_of_sources_harms_no_live_session),
 		BENCH_TEST(session_budgets_are_apart),
+		BENCH_TEST(session_forged_hellos_lock_nobody_out),
 	};
 
 	return cmocka_run_group_tests_name("session_limit", tests, NULL, NULL);
