@@ -35,11 +35,9 @@ serves() {
 silent() {
 	exits 28 on client curl -sS -o /dev/null --max-time 1 "$@"
 }
-# asks : datagrams, echo and a time stamp, to what no virtual server serves.
+# asks : datagrams to what no virtual server serves.
 asks() {
 	on client bash -c "echo > /dev/udp/$VIP/9; echo > /dev/udp/$VIP6/9"
-	on client ping -c 1 -W 1 "$VIP" > /dev/null
-	on client ping -c 1 -W 1 "$VIP6" > /dev/null
 	return 0
 }
 # put INTERFACE : as keepalived would.
