@@ -317,9 +317,8 @@ static void daemon_start_serving(struct daemon *daemon)
 {
 	struct balancer *balancer = &daemon->balancer;
 
-	vip_routes_set(balancer->vip_routes, balancer->services);
-	vip_routes_sweep(balancer->vip_routes, balancer->service_ids);
 	update_follow(balancer->update);
+	vip_routes_sweep(balancer->vip_routes, balancer->service_ids);
 	update_mark(balancer->update, true);
 	actions_flush(balancer->actions);
 	keep_sweep(balancer->keep);

@@ -246,6 +246,7 @@ struct dataplane_status dataplane_status(const struct dataplane *dataplane)
 		.ifindex = dataplane->ifindex,
 		.unguarded = engine && dataplane->ops->unguarded ? dataplane->ops->unguarded(engine)
 								 : NULL,
+		.reaches_stack = !engine || dataplane->ops->unguarded,
 	};
 }
 

@@ -20,6 +20,8 @@ struct dataplane_status {
 	unsigned int ifindex; /* of the clients' interface, while it is running */
 	/* Why the host's own stack gets frames for VIPs, too; NULL: it does not, or there is no engine. */
 	const char *unguarded;
+	/* The host's own stack may look up frames for VIPs: tagged ones at least, or there is no engine. */
+	bool reaches_stack;
 };
 
 /* `workers` 0: as many as processors. Takes no ownership; `keep` must outlive it. NULL: out of memory. */

@@ -13,7 +13,6 @@
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/document.h"
 #include "lb/daemon/update.h"
-#include "lb/daemon/vip_routes.h"
 #include "lb/link/neigh.h"
 #include "lb/link/subnets.h"
 #include "lb/session/session.h"
@@ -322,7 +321,6 @@ static void reload_take(struct balancer *balancer, struct reload_candidate *cand
 	session_configure(balancer->sessions, TAKE_PTR(candidate->ring),
 		(uint32_t)candidate->config->heartbeat_interval_us,
 		(uint8_t)candidate->config->heartbeat_fall);
-	vip_routes_set(balancer->vip_routes, candidate->services);
 	service_list_free(balancer->services);
 	config_free(balancer->config);
 	ini_report_free(balancer->report);

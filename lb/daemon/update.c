@@ -13,6 +13,7 @@
 #include "lb/daemon/document.h"
 #include "lb/link/link_advice.h"
 #include "lb/daemon/role.h"
+#include "lb/daemon/vip_routes.h"
 #include "lb/link/announce.h"
 #include "lb/link/neigh.h"
 #include "lb/publish/publish.h"
@@ -31,7 +32,9 @@ struct update {
 	bool publish_failed, save_failed; /* and it was said */
 	uint64_t from_us;                 /* the next publication waits until then */
 	struct update_status status;
-	struct why advice; /* of the interfaces, as it was logged */
+	struct why advice;          /* of the interfaces, as it was logged */
+	uint64_t routes_generation; /* of the configuration that VIPs' routes are of */
+	bool has_routes;
 };
 
 struct update *update_free(struct update *update)
@@ -112,6 +115,25 @@ static void update_announce(struct update *update)
 		(void)log_errno(r, "cannot announce the VIPs on %s", balancer->config->interface);
 }
 
+/*
+ * Of what an engine in the kernel takes, the stack sees nothing, and a blackhole route would only do harm: the
+ * source of real servers' answers is a VIP, and a host that is their gateway and checks reverse paths drops what
+ * comes from one (net/ipv4/fib_frontend.c:__fib_validate_source, 6.1).
+ */
+static void update_routes(struct update *update)
+{
+	const struct balancer *balancer = update->balancer;
+	bool wanted = dataplane_status(balancer->dataplane).reaches_stack ||
+		!role_status(balancer->role).active;
+
+	if (update->has_routes == wanted &&
+		update->routes_generation == balancer->config_generation)
+		return;
+	update->has_routes = wanted;
+	update->routes_generation = balancer->config_generation;
+	vip_routes_set(balancer->vip_routes, wanted ? balancer->services : NULL);
+}
+
 static void update_advise(struct update *update)
 {
 	const struct neigh *neigh = update->balancer->neigh;
@@ -131,6 +153,7 @@ void update_follow(struct update *update)
 
 	update_advise(update);
 	update_role(balancer);
+	update_routes(update);
 	publish |= update_links(update);
 	if (publish)
 		update_mark(update, true);

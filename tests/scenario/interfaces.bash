@@ -98,11 +98,15 @@ blackholes() {
 	[[ $(ip -n "$(ns lb)" -j route show type blackhole proto 217 | jq length) == "$1" ]] &&
 		[[ $(ip -n "$(ns lb)" -j -6 route show type blackhole proto 217 | jq length) == "$1" ]]
 }
-must wait_until 5 blackholes 1
-must ip -n "$(ns lb)" route flush proto 217
-must ip -n "$(ns lb)" -6 route flush proto 217
-fact routes_that_somebody_removed_are_put_back wait_until 10 blackholes 1
-fact it_says_so grep -q 'blackhole routes for VIPs; . are put back' "$work/lb/log"
+if [[ $MODE == packet ]]; then
+	must wait_until 5 blackholes 1
+	must ip -n "$(ns lb)" route flush proto 217
+	must ip -n "$(ns lb)" -6 route flush proto 217
+	fact routes_that_somebody_removed_are_put_back wait_until 10 blackholes 1
+	fact it_says_so grep -q 'blackhole routes for VIPs; . are put back' "$work/lb/log"
+else
+	fact where_the_stack_sees_no_frame_there_are_no_routes wait_until 5 blackholes 0
+fi
 
 # Deleted and made anew: another interface of the same name.
 ip -n "$(ns lb)" link del eth0
@@ -162,10 +166,13 @@ blackholes() {
 lb_forget lb
 lb_configure < <(lb_default_config)
 lb_start
-must equal "$(blackholes)" "$VIP "
+routes_of() {
+	[[ $MODE != packet ]] || printf '%s ' "$1"
+}
+must equal "$(blackholes)" "$(routes_of "$VIP")"
 daemon_stop lb KILL
 sed -i "s/^vip.*/vip = $VIP2/" "$work/lb/lb.conf"
 lb_start
-fact a_killed_daemons_blackhole_goes_with_its_vip equal "$(blackholes)" "$VIP2 "
+fact a_killed_daemons_blackhole_goes_with_its_vip equal "$(blackholes)" "$(routes_of "$VIP2")"
 daemon_stop lb
 fact a_stopped_daemon_leaves_none equal "$(blackholes)" ""

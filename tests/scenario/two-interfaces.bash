@@ -31,3 +31,23 @@ server=$(fetch /upload/one -T "$work/upload" -o /dev/null -w '%header{x-server}'
 fact an_upload_arrives_intact cmp "$work/upload" "$work/$server/upload/one"
 fact the_interfaces_are_told equal "$(lb_json '.interface + " " + .backend_interface')" "eth0 eth1"
 fact the_vip_is_not_announced_to_the_servers not says "$VIP" ip -n "$(ns web1)" neigh show
+
+# The balancer is its servers' gateway, and checks reverse paths: their answers come from the VIP.
+[[ $MODE != packet ]] || exit 0
+on lb sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.eth1.rp_filter=2
+for idx in 1 2; do
+	ip -n "$(ns "web$idx")" route replace default via 10.9.0.2
+done
+on lb nft -f - <<- END
+	table inet forwarded {
+		counter vip { }
+		chain forward {
+			type filter hook forward priority 0
+			ip daddr $VIP counter name vip
+		}
+	}
+END
+fact answers_pass_a_gateway_that_checks_reverse_paths equal "$(names "$VIP")" "web1 web2 "
+on client bash -c "echo > /dev/udp/$VIP/9"
+fact its_kernel_forwards_nothing_to_the_vip equal \
+	"$(on lb nft -j list counter inet forwarded vip | jq '.nftables[] | .counter? // empty | .packets')" 0
