@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A SYN flood of spoofed clients, at the balancer's door:
+ * A SYN flood of spoofed clients, at the balancer:
  *
  *	syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [TAG…]
  *

@@ -3,7 +3,7 @@
  * The guard of the packet engine. A packet socket is a tap: what the engine takes, the host's own stack
  * looks up, too, only to find that it is for nobody. A program at tc's ingress, behind the sockets, drops
  * it there. Where a VIP is an address of the host, the stack would answer clients: there it must be.
- * Elsewhere it only saves time. Called by packet/engine_packet.c.
+ * Elsewhere it only saves time. Called by lb/engine/packet/engine_packet.c.
  */
 #pragma once
 

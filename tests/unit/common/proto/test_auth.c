@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tags, challenges, session keys and the replay window. The key file is test_auth_keyring.c. */
+/* Tags, challenges, session keys and the replay window. The key file is test_keyring.c. */
 #include "common/proto/auth.h"
 #include "common/proto/keyring.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The life of agents' backends: proof, heartbeats, silence, coming back, words and wishes.
+ * The life of agents' backends: proof, heartbeats, silence, coming back, and what administrators say.
  */
 #include "registry_world.h"
 
