@@ -109,7 +109,7 @@ static void actions_forget(struct balancer *balancer, const struct registry_acti
 {
 	session_forget(balancer->sessions, action->backend);
 	tcp_check_cancel(balancer->tcp_checks, action->backend);
-	neigh_unpin(balancer->neigh, &action->address);
+	neigh_forget(balancer->neigh, &action->address);
 	update_mark_save(balancer->update);
 	log_info("backend %s has left", action->name);
 }
@@ -119,7 +119,7 @@ static void actions_moved(struct balancer *balancer, const struct registry_actio
 	const struct backend *backend = registry_backend(balancer->registry, action->backend);
 	char old[ADDR_STRLEN], new[ADDR_STRLEN];
 
-	neigh_unpin(balancer->neigh, &action->address);
+	neigh_forget(balancer->neigh, &action->address);
 	update_mark_save(balancer->update);
 	if (backend)
 		log_info("backend %s: its address changed, %s -> %s", action->name,
@@ -128,12 +128,15 @@ static void actions_moved(struct balancer *balancer, const struct registry_actio
 
 static void actions_ask_mac(struct balancer *balancer, const struct registry_action *action)
 {
+	const struct backend *backend = registry_backend(balancer->registry, action->backend);
 	char text[ADDR_STRLEN];
 	int r;
 
+	if (!backend)
+		return;
 	/* A real server that is asked by ARP has no agent any more. */
 	neigh_unpin(balancer->neigh, &action->address);
-	r = neigh_probe(balancer->neigh, &action->address);
+	r = neigh_probe(balancer->neigh, &action->address, &backend->mac);
 	if (r < 0)
 		log_debug("cannot ask for the MAC of %s: %s", addr_format(&action->address, text),
 			strerror(-r));

@@ -11,22 +11,31 @@
 #include <sys/socket.h>
 
 #include "common/log.h"
+#include "common/log_limit.h"
+#include "common/os/clock.h"
 #include "lb/link/neigh_message.h"
 #include "lb/link/neigh_model.h"
+#include "lb/link/neigh_moves.h"
 #include "lb/link/neigh_pins.h"
 #include "lb/link/neigh_request.h"
 
-#define NEIGH_RETRY_US (100 * US_PER_MS)
+#define NEIGH_RETRY_US    (100 * US_PER_MS)
+#define NEIGH_OWNER_BYTES (ADDR_STRLEN + sizeof("the gateway "))
 
 struct neigh {
 	struct nl *requests;
 	struct nl *events;
 	sd_event_source *events_source;
 	sd_event_source *resync_source; /* a timer: due at once, or after a failure */
+	sd_event_source *moves_source;  /* a timer: somebody was asked, and has not answered */
 	struct neigh_callbacks callbacks;
 	void *context;
 	struct neigh_model model;
 	struct neigh_pins pins;
+	struct neigh_moves moves;
+	struct log_limit moves_said;
+	struct neigh_gateways gateways;
+	uint64_t gateways_us;          /* when they were read; 0: never */
 	struct neigh_routes routes[2]; /* IPv4, IPv6: while many blackholes are added */
 	bool adds_many;
 	bool link_changed; /* in the messages that are being read */
@@ -115,10 +124,155 @@ static void neigh_look_at_pin(struct neigh *neigh, const struct neigh_entry_mess
 		entry->state == NEIGH_ENTRY_CONFIRMED && entry->fixed && !neigh_is_pin(entry);
 }
 
+static void neigh_tell(struct neigh *neigh, const struct neigh_entry_message *entry)
+{
+	neigh_model_confirm(&neigh->model, &entry->address, &entry->mac);
+	neigh->callbacks.neighbour(&entry->address, &entry->mac, neigh->context);
+}
+
+/* Who is known to have a MAC that a real server is said to have; NULL: nobody else. */
+static const char *neigh_owner(struct neigh *neigh, const struct neigh_move *move,
+	const struct mac *mac, char ret_text[NEIGH_OWNER_BYTES])
+{
+	const struct neigh_move *other;
+	const struct neigh_pin *pin;
+	const struct addr *gateway;
+	char text[ADDR_STRLEN];
+
+	if (mac_equal(mac, &move->believed))
+		return NULL;
+	if (mac_equal(mac, &neigh->model.backend.mac) || mac_equal(mac, &neigh->model.client.mac))
+		return "the balancer";
+	pin = neigh_pins_other(&neigh->pins, &move->believed, mac);
+	if (pin)
+		return addr_format(&pin->address, ret_text);
+	other = neigh_moves_other(&neigh->moves, move, mac);
+	if (other)
+		return addr_format(&other->address, ret_text);
+	gateway = neigh_gateways_at(neigh->requests, neigh->model.backend.ifindex, &neigh->gateways,
+		mac, clock_now_us());
+	if (!gateway || addr_equal(gateway, &move->address))
+		return NULL;
+	snprintf(ret_text, NEIGH_OWNER_BYTES, "the gateway %s", addr_format(gateway, text));
+	return ret_text;
+}
+
+static bool neigh_says_of(struct neigh *neigh, const struct addr *address)
+{
+	uint64_t silenced;
+	bool many;
+
+	return log_limit_is_due(&neigh->moves_said, address, clock_now_us(), &silenced, &many);
+}
+
+static void neigh_say_owner(struct neigh *neigh, const struct neigh_move *move,
+	const struct mac *mac, const char *owner)
+{
+	char text[ADDR_STRLEN], mac_text[MAC_STRLEN];
+
+	if (owner && neigh_says_of(neigh, &move->address))
+		log_warning("real server %s is not believed to be at %s: that MAC is that of %s",
+			addr_format(&move->address, text), mac_format(mac, mac_text), owner);
+}
+
+static void neigh_say_refused(
+	struct neigh *neigh, const struct neigh_move *move, const struct mac *candidate)
+{
+	char text[ADDR_STRLEN], mac_text[MAC_STRLEN], said[MAC_STRLEN];
+
+	if (!mac_is_zero(candidate) && neigh_says_of(neigh, &move->address))
+		log_warning("real server %s is not believed to be at %s: it still answers at %s",
+			addr_format(&move->address, text), mac_format(candidate, said),
+			mac_format(&move->believed, mac_text));
+}
+
+static void neigh_moves_arm(struct neigh *neigh)
+{
+	uint64_t due_us = neigh_moves_due_us(&neigh->moves), now_us = clock_now_us();
+	int r;
+
+	if (due_us == UINT64_MAX)
+		return;
+	r = sd_event_source_set_time_relative(
+		neigh->moves_source, due_us > now_us ? due_us - now_us : 0);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(neigh->moves_source, SD_EVENT_ONESHOT);
+	if (r < 0)
+		log_errno(r, "cannot wait for a real server's answer");
+}
+
+/* Has the kernel ask what is to be asked. */
+static void neigh_ask(
+	struct neigh *neigh, const struct neigh_move *move, enum neigh_moves_verdict verdict)
+{
+	unsigned int ifindex = neigh->model.backend.ifindex;
+	const struct addr *address = &move->address;
+	char text[ADDR_STRLEN];
+	int r = 0;
+
+	if (verdict == NEIGH_MOVES_ASK_OLD) {
+		r = neigh_request_ask_at(neigh->requests, ifindex, address, &move->believed);
+	} else if (verdict == NEIGH_MOVES_ASK_NEW) {
+		r = neigh_request_ask_at(neigh->requests, ifindex, address, &move->candidate);
+	} else if (verdict == NEIGH_MOVES_ANEW) {
+		(void)neigh_request_delete(neigh->requests, ifindex, address);
+		r = neigh_request_resolve(neigh->requests, ifindex, address);
+	}
+	if (r < 0)
+		log_debug("cannot ask where %s is: %s", addr_format(address, text),
+			strerrordesc_np(-r));
+	if (move->phase != NEIGH_MOVES_SETTLED)
+		neigh_moves_arm(neigh);
+}
+
+static int neigh_on_moves(sd_event_source *source, uint64_t time_us, void *context)
+{
+	struct neigh *neigh = context;
+	uint64_t now_us = clock_now_us();
+
+	ARRAY_FOREACH (move, neigh->moves.items, neigh->moves.len)
+		neigh_ask(neigh, move, neigh_moves_run(move, now_us));
+	neigh_moves_arm(neigh);
+	return 0;
+}
+
+/* What the kernel says of a real server without an agent. */
+static void neigh_on_watched(
+	struct neigh *neigh, struct neigh_move *move, const struct neigh_entry_message *entry)
+{
+	enum neigh_moves_verdict verdict = NEIGH_MOVES_NOTHING;
+	const struct mac candidate = move->candidate;
+	uint64_t now_us = clock_now_us();
+	char owner_text[NEIGH_OWNER_BYTES];
+	const char *owner = NULL;
+
+	if (entry->state == NEIGH_ENTRY_CONFIRMED || entry->state == NEIGH_ENTRY_DOUBTFUL) {
+		owner = neigh_owner(neigh, move, &entry->mac, owner_text);
+		neigh_say_owner(neigh, move, &entry->mac, owner);
+	}
+	if (entry->state == NEIGH_ENTRY_CONFIRMED)
+		verdict = neigh_moves_answered(move, &entry->mac, owner != NULL, now_us);
+	else if (entry->state == NEIGH_ENTRY_DOUBTFUL)
+		verdict = neigh_moves_learnt(move, &entry->mac, owner != NULL, now_us);
+	else if (entry->state == NEIGH_ENTRY_GONE && entry->failed)
+		verdict = neigh_moves_failed(move, now_us);
+	else if (entry->state == NEIGH_ENTRY_GONE && move->phase == NEIGH_MOVES_SETTLED)
+		verdict = NEIGH_MOVES_TELL;
+	if (verdict == NEIGH_MOVES_REFUSED)
+		neigh_say_refused(neigh, move, &candidate);
+	if (verdict != NEIGH_MOVES_TELL && verdict != NEIGH_MOVES_REFUSED)
+		neigh_ask(neigh, move, verdict);
+	else if (entry->state == NEIGH_ENTRY_GONE)
+		neigh_tell_gone(neigh, &entry->address);
+	else
+		neigh_tell(neigh, entry);
+}
+
 static void neigh_on_entry(struct neigh *neigh, const struct nlmsghdr *message)
 {
 	struct neigh_entry_message entry;
 	struct neigh_known *known;
+	struct neigh_move *move;
 
 	if (neigh_parse_entry(message, &entry) < 0 || neigh->model.backend.ifindex == 0 ||
 		entry.ifindex != neigh->model.backend.ifindex)
@@ -127,14 +281,15 @@ static void neigh_on_entry(struct neigh *neigh, const struct nlmsghdr *message)
 	known = neigh_model_known(&neigh->model, &entry.address);
 	if (known)
 		known->seen = true;
-	if (entry.state == NEIGH_ENTRY_GONE) {
+	move = neigh_moves_find(&neigh->moves, &entry.address);
+	if (move && !entry.fixed)
+		neigh_on_watched(neigh, move, &entry);
+	else if (entry.state == NEIGH_ENTRY_GONE)
 		neigh_tell_gone(neigh, &entry.address);
-	} else if (entry.state == NEIGH_ENTRY_CONFIRMED) {
-		neigh_model_confirm(&neigh->model, &entry.address, &entry.mac);
-		neigh->callbacks.neighbour(&entry.address, &entry.mac, neigh->context);
-	} else if (entry.state == NEIGH_ENTRY_DOUBTFUL) {
+	else if (entry.state == NEIGH_ENTRY_CONFIRMED)
+		neigh_tell(neigh, &entry);
+	else if (entry.state == NEIGH_ENTRY_DOUBTFUL)
 		neigh_doubt(neigh, &entry);
-	}
 }
 
 /* Deletes the entry if it is ours: an administrator may have made another one meanwhile. */
@@ -343,6 +498,10 @@ int neigh_start(sd_event *event, const char *interface, const char *backend_inte
 		event, &neigh->resync_source, CLOCK_MONOTONIC, 0, 1, neigh_on_resync, neigh);
 	if (r < 0)
 		return r;
+	r = sd_event_add_time_relative(
+		event, &neigh->moves_source, CLOCK_MONOTONIC, 0, 1, neigh_on_moves, neigh);
+	if (r < 0)
+		return r;
 	neigh->entries_only = true;
 	r = neigh_read_host(neigh);
 	if (r < 0)
@@ -357,12 +516,14 @@ struct neigh *neigh_free(struct neigh *neigh)
 		return NULL;
 	sd_event_source_disable_unref(neigh->events_source);
 	sd_event_source_disable_unref(neigh->resync_source);
+	sd_event_source_disable_unref(neigh->moves_source);
 	if (neigh->requests)
 		neigh_unpin_all(neigh, neigh->model.backend.ifindex);
 	nl_free(neigh->events);
 	nl_free(neigh->requests);
 	neigh_blackholes_forget(neigh);
 	neigh_model_clear(&neigh->model);
+	neigh_moves_clear(&neigh->moves);
 	free(neigh);
 	return NULL;
 }
@@ -377,7 +538,7 @@ const struct neigh_link *neigh_backend_link(const struct neigh *neigh)
 	return &neigh->model.backend;
 }
 
-int neigh_probe(struct neigh *neigh, const struct addr *address)
+int neigh_probe(struct neigh *neigh, const struct addr *address, const struct mac *believed)
 {
 	unsigned int ifindex = neigh->model.backend.ifindex;
 	struct neigh_entry_message entry;
@@ -385,6 +546,11 @@ int neigh_probe(struct neigh *neigh, const struct addr *address)
 
 	if (ifindex == 0)
 		return -ENODEV;
+	r = neigh_moves_watch(&neigh->moves, address, believed);
+	if (r < 0)
+		return r;
+	if (!neigh->gateways.known)
+		neigh_gateways_read(neigh->requests, ifindex, &neigh->gateways, clock_now_us());
 	r = neigh_query_entry(neigh->requests, ifindex, address, &entry);
 	if (r < 0 && r != -ENOENT)
 		return r;
@@ -410,6 +576,11 @@ int neigh_pin(struct neigh *neigh, const struct addr *address, const struct mac 
 	struct neigh_entry_message entry;
 	int r;
 
+	neigh_moves_drop(&neigh->moves, address);
+	if (old && !mac_equal(&old->mac, mac))
+		pin.left = old->mac;
+	else if (old)
+		pin.left = old->left;
 	if (old && !old->unwanted && (old->foreign || (old->standing && mac_equal(&old->mac, mac))))
 		return 0;
 	if (ifindex == 0)
@@ -439,6 +610,12 @@ void neigh_unpin(struct neigh *neigh, const struct addr *address)
 	if (!pin->foreign)
 		neigh_delete_pin(neigh, neigh->model.backend.ifindex, address);
 	neigh_pins_drop(&neigh->pins, address);
+}
+
+void neigh_forget(struct neigh *neigh, const struct addr *address)
+{
+	neigh_unpin(neigh, address);
+	neigh_moves_drop(&neigh->moves, address);
 }
 
 bool neigh_has_address(const struct neigh *neigh, const struct addr *address)

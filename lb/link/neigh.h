@@ -16,7 +16,8 @@ struct neigh_callbacks {
 	/*
 	 * A neighbour on the backend interface has just answered, or is fixed by the
 	 * administrator. Zero MAC: it failed or was deleted. A MAC that the kernel merely learnt
-	 * or that has aged is confirmed first.
+	 * or that has aged is confirmed first; that of a real server that neigh_probe() asked for is
+	 * told only when its old place is silent, and never when somebody else has it.
 	 */
 	void (*neighbour)(const struct addr *address, const struct mac *mac, void *context);
 	/* One of the two links changed: MAC, MTU, state, index; or an address of any link. */
@@ -35,10 +36,11 @@ const struct neigh_link *neigh_client_link(const struct neigh *neigh);
 const struct neigh_link *neigh_backend_link(const struct neigh *neigh);
 /*
  * Asks the kernel to resolve the address (no entry, failed) or to confirm it (known: unicast
- * probe). The answer comes through `neighbour`, never from within this call. 0; -ENODEV: the
- * backend interface is not there; another negative errno.
+ * probe). The answer comes through `neighbour`, never from within this call. From the first time on it
+ * is a real server without an agent, which was at `believed` (zero: nobody knows): see neigh_moves.h.
+ * 0; -ENODEV: the backend interface is not there; another negative errno.
  */
-int neigh_probe(struct neigh *neigh, const struct addr *address);
+int neigh_probe(struct neigh *neigh, const struct addr *address, const struct mac *believed);
 /*
  * Keeps the neighbour at this MAC, whatever ARP says: its entry is made permanent, and marked with
  * NEIGH_ROUTE_PROTOCOL. Asks the kernel only where the entry does not stand already. An
@@ -49,6 +51,8 @@ int neigh_probe(struct neigh *neigh, const struct addr *address);
 int neigh_pin(struct neigh *neigh, const struct addr *address, const struct mac *mac);
 /* The kernel resolves it again. */
 void neigh_unpin(struct neigh *neigh, const struct addr *address);
+/* It is nobody's any more: neither pinned nor watched. */
+void neigh_forget(struct neigh *neigh, const struct addr *address);
 /* Whether an address is configured on this host, on any interface (active-when, guard). */
 bool neigh_has_address(const struct neigh *neigh, const struct addr *address);
 /*

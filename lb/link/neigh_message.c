@@ -210,6 +210,7 @@ int neigh_parse_entry(const struct nlmsghdr *message, struct neigh_entry_message
 		return -ENODATA;
 	entry.ifindex = (unsigned int)info->ndm_ifindex;
 	entry.state = neigh_entry_state(message, info->ndm_state);
+	entry.failed = message->nlmsg_type == RTM_NEWNEIGH && entry.state == NEIGH_ENTRY_GONE;
 	entry.fixed = (info->ndm_state & (NUD_PERMANENT | NUD_NOARP)) != 0;
 	if (entry.state <= NEIGH_ENTRY_PROBING &&
 		!neigh_get_mac(attributes.of[NDA_LLADDR], &entry.mac))
@@ -238,6 +239,7 @@ int neigh_parse_route(const struct nlmsghdr *message, struct neigh_route_message
 	if (attributes.of[RTA_DST] &&
 		!neigh_get_addr(attributes.of[RTA_DST], info->rtm_family, &route.destination))
 		return -EBADMSG;
+	/* A gateway of the other family is in RTA_VIA; whoever needs it asks for its own family's. */
 	neigh_get_addr(attributes.of[RTA_GATEWAY], info->rtm_family, &route.gateway);
 	route.prefix_len = info->rtm_dst_len;
 	route.protocol = info->rtm_protocol;

@@ -42,13 +42,14 @@ struct neigh_entry_message {
 	struct addr address;
 	struct mac mac; /* zero where the state has none */
 	enum neigh_entry_state state;
+	bool failed;      /* GONE, because it was asked in vain */
 	bool fixed;       /* permanent or without ARP: nothing to probe */
 	uint8_t protocol; /* who made it (rtm_protocol's numbers); 0: nobody says */
 };
 
 struct neigh_route_message {
 	struct addr destination;
-	struct addr gateway; /* AF_UNSPEC: none, or several */
+	struct addr gateway; /* family AF_UNSPEC: none, or several */
 	uint8_t prefix_len;
 	uint8_t protocol;
 	uint8_t type;

@@ -48,6 +48,17 @@ int neigh_pins_set(struct neigh_pins *pins, const struct neigh_pin *pin)
 	return 0;
 }
 
+const struct neigh_pin *neigh_pins_other(
+	const struct neigh_pins *pins, const struct mac *place, const struct mac *mac)
+{
+	if (mac_is_zero(place))
+		return NULL;
+	ARRAY_FOREACH (pin, pins->items, pins->len)
+		if (!pin->unwanted && mac_equal(&pin->mac, mac) && !mac_equal(&pin->left, place))
+			return pin;
+	return NULL;
+}
+
 void neigh_pins_drop(struct neigh_pins *pins, const struct addr *address)
 {
 	size_t idx;

@@ -10,9 +10,10 @@
 struct neigh_pin {
 	struct addr address;
 	struct mac mac;
-	bool standing; /* the kernel's entry is as it must be */
-	bool foreign;  /* an administrator's permanent entry is there instead: it stays */
-	bool unwanted; /* of a run that was killed: to be deleted */
+	struct mac left; /* where it was pinned before; zero: nowhere else */
+	bool standing;   /* the kernel's entry is as it must be */
+	bool foreign;    /* an administrator's permanent entry is there instead: it stays */
+	bool unwanted;   /* of a run that was killed: to be deleted */
 };
 
 /* Zeroed: none. */
@@ -26,4 +27,7 @@ void neigh_pins_clear(struct neigh_pins *pins);
 struct neigh_pin *neigh_pins_find(const struct neigh_pins *pins, const struct addr *address);
 /* Adds or changes one. 0; -ENOMEM; -ENOSPC: NEIGH_KNOWN_MAX are pinned. */
 int neigh_pins_set(struct neigh_pins *pins, const struct neigh_pin *pin);
+/* One that is pinned at `mac` and was not at `place` before; NULL: none. A zero `place`: NULL. */
+const struct neigh_pin *neigh_pins_other(
+	const struct neigh_pins *pins, const struct mac *place, const struct mac *mac);
 void neigh_pins_drop(struct neigh_pins *pins, const struct addr *address);

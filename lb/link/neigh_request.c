@@ -98,6 +98,22 @@ int neigh_request_confirm(struct nl *nl, unsigned int ifindex, const struct addr
 	return nl_transact(nl, request);
 }
 
+/* From NUD_STALE it asks at once; an entry that is asked for already would go on at its own pace. */
+int neigh_request_ask_at(
+	struct nl *nl, unsigned int ifindex, const struct addr *address, const struct mac *mac)
+{
+	struct nlmsghdr *request;
+	struct ndmsg *entry;
+	int r;
+
+	request = neigh_request_entry(
+		nl, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ifindex, address, &entry);
+	entry->ndm_state = NUD_STALE;
+	mnl_attr_put(request, NDA_LLADDR, MAC_LEN, mac->bytes);
+	r = nl_transact(nl, request);
+	return r < 0 ? r : neigh_request_confirm(nl, ifindex, address);
+}
+
 int neigh_request_pin(
 	struct nl *nl, unsigned int ifindex, const struct addr *address, const struct mac *mac)
 {
@@ -221,14 +237,14 @@ int neigh_route_remove(struct nl *nl, const struct addr *vip)
 	return r == -ESRCH ? 0 : r;
 }
 
-struct neigh_gateways {
+struct neigh_gateways_dump {
 	struct addr **items;
 	size_t *len;
 };
 
 static int neigh_on_gateway(const struct nlmsghdr *message, void *context)
 {
-	struct neigh_gateways *gateways = context;
+	struct neigh_gateways_dump *gateways = context;
 	struct neigh_route_message route;
 
 	if (neigh_parse_route(message, &route) < 0 || route.gateway.family == AF_UNSPEC)
@@ -242,7 +258,7 @@ static int neigh_on_gateway(const struct nlmsghdr *message, void *context)
 int neigh_dump_gateways(struct nl *nl, sa_family_t family, unsigned int ifindex,
 	struct addr **gateways, size_t *n_gateways)
 {
-	struct neigh_gateways context = { gateways, n_gateways };
+	struct neigh_gateways_dump context = { gateways, n_gateways };
 	void *extra;
 	struct nlmsghdr *request = nl_request(nl, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
 	struct rtmsg *filter = extra;
@@ -251,4 +267,46 @@ int neigh_dump_gateways(struct nl *nl, sa_family_t family, unsigned int ifindex,
 	filter->rtm_table = RT_TABLE_MAIN;
 	mnl_attr_put_u32(request, RTA_OIF, ifindex);
 	return nl_query_all(nl, request, neigh_on_gateway, &context);
+}
+
+static bool neigh_gateways_has(const struct neigh_gateways *gateways, const struct addr *address)
+{
+	ARRAY_FOREACH (known, gateways->items, gateways->len)
+		if (addr_equal(known, address))
+			return true;
+	return false;
+}
+
+void neigh_gateways_read(
+	struct nl *nl, unsigned int ifindex, struct neigh_gateways *gateways, uint64_t now_us)
+{
+	struct neigh_entry_message entry;
+
+	_cleanup_free_ struct addr *found = NULL;
+	size_t n_found = 0;
+
+	gateways->known = neigh_dump_gateways(nl, AF_INET, ifindex, &found, &n_found) >= 0 &&
+		neigh_dump_gateways(nl, AF_INET6, ifindex, &found, &n_found) >= 0;
+	gateways->read_us = now_us;
+	gateways->len = 0;
+	for (size_t idx = 0; idx < n_found && gateways->len < NEIGH_GATEWAYS_MAX; idx++)
+		if (!neigh_gateways_has(gateways, &found[idx]))
+			gateways->items[gateways->len++] = found[idx];
+	ARRAY_FOREACH (gateway, gateways->items, gateways->len)
+		if (neigh_query_entry(nl, ifindex, gateway, &entry) == -ENOENT)
+			(void)neigh_request_resolve(nl, ifindex, gateway);
+}
+
+const struct addr *neigh_gateways_at(struct nl *nl, unsigned int ifindex,
+	struct neigh_gateways *gateways, const struct mac *mac, uint64_t now_us)
+{
+	struct neigh_entry_message entry;
+
+	if (!gateways->known || now_us - gateways->read_us >= NEIGH_GATEWAYS_US)
+		neigh_gateways_read(nl, ifindex, gateways, now_us);
+	ARRAY_FOREACH (gateway, gateways->items, gateways->len)
+		if (neigh_query_entry(nl, ifindex, gateway, &entry) == 0 &&
+			mac_equal(&entry.mac, mac))
+			return gateway;
+	return NULL;
 }

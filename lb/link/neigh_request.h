@@ -20,11 +20,33 @@ int neigh_query_entry(struct nl *nl, unsigned int ifindex, const struct addr *ad
 int neigh_request_resolve(struct nl *nl, unsigned int ifindex, const struct addr *address);
 /* Asks a neighbour whose MAC is known, by unicast. Never for a fixed entry: it would lose that. */
 int neigh_request_confirm(struct nl *nl, unsigned int ifindex, const struct addr *address);
+/* The same at this MAC, whatever is known, and whether or not there is an entry. */
+int neigh_request_ask_at(
+	struct nl *nl, unsigned int ifindex, const struct addr *address, const struct mac *mac);
 /* Makes the entry permanent, of NEIGH_ROUTE_PROTOCOL, whatever it was. */
 int neigh_request_pin(
 	struct nl *nl, unsigned int ifindex, const struct addr *address, const struct mac *mac);
 /* Deletes the entry. -ENOENT: there is none. */
 int neigh_request_delete(struct nl *nl, unsigned int ifindex, const struct addr *address);
+/* Gateways of routes through one interface; those beyond are not known. */
+#define NEIGH_GATEWAYS_MAX 64u
+#define NEIGH_GATEWAYS_US \
+	(10 * US_PER_S) /* routes are read no more often for a doubt that comes up */
+struct neigh_gateways {
+	struct addr items[NEIGH_GATEWAYS_MAX];
+	size_t len;
+	uint64_t read_us;
+	bool known;
+};
+/*
+ * Reads them: of both families, of the main table's routes with a single gateway. Has the kernel ask for
+ * those whose MAC it does not know. What cannot be read is missing.
+ */
+void neigh_gateways_read(
+	struct nl *nl, unsigned int ifindex, struct neigh_gateways *gateways, uint64_t now_us);
+/* The gateway that has the MAC, read anew if it is time; NULL: none. */
+const struct addr *neigh_gateways_at(struct nl *nl, unsigned int ifindex,
+	struct neigh_gateways *gateways, const struct mac *mac, uint64_t now_us);
 /* Blackhole routes of one family, as the kernel had them. */
 struct neigh_routes {
 	struct addr *items; /* sorted */

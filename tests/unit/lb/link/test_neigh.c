@@ -22,6 +22,7 @@
 #define MAC_PEER  "02:00:00:00:00:02"
 #define MAC_OTHER "02:00:00:00:00:03"
 
+static const struct mac nowhere;
 static const char *missing; /* what this host does not allow; NULL: everything is there */
 static int namespace_here = -1, namespace_peer = -1;
 
@@ -239,7 +240,7 @@ static void neigh_resolves_the_unknown(void **state)
 		struct addr wanted = addr(*text);
 
 		test->n_neighbours = 0;
-		assert_int_equal(neigh_probe(test->neigh, &wanted), 0);
+		assert_int_equal(neigh_probe(test->neigh, &wanted, &nowhere), 0);
 		assert_int_equal(test->n_neighbours, 0);
 		wait_for(test, told_of, &wanted);
 		wait_for_mac(test, MAC_PEER);
@@ -254,7 +255,7 @@ static void neigh_confirms_the_known(void **state)
 	settle(test);
 	for (unsigned int idx = 0; idx < 5; idx++) {
 		test->n_neighbours = 0;
-		assert_int_equal(neigh_probe(test->neigh, &wanted), 0);
+		assert_int_equal(neigh_probe(test->neigh, &wanted, &nowhere), 0);
 		wait_for_mac(test, MAC_PEER);
 	}
 }
@@ -265,7 +266,7 @@ static void neigh_tells_of_silence(void **state)
 	struct addr absent = addr("192.0.2.77");
 
 	settle(test);
-	assert_int_equal(neigh_probe(test->neigh, &absent), 0);
+	assert_int_equal(neigh_probe(test->neigh, &absent, &nowhere), 0);
 	wait_for(test, told_of, &absent);
 	assert_true(mac_is_zero(&test->mac));
 }
@@ -276,11 +277,11 @@ static void neigh_asks_again_after_a_failure(void **state)
 	struct addr late = addr("192.0.2.3");
 
 	settle(test);
-	assert_int_equal(neigh_probe(test->neigh, &late), 0);
+	assert_int_equal(neigh_probe(test->neigh, &late, &nowhere), 0);
 	wait_for_mac(test, NULL);
 	peer("ip addr add 192.0.2.3/24 dev peer0");
 	test->n_neighbours = 0;
-	assert_int_equal(neigh_probe(test->neigh, &late), 0);
+	assert_int_equal(neigh_probe(test->neigh, &late, &nowhere), 0);
 	wait_for_mac(test, MAC_PEER);
 }
 
@@ -290,11 +291,11 @@ static void neigh_notices_that_a_neighbour_died(void **state)
 	struct addr wanted = addr("192.0.2.2");
 
 	settle(test);
-	assert_int_equal(neigh_probe(test->neigh, &wanted), 0);
+	assert_int_equal(neigh_probe(test->neigh, &wanted, &nowhere), 0);
 	wait_for_mac(test, MAC_PEER);
 	peer("ip link set peer0 arp off");
 	test->n_neighbours = 0;
-	assert_int_equal(neigh_probe(test->neigh, &wanted), 0);
+	assert_int_equal(neigh_probe(test->neigh, &wanted, &nowhere), 0);
 	wait_for(test, told_of, &wanted);
 	assert_true(mac_is_zero(&test->mac));
 }
@@ -305,7 +306,7 @@ static void neigh_follows_a_new_mac_at_once(void **state)
 	struct addr wanted = addr("192.0.2.2");
 
 	settle(test);
-	assert_int_equal(neigh_probe(test->neigh, &wanted), 0);
+	assert_int_equal(neigh_probe(test->neigh, &wanted, &nowhere), 0);
 	wait_for_mac(test, MAC_PEER);
 	/* The new MAC makes itself known by asking; nobody probes. */
 	peer("ip link set peer0 address " MAC_OTHER);
@@ -334,7 +335,7 @@ static void neigh_keeps_a_permanent_entry(void **state)
 	here("ip neigh add 192.0.2.51 lladdr 02:00:00:00:00:33 dev lan0 nud permanent");
 	wait_for_mac(test, "02:00:00:00:00:33");
 	test->n_neighbours = 0;
-	assert_int_equal(neigh_probe(test->neigh, &wanted), 0);
+	assert_int_equal(neigh_probe(test->neigh, &wanted, &nowhere), 0);
 	wait_for_mac(test, "02:00:00:00:00:33");
 	here("ip neigh show 192.0.2.51 dev lan0 | grep -q PERMANENT");
 }
@@ -356,7 +357,7 @@ static void neigh_pins_against_arp(void **state)
 	struct mac first = mac(MAC_PEER), second = mac(MAC_OTHER);
 
 	settle(test);
-	assert_int_equal(neigh_probe(test->neigh, &peer4), 0);
+	assert_int_equal(neigh_probe(test->neigh, &peer4, &nowhere), 0);
 	wait_for_mac(test, MAC_PEER);
 	assert_int_equal(neigh_pin(test->neigh, &peer4, &first), 0);
 	assert_int_equal(neigh_pin(test->neigh, &peer6, &first), 0);
@@ -372,7 +373,7 @@ static void neigh_pins_against_arp(void **state)
 	here("ip neigh show 192.0.2.2 dev lan0 | grep -q 'lladdr " MAC_OTHER " " OURS "'");
 	neigh_unpin(test->neigh, &peer4);
 	here("! ip neigh show 192.0.2.2 dev lan0 | grep -q PERMANENT");
-	assert_int_equal(neigh_probe(test->neigh, &peer4), 0);
+	assert_int_equal(neigh_probe(test->neigh, &peer4, &nowhere), 0);
 	wait_for_mac(test, MAC_OTHER);
 	/* What is pinned at the end does not outlive us. */
 	test->neigh = neigh_free(test->neigh);
@@ -472,7 +473,7 @@ static void neigh_follows_the_name_over_deletion(void **state)
 	unsigned int before = neigh_backend_link(test->neigh)->ifindex;
 
 	settle(test);
-	assert_int_equal(neigh_probe(test->neigh, &wanted), 0);
+	assert_int_equal(neigh_probe(test->neigh, &wanted, &nowhere), 0);
 	wait_for_mac(test, MAC_PEER);
 	test->n_links = 0;
 	here("ip link del lan0");
@@ -481,13 +482,13 @@ static void neigh_follows_the_name_over_deletion(void **state)
 	assert_true(test->n_links > 0);
 	assert_int_equal(neigh_backend_link(test->neigh)->n_subnets, 0);
 	assert_false(neigh_has_address(test->neigh, &(struct addr){ AF_UNSPEC }));
-	assert_int_equal(neigh_probe(test->neigh, &wanted), -ENODEV);
+	assert_int_equal(neigh_probe(test->neigh, &wanted, &nowhere), -ENODEV);
 
 	make_lan();
 	wait_for(test, link_is_running, NULL);
 	assert_int_not_equal(neigh_backend_link(test->neigh)->ifindex, before);
 	test->n_neighbours = 0;
-	assert_int_equal(neigh_probe(test->neigh, &wanted), 0);
+	assert_int_equal(neigh_probe(test->neigh, &wanted, &nowhere), 0);
 	wait_for_mac(test, MAC_PEER);
 }
 
@@ -541,7 +542,7 @@ static void neigh_recovers_from_lost_events(void **state)
 	struct addr first = addr("192.0.2.2"), kept = addr("203.0.113.200");
 
 	settle(test);
-	assert_int_equal(neigh_probe(test->neigh, &first), 0);
+	assert_int_equal(neigh_probe(test->neigh, &first, &nowhere), 0);
 	wait_for_mac(test, MAC_PEER);
 	here("for round in 1 2 3 4 5 6 7 8 9 10 11 12; do for i in $(seq 200); do "
 	     "echo addr add 203.0.113.$i/32 dev lo; done; for i in $(seq 199); do "
