@@ -330,7 +330,8 @@ static bool is_probed(const struct registry *registry, const struct entry *entry
 {
 	if (entry->backend.source == BACKEND_AGENT)
 		return has_lost_its_agent(registry, entry) || is_asked_while_kept(registry, entry);
-	return !entry->no_check || mac_is_zero(&entry->backend.mac);
+	/* Unchecked it may still get another network card. */
+	return !entry->no_check || mac_is_zero(&entry->given_mac);
 }
 
 uint64_t liveness_due_us(const struct registry *registry, const struct entry *entry)

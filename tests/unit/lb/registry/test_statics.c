@@ -71,6 +71,26 @@ static void registry_ups_an_unchecked_static_with_a_mac_at_once(void **state)
 	assert_true(mac_equal(&world_backend(world, "mac")->mac, &mac->mac));
 }
 
+static void registry_goes_on_asking_where_an_unchecked_static_is(void **state)
+{
+	struct world *world = *state;
+	const struct mac mac = world_mac(50), other = world_mac(60);
+
+	world_static(world, "web", "win", "192.0.2.50")->no_check = true;
+	world_configure(world);
+	neighbour(world, "192.0.2.50", &mac);
+	assert_state(world, "win", "up");
+	world->n_probes = 0;
+	world_pass(world, MS(5000));
+	assert_in_range(world->n_probes, 2, 3);
+	/* Silence is nothing that it is judged by. */
+	neighbour(world, "192.0.2.50", &no_mac);
+	world_pass(world, MS(20000));
+	assert_state(world, "win", "up");
+	neighbour(world, "192.0.2.50", &other);
+	assert_true(mac_equal(&world_backend(world, "win")->mac, &other));
+}
+
 static void registry_fails_a_static_that_does_not_answer(void **state)
 {
 	struct world *world = *state;
@@ -459,6 +479,7 @@ int main(void)
 #define FACT(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 		FACT(registry_ups_a_static_when_its_mac_is_known),
 		FACT(registry_ups_an_unchecked_static_with_a_mac_at_once),
+		FACT(registry_goes_on_asking_where_an_unchecked_static_is),
 		FACT(registry_fails_a_static_that_does_not_answer),
 		FACT(registry_follows_a_new_mac_of_a_static),
 		FACT(registry_checks_by_tcp_with_fall_and_rise),
