@@ -223,7 +223,8 @@ install: all
 		install -m 644 $(BUILD)/$$name $(DESTDIR)$(PREFIX)/share/man/man$${name##*.}/ || exit 1; done
 	install -m 644 units/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsr-lb
 	ln -sf dsr-lb $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsr-agent
-	install -m 644 units/dsr-lb.conf units/dsr-agent.conf $(DESTDIR)$(PREFIX)/share/doc/dsr/examples/
+	install -m 644 units/dsr-lb.conf units/dsr-agent.conf units/dsr-agent.sysctl \
+		$(DESTDIR)$(PREFIX)/share/doc/dsr/examples/
 
 clean:
 	rm -rf $(BUILD)

@@ -63,3 +63,10 @@ fact the_balancer_answers_all_the_time at_least \
 	"$(jq '100 * ([.answers[]] | add) / .asked | floor' <<< "$answers")" 75
 fact only_the_balancer_answers_arp equal "$(jq -r '.answers | keys | join(" ")' <<< "$answers")" "$before"
 fact only_the_balancer_answers_nd equal "$(jq -r '.answers | keys | join(" ")' <<< "$answers6")" "$before"
+
+# What the administrator may add: an interface that the agent has not seen yet is silent too.
+daemon_stop web2
+must on web2 sysctl -qp "$(dirname "$0")/../../units/dsr-agent.sysctl"
+wire web2 eth1 switch web2b
+fact a_new_interface_is_silent_from_the_start_by_the_example equal \
+	"$(on web2 sysctl -n net.ipv4.conf.eth1.arp_ignore net.ipv4.conf.eth1.arp_announce | tr '\n' ' ')" "1 2 "
