@@ -280,13 +280,13 @@ static bool neigh_gateways_has(const struct neigh_gateways *gateways, const stru
 void neigh_gateways_read(
 	struct nl *nl, unsigned int ifindex, struct neigh_gateways *gateways, uint64_t now_us)
 {
-	struct neigh_entry_message entry;
-
 	_cleanup_free_ struct addr *found = NULL;
+	struct neigh_entry_message entry;
 	size_t n_found = 0;
 
-	gateways->known = neigh_dump_gateways(nl, AF_INET, ifindex, &found, &n_found) >= 0 &&
-		neigh_dump_gateways(nl, AF_INET6, ifindex, &found, &n_found) >= 0;
+	(void)neigh_dump_gateways(nl, AF_INET, ifindex, &found, &n_found);
+	(void)neigh_dump_gateways(nl, AF_INET6, ifindex, &found, &n_found);
+	gateways->known = true;
 	gateways->read_us = now_us;
 	gateways->len = 0;
 	for (size_t idx = 0; idx < n_found && gateways->len < NEIGH_GATEWAYS_MAX; idx++)
