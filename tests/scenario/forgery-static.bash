@@ -122,9 +122,10 @@ ip -n "$(ns web1)" link set eth0 address 02:00:00:00:99:01
 ip -n "$(ns web1)" link set eth0 up
 default_routes web1 "$ROUTER" 2001:db8:2::1 2> /dev/null
 since=$(now_ms)
-on web1 "$BUILD/tests/harness/forge" eth0 "${servers[0]}" 02:00:00:00:99:01 "$broadcast" "${servers[0]}" 4 4
+on web1 "$BUILD/tests/harness/forge" eth0 "${servers[0]}" 02:00:00:00:99:01 "$broadcast" "${servers[0]}" 8 4
 fact a_card_that_makes_itself_known_is_found wait_until 20 is_at web1 02:00:00:00:99:01
-fact it_is_found_within_two_and_a_half_seconds at_most "$(($(now_ms) - since))" "$((2500 * SLOW))"
+# A second in which the kernel takes no other MAC, and that for which the old place is asked.
+fact it_is_found_within_three_and_a_half_seconds at_most "$(($(now_ms) - since))" "$((3500 * SLOW))"
 ip -n "$(ns web3)" link set eth0 address 02:00:00:00:99:03
 fact a_silent_card_is_found_by_ipv6 wait_until 20 is_at web3 02:00:00:00:99:03
 ip -n "$(ns web4)" link set eth0 address 02:00:00:00:99:04
