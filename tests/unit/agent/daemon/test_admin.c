@@ -4,18 +4,18 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "common/util.h"
+#include "tests/unit/tools/temp_dir.h"
 
 static void admin_word_outlives_the_daemon(void **state)
 {
-	char directory[] = "/tmp/dsr-test-admin.XXXXXX";
+	char directory[TEMP_DIR_BYTES];
 	enum report_admin admin = REPORT_ADMIN_N_;
 	struct why why = { 0 };
 
-	assert_non_null(mkdtemp(directory));
+	temp_dir_make(directory);
 	assert_int_equal(admin_load(directory, &admin, &why), 0);
 	assert_int_equal(admin, REPORT_ENABLED);
 	assert_int_equal(admin_store(directory, REPORT_MAINT), 0);
@@ -35,19 +35,15 @@ static void admin_word_outlives_the_daemon(void **state)
 static void admin_is_unknown_when_the_file_is_damaged(void **state)
 {
 	static const char *const texts[] = { "", "maint?\n", "enabledmaint\n", "\n" };
-	char directory[] = "/tmp/dsr-test-admin.XXXXXX";
+	char directory[TEMP_DIR_BYTES];
 	enum report_admin admin = REPORT_ADMIN_N_;
 	struct why why = { 0 };
-	char path[64];
+	char path[TEMP_DIR_BYTES + 16];
 
-	assert_non_null(mkdtemp(directory));
+	temp_dir_make(directory);
 	snprintf(path, sizeof(path), "%s/admin", directory);
 	ARRAY_FOREACH (text, texts, ARRAY_LEN(texts)) {
-		FILE *file = fopen(path, "we");
-
-		assert_non_null(file);
-		assert_true(fputs(*text, file) >= 0);
-		assert_int_equal(fclose(file), 0);
+		temp_dir_write(directory, "admin", *text);
 		assert_int_equal(admin_load(directory, &admin, &why), -EBADMSG);
 		assert_non_null(strstr(why.text, "/admin is damaged"));
 	}
@@ -56,8 +52,7 @@ static void admin_is_unknown_when_the_file_is_damaged(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(admin_load(directory, &admin, &why), -EISDIR);
 	assert_int_equal(admin, REPORT_ADMIN_N_);
-	assert_int_equal(rmdir(path), 0);
-	assert_int_equal(rmdir(directory), 0);
+	temp_dir_remove(directory);
 }
 
 int main(void)

@@ -21,6 +21,8 @@
 #include "common/proto/auth.h"
 #include "common/proto/keyring.h"
 #include "tests/unit/agent/host/netns.h"
+#include "tests/unit/tools/namespace.h"
+#include "tests/unit/tools/temp_dir.h"
 
 #define KEY         "k1 hex:abababababababababababababababababababababababababababababababab\n"
 #define WRONG_KEY   "k1 hex:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\n"
@@ -28,8 +30,8 @@
 #define DEADLINE_US (20 * US_PER_S)
 
 struct fixture {
-	char directory[64];
-	char config_path[80];
+	char directory[TEMP_DIR_BYTES];
+	char config_path[TEMP_DIR_BYTES + 16];
 	int agent_ns;
 	int balancer_ns;
 	struct nl *nl; /* in the agent's namespace */
@@ -65,27 +67,14 @@ static void open_balancer(struct fixture *f)
 	socklen_t size_bytes = addr_to_sockaddr(&local, 0, &address);
 	const int hops = PROTO_TTL;
 
-	assert_int_equal(setns(f->balancer_ns, CLONE_NEWNET), 0);
+	namespace_enter(f->balancer_ns);
 	netns_set_up("peer0");
 	netns_add_address("peer0", "192.0.2.2", 24);
 	f->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(f->fd >= 0);
 	assert_int_equal(setsockopt(f->fd, IPPROTO_IP, IP_TTL, &hops, sizeof(hops)), 0);
 	assert_int_equal(bind(f->fd, (struct sockaddr *)&address, size_bytes), 0);
-	assert_int_equal(setns(f->agent_ns, CLONE_NEWNET), 0);
-}
-
-static void write_file(const struct fixture *f, const char *name, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", f->directory, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fchmod(fileno(file), 0600), 0);
-	assert_int_equal(fclose(file), 0);
+	namespace_enter(f->agent_ns);
 }
 
 static void write_config(const struct fixture *f, const char *lines)
@@ -95,7 +84,7 @@ static void write_config(const struct fixture *f, const char *lines)
 	snprintf(text, sizeof(text),
 		"[agent]\nbalancer = 192.0.2.2\nkey-file = %s/key\nname = web1\n%s\n", f->directory,
 		lines);
-	write_file(f, "agent.conf", text);
+	temp_dir_write(f->directory, "agent.conf", text);
 }
 
 static int setup(void **state)
@@ -103,16 +92,12 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	if (unshare(CLONE_NEWNET) < 0) {
-		print_message("no network namespace may be made here: %s\n", strerror(errno));
+	if (!namespace_make_two(&f->agent_ns, &f->balancer_ns)) {
 		free(f);
 		*state = NULL;
 		return 0;
 	}
 	assert_int_equal(auth_init(), 0);
-	f->balancer_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	f->agent_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	netns_add_veth();
 	netns_change_link("peer0", NULL, f->balancer_ns);
 	netns_set_up("lo");
@@ -120,11 +105,10 @@ static int setup(void **state)
 	netns_add_address("eth0", "192.0.2.11", 24);
 	open_balancer(f);
 	assert_int_equal(nl_open(NETLINK_ROUTE, &f->nl), 0);
-	strcpy(f->directory, "/tmp/dsr-test-daemon.XXXXXX");
-	assert_non_null(mkdtemp(f->directory));
+	temp_dir_make(f->directory);
 	snprintf(f->config_path, sizeof(f->config_path), "%s/agent.conf", f->directory);
 	memset(f->key.secret, 0xab, sizeof(f->key.secret));
-	write_file(f, "key", KEY);
+	temp_dir_write(f->directory, "key", KEY);
 	write_config(f, "vip = 198.51.100.10\ndrain-on-stop = 0");
 	*state = f;
 	return 0;
@@ -132,10 +116,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const files[] = { "agent.conf", "key", "owned.json", "admin",
-		"control.sock", "control.lock" };
 	struct fixture *f = *state;
-	char path[128];
 
 	if (!f)
 		return 0;
@@ -143,11 +124,7 @@ static int teardown(void **state)
 		kill(f->pid, SIGKILL);
 		waitpid(f->pid, NULL, 0);
 	}
-	for (size_t idx = 0; idx < ARRAY_LEN(files); idx++) {
-		snprintf(path, sizeof(path), "%s/%s", f->directory, files[idx]);
-		unlink(path);
-	}
-	rmdir(f->directory);
+	temp_dir_remove(f->directory);
 	nl_free(f->nl);
 	close(f->fd);
 	close(f->agent_ns);
@@ -574,7 +551,7 @@ static void daemon_is_pending_with_another_key(void **state)
 {
 	struct fixture *f = fixture(state);
 
-	write_file(f, "key", WRONG_KEY);
+	temp_dir_write(f->directory, "key", WRONG_KEY);
 	start(f);
 	assert_true(play_until(f, status_names_no_answer));
 	assert_int_equal(f->n_registers, 0);
@@ -670,7 +647,7 @@ static void daemon_refuses_to_start_on_errors(void **state)
 	start(f);
 	assert_int_equal(wait_for_end(f), CONTROL_CONFIG);
 	write_config(f, "vip = 198.51.100.10");
-	write_file(f, "key", "k1 hex:00\n");
+	temp_dir_write(f->directory, "key", "k1 hex:00\n");
 	start(f);
 	assert_int_equal(wait_for_end(f), CONTROL_CONFIG);
 	assert_false(host_has_vip(f));

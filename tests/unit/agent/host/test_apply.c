@@ -18,11 +18,13 @@
 #include "agent/host/observe.h"
 #include "agent/host/undo_log.h"
 #include "tests/unit/agent/host/netns.h"
+#include "tests/unit/tools/namespace.h"
+#include "tests/unit/tools/temp_dir.h"
 
 #define TEST_UID 61001
 
 struct fixture {
-	char directory[64];
+	char directory[TEMP_DIR_BYTES];
 	struct nl *nl;
 	struct apply *apply;
 	struct host host;
@@ -54,14 +56,12 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	if (unshare(CLONE_NEWNET) < 0) {
-		print_message("no network namespace may be made here: %s\n", strerror(errno));
+	if (!namespace_make()) {
 		*state = NULL;
 		free(f);
 		return 0;
 	}
-	strcpy(f->directory, "/tmp/dsr-test-apply.XXXXXX");
-	assert_non_null(mkdtemp(f->directory));
+	temp_dir_make(f->directory);
 	assert_int_equal(chmod(f->directory, 0777), 0);
 	netns_add_veth();
 	netns_set_up("lo");
@@ -331,7 +331,7 @@ static void apply_ignores_the_file_of_another_host(void **state)
 	assert_int_equal(serve(f), 0);
 	apply_free(f->apply);
 	f->apply = NULL;
-	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_true(namespace_make());
 	assert_int_equal(apply_new(f->directory, &f->apply), 0);
 	assert_int_equal(apply_undo(f->apply)->n_added, 0);
 	assert_int_equal(apply_undo(f->apply)->n_originals, 0);
@@ -341,14 +341,8 @@ static void apply_refuses_a_damaged_file(void **state)
 {
 	struct fixture *f = fixture(state);
 	struct apply *apply;
-	char path[128];
-	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/" UNDO_LOG_FILE_NAME, f->directory);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	fputs("{\"schema\": 1, \"identity\"", file);
-	fclose(file);
+	temp_dir_write(f->directory, UNDO_LOG_FILE_NAME, "{\"schema\": 1, \"identity\"");
 	assert_int_equal(apply_new(f->directory, &apply), -EBADMSG);
 }
 

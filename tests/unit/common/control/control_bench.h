@@ -13,11 +13,12 @@
 
 #include "common/os/clock.h"
 #include "common/control/control.h"
+#include "tests/unit/tools/temp_dir.h"
 
 #define DEADLINE_US (5 * US_PER_S)
 
 struct fixture {
-	char directory[64];
+	char directory[TEMP_DIR_BYTES];
 	sd_event *event;
 	struct control *control;
 	struct control_request *kept;
@@ -70,8 +71,7 @@ static inline int fixture_setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	strcpy(fixture->directory, "/tmp/test-control-XXXXXX");
-	assert_non_null(mkdtemp(fixture->directory));
+	temp_dir_make(fixture->directory);
 	assert_int_equal(chmod(fixture->directory, 0755), 0);
 	assert_true(sd_event_new(&fixture->event) >= 0);
 	assert_int_equal(control_listen(fixture->event, fixture->directory, fixture_verb, fixture,

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
+#include "tests/unit/tools/temp_dir.h"
+
 #define SERVERS_MAX 16u
 
 struct server {
@@ -505,7 +507,7 @@ static void ini_lists_what_is_in_effect(void **state)
 
 /* A directory with dsr.conf and conf.d, gone after the test. */
 struct tree {
-	char directory[64];
+	char directory[TEMP_DIR_BYTES];
 	char main_path[128];
 };
 
@@ -517,9 +519,7 @@ static int tree_make(void **state)
 	if (!tree)
 		return -1;
 	*state = tree;
-	snprintf(tree->directory, sizeof(tree->directory), "/tmp/test_ini.XXXXXX");
-	if (!mkdtemp(tree->directory))
-		return -1;
+	temp_dir_make(tree->directory);
 	snprintf(tree->main_path, sizeof(tree->main_path), "%s/dsr.conf", tree->directory);
 	snprintf(path, sizeof(path), "%s/conf.d", tree->directory);
 	return mkdir(path, 0700);
@@ -528,24 +528,15 @@ static int tree_make(void **state)
 static int tree_remove(void **state)
 {
 	struct tree *tree = *state;
-	char command[128];
-	int r;
 
-	snprintf(command, sizeof(command), "rm -r %s", tree->directory);
-	r = system(command);
+	temp_dir_remove(tree->directory);
 	free(tree);
-	return r;
+	return 0;
 }
 
 static void tree_write(const struct tree *tree, const char *name, const char *text)
 {
-	_cleanup_fclose_ FILE *file = NULL;
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/%s", tree->directory, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
+	temp_dir_write(tree->directory, name, text);
 }
 
 static void tree_load(const struct tree *tree, struct load *load)

@@ -2,14 +2,14 @@
 /* The life of a daemon under systemd: signals reach the loop, credentials stand in for defaults. */
 #include "common/os/systemd.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "tests/unit/tools/temp_dir.h"
+
 #define DEFAULT_PATH "/etc/product/key"
-#define PATH_BYTES   128u
 
 struct counts {
 	unsigned int stops;
@@ -61,22 +61,16 @@ static void systemd_key_path_is_the_configured_one_without_credentials(void **st
 
 static void systemd_key_path_is_the_credential_in_the_defaults_place(void **state)
 {
-	char directory[PATH_BYTES], credential[PATH_BYTES + 8];
-	int fd;
+	char directory[TEMP_DIR_BYTES], credential[TEMP_DIR_BYTES + 8];
 
-	snprintf(directory, sizeof(directory), "%s/systemd-XXXXXX",
-		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	assert_non_null(mkdtemp(directory));
+	temp_dir_make(directory);
 	snprintf(credential, sizeof(credential), "%s/key", directory);
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", directory, 1), 0);
 	assert_key_path(DEFAULT_PATH, DEFAULT_PATH); /* the unit was given none */
-	fd = open(credential, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	util_close(fd);
+	temp_dir_write(directory, "key", "");
 	assert_key_path(DEFAULT_PATH, credential);
 	assert_key_path("/other", "/other");
-	assert_int_equal(unlink(credential), 0);
-	assert_int_equal(rmdir(directory), 0);
+	temp_dir_remove(directory);
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 }
 

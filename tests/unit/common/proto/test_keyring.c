@@ -2,8 +2,8 @@
 /* The key file: who may read it, its lines, its limits, and what bindings allow. */
 #include "common/proto/auth.h"
 #include "common/proto/keyring.h"
+#include "tests/unit/tools/temp_dir.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -15,7 +15,7 @@
 #define HEX32 "0123456789abcdef0123456789ABCDEF"
 #define KEY   "hex:" HEX32 HEX32
 
-static char directory[] = "/tmp/dsr-test-keyring-XXXXXX";
+static char directory[TEMP_DIR_BYTES];
 static char path[sizeof(directory) + 16];
 
 static int parse(const char *text, bool with_bindings, struct keyring **ret_ring, struct why *why)
@@ -174,15 +174,8 @@ static void keyring_has_limits(void **state)
 
 static void write_file(mode_t mode)
 {
-	static const char text[] = "a " KEY "\n";
-	int fd;
-
-	unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(fchmod(fd, mode), 0);
-	close(fd);
+	temp_dir_write(directory, "keys", "a " KEY "\n");
+	assert_int_equal(chmod(path, mode), 0);
 }
 
 static int load(const char *file, struct why *why)
@@ -359,16 +352,15 @@ static void key_allows_what_it_is_bound_to_only(void **state)
 
 static int set_up(void **state)
 {
-	if (!mkdtemp(directory))
-		return -1;
+	temp_dir_make(directory);
 	snprintf(path, sizeof(path), "%s/keys", directory);
 	return auth_init();
 }
 
 static int tear_down(void **state)
 {
-	unlink(path);
-	return rmdir(directory);
+	temp_dir_remove(directory);
+	return 0;
 }
 
 static void keyring_keygen_makes_lines_that_parse(void **state)

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "common/ini/ini.h"
+#include "tests/unit/tools/temp_dir.h"
 
 static const char sample[] =
 	"{\"schema\":1,\"version\":\"0.1.0\",\"uptime_s\":182.5,\"interface\":\"eth0\","
@@ -144,7 +145,7 @@ static void daemon_verb(struct control_request *request, const char *verb, json_
 }
 
 struct served {
-	char directory[64];
+	char directory[TEMP_DIR_BYTES];
 	pid_t pid;
 };
 
@@ -167,8 +168,7 @@ static int served_setup(void **state)
 	int ready[2];
 	char byte;
 
-	strcpy(served->directory, "/tmp/test-client-XXXXXX");
-	assert_non_null(mkdtemp(served->directory));
+	temp_dir_make(served->directory);
 	assert_int_equal(pipe(ready), 0);
 	served->pid = fork();
 	if (served->pid == 0) {
@@ -186,17 +186,11 @@ static int served_setup(void **state)
 
 static int served_teardown(void **state)
 {
-	static const char *const names[] = { "control.sock", "control.lock" };
 	struct served *served = *state;
-	char path[128];
 
 	kill(served->pid, SIGKILL);
 	waitpid(served->pid, NULL, 0);
-	ARRAY_FOREACH (name, names, ARRAY_LEN(names)) {
-		snprintf(path, sizeof(path), "%s/%s", served->directory, *name);
-		unlink(path);
-	}
-	rmdir(served->directory);
+	temp_dir_remove(served->directory);
 	unsetenv("RUNTIME_DIRECTORY");
 	free(served);
 	return 0;

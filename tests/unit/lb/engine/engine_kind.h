@@ -14,6 +14,7 @@
 #include "lb/state/keep.h"
 #include "tests/harness/xdp_pass.h"
 #include "tests/unit/lb/fwd/wire.h"
+#include "tests/unit/tools/temp_dir.h"
 
 #define ENGINE_FLOWS_MAX 64u /* so few that buckets run full */
 #define ENGINE_ROWS_MAX  5u
@@ -86,7 +87,7 @@ static inline void kind_prepare_links(void)
 
 /* Flows and rows in files for the packet engine, in maps for the others. */
 struct engine_memory {
-	char directory[64];
+	char directory[TEMP_DIR_BYTES];
 	struct keep *keep;
 	struct keep_rows *rows[ENGINE_ROWS_MAX];
 };
@@ -96,9 +97,7 @@ static inline void engine_memory_open(struct engine_memory *memory)
 	struct why why = { 0 };
 	bool fresh;
 
-	snprintf(memory->directory, sizeof(memory->directory), "/tmp/%s-XXXXXX",
-		getenv("DSR_TEST_RUN") ? getenv("DSR_TEST_RUN") : "dsr-engine");
-	assert_non_null(mkdtemp(memory->directory));
+	temp_dir_make(memory->directory);
 	if (keep_open(&(struct keep_config){ memory->directory,
 			      kind_is_bpf() ? KEEP_MAPS : KEEP_FILES, ENGINE_FLOWS_MAX },
 		    &memory->keep, &fresh, &why) < 0)
@@ -114,7 +113,7 @@ static inline void engine_memory_close(struct engine_memory *memory)
 		*rows = keep_rows_unref(*rows);
 	memory->keep = keep_free(memory->keep);
 	if (*memory->directory)
-		wire_run("rm -rf '%s'", memory->directory);
+		temp_dir_remove(memory->directory);
 	*memory->directory = '\0';
 }
 

@@ -11,7 +11,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -20,6 +19,8 @@
 #include <cmocka.h>
 
 #include "common/util.h"
+
+#include "tests/unit/tools/namespace.h"
 
 #define WIRE_DEADLINE_MS 10000u
 #define WIRE_FRAME_BYTES 65536u
@@ -63,7 +64,7 @@ static inline bool wire_enter_namespace(void)
 		"/proc/sys/net/ipv6/conf/default/disable_ipv6",
 	};
 
-	if (unshare(CLONE_NEWNET) < 0)
+	if (!namespace_make())
 		return false;
 	ARRAY_FOREACH (file, files, ARRAY_LEN(files)) {
 		_cleanup_close_ int fd = open(*file, O_WRONLY | O_CLOEXEC);

@@ -17,6 +17,7 @@
 #include "common/os/clock.h"
 #include "lb/link/announce_frame.h"
 #include "lb/link/claims.h"
+#include "tests/unit/tools/namespace.h"
 
 #define DEADLINE_US (20 * US_PER_S)
 
@@ -287,7 +288,7 @@ static int live_setup(void **state)
 
 	live->fd = -1;
 	*state = live;
-	if (unshare(CLONE_NEWNET) < 0 ||
+	if (!namespace_make() ||
 		system("ip link add client0 address 02:00:00:00:00:01 type veth peer name client1 "
 		       "address 02:00:00:00:00:09 && ip link set client0 up && "
 		       "ip link set client1 up") != 0)

@@ -6,15 +6,14 @@
  */
 #include "lb/link/neigh.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
-#include "common/os/clock.h"
 #include "common/os/nl.h"
 #include "lb/link/neigh_model.h"
+#include "tests/unit/tools/loop.h"
+#include "tests/unit/tools/namespace.h"
 
 #define DEADLINE_US (8 * US_PER_S) /* the kernel gives a silent neighbour up after three */
 
@@ -26,19 +25,14 @@ static const struct mac nowhere;
 static const char *missing; /* what this host does not allow; NULL: everything is there */
 static int namespace_here = -1, namespace_peer = -1;
 
-static void enter(int namespace)
-{
-	assert_int_equal(setns(namespace, CLONE_NEWNET), 0);
-}
-
 /* Runs a command, in the peer's namespace or here. */
 static void run_in(int namespace, const char *command)
 {
 	int status;
 
-	enter(namespace);
+	namespace_enter(namespace);
 	status = system(command);
-	enter(namespace_here);
+	namespace_enter(namespace_here);
 	if (status != 0)
 		fail_msg("failed: %s", command);
 }
@@ -55,19 +49,11 @@ static void peer(const char *command)
 
 static int open_namespaces(void **state)
 {
-	if (unshare(CLONE_NEWNET) < 0) {
-		missing = "network namespaces (CAP_SYS_ADMIN)";
-		return 0;
-	}
-	if (system("command -v ip >/dev/null") != 0) {
+	if (system("command -v ip >/dev/null") != 0)
 		missing = "ip(8)";
-		return 0;
-	}
-	namespace_peer = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (namespace_peer < 0 || unshare(CLONE_NEWNET) < 0)
-		return -1;
-	namespace_here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	return namespace_here < 0 ? -1 : 0;
+	else if (!namespace_make_two(&namespace_here, &namespace_peer))
+		missing = "network namespaces (CAP_SYS_ADMIN)";
+	return 0;
 }
 
 struct test {
@@ -166,14 +152,7 @@ typedef bool condition_fn(const struct test *test, const void *argument);
 /* Runs the loop until something holds. */
 static void wait_for(struct test *test, condition_fn *condition, const void *argument)
 {
-	/* Not by the loop's clock, which stood still while the test did something else. */
-	uint64_t end_us = clock_now_us() + DEADLINE_US;
-
-	while (!condition(test, argument)) {
-		if (clock_now_us() > end_us)
-			fail_msg("nothing came until the deadline");
-		assert_true(sd_event_run(test->event, US_PER_S) >= 0);
-	}
+	LOOP_UNTIL(test->event, DEADLINE_US, condition(test, argument));
 }
 
 static bool told_of(const struct test *test, const void *address)

@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "common/os/clock.h"
+#include "tests/unit/tools/loop.h"
+#include "tests/unit/tools/namespace.h"
 
 #define DEADLINE_US (20 * US_PER_S)
 
@@ -91,12 +93,7 @@ static int fixture_probe(
 
 static void fixture_await(struct fixture *fixture, unsigned int n_results)
 {
-	uint64_t begin_us, now_us;
-
-	begin_us = clock_now_us();
-	for (now_us = begin_us; now_us < begin_us + DEADLINE_US && fixture->n_results < n_results;
-		now_us = clock_now_us())
-		(void)sd_event_run(fixture->event, 10 * US_PER_MS);
+	LOOP_UNTIL(fixture->event, DEADLINE_US, fixture->n_results >= n_results);
 	assert_int_equal(fixture->n_results, n_results);
 }
 
@@ -218,7 +215,7 @@ static bool own_network(void)
 	struct ifreq up = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 	_cleanup_close_ int fd = -1, ports = -1;
 
-	if (unshare(CLONE_NEWNET) < 0)
+	if (!namespace_make())
 		return false;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &up), 0);

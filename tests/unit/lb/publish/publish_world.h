@@ -11,18 +11,18 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <ftw.h>
 
 #include "lb/config/config.h"
 #include "lb/publish/publish.h"
 #include "lb/state/keep.h"
 #include "lb/table/flow_walk.h"
+#include "tests/unit/tools/temp_dir.h"
 
 #define S(seconds) ((uint64_t)(seconds)*US_PER_S)
 #define START_US   S(1000)
 
 struct world {
-	char directory[64];
+	char directory[TEMP_DIR_BYTES];
 	struct keep *keep;
 	struct registry *registry;
 	struct service_ids *ids;
@@ -170,9 +170,7 @@ static inline int setup_for(void **state, uint64_t max_flows)
 	struct world *world = calloc(1, sizeof(*world));
 
 	world->max_flows = max_flows;
-	snprintf(world->directory, sizeof(world->directory), "/tmp/test_publish.XXXXXX");
-	if (!mkdtemp(world->directory))
-		return -1;
+	temp_dir_make(world->directory);
 	world_open(world, true);
 	*state = world;
 	return 0;
@@ -183,18 +181,12 @@ static inline int setup(void **state)
 	return setup_for(state, 1024);
 }
 
-static inline int remove_entry(
-	const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	return remove(path);
-}
-
 static inline int teardown(void **state)
 {
 	struct world *world = *state;
 
 	world_close(world);
-	nftw(world->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	temp_dir_remove(world->directory);
 	free(world);
 	return 0;
 }

@@ -5,14 +5,14 @@
  */
 #include "lb/session/session_socket.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/socket.h>
 #include <cmocka.h>
 
 #include "common/proto/proto.h"
+#include "tests/unit/tools/loop.h"
+#include "tests/unit/tools/namespace.h"
 
 #define PORT 7377
 
@@ -58,27 +58,23 @@ static bool namespaces_make(struct test *test)
 	int here, there;
 	char command[512];
 
-	if (unshare(CLONE_NEWNET) < 0)
+	if (!namespace_make_two(&here, &there))
 		return false;
-	there = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (there < 0 || unshare(CLONE_NEWNET) < 0)
-		return false;
-	here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	snprintf(command, sizeof(command),
 		"ip link add lan0 type veth peer name peer0 address 02:00:00:00:00:02 && "
 		"ip link set peer0 netns /proc/%d/fd/%d && ip addr add 192.0.2.1/24 dev lan0 && "
 		"ip addr add 2001:db8::1/64 dev lan0 nodad && ip link set lan0 up",
 		getpid(), there);
-	if (here < 0 || system(command) != 0)
+	if (system(command) != 0)
 		return false;
-	assert_int_equal(setns(there, CLONE_NEWNET), 0);
+	namespace_enter(there);
 	assert_int_equal(system("ip addr add 192.0.2.2/24 dev peer0 && "
 				"ip addr add 2001:db8::2/64 dev peer0 nodad && "
 				"ip link set peer0 up"),
 		0);
 	test->peer_fd[0] = peer_open(AF_INET, "192.0.2.1");
 	test->peer_fd[1] = peer_open(AF_INET6, "2001:db8::1");
-	assert_int_equal(setns(here, CLONE_NEWNET), 0);
+	namespace_enter(here);
 	util_close(here);
 	util_close(there);
 	return true;
@@ -153,8 +149,7 @@ static void deliver(struct test *test, int family_idx, const uint8_t *data, size
 	unsigned int before = test->n_received;
 
 	assert_int_equal(send(test->peer_fd[family_idx], data, size, 0), size);
-	for (unsigned int i = 0; test->n_received == before && i < 5000; i++)
-		(void)sd_event_run(test->event, US_PER_MS);
+	LOOP_UNTIL(test->event, 5 * US_PER_S, test->n_received > before);
 	assert_int_equal(test->n_received, before + 1);
 	assert_int_equal(test->size_bytes, size);
 }

@@ -16,17 +16,18 @@
 
 #include "lb/state/keep.h"
 
-#define MAX_FLOWS  1000u
-#define SERVICE    1u
-#define PATH_BYTES 128u
+#include "tests/unit/tools/temp_dir.h"
 
-static char directory[PATH_BYTES];
+#define MAX_FLOWS 1000u
+#define SERVICE   1u
+
+static char directory[TEMP_DIR_BYTES];
 static enum keep_backing backing; /* of open_keep() */
 static bool is_pinned;            /* whether the directory has a bpffs */
 
 static inline const char *path(const char *name)
 {
-	static char buffer[2 * PATH_BYTES];
+	static char buffer[2 * TEMP_DIR_BYTES];
 
 	snprintf(buffer, sizeof(buffer), "%s/%s", directory, name);
 	return buffer;
@@ -35,7 +36,7 @@ static inline const char *path(const char *name)
 /* Where flows and rows are. */
 static inline const char *kept(const char *name)
 {
-	static char buffer[2 * PATH_BYTES];
+	static char buffer[2 * TEMP_DIR_BYTES];
 
 	snprintf(buffer, sizeof(buffer), "%s%s/%s", directory, is_pinned ? "/bpf" : "", name);
 	return buffer;
@@ -67,19 +68,13 @@ static inline void unmount_pins(void)
 
 static inline void remove_directory(void)
 {
-	char command[PATH_BYTES + 16];
-
 	unmount_pins();
-	snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-	assert_int_equal(system(command), 0);
+	temp_dir_remove(directory);
 }
 
 static inline int setup(void **state)
 {
-	snprintf(directory, sizeof(directory), "%s/keep-XXXXXX",
-		getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	if (!mkdtemp(directory))
-		return -1;
+	temp_dir_make(directory);
 	if (is_pinned)
 		mount_pins();
 	return 0;

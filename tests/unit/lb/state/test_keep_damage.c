@@ -71,7 +71,7 @@ static void damage_mode(const char *name)
 
 static void damage_link(const char *name)
 {
-	char aside[2 * PATH_BYTES];
+	char aside[2 * TEMP_DIR_BYTES];
 
 	snprintf(aside, sizeof(aside), "%s", path("aside"));
 	assert_int_equal(rename(path(name), aside), 0);
@@ -134,7 +134,7 @@ static void keep_refuses_header_that_contradicts_itself(void **state)
 static void keep_refuses_damaged_rows(void **state)
 {
 	struct keep *keep = open_keep(MAX_FLOWS, true);
-	char name[PATH_BYTES];
+	char name[TEMP_DIR_BYTES];
 
 	ARRAY_FOREACH (damage, damages, ARRAY_LEN(damages)) {
 		struct keep_rows *rows;
@@ -154,7 +154,7 @@ static void keep_refuses_damaged_rows(void **state)
 static void keep_refuses_rows_under_another_name(void **state)
 {
 	struct keep *keep = open_keep(MAX_FLOWS, true);
-	char target[2 * PATH_BYTES];
+	char target[2 * TEMP_DIR_BYTES];
 	struct keep_rows *rows;
 
 	assert_int_equal(keep_rows_new(keep_rows_list(keep), &rows), 0);

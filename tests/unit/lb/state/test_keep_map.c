@@ -248,7 +248,7 @@ static void open_to_all(void)
 
 static void put_symlink(void)
 {
-	char aside[2 * PATH_BYTES];
+	char aside[2 * TEMP_DIR_BYTES];
 
 	snprintf(aside, sizeof(aside), "%s", kept("aside"));
 	assert_int_equal(rename(kept("flows"), aside), 0);
@@ -359,7 +359,7 @@ static void maps_of_another_directory_are_not_found(void **state)
 {
 	struct keep *keep = open_keep(MAX_FLOWS, true);
 	int held = hold(keep_flows_map(keep));
-	char first[PATH_BYTES];
+	char first[TEMP_DIR_BYTES];
 
 	keep_free(keep);
 	memcpy(first, directory, sizeof(first));

@@ -29,7 +29,7 @@ enum end {
 	END_DETACHING, /* --detach-on-exit */
 };
 
-static char pins[128];
+static char pins[TEMP_DIR_BYTES];
 
 /* ---- what is there ---- */
 
@@ -303,9 +303,8 @@ static void two_restarts_that_are_cut_short_are_taken_over(void **state)
 
 static int setup_with_pins(void **state)
 {
-	snprintf(pins, sizeof(pins), "/tmp/%s-pins-XXXXXX",
-		getenv("DSR_TEST_RUN") ? getenv("DSR_TEST_RUN") : "dsr-engine");
-	if (!mkdtemp(pins) || mount("none", pins, "bpf", 0, "mode=0700") < 0)
+	temp_dir_make(pins);
+	if (mount("none", pins, "bpf", 0, "mode=0700") < 0)
 		return -1;
 	return setup(state);
 }
