@@ -306,6 +306,7 @@ static void publish_takes_what_agents_report_for_lc(void **state)
 		(struct proto_vip_status){ .present = true, .silent = true, .established = 12 };
 	assert_int_equal(registry_register(world->registry,
 				 &(struct registry_registration){ .reg = &reg,
+					 .key_id = "k",
 					 .source = reg.real_ip,
 					 .challenge_us = START_US,
 					 .session_id = 1 },
