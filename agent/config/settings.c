@@ -19,8 +19,7 @@ struct settings_text {
 };
 
 /* 0 also when the key is hidden and may be. */
-static int settings_load_key(
-	struct settings *settings, bool key_may_be_hidden, struct settings_text *text)
+static int settings_load_key(struct settings *settings, bool key_may_be_hidden)
 {
 	_cleanup_free_ char *path = NULL;
 	struct why why = { 0 };
@@ -34,14 +33,14 @@ static int settings_load_key(
 	if (r >= 0 || r == -ENOMEM)
 		return r;
 	if (key_may_be_hidden && access(path, R_OK) < 0 && errno == EACCES) {
-		fprintf(text->stream, "warning: key-file: %s\n", why.text);
+		ini_report_warn(settings->report, "agent", NULL, "key-file", "%s", why.text);
 		return 0;
 	}
-	fprintf(text->stream, "key-file: %s\n", why.text);
+	ini_report_add(settings->report, "agent", NULL, "key-file", "%s", why.text);
 	return -EINVAL;
 }
 
-static int settings_choose_name(struct settings *settings, struct settings_text *text)
+static int settings_choose_name(struct settings *settings)
 {
 	char host_name[HOST_NAME_MAX + 1];
 
@@ -53,8 +52,8 @@ static int settings_choose_name(struct settings *settings, struct settings_text 
 		host_name[0] = '\0';
 	host_name[sizeof(host_name) - 1] = '\0';
 	if (!proto_name_is_valid(host_name)) {
-		fprintf(text->stream,
-			"name: the host name \"%s\" is no name for a backend; set name = in [agent]\n",
+		ini_report_add(settings->report, "agent", NULL, "name",
+			"the host name \"%s\" is no name for a backend; set name = in [agent]",
 			host_name);
 		return -EINVAL;
 	}
@@ -83,18 +82,20 @@ static void settings_tell_report(const struct ini_report *report, struct setting
 static int settings_load_all(const char *config_path, bool key_may_be_hidden,
 	struct settings *settings, struct settings_text *text)
 {
-	int r, r_key, r_name;
+	int r, r_name;
 
 	r = config_load(config_path, &settings->config, &settings->report);
 	if (r == -ENOMEM)
 		return r;
+	if (r == 0) {
+		r = settings_load_key(settings, key_may_be_hidden);
+		r_name = settings_choose_name(settings);
+		if (r == 0)
+			r = r_name;
+		settings->weight = settings_choose_weight(settings->config);
+	}
 	settings_tell_report(settings->report, text);
-	if (r < 0)
-		return r;
-	r_key = settings_load_key(settings, key_may_be_hidden, text);
-	r_name = settings_choose_name(settings, text);
-	settings->weight = settings_choose_weight(settings->config);
-	return r_key < 0 ? r_key : r_name;
+	return r;
 }
 
 int settings_load(const char *config_path, bool key_may_be_hidden, struct settings **ret_settings,

@@ -18,6 +18,15 @@ static void write_config(const char *directory)
 	temp_dir_write(directory, "agent.conf", text);
 }
 
+/* The line begins with where the configuration names the key file. */
+static void assert_place(const char *text, const char *before, const char *directory)
+{
+	char expected[128];
+
+	snprintf(expected, sizeof(expected), "%s%s/agent.conf:5: key-file: ", before, directory);
+	assert_memory_equal(text, expected, strlen(expected));
+}
+
 static void settings_without_a_key_file_are_wrong_for_check_config_too(void **state)
 {
 	char directory[TEMP_DIR_BYTES], config_path[TEMP_DIR_BYTES + 16];
@@ -31,7 +40,7 @@ static void settings_without_a_key_file_are_wrong_for_check_config_too(void **st
 
 		assert_int_equal(settings_load(config_path, hidden, &settings, &text), -EINVAL);
 		assert_null(settings);
-		assert_non_null(strstr(text, "key-file: "));
+		assert_place(text, "", directory);
 		assert_null(strstr(text, "warning"));
 	}
 	temp_dir_remove(directory);
@@ -58,7 +67,7 @@ static void settings_with_a_hidden_key_file_are_a_warning(void **state)
 	assert_int_equal(setresuid(65534, 65534, 0), 0);
 	assert_int_equal(settings_load(config_path, true, &settings, &text), 0);
 	assert_int_equal(setresuid(0, 0, 0), 0);
-	assert_non_null(strstr(text, "warning: key-file: "));
+	assert_place(text, "warning: ", directory);
 	settings_free(settings);
 	temp_dir_remove(directory);
 }
