@@ -15,7 +15,7 @@
 #include "lb/config/config.h"
 #include "lb/config/keys.h"
 #include "lb/link/link_advice.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 
 /* What to call with the prefix of each address of the interface; true ends the walk. */
 static bool check_same_subnet(const struct ifaddrs *address, const struct addr *target)

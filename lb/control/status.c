@@ -14,7 +14,7 @@
 #include "lb/daemon/update.h"
 #include "lb/link/announce.h"
 #include "lb/link/claims.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
 #include "lb/table/table.h"

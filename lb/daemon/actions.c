@@ -7,7 +7,7 @@
 #include "lb/config/model.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/update.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 #include "lb/link/tcp_check.h"
 #include "lb/registry/registry.h"
 #include "lb/session/session.h"

@@ -9,7 +9,7 @@
 #include "lb/daemon/actions.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/update.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session_socket.h"
 

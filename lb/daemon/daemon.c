@@ -22,7 +22,7 @@
 #include "lb/daemon/update.h"
 #include "lb/daemon/vip_routes.h"
 #include "lb/link/announce.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 #include "lb/link/tcp_check.h"
 #include "lb/publish/gone_services.h"
 #include "lb/publish/publish.h"

@@ -9,7 +9,7 @@
 #include "lb/engine/bpf/engine_bpf.h"
 #include "lb/engine/packet/engine_packet.h"
 #include "lb/engine/snapshot.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 #include "lb/state/keep.h"
 
 struct dataplane {

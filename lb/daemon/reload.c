@@ -13,8 +13,8 @@
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/document.h"
 #include "lb/daemon/update.h"
-#include "lb/link/neigh.h"
-#include "lb/link/subnets.h"
+#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/subnets.h"
 #include "lb/session/session.h"
 #include "lb/state/keep.h"
 

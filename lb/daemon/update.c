@@ -15,7 +15,7 @@
 #include "lb/daemon/role.h"
 #include "lb/daemon/vip_routes.h"
 #include "lb/link/announce.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 #include "lb/publish/publish.h"
 #include "lb/state/keep.h"
 

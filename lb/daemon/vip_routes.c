@@ -4,7 +4,7 @@
 
 #include "common/log.h"
 #include "lb/config/service.h"
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 
 /* Looked at in one second: one request each, however many routes the host has. */
 #define VIP_ROUTES_LOOKS 64u

@@ -5,7 +5,7 @@
 #include <net/if.h>
 
 #include "common/why.h"
-#include "lb/link/neigh_link.h"
+#include "lb/link/neigh/neigh_link.h"
 
 static bool link_is_port(const char *key, const struct neigh_link *link, struct why *ret_why)
 {

@@ -9,7 +9,7 @@
 
 #include "common/why.h"
 #include "lb/link/link_advice.h"
-#include "lb/link/neigh_link.h"
+#include "lb/link/neigh/neigh_link.h"
 
 /* `master` 1 is lo, on every host. */
 static struct neigh_link link_of(

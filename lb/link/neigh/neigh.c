@@ -4,7 +4,7 @@
  * another asks; when events were lost everything is dumped again. The model of the host is in
  * neigh_model.c, messages are parsed in neigh_message.c, requests are built in neigh_request.c.
  */
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 
 #include <linux/rtnetlink.h>
 #include <sys/epoll.h>
@@ -13,11 +13,11 @@
 #include "common/log.h"
 #include "common/log_limit.h"
 #include "common/os/clock.h"
-#include "lb/link/neigh_message.h"
-#include "lb/link/neigh_model.h"
-#include "lb/link/neigh_moves.h"
-#include "lb/link/neigh_pins.h"
-#include "lb/link/neigh_request.h"
+#include "lb/link/neigh/neigh_message.h"
+#include "lb/link/neigh/neigh_model.h"
+#include "lb/link/neigh/neigh_moves.h"
+#include "lb/link/neigh/neigh_pins.h"
+#include "lb/link/neigh/neigh_request.h"
 
 #define NEIGH_RETRY_US    (100 * US_PER_MS)
 #define NEIGH_OWNER_BYTES (ADDR_STRLEN + sizeof("the gateway "))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What lb/link/neigh.c knows of the host: two links found by name, all addresses, and the neighbours
+ * What lb/link/neigh/neigh.c knows of the host: two links found by name, all addresses, and the neighbours
  * that were confirmed. Pure: messages in, a changed model out.
  */
-#include "lb/link/neigh_model.h"
+#include "lb/link/neigh/neigh_model.h"
 
 #include "common/grow.h"
 #include "common/search.h"

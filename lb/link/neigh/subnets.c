@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Two sets, one of them in force: see subnets.h. */
-#include "lb/link/subnets.h"
+#include "lb/link/neigh/subnets.h"
 
 static bool subnets_equal(const struct addr_prefix *a, const struct addr_prefix *b)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is known of the host: two links found by name, all addresses, and the neighbours that were
- * confirmed. Pure: messages in, a changed model out. Owned by lb/link/neigh.c.
+ * confirmed. Pure: messages in, a changed model out. Owned by lb/link/neigh/neigh.c.
  */
 #pragma once
 
-#include "lb/link/neigh_link.h"
-#include "lb/link/neigh_message.h"
+#include "lb/link/neigh/neigh_link.h"
+#include "lb/link/neigh/neigh_message.h"
 
 struct neigh_own_address {
 	unsigned int ifindex;

@@ -6,7 +6,7 @@
 #include <libmnl/libmnl.h>
 
 #include "common/os/nl.h"
-#include "lb/link/neigh_model.h"
+#include "lb/link/neigh/neigh_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rtnetlink messages -> facts for lb/link/neigh.c. Pure, and total over any bytes of a message whose
+ * rtnetlink messages -> facts for lb/link/neigh/neigh.c. Pure, and total over any bytes of a message whose
  * length nl_message_ok() has checked: what is not of interest is -ENODATA, what is malformed -EBADMSG.
  */
 #pragma once

@@ -3,7 +3,7 @@
  * Parsers of rtnetlink messages; the contract is in the header. One pass collects the attributes of
  * a message in an array by number, with the shortest payload that each must have.
  */
-#include "lb/link/neigh_message.h"
+#include "lb/link/neigh/neigh_message.h"
 
 #include <libmnl/libmnl.h>
 #include <linux/if.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "lb/link/subnets.h"
+#include "lb/link/neigh/subnets.h"
 
 /* Bytes behind the members differ: nobody may compare them. */
 static struct addr_prefix prefix(const char *text, int padding)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See neigh_moves.h. */
-#include "lb/link/neigh_moves.h"
+#include "lb/link/neigh/neigh_moves.h"
 
 #include "common/grow.h"
 #include "common/search.h"
-#include "lb/link/neigh_link.h"
+#include "lb/link/neigh/neigh_link.h"
 
 static int neigh_moves_compare(const void *key, const void *element)
 {

@@ -8,7 +8,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "lb/link/neigh_link.h"
+#include "lb/link/neigh/neigh_link.h"
 
 struct neigh;
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is asked of the kernel for lb/link/neigh.c: dumps, neighbour resolution and blackhole routes,
+ * What is asked of the kernel for lb/link/neigh/neigh.c: dumps, neighbour resolution and blackhole routes,
  * one rtnetlink request each.
  */
 #pragma once
 
 #include "common/os/nl.h"
-#include "lb/link/neigh_link.h"
-#include "lb/link/neigh_message.h"
+#include "lb/link/neigh/neigh_link.h"
+#include "lb/link/neigh/neigh_message.h"
 
 /* Dumps through `fn`. 0 or negative errno. */
 int neigh_dump_links(struct nl *nl, nl_message_fn *fn, void *context);

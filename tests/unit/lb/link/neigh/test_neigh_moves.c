@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "lb/link/neigh_moves.h"
+#include "lb/link/neigh/neigh_moves.h"
 
 static const struct mac nowhere, old = { { 2, 0, 0, 0, 0, 1 } }, new = { { 2, 0, 0, 0, 0, 2 } },
 				 third = { { 2, 0, 0, 0, 0, 3 } };

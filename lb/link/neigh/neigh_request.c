@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What lb/link/neigh.c asks of the kernel: dumps, neighbour resolution and blackhole routes, one
+ * What lb/link/neigh/neigh.c asks of the kernel: dumps, neighbour resolution and blackhole routes, one
  * rtnetlink request each.
  */
-#include "lb/link/neigh_request.h"
+#include "lb/link/neigh/neigh_request.h"
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>

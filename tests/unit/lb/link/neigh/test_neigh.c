@@ -4,14 +4,14 @@
  * Neighbours, links and routes against the real kernel: two network namespaces of the test's own,
  * joined by a veth pair, `lan0` here and `peer0` there; ip(8) plays the administrator.
  */
-#include "lb/link/neigh.h"
+#include "lb/link/neigh/neigh.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
 #include "common/os/nl.h"
-#include "lb/link/neigh_model.h"
+#include "lb/link/neigh/neigh_model.h"
 #include "tests/unit/tools/loop.h"
 #include "tests/unit/tools/namespace.h"
 

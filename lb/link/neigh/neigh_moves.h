@@ -3,7 +3,7 @@
  * Where the real servers without an agent are. An ARP or NA is never authentic, so one that says that such a
  * server has another MAC is not believed at once: the old place is asked first, and as long as it answers
  * nothing has moved. Only then is the new place asked. A MAC that somebody else is known to have is
- * never believed. Pure: what is to be asked is answered, and done by lb/link/neigh.c, its owner.
+ * never believed. Pure: what is to be asked is answered, and done by lb/link/neigh/neigh.c, its owner.
  */
 #pragma once
 

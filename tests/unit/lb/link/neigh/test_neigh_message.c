@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parsers of rtnetlink messages, on messages built here: what counts, what does not, what is broken. */
-#include "lb/link/neigh_message.h"
+#include "lb/link/neigh/neigh_message.h"
 
 #include <libmnl/libmnl.h>
 #include <linux/if.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A sorted array of pinned neighbours; see neigh_pins.h. */
-#include "lb/link/neigh_pins.h"
+#include "lb/link/neigh/neigh_pins.h"
 
 #include "common/grow.h"
 #include "common/search.h"
-#include "lb/link/neigh_link.h"
+#include "lb/link/neigh/neigh_link.h"
 
 static int neigh_pins_compare(const void *key, const void *element)
 {

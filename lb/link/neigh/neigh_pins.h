@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which neighbours are pinned: their entries in the kernel's table are permanent and ours, so that no ARP
- * or NA moves them. Pure: what is to be asked of the kernel is answered, and done by lb/link/neigh.c.
+ * or NA moves them. Pure: what is to be asked of the kernel is answered, and done by lb/link/neigh/neigh.c.
  */
 #pragma once
 
