@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "common/read_all.h"
+
 #define SPACE     " \t\r"
 #define ACL_MAX   32u /* entries that are looked at; more are refused */
 #define WORD_SHOW 40  /* of an unknown word, in a message */
@@ -318,25 +320,6 @@ static int check_file(const struct place *place, int fd, const struct stat *stat
 	return 0;
 }
 
-/* Reads until the end or one byte over the limit, which the parser then refuses. */
-static ssize_t read_all(int fd, char *buffer, size_t capacity)
-{
-	size_t size = 0;
-
-	while (size < capacity) {
-		ssize_t n = read(fd, buffer + size, capacity - size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return util_negative_errno();
-		if (n == 0)
-			break;
-		size += (size_t)n;
-	}
-	return (ssize_t)size;
-}
-
 int keyring_load(
 	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why)
 {
@@ -345,7 +328,7 @@ int keyring_load(
 	struct place place = { path, 0, ret_why };
 	struct stat status;
 	char *text;
-	ssize_t size;
+	size_t size_bytes;
 	int r;
 
 	if (fd < 0 || fstat(fd, &status) < 0) {
@@ -362,13 +345,12 @@ int keyring_load(
 		complain(&place, "out of memory");
 		return -ENOMEM;
 	}
-	size = read_all(fd, text, KEYRING_FILE_MAX_BYTES + 1);
-	if (size < 0) {
-		complain(&place, "cannot read the key file: %s", strerror((int)-size));
-		r = (int)size;
-	} else {
-		r = keyring_parse(path, text, (size_t)size, with_bindings, ret_ring, ret_why);
-	}
+	/* One byte over the limit, which the parser then refuses. */
+	r = read_all(fd, text, KEYRING_FILE_MAX_BYTES + 1, &size_bytes);
+	if (r < 0)
+		complain(&place, "cannot read the key file: %s", strerror(-r));
+	else
+		r = keyring_parse(path, text, size_bytes, with_bindings, ret_ring, ret_why);
 	sodium_memzero(text, KEYRING_FILE_MAX_BYTES + 1);
 	free(text);
 	return r;

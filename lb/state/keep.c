@@ -25,8 +25,9 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "common/os/boot_id.h"
 #include "common/log.h"
+#include "common/os/boot_id.h"
+#include "common/read_all.h"
 #include "lb/state/keep_file.h"
 #include "lb/state/keep_flows.h"
 #include "lb/state/keep_map.h"
@@ -293,27 +294,7 @@ int keep_save_document(struct keep *keep, const json_t *document)
 	return r;
 }
 
-/* As many bytes as there are, at most; what a file was cut to meanwhile is no document. */
-static int read_all(int fd, char *data, size_t size_bytes, size_t *ret_size_bytes)
-{
-	size_t done_bytes = 0;
-
-	while (done_bytes < size_bytes) {
-		ssize_t n = read(fd, data + done_bytes, size_bytes - done_bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return util_negative_errno();
-		if (n == 0)
-			break;
-		done_bytes += (size_t)n;
-	}
-	*ret_size_bytes = done_bytes;
-	return 0;
-}
-
-/* In one piece: json_loadfd() reads bytes one by one. */
+/* In one piece: json_loadfd() reads bytes one by one. What a file was cut to meanwhile is no document. */
 json_t *keep_load_document(struct keep *keep)
 {
 	_cleanup_free_ char *text = NULL;
