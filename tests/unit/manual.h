@@ -73,7 +73,7 @@ static void manual_check_defaults(
 
 static char manual_page[MANUAL_MAX_BYTES];
 
-static int manual_set_up(void **state)
+static int manual_setup(void **state)
 {
 	return manual_load(MANUAL_PAGE, manual_page);
 }
@@ -101,5 +101,5 @@ int main(void)
 		cmocka_unit_test(manual_tells_every_default),
 	};
 
-	return cmocka_run_group_tests_name("manual", tests, manual_set_up, NULL);
+	return cmocka_run_group_tests_name("manual", tests, manual_setup, NULL);
 }

@@ -48,7 +48,7 @@ static void on_send(
 	assert_int_equal(proto_parse(data, size_bytes, &sent->message), PROTO_OK);
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	static const uint8_t seed[REGISTER_SEED_BYTES] = { 9 };
 	struct bench *bench = calloc(1, sizeof(*bench));
@@ -72,7 +72,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
 	struct bench *bench = *state;
 	const struct register_view *view = register_view(bench->registration);

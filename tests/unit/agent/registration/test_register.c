@@ -488,7 +488,7 @@ static void register_names_every_refusal(void **state)
 		assert_string_not_equal(register_refusal_name(i), "unknown");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* A balancer that comes back must soon know its servers. */
 static void register_asks_a_known_balancer_every_second(void **state)

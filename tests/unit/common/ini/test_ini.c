@@ -511,7 +511,7 @@ struct tree {
 	char main_path[128];
 };
 
-static int tree_make(void **state)
+static int tree_setup(void **state)
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
 	char path[128];
@@ -525,7 +525,7 @@ static int tree_make(void **state)
 	return mkdir(path, 0700);
 }
 
-static int tree_remove(void **state)
+static int tree_teardown(void **state)
 {
 	struct tree *tree = *state;
 
@@ -652,13 +652,13 @@ int main(void)
 		cmocka_unit_test(ini_knows_what_was_set),
 		cmocka_unit_test(ini_lists_what_is_in_effect),
 		cmocka_unit_test_setup_teardown(
-			ini_later_files_extend_and_override, tree_make, tree_remove),
+			ini_later_files_extend_and_override, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(
-			ini_names_the_file_of_an_error, tree_make, tree_remove),
+			ini_names_the_file_of_an_error, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(
-			ini_says_which_file_is_unreadable, tree_make, tree_remove),
+			ini_says_which_file_is_unreadable, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(
-			ini_reads_a_limited_number_of_files, tree_make, tree_remove),
+			ini_reads_a_limited_number_of_files, tree_setup, tree_teardown),
 	};
 
 	return cmocka_run_group_tests_name("ini", tests, NULL, NULL);

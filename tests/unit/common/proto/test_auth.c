@@ -177,7 +177,7 @@ static void auth_fingerprint_tells_keys_apart(void **state)
 	assert_true(auth_fingerprint(a.secret, a.id) != auth_fingerprint(b.secret, b.id));
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	return auth_init();
 }
@@ -198,5 +198,5 @@ int main(void)
 		cmocka_unit_test(auth_fingerprint_tells_keys_apart),
 	};
 
-	return cmocka_run_group_tests_name("auth", tests, set_up, NULL);
+	return cmocka_run_group_tests_name("auth", tests, setup, NULL);
 }

@@ -350,14 +350,14 @@ static void key_allows_what_it_is_bound_to_only(void **state)
 	assert_string_equal(why.text, "key k is not bound to VIP 198.51.100.16");
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	temp_dir_make(directory);
 	snprintf(path, sizeof(path), "%s/keys", directory);
 	return auth_init();
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
 	temp_dir_remove(directory);
 	return 0;
@@ -402,5 +402,5 @@ int main(void)
 		cmocka_unit_test(key_allows_the_mac_of_the_frame_or_its_own),
 	};
 
-	return cmocka_run_group_tests_name("keyring", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("keyring", tests, setup, teardown);
 }

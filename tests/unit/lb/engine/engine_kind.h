@@ -151,7 +151,7 @@ static inline void kind_choose(const struct engine_kind *of, bool is_permitted)
 
 /* The tests of one group on one kind, each named "NAME on KIND". */
 static inline int kind_run(const char *group, const struct CMUnitTest *tests, size_t n_tests,
-	CMFixtureFunction set_up, CMFixtureFunction tear_down)
+	CMFixtureFunction setup, CMFixtureFunction teardown)
 {
 	_cleanup_free_ struct CMUnitTest *named = calloc(n_tests, sizeof(*named));
 	char(*names)[128] = calloc(n_tests, sizeof(*names));
@@ -165,22 +165,22 @@ static inline int kind_run(const char *group, const struct CMUnitTest *tests, si
 		named[i] = tests[i];
 		named[i].name = names[i];
 	}
-	failed = _cmocka_run_group_tests(group, named, n_tests, set_up, tear_down);
+	failed = _cmocka_run_group_tests(group, named, n_tests, setup, teardown);
 	free(names);
 	return failed;
 }
 
 static inline int kind_run_judged(const struct engine_kind *of, const char *group,
-	const struct CMUnitTest *tests, size_t n_tests, CMFixtureFunction set_up,
-	CMFixtureFunction tear_down, bool is_permitted)
+	const struct CMUnitTest *tests, size_t n_tests, CMFixtureFunction setup,
+	CMFixtureFunction teardown, bool is_permitted)
 {
 	kind_choose(of, is_permitted);
-	return kind_run(group, tests, n_tests, set_up, tear_down);
+	return kind_run(group, tests, n_tests, setup, teardown);
 }
 
 /* The same on every kind; ENGINE=xdp in the environment limits it to one engine. */
 static inline int kinds_run(const char *group, const struct CMUnitTest *tests, size_t n_tests,
-	CMFixtureFunction set_up, CMFixtureFunction tear_down, bool is_permitted)
+	CMFixtureFunction setup, CMFixtureFunction teardown, bool is_permitted)
 {
 	const char *only = getenv("ENGINE");
 	int failed = 0;
@@ -188,6 +188,6 @@ static inline int kinds_run(const char *group, const struct CMUnitTest *tests, s
 	ARRAY_FOREACH (each, engine_kinds, ARRAY_LEN(engine_kinds))
 		if (!only || streq(only, each->ops->name))
 			failed += kind_run_judged(
-				each, group, tests, n_tests, set_up, tear_down, is_permitted);
+				each, group, tests, n_tests, setup, teardown, is_permitted);
 	return failed;
 }

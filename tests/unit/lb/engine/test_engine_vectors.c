@@ -66,7 +66,7 @@ static void add_pair(const char *name, enum vector_mac mac, const char *peer, en
 	wire_add_pair(name, mac_format(&macs[0], texts[0]), peer, mac_format(&macs[1], texts[1]));
 }
 
-static int rig_open(void **state)
+static int rig_setup(void **state)
 {
 	int one = 1;
 
@@ -88,7 +88,7 @@ static int rig_open(void **state)
 	return 0;
 }
 
-static int rig_close(void **state)
+static int rig_teardown(void **state)
 {
 	if (*why_not)
 		return 0;
@@ -379,6 +379,6 @@ int main(void)
 		};
 	tests[n_vectors++] =
 		(struct CMUnitTest)cmocka_unit_test(engine_gives_up_all_early_fragments);
-	return kinds_run(
-		"engine_vectors", tests, n_vectors, rig_open, rig_close, wire_enter_namespace());
+	return kinds_run("engine_vectors", tests, n_vectors, rig_setup, rig_teardown,
+		wire_enter_namespace());
 }

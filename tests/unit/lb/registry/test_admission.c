@@ -6,7 +6,7 @@
 
 #include "common/proto/auth.h"
 
-static int open_world(void **state)
+static int setup(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
@@ -17,7 +17,7 @@ static int open_world(void **state)
 	return 0;
 }
 
-static int close_world(void **state)
+static int teardown(void **state)
 {
 	world_close(*state);
 	free(*state);
@@ -552,7 +552,7 @@ static void registry_reuses_ids_only_after_a_wrap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define FACT(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define FACT(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		FACT(registry_wants_the_source_to_be_the_real_ip),
 		FACT(registry_wants_a_known_vip_that_takes_agents),
 		FACT(registry_judges_allow),

@@ -4,7 +4,7 @@
  */
 #include "registry_world.h"
 
-static int open_world(void **state)
+static int setup(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
@@ -15,7 +15,7 @@ static int open_world(void **state)
 	return 0;
 }
 
-static int close_world(void **state)
+static int teardown(void **state)
 {
 	world_close(*state);
 	free(*state);
@@ -443,7 +443,7 @@ static void registry_restores_nothing_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define FACT(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define FACT(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		FACT(registry_keeps_all_when_most_vanish),
 		FACT(registry_keeps_no_dead_where_another_answers),
 		FACT(registry_keeps_all_where_nobody_answers),

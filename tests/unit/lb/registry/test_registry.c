@@ -4,7 +4,7 @@
  */
 #include "registry_world.h"
 
-static int open_world(void **state)
+static int setup(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
@@ -15,7 +15,7 @@ static int open_world(void **state)
 	return 0;
 }
 
-static int close_world(void **state)
+static int teardown(void **state)
 {
 	world_close(*state);
 	free(*state);
@@ -629,7 +629,7 @@ static void registry_believes_no_neighbour_table_about_an_agent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define FACT(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define FACT(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		FACT(registry_starts_an_agent_pending),
 		FACT(registry_takes_one_good_answer_as_first_proof),
 		FACT(registry_takes_no_update_as_proof),

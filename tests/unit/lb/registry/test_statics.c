@@ -6,7 +6,7 @@
 
 static const struct mac no_mac;
 
-static int open_world(void **state)
+static int setup(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
@@ -16,7 +16,7 @@ static int open_world(void **state)
 	return 0;
 }
 
-static int close_world(void **state)
+static int teardown(void **state)
 {
 	world_close(*state);
 	free(*state);
@@ -476,7 +476,7 @@ static void registry_joins_an_agent_into_its_static(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define FACT(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define FACT(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		FACT(registry_ups_a_static_when_its_mac_is_known),
 		FACT(registry_ups_an_unchecked_static_with_a_mac_at_once),
 		FACT(registry_goes_on_asking_where_an_unchecked_static_is),

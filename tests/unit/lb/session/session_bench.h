@@ -102,7 +102,7 @@ _unused_ static struct sessions *sessions_new(struct bench *bench, uint8_t seed)
 	return sessions;
 }
 
-_unused_ static int set_up(void **state)
+_unused_ static int setup(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
 	struct why why;
@@ -138,7 +138,7 @@ _unused_ static int set_up(void **state)
 	return 0;
 }
 
-_unused_ static int tear_down(void **state)
+_unused_ static int teardown(void **state)
 {
 	struct bench *bench = *state;
 	const struct session_counters *counters = session_counters(bench->sessions);
@@ -324,4 +324,4 @@ _unused_ static enum session_refusal say(
 	return deliver(bench, agent, buffer, size);
 }
 
-#define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

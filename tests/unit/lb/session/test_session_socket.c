@@ -80,7 +80,7 @@ static bool namespaces_make(struct test *test)
 	return true;
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	struct test *test = calloc(1, sizeof(*test));
 	const struct addr_port listen = { .port = PORT };
@@ -99,7 +99,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
 	struct test *test = *state;
 
@@ -228,10 +228,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			socket_knows_whose_mac_a_register_says, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(socket_takes_everything_else, set_up, tear_down),
+			socket_knows_whose_mac_a_register_says, setup, teardown),
+		cmocka_unit_test_setup_teardown(socket_takes_everything_else, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			socket_tells_an_unknown_hop_limit_as_such, set_up, tear_down),
+			socket_tells_an_unknown_hop_limit_as_such, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("session socket", tests, NULL, NULL);

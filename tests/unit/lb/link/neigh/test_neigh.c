@@ -108,7 +108,7 @@ static void make_lan(void)
 	     "ip link set peer0 up");
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	static const struct neigh_callbacks callbacks = { on_neighbour, on_link };
 	struct test *test;
@@ -125,7 +125,7 @@ static int set_up(void **state)
 	return neigh_start(test->event, "lan0", "lan0", &callbacks, test, &test->neigh);
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
 	struct test *test = *state;
 
@@ -586,7 +586,7 @@ static void neigh_starts_without_its_interface(void **state)
 	assert_int_not_equal(neigh_client_link(neigh)->ifindex, 0);
 }
 
-#define neigh_test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define neigh_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
