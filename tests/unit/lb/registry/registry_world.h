@@ -356,3 +356,28 @@ static inline void world_say(
 	snprintf(agent->reg.status.reason, sizeof(agent->reg.status.reason), "%s", reason);
 	world_update(world, agent);
 }
+
+/* Of each test: without a configuration, and with one. */
+static inline int world_setup_bare(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	assert_non_null(world);
+	world_open(world);
+	*state = world;
+	return 0;
+}
+
+static inline int world_setup(void **state)
+{
+	(void)world_setup_bare(state);
+	world_configure(*state);
+	return 0;
+}
+
+static inline int world_teardown(void **state)
+{
+	world_close(*state);
+	free(*state);
+	return 0;
+}

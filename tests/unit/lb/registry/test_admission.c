@@ -6,24 +6,6 @@
 
 #include "common/proto/auth.h"
 
-static int setup(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-
-	assert_non_null(world);
-	world_open(world);
-	world_configure(world);
-	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void assert_rejected(struct world *world, struct world_agent *agent, enum proto_reject code)
 {
 	size_t len = registry_len(world->registry);
@@ -552,7 +534,7 @@ static void registry_reuses_ids_only_after_a_wrap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define FACT(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define FACT(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		FACT(registry_wants_the_source_to_be_the_real_ip),
 		FACT(registry_wants_a_known_vip_that_takes_agents),
 		FACT(registry_judges_allow),

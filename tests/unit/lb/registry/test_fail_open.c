@@ -4,24 +4,6 @@
  */
 #include "registry_world.h"
 
-static int setup(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-
-	assert_non_null(world);
-	world_open(world);
-	world_configure(world);
-	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void silence(struct world *world, size_t first, size_t n, bool silent)
 {
 	for (size_t i = first; i < first + n; i++)
@@ -443,7 +425,7 @@ static void registry_restores_nothing_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define FACT(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define FACT(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		FACT(registry_keeps_all_when_most_vanish),
 		FACT(registry_keeps_no_dead_where_another_answers),
 		FACT(registry_keeps_all_where_nobody_answers),

@@ -4,24 +4,6 @@
  */
 #include "registry_world.h"
 
-static int setup(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-
-	assert_non_null(world);
-	world_open(world);
-	world_configure(world);
-	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 #define assert_state(world, name, wanted) \
 	assert_string_equal(backend_state_name(world_backend(world, name)->state), wanted)
 #define assert_reason(world, name, part) \
@@ -629,7 +611,7 @@ static void registry_believes_no_neighbour_table_about_an_agent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define FACT(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define FACT(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		FACT(registry_starts_an_agent_pending),
 		FACT(registry_takes_one_good_answer_as_first_proof),
 		FACT(registry_takes_no_update_as_proof),

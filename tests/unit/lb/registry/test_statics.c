@@ -6,23 +6,6 @@
 
 static const struct mac no_mac;
 
-static int setup(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-
-	assert_non_null(world);
-	world_open(world);
-	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void neighbour(struct world *world, const char *address, const struct mac *mac)
 {
 	struct addr addr = world_addr(address);
@@ -476,7 +459,7 @@ static void registry_joins_an_agent_into_its_static(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define FACT(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define FACT(name) cmocka_unit_test_setup_teardown(name, world_setup_bare, world_teardown)
 		FACT(registry_ups_a_static_when_its_mac_is_known),
 		FACT(registry_ups_an_unchecked_static_with_a_mac_at_once),
 		FACT(registry_goes_on_asking_where_an_unchecked_static_is),
