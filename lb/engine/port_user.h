@@ -107,15 +107,15 @@ FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index)
 	return index < flows->n_flow6 ? &flows->flow6[index] : NULL;
 }
 
-FWD_INLINE __u32 *port_turn(struct fwd_port *port, const struct fwd_service *service)
+FWD_INLINE __u32 *port_position(struct fwd_port *port, const struct fwd_service *service)
 {
-	return snapshot_turn(port->snapshot, service->id);
+	return snapshot_position(port->snapshot, service->id);
 }
 
-FWD_INLINE __u16 port_turn_backend(
+FWD_INLINE __u16 port_order_backend(
 	struct fwd_port *port, const struct fwd_service *service, __u32 at)
 {
-	return image_turn(snapshot_image(port->snapshot), service, at);
+	return image_order_backend(snapshot_image(port->snapshot), service, at);
 }
 
 FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend)

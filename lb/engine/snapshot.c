@@ -127,25 +127,25 @@ static void snapshot_note_load(struct snapshot *snapshot, uint16_t service, uint
 		image->member_loads[at] = scheduler_load_place(schedule, backend);
 }
 
-/* The turns of an earlier service where they are the same; else IMAGE_TURNS. */
-static uint32_t snapshot_find_turns(
-	const struct snapshot *snapshot, const uint16_t *turns, uint32_t n_turns)
+/* The order of an earlier service where they are the same; else IMAGE_ORDERS. */
+static uint32_t snapshot_find_order(
+	const struct snapshot *snapshot, const uint16_t *order, uint32_t order_len)
 {
 	const struct fwd_image *image = snapshot->image;
 
 	for (uint32_t i = image->lens.services; i > 1; i--) {
 		const struct fwd_service *service = &image->services[i - 1];
 
-		if (service->n_turns == n_turns &&
-			memcmp(&image->turns[service->first_turn], turns,
-				n_turns * sizeof(*turns)) == 0)
-			return service->first_turn;
+		if (service->order_len == order_len &&
+			memcmp(&image->orders[service->order_first], order,
+				order_len * sizeof(*order)) == 0)
+			return service->order_first;
 	}
-	return IMAGE_TURNS;
+	return IMAGE_ORDERS;
 }
 
-int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uint16_t *turns,
-	uint32_t n_turns, struct scheduler *schedule)
+int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uint16_t *order,
+	uint32_t order_len, struct scheduler *schedule)
 {
 	struct fwd_image *image = snapshot->image;
 	uint16_t at = image->service_at[service];
@@ -155,20 +155,20 @@ int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uin
 		return -ENOENT;
 	if (snapshot->schedules[at])
 		return -EEXIST;
-	first = n_turns ? snapshot_find_turns(snapshot, turns, n_turns) : 0;
-	if (first == IMAGE_TURNS) {
-		if (n_turns > IMAGE_TURNS - image->lens.turns)
+	first = order_len ? snapshot_find_order(snapshot, order, order_len) : 0;
+	if (first == IMAGE_ORDERS) {
+		if (order_len > IMAGE_ORDERS - image->lens.orders)
 			return -ENOSPC;
-		first = image->lens.turns;
-		memcpy(&image->turns[first], turns, n_turns * sizeof(*turns));
-		image->lens.turns += n_turns;
+		first = image->lens.orders;
+		memcpy(&image->orders[first], order, order_len * sizeof(*order));
+		image->lens.orders += order_len;
 	}
 	snapshot->schedules[at] = scheduler_ref(schedule);
-	image->services[at].n_turns = n_turns;
-	image->services[at].first_turn = first;
-	image->services[at].turn_load = scheduler_position_place(schedule);
-	for (uint32_t i = 0; i < n_turns; i++)
-		snapshot_note_load(snapshot, service, turns[i]);
+	image->services[at].order_len = order_len;
+	image->services[at].order_first = first;
+	image->services[at].position_load = scheduler_position_place(schedule);
+	for (uint32_t i = 0; i < order_len; i++)
+		snapshot_note_load(snapshot, service, order[i]);
 	return 0;
 }
 
@@ -232,7 +232,7 @@ static struct scheduler *snapshot_schedule(const struct snapshot *snapshot, uint
 	return snapshot->schedules[snapshot->image->service_at[service]];
 }
 
-uint32_t *snapshot_turn(const struct snapshot *snapshot, uint16_t service)
+uint32_t *snapshot_position(const struct snapshot *snapshot, uint16_t service)
 {
 	struct scheduler *found = snapshot_schedule(snapshot, service);
 

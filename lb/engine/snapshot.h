@@ -38,12 +38,12 @@ int snapshot_add_table(struct snapshot *snapshot, struct fwd_table *rows, int ma
  */
 int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *service);
 /*
- * Gives a service (added already) under rr or lc its turns, which are copied, and its counters, of
+ * Gives a service (added already) under rr or lc its order, which is copied, and its counters, of
  * which it takes a reference. -ENOENT: no such service. -EEXIST: it has them. -ENOSPC: there is no
- * room for so many different turns.
+ * room for so many different orders.
  */
-int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uint16_t *turns,
-	uint32_t n_turns, struct scheduler *schedule);
+int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uint16_t *order,
+	uint32_t order_len, struct scheduler *schedule);
 int snapshot_add_backend(struct snapshot *snapshot, uint16_t id, const struct fwd_backend *backend);
 /*
  * The backend serves the service (whatever its state): for loop detection, and lc. Twice is once.
@@ -77,7 +77,7 @@ const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint
 bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
 const struct flows_table *snapshot_flows(const struct snapshot *snapshot);
 
-uint32_t *snapshot_turn(const struct snapshot *snapshot, uint16_t service);
+uint32_t *snapshot_position(const struct snapshot *snapshot, uint16_t service);
 struct fwd_load *snapshot_load(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
 
 void snapshot_addr(const struct addr *addr, struct fwd_addr *ret_addr);

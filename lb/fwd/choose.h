@@ -66,10 +66,10 @@ struct choose_row {
 /* Members that lc compares for one new flow: all of them, where there are not more. */
 #define CHOOSE_LEAST_MAX 32u
 
-/* The number of this turn; where the run leaves no trace, of the next. */
-FWD_INLINE __u32 choose_take_turn(struct fwd_port *port, __u32 *turn)
+/* The number of this position; where the run leaves no trace, of the next. */
+FWD_INLINE __u32 choose_take_position(struct fwd_port *port, __u32 *position)
 {
-	return port_only_looks(port) ? FWD_LOAD(turn) : __sync_fetch_and_add(turn, 1);
+	return port_only_looks(port) ? FWD_LOAD(position) : __sync_fetch_and_add(position, 1);
 }
 
 /*
@@ -79,15 +79,16 @@ FWD_INLINE __u32 choose_take_turn(struct fwd_port *port, __u32 *turn)
  * ones take turns; of more than CHOOSE_LEAST_MAX members each flow sees a window that wanders
  * (d choices: Mitzenmacher, 2001).
  */
-FWD_CALL int choose_least(struct fwd_port *port, const struct fwd_service *service, __u32 turn)
+FWD_CALL int choose_least(struct fwd_port *port, const struct fwd_service *service, __u32 position)
 {
 	__u64 least = 0, least_weight = 0;
 	__u16 backend = 0;
 
 	if (FWD_NEVER(!port || !service))
 		return 0;
-	for (__u32 i = 0; i < CHOOSE_LEAST_MAX && i < service->n_turns; i++) {
-		__u16 candidate = port_turn_backend(port, service, (turn + i) % service->n_turns);
+	for (__u32 i = 0; i < CHOOSE_LEAST_MAX && i < service->order_len; i++) {
+		__u16 candidate =
+			port_order_backend(port, service, (position + i) % service->order_len);
 		const struct fwd_load *load = port_load(port, service->id, candidate);
 		__u64 flows, weight;
 
@@ -106,23 +107,23 @@ FWD_CALL int choose_least(struct fwd_port *port, const struct fwd_service *servi
 
 /*
  * The backend of a flow that begins, as the scheduler says. What only asks about a flow gets the
- * row's owner: it must not take a turn, and a flow without a record went by its row.
+ * row's owner: it must not take a position, and a flow without a record went by its row.
  */
 FWD_INLINE __u16 choose_scheduled(struct fwd_port *port, const struct fwd_service *service,
 	const struct packet_flow *flow, __u16 owner, struct fwd_result *result)
 {
-	__u32 *turn = 0;
+	__u32 *position = 0;
 	__u16 backend;
 
-	if (service->n_turns && !flow->only_asks)
-		turn = port_turn(port, service);
-	if (!turn)
+	if (service->order_len && !flow->only_asks)
+		position = port_position(port, service);
+	if (!position)
 		return owner;
 	if (service->flags & FWD_SERVICE_LEAST_LOADED)
-		backend = (__u16)choose_least(port, service, choose_take_turn(port, turn));
+		backend = (__u16)choose_least(port, service, choose_take_position(port, position));
 	else
-		backend = port_turn_backend(
-			port, service, choose_take_turn(port, turn) % service->n_turns);
+		backend = port_order_backend(
+			port, service, choose_take_position(port, position) % service->order_len);
 	if (!backend)
 		return owner;
 	result->how = FWD_HOW_NONE;

@@ -26,14 +26,14 @@
 #define IMAGE_SERVICES     (FWD_SERVICES_MAX + 1)   /* a power of two; place 0 is none */
 #define IMAGE_MACS         32768u
 #define IMAGE_MEMBERS      131072u
-#define IMAGE_TURNS        65536u
+#define IMAGE_ORDERS       65536u
 #define IMAGE_IDS          65536u /* of services and backends: FWD_ID_MAX + 1 */
 
 _Static_assert((IMAGE_SERVICES & (IMAGE_SERVICES - 1)) == 0, "an index is masked");
 
 /* Which places an image's tables have in use; for who fills it. */
 struct image_lens {
-	__u32 vips, ranges, bindings, services, backends, macs, members, turns;
+	__u32 vips, ranges, bindings, services, backends, macs, members, orders;
 };
 
 struct fwd_image {
@@ -48,7 +48,7 @@ struct fwd_image {
 	struct fwd_range ranges[IMAGE_RANGES]; /* [0]: the end of a chain */
 	__u32 members[IMAGE_MEMBERS];          /* service << 16 | backend; 0: free */
 	__u16 member_loads[IMAGE_MEMBERS];     /* beside it: place among loads, 0: none */
-	__u16 turns[IMAGE_TURNS];              /* backend ids, from fwd_service.first_turn on */
+	__u16 orders[IMAGE_ORDERS];            /* backend ids, from fwd_service.order_first on */
 	__u16 vip_slots[IMAGE_VIP_SLOTS];      /* vip_id; 0: free */
 	__u16 service_at[IMAGE_IDS];           /* by id: place among services; 0: none */
 };
@@ -259,9 +259,9 @@ FWD_INLINE __u32 image_member(const struct fwd_image *image, __u16 service, __u1
 	return IMAGE_MEMBERS;
 }
 
-/* at < service->n_turns */
-FWD_INLINE __u16 image_turn(
+/* at < service->order_len */
+FWD_INLINE __u16 image_order_backend(
 	const struct fwd_image *image, const struct fwd_service *service, __u32 at)
 {
-	return image->turns[(service->first_turn + at) & (IMAGE_TURNS - 1)];
+	return image->orders[(service->order_first + at) & (IMAGE_ORDERS - 1)];
 }

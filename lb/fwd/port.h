@@ -41,10 +41,10 @@ FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac);
 /* index < settings.flowN_buckets. */
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index);
 FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index);
-/* The number of turns so far of a service under rr or lc, shared by all CPUs; NULL: it has none. */
-FWD_INLINE __u32 *port_turn(struct fwd_port *port, const struct fwd_service *service);
-/* The backend whose turn it is at `at` < service->n_turns; 0: none. */
-FWD_INLINE __u16 port_turn_backend(
+/* The position of a service under rr or lc, shared by all CPUs; NULL: it has none. */
+FWD_INLINE __u32 *port_position(struct fwd_port *port, const struct fwd_service *service);
+/* The backend at place `at` of the order, < service->order_len; 0: none. */
+FWD_INLINE __u16 port_order_backend(
 	struct fwd_port *port, const struct fwd_service *service, __u32 at);
 FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend);
 /* Buckets of rate.h, shared by all CPUs and kept over snapshots; NULL: not metered. */

@@ -162,9 +162,9 @@ enum fwd_service_flags {
 	 */
 	FWD_SERVICE_RECORD_SYN = 1 << 4,
 	/* How a flow that has no record yet finds its backend: else by its row's owner. */
-	FWD_SERVICE_ROUND_ROBIN = 1 << 5, /* in the order of turns */
+	FWD_SERVICE_ROUND_ROBIN = 1 << 5, /* in the order of backends */
 	FWD_SERVICE_LEAST_LOADED = 1
-		<< 6, /* turns name each member once; the least loaded of them */
+		<< 6, /* the order names each member once; the least loaded of them */
 };
 
 /* Of a token bucket of rate.h. */
@@ -186,9 +186,9 @@ struct fwd_service {
 	__u8 persistence_prefix4; /* 8–32: bits that tell clients apart */
 	__u8 persistence_prefix6; /* 8–128 */
 	__u8 pad[2];
-	__u32 n_turns;                   /* of port_turn_backend(); 0: none */
-	__u32 first_turn;                /* place among the image's turns */
-	__u32 turn_load;                 /* the load whose `sent` counts turns; 0: none */
+	__u32 order_len;                 /* of port_order_backend(); 0: none */
+	__u32 order_first;               /* place among the image's orders */
+	__u32 position_load;             /* the load whose `sent` is the position; 0: none */
 	struct fwd_rate syn_rate;        /* of SYNs that open a connection */
 	struct fwd_rate syn_rate_source; /* the same of one /24 or /56 */
 	__u32 pad_end;                   /* to 64 bytes, of which an image makes cache lines */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Publication for rr and lc: the order of turns (whose position the workers share), and what lc knows of its backends. Agents report
+ * Publication for rr and lc: the order of backends (whose position the workers share), and what lc knows of its backends. Agents report
  * what is established; what a static holds is counted in the flow table.
  */
 #include "lb/publish/schedule_make.h"
@@ -105,24 +105,24 @@ int schedule_add(struct snapshot *snapshot, const struct pool_service *built,
 	const struct config_virtual_server *virtual_server)
 {
 	const struct pool *pool = built->pool;
-	_cleanup_free_ uint16_t *turns = NULL;
-	uint32_t n_turns = 0;
+	_cleanup_free_ uint16_t *order = NULL;
+	uint32_t order_len = 0;
 	int r;
 
 	if (!built->scheduler)
 		return 0;
 	if (virtual_server->scheduler == CONFIG_RR) {
-		r = scheduler_order(pool->members, pool->n_members, &turns, &n_turns);
+		r = scheduler_order(pool->members, pool->n_members, &order, &order_len);
 		if (r < 0)
 			return r;
 	} else {
-		turns = calloc(pool->n_members + 1, sizeof(*turns));
-		if (!turns)
+		order = calloc(pool->n_members + 1, sizeof(*order));
+		if (!order)
 			return -ENOMEM;
 		for (size_t i = 0; i < pool->n_members; i++)
-			turns[n_turns++] = pool->members[i].id;
+			order[order_len++] = pool->members[i].id;
 	}
-	return snapshot_add_schedule(snapshot, built->id, turns, n_turns, built->scheduler);
+	return snapshot_add_schedule(snapshot, built->id, order, order_len, built->scheduler);
 }
 
 /* Every agent's every word comes here: only what the backend belongs to is looked at. */

@@ -28,7 +28,7 @@ int schedule_make(struct scheduler_loads *loads, const struct pool_service *old,
 /* Takes back what schedule_make() gave; before the built services are freed. */
 void schedule_undo(struct schedule_changes *changes);
 void schedule_changes_clear(struct schedule_changes *changes);
-/* Gives the order of turns and the scheduler to the snapshot. -ENOMEM, -ENOSPC. */
+/* Gives the order of backends and the scheduler to the snapshot. -ENOMEM, -ENOSPC. */
 int schedule_add(struct snapshot *snapshot, const struct pool_service *built,
 	const struct config_virtual_server *virtual_server);
 /* Tells lc its weights, and which backends are counted in the flow table. Cannot fail. */

@@ -222,11 +222,11 @@ static void scheduler_sift(struct scheduler_member *heap, size_t len, size_t at)
 	}
 }
 
-int scheduler_order(const struct table_member *members, size_t n_members, uint16_t **ret_turns,
-	uint32_t *ret_n_turns)
+int scheduler_order(const struct table_member *members, size_t n_members, uint16_t **ret_order,
+	uint32_t *ret_order_len)
 {
 	_cleanup_free_ struct scheduler_member *heap = calloc(n_members + 1, sizeof(*heap));
-	_cleanup_free_ uint16_t *turns = NULL;
+	_cleanup_free_ uint16_t *order = NULL;
 	uint32_t divisor = table_weight_divisor(members, n_members);
 	uint64_t total = 0;
 
@@ -236,17 +236,17 @@ int scheduler_order(const struct table_member *members, size_t n_members, uint16
 		total += members[i].weight;
 	}
 	total = MIN(divisor ? total / divisor : 0, (uint64_t)SCHEDULER_ORDER_MAX);
-	turns = calloc(total + 1, sizeof(*turns));
-	if (!heap || !turns)
+	order = calloc(total + 1, sizeof(*order));
+	if (!heap || !order)
 		return -ENOMEM;
 	for (size_t i = n_members / 2; i > 0; i--)
 		scheduler_sift(heap, n_members, i - 1);
 	for (size_t i = 0; i < total; i++) {
-		turns[i] = heap[0].id;
+		order[i] = heap[0].id;
 		heap[0].taken++;
 		scheduler_sift(heap, n_members, 0);
 	}
-	*ret_turns = TAKE_PTR(turns);
-	*ret_n_turns = (uint32_t)total;
+	*ret_order = TAKE_PTR(order);
+	*ret_order_len = (uint32_t)total;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What rr and lc need of a service beside its rows: the order of turns, and counters that go on
+ * What rr and lc need of a service beside its rows: the order of backends, and counters that go on
  * when a snapshot is replaced. Built by publication, read and counted by every worker.
  */
 #pragma once
@@ -29,7 +29,7 @@ struct scheduler *scheduler_unref(struct scheduler *scheduler);
 DEFINE_CLEANUP(struct scheduler *, scheduler_unref)
 
 uint32_t *scheduler_position(struct scheduler *scheduler);
-/* Where it lies among the loads: its `sent` counts the turns. */
+/* Where it lies among the loads: its `sent` is the position. */
 uint16_t scheduler_position_place(const struct scheduler *scheduler);
 
 bool scheduler_has_loads(const struct scheduler *scheduler);
@@ -55,10 +55,10 @@ void scheduler_report_count(struct scheduler *scheduler, uint16_t backend);
 #define SCHEDULER_ORDER_MAX 8192u
 
 /*
- * The order of turns of weighted round robin, to free: by Webster's apportionment, so that a
+ * The order of backends of weighted round robin, to free: by Webster's apportionment, so that a
  * member's turns are spread as evenly as whole turns allow, as many as the weights divided by
  * their greatest common divisor, or SCHEDULER_ORDER_MAX of them at most. Members as table_fill() takes them.
  * -ENOMEM.
  */
-int scheduler_order(const struct table_member *members, size_t n_members, uint16_t **ret_turns,
-	uint32_t *ret_n_turns);
+int scheduler_order(const struct table_member *members, size_t n_members, uint16_t **ret_order,
+	uint32_t *ret_order_len);

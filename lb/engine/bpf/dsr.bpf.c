@@ -303,17 +303,17 @@ FWD_INLINE struct fwd_load *load_at(__u32 place)
 	return place ? bpf_map_lookup_elem(&dsr_loads, &place) : 0;
 }
 
-FWD_INLINE __u32 *port_turn(struct fwd_port *port, const struct fwd_service *service)
+FWD_INLINE __u32 *port_position(struct fwd_port *port, const struct fwd_service *service)
 {
-	struct fwd_load *load = load_at(service->turn_load);
+	struct fwd_load *load = load_at(service->position_load);
 
 	return load ? &load->sent : 0;
 }
 
-FWD_INLINE __u16 port_turn_backend(
+FWD_INLINE __u16 port_order_backend(
 	struct fwd_port *port, const struct fwd_service *service, __u32 at)
 {
-	return image_turn(&port->image, service, at);
+	return image_order_backend(&port->image, service, at);
 }
 
 FWD_INLINE struct fwd_load *port_load(struct fwd_port *port, __u16 service, __u16 backend)

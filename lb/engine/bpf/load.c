@@ -139,7 +139,7 @@ static void free_tables(struct engine *engine)
 #define IMAGE_BYTES(field) sizeof(((struct fwd_image *)NULL)->field)
 _Static_assert(sizeof(struct fwd_image) -
 			(IMAGE_BYTES(settings) + IMAGE_BYTES(lens) + IMAGE_BYTES(services) +
-				IMAGE_BYTES(vips) + IMAGE_BYTES(ranges) + IMAGE_BYTES(turns) +
+				IMAGE_BYTES(vips) + IMAGE_BYTES(ranges) + IMAGE_BYTES(orders) +
 				IMAGE_BYTES(backends) + IMAGE_BYTES(bindings) + IMAGE_BYTES(macs) +
 				IMAGE_BYTES(members) + IMAGE_BYTES(member_loads) +
 				IMAGE_BYTES(vip_slots) + IMAGE_BYTES(service_at)) <
@@ -159,7 +159,7 @@ static void copy_image(struct fwd_image *image, const struct fwd_image *from)
 	memcpy(image->services, from->services, lens->services * sizeof(*from->services));
 	memcpy(image->vips, from->vips, lens->vips * sizeof(*from->vips));
 	memcpy(image->ranges, from->ranges, lens->ranges * sizeof(*from->ranges));
-	memcpy(image->turns, from->turns, lens->turns * sizeof(*from->turns));
+	memcpy(image->orders, from->orders, lens->orders * sizeof(*from->orders));
 	memcpy(image->backends, from->backends, sizeof(from->backends));
 	memcpy(image->bindings, from->bindings, sizeof(from->bindings));
 	memcpy(image->macs, from->macs, sizeof(from->macs));

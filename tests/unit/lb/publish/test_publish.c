@@ -215,21 +215,21 @@ static void publish_is_quiet_while_a_backend_starts_slowly(void **state)
 static void publish_gives_rr_its_turns_and_keeps_their_number(void **state)
 {
 	struct world *world = *state;
-	uint32_t *turn;
+	uint32_t *position;
 
 	world->more = "scheduler = rr\n";
 	world_configure(world, 3, START_US);
 	world_build(world, START_US);
 	assert_true(snapshot_service(world->snapshot, 1)->flags & FWD_SERVICE_RECORD_TCP);
-	assert_int_equal(snapshot_service(world->snapshot, 1)->n_turns, 3);
-	turn = snapshot_turn(world->snapshot, 1);
-	*turn = 7;
+	assert_int_equal(snapshot_service(world->snapshot, 1)->order_len, 3);
+	position = snapshot_position(world->snapshot, 1);
+	*position = 7;
 	world_configure(world, 4, START_US + S(1));
 	world_build(world, START_US + S(1));
-	assert_int_equal(snapshot_service(world->snapshot, 1)->n_turns, 4);
-	assert_int_equal(*snapshot_turn(world->snapshot, 1), 7);
+	assert_int_equal(snapshot_service(world->snapshot, 1)->order_len, 4);
+	assert_int_equal(*snapshot_position(world->snapshot, 1), 7);
 	for (uint32_t i = 0; i < 4; i++)
-		assert_int_not_equal(image_turn(snapshot_image(world->snapshot),
+		assert_int_not_equal(image_order_backend(snapshot_image(world->snapshot),
 					     snapshot_service(world->snapshot, 1), i),
 			0);
 	assert_null(snapshot_load(world->snapshot, 1, 1));
@@ -250,7 +250,7 @@ static void publish_stirs_rows_when_a_service_ceases_to_record(void **state)
 	world_configure(world, 2, START_US + S(21));
 	world_build(world, START_US + S(21));
 	assert_int_equal(publish_moving(world->publish, 1), FWD_ROWS);
-	assert_null(snapshot_turn(world->snapshot, 1));
+	assert_null(snapshot_position(world->snapshot, 1));
 	world_build(world, START_US + S(22));
 	tick(world, START_US + S(90));
 	assert_int_equal(publish_moving(world->publish, 1), 0);
