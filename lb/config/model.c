@@ -69,7 +69,8 @@ struct config_virtual_server *config_virtual_server_get(struct config *config, c
 		return NULL;
 	}
 	at = &config->virtual_servers[position];
-	memmove(at + 1, at, (config->n_virtual_servers - position) * sizeof(*at));
+	memmove(at + 1, at,
+		(config->n_virtual_servers - position) * sizeof(struct config_virtual_server *));
 	config->n_virtual_servers++;
 	*at = server;
 	return TAKE_PTR(server);

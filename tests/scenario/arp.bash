@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: alone
 # shellcheck shell=bash
 #
 # Nobody but the balancer ever says that it has the VIP: a prober asks a thousand times a second

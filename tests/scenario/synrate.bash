@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: alone
 # shellcheck shell=bash
 #
 # syn-rate and syn-rate-source under a storm of SYNs: the servers get what the rate allows over the time

@@ -82,7 +82,9 @@ static enum neigh_moves_verdict neigh_moves_doubt(
 	/* A second voice while the old place is asked buys nobody time. */
 	if (move->phase != NEIGH_MOVES_ASKING_OLD)
 		move->due_us = now_us + NEIGH_MOVES_WAIT_US;
-	move->candidate = owned ? (struct mac){ 0 } : *mac;
+	move->candidate = *mac;
+	if (owned)
+		move->candidate = (struct mac){ 0 };
 	move->phase = asks_old || owned ? NEIGH_MOVES_ASKING_OLD : NEIGH_MOVES_ASKING_NEW;
 	if (asks_old)
 		return NEIGH_MOVES_ASK_OLD;

@@ -9,7 +9,7 @@
 #include "common/addr.h"
 
 #define SUBNETS_FOUND_MAX 64u
-#define SUBNETS_MAX       (2 * SUBNETS_FOUND_MAX)
+#define SUBNETS_MAX       128u /* those that are there, and those that were */
 /* An address that is away for less has never been away. */
 #define SUBNETS_GRACE_US (10 * US_PER_S)
 
