@@ -170,7 +170,7 @@ start_dsr() {
 # seconds: what is measured is the time after that.
 membership_is_quiet() {
 	[[ $(dsr "$1" status --json |
-		jq '[.virtual_servers[0].backends[] | select(.name != "b10") | .since_s] | min > 6') == true ]]
+		jq '[.virtual_servers[0].backends[] | select(.name != "b10") | .since_s] | min > 8.5') == true ]]
 }
 
 wait_for_quiet() {
