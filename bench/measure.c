@@ -229,7 +229,8 @@ static void make_template(struct traffic *traffic, uint8_t frame[TRAFFIC_LARGE_B
 
 /* ---- the rig ---- */
 
-static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
+_printf_(2, 0) static int quiet(
+	enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, arguments) : 0;
 }

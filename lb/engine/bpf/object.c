@@ -8,7 +8,8 @@
 #include "lb/engine/bpf/dsr_tc.skel.h"
 #include "lb/engine/bpf/dsr_xdp.skel.h"
 
-static int on_libbpf_says(enum libbpf_print_level level, const char *format, va_list arguments)
+_printf_(2, 0) static int on_libbpf_says(
+	enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	char text[256];
 	size_t len;
