@@ -29,7 +29,8 @@ check-shell:
 	$(call say,SHELL,all)shellcheck --shell=bash --severity=warning \
 		--exclude=SC1091,SC2034,SC2119,SC2120,SC2154,SC2317,SC2329 \
 		$(LINT_SHELL)
-check-layers:
+# It reads the objects' symbols: those of sources that have changed since would tell of another tree.
+check-layers: all
 	$(call say,LAYERS,all)tests/check-layers
 check-units:
 	$(call say,UNITS,all)said=$$(tests/check-units) || { printf '%s\n' "$$said" | grep -v '^ok '; exit 1; }
