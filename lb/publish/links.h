@@ -4,13 +4,9 @@
 
 #include "common/addr.h"
 
-#define PUBLISH_PEERS_MAX 64u
-
 struct publish_links {
-	struct mac own_mac;                  /* of the client interface */
-	struct mac out_mac;                  /* of the backend interface */
-	uint32_t mtu_bytes;                  /* of the backend interface */
-	struct mac peers[PUBLISH_PEERS_MAX]; /* other balancers, by what they announced */
-	size_t n_peers;
-	bool active; /* false: no VIP is bound, everything is passed */
+	struct mac own_mac; /* of the client interface */
+	struct mac out_mac; /* of the backend interface */
+	uint32_t mtu_bytes; /* of the backend interface */
+	bool active;        /* false: no VIP is bound, everything is passed */
 };

@@ -9,17 +9,9 @@
  * {"asked": 5000, "answers": {"02:00:00:00:00:01": 4999}}. Any frame that claims the VIP counts,
  * gratuitous ones too. Written apart from lb/link/announce.c on purpose: it is what judges it.
  */
-#include "tests/harness/tool.h"
+#include "tests/harness/segment.h"
 
 #include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
-#include <net/if_arp.h>
-#include <netinet/icmp6.h>
-#include <netinet/if_ether.h>
-#include <netinet/ip6.h>
-#include <sys/ioctl.h>
 
 #define MACS_MAX 64u
 
@@ -41,36 +33,13 @@ struct prober {
 	size_t n_answers;
 };
 
-struct arp_frame {
-	struct ethhdr eth;
-	struct ether_arp arp;
-} __attribute__((packed));
-
-struct solicitation_frame {
-	struct ethhdr eth;
-	struct ip6_hdr ip6;
-	struct nd_neighbor_solicit solicit;
-	struct nd_opt_hdr option;
-	uint8_t option_mac[ETH_ALEN];
-} __attribute__((packed));
-
 static void prober_open(struct prober *prober, const char *interface)
 {
-	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	struct ifreq request = { 0 };
 
-	prober->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
-	if (prober->fd < 0)
-		err(1, "packet socket");
+	prober->fd = segment_open(interface, ETH_P_ALL, &prober->own);
 	prober->ifindex = if_nametoindex(interface);
-	address.sll_ifindex = (int)prober->ifindex;
-	if (prober->ifindex == 0 ||
-		bind(prober->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		err(1, "%s", interface);
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	if (ioctl(prober->fd, SIOCGIFHWADDR, &request) < 0)
-		err(1, "%s: no MAC", interface);
-	memcpy(prober->own.bytes, request.ifr_hwaddr.sa_data, MAC_LEN);
 	if (ioctl(prober->fd, SIOCGIFADDR, &request) == 0)
 		prober->own_ip4 = ((struct sockaddr_in *)(void *)&request.ifr_addr)->sin_addr;
 }
@@ -88,64 +57,28 @@ static void prober_send(const struct prober *prober, const void *frame, size_t s
 
 static void ask_arp(const struct prober *prober)
 {
-	struct arp_frame frame = {
-		.eth = { .h_proto = htons(ETH_P_ARP) },
-		.arp.ea_hdr = { .ar_hrd = htons(ARPHRD_ETHER),
-			.ar_pro = htons(ETH_P_IP),
-			.ar_hln = ETH_ALEN,
-			.ar_pln = 4,
-			.ar_op = htons(ARPOP_REQUEST) },
-	};
+	struct arp_frame frame = segment_arp(ARPOP_REQUEST, &prober->own, &prober->own);
 
 	memset(frame.eth.h_dest, 0xff, ETH_ALEN);
-	memcpy(frame.eth.h_source, prober->own.bytes, ETH_ALEN);
-	memcpy(frame.arp.arp_sha, prober->own.bytes, ETH_ALEN);
 	memcpy(frame.arp.arp_spa, &prober->own_ip4, 4);
 	memcpy(frame.arp.arp_tpa, &prober->vip.ip4, 4);
 	prober_send(prober, &frame, sizeof(frame));
 }
 
-/* RFC 1071; the pseudo-header of RFC 8200 §8.1 goes in first. */
-static uint16_t checksum6(const uint8_t *addresses, const uint8_t *bytes, size_t size_bytes)
-{
-	uint32_t sum = (uint32_t)size_bytes + IPPROTO_ICMPV6;
-
-	for (size_t i = 0; i < 2 * sizeof(struct in6_addr); i += 2)
-		sum += (uint32_t)addresses[i] << 8 | addresses[i + 1];
-	for (size_t i = 0; i + 1 < size_bytes; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
 static void ask_neighbour(const struct prober *prober)
 {
-	const size_t payload_bytes =
-		sizeof(struct solicitation_frame) - offsetof(struct solicitation_frame, solicit);
-	struct solicitation_frame frame = {
-		.eth = { .h_proto = htons(ETH_P_IPV6), .h_dest = { 0x33, 0x33, 0xff } },
-		.ip6 = { .ip6_hops = 255, .ip6_nxt = IPPROTO_ICMPV6 },
-		.option = { .nd_opt_type = ND_OPT_SOURCE_LINKADDR, .nd_opt_len = 1 },
-	};
-	const uint8_t *bytes = (const uint8_t *)&frame;
+	struct neighbour_frame frame = segment_neighbour(ND_NEIGHBOR_SOLICIT,
+		ND_OPT_SOURCE_LINKADDR, &prober->vip, &prober->own, &prober->own);
 	struct in6_addr source = { .s6_addr = { 0xfe, 0x80 } };
 	struct in6_addr group = { .s6_addr = { 0xff, 2, [11] = 1, [12] = 0xff } };
 
 	memcpy(&source.s6_addr[8], "\x02\0\0\xff\xfe\0\0\x7f", 8);
 	memcpy(&group.s6_addr[13], &prober->vip.bytes[13], 3);
+	memcpy(frame.eth.h_dest, "\x33\x33\xff", 3);
 	memcpy(&frame.eth.h_dest[3], &prober->vip.bytes[13], 3);
-	memcpy(frame.eth.h_source, prober->own.bytes, ETH_ALEN);
-	frame.ip6.ip6_vfc = 6 << 4;
-	frame.ip6.ip6_plen = htons((uint16_t)payload_bytes);
 	frame.ip6.ip6_src = source;
 	frame.ip6.ip6_dst = group;
-	frame.solicit.nd_ns_type = ND_NEIGHBOR_SOLICIT;
-	memcpy(&frame.solicit.nd_ns_target, &prober->vip.ip6, sizeof(struct in6_addr));
-	memcpy(frame.option_mac, prober->own.bytes, ETH_ALEN);
-	frame.solicit.nd_ns_cksum =
-		checksum6(bytes + offsetof(struct solicitation_frame, ip6.ip6_src),
-			bytes + offsetof(struct solicitation_frame, solicit), payload_bytes);
+	segment_checksum(&frame);
 	prober_send(prober, &frame, sizeof(frame));
 }
 

@@ -35,7 +35,6 @@ struct neigh {
 	struct neigh_moves moves;
 	struct log_limit moves_said;
 	struct neigh_gateways gateways;
-	uint64_t gateways_us;          /* when they were read; 0: never */
 	struct neigh_routes routes[2]; /* IPv4, IPv6: while many blackholes are added */
 	bool adds_many;
 	bool link_changed; /* in the messages that are being read */
