@@ -203,6 +203,20 @@ static void print_claims(const json_t *document)
 	}
 }
 
+/* Behind everything else, where they are seen. */
+static void print_warnings(const json_t *document)
+{
+	const json_t *refused;
+	char age[CLI_AGE_BYTES];
+	size_t idx;
+
+	json_array_foreach (json_object_get(document, "refusals"), idx, refused)
+		printf("warning: %s: %s (%llu times, last %s ago)\n",
+			print_string(refused, "address"), print_string(refused, "words"),
+			print_number(refused, "count"),
+			cli_format_age(json_number_value(json_object_get(refused, "last_s")), age));
+}
+
 static const struct cli_column print_status_columns[] = {
 	{ "NAME", false },
 	{ "ADDRESS", false },
@@ -236,6 +250,8 @@ void print_status(const struct cli *cli, const json_t *document)
 			print_backend_row(table, backend, "  ");
 	}
 	cli_table_print(table);
+	if (cli->header)
+		print_warnings(document);
 }
 
 void print_virtual_servers(const struct cli *cli, const json_t *document)

@@ -7,6 +7,7 @@
 #include "common/os/clock.h"
 #include "lb/config/service.h"
 #include "lb/control/status_count.h"
+#include "lb/control/status_warnings.h"
 #include "lb/daemon/agents.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/dataplane.h"
@@ -331,7 +332,7 @@ static json_t *status_control(const struct balancer *balancer)
 	json_t *rejected = json_object();
 
 	for (int i = SESSION_ACCEPTED + 1; i < SESSION_REFUSAL_N_; i++)
-		json_object_set_new(rejected, session_refusal_name((enum session_refusal)i),
+		json_object_set_new(rejected, session_refusals_name((enum session_refusal)i),
 			json_integer((json_int_t)counters->rejected[i]));
 	return json_pack("{s:I, s:I, s:o, s:b, s:s}", "received", (json_int_t)counters->received,
 		"accepted", (json_int_t)counters->accepted, "rejected", rejected, "listening",
@@ -364,32 +365,6 @@ static int status_health(const struct balancer *balancer, const struct status_me
 	degraded |= role.guarded || !agents_status(balancer->agents).is_listening;
 	degraded |= role.active && claims_live(announce_claims(balancer->announce), clock_now_us());
 	return degraded ? 1 : 0;
-}
-
-/* The name of the backend with this MAC; NULL: none. */
-static const char *status_owner(const struct balancer *balancer, const struct mac *mac)
-{
-	for (size_t i = 0; i < registry_len(balancer->registry); i++)
-		if (mac_equal(&registry_backend_at(balancer->registry, i)->mac, mac))
-			return registry_backend_at(balancer->registry, i)->name;
-	return NULL;
-}
-
-static json_t *status_claims(const struct balancer *balancer)
-{
-	const struct claims *claims = announce_claims(balancer->announce);
-	uint64_t now_us = clock_now_us();
-	json_t *array = json_array();
-	char vip[ADDR_STRLEN], mac[MAC_STRLEN];
-
-	ARRAY_FOREACH (claim, claims->items, claims->len)
-		(void)json_array_append_new(array,
-			json_pack("{s:s, s:s, s:s?, s:I, s:f}", "vip",
-				addr_format(&claim->vip, vip), "mac", mac_format(&claim->mac, mac),
-				"backend", status_owner(balancer, &claim->mac), "count",
-				(json_int_t)claim->count, "last_s",
-				(double)(now_us - MIN(now_us, claim->last_us)) / (double)US_PER_S));
-	return array;
 }
 
 static json_t *status_packets(const struct engine_totals *totals)
@@ -443,7 +418,8 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 
 	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
-		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
 		balancer->config->interface, "backend_interface",
@@ -455,7 +431,7 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 		status_flow_table(balancer, counts, &totals), "fragments",
 		status_fragments(&totals), "icmp_answers", status_answers(&totals), "control",
 		status_control(balancer), "publications", status_publications(balancer), "claims",
-		status_claims(balancer));
+		status_warnings_claims(balancer), "refusals", status_warnings_refusals(balancer));
 }
 
 /* Flows. */

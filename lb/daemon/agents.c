@@ -126,8 +126,8 @@ static int agents_send(
 	return r;
 }
 
-static void agents_refused(
-	void *context, const struct addr_port *source, enum session_refusal refusal)
+static void agents_refused(void *context, const struct addr_port *source,
+	enum session_refusal refusal, const char *words)
 {
 	struct agents *agents = context;
 	uint64_t silenced = 0;
@@ -137,9 +137,10 @@ static void agents_refused(
 	if (!log_limit_is_due(
 		    &agents->refusals, &source->addr, clock_now_us(), &silenced, &overflow))
 		return;
-	log_warning("message from %s refused: %s (%llu more since the last such line)%s",
-		addr_port_format(source, text), session_refusal_name(refusal),
-		(unsigned long long)silenced, overflow ? "; many sources at once" : "");
+	log_warning("message from %s refused: %s%s%s (%llu more since the last such line)%s",
+		addr_port_format(source, text), session_refusals_name(refusal),
+		words[0] ? ": " : "", words, (unsigned long long)silenced,
+		overflow ? "; many sources at once" : "");
 }
 
 static const char *agents_mac_owner(void *context, const struct mac *mac)

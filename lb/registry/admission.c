@@ -62,6 +62,7 @@ _printf_(3, 4) static int refuse(
 static int check_vips(const struct membership *membership, const struct proto_register *reg,
 	struct registry_answer *answer)
 {
+	char vip[ADDR_STRLEN];
 	bool known = false;
 
 	for (uint8_t i = 0; i < reg->status.n_vips; i++) {
@@ -79,9 +80,10 @@ static int check_vips(const struct membership *membership, const struct proto_re
 	}
 	if (known)
 		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,
-			"the address is not in `allow` of any virtual server with its VIPs");
+			"the address is not in `allow` of any virtual server with its VIPs: add it there");
 	return refuse(answer, PROTO_REJECT_NO_VIP,
-		"no virtual server that takes agents has any of its VIPs");
+		"no virtual server that takes agents has any of its VIPs (%s%s)",
+		addr_format(&reg->vips[0], vip), reg->status.n_vips > 1 ? ", ..." : "");
 }
 
 /*
@@ -171,7 +173,7 @@ static int check_adoption(struct registry *registry, const struct candidate *can
 		return refuse(answer, PROTO_REJECT_ADMIN, "rejected by an administrator");
 	if (registry->config.adopt == REGISTRY_ADOPT_OFF && !known)
 		return refuse(answer, PROTO_REJECT_NOT_ALLOWED,
-			"the balancer adopts nobody (adopt = off)");
+			"the balancer adopts nobody (adopt = off): set adopt = approve there");
 	return 0;
 }
 

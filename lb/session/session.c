@@ -19,6 +19,8 @@ struct sessions {
 	uint64_t n_randoms; /* drawn from the seed so far */
 	uint64_t now_us;    /* of the last event */
 	struct session_counters counters;
+	struct session_refusals refusals;
+	struct why rejected; /* what the REJECT said, if this datagram got one; else "" */
 	struct session_limit_table strangers;
 	struct session_limit_bucket
 		known; /* HELLOs over their rate from addresses with a session */
@@ -34,44 +36,6 @@ struct arrival {
 	uint64_t now_us;
 	struct proto_message message;
 };
-
-static const char *const refusal_names[] = {
-	[SESSION_ACCEPTED] = "accepted",
-	[SESSION_SHORT] = "short",
-	[SESSION_LONG] = "long",
-	[SESSION_MAGIC] = "magic",
-	[SESSION_VERSION] = "version",
-	[SESSION_TYPE] = "type",
-	[SESSION_TRUNCATED] = "truncated",
-	[SESSION_VALUE] = "value",
-	[SESSION_TTL] = "ttl",
-	[SESSION_RATE] = "rate",
-	[SESSION_KEY] = "key",
-	[SESSION_CHALLENGE] = "challenge",
-	[SESSION_TAG] = "tag",
-	[SESSION_REPLAY] = "replay",
-	[SESSION_ECHO] = "echo",
-	[SESSION_UNKNOWN] = "session",
-	[SESSION_SOURCE] = "source",
-	[SESSION_POLICY_0 + PROTO_REJECT_VERSION] = "policy:version",
-	[SESSION_POLICY_0 + PROTO_REJECT_NOT_ALLOWED] = "policy:not-allowed",
-	[SESSION_POLICY_0 + PROTO_REJECT_KEY_BINDING] = "policy:key-binding",
-	[SESSION_POLICY_0 + PROTO_REJECT_NO_VIP] = "policy:no-vip",
-	[SESSION_POLICY_0 + PROTO_REJECT_CLONE] = "policy:clone",
-	[SESSION_POLICY_0 + PROTO_REJECT_ADDRESS] = "policy:address",
-	[SESSION_POLICY_0 + PROTO_REJECT_FULL] = "policy:full",
-	[SESSION_POLICY_0 + PROTO_REJECT_ADMIN] = "policy:admin",
-	[SESSION_POLICY_0 + PROTO_REJECT_MAC] = "policy:mac",
-};
-_Static_assert(ARRAY_LEN(refusal_names) == SESSION_REFUSAL_N_, "a name for every refusal");
-_Static_assert((int)SESSION_SHORT == (int)PROTO_ERROR_SHORT &&
-		(int)SESSION_VALUE == (int)PROTO_ERROR_VALUE,
-	"the parser's errors are the first refusals");
-
-const char *session_refusal_name(enum session_refusal refusal)
-{
-	return refusal < SESSION_REFUSAL_N_ ? refusal_names[refusal] : "unknown";
-}
 
 static enum session_refusal refusal_of(enum proto_error error)
 {
@@ -264,6 +228,7 @@ static enum session_refusal send_reject(struct sessions *sessions, const struct 
 	memcpy(rejected->nonce_balancer, arrival->message.reg.nonce_balancer, PROTO_NONCE_BYTES);
 	rejected->code = code;
 	copy_printable(rejected->reason, sizeof(rejected->reason), reason);
+	why_set(&sessions->rejected, "%s", rejected->reason);
 	(void)send_message(sessions, arrival->path, &message, key->secret);
 	return SESSION_POLICY_0 + (unsigned int)code;
 }
@@ -415,6 +380,7 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 	if (answer.repeated)
 		return repeat_accept(sessions, arrival, key, answer.backend);
 	open_session(sessions, arrival, key, answer.backend, request.session_id);
+	session_refusals_forget(&sessions->refusals, &arrival->path->remote.addr);
 	return SESSION_ACCEPTED;
 }
 
@@ -583,6 +549,50 @@ static enum session_refusal receive(
 	}
 }
 
+/* An agent that is heard: what others say in its name is no news of it. */
+static bool source_is_heard(const struct sessions *sessions, const struct arrival *arrival)
+{
+	const struct backend *backend =
+		registry_find_address(sessions->registry, &arrival->path->remote.addr);
+
+	return backend && backend->source == BACKEND_AGENT &&
+		arrival->now_us - MIN(arrival->now_us, backend->heard_us) <
+		(uint64_t)sessions->config.interval_us * sessions->config.multiplier;
+}
+
+/* Remembers it where it tells of an agent that would register and may not. */
+static void note_refusal(struct sessions *sessions, const struct arrival *arrival, int hop_limit,
+	enum session_refusal refusal, struct why *ret_words)
+{
+	const struct proto_message *message = &arrival->message;
+	struct session_refusals_message refused = {
+		.source = arrival->path->remote.addr, .refusal = refusal, .hop_limit = hop_limit
+	};
+
+	/* Header and tag are there, or it would be short. */
+	if (refusal == SESSION_VERSION)
+		refused.version = arrival->data[PROTO_VERSION_OFFSET];
+	if (message->type == PROTO_HELLO)
+		refused.key_id = message->hello.key_id;
+	if (message->type == PROTO_REGISTER)
+		refused.key_id = message->reg.key_id;
+	if (message->type == PROTO_REGISTER && sessions->rejected.text[0]) {
+		refused.name = message->reg.name;
+		refused.because = sessions->rejected.text;
+	}
+	session_refusals_words(&refused, ret_words);
+	if (ret_words->text[0] &&
+		(refusal >= SESSION_POLICY_0 || !source_is_heard(sessions, arrival)))
+		session_refusals_add(
+			&sessions->refusals, &refused, ret_words->text, arrival->now_us);
+}
+
+const struct session_refusals *session_refused(struct sessions *sessions, uint64_t now_us)
+{
+	session_refusals_expire(&sessions->refusals, now_us);
+	return &sessions->refusals;
+}
+
 enum session_refusal session_receive(
 	struct sessions *sessions, const struct session_arrival *arrived, uint64_t now_us)
 {
@@ -592,8 +602,10 @@ enum session_refusal session_receive(
 		.size_bytes = arrived->size_bytes,
 		.now_us = now_us };
 	enum session_refusal refusal;
+	struct why words;
 
 	sessions->now_us = now_us;
+	sessions->rejected.text[0] = '\0';
 	sessions->counters.received++;
 	refusal = receive(sessions, &arrival, arrived->hop_limit);
 	if (refusal == SESSION_ACCEPTED) {
@@ -601,8 +613,10 @@ enum session_refusal session_receive(
 		return refusal;
 	}
 	sessions->counters.rejected[refusal]++;
+	note_refusal(sessions, &arrival, arrived->hop_limit, refusal, &words);
 	if (sessions->calls.refused)
-		sessions->calls.refused(sessions->calls.context, &arrived->path.remote, refusal);
+		sessions->calls.refused(
+			sessions->calls.context, &arrived->path.remote, refusal, words.text);
 	return refusal;
 }
 

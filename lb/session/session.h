@@ -16,6 +16,7 @@
 #include "common/proto/keyring.h"
 #include "lb/registry/registry.h"
 #include "lb/session/session_entry.h"
+#include "lb/session/session_refusals.h"
 
 #define SESSION_SEED_BYTES   32u
 #define SESSION_REASON_BYTES 32u
@@ -30,30 +31,6 @@
 #define SESSION_SECRET_US     (60 * US_PER_S) /* a challenge secret is used so long */
 #define SESSION_LEFT_US       (5 * US_PER_S)  /* a repeated LEAVE is acknowledged so long */
 
-/* Why a message was refused; names by session_refusal_name(). */
-enum session_refusal {
-	SESSION_ACCEPTED,
-	SESSION_SHORT, /* the first seven as enum proto_error */
-	SESSION_LONG,
-	SESSION_MAGIC,
-	SESSION_VERSION,
-	SESSION_TYPE, /* unknown, or one that only a balancer sends */
-	SESSION_TRUNCATED,
-	SESSION_VALUE,
-	SESSION_TTL,       /* did not arrive with 255: from beyond the link */
-	SESSION_RATE,      /* over its rate, or no room for a new source */
-	SESSION_KEY,       /* no such key ID */
-	SESSION_CHALLENGE, /* not a challenge of ours for this source, or too old */
-	SESSION_TAG,       /* wrong key, or changed on the way */
-	SESSION_REPLAY,    /* seen before, or too old to tell */
-	SESSION_ECHO,      /* answers no heartbeat that was sent of late */
-	SESSION_UNKNOWN,   /* no such session: "session" */
-	SESSION_SOURCE,    /* the session's, from another address */
-	SESSION_POLICY_0,  /* + enum proto_reject: "policy:not-allowed" … */
-	SESSION_REFUSAL_N_ = SESSION_POLICY_0 + PROTO_REJECT_N_
-};
-const char *session_refusal_name(enum session_refusal refusal);
-
 struct session_counters {
 	uint64_t received; /* = accepted + all of rejected, exactly */
 	uint64_t accepted;
@@ -67,9 +44,12 @@ struct session_calls {
 	 */
 	int (*send)(void *context, const struct session_path *path, const uint8_t *data,
 		size_t size_bytes);
-	/* A message was refused, for the log (see log_limit_is_due()). May be NULL. */
-	void (*refused)(
-		void *context, const struct addr_port *source, enum session_refusal refusal);
+	/*
+	 * A message was refused, for the log (see log_limit_is_due()); `words` say how to mend it, or are "".
+	 * May be NULL.
+	 */
+	void (*refused)(void *context, const struct addr_port *source, enum session_refusal refusal,
+		const char *words);
 	/* Whose MAC this is, in words, if no agent can have it; NULL: nobody's. May be NULL. */
 	const char *(*mac_owner)(void *context, const struct mac *mac);
 	void *context;
@@ -116,6 +96,8 @@ int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_
 void session_forget(struct sessions *sessions, uint16_t backend);
 
 const struct session_counters *session_counters(const struct sessions *sessions);
+/* Who was refused lately; expired ones go first. */
+const struct session_refusals *session_refused(struct sessions *sessions, uint64_t now_us);
 size_t session_len(const struct sessions *sessions);
 /* Whether an agent reaches this balancer at that address. */
 bool session_is_local(const struct sessions *sessions, const struct addr *address);

@@ -33,6 +33,7 @@ struct bench {
 	size_t sent_size;
 	size_t n_refused;
 	enum session_refusal refused;
+	struct why refused_words;
 	struct mac mac_of_balancer;
 	bool mac_differs; /* frames come from another MAC than a REGISTER says */
 };
@@ -64,13 +65,14 @@ _unused_ static int on_send(
 	return 0;
 }
 
-_unused_ static void on_refused(
-	void *context, const struct addr_port *source, enum session_refusal refusal)
+_unused_ static void on_refused(void *context, const struct addr_port *source,
+	enum session_refusal refusal, const char *words)
 {
 	struct bench *bench = context;
 
 	bench->n_refused++;
 	bench->refused = refusal;
+	why_set(&bench->refused_words, "%s", words);
 }
 
 _unused_ static const char *mac_owner(void *context, const struct mac *mac)

@@ -499,14 +499,132 @@ static void session_imports_no_nonsense(void **state)
 	assert_int_equal(session_import(bench->sessions, &kept), 0);
 }
 
+/* ---- who was refused, in words ---- */
+
+static const struct session_refused *refused_of(struct bench *bench, size_t n_refused)
+{
+	const struct session_refusals *refusals = session_refused(bench->sessions, bench->now_us);
+
+	assert_int_equal(refusals->len, n_refused);
+	return &refusals->items[n_refused ? n_refused - 1 : 0];
+}
+
+static void refused_says(struct bench *bench, enum session_refusal refusal, const char *words)
+{
+	const struct session_refused *refused = refused_of(bench, 1);
+
+	assert_int_equal(refused->refusal, refusal);
+	assert_string_equal(refused->words, words);
+	assert_string_equal(bench->refused_words.text, words);
+}
+
+static void session_names_the_mend_of_a_wrong_key(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377");
+	struct proto_message message;
+
+	agent.key_id = "nobody";
+	assert_int_equal(say_hello(bench, &agent), SESSION_KEY);
+	refused_says(bench, SESSION_KEY,
+		"its key nobody is not in our key file: add that line and reload, or correct the "
+		"agent's key file");
+	bench->now_us += SESSION_REFUSALS_KEEP_US;
+	(void)refused_of(bench, 0);
+	agent.key_id = "web1";
+	agent.secret[5] ^= 1;
+	assert_int_equal(say_hello(bench, &agent), SESSION_ACCEPTED);
+	take_challenge(bench, &agent);
+	message = register_of(&agent);
+	for (uint64_t n = 1; n <= 3; n++) {
+		assert_int_equal(send_register(bench, &agent, &message), SESSION_TAG);
+		assert_int_equal(refused_of(bench, 1)->count, n);
+	}
+	refused_says(bench, SESSION_TAG,
+		"its key web1 has other bytes than ours: put the same key line in both files");
+	/* Mended. */
+	agent.secret[5] ^= 1;
+	join(bench, &agent);
+	(void)refused_of(bench, 0);
+}
+
+static void session_names_the_mend_of_a_policy(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377"), clone = agent_make("192.0.2.12:7377");
+	struct proto_message message;
+
+	assert_int_equal(say_hello(bench, &agent), SESSION_ACCEPTED);
+	take_challenge(bench, &agent);
+	message = register_of(&agent);
+	assert_int_equal(addr_parse("198.51.100.99", &message.reg.vips[0]), 0);
+	(void)send_register(bench, &agent, &message);
+	refused_says(bench, SESSION_POLICY_0 + PROTO_REJECT_NO_VIP,
+		"agent web1: no virtual server that takes agents has any of its VIPs "
+		"(198.51.100.99): add it to a virtual server, or correct `vip` of the agent");
+	join(bench, &agent);
+	(void)refused_of(bench, 0);
+	/* Its name, from another place: not known at first, and then refused. */
+	(void)say_hello(bench, &clone);
+	take_challenge(bench, &clone);
+	message = register_of(&clone);
+	(void)send_register(bench, &clone, &message);
+	(void)refused_of(bench, 0);
+	take_heartbeat(bench, &agent);
+	(void)say(bench, &agent, PROTO_ANSWER);
+	(void)send_register(bench, &clone, &message);
+	refused_says(bench, SESSION_POLICY_0 + PROTO_REJECT_CLONE,
+		"agent web1: the name is in use at 192.0.2.11: give the agent a name and an address "
+		"of its own, or stop the other");
+}
+
+/* Whoever can forge a source: an agent that is heard is not said to be refused. */
+static void session_says_nothing_of_an_agent_that_is_heard(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377"), forger;
+
+	join(bench, &agent);
+	forger = agent;
+	forger.key_id = "nobody";
+	assert_int_equal(say_hello(bench, &forger), SESSION_KEY);
+	(void)refused_of(bench, 0);
+	forger.session_keys.to_balancer[0] ^= 1;
+	assert_int_equal(say(bench, &forger, PROTO_UPDATE), SESSION_TAG);
+	(void)refused_of(bench, 0);
+	bench->now_us += 900000;
+	assert_int_equal(say_hello(bench, &forger), SESSION_KEY);
+	(void)refused_of(bench, 1);
+}
+
+static void session_names_another_version_and_a_router(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377");
+
+	(void)say_hello(bench, &agent);
+	agent.hello[PROTO_VERSION_OFFSET] = 99;
+	assert_int_equal(deliver(bench, &agent, agent.hello, agent.hello_size), SESSION_VERSION);
+	assert_non_null(
+		strstr(refused_of(bench, 1)->words, "it speaks version 99 of the protocol"));
+	assert_int_equal(session_receive(bench->sessions,
+				 &(struct session_arrival){ .path = agent.path,
+					 .hop_limit = 63,
+					 .data = agent.hello,
+					 .size_bytes = agent.hello_size },
+				 bench->now_us),
+		SESSION_TTL);
+	assert_non_null(strstr(refused_of(bench, 2)->words, "TTL 63, not 255"));
+}
+
 static void session_names_every_refusal(void **state)
 {
 	for (unsigned int i = 0; i < SESSION_REFUSAL_N_; i++) {
-		assert_non_null(session_refusal_name(i));
+		assert_non_null(session_refusals_name(i));
 		for (unsigned int j = 0; j < i; j++)
-			assert_string_not_equal(session_refusal_name(i), session_refusal_name(j));
+			assert_string_not_equal(session_refusals_name(i), session_refusals_name(j));
 	}
-	assert_string_equal(session_refusal_name(SESSION_UNKNOWN), "session");
+	assert_string_equal(session_refusals_name(SESSION_UNKNOWN), "session");
 }
 
 int main(void)
@@ -540,6 +658,10 @@ int main(void)
 		BENCH_TEST(session_ends_with_its_key),
 		BENCH_TEST(session_survives_a_restart),
 		BENCH_TEST(session_imports_no_nonsense),
+		BENCH_TEST(session_names_the_mend_of_a_wrong_key),
+		BENCH_TEST(session_names_the_mend_of_a_policy),
+		BENCH_TEST(session_says_nothing_of_an_agent_that_is_heard),
+		BENCH_TEST(session_names_another_version_and_a_router),
 		cmocka_unit_test(session_names_every_refusal),
 	};
 

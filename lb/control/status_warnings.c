@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See status_warnings.h. */
+#include "lb/control/status_warnings.h"
+
+#include "common/os/clock.h"
+#include "lb/daemon/balancer.h"
+#include "lb/link/announce.h"
+#include "lb/link/claims.h"
+#include "lb/registry/registry.h"
+#include "lb/session/session.h"
+
+static double status_warnings_age_s(uint64_t then_us, uint64_t now_us)
+{
+	return (double)(now_us - MIN(now_us, then_us)) / (double)US_PER_S;
+}
+
+/* The name of the backend with this MAC; NULL: none. */
+static const char *status_warnings_owner(const struct balancer *balancer, const struct mac *mac)
+{
+	for (size_t i = 0; i < registry_len(balancer->registry); i++)
+		if (mac_equal(&registry_backend_at(balancer->registry, i)->mac, mac))
+			return registry_backend_at(balancer->registry, i)->name;
+	return NULL;
+}
+
+json_t *status_warnings_claims(const struct balancer *balancer)
+{
+	const struct claims *claims = announce_claims(balancer->announce);
+	uint64_t now_us = clock_now_us();
+	json_t *array = json_array();
+	char vip[ADDR_STRLEN], mac[MAC_STRLEN];
+
+	ARRAY_FOREACH (claim, claims->items, claims->len)
+		(void)json_array_append_new(array,
+			json_pack("{s:s, s:s, s:s?, s:I, s:f}", "vip",
+				addr_format(&claim->vip, vip), "mac", mac_format(&claim->mac, mac),
+				"backend", status_warnings_owner(balancer, &claim->mac), "count",
+				(json_int_t)claim->count, "last_s",
+				status_warnings_age_s(claim->last_us, now_us)));
+	return array;
+}
+
+json_t *status_warnings_refusals(const struct balancer *balancer)
+{
+	uint64_t now_us = clock_now_us();
+	const struct session_refusals *refusals = session_refused(balancer->sessions, now_us);
+	json_t *array = json_array();
+	char address[ADDR_STRLEN];
+
+	ARRAY_FOREACH (refused, refusals->items, refusals->len)
+		(void)json_array_append_new(array,
+			json_pack("{s:s, s:s, s:s, s:I, s:f}", "address",
+				addr_format(&refused->source, address), "reason",
+				session_refusals_name(refused->refusal), "words", refused->words,
+				"count", (json_int_t)refused->count, "last_s",
+				status_warnings_age_s(refused->last_us, now_us)));
+	return array;
+}
