@@ -203,12 +203,47 @@ static void print_claims(const json_t *document)
 	}
 }
 
+static bool print_has_backend(const json_t *server, const char *name)
+{
+	const json_t *backend;
+	size_t idx;
+
+	json_array_foreach (json_object_get(server, "backends"), idx, backend)
+		if (streq(print_string(backend, "name"), name))
+			return true;
+	return false;
+}
+
+/* Those that are up and yet have a reason; of the first virtual server that has them. */
+static void print_odd_backends(const json_t *document, size_t server_idx)
+{
+	const json_t *servers = json_object_get(document, "virtual_servers");
+	const json_t *server = json_array_get(servers, server_idx), *backend;
+	size_t idx;
+
+	json_array_foreach (json_object_get(server, "backends"), idx, backend) {
+		const char *reason = print_string(backend, "reason");
+		bool said = false;
+
+		if (!streq(print_string(backend, "state"), "up") || streq(reason, "-"))
+			continue;
+		for (size_t before = 0; before < server_idx && !said; before++)
+			said = print_has_backend(
+				json_array_get(servers, before), print_string(backend, "name"));
+		if (!said)
+			printf("warning: backend %s: %s\n", print_string(backend, "name"), reason);
+	}
+}
+
 /* Behind everything else, where they are seen. */
 static void print_warnings(const json_t *document)
 {
-	const json_t *refused;
+	const json_t *refused, *server;
 	char age[CLI_AGE_BYTES];
 	size_t idx;
+
+	json_array_foreach (json_object_get(document, "virtual_servers"), idx, server)
+		print_odd_backends(document, idx);
 
 	json_array_foreach (json_object_get(document, "refusals"), idx, refused)
 		printf("warning: %s: %s (%llu times, last %s ago)\n",

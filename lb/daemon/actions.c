@@ -126,6 +126,14 @@ static void actions_moved(struct balancer *balancer, const struct registry_actio
 			addr_format(&action->address, old), addr_format(&backend->address, new));
 }
 
+static void actions_remark(const struct balancer *balancer, const struct registry_action *action)
+{
+	const struct backend *backend = registry_backend(balancer->registry, action->backend);
+
+	if (backend)
+		log_warning("backend %s is up, but: %s", backend->name, backend->reason);
+}
+
 static void actions_ask_mac(struct balancer *balancer, const struct registry_action *action)
 {
 	const struct backend *backend = registry_backend(balancer->registry, action->backend);
@@ -178,6 +186,9 @@ static void actions_do(struct actions *actions, const struct registry_action *ac
 	case REGISTRY_STATE:
 		actions_log_state(action);
 		update_mark_save(balancer->update);
+		break;
+	case REGISTRY_REMARK:
+		actions_remark(balancer, action);
 		break;
 	case REGISTRY_MOVED:
 		actions_moved(balancer, action);

@@ -287,9 +287,8 @@ static void take_register(struct registry *registry, struct entry *entry,
 	memcpy(entry->nonce_agent, reg->nonce_agent, sizeof(entry->nonce_agent));
 	if (!mac_is_zero(&reg->mac) && mac_is_zero(&entry->given_mac) &&
 		!mac_equal(&reg->mac, &backend->mac)) {
-		backend->mac = reg->mac;
 		/* Of a newcomer it may wait: a thousand may come at once. */
-		entries_mark_changed(&registry->entries, backend->takes_flows);
+		entries_set_mac(&registry->entries, entry, &reg->mac, backend->takes_flows);
 	}
 	if (!backend->weight_set)
 		backend->weight = reg->status.weight;

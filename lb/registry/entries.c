@@ -130,6 +130,7 @@ void entries_add(struct entries *entries, struct entry *entry)
 	entries->slots[entry->slot] = entry;
 	entries->due_us[entry->slot] = 0;
 	entries->by_id[entry->backend.id] = entry;
+	entries->macs_changed = true;
 	index_add(&entries->by_name, compare_name, entry->backend.name, entry);
 	index_add(&entries->by_address, compare_address, &entry->backend.address, entry);
 }
@@ -177,6 +178,7 @@ void entries_forget(struct entries *entries, struct entry *entry)
 	index_remove(&entries->by_name, compare_name, entry->backend.name);
 	index_remove(&entries->by_address, compare_address, &entry->backend.address);
 	entries->by_id[entry->backend.id] = NULL;
+	entries->macs_changed |= entry->twin != 0;
 	entries->slots[entry->slot] = last;
 	entries->due_us[entry->slot] = entries->due_us[last->slot];
 	last->slot = entry->slot;
@@ -196,8 +198,65 @@ void entries_move(struct entries *entries, struct entry *entry, const struct add
 	index_remove(&entries->by_address, compare_address, &entry->backend.address);
 	entry->moved_from = entry->backend.address;
 	entry->backend.address = *address;
+	entries->macs_changed = true;
 	index_add(&entries->by_address, compare_address, address, entry);
 	entries_mark_dirty(entries, entry);
+}
+
+void entries_set_mac(
+	struct entries *entries, struct entry *entry, const struct mac *mac, bool urgent)
+{
+	entry->backend.mac = *mac;
+	entries->macs_changed = true;
+	entries_mark_changed(entries, urgent);
+}
+
+static int compare_macs(const void *a, const void *b)
+{
+	const struct backend *left = &(*(const struct entry *const *)a)->backend;
+	const struct backend *right = &(*(const struct entry *const *)b)->backend;
+	int order = memcmp(&left->mac, &right->mac, sizeof(left->mac));
+
+	/* By family first, which addr_compare() does too. */
+	return order ? order : addr_compare(&left->address, &right->address);
+}
+
+static bool are_twins(const struct entry *a, const struct entry *b)
+{
+	return a != b && mac_equal(&a->backend.mac, &b->backend.mac) &&
+		!mac_is_zero(&a->backend.mac) &&
+		a->backend.address.family == b->backend.address.family;
+}
+
+int entries_find_twins(
+	struct entries *entries, void (*fn)(struct entry *entry, void *context), void *context)
+{
+	_cleanup_free_ struct entry **sorted = calloc(entries->len + 1, sizeof(struct entry *));
+	size_t first = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	entries->macs_changed = false;
+	memcpy(sorted, entries->slots, entries->len * sizeof(struct entry *));
+	if (entries->len > 0)
+		qsort(sorted, entries->len, sizeof(struct entry *), compare_macs);
+	for (size_t i = 0; i < entries->len; i++) {
+		struct entry *entry = sorted[i];
+		const struct entry *next;
+		uint16_t twin;
+
+		if (!are_twins(sorted[first], entry))
+			first = i;
+		/* The next one, and of the last one the first. */
+		next = i + 1 < entries->len && are_twins(entry, sorted[i + 1]) ? sorted[i + 1]
+									       : sorted[first];
+		twin = next == entry ? 0 : next->backend.id;
+		if (twin == entry->twin)
+			continue;
+		entry->twin = twin;
+		fn(entry, context);
+	}
+	return 0;
 }
 
 void entries_mark_dirty(struct entries *entries, struct entry *entry)

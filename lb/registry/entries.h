@@ -32,6 +32,15 @@ void entries_forget(struct entries *entries, struct entry *entry);
 void entries_rename(struct entries *entries, struct entry *entry, const char *name);
 /* Gives it an address that nobody has, and has it told (MOVED). */
 void entries_move(struct entries *entries, struct entry *entry, const struct addr *address);
+/* Gives it another MAC; tables that have it are to be published. */
+void entries_set_mac(
+	struct entries *entries, struct entry *entry, const struct mac *mac, bool urgent);
+/*
+ * Finds out who shares a MAC with whom (`twin`), of one address family: a host may well have an IPv4 and an IPv6
+ * backend. Calls `fn` for each entry that has another twin than before. -ENOMEM: not known this time.
+ */
+int entries_find_twins(
+	struct entries *entries, void (*fn)(struct entry *entry, void *context), void *context);
 /* The entry has an action to be taken. */
 void entries_mark_dirty(struct entries *entries, struct entry *entry);
 /* Tables or MAC addresses differ; urgent: they are to be published at once. */

@@ -65,6 +65,11 @@ struct entry {
 	struct addr moved_from; /* to be told; AF_UNSPEC: it did not move */
 	enum backend_state told_state;
 	uint8_t wants_checks; /* one bit a check */
+	bool wants_remark;
+	uint64_t remarked_us; /* when there was one; 0: never */
+
+	uint64_t served_vips; /* one bit for each of the agent's VIPs that a service of it has */
+	uint16_t twin;        /* id of another backend with the same MAC; 0: there is none */
 };
 _Static_assert(REGISTRY_CHECKS_MAX <= 8, "wants_checks has a bit for each check");
 _Static_assert(PROTO_VIPS_MAX <= 64, "usable_vips has a bit for each VIP");
@@ -100,6 +105,7 @@ struct entries {
 	struct entries_forgotten forgotten[REGISTRY_BACKENDS_MAX]; /* a ring */
 	size_t forgotten_first, n_forgotten;
 	bool changed, changed_urgent;
+	bool macs_changed; /* since entries_find_twins() */
 };
 
 /* membership.c */

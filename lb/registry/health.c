@@ -5,6 +5,10 @@
 #include "lb/registry/detection.h"
 #include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
+#include "lb/registry/membership.h"
+
+/* A remark about a backend that is up is not made more often. */
+#define HEALTH_REMARK_US (60 * US_PER_S)
 
 static bool vip_is_usable(const struct entry *entry, uint8_t vip)
 {
@@ -61,6 +65,43 @@ static bool vips_are_good(
 				text);
 	}
 	return good;
+}
+
+/* A VIP of the agent that it has for nothing; not when it has none that it serves. */
+static void say_unserved(
+	const struct registry *registry, const struct entry *entry, struct why *why)
+{
+	const struct backend *backend = &entry->backend;
+	char text[ADDR_STRLEN];
+
+	for (uint8_t i = 0; i < backend->status.n_vips; i++) {
+		size_t end, at;
+
+		if (entry->served_vips & UINT64_C(1) << i)
+			continue;
+		at = membership_of_vip(&registry->membership, &backend->vips[i], &end);
+		addr_format(&backend->vips[i], text);
+		if (at == end)
+			why_set(why, "no virtual server has its VIP %s", text);
+		else
+			why_set(why, "no virtual server with its VIP %s takes it", text);
+		return;
+	}
+}
+
+/* Switches deliver frames to whichever of the two spoke last. */
+static void say_twin(const struct registry *registry, const struct entry *entry, struct why *why)
+{
+	const struct entry *twin = registry->entries.by_id[entry->twin];
+	size_t used = strlen(why->text);
+	char mac[MAC_STRLEN], address[ADDR_STRLEN];
+
+	if (!entry->twin || !twin)
+		return;
+	snprintf(why->text + used, sizeof(why->text) - used,
+		"%sshares its MAC %s with %s (%s): a cloned machine? give it a MAC of its own",
+		used > 0 ? "; " : "", mac_format(&entry->backend.mac, mac), twin->backend.name,
+		addr_format(&twin->backend.address, address));
 }
 
 /* False with a reason when a check is against it; `*ret_known` when it was ever known. */
@@ -122,6 +163,8 @@ static enum backend_state judge_agent(
 				entry->need);
 		return entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
 	}
+	if (!vip_why.text[0])
+		say_unserved(registry, entry, &vip_why);
 	why_set(ret_why, "%s", vip_why.text);
 	return BACKEND_UP;
 }
@@ -319,6 +362,18 @@ static uint64_t usable_vips(const struct backend *backend)
 	return usable;
 }
 
+/* It stays up, and there is something new to say of it. */
+static void note_remark(
+	struct registry *registry, struct entry *entry, const char *reason, uint64_t now_us)
+{
+	if (!reason[0] || streq(reason, entry->backend.reason) ||
+		(entry->remarked_us > 0 && now_us - entry->remarked_us < HEALTH_REMARK_US))
+		return;
+	entry->remarked_us = now_us;
+	entry->wants_remark = true;
+	entries_mark_dirty(&registry->entries, entry);
+}
+
 void health_judge(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
@@ -333,6 +388,8 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 		return;
 	entry->usable_vips = usable_vips(backend);
 	state = judge_state(registry, entry, &why);
+	if (state != BACKEND_MAINT && state != BACKEND_DRAIN)
+		say_twin(registry, entry, &why);
 	/* Heard, disabled or announced: then it is no longer kept for its silence. */
 	if (backend->kept && (!entry->silent || state != BACKEND_DOWN)) {
 		backend->kept = false;
@@ -348,6 +405,8 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 		entry->ramp_started_us = now_us;
 	if (state != backend->state)
 		enter_state(registry, entry, state, now_us);
+	else if (state == BACKEND_UP)
+		note_remark(registry, entry, why.text, now_us);
 	(void)snprintf(backend->reason, sizeof(backend->reason), "%s", why.text);
 
 	backend->effective_weight = effective_weight(backend);

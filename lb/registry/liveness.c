@@ -177,10 +177,8 @@ void liveness_neighbour(
 			entry->silent = false;
 			entry->fell_silent_us = REGISTRY_NEVER_US;
 		}
-		if (!mac_equal(mac, &backend->mac) && mac_is_zero(&entry->given_mac)) {
-			backend->mac = *mac;
-			entries_mark_changed(&registry->entries, backend->takes_flows);
-		}
+		if (!mac_equal(mac, &backend->mac) && mac_is_zero(&entry->given_mac))
+			entries_set_mac(&registry->entries, entry, mac, backend->takes_flows);
 	}
 	health_judge(registry, entry, now_us);
 }
@@ -294,6 +292,10 @@ void liveness_take_services(struct registry *registry, struct entry *entry,
 	free(entry->services);
 	entry->services = services;
 	entry->n_services = n_services;
+	entry->served_vips = 0;
+	for (size_t i = 0; i < n_services; i++)
+		if (services[i].vip != ENTRY_NO_VIP)
+			entry->served_vips |= UINT64_C(1) << services[i].vip;
 	take_checks(registry, entry, now_us);
 }
 

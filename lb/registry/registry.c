@@ -279,11 +279,28 @@ bool registry_is_overdue(
 		detection_is_overdue(&registry->config, entry, now_us);
 }
 
+/* For judge_twin(). */
+struct twins_found {
+	struct registry *registry;
+	uint64_t now_us;
+};
+
+static void judge_twin(struct entry *entry, void *context)
+{
+	const struct twins_found *found = context;
+
+	health_judge(found->registry, entry, found->now_us);
+}
+
 uint64_t registry_tick(struct registry *registry, uint64_t now_us)
 {
 	uint64_t next_us = REGISTRY_NEVER_US, until_us = now_us;
+	struct twins_found twins = { registry, now_us };
 	bool due = false;
 
+	/* Many may have come at once: they are compared once. */
+	if (registry->entries.macs_changed)
+		(void)entries_find_twins(&registry->entries, judge_twin, &twins);
 	/* When one heartbeat goes out, those that are as good as due go with it: fewer wake-ups. */
 	for (size_t i = 0; i < registry->entries.len && !due; i++)
 		due = registry->entries.due_us[i] <= now_us;
@@ -314,6 +331,12 @@ static bool take_entry_action(struct entry *entry, struct registry_action *actio
 		action->new_state = backend->state;
 		/* It came back before anybody asked. */
 		if (action->old_state != action->new_state)
+			return true;
+	}
+	if (entry->wants_remark) {
+		entry->wants_remark = false;
+		action->type = REGISTRY_REMARK;
+		if (backend->state == BACKEND_UP && backend->reason[0])
 			return true;
 	}
 	if (entry->moved_from.family != AF_UNSPEC) {

@@ -18,6 +18,7 @@ enum registry_action_type {
 	REGISTRY_PROBE_NEIGH, /* ask the kernel to resolve or confirm the backend's MAC */
 	REGISTRY_CHANGED, /* tables or MACs differ: publish; `urgent`: at once, else may be joined */
 	REGISTRY_STATE,   /* for the log and events: old → new state, reason in the backend */
+	REGISTRY_REMARK,  /* for the log: it is up, and the backend's reason says what is odd */
 	REGISTRY_MOVED,   /* the backend has another address now; `address` is the old one */
 	REGISTRY_FORGOTTEN, /* the backend is gone; only id, address and name are valid */
 	REGISTRY_ACTION_N_

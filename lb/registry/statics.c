@@ -316,10 +316,8 @@ static void take_static(struct registry *registry, struct entry *entry, const st
 	entry->name_given = group->name_given;
 	entry->given_mac = static_->mac;
 	entry->given_weight = static_->weight;
-	if (!mac_is_zero(&static_->mac) && !mac_equal(&static_->mac, &backend->mac)) {
-		backend->mac = static_->mac;
-		entries_mark_changed(&registry->entries, true);
-	}
+	if (!mac_is_zero(&static_->mac) && !mac_equal(&static_->mac, &backend->mac))
+		entries_set_mac(&registry->entries, entry, &static_->mac, true);
 	if (backend->source == BACKEND_STATIC && !backend->weight_set)
 		backend->weight = static_->weight;
 	if (backend->source == BACKEND_AGENT)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Agents that would register and may not: each is named on the balancer with the mend, and told why itself.
+# Agents that would register and may not, and those that may and are odd: each is named on the balancer with the
+# mend, and told why itself.
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 5 --no-nginx
@@ -57,3 +58,32 @@ cat "$work/key" > "$work/web2/key"
 must agent web2 reload
 fact the_mend_mends_it wait_until 20 backend_is web2 up
 fact who_gets_in_is_no_refusal wait_until 5 is_refused web2 ''
+
+# One VIP among others that no virtual server has.
+sed -i "s/^vip = .*/vip = $VIP, 198.51.100.99/" "$work/web5/agent.conf"
+must agent web5 reload
+unserved='no virtual server has its VIP 198.51.100.99'
+fact it_serves_the_others wait_until 20 backend_is web5 up
+fact the_vip_is_its_reason equal "$(backend_field reason web5)" "$unserved"
+fact the_status_warns_of_it says "^warning: backend web5: $unserved" lb status
+fact the_log_says_it_once equal "$(grep -c "$unserved" "$work/lb/log")" 1
+
+# A cloned machine: web3 with the network card of web2. Whichever spoke last gets the frames of both.
+must daemon_stop web3
+ip -n "$(ns web3)" link set eth0 address "$(mac_of web2)"
+cat "$work/key" > "$work/web3/key"
+agent_start web3
+# is_twin NAME OF
+is_twin() {
+	[[ $(backend_field reason "$1") == *"shares its MAC $(mac_of "$2") with $2 ($(web_address "$2"))"* ]]
+}
+fact a_clone_is_named wait_until 20 is_twin web3 web2
+fact its_original_is_named is_twin web2 web3
+daemon_stop web3 KILL
+ip -n "$(ns web3)" link set eth0 address 02:00:00:00:03:03
+agent_start web3
+is_well() {
+	[[ $(backend_field state "$1") == up && -z $(backend_field reason "$1") ]]
+}
+fact another_mac_mends_it wait_until 20 is_well web2
+fact and_of_the_clone_too wait_until 20 is_well web3

@@ -37,8 +37,8 @@ struct world {
 	size_t n_agents;
 	uint64_t sessions;
 	/* What was asked of us. */
-	uint32_t n_heartbeats, n_changed, n_urgent, n_states, n_forgotten, n_moved, n_probes,
-		n_checks;
+	uint32_t n_heartbeats, n_changed, n_urgent, n_states, n_forgotten, n_moved, n_remarks,
+		n_probes, n_checks;
 	uint16_t last_check_port;
 	struct registry_action last_state;
 	bool cannot_send; /* heartbeats, for a want of this host's own */
@@ -209,6 +209,11 @@ static inline void world_act(struct world *world, const struct registry_action *
 		assert_int_not_equal(action->old_state, action->new_state);
 		world->n_states++;
 		world->last_state = *action;
+		break;
+	case REGISTRY_REMARK:
+		assert_int_equal(backend->state, BACKEND_UP);
+		assert_true(backend->reason[0] != '\0');
+		world->n_remarks++;
 		break;
 	case REGISTRY_MOVED:
 		world->n_moved++;

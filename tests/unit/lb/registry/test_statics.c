@@ -77,13 +77,13 @@ static void registry_goes_on_asking_where_an_unchecked_static_is(void **state)
 static void registry_fails_a_static_that_does_not_answer(void **state)
 {
 	struct world *world = *state;
-	const struct mac mac = world_mac(50);
+	const struct mac mac = world_mac(50), other = world_mac(51);
 
 	world_static(world, "web", "win", "192.0.2.50");
 	world_static(world, "web", "two", "192.0.2.51");
 	world_configure(world);
 	neighbour(world, "192.0.2.50", &mac);
-	neighbour(world, "192.0.2.51", &mac);
+	neighbour(world, "192.0.2.51", &other);
 	world_pass(world, MS(1000));
 	neighbour(world, "192.0.2.50", &no_mac);
 	assert_state(world, "win", "up");
