@@ -192,8 +192,9 @@ run-coverage: $(UNIT)
 deps:
 	$(Q)tests/deps
 
+# On all processors, unless it was said on how many.
 $(ENTRY_GOALS): deps
-	$(Q)$(MAKE) --no-print-directory run-$@
+	$(Q)$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc)) run-$@
 run-check run-check-all: tests
 	$(Q)BUILD=$(BUILD) SAN='$(SAN)' XDP='$(XDP)' TESTS='$(TESTS)' tests/run $(if $(filter %-all,$@),all,usual)
 run-demo: all tests
