@@ -85,12 +85,18 @@ places=$(macs)
 left=$(downs)
 servers=("$(web_address web1)" "$(web_address web2)")
 
+# Beside each other: what is said of one server is nothing to the others.
+lost_under_forgery "$VIP3" "$router_mac" "$(web_address web4)" > "$work/lost3" &
+lost3=$!
 for mac in "$router_mac" "$nobody" "$(mac_of stranger)"; do
-	fact "none_is_lost_when_servers_are_said_to_be_at_$mac" equal "$(lost_under_forgery "$VIP" "$mac" "${servers[@]}")" 0
+	lost_under_forgery "$VIP" "$mac" "${servers[@]}" > "$work/lost" &
+	lost=$!
 	fact "none_is_lost_by_ipv6_at_$mac" equal "$(lost_under_forgery "[$VIP6]" "$mac" "$(web_address6 web3)")" 0
+	wait "$lost"
+	fact "none_is_lost_when_servers_are_said_to_be_at_$mac" equal "$(< "$work/lost")" 0
 done
-fact none_of_an_unchecked_server_is_lost equal \
-	"$(lost_under_forgery "$VIP3" "$router_mac" "$(web_address web4)")" 0
+wait "$lost3"
+fact none_of_an_unchecked_server_is_lost equal "$(< "$work/lost3")" 0
 fact no_server_has_moved equal "$(macs)" "$places"
 fact no_server_was_down equal "$(downs)" "$left"
 fact every_server_is_up backends_up 4
