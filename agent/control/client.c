@@ -5,6 +5,7 @@
 #include "agent/control/client.h"
 
 #include "agent/config/settings.h"
+#include "agent/doctor/examine.h"
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
 #include "common/cli/cli_table.h"
@@ -193,7 +194,10 @@ static const struct cli_verb client_verbs[] = {
 		.takes_config = true,
 		.takes_diff = true },
 	{ .name = "config", .help = "the configuration in force", .run = client_config },
-	{ .name = "doctor", .help = "look for what is wrong" },
+	{ .name = "doctor",
+		.help = "look for what is wrong",
+		.run = examine,
+		.takes_config = true },
 	{ .name = "join",
 		.args_help = "TOKEN",
 		.max_args = 1,

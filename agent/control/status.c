@@ -116,9 +116,10 @@ json_t *status_make(const struct agent *agent)
 
 	if (agent->has_identity)
 		addr_format(&agent->identity.real_ip, real_ip);
-	return json_pack("{s:i, s:s, s:f, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, "
-			 "s:o, s:[]}",
-		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
+	return json_pack(
+		"{s:i, s:s, s:i, s:f, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, "
+		"s:o, s:[]}",
+		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(), "uptime_s",
 		(double)uptime_us / (double)US_PER_S, "health", (int)summary_health(agent), "name",
 		agent->settings->name, "real_ip", real_ip, "interface", agent->identity.interface,
 		"state", state, "reason", reason.text, "admin", report_admin_name(agent->admin),

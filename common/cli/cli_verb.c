@@ -9,9 +9,6 @@
 #include "common/cli/cli_table.h"
 #include "common/ini/ini.h"
 
-/* What both daemons answer with the lines of ini_report_effective(). */
-#define CLI_CONFIG_VERB "config"
-
 int cli_status(const struct cli *cli, cli_print_fn *print)
 {
 	json_t *document = NULL;
@@ -56,6 +53,20 @@ static bool cli_has_line(const json_t *lines, const char *line)
 			return true;
 	}
 	return false;
+}
+
+const char *cli_lacking_line(const json_t *lines, const json_t *others)
+{
+	const json_t *each;
+	size_t idx;
+
+	if (!others)
+		return NULL;
+	json_array_foreach (lines, idx, each) {
+		if (!cli_has_line(others, json_string_value(each)))
+			return json_string_value(each);
+	}
+	return NULL;
 }
 
 static void cli_print_lacking(const char *mark, const json_t *lines, const json_t *others)

@@ -7,6 +7,9 @@
 struct cli;
 struct ini_report;
 
+/* What both daemons answer with the lines of ini_report_effective(). */
+#define CLI_CONFIG_VERB "config"
+
 /*
  * The verb `status`: the daemon's document as JSON or by `print`. Returns the exit status: the
  * document's `health`, CLI_NOT_RUNNING or as of cli_call().
@@ -20,3 +23,5 @@ int cli_config(const struct cli *cli);
  * each after "- ", then its new ones, each after "+ ". Returns the exit status.
  */
 int cli_diff(const struct cli *cli, struct ini_report *report);
+/* The first of `lines` that `others` have not; NULL: none, or one of them is NULL. Borrowed from `lines`. */
+const char *cli_lacking_line(const json_t *lines, const json_t *others);

@@ -418,9 +418,9 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 
 	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
-		"{s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"{s:i, s:s, s:i, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o}",
-		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "uptime_s",
+		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(), "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
 		balancer->config->interface, "backend_interface",
 		balancer->config->backend_interface, "mode", dataplane.mode, "mode_reason",

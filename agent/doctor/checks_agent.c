@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agent says of itself, and what its files say. Called by examine.c. */
+#include "agent/doctor/checks_agent.h"
+
+#include <linux/capability.h>
+
+#include "agent/doctor/facts.h"
+#include "common/doctor/doctor.h"
+
+static const char *checks_text(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+void checks_config(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	service_judge_config(
+		&facts->service, facts->report, facts->config_error, facts->config_path, doctor);
+}
+
+void checks_key(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	if (facts->config)
+		keyfile_judge(&facts->keyfile, &facts->service, doctor);
+}
+
+void checks_daemon(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	service_judge_daemon(&facts->service, doctor);
+}
+
+void checks_capabilities(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	service_judge_capabilities(&facts->service, UINT64_C(1) << CAP_NET_ADMIN, doctor);
+}
+
+void checks_boot(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	service_judge_boot(&facts->service, doctor);
+}
+
+void checks_host(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	char text[ADDR_STRLEN];
+
+	if (facts->host_error < 0)
+		service_warn_hidden(
+			&facts->service, doctor, "host", "its interfaces cannot be looked at");
+	else if (facts->config && !facts->has_identity)
+		doctor_fail(doctor, "host", "%s", facts->identity_why.text);
+	else if (facts->config)
+		doctor_ok(doctor, facts->identity.interface, "%s faces the balancers",
+			addr_format(&facts->identity.real_ip, text));
+}
+
+void checks_balancer(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	const json_t *balancer;
+	size_t idx;
+
+	json_array_foreach (json_object_get(facts->service.status, "balancers"), idx, balancer) {
+		const char *state = checks_text(balancer, "state");
+		const char *reason = checks_text(balancer, "reason");
+
+		if (streq(state, "up"))
+			doctor_ok(doctor, checks_text(balancer, "address"), "is registered with");
+		else if (streq(state, "drain"))
+			doctor_warn(doctor, checks_text(balancer, "address"), "is being left");
+		else
+			doctor_fail(doctor, checks_text(balancer, "address"), "%s",
+				reason[0] ? reason : state);
+	}
+}
+
+void checks_state(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	const char *state = checks_text(facts->service.status, "state");
+	const char *admin = checks_text(facts->service.status, "admin");
+	const char *name = checks_text(facts->service.status, "name");
+
+	if (facts->service.error != 0)
+		return;
+	if (streq(state, "up")) {
+		doctor_ok(doctor, name, "is up");
+	} else if (streq(admin, "drain") || streq(admin, "maint")) {
+		doctor_warn(doctor, name, "an administrator said %s", admin);
+		doctor_mend(doctor, "dsr-agent enable%s", facts->service.options);
+	} else if (streq(state, "down")) {
+		doctor_fail(
+			doctor, name, "is down: %s", checks_text(facts->service.status, "reason"));
+	} else {
+		doctor_warn(doctor, name, "is %s: %s", state,
+			checks_text(facts->service.status, "reason"));
+	}
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The only place of the doctor that looks: configuration, daemon, netlink, /proc/sys. Called by examine.c.
+ */
+#include "agent/doctor/facts.h"
+
+#include "agent/host/observe.h"
+#include "agent/host/undo_log.h"
+#include "common/cli/cli.h"
+#include "common/doctor/files.h"
+
+#define FACTS_DIRECTORY  "/run/dsr-agent"
+#define FACTS_PATH_BYTES 96u
+/* Clients are anywhere; these are of benchmarks (RFC 2544, RFC 5180), to which nobody routes apart. */
+#define FACTS_CLIENT4 "198.18.0.1"
+#define FACTS_CLIENT6 "2001:2::1"
+
+/* A number of /proc/sys/net; 0 where it is not there. */
+static uint32_t facts_sysctl(const char *family, const char *name)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[FACTS_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/%s", family, name);
+	return files_read("", path, &text) == 0 ? (uint32_t)strtol(text, NULL, 10) : 0;
+}
+
+static struct facts_conf facts_read_conf(const char *which)
+{
+	static const char *const names[] = { "arp_ignore", "arp_announce", "rp_filter",
+		"proxy_arp" };
+	uint32_t values[ARRAY_LEN(names)];
+	char name[FACTS_PATH_BYTES];
+
+	for (size_t idx = 0; idx < ARRAY_LEN(names); idx++) {
+		snprintf(name, sizeof(name), "conf/%s/%s", which, names[idx]);
+		values[idx] = facts_sysctl("ipv4", name);
+	}
+	snprintf(name, sizeof(name), "conf/%s/proxy_ndp", which);
+	return (struct facts_conf){ values[0], values[1], values[2], values[3],
+		facts_sysctl("ipv6", name) };
+}
+
+static void facts_read_way(const char *to, const struct addr *from, struct facts_way *way)
+{
+	const struct addr anything = { 0 };
+	struct addr client;
+
+	(void)addr_parse(to, &client);
+	way->error = survey_ask(&client, from, &way->route);
+	/* A VIP that this host does not hold is no source: which way is another question. */
+	if (way->error < 0)
+		way->error = survey_ask(&client, &anything, &way->route);
+}
+
+static void facts_read_ways(struct facts *facts)
+{
+	const struct addr *vips = facts->config->vips.items;
+	const struct addr_port *balancers = facts->config->balancers.items;
+	const struct addr anything = { 0 };
+
+	ARRAY_FOREACH (vip, vips, facts->config->vips.len)
+		facts_read_way(vip->family == AF_INET ? FACTS_CLIENT4 : FACTS_CLIENT6, vip,
+			vip->family == AF_INET ? &facts->answer4 : &facts->answer6);
+	for (size_t idx = 0; idx < facts->config->balancers.len; idx++)
+		facts->to_balancer[idx].error =
+			survey_ask(&balancers[idx].addr, &anything, &facts->to_balancer[idx].route);
+}
+
+static void facts_find_identity(struct nl *nl, struct facts *facts)
+{
+	const struct config *config = facts->config;
+	const struct identity_wanted wanted = {
+		.balancer = ((const struct addr_port *)config->balancers.items)[0].addr,
+		.real_ip = config->real_ip,
+		.interface = config->interface,
+		.vips = config->vips.items,
+		.n_vips = config->vips.len,
+	};
+	struct host_wanted exempt = { .exempt = config->arp_exempt.items,
+		.n_exempt = config->arp_exempt.len };
+
+	facts->has_identity = identity_find(nl, &facts->host, &wanted, &facts->identity,
+				      &facts->identity_why) == 0;
+	exempt.balancer_ifindex = facts->has_identity ? facts->identity.ifindex : 0;
+	host_mark_exempt(&facts->host, &exempt);
+}
+
+static int facts_read_host(struct facts *facts)
+{
+	_cleanup_(nl_freep) struct nl *nl = NULL;
+	int r = nl_open(NETLINK_ROUTE, &nl);
+
+	if (r == 0)
+		r = observe_host(nl, &facts->host);
+	if (r == 0)
+		r = survey_make(&facts->survey);
+	if (r < 0)
+		return r;
+	facts->all = facts_read_conf("all");
+	facts->fresh = facts_read_conf("default");
+	facts->tcp_syncookies = facts_sysctl("ipv4", "tcp_syncookies");
+	facts->tcp_tw_recycle = facts_sysctl("ipv4", "tcp_tw_recycle");
+	if (facts->config) {
+		facts_find_identity(nl, facts);
+		facts_read_ways(facts);
+	}
+	return 0;
+}
+
+static void facts_read_undo(struct facts *facts)
+{
+	char identity[UNDO_LOG_IDENTITY_BYTES];
+
+	facts->has_undo = undo_log_identity(identity) == 0 &&
+		undo_log_load(facts->service.directory, identity, &facts->undo) == 0;
+}
+
+int facts_read(const struct cli *cli, const char *root, struct facts *ret_facts)
+{
+	struct facts facts = { .config_path = cli->config_path };
+	int r;
+
+	service_look(cli, FACTS_DIRECTORY, root, &facts.service);
+	facts.config_error = config_load(cli->config_path, &facts.config, &facts.report);
+	r = facts.config_error == -ENOMEM ? -ENOMEM : 0;
+	if (r == 0 && facts.config)
+		r = keyfile_look(facts.config->key_file, false, &facts.service, &facts.keyfile);
+	if (r == 0) {
+		facts_read_undo(&facts);
+		facts.host_error = facts_read_host(&facts);
+		r = facts.host_error == -ENOMEM ? -ENOMEM : 0;
+	}
+	if (r < 0)
+		facts_clear(&facts);
+	else
+		*ret_facts = facts;
+	return r;
+}
+
+void facts_clear(struct facts *facts)
+{
+	service_clear(&facts->service);
+	config_free(facts->config);
+	ini_report_free(facts->report);
+	keyfile_clear(&facts->keyfile);
+	host_clear(&facts->host);
+	host_undo_clear(&facts->undo);
+	survey_clear(&facts->survey);
+	*facts = (struct facts){ 0 };
+}
+
+const struct host_link *facts_loopback(const struct facts *facts)
+{
+	return host_link_by_name(&facts->host, facts->config->loopback);
+}
+
+bool facts_have_vip_of(const struct facts *facts, sa_family_t family)
+{
+	const struct addr *vips = facts->config->vips.items;
+
+	ARRAY_FOREACH (vip, vips, facts->config->vips.len) {
+		if (vip->family == family)
+			return true;
+	}
+	return false;
+}
