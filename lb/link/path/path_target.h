@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is probed of a backend, as the caller says it and as it is kept while probes come and go. */
+#pragma once
+
+#include "lb/link/path/path_frame.h"
+#include "lb/link/path/path_wheel.h"
+
+#define PATH_TARGET_ECHO_BYTES 8u
+
+struct path_bytes {
+	const uint8_t *data;
+	size_t size_bytes; /* at most PATH_FRAME_PAYLOAD_MAX */
+};
+
+/* What is probed of a backend. */
+struct path_target {
+	uint16_t service;
+	struct addr vip;
+	enum path_kind kind;
+	uint16_t port; /* not of an echo */
+	uint64_t interval_us, timeout_us;
+	struct path_bytes payload; /* of a datagram; the caller's during path_probe_set() */
+	struct path_bytes expect; /* contained in the answer; empty: any, and silence is well too */
+};
+
+struct probes_backend;
+
+/* One target of a backend. */
+struct probe {
+	struct path_wheel_item wheel; /* first, so that one pointer is both */
+	struct probes_backend *backend;
+	uint16_t service;
+	enum path_kind kind;
+	struct addr vip;
+	uint16_t port;
+	uint64_t interval_us, timeout_us;
+	uint8_t *payload, *expect; /* its own */
+	size_t payload_bytes, expect_bytes;
+
+	uint64_t began_us, due_us; /* when it is to begin, or while it is awaited, to end */
+	uint64_t refused_us;       /* when an ICMP error came last; 0: never */
+	bool awaiting;
+	bool staggered; /* its phase is its own */
+	/* While it is awaited. */
+	struct addr own;
+	uint16_t own_port;
+	uint32_t secret; /* TCP: the sequence number; echo: in its sequence number and payload */
+	uint8_t echo[PATH_TARGET_ECHO_BYTES];
+	struct probe *next, **link; /* in `awaited` */
+};
+
+struct probes_backend {
+	uint16_t id;
+	struct mac mac;
+	struct addr address;
+	struct probe **probes; /* in the order of services */
+	size_t len;
+};
+
+/* A target that nothing is known of, with bytes of its own. NULL: no memory. */
+struct probe *path_target_new(const struct path_target *target);
+/* One that is neither awaited nor in a wheel. */
+struct probe *path_target_free(struct probe *probe);
+DEFINE_CLEANUP(struct probe *, path_target_free)
+/* The same target: only its times may differ. */
+bool path_target_is(const struct probe *probe, const struct path_target *target);
