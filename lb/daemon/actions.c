@@ -15,29 +15,84 @@
 /* A deadline missed by more than this means that we were stalled ourselves. */
 #define ACTIONS_STALL_US (100 * US_PER_MS)
 
-#define ACTIONS_NO_CHECK_US (60 * US_PER_S)
+/* A backend that flaps gets one line in this time, with what it is then. */
+#define ACTIONS_STATE_LINE_US US_PER_S
+#define ACTIONS_NO_CHECK_US   (60 * US_PER_S)
+
+/* Of one backend: what the log says of its state. */
+struct actions_state_log {
+	uint64_t logged_us;           /* the last line; 0: none yet */
+	enum backend_state old_state; /* before the first change that is not logged */
+	uint32_t n_withheld;
+};
 
 struct actions {
 	struct balancer *balancer;
-	sd_event_source *timer; /* the registry's next deadline */
-	uint64_t due_us;        /* 0: there is none */
+	sd_event_source *timer;               /* the registry's next deadline */
+	uint64_t due_us;                      /* 0: there is none */
+	struct actions_state_log *state_logs; /* by backend's id */
+	bool withheld;                        /* some have changes that are not logged */
 	struct mac *macs;     /* by backend's id: where its frames went until now; zero: unknown */
 	uint64_t no_check_us; /* when it was said that checks cannot be made; 0: never */
 };
 
-static void actions_log_state(const struct registry_action *action)
+static void actions_log_state(
+	const struct backend *backend, const struct actions_state_log *state_log)
 {
-	char backend[sizeof("DSR_BACKEND=") + REGISTRY_NAME_BYTES];
+	char name[sizeof("DSR_BACKEND=") + REGISTRY_NAME_BYTES];
 	char state[32], reason[sizeof("DSR_REASON=") + REGISTRY_REASON_BYTES];
-	const char *const fields[] = { backend, state, reason, NULL };
+	const char *const fields[] = { name, state, reason, NULL };
+	char more[48] = "";
 
-	snprintf(backend, sizeof(backend), "DSR_BACKEND=%s", action->name);
-	snprintf(state, sizeof(state), "DSR_STATE=%s", backend_state_name(action->new_state));
-	snprintf(reason, sizeof(reason), "DSR_REASON=%s", action->reason);
-	log_fields(action->new_state == BACKEND_DOWN ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, fields,
-		"backend %s: %s -> %s%s%s", action->name, backend_state_name(action->old_state),
-		backend_state_name(action->new_state), action->reason[0] ? ": " : "",
-		action->reason);
+	snprintf(name, sizeof(name), "DSR_BACKEND=%s", backend->name);
+	snprintf(state, sizeof(state), "DSR_STATE=%s", backend_state_name(backend->state));
+	snprintf(reason, sizeof(reason), "DSR_REASON=%s", backend->reason);
+	if (state_log->n_withheld > 1)
+		snprintf(more, sizeof(more), " (%u changes in a second)", state_log->n_withheld);
+	log_fields(backend->state == BACKEND_DOWN ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, fields,
+		"backend %s: %s -> %s%s%s%s", backend->name,
+		backend_state_name(state_log->old_state), backend_state_name(backend->state), more,
+		backend->reason[0] ? ": " : "", backend->reason);
+}
+
+/* Logs what the backend has come to, if it has had no line for a while. */
+static void actions_log_due(struct actions *actions, const struct backend *backend, uint64_t now_us)
+{
+	struct actions_state_log *state_log = &actions->state_logs[backend->id];
+
+	if (state_log->n_withheld == 0)
+		return;
+	if (state_log->logged_us > 0 && now_us < state_log->logged_us + ACTIONS_STATE_LINE_US) {
+		actions->withheld = true;
+		return;
+	}
+	actions_log_state(backend, state_log);
+	*state_log = (struct actions_state_log){ .logged_us = now_us };
+}
+
+static void actions_changed_state(struct actions *actions, const struct registry_action *action)
+{
+	struct actions_state_log *state_log = &actions->state_logs[action->backend];
+	const struct backend *backend =
+		registry_backend(actions->balancer->registry, action->backend);
+
+	if (!backend)
+		return;
+	if (state_log->n_withheld++ == 0)
+		state_log->old_state = action->old_state;
+	actions_log_due(actions, backend, clock_now_us());
+}
+
+void actions_housekeeping(struct actions *actions)
+{
+	const struct registry *registry = actions->balancer->registry;
+	uint64_t now_us = clock_now_us();
+
+	if (!actions->withheld)
+		return;
+	actions->withheld = false;
+	for (size_t i = 0; i < registry_len(registry); i++)
+		actions_log_due(actions, registry_backend_at(registry, i), now_us);
 }
 
 void actions_say_no_check(struct actions *actions, const char *reason)
@@ -184,7 +239,7 @@ static void actions_do(struct actions *actions, const struct registry_action *ac
 		actions_ask_mac(balancer, action);
 		break;
 	case REGISTRY_STATE:
-		actions_log_state(action);
+		actions_changed_state(actions, action);
 		update_mark_save(balancer->update);
 		break;
 	case REGISTRY_REMARK:
@@ -196,6 +251,7 @@ static void actions_do(struct actions *actions, const struct registry_action *ac
 	case REGISTRY_FORGOTTEN:
 		actions_forget(balancer, action);
 		actions->macs[action->backend] = (struct mac){ 0 };
+		actions->state_logs[action->backend] = (struct actions_state_log){ 0 };
 		break;
 	case REGISTRY_CHANGED:
 		update_mark(balancer->update, action->urgent);
@@ -265,7 +321,8 @@ int actions_new(struct balancer *balancer, struct actions **ret_actions)
 		return -ENOMEM;
 	actions->balancer = balancer;
 	actions->macs = calloc(UINT16_MAX + 1, sizeof(*actions->macs));
-	r = actions->macs ? 0 : -ENOMEM;
+	actions->state_logs = calloc(UINT16_MAX + 1, sizeof(*actions->state_logs));
+	r = actions->macs && actions->state_logs ? 0 : -ENOMEM;
 	if (r == 0)
 		r = balancer_timer_new(balancer->event, actions_on_timer, actions, &actions->timer);
 	if (r < 0) {
@@ -282,6 +339,7 @@ struct actions *actions_free(struct actions *actions)
 		return NULL;
 	sd_event_source_disable_unref(actions->timer);
 	free(actions->macs);
+	free(actions->state_logs);
 	free(actions);
 	return NULL;
 }

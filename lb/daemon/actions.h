@@ -12,6 +12,8 @@ int actions_new(struct balancer *balancer, struct actions **ret_actions);
 struct actions *actions_free(struct actions *actions);
 /* A check cannot be made for a want of our own, such as descriptors: said once a minute at most. */
 void actions_say_no_check(struct actions *actions, const char *reason);
+/* State changes that were not logged because their backend had its line of the second. */
+void actions_housekeeping(struct actions *actions);
 /* After anything that may have changed the registry: does what it asks for, and what is due of updates. */
 void actions_run(struct actions *actions);
 /* The same, and what changed is in force when it returns: for verbs and reloads. */

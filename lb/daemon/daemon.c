@@ -130,6 +130,7 @@ static int daemon_on_housekeeping(sd_event_source *source, uint64_t due_us, void
 	(void)agents_listen(balancer->agents);
 	reload_subnets(balancer->reload);
 	actions_run(balancer->actions);
+	actions_housekeeping(balancer->actions);
 	vip_routes_housekeeping(balancer->vip_routes);
 	update_housekeeping(balancer->update);
 	gone_services_look(balancer->gone_services, dataplane_snapshot(balancer->dataplane));

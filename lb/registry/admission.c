@@ -271,9 +271,11 @@ static void take_register(struct registry *registry, struct entry *entry,
 {
 	const struct proto_register *reg = request->reg;
 	struct backend *backend = &entry->backend;
+	bool same_vips = reg->status.n_vips == backend->status.n_vips &&
+		memcmp(backend->vips, reg->vips, sizeof(backend->vips)) == 0;
 
 	memcpy(backend->vips, reg->vips, sizeof(backend->vips));
-	backend->status = reg->status;
+	liveness_take_words(registry, entry, &reg->status, same_vips, now_us);
 	backend->challenge_us = request->challenge_us;
 	backend->session_id = request->session_id;
 	/* Who is approved is known by name and key: another key asks again. */
@@ -290,8 +292,6 @@ static void take_register(struct registry *registry, struct entry *entry,
 		/* Of a newcomer it may wait: a thousand may come at once. */
 		entries_set_mac(&registry->entries, entry, &reg->mac, backend->takes_flows);
 	}
-	if (!backend->weight_set)
-		backend->weight = reg->status.weight;
 	if (registry->config.adopt == REGISTRY_ADOPT_AUTO || entry->is_static)
 		backend->approved = true;
 	liveness_heard(registry, entry, now_us);

@@ -18,7 +18,7 @@
 #define REGISTRY_NO_VIP       UINT8_MAX
 /* Backends that left of which it is remembered what an administrator said; more: the oldest goes. */
 #define REGISTRY_OVERRIDES_MAX 256u
-/* Flapping doubles heartbeat-rise at most this many times; each doubling fades after a while up. */
+/* Flapping doubles heartbeat-rise at most this many times; each doubling fades after a while without. */
 #define REGISTRY_FLAPS_MAX    5u
 #define REGISTRY_FLAP_FADE_US (60 * US_PER_S)
 /* A full table forgets the agent that was silent the longest, if it was for this long. */
@@ -114,7 +114,7 @@ struct backend {
 	bool kept;                 /* silent, but kept: more than half vanished at once */
 	/* Agents. */
 	struct addr vips[PROTO_VIPS_MAX];
-	struct proto_status status; /* its last words; status.n_vips VIPs */
+	struct proto_status status; /* its words, as far as they are in force; status.n_vips VIPs */
 	uint64_t challenge_us;      /* time of the challenge of its session: replay guard */
 	uint64_t session_id;
 	char key_id[PROTO_KEY_ID_MAX + 1]; /* of its session; "": not known */
@@ -124,7 +124,7 @@ struct backend {
 	uint64_t sent_us; /* last heartbeat */
 	uint32_t heartbeats_missed;
 	uint32_t streak; /* answered in a row, for rise */
-	uint32_t flaps;  /* raises the rise, fades with time */
+	uint32_t flaps;  /* raises the rise and delays better words, fades with time */
 	uint32_t rtt_us;
 	bool restored; /* kept over a restart and not heard since */
 	/* Statics, and agents' MACs too. */

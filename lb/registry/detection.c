@@ -35,6 +35,12 @@ uint64_t detection_gap_us(
 		: gap_us;
 }
 
+/* Jitter makes gaps of 75–90 % of an interval. */
+uint64_t detection_answers_us(const struct registry_config *config, uint32_t answers)
+{
+	return answers * config->interval_us * 5 / 6;
+}
+
 void detection_probing(const struct registry_config *config, const struct entry *entry,
 	uint64_t *ret_interval_us, uint32_t *ret_fall)
 {

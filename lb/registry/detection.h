@@ -21,6 +21,8 @@ uint64_t detection_gap_us(
 /* How often a neighbour is asked, and how many refusals make it silent. */
 void detection_probing(const struct registry_config *config, const struct entry *entry,
 	uint64_t *ret_interval_us, uint32_t *ret_fall);
+/* About how long so many answers in a row take. */
+uint64_t detection_answers_us(const struct registry_config *config, uint32_t answers);
 /* Failures of one cause are found within this time of each other. */
 uint64_t detection_window_us(const struct registry_config *config, const struct entry *entry);
 /* Two heartbeats or more overdue, but not yet silent. */

@@ -44,9 +44,17 @@ struct entry {
 		contested_us; /* when another place first claimed to be it; REGISTRY_NEVER_US: none does */
 	bool awaiting;        /* the last heartbeat was not answered */
 	bool silent;
-	bool is_gone;            /* silent, and its neighbour request failed too */
-	bool was_up;             /* in this membership: then a failure is `down`, not `pending` */
-	uint32_t need;           /* good answers in a row until it is proven (again); 0: proven */
+	bool is_gone;  /* silent, and its neighbour request failed too */
+	bool was_up;   /* in this membership: then a failure is `down`, not `pending` */
+	uint32_t need; /* good answers in a row until it is proven (again); 0: proven */
+	/*
+	 * Better words of an agent that flapped are held back until it gave `hold` good answers in a row;
+	 * the worse ones in backend.status stay.
+	 */
+	uint32_t hold;
+	bool held;               /* its last words are better than those in force */
+	bool has_improved;       /* better words came into force since the last flap */
+	enum proto_state said;   /* in its last words */
 	uint64_t fell_silent_us; /* fell silent while up; REGISTRY_NEVER_US: did not */
 	uint64_t fade_us;        /* when a flap is forgiven */
 	uint64_t drain_started_us;

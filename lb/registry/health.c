@@ -127,6 +127,22 @@ static bool checks_are_good(const struct entry *entry, struct why *ret_why, bool
 	return *ret_known;
 }
 
+/* What else there is to say of an agent whose last words are better than what is judged. */
+static void say_held(const struct registry *registry, const struct entry *entry, struct why *why)
+{
+	uint32_t left = entry->hold - MIN(entry->hold, entry->backend.streak);
+	uint64_t left_us = detection_answers_us(&registry->config, MAX(left, 1u));
+	size_t used = strlen(why->text);
+
+	if (!entry->held)
+		return;
+	snprintf(why->text + used, sizeof(why->text) - used, "%s%s again in %u s: it flapped",
+		used > 0 ? "; " : "",
+		entry->said == entry->backend.status.state ? "better"
+							   : proto_state_name(entry->said),
+		(unsigned int)((left_us + US_PER_S - 1) / US_PER_S));
+}
+
 /* Why an agent's own word or silence keeps it from serving; BACKEND_UP: nothing does. */
 static enum backend_state judge_agent(
 	const struct registry *registry, const struct entry *entry, struct why *ret_why)
@@ -145,6 +161,7 @@ static enum backend_state judge_agent(
 	if (status->state == PROTO_STATE_DOWN || status->state == PROTO_STATE_MAINT) {
 		why_set(ret_why, "agent: %s",
 			status->reason[0] ? status->reason : "gave no reason");
+		say_held(registry, entry, ret_why);
 		return status->state == PROTO_STATE_DOWN ? BACKEND_DOWN : BACKEND_MAINT;
 	}
 	if (!backend->approved) {
@@ -166,6 +183,8 @@ static enum backend_state judge_agent(
 	if (!vip_why.text[0])
 		say_unserved(registry, entry, &vip_why);
 	why_set(ret_why, "%s", vip_why.text);
+	if (status->state == PROTO_STATE_UP)
+		say_held(registry, entry, ret_why);
 	return BACKEND_UP;
 }
 
@@ -260,9 +279,16 @@ static enum backend_state judge_state(
 	if (backend->source == BACKEND_AGENT && backend->status.state == PROTO_STATE_DRAIN) {
 		why_set(ret_why, "agent: %s",
 			backend->status.reason[0] ? backend->status.reason : "drains");
+		say_held(registry, entry, ret_why);
 		return BACKEND_DRAIN;
 	}
 	return BACKEND_UP;
+}
+
+void health_note_flap(struct entry *entry, uint64_t now_us)
+{
+	entry->backend.flaps = MIN(entry->backend.flaps + 1, REGISTRY_FLAPS_MAX);
+	entry->fade_us = now_us + REGISTRY_FLAP_FADE_US;
 }
 
 /* A failure is to be answered for: rise good answers, twice as many for each recent one. */
@@ -273,8 +299,7 @@ static void note_failure(const struct registry *registry, struct entry *entry, u
 
 	entry->need = (uint32_t)MIN(need, UINT32_MAX);
 	backend->streak = 0;
-	backend->flaps = MIN(backend->flaps + 1, REGISTRY_FLAPS_MAX);
-	entry->fade_us = now_us + REGISTRY_FLAP_FADE_US;
+	health_note_flap(entry, now_us);
 }
 
 static void enter_state(

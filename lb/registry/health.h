@@ -12,5 +12,7 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 /* The service is not kept from this member by a reason of its own (struct registry_member). */
 bool health_serves(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member);
+/* The backend failed, or took a better word back: what it needs to recover doubles. */
+void health_note_flap(struct entry *entry, uint64_t now_us);
 /* When a backend that drains gives up the flows that it still has. */
 uint64_t health_drain_end_us(const struct registry *registry, const struct entry *entry);

@@ -69,21 +69,90 @@ static bool report_is_good(const struct entry *entry, const struct proto_status 
 	return fit;
 }
 
+static bool vip_is_fit(const struct proto_vip_status *vip)
+{
+	return vip->present && vip->silent;
+}
+
+/* In some way `words` promise less than `others`; a VIP that only one of them has counts as unfit. */
+static bool words_are_worse(const struct proto_status *words, const struct proto_status *others)
+{
+	if (words->state > others->state || words->weight < others->weight)
+		return true;
+	for (uint8_t i = 0; i < others->n_vips; i++)
+		if (vip_is_fit(&others->vips[i]) &&
+			(i >= words->n_vips || !vip_is_fit(&words->vips[i])))
+			return true;
+	return false;
+}
+
+/* Of both the worse; counts are always those of today. */
+static struct proto_status worse_of(
+	const struct proto_status *before, const struct proto_status *said, bool same_vips)
+{
+	struct proto_status words = *said;
+
+	if (before->state > said->state) {
+		words.state = before->state;
+		memcpy(words.reason, before->reason, sizeof(words.reason));
+	}
+	words.weight = MIN(before->weight, said->weight);
+	for (uint8_t i = 0; same_vips && i < MIN(before->n_vips, said->n_vips); i++) {
+		words.vips[i].present &= before->vips[i].present;
+		words.vips[i].silent &= before->vips[i].silent;
+	}
+	return words;
+}
+
+/*
+ * A flap is a word that takes a better one back. The first of them is free, so that a drain that ends is
+ * over at once; each later one doubles how many answers the next better word waits for. Announced failures
+ * have their own count (health_judge).
+ */
+static void note_taken_back(const struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+
+	backend->streak = 0;
+	if (!entry->held && !entry->has_improved)
+		return;
+	entry->hold = backend->flaps ? registry->config.rise << (backend->flaps - 1) : 0;
+	entry->has_improved = false;
+	health_note_flap(entry, now_us);
+}
+
+void liveness_take_words(struct registry *registry, struct entry *entry,
+	const struct proto_status *said, bool same_vips, uint64_t now_us)
+{
+	struct backend *backend = &entry->backend;
+	bool worse = words_are_worse(said, &backend->status);
+	bool better = words_are_worse(&backend->status, said);
+
+	if ((worse || (entry->held && !better)) && said->state != PROTO_STATE_DOWN)
+		note_taken_back(registry, entry, now_us);
+	entry->said = said->state;
+	entry->held = better && backend->streak < entry->hold;
+	if (better && !entry->held) {
+		entry->has_improved = true;
+		entry->hold = 0;
+	}
+	backend->status = entry->held ? worse_of(&backend->status, said, same_vips) : *said;
+	if (!backend->weight_set)
+		backend->weight = backend->status.weight;
+}
+
 void liveness_report(struct registry *registry, struct entry *entry,
 	const struct proto_status *status, uint32_t rtt_us, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
 	bool good = report_is_good(entry, status);
-	uint8_t n_vips = backend->status.n_vips;
+	struct proto_status said = *status;
 
 	liveness_heard(registry, entry, now_us);
-	backend->status = *status;
 	/* The VIPs are those of the REGISTER; what a report leaves out is not present. */
-	for (uint8_t i = status->n_vips; i < n_vips; i++)
-		backend->status.vips[i] = (struct proto_vip_status){ 0 };
-	backend->status.n_vips = n_vips;
-	if (!backend->weight_set)
-		backend->weight = status->weight;
+	for (uint8_t i = status->n_vips; i < backend->status.n_vips; i++)
+		said.vips[i] = (struct proto_vip_status){ 0 };
+	said.n_vips = backend->status.n_vips;
 	if (rtt_us > 0) {
 		backend->rtt_us = rtt_us;
 		backend->heartbeats_missed = 0;
@@ -93,6 +162,7 @@ void liveness_report(struct registry *registry, struct entry *entry,
 	}
 	if (!good)
 		backend->streak = 0;
+	liveness_take_words(registry, entry, &said, true, now_us);
 	if (backend->streak >= entry->need)
 		entry->need = 0;
 	health_judge(registry, entry, now_us);
@@ -121,6 +191,8 @@ void liveness_end_agent(struct registry *registry, struct entry *entry, uint64_t
 	if (!backend->weight_set)
 		backend->weight = entry->given_weight;
 	memset(&backend->status, 0, sizeof(backend->status));
+	entry->hold = 0;
+	entry->held = false;
 	backend->session_id = 0;
 	backend->challenge_us = 0;
 	backend->heartbeats_missed = 0;
@@ -449,6 +521,8 @@ void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_u
 		/* Only time that it was up is forgiven. */
 		if (backend->state != BACKEND_DOWN && backend->flaps > 0)
 			backend->flaps--;
+		if (backend->flaps == 0)
+			entry->hold = 0;
 		entry->fade_us =
 			backend->flaps ? now_us + REGISTRY_FLAP_FADE_US : REGISTRY_NEVER_US;
 	}

@@ -402,7 +402,6 @@ bool registry_next_action(struct registry *registry, struct registry_action *ret
 		if (take_entry_action(entry, &action)) {
 			action.backend = entry->backend.id;
 			memcpy(action.name, entry->backend.name, sizeof(action.name));
-			memcpy(action.reason, entry->backend.reason, sizeof(action.reason));
 			*ret_action = action;
 			return true;
 		}

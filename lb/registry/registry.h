@@ -33,7 +33,6 @@ struct registry_action {
 	enum backend_state old_state, new_state;
 	struct addr address;
 	char name[REGISTRY_NAME_BYTES];
-	char reason[REGISTRY_REASON_BYTES];
 };
 
 struct registry;

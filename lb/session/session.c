@@ -163,7 +163,7 @@ static uint64_t next_echo_sequence(struct session_entry *entry, uint64_t now_us)
 {
 	uint64_t sequence = next_sequence(entry, now_us);
 
-	entry->sent[entry->sent_next] = (struct session_sent){ sequence, now_us };
+	entry->sent[entry->sent_next] = (struct session_sent){ sequence, now_us, false };
 	entry->sent_next = (entry->sent_next + 1) % SESSION_ECHO_WINDOW;
 	return sequence;
 }
@@ -417,7 +417,7 @@ static enum session_refusal receive_handshake(
 
 /* ---- messages of a session ---- */
 
-static const struct session_sent *find_sent(const struct session_entry *entry, uint64_t sequence)
+static struct session_sent *find_sent(struct session_entry *entry, uint64_t sequence)
 {
 	ARRAY_FOREACH (sent, entry->sent, SESSION_ECHO_WINDOW)
 		if (sent->sequence == sequence && sequence != 0)
@@ -439,19 +439,22 @@ static enum session_refusal check_status(struct sessions *sessions, struct sessi
 }
 
 static enum session_refusal receive_report(struct sessions *sessions, struct session_entry *entry,
-	const struct arrival *arrival, const struct session_sent *echoed)
+	const struct arrival *arrival, struct session_sent *echoed)
 {
 	const struct proto_report *report = &arrival->message.report;
 	enum session_refusal refusal =
 		check_status(sessions, entry, &report->status, arrival->now_us);
 	uint64_t rtt_us = MIN(arrival->now_us - echoed->sent_us, (uint64_t)UINT32_MAX);
 	bool is_answer = arrival->message.type == PROTO_ANSWER;
+	/* Said twice it is no second proof: whoever flapped would be well again in no time. */
+	bool proves = is_answer && !echoed->answered;
 
 	if (refusal != SESSION_ACCEPTED)
 		return refusal;
 	/* 0 is "no round trip"; on one host an answer may come within a microsecond. */
 	registry_report(sessions->registry, entry->kept.backend, &report->status,
-		is_answer ? (uint32_t)MAX(rtt_us, (uint64_t)1) : 0, arrival->now_us);
+		proves ? (uint32_t)MAX(rtt_us, (uint64_t)1) : 0, arrival->now_us);
+	echoed->answered |= is_answer;
 	if (!is_answer)
 		send_ack(sessions, entry, report->session.sequence, arrival->now_us);
 	return SESSION_ACCEPTED;
@@ -469,8 +472,8 @@ static enum session_refusal receive_leave(
 }
 
 /* What needs no cryptography: the fields, the replay window, the echo; then the budget. */
-static enum session_refusal check_session(struct session_entry *entry, struct arrival *arrival,
-	const struct session_sent **ret_echoed)
+static enum session_refusal check_session(
+	struct session_entry *entry, struct arrival *arrival, struct session_sent **ret_echoed)
 {
 	enum proto_error error = proto_parse(arrival->data, arrival->size_bytes, &arrival->message);
 	/* The session comes first in both members of the union. */
@@ -503,7 +506,7 @@ static enum session_refusal receive_session(
 {
 	uint64_t session_id = proto_peek_session(arrival->data, arrival->size_bytes);
 	struct session_entry *entry = session_table_by_id(&sessions->table, session_id);
-	const struct session_sent *echoed = NULL;
+	struct session_sent *echoed = NULL;
 	enum session_refusal refusal;
 
 	if (session_id == 0)

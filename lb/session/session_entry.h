@@ -35,6 +35,7 @@ struct session_kept {
 struct session_sent {
 	uint64_t sequence;
 	uint64_t sent_us;
+	bool answered;
 };
 
 struct session_entry {

@@ -12,14 +12,16 @@
  *	report    what they are, and what has come since the last `mark`
  *	mark      counts begin anew
  *	again     all begin anew at once, as after a power cut
- *	say STATE NUMBER…   these agents say that they are `up` or `down`
+ *	say STATE NUMBER…   these agents say that they are `up`, `drain` or `down`
+ *	flip TIMES NUMBER…  these agents say that they drain, and that they are up, 200 times a second
  *	mute NUMBER…        these agents neither hear nor speak any more
  *	leave NUMBER…       these agents leave
  *
  * {"agents": 1000, "registered": 1000, "refused": 0, "heard": 1000, "heard_ms": 512, "sessions": 0,
- * "heartbeats": 1234, "late": 0, "rejected": 0}: heard says how many got a heartbeat since the mark,
+ * "heartbeats": 1234, "late": 0, "rejected": 0, "flips": 0}: heard says how many got a heartbeat since the mark,
  * heard_ms after which time the last of them did for the first time; sessions how many were opened,
- * late how many heartbeats came more than the silence of an agent after the one before.
+ * late how many heartbeats came more than the silence of an agent after the one before, flips how many are
+ * still to be said.
  */
 #include "tests/harness/tool.h"
 
@@ -50,6 +52,7 @@ struct agent {
 	uint64_t session_since_us;
 	uint64_t heard_us; /* the last heartbeat */
 	bool heard;        /* since the mark */
+	size_t flips;      /* to be said */
 };
 
 struct agents {
@@ -193,22 +196,23 @@ static void agent_tick(struct agent *agent)
 
 static void report(const struct agents *agents)
 {
-	size_t registered = 0, refused = 0;
+	size_t registered = 0, refused = 0, flips = 0;
 
 	ARRAY_FOREACH (agent, agents->items, agents->len) {
 		enum register_state state = register_view(agent->registration)->state;
 
 		registered += !agent->muted && state == REGISTER_REGISTERED;
 		refused += state == REGISTER_REFUSED;
+		flips += agent->flips;
 	}
 	printf("{\"agents\": %zu, \"registered\": %zu, \"refused\": %zu, \"heard\": %zu, "
 	       "\"heard_ms\": %llu, \"sessions\": %lu, \"heartbeats\": %lu, \"late\": %lu, "
-	       "\"rejected\": %lu}\n",
+	       "\"rejected\": %lu, \"flips\": %zu}\n",
 		agents->len, registered, refused, agents->n_heard,
 		(unsigned long long)((agents->last_heard_us -
 					     MIN(agents->marked_us, agents->last_heard_us)) /
 			US_PER_MS),
-		agents->sessions, agents->heartbeats, agents->late, agents->rejected);
+		agents->sessions, agents->heartbeats, agents->late, agents->rejected, flips);
 }
 
 static void mark(struct agents *agents)
@@ -228,36 +232,51 @@ static void begin_all(struct agents *agents)
 	}
 }
 
-static bool say(struct agent *agent, const char *state)
+static bool say(struct agent *agent, enum proto_state state)
 {
-	bool up = streq(state, "up");
-
-	if (!up && !streq(state, "down"))
-		return false;
-	agent->status.state = up ? PROTO_STATE_UP : PROTO_STATE_DOWN;
-	snprintf(agent->status.reason, sizeof(agent->status.reason), "%s", up ? "" : "told so");
+	agent->status.state = state;
+	snprintf(agent->status.reason, sizeof(agent->status.reason), "%s",
+		state == PROTO_STATE_UP ? "" : "told so");
 	return register_set_status(agent->registration, &agent->status, now_us()) == 0;
+}
+
+static bool say_word(struct agent *agent, const char *word)
+{
+	for (enum proto_state state = PROTO_STATE_UP; state <= PROTO_STATE_DOWN; state++)
+		if (streq(word, proto_state_name(state)))
+			return say(agent, state);
+	return false;
+}
+
+static void agent_flip(struct agent *agent)
+{
+	agent->flips--;
+	(void)say(agent, PROTO_STATE_DRAIN);
+	(void)say(agent, PROTO_STATE_UP);
 }
 
 /* `verb` for each agent that the rest of the line names; false: it makes no sense. */
 static bool command_each(struct agents *agents, const char *verb, char **rest)
 {
-	const char *state = streq(verb, "say") ? strtok_r(NULL, " \n", rest) : "";
+	bool with_value = streq(verb, "say") || streq(verb, "flip");
+	const char *value = with_value ? strtok_r(NULL, " \n", rest) : "";
 	const char *word;
 
-	while (state && (word = strtok_r(NULL, " \n", rest))) {
+	while (value && (word = strtok_r(NULL, " \n", rest))) {
 		size_t number = tool_number(word, agents->len);
 		struct agent *agent = &agents->items[number > 0 ? number - 1 : 0];
 
-		if (streq(verb, "say") && !say(agent, state))
+		if (streq(verb, "say") && !say_word(agent, value))
 			return false;
+		if (streq(verb, "flip"))
+			agent->flips = tool_number(value, 1000000);
 		if (streq(verb, "mute"))
 			agent->muted = true;
 		if (streq(verb, "leave"))
 			register_leave(agent->registration, now_us());
 		agent_tick(agent);
 	}
-	return state != NULL;
+	return value != NULL;
 }
 
 static void command(struct agents *agents, char *line)
@@ -270,7 +289,9 @@ static void command(struct agents *agents, char *line)
 		mark(agents);
 	else if (good && streq(verb, "again"))
 		begin_all(agents);
-	else if (good && (streq(verb, "say") || streq(verb, "mute") || streq(verb, "leave")))
+	else if (good &&
+		(streq(verb, "say") || streq(verb, "flip") || streq(verb, "mute") ||
+			streq(verb, "leave")))
 		good = command_each(agents, verb, &rest);
 	else if (good)
 		good = streq(verb, "report");
@@ -327,9 +348,12 @@ static bool on_event(struct agents *agents, uint64_t key, int timer_fd)
 		return false;
 	case TIMER_KEY:
 		(void)tool_timer_rang(timer_fd);
-		for (size_t i = 0; i < agents->len; i++)
-			if (agents->items[i].due_us <= now_us())
-				agent_tick(&agents->items[i]);
+		ARRAY_FOREACH (agent, agents->items, agents->len) {
+			if (agent->flips > 0)
+				agent_flip(agent);
+			if (agent->due_us <= now_us())
+				agent_tick(agent);
+		}
 		return true;
 	case COMMANDS_KEY:
 		if (!fgets(line, sizeof(line), stdin))

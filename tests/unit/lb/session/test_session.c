@@ -231,6 +231,20 @@ static void session_measures_the_round_trip(void **state)
 	assert_int_equal(backend_of(bench, &agent)->status.vips[0].established, 3);
 }
 
+static void session_takes_one_answer_to_a_heartbeat_as_proof(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377");
+	uint32_t streak;
+
+	join(bench, &agent);
+	take_heartbeat(bench, &agent);
+	streak = backend_of(bench, &agent)->streak;
+	for (unsigned int i = 0; i < 100; i++)
+		assert_int_equal(say(bench, &agent, PROTO_ANSWER), SESSION_ACCEPTED);
+	assert_int_equal(backend_of(bench, &agent)->streak, streak + 1);
+}
+
 /* Before the first heartbeat there is the ACCEPT's sequence to echo. */
 static void session_acknowledges_updates_at_once(void **state)
 {
@@ -643,6 +657,7 @@ int main(void)
 		BENCH_TEST(session_refuses_a_mac_that_is_not_the_frames),
 		BENCH_TEST(session_refuses_the_balancers_mac),
 		BENCH_TEST(session_measures_the_round_trip),
+		BENCH_TEST(session_takes_one_answer_to_a_heartbeat_as_proof),
 		BENCH_TEST(session_acknowledges_updates_at_once),
 		BENCH_TEST(session_answers_go_to_the_port_of_the_register),
 		BENCH_TEST(session_refuses_replays_and_late_comers),
