@@ -42,7 +42,7 @@ static int config_parse_pattern(
 	return ini_parse_string_list(key, value, target, ret_why);
 }
 
-/* What a later version will do must not seem to be done: a check that never runs is worse than none. */
+/* What a later version will do must not seem to be done. */
 static int config_parse_unavailable(
 	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
@@ -52,6 +52,50 @@ static int config_parse_unavailable(
 		return 0;
 	return why_fail(ret_why, -EINVAL, "not available in this version; leave it out or write %s",
 		nothing);
+}
+
+static bool config_has_check(const struct ini_list *list, const struct check_spec *wanted)
+{
+	struct check_spec *const *specs = list->items;
+
+	for (size_t idx = 0; idx < list->len; idx++) {
+		if (streq(specs[idx]->text, wanted->text))
+			return true;
+	}
+	return false;
+}
+
+/* "none" is no check. */
+static int config_add_check(struct ini_list *list, const char *value,
+	int (*parse)(const char *, struct check_spec **, struct why *), struct why *ret_why)
+{
+	_cleanup_(check_spec_freep) struct check_spec *spec = NULL;
+	struct check_spec **item;
+	int r;
+
+	if (strcasecmp(value, "none") == 0)
+		return 0;
+	r = parse(value, &spec, ret_why);
+	if (r < 0)
+		return r;
+	if (spec->kind == CHECK_SPEC_HTTP)
+		return why_fail(ret_why, -EINVAL, "http:// is not available in this version");
+	if (config_has_check(list, spec))
+		return why_fail(ret_why, -EINVAL, "\"%.64s\" was given before; remove one", value);
+	if (list->len == CONFIG_CHECKS_MAX)
+		return why_fail(ret_why, -EINVAL, "more than %u units and checks; remove some",
+			CONFIG_CHECKS_MAX);
+	item = ini_list_append(list, sizeof(*item));
+	if (!item)
+		return -ENOMEM;
+	*item = TAKE_PTR(spec);
+	return 0;
+}
+
+static int config_parse_check(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	return config_add_check(target, value, check_spec_parse, ret_why);
 }
 
 static const struct ini_key config_keys[] = {
@@ -75,10 +119,10 @@ static const struct ini_key config_keys[] = {
 		"interfaces whose ARP settings are left alone" },
 	{ "weight", config_parse_weight, KEY_OFFSET(weight), 0, 65535, "1", NULL, 0,
 		"share of new flows, 0 for none; auto is the number of CPUs" },
-	{ "unit", config_parse_unavailable, KEY_OFFSET(units), 0, 0, NULL, "none", INI_LIST,
+	{ "unit", config_parse_unavailable, KEY_OFFSET(checks), 0, 0, NULL, "none", INI_LIST,
 		"systemd units that must be active" },
-	{ "check", config_parse_unavailable, KEY_OFFSET(checks), 0, 0, NULL, "none",
-		INI_LIST | INI_WHOLE, "local checks of the service" },
+	{ "check", config_parse_check, KEY_OFFSET(checks), 0, 0, NULL, NULL, INI_LIST | INI_WHOLE,
+		"local checks of the service" },
 	{ "check-interval", ini_parse_duration, KEY_OFFSET(check_interval_us), 50000,
 		CONFIG_HOUR_US, "2s", NULL, 0, "time between two runs of a check" },
 	{ "check-timeout", ini_parse_duration, KEY_OFFSET(check_timeout_us), 50000, CONFIG_HOUR_US,
@@ -246,12 +290,16 @@ int config_load_text(const char *name, const char *text, size_t size_bytes,
 
 struct config *config_free(struct config *config)
 {
+	struct check_spec **specs;
+
 	if (!config)
 		return NULL;
 	ini_list_clear(&config->balancers);
 	ini_list_clear(&config->vips);
 	ini_list_clear_strings(&config->arp_exempt);
-	ini_list_clear(&config->units);
+	specs = config->checks.items;
+	for (size_t idx = 0; idx < config->checks.len; idx++)
+		check_spec_free(specs[idx]);
 	ini_list_clear(&config->checks);
 	free(config->key_file);
 	free(config->name);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dsr-agent.conf: one key table, one validated immutable struct. Reads files, looks at nothing
- * else: whether an interface exists or an address is ours is the caller's question.
+ * dsr-agent.conf: one key table, one validated immutable struct. Reads files, and looks at nothing
+ * else but the programs of exec checks: whether an interface exists or an address is ours is the
+ * caller's question.
  */
 #pragma once
 
+#include "agent/config/check_spec.h"
 #include "common/addr.h"
 #include "common/ini/ini.h"
 #include "common/proto/proto.h"
 
 #define CONFIG_BALANCERS_MAX    16u
 #define CONFIG_EXEMPT_MAX       64u
+#define CONFIG_CHECKS_MAX       64u        /* of `unit` and `check` together */
 #define CONFIG_WEIGHT_AUTO      UINT32_MAX /* the number of CPUs of the host that runs it */
 #define CONFIG_DEFAULT_PATH     "/etc/dsr-agent/dsr-agent.conf"
 #define CONFIG_DEFAULT_KEY_FILE "/etc/dsr-agent/key"
@@ -27,8 +30,8 @@ struct config {
 	char *interface;     /* NULL: the same */
 	uint32_t listen;     /* UDP port */
 	char *loopback;
-	uint32_t weight; /* 0–65535, or CONFIG_WEIGHT_AUTO */
-	struct ini_list units, checks;
+	uint32_t weight;        /* 0–65535, or CONFIG_WEIGHT_AUTO */
+	struct ini_list checks; /* struct check_spec *; up to CONFIG_CHECKS_MAX, units too */
 	uint64_t check_interval_us, check_timeout_us;
 	uint32_t check_fall, check_rise;
 	uint64_t drain_on_stop_us;

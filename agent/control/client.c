@@ -70,6 +70,40 @@ static void client_print_balancers(const struct cli *cli, const json_t *document
 	cli_table_print(table);
 }
 
+static void client_print_checks(const struct cli *cli, const json_t *document)
+{
+	static const struct cli_column columns[] = { { "CHECK", false }, { "VIP", false },
+		{ "STATE", false }, { "SINCE", true }, { "TOOK", true }, { "REASON", false } };
+	const json_t *checks = json_object_get(document, "checks");
+	struct cli_table *table;
+	const json_t *check;
+	size_t idx;
+
+	if (json_array_size(checks) == 0)
+		return;
+	table = cli_table_new(cli, columns, ARRAY_LEN(columns));
+	json_array_foreach (checks, idx, check) {
+		const json_t *took = json_object_get(check, "took_ms");
+		const char *vip = client_text(check, "vip");
+		char age[CLI_AGE_BYTES];
+
+		cli_table_cell(table, "%s", client_text(check, "name"));
+		cli_table_cell(table, "%s", vip[0] ? vip : "-");
+		cli_table_state(table, client_text(check, "state"));
+		cli_table_cell(table, "%s",
+			cli_format_age(json_real_value(json_object_get(check, "since_s")), age));
+		if (json_is_real(took))
+			cli_table_cell(table, "%.1f ms", json_real_value(took));
+		else
+			cli_table_cell(table, "-");
+		cli_table_cell(table, "%s%s",
+			json_is_true(json_object_get(check, "warning")) ? "warning: " : "",
+			client_text(check, "reason"));
+	}
+	printf("\n");
+	cli_table_print(table);
+}
+
 /* Only interfaces that are not as they should be: the others are no news. */
 static void client_print_arp(const json_t *document)
 {
@@ -102,6 +136,7 @@ static void client_print_status(const struct cli *cli, const json_t *document)
 	client_print_vips(cli, document);
 	printf("\n");
 	client_print_balancers(cli, document);
+	client_print_checks(cli, document);
 }
 
 static int client_status(const struct cli *cli, void *context)

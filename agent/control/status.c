@@ -4,6 +4,7 @@
  */
 #include "agent/control/status.h"
 
+#include "agent/check/checks.h"
 #include "agent/daemon/summary.h"
 #include "agent/host/reconcile.h"
 #include "agent/registration/balancers.h"
@@ -91,6 +92,31 @@ static json_t *status_balancers(const struct agent *agent)
 	return list;
 }
 
+/* A check that has not run yet took no time. */
+static json_t *status_checks(const struct agent *agent)
+{
+	uint64_t now_us = agent_now(agent);
+	json_t *list = json_array();
+
+	for (size_t idx = 0; idx < checks_len(agent->checks); idx++) {
+		struct checks_view view = checks_view(agent->checks, idx);
+		const struct check_health *health = view.health;
+		char vip[ADDR_STRLEN] = "";
+
+		if (view.vip)
+			addr_format(view.vip, vip);
+		(void)json_array_append_new(list,
+			json_pack("{s:s, s:s?, s:s, s:b, s:s, s:f, s:o}", "name", view.name, "vip",
+				view.vip ? vip : NULL, "state", check_state_name(health->state),
+				"warning", (int)health->warns, "reason", health->reason, "since_s",
+				(double)(now_us - MIN(health->since_us, now_us)) / (double)US_PER_S,
+				"took_ms",
+				view.has_run ? json_real((double)view.took_us / (double)US_PER_MS)
+					     : json_null()));
+	}
+	return list;
+}
+
 static json_t *status_control(const struct agent *agent)
 {
 	struct balancers_counters counters;
@@ -118,12 +144,12 @@ json_t *status_make(const struct agent *agent)
 		addr_format(&agent->identity.real_ip, real_ip);
 	return json_pack(
 		"{s:i, s:s, s:i, s:f, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, "
-		"s:o, s:[]}",
+		"s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(), "uptime_s",
 		(double)uptime_us / (double)US_PER_S, "health", (int)summary_health(agent), "name",
 		agent->settings->name, "real_ip", real_ip, "interface", agent->identity.interface,
 		"state", state, "reason", reason.text, "admin", report_admin_name(agent->admin),
 		"weight", (int)agent->settings->weight, "control", status_control(agent), "vips",
 		status_vips(agent), "arp", status_arp(agent), "balancers", status_balancers(agent),
-		"checks");
+		"checks", status_checks(agent));
 }

@@ -2,6 +2,7 @@
 /* The agent's beginning, end and clock. Called by all of its room. Must not know what its parts do. */
 #include "agent/daemon/agent.h"
 
+#include "agent/check/checks.h"
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
@@ -23,6 +24,7 @@ struct agent *agent_free(struct agent *agent)
 	if (!agent)
 		return NULL;
 	control_free(agent->control);
+	checks_free(agent->checks);
 	reconcile_free(agent->reconcile);
 	balancers_free(agent->balancers);
 	net_free(agent->net);

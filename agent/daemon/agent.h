@@ -8,6 +8,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "agent/check/check_judge.h"
 #include "agent/config/settings.h"
 #include "agent/host/identity.h"
 #include "agent/registration/report.h"
@@ -15,6 +16,7 @@
 #define AGENT_WAITERS_MAX 64u
 
 struct balancers;
+struct checks;
 struct control;
 struct control_request;
 struct net;
@@ -43,6 +45,8 @@ struct agent {
 	struct sockets *sockets;
 	struct sockets *parting_sockets; /* of the VIPs in `parting` */
 	struct nl *nl;                   /* for routes */
+	struct checks *checks;
+	struct check_verdict verdict; /* of the checks, as it was told last */
 	struct balancers *balancers;
 	struct net *net;
 	unsigned int net_scope;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "agent/check/checks.h"
 #include "agent/daemon/admin.h"
 #include "agent/daemon/refresh.h"
 #include "agent/daemon/reload.h"
@@ -31,6 +32,7 @@ static void daemon_tell_lines(enum log_level level, char *text)
 	}
 }
 
+/* After a look at the host, and when a check has something new. */
 static void daemon_on_look(void *context)
 {
 	refresh_all(context);
@@ -124,6 +126,9 @@ static int daemon_open_parts(struct agent *agent)
 	r = balancers_new(agent->event, daemon_on_balancers, agent, &agent->balancers);
 	if (r < 0)
 		return log_errno(r, "cannot prepare registrations");
+	r = checks_new(agent->event, daemon_on_look, agent, &agent->checks);
+	if (r < 0)
+		return log_errno(r, "cannot prepare checks");
 	return reconcile_new(
 		agent->event, agent->runtime_dir, daemon_on_look, agent, &agent->reconcile);
 }
@@ -150,18 +155,20 @@ static void daemon_restore_admin(struct agent *agent)
 /* Silence, VIPs, verification, registration: in the first look of the reconciler. */
 static int daemon_start(struct agent *agent)
 {
-	struct settings *settings = TAKE_PTR(agent->settings);
+	_cleanup_(settings_freep) struct settings *settings = TAKE_PTR(agent->settings);
+	struct check_set *set;
 	int r;
 
 	r = balancers_configure(agent->balancers, settings->config->balancers.items,
 		settings->config->balancers.len);
-	if (r < 0) {
-		settings_free(settings);
+	if (r < 0)
 		return log_errno(r, "cannot prepare registrations");
-	}
+	r = checks_prepare(agent->checks, settings->config, &set);
+	if (r < 0)
+		return log_errno(r, "cannot prepare checks");
 	agent->started_us = agent_now(agent);
 	daemon_restore_admin(agent);
-	reload_adopt(agent, settings);
+	reload_adopt(agent, TAKE_PTR(settings), set);
 	systemd_tell_ready();
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <systemd/sd-daemon.h>
 
+#include "agent/check/checks.h"
 #include "agent/daemon/admin.h"
 #include "agent/daemon/parting.h"
 #include "agent/daemon/summary.h"
@@ -42,8 +43,8 @@ static void refresh_tell_state(const struct agent *agent, const struct proto_sta
 		return;
 	if (status->state == PROTO_STATE_UP)
 		log_info("the host serves its VIPs");
-	/* What the reconciler cannot mend it has said itself. */
-	else if (!reconcile_blocked(agent->reconcile)[0])
+	/* What the reconciler cannot mend it has said itself; what has not been looked at yet is no news. */
+	else if (!reconcile_blocked(agent->reconcile)[0] && !agent->verdict.undecided)
 		log_warning("%s: %s", proto_state_name(status->state), status->reason);
 }
 
@@ -147,6 +148,15 @@ static void refresh_make_identity(const struct agent *agent, struct register_ide
 
 /* ---- how we are ---- */
 
+static bool refresh_is_faulty(const struct report_facts *facts)
+{
+	bool faulty = facts->blocked[0];
+
+	ARRAY_FOREACH (vip, facts->vips, facts->n_vips)
+		faulty = faulty || vip->fault[0];
+	return faulty;
+}
+
 /*
  * A balancer moves flows away from a host that says "down": what is mended in a moment must not be
  * worth that. What nobody but the administrator can mend is told at once, and so is a host that was
@@ -154,11 +164,7 @@ static void refresh_make_identity(const struct agent *agent, struct register_ide
  */
 static bool refresh_is_being_mended(struct agent *agent, const struct report_facts *facts)
 {
-	bool faulty = facts->blocked[0];
-
-	ARRAY_FOREACH (vip, facts->vips, facts->n_vips)
-		faulty = faulty || vip->fault[0];
-	if (!faulty) {
+	if (!refresh_is_faulty(facts)) {
 		agent->fault_since_us = 0;
 		return false;
 	}
@@ -169,7 +175,21 @@ static bool refresh_is_being_mended(struct agent *agent, const struct report_fac
 		agent_now(agent) - agent->fault_since_us < REFRESH_MEND_US;
 }
 
-static void refresh_make_status(struct agent *agent, struct proto_status *ret_status)
+/* What checks found counts from the first moment that the VIPs are there. */
+static void refresh_ask_checks(struct agent *agent, struct report_facts *facts)
+{
+	if (agent->fault_since_us == 0)
+		checks_begin(agent->checks);
+	checks_verdict(agent->checks, &agent->verdict);
+	facts->failing = facts->leaving = "";
+	if (agent->verdict.state >= CHECK_STATE_PENDING)
+		facts->failing = agent->verdict.reason.text;
+	else if (agent->verdict.state == CHECK_STATE_DRAIN)
+		facts->leaving = agent->verdict.reason.text;
+}
+
+/* `*ret_fit`: with VIPs that are served rightly, and nothing that is still to be found out. */
+static void refresh_make_status(struct agent *agent, struct proto_status *ret_status, bool *ret_fit)
 {
 	const struct host_wanted *wanted = reconcile_wanted(agent->reconcile);
 	struct plan_verdict verdicts[HOST_VIPS_MAX];
@@ -196,10 +216,13 @@ static void refresh_make_status(struct agent *agent, struct proto_status *ret_st
 		};
 	}
 	facts.being_mended = refresh_is_being_mended(agent, &facts);
+	refresh_ask_checks(agent, &facts);
 	report_make(&facts, ret_status);
+	*ret_fit = (agent->fault_since_us == 0 || facts.being_mended) && !agent->verdict.undecided;
 }
 
-static void refresh_announce(struct agent *agent)
+/* A host whose checks fail registers too: the balancers shall say why it does not serve. */
+static void refresh_announce(struct agent *agent, bool fit)
 {
 	if (!agent->identity_is_told) {
 		struct register_identity identity;
@@ -212,22 +235,23 @@ static void refresh_announce(struct agent *agent)
 		balancers_set_status(agent->balancers, &agent->status);
 	}
 	/* The first registration waits for a host that was seen to be right. */
-	if (agent->status.state != PROTO_STATE_DOWN && agent->phase == AGENT_SERVING)
+	if (fit && agent->phase == AGENT_SERVING)
 		balancers_start(agent->balancers);
 }
 
 void refresh_all(struct agent *agent)
 {
 	struct proto_status status;
+	bool fit;
 
 	parting_go_on(agent);
 	refresh_identity(agent);
-	refresh_make_status(agent, &status);
+	refresh_make_status(agent, &status, &fit);
 	refresh_tell_state(agent, &status);
 	agent->status = status;
 	agent->has_status = true;
 	if (agent->has_identity && agent->net && agent->phase != AGENT_LEAVING)
-		refresh_announce(agent);
+		refresh_announce(agent, fit);
 	refresh_notify(agent);
 }
 

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "agent/check/checks.h"
 #include "agent/daemon/parting.h"
 #include "agent/daemon/refresh.h"
 #include "agent/host/reconcile.h"
@@ -28,11 +29,12 @@ static void reload_make_wanted(const struct config *config, struct host_wanted *
 	*ret_wanted = wanted;
 }
 
-void reload_adopt(struct agent *agent, struct settings *settings)
+void reload_adopt(struct agent *agent, struct settings *settings, struct check_set *set)
 {
 	const struct config *config = settings->config;
 	struct host_wanted wanted;
 
+	checks_adopt(agent->checks, set);
 	settings_free(agent->settings);
 	agent->settings = settings;
 	agent->identity_is_told = false;
@@ -69,11 +71,14 @@ static int reload_try_port(struct agent *agent, const struct config *config, cha
 static int reload_try(struct agent *agent, char **ret_text)
 {
 	_cleanup_(settings_freep) struct settings *settings = NULL;
+	_cleanup_(check_set_freep) struct check_set *set = NULL;
 	int r;
 
 	r = settings_load(agent->config_path, false, &settings, ret_text);
 	if (r == 0)
 		r = reload_try_port(agent, settings->config, ret_text);
+	if (r == 0)
+		r = checks_prepare(agent->checks, settings->config, &set);
 	if (r < 0)
 		return r;
 	r = balancers_configure(agent->balancers, settings->config->balancers.items,
@@ -81,7 +86,7 @@ static int reload_try(struct agent *agent, char **ret_text)
 	if (r < 0)
 		return r;
 	parting_begin(agent, settings->config);
-	reload_adopt(agent, TAKE_PTR(settings));
+	reload_adopt(agent, TAKE_PTR(settings), TAKE_PTR(set));
 	return 0;
 }
 

@@ -4,7 +4,12 @@
 
 #include "agent/daemon/agent.h"
 
-/* Takes the settings over and begins to serve them: looks at the host, acts, and tells. */
-void reload_adopt(struct agent *agent, struct settings *settings);
+struct check_set;
+
+/*
+ * Takes the settings over, and the checks that were made of them, and begins to serve them: looks at the
+ * host, acts, and tells.
+ */
+void reload_adopt(struct agent *agent, struct settings *settings, struct check_set *set);
 /* Validates everything, then applies or changes nothing. An exit status, and text to free or NULL. */
 int reload_run(struct agent *agent, char **ret_text);

@@ -19,6 +19,10 @@ const char *summary_state(const struct agent *agent, struct why *ret_reason)
 {
 	const struct proto_status *status = &agent->status;
 
+	if (agent->has_status && status->state == PROTO_STATE_DOWN && agent->fault_since_us == 0) {
+		why_set(ret_reason, "%s", agent->verdict.reason.text);
+		return check_state_name(agent->verdict.state);
+	}
 	if (agent->has_status && status->state == PROTO_STATE_DOWN) {
 		/* The whole complaint; the protocol's has less room. */
 		const char *blocked = reconcile_blocked(agent->reconcile);

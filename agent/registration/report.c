@@ -41,12 +41,18 @@ static void report_decide(
 	} else if (facts->admin == REPORT_MAINT) {
 		status->state = PROTO_STATE_MAINT;
 		reason = "disabled by the administrator";
+	} else if (facts->failing[0]) {
+		status->state = PROTO_STATE_DOWN;
+		reason = facts->failing;
 	} else if (facts->stopping) {
 		status->state = PROTO_STATE_DRAIN;
 		reason = "the agent stops";
 	} else if (facts->admin == REPORT_DRAIN) {
 		status->state = PROTO_STATE_DRAIN;
 		reason = "drained by the administrator";
+	} else if (facts->leaving[0]) {
+		status->state = PROTO_STATE_DRAIN;
+		reason = facts->leaving;
 	} else {
 		status->state = PROTO_STATE_UP;
 	}

@@ -25,14 +25,16 @@ struct report_facts {
 	const char *blocked; /* "" or why the VIPs cannot be served: goes before what was seen */
 	enum report_admin admin;
 	bool stopping;
-	bool being_mended; /* what is wrong will be right in a moment: nobody is told */
+	const char *failing; /* "" or why the service does not work, by its checks */
+	const char *leaving; /* "" or why a check asks for a drain */
+	bool being_mended;   /* what is wrong will be right in a moment: nobody is told */
 	uint16_t weight;
 };
 
 /*
  * The status to announce. One VIP that is not served rightly makes the whole host `down`: a
  * balancer must not send it flows that it would answer with a reset, or ARP for it would leak.
- * Then, in this order: `maint`, `drain` (by the administrator or a stop), `up`. A reason that is too
- * long for the protocol is cut.
+ * Then, in this order: `maint`, `down` (by the checks), `drain` (by a stop, the administrator or a
+ * check), `up`. A reason that is too long for the protocol is cut.
  */
 void report_make(const struct report_facts *facts, struct proto_status *ret_status);

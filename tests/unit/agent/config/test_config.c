@@ -79,8 +79,10 @@ static void config_refuses_with_place_and_hint(void **state)
 		const char *line;  /* the fourth, after MINIMAL */
 		const char *error; /* its beginning */
 	} cases[] = {
-		{ "check = tcp:80", "t:4: check: not available in this version" },
-		{ "check = exec:/bin/a, b", "t:4: check: not available in this version" },
+		{ "check = tcp:", "t:4: check: \"tcp:\" has no port" },
+		{ "check = exec:check_disk",
+			"t:4: check: \"exec:check_disk\" does not begin with" },
+		{ "check = exec:/nonexistent, b", "t:4: check: cannot run /nonexistent,: No such" },
 		{ "unit = nginx.service", "t:4: unit: not available in this version" },
 		{ "http-listen = 127.0.0.1:9378", "t:4: http-listen: not available in this" },
 		{ "weight = -1", "t:4: weight: " },
@@ -154,9 +156,33 @@ static void config_takes_no_more_than_its_limits(void **state)
 		for (unsigned int idx = 0; idx < CONFIG_EXEMPT_MAX + surplus; idx++)
 			len += (size_t)snprintf(
 				text + len, sizeof(text) - len, "arp-exempt = c%u\n", idx);
+		for (unsigned int idx = 0; idx < CONFIG_CHECKS_MAX + surplus; idx++)
+			len += (size_t)snprintf(
+				text + len, sizeof(text) - len, "check = tcp:%u\n", idx + 1);
 		assert_int_equal(load(text, &config, &report), surplus ? -EINVAL : 0);
-		assert_int_equal(ini_report_len(report), surplus ? 3 : 0);
+		assert_int_equal(ini_report_len(report), surplus ? 4 : 0);
 	}
+}
+
+static void config_takes_checks_with_commas_once_each(void **state)
+{
+	static const char lines[] =
+		MINIMAL "check = tcp:80\ncheck = exec:/bin/sh -c 'exit 1,2'\ncheck = file:/a, b\n";
+	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
+	_cleanup_(ini_report_freep) struct ini_report *again = NULL;
+	_cleanup_(config_freep) struct config *config = NULL;
+	struct config *none = NULL;
+	struct check_spec **specs;
+
+	assert_int_equal(load(lines, &config, &report), 0);
+	specs = config->checks.items;
+	assert_int_equal(config->checks.len, 3);
+	assert_int_equal(specs[0]->kind, CHECK_SPEC_TCP);
+	assert_string_equal(specs[1]->argv[2], "exit 1,2");
+	assert_string_equal(specs[2]->subject, "/a, b");
+	assert_int_equal(load(MINIMAL "check = tcp:80\ncheck = tcp:80\n", &none, &again), -EINVAL);
+	assert_string_equal(
+		ini_report_line(again, 0), "t:5: check: \"tcp:80\" was given before; remove one");
 }
 
 static void config_example_loads(void **state)
@@ -177,6 +203,7 @@ int main(void)
 		cmocka_unit_test(config_refuses_with_place_and_hint),
 		cmocka_unit_test(config_reports_every_error_at_once),
 		cmocka_unit_test(config_takes_no_more_than_its_limits),
+		cmocka_unit_test(config_takes_checks_with_commas_once_each),
 		cmocka_unit_test(config_example_loads),
 	};
 

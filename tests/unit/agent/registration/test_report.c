@@ -22,8 +22,14 @@ static int setup(void **state)
 	assert_non_null(f);
 	f->vips[0] = (struct report_vip){ true, true, "", 7 };
 	f->vips[1] = (struct report_vip){ true, true, "", 0 };
-	f->facts =
-		(struct report_facts){ .vips = f->vips, .n_vips = 2, .blocked = "", .weight = 3 };
+	f->facts = (struct report_facts){
+		.vips = f->vips,
+		.n_vips = 2,
+		.blocked = "",
+		.failing = "",
+		.leaving = "",
+		.weight = 3,
+	};
 	*state = f;
 	return 0;
 }
@@ -51,27 +57,35 @@ static void report_is_up_when_all_is_well(void **state)
 static void report_ranks_down_maint_drain(void **state)
 {
 	static const struct {
-		bool faulty, stopping;
+		bool faulty, failing, leaving, stopping;
 		enum report_admin admin;
 		enum proto_state state;
 	} cases[] = {
-		{ false, false, REPORT_DRAIN, PROTO_STATE_DRAIN },
-		{ false, true, REPORT_ENABLED, PROTO_STATE_DRAIN },
-		{ false, false, REPORT_MAINT, PROTO_STATE_MAINT },
-		{ false, true, REPORT_MAINT, PROTO_STATE_MAINT },
-		{ true, false, REPORT_ENABLED, PROTO_STATE_DOWN },
-		{ true, false, REPORT_MAINT, PROTO_STATE_DOWN },
-		{ true, true, REPORT_DRAIN, PROTO_STATE_DOWN },
+		{ false, false, false, false, REPORT_DRAIN, PROTO_STATE_DRAIN },
+		{ false, false, true, false, REPORT_ENABLED, PROTO_STATE_DRAIN },
+		{ false, false, false, true, REPORT_ENABLED, PROTO_STATE_DRAIN },
+		{ false, false, false, false, REPORT_MAINT, PROTO_STATE_MAINT },
+		{ false, false, false, true, REPORT_MAINT, PROTO_STATE_MAINT },
+		{ false, true, true, true, REPORT_MAINT, PROTO_STATE_MAINT },
+		{ false, true, true, false, REPORT_ENABLED, PROTO_STATE_DOWN },
+		{ false, true, false, true, REPORT_DRAIN, PROTO_STATE_DOWN },
+		{ true, false, false, false, REPORT_ENABLED, PROTO_STATE_DOWN },
+		{ true, false, false, false, REPORT_MAINT, PROTO_STATE_DOWN },
+		{ true, false, false, true, REPORT_DRAIN, PROTO_STATE_DOWN },
 	};
 	struct fixture *f = *state;
 
 	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases)) {
 		f->vips[0].fault = item->faulty ? "eth0 would answer ARP" : "";
+		f->facts.failing = item->failing ? "nothing accepts on 198.51.100.10:80" : "";
+		f->facts.leaving = item->leaving ? "file /run/serve is not there" : "";
 		f->facts.stopping = item->stopping;
 		f->facts.admin = item->admin;
 		report_make(&f->facts, &f->status);
 		assert_int_equal(f->status.state, item->state);
 		assert_string_not_equal(f->status.reason, "");
+		if (item->failing && item->state == PROTO_STATE_DOWN)
+			assert_string_equal(f->status.reason, f->facts.failing);
 	}
 }
 

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Checks of a real host: a network namespace with the VIP on lo, listening sockets, programs and files. Skipped
+ * where namespaces may not be made.
+ */
+#include "agent/check/checks.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "agent/check/check_exec.h"
+#include "agent/check/child.h"
+#include "tests/unit/agent/host/netns.h"
+#include "tests/unit/tools/loop.h"
+#include "tests/unit/tools/namespace.h"
+#include "tests/unit/tools/temp_dir.h"
+
+#define DEADLINE_US (10 * US_PER_S)
+
+struct fixture {
+	char directory[TEMP_DIR_BYTES];
+	sd_event *event;
+	struct checks *checks;
+	struct config *config, *former;
+	struct check_verdict verdict;
+	unsigned int n_changes;
+};
+
+static void on_changed(void *context)
+{
+	struct fixture *f = context;
+
+	f->n_changes++;
+	checks_verdict(f->checks, &f->verdict);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f;
+
+	*state = NULL;
+	if (!namespace_make())
+		return 0;
+	f = calloc(1, sizeof(*f));
+	assert_non_null(f);
+	netns_set_up("lo");
+	netns_add_address("lo", "198.51.100.10", 32);
+	temp_dir_make(f->directory);
+	assert_true(sd_event_new(&f->event) >= 0);
+	assert_int_equal(checks_new(f->event, on_changed, f, &f->checks), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!f)
+		return 0;
+	checks_free(f->checks);
+	config_free(f->config);
+	sd_event_unref(f->event);
+	temp_dir_remove(f->directory);
+	free(f);
+	return 0;
+}
+
+static struct fixture *fixture(void **state)
+{
+	if (!*state)
+		skip();
+	return *state;
+}
+
+/* Of these lines, which may name the test's directory as %s; begun. */
+static void configure(struct fixture *f, const char *lines)
+{
+	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
+	struct config *former = f->config;
+	struct check_set *set = NULL;
+	char text[2048];
+	size_t len;
+
+	len = (size_t)snprintf(text, sizeof(text),
+		"[agent]\nbalancer = 192.0.2.2\nvip = 198.51.100.10\n%s%s",
+		strstr(lines, "check-interval") ? "" : "check-interval = 50ms\n",
+		strstr(lines, "check-timeout") ? "" : "check-timeout = 2s\n");
+	for (const char *c = lines; *c; c++) {
+		if (c[0] == '%' && c[1] == 's')
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", f->directory),
+				c++;
+		else
+			text[len++] = *c;
+	}
+	if (config_load_text("t", text, len, &f->config, &report) < 0)
+		fail_msg("%s", ini_report_line(report, 0));
+	assert_int_equal(checks_prepare(f->checks, f->config, &set), 0);
+	checks_adopt(f->checks, set);
+	config_free(former);
+	checks_begin(f->checks);
+	checks_verdict(f->checks, &f->verdict);
+}
+
+static void expect(struct fixture *f, enum check_state state, const char *reason)
+{
+	LOOP_UNTIL(f->event, DEADLINE_US,
+		f->verdict.state == state && strstr(f->verdict.reason.text, reason));
+}
+
+static int listen_on(const char *address, uint16_t port)
+{
+	struct addr_port endpoint = { netns_addr(address), port };
+	struct sockaddr_storage name;
+	socklen_t size_bytes = addr_to_sockaddr(&endpoint, 0, &name);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const int on = 1;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, size_bytes), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	return fd;
+}
+
+/* ---- tcp ---- */
+
+static void tcp_follows_the_server(void **state)
+{
+	struct fixture *f = fixture(state);
+	int fd = listen_on("198.51.100.10", 80);
+
+	configure(f, "check = tcp:80\ncheck-fall = 2\n");
+	assert_int_equal(f->verdict.state, CHECK_STATE_PENDING);
+	assert_true(f->verdict.undecided);
+	expect(f, CHECK_STATE_UP, "");
+	close(fd);
+	expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80 (connection refused)");
+	fd = listen_on("0.0.0.0", 80);
+	expect(f, CHECK_STATE_UP, "");
+	close(fd);
+}
+
+static void tcp_sees_a_server_at_the_wrong_address(void **state)
+{
+	struct fixture *f = fixture(state);
+	int fd = listen_on("127.0.0.1", 80);
+
+	configure(f, "check = tcp:80\n");
+	expect(f, CHECK_STATE_PENDING, "nothing accepts on 198.51.100.10:80");
+	expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80");
+	close(fd);
+}
+
+static void tcp_says_which_vip_is_missing(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	configure(f, "vip = 198.51.100.11\ncheck-timeout = 50ms\ncheck = tcp:80\n");
+	expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80");
+	LOOP_UNTIL(f->event, DEADLINE_US,
+		strstr(checks_view(f->checks, 1).health->reason,
+			"198.51.100.11 is not an address of this host"));
+}
+
+/* A queue that is full takes no more: the kernel drops the SYN. */
+static void tcp_has_a_deadline(void **state)
+{
+	struct fixture *f = fixture(state);
+	int fd = listen_on("198.51.100.10", 80);
+	int clients[2];
+
+	assert_int_equal(listen(fd, 0), 0);
+	for (size_t idx = 0; idx < ARRAY_LEN(clients); idx++) {
+		struct addr_port endpoint = { netns_addr("198.51.100.10"), 80 };
+		struct sockaddr_storage name;
+		socklen_t size_bytes = addr_to_sockaddr(&endpoint, 0, &name);
+
+		clients[idx] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)connect(clients[idx], (struct sockaddr *)&name, size_bytes);
+	}
+	configure(f, "check-timeout = 100ms\ncheck = tcp:80\n");
+	expect(f, CHECK_STATE_DOWN, "tcp:80 on 198.51.100.10: no answer within 100 ms");
+	assert_true(checks_view(f->checks, 0).took_us >= 100 * US_PER_MS);
+	for (size_t idx = 0; idx < ARRAY_LEN(clients); idx++)
+		close(clients[idx]);
+	close(fd);
+}
+
+/* ---- exec ---- */
+
+static void exec_knows_the_statuses_of_plugins(void **state)
+{
+	static const struct {
+		int status;
+		const char *output;
+		enum check_outcome outcome;
+		const char *why;
+	} cases[] = {
+		{ 0, "DISK OK", CHECK_WELL, "" },
+		{ 1, "DISK WARNING - 5% |/=5\nmore", CHECK_WARNS, "exec /p: DISK WARNING - 5%" },
+		{ 2, "DISK CRITICAL\n", CHECK_DEAD, "exec /p: DISK CRITICAL" },
+		{ 3, "DISK UNKNOWN", CHECK_FAILED, "exec /p: DISK UNKNOWN" },
+		{ 127, "", CHECK_FAILED, "exec /p: exit status 127" },
+		{ -SIGKILL, "x", CHECK_FAILED, "exec /p: ended by signal 9" },
+		{ 2, "", CHECK_DEAD, "exec /p: exit status 2" },
+	};
+
+	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases)) {
+		struct why why = { 0 };
+
+		assert_int_equal(
+			check_exec_judge("/p", item->status, item->output, &why), item->outcome);
+		assert_string_equal(why.text, item->why);
+	}
+}
+
+static void exec_follows_its_status(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	temp_dir_write(f->directory, "status", "0");
+	configure(f, "check = exec:/bin/sh -c 'read s < %s/status; echo FTP $s; exit $s'\n");
+	expect(f, CHECK_STATE_UP, "");
+	temp_dir_write(f->directory, "status", "1");
+	LOOP_UNTIL(f->event, DEADLINE_US, checks_view(f->checks, 0).health->warns);
+	assert_string_equal(checks_view(f->checks, 0).health->reason, "exec /bin/sh: FTP 1");
+	assert_int_equal(f->verdict.state, CHECK_STATE_UP);
+	temp_dir_write(f->directory, "status", "2");
+	expect(f, CHECK_STATE_DOWN, "exec /bin/sh: FTP 2");
+	temp_dir_write(f->directory, "status", "0");
+	expect(f, CHECK_STATE_UP, "");
+	temp_dir_write(f->directory, "status", "3");
+	expect(f, CHECK_STATE_DOWN, "exec /bin/sh: FTP 3");
+}
+
+/* What a line of /proc/PID/status holds, by the plugin itself. */
+static void exec_gives_nothing_of_ours_away(void **state)
+{
+	struct fixture *f = fixture(state);
+	char path[2 * TEMP_DIR_BYTES];
+	char text[1024] = "";
+	FILE *file;
+	size_t n;
+
+	assert_int_equal(setenv("NOTIFY_SOCKET", "/nonexistent", 1), 0);
+	configure(f,
+		"check = exec:/bin/sh -c 'cat /proc/$$/status > %s/s; ls -l /proc/$$/fd | wc -l"
+		" >> %s/s; env >> %s/s; echo end >> %s/s'\n");
+	expect(f, CHECK_STATE_UP, "");
+	snprintf(path, sizeof(path), "%s/s", f->directory);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(text, sizeof(text), file)) {
+		if (strncmp(text, "CapPrm", 6) == 0 || strncmp(text, "CapEff", 6) == 0 ||
+			strncmp(text, "CapAmb", 6) == 0 || strncmp(text, "CapInh", 6) == 0)
+			assert_string_equal(text + 7, "\t0000000000000000\n" + 0);
+		if (strncmp(text, "NoNewPrivs", 10) == 0)
+			assert_string_equal(text + 11, "\t1\n");
+		assert_int_not_equal(strncmp(text, "NOTIFY_SOCKET", 13), 0);
+		/* "total 0", three descriptors and the one that the redirection opens. */
+		n = strtoul(text, NULL, 10);
+		if (n > 0)
+			assert_in_range(n, 4, 5);
+	}
+	fclose(file);
+	assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);
+}
+
+static bool is_gone(const char *directory)
+{
+	char path[2 * TEMP_DIR_BYTES], text[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/pid", directory);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	return text[0] && kill((pid_t)strtol(text, NULL, 10), 0) < 0;
+}
+
+static void exec_is_killed_with_its_children(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	configure(f,
+		"check-timeout = 200ms\ncheck-interval = 1h\n"
+		"check = exec:/bin/sh -c 'sleep 100 & echo $! > %s/pid; wait'\n");
+	expect(f, CHECK_STATE_PENDING, "exec /bin/sh: no answer within 200 ms");
+	LOOP_UNTIL(f->event, DEADLINE_US, is_gone(f->directory));
+}
+
+static void exec_leaves_nobody_behind_when_it_ends(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	configure(f,
+		"check-interval = 1h\n"
+		"check = exec:/bin/sh -c 'sleep 100 > /dev/null 2>&1 & echo $! > %s/pid'\n");
+	expect(f, CHECK_STATE_UP, "");
+	LOOP_UNTIL(f->event, DEADLINE_US, is_gone(f->directory));
+}
+
+/* More than a pipe holds: who writes it must not hang. */
+static void exec_reads_a_little_of_much(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	configure(f, "check = exec:/bin/sh -c 'head -c 300000 /dev/zero | tr \"\\0\" x; exit 2'\n");
+	expect(f, CHECK_STATE_DOWN, "exec /bin/sh: xxxx");
+}
+
+static void exec_says_what_cannot_be_run(void **state)
+{
+	struct fixture *f = fixture(state);
+	char path[2 * TEMP_DIR_BYTES];
+
+	temp_dir_write(f->directory, "plugin", "#!/nonexistent\n");
+	snprintf(path, sizeof(path), "%s/plugin", f->directory);
+	assert_int_equal(chmod(path, 0755), 0);
+	configure(f, "check = exec:%s/plugin\n");
+	expect(f, CHECK_STATE_DOWN, "/plugin: cannot be run: No such file or directory");
+}
+
+static void exec_has_room_for_so_many(void **state)
+{
+	struct fixture *f = fixture(state);
+	const struct child_work work = { .argv = (char *const[]){
+						 (char *)"/bin/sleep", (char *)"100", NULL } };
+	struct child *children[CHILD_ROOM_MAX + 1];
+	struct child_room *room = NULL;
+
+	assert_int_equal(child_room_new(f->event, &room), 0);
+	for (size_t idx = 0; idx < CHILD_ROOM_MAX; idx++)
+		assert_int_equal(child_start(room, &work, NULL, NULL, &children[idx]), 0);
+	assert_int_equal(child_start(room, &work, NULL, NULL, &children[CHILD_ROOM_MAX]), -EAGAIN);
+	child_kill(children[0]);
+	/* Its place is free when it has ended. */
+	LOOP_UNTIL(f->event, DEADLINE_US, child_start(room, &work, NULL, NULL, &children[0]) == 0);
+	child_room_free(room);
+}
+
+/* ---- file ---- */
+
+static void file_drains_while_it_is_gone(void **state)
+{
+	struct fixture *f = fixture(state);
+	char path[2 * TEMP_DIR_BYTES];
+
+	snprintf(path, sizeof(path), "%s/serve", f->directory);
+	temp_dir_write(f->directory, "serve", "");
+	configure(f, "check = file:%s/serve\n");
+	expect(f, CHECK_STATE_UP, "");
+	assert_int_equal(unlink(path), 0);
+	expect(f, CHECK_STATE_DRAIN, "serve is not there");
+	temp_dir_write(f->directory, "serve", "");
+	expect(f, CHECK_STATE_UP, "");
+}
+
+/* ---- all of them ---- */
+
+static void checks_that_stay_keep_what_is_known(void **state)
+{
+	struct fixture *f = fixture(state);
+	int fd = listen_on("198.51.100.10", 80);
+
+	configure(f, "check = tcp:80\ncheck = exec:/bin/sh -c 'exit 2'\n");
+	expect(f, CHECK_STATE_DOWN, "exec /bin/sh: exit status 2");
+	LOOP_UNTIL(
+		f->event, DEADLINE_US, checks_view(f->checks, 0).health->state == CHECK_STATE_UP);
+	configure(f, "check = tcp:80\ncheck-interval = 1h\n");
+	assert_int_equal(checks_len(f->checks), 1);
+	assert_int_equal(f->verdict.state, CHECK_STATE_UP);
+	assert_true(checks_view(f->checks, 0).has_run);
+	/* One that is new does not stop a host that serves, until it has failed. */
+	configure(f, "check = tcp:80\ncheck = tcp:81\n");
+	assert_int_equal(f->verdict.state, CHECK_STATE_UP);
+	expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:81");
+	configure(f, "");
+	assert_int_equal(f->verdict.state, CHECK_STATE_UP);
+	assert_int_equal(checks_len(f->checks), 0);
+	close(fd);
+}
+
+static void checks_tell_of_changes_alone(void **state)
+{
+	struct fixture *f = fixture(state);
+	int fd = listen_on("198.51.100.10", 80);
+	uint64_t end_us;
+
+	configure(f, "check = tcp:80\n");
+	expect(f, CHECK_STATE_UP, "");
+	end_us = checks_view(f->checks, 0).health->since_us + 300 * US_PER_MS;
+	LOOP_UNTIL(f->event, DEADLINE_US, clock_now_us() > end_us);
+	assert_int_equal(f->n_changes, 1);
+	close(fd);
+}
+
+#define fact(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fact(tcp_follows_the_server),
+		fact(tcp_sees_a_server_at_the_wrong_address),
+		fact(tcp_says_which_vip_is_missing),
+		fact(tcp_has_a_deadline),
+		cmocka_unit_test(exec_knows_the_statuses_of_plugins),
+		fact(exec_follows_its_status),
+		fact(exec_gives_nothing_of_ours_away),
+		fact(exec_is_killed_with_its_children),
+		fact(exec_leaves_nobody_behind_when_it_ends),
+		fact(exec_reads_a_little_of_much),
+		fact(exec_says_what_cannot_be_run),
+		fact(exec_has_room_for_so_many),
+		fact(file_drains_while_it_is_gone),
+		fact(checks_that_stay_keep_what_is_known),
+		fact(checks_tell_of_changes_alone),
+	};
+
+	return cmocka_run_group_tests_name("agent/checks", tests, NULL, NULL);
+}
