@@ -42,6 +42,9 @@ lb_configure <<- END
 	check = none
 	real-server = $(web_address web4) name=web4
 END
+# The gateway is one of several.
+ip -n "$(ns lb)" route replace default nexthop via "$ROUTER" dev eth0 nexthop via 192.0.2.250 dev eth0
+ip -n "$(ns lb)" -6 route replace default nexthop via 2001:db8:2::1 dev eth0 nexthop via 2001:db8:2::250 dev eth0
 lb_start
 must wait_until 20 backends_up 4
 must wait_until 20 fetch / -o /dev/null

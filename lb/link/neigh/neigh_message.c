@@ -21,16 +21,11 @@ struct neigh_attributes {
  * False where an attribute reaches over the end. mnl_attr_for_each() would end at the aligned
  * length, up to three bytes behind the message.
  */
-static bool neigh_collect(
-	const struct nlmsghdr *message, size_t extra_bytes, struct neigh_attributes *ret_attributes)
+static bool neigh_collect_until(
+	const struct nlattr *attribute, const char *end, struct neigh_attributes *ret_attributes)
 {
 	struct neigh_attributes attributes = { 0 };
-	const char *end = (const char *)message + message->nlmsg_len;
-	const struct nlattr *attribute;
 
-	if (mnl_nlmsg_get_payload_len(message) < extra_bytes)
-		return false;
-	attribute = mnl_nlmsg_get_payload_offset(message, extra_bytes);
 	while (mnl_attr_ok(attribute, (int)(end - (const char *)attribute))) {
 		if (mnl_attr_get_type(attribute) < ATTRIBUTES_MAX)
 			attributes.of[mnl_attr_get_type(attribute)] = attribute;
@@ -40,6 +35,15 @@ static bool neigh_collect(
 		return false;
 	*ret_attributes = attributes;
 	return true;
+}
+
+static bool neigh_collect(
+	const struct nlmsghdr *message, size_t extra_bytes, struct neigh_attributes *ret_attributes)
+{
+	if (mnl_nlmsg_get_payload_len(message) < extra_bytes)
+		return false;
+	return neigh_collect_until(mnl_nlmsg_get_payload_offset(message, extra_bytes),
+		(const char *)message + message->nlmsg_len, ret_attributes);
 }
 
 static bool neigh_get_u32(const struct nlattr *attribute, uint32_t *ret_value)
@@ -222,11 +226,71 @@ int neigh_parse_entry(const struct nlmsghdr *message, struct neigh_entry_message
 	return 0;
 }
 
+/* A gateway of the other family: its family (2), then its address (include/uapi/linux/rtnetlink.h:rtvia). */
+static bool neigh_get_via(const struct nlattr *via, struct addr *ret_addr)
+{
+	struct addr addr = { 0 };
+	const char *payload;
+	uint16_t family;
+
+	if (!via || mnl_attr_get_payload_len(via) < sizeof(family))
+		return false;
+	payload = mnl_attr_get_payload(via);
+	memcpy(&family, payload, sizeof(family));
+	addr.family = family;
+	if ((family != AF_INET && family != AF_INET6) ||
+		mnl_attr_get_payload_len(via) != sizeof(family) + addr_size_bytes(&addr))
+		return false;
+	memcpy(addr.bytes, payload + sizeof(family), addr_size_bytes(&addr));
+	*ret_addr = addr;
+	return true;
+}
+
+static void neigh_add_gateway(struct neigh_route_message *route,
+	const struct neigh_attributes *attributes, unsigned int ifindex)
+{
+	struct neigh_route_gateway gateway = { .ifindex = ifindex };
+
+	if (route->n_gateways == NEIGH_ROUTE_GATEWAYS_MAX)
+		return;
+	if (neigh_get_addr(attributes->of[RTA_GATEWAY], (uint8_t)route->destination.family,
+		    &gateway.address) ||
+		neigh_get_via(attributes->of[RTA_VIA], &gateway.address))
+		route->gateways[route->n_gateways++] = gateway;
+}
+
+/* One `struct rtnexthop` after the other, each with attributes of its own behind it. */
+static bool neigh_add_multipath(struct neigh_route_message *route, const struct nlattr *multipath)
+{
+	const char *next = mnl_attr_get_payload(multipath);
+	size_t left = mnl_attr_get_payload_len(multipath);
+
+	while (left > 0) {
+		struct neigh_attributes attributes;
+		struct rtnexthop hop;
+		size_t size_bytes;
+
+		if (left < sizeof(hop))
+			return false;
+		memcpy(&hop, next, sizeof(hop));
+		if (hop.rtnh_len < sizeof(hop) || hop.rtnh_len > left ||
+			!neigh_collect_until((const struct nlattr *)(next + RTNH_LENGTH(0)),
+				next + hop.rtnh_len, &attributes))
+			return false;
+		neigh_add_gateway(route, &attributes, (unsigned int)hop.rtnh_ifindex);
+		size_bytes = MIN((size_t)RTNH_ALIGN(hop.rtnh_len), left);
+		next += size_bytes;
+		left -= size_bytes;
+	}
+	return true;
+}
+
 int neigh_parse_route(const struct nlmsghdr *message, struct neigh_route_message *ret_route)
 {
 	const struct rtmsg *info = mnl_nlmsg_get_payload(message);
 	struct neigh_route_message route = { 0 };
 	struct neigh_attributes attributes;
+	unsigned int ifindex = 0;
 
 	if (message->nlmsg_type != RTM_NEWROUTE)
 		return -ENODATA;
@@ -239,8 +303,11 @@ int neigh_parse_route(const struct nlmsghdr *message, struct neigh_route_message
 	if (attributes.of[RTA_DST] &&
 		!neigh_get_addr(attributes.of[RTA_DST], info->rtm_family, &route.destination))
 		return -EBADMSG;
-	/* A gateway of the other family is in RTA_VIA; whoever needs it asks for its own family's. */
-	neigh_get_addr(attributes.of[RTA_GATEWAY], info->rtm_family, &route.gateway);
+	neigh_get_u32(attributes.of[RTA_OIF], &ifindex);
+	neigh_add_gateway(&route, &attributes, ifindex);
+	if (attributes.of[RTA_MULTIPATH] &&
+		!neigh_add_multipath(&route, attributes.of[RTA_MULTIPATH]))
+		return -EBADMSG;
 	route.prefix_len = info->rtm_dst_len;
 	route.protocol = info->rtm_protocol;
 	route.type = info->rtm_type;

@@ -47,9 +47,19 @@ struct neigh_entry_message {
 	uint8_t protocol; /* who made it (rtm_protocol's numbers); 0: nobody says */
 };
 
+/* Of a route's gateways; those beyond are not known. */
+#define NEIGH_ROUTE_GATEWAYS_MAX 32u
+
+struct neigh_route_gateway {
+	unsigned int ifindex; /* by which it is reached */
+	struct addr
+		address; /* of the destination's family or, where the kernel has RTA_VIA, of the other */
+};
+
 struct neigh_route_message {
 	struct addr destination;
-	struct addr gateway; /* family AF_UNSPEC: none, or several */
+	struct neigh_route_gateway gateways[NEIGH_ROUTE_GATEWAYS_MAX];
+	size_t n_gateways;
 	uint8_t prefix_len;
 	uint8_t protocol;
 	uint8_t type;

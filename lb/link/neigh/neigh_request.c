@@ -238,6 +238,7 @@ int neigh_route_remove(struct nl *nl, const struct addr *vip)
 }
 
 struct neigh_gateways_dump {
+	unsigned int ifindex;
 	struct addr **items;
 	size_t *len;
 };
@@ -247,18 +248,23 @@ static int neigh_on_gateway(const struct nlmsghdr *message, void *context)
 	struct neigh_gateways_dump *gateways = context;
 	struct neigh_route_message route;
 
-	if (neigh_parse_route(message, &route) < 0 || route.gateway.family == AF_UNSPEC)
+	if (neigh_parse_route(message, &route) < 0)
 		return 0;
-	if (GROW(*gateways->items, *gateways->len) < 0)
-		return -ENOMEM;
-	(*gateways->items)[(*gateways->len)++] = route.gateway;
+	ARRAY_FOREACH (gateway, route.gateways, route.n_gateways) {
+		/* Of several some may be behind another interface. */
+		if (gateway->ifindex != gateways->ifindex)
+			continue;
+		if (GROW(*gateways->items, *gateways->len) < 0)
+			return -ENOMEM;
+		(*gateways->items)[(*gateways->len)++] = gateway->address;
+	}
 	return 0;
 }
 
 int neigh_dump_gateways(struct nl *nl, sa_family_t family, unsigned int ifindex,
 	struct addr **gateways, size_t *n_gateways)
 {
-	struct neigh_gateways_dump context = { gateways, n_gateways };
+	struct neigh_gateways_dump context = { ifindex, gateways, n_gateways };
 	void *extra;
 	struct nlmsghdr *request = nl_request(nl, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
 	struct rtmsg *filter = extra;

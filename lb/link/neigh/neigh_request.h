@@ -39,7 +39,8 @@ struct neigh_gateways {
 	bool known;
 };
 /*
- * Reads them: of both families, of the main table's routes with a single gateway. Has the kernel ask for
+ * Reads them: of both families, of the main table's routes, whose gateways may be several, or of the other
+ * family. Has the kernel ask for
  * those whose MAC it does not know. What cannot be read is missing.
  */
 void neigh_gateways_read(

@@ -56,8 +56,13 @@ static void take(struct neigh_model *model, const struct nlmsghdr *message)
 	}
 	if (neigh_parse_entry(message, &entry) == 0)
 		check_entry(model, &entry);
-	if (neigh_parse_route(message, &route) == 0)
+	if (neigh_parse_route(message, &route) == 0) {
 		check_address(&route.destination);
+		if (route.n_gateways > NEIGH_ROUTE_GATEWAYS_MAX)
+			abort();
+		for (size_t i = 0; i < route.n_gateways; i++)
+			check_address(&route.gateways[i].address);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)

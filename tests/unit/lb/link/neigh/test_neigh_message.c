@@ -227,6 +227,85 @@ static void route_table_is_taken_from_its_attribute(void **state)
 	assert_int_equal(route.prefix_len, 32);
 }
 
+static void route_gateway_is(const struct neigh_route_message *route, size_t idx,
+	unsigned int ifindex, const char *address)
+{
+	struct addr wanted;
+
+	assert_int_equal(addr_parse(address, &wanted), 0);
+	assert_true(idx < route->n_gateways);
+	assert_int_equal(route->gateways[idx].ifindex, ifindex);
+	assert_true(addr_equal(&route->gateways[idx].address, &wanted));
+}
+
+static struct nlmsghdr *route_new(void)
+{
+	struct rtmsg *info;
+	struct nlmsghdr *message;
+	void *extra;
+
+	message = message_new(RTM_NEWROUTE, sizeof(*info), &extra);
+	info = extra;
+	info->rtm_family = AF_INET;
+	info->rtm_type = RTN_UNICAST;
+	return message;
+}
+
+static void put_via(struct nlmsghdr *message)
+{
+	static const uint8_t via[18] = { AF_INET6, 0, 0xfe, 0x80, [17] = 9 };
+
+	mnl_attr_put(message, RTA_VIA, sizeof(via), via);
+}
+
+static void route_gateways_are_all_found(void **state)
+{
+	static const uint8_t first[] = { 192, 0, 2, 1 }, second[] = { 192, 0, 2, 3 };
+	struct neigh_route_message route;
+	struct nlmsghdr *message = route_new();
+	struct nlattr *multipath;
+
+	mnl_attr_put(message, RTA_GATEWAY, sizeof(first), first);
+	mnl_attr_put_u32(message, RTA_OIF, 7);
+	assert_int_equal(neigh_parse_route(message, &route), 0);
+	assert_int_equal(route.n_gateways, 1);
+	route_gateway_is(&route, 0, 7, "192.0.2.1");
+
+	message = route_new();
+	mnl_attr_put_u32(message, RTA_OIF, 7);
+	put_via(message);
+	assert_int_equal(neigh_parse_route(message, &route), 0);
+	assert_int_equal(route.n_gateways, 1);
+	route_gateway_is(&route, 0, 7, "fe80::9");
+
+	/* Of a multipath route; the middle one has no gateway. */
+	message = route_new();
+	multipath = mnl_attr_nest_start(message, RTA_MULTIPATH);
+	for (int ifindex = 7; ifindex <= 10; ifindex++) {
+		struct rtnexthop *hop = mnl_nlmsg_get_payload_tail(message);
+
+		*hop = (struct rtnexthop){ .rtnh_ifindex = ifindex };
+		message->nlmsg_len += sizeof(*hop);
+		if (ifindex == 7 || ifindex == 9)
+			mnl_attr_put(message, RTA_GATEWAY, 4, ifindex == 7 ? first : second);
+		if (ifindex == 10)
+			put_via(message);
+		hop->rtnh_len =
+			(unsigned short)((char *)mnl_nlmsg_get_payload_tail(message) - (char *)hop);
+	}
+	mnl_attr_nest_end(message, multipath);
+	assert_int_equal(neigh_parse_route(message, &route), 0);
+	assert_int_equal(route.n_gateways, 3);
+	route_gateway_is(&route, 0, 7, "192.0.2.1");
+	route_gateway_is(&route, 1, 9, "192.0.2.3");
+	route_gateway_is(&route, 2, 10, "fe80::9");
+	/* A hop that reaches over the end, or that would never end. */
+	((struct rtnexthop *)mnl_attr_get_payload(multipath))->rtnh_len = 2000;
+	assert_int_equal(neigh_parse_route(message, &route), -EBADMSG);
+	((struct rtnexthop *)mnl_attr_get_payload(multipath))->rtnh_len = 0;
+	assert_int_equal(neigh_parse_route(message, &route), -EBADMSG);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -239,6 +318,7 @@ int main(void)
 		cmocka_unit_test(entry_of_a_group_proxy_or_bridge_is_ignored),
 		cmocka_unit_test(entry_address_has_the_size_of_its_family),
 		cmocka_unit_test(route_table_is_taken_from_its_attribute),
+		cmocka_unit_test(route_gateways_are_all_found),
 	};
 
 	return cmocka_run_group_tests_name("neigh_message", tests, NULL, NULL);
