@@ -118,11 +118,12 @@ static void facts_read_undo(struct facts *facts)
 
 int facts_read(const struct cli *cli, const char *root, struct facts *ret_facts)
 {
-	struct facts facts = { .config_path = cli->config_path };
+	struct facts facts = { 0 };
 	int r;
 
 	service_look(cli, FACTS_DIRECTORY, root, &facts.service);
-	facts.config_error = config_load(cli->config_path, &facts.config, &facts.report);
+	facts.config_path = service_config_path(&facts.service, cli);
+	facts.config_error = config_load(facts.config_path, &facts.config, &facts.report);
 	r = facts.config_error == -ENOMEM ? -ENOMEM : 0;
 	if (r == 0 && facts.config)
 		r = keyfile_look(facts.config->key_file, false, &facts.service, &facts.keyfile);

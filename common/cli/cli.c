@@ -229,6 +229,7 @@ static int cli_set_option(
 		return 0;
 	case CLI_CONFIG:
 		cli->config_path = value;
+		cli->config_given = true;
 		return 0;
 	case CLI_RUNTIME_DIR:
 		cli->runtime_dir = value;

@@ -25,6 +25,7 @@ struct cli {
 	const char *args[CLI_ARGS_MAX];
 	size_t n_args;
 	const char *config_path; /* --config, or the program's default */
+	bool config_given;
 	const char *runtime_dir; /* --runtime-dir, $RUNTIME_DIRECTORY, or the default */
 	const char *state_dir;   /* --state-dir, $STATE_DIRECTORY, or the default */
 	enum cli_json json;      /* --json[=short|pretty], -j */

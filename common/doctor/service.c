@@ -91,6 +91,9 @@ void service_look(const struct cli *cli, const char *default_directory, const ch
 	if (!streq(cli->runtime_dir, default_directory))
 		snprintf(service.options, sizeof(service.options), " --runtime-dir %s",
 			doctor_word(cli->runtime_dir, word));
+	snprintf(service.again, sizeof(service.again), "%s%s%s",
+		cli->config_given ? " --config " : "",
+		cli->config_given ? doctor_word(cli->config_path, word) : "", service.options);
 	service.error = control_call(
 		cli->runtime_dir, "status", NULL, SERVICE_CALL_US, &service.status, &why);
 	if (service.error == 0 && json_is_object(service.status)) {
@@ -110,12 +113,20 @@ void service_clear(struct service *service)
 	*service = (struct service){ 0 };
 }
 
+const char *service_config_path(const struct service *service, const struct cli *cli)
+{
+	const char *path = json_string_value(json_object_get(service->status, "config_file"));
+
+	/* A relative one is of the daemon's working directory. */
+	return !cli->config_given && path && path[0] == '/' ? path : cli->config_path;
+}
+
 void service_warn_hidden(
 	const struct service *service, struct doctor *doctor, const char *subject, const char *why)
 {
 	doctor_warn(doctor, subject, "%s", why);
 	if (!service->is_root)
-		doctor_mend(doctor, "sudo %s doctor%s", service->program, service->options);
+		doctor_mend(doctor, "sudo %s doctor%s", service->program, service->again);
 }
 
 static void service_judge_silence(const struct service *service, struct doctor *doctor)
@@ -152,7 +163,7 @@ void service_judge_daemon(const struct service *service, struct doctor *doctor)
 			"process %d is in another network namespace; all that follows is told of this one",
 			(int)service->pid);
 		doctor_mend(doctor, "nsenter --net=/proc/%d/ns/net %s doctor%s", (int)service->pid,
-			service->program, service->options);
+			service->program, service->again);
 	} else if (version && !streq(version, DSR_VERSION)) {
 		doctor_warn(doctor, service->program, "version %s runs, and %s is installed",
 			version, DSR_VERSION);

@@ -11,6 +11,7 @@
 #include "common/util.h"
 
 #define SERVICE_OPTIONS_BYTES 1200u
+#define SERVICE_AGAIN_BYTES   2400u
 
 struct cli;
 struct doctor;
@@ -20,13 +21,14 @@ struct service {
 	const char *program; /* "dsr-lb"; borrowed */
 	/* What its verbs need to find it again: "" or " --runtime-dir DIR", ready for a shell. */
 	char options[SERVICE_OPTIONS_BYTES];
-	const char *directory; /* of its control socket; borrowed */
-	int error;             /* of asking it: 0, negative errno, or an exit status */
-	json_t *status;        /* its document; NULL unless error is 0 */
-	json_t *config;        /* lines of its configuration in force; NULL: not known */
-	pid_t pid;             /* 0: not known */
-	bool has_process;      /* its capabilities are known */
-	uint64_t capabilities; /* effective ones, a bit each */
+	char again[SERVICE_AGAIN_BYTES]; /* those of `doctor`: with --config where it was given */
+	const char *directory;           /* of its control socket; borrowed */
+	int error;                       /* of asking it: 0, negative errno, or an exit status */
+	json_t *status;                  /* its document; NULL unless error is 0 */
+	json_t *config;                  /* lines of its configuration in force; NULL: not known */
+	pid_t pid;                       /* 0: not known */
+	bool has_process;                /* its capabilities are known */
+	uint64_t capabilities;           /* effective ones, a bit each */
 	bool has_uid;
 	uid_t uid;             /* whose process it is, or was */
 	bool in_other_network; /* in another network namespace than we */
@@ -55,6 +57,8 @@ void service_judge_boot(const struct service *service, struct doctor *doctor);
  */
 void service_judge_config(const struct service *service, struct ini_report *report, int error,
 	const char *path, struct doctor *doctor);
+/* The configuration to look at: the given one, else the daemon's own, else the default. */
+const char *service_config_path(const struct service *service, const struct cli *cli);
 /* The line for what only root may see: a warning with `sudo PROGRAM doctor`. */
 void service_warn_hidden(
 	const struct service *service, struct doctor *doctor, const char *subject, const char *why);

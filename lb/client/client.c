@@ -11,6 +11,7 @@
 #include "common/cli/cli_verb.h"
 #include "common/proto/keyring.h"
 #include "lb/client/print.h"
+#include "lb/doctor/examine.h"
 
 #define CLIENT_NOT_READY  1
 #define CLIENT_WEIGHT_MAX 65535ul
@@ -317,7 +318,10 @@ int client_main(int argc, char **argv, client_verb_fn *run, client_verb_fn *chec
 		CLIENT_LATER("events", "what happened"),
 		CLIENT_LATER("capture", "record frames"),
 		CLIENT_LATER("metrics", "Prometheus text"),
-		CLIENT_LATER("doctor", "look for what is wrong"),
+		{ .name = "doctor",
+			.help = "look for what is wrong",
+			.run = examine,
+			.takes_config = true },
 		CLIENT_LATER("import", "translate another balancer's configuration"),
 		CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),
 	};

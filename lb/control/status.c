@@ -85,9 +85,10 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 	uint64_t since_us = now_us - MIN(backend->since_us, now_us);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:I, s:I, "
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:I, s:I, "
 		"s:I}",
-		"name", backend->name, "address", addr_format(&backend->address, address), "mac",
+		"name", backend->name, "version", backend->version, "address",
+		addr_format(&backend->address, address), "mac",
 		mac_is_zero(&backend->mac) ? "" : mac_format(&backend->mac, mac), "state",
 		backend_state_name(backend->state), "reason", backend->reason, "since_s",
 		(double)since_us / (double)US_PER_S, "source", backend_source_name(backend->source),
@@ -418,9 +419,10 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 
 	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
-		"{s:i, s:s, s:i, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"{s:i, s:s, s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o}",
-		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(), "uptime_s",
+		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(),
+		"config_file", balancer->paths.config, "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
 		balancer->config->interface, "backend_interface",
 		balancer->config->backend_interface, "mode", dataplane.mode, "mode_reason",

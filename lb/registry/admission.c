@@ -276,6 +276,7 @@ static void take_register(struct registry *registry, struct entry *entry,
 
 	memcpy(backend->vips, reg->vips, sizeof(backend->vips));
 	liveness_take_words(registry, entry, &reg->status, same_vips, now_us);
+	memcpy(backend->version, reg->version, sizeof(backend->version));
 	backend->challenge_us = request->challenge_us;
 	backend->session_id = request->session_id;
 	/* Who is approved is known by name and key: another key asks again. */

@@ -116,6 +116,7 @@ struct backend {
 	struct addr vips[PROTO_VIPS_MAX];
 	struct proto_status status; /* its words, as far as they are in force; status.n_vips VIPs */
 	uint64_t challenge_us;      /* time of the challenge of its session: replay guard */
+	char version[PROTO_NAME_MAX + 1]; /* of its program; "": not known */
 	uint64_t session_id;
 	char key_id[PROTO_KEY_ID_MAX + 1]; /* of its session; "": not known */
 	bool key_bound;                    /* that key is good for its name alone */

@@ -369,7 +369,7 @@ static void client_makes_keys(void **state)
 static void client_says_what_is_not_available(void **state)
 {
 	static const char *const verbs[] = { "token", "top", "events -f", "capture -w x", "metrics",
-		"doctor", "import netscaler x" };
+		"import netscaler x" };
 	struct caught caught;
 
 	ARRAY_FOREACH (verb, verbs, ARRAY_LEN(verbs)) {

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From the daemon's document alone. Called by examine.c. */
+#include "lb/doctor/checks_farm.h"
+
+#include "common/doctor/doctor.h"
+#include "lb/doctor/facts.h"
+
+/* A claim is news for so long (CLAIMS_LIVE_US), a refusal until its agent must have tried again. */
+#define CHECKS_CLAIM_S   180.0
+#define CHECKS_REFUSED_S 60.0
+
+typedef bool checks_backend_fn(
+	const struct facts *facts, const json_t *backend, struct doctor *doctor);
+
+/* Whether a backend was met in an earlier virtual server: it is one thing in all of them. */
+static bool checks_is_known(json_t *known, const char *name)
+{
+	bool is_known = json_object_get(known, name);
+
+	if (!is_known)
+		(void)json_object_set_new(known, name, json_true());
+	return is_known;
+}
+
+/* Calls with each backend, once; returns whether any call found something. */
+static bool checks_each_backend(
+	const struct facts *facts, checks_backend_fn *judge, struct doctor *doctor)
+{
+	json_t *known = json_object();
+	bool found = false;
+	json_t *server, *backend;
+	size_t s, b;
+
+	json_array_foreach (json_object_get(facts->service.status, "virtual_servers"), s, server) {
+		json_array_foreach (json_object_get(server, "backends"), b, backend) {
+			if (!checks_is_known(known, facts_text(backend, "name")))
+				found |= judge(facts, backend, doctor);
+		}
+	}
+	json_decref(known);
+	return found;
+}
+
+static bool checks_is_down(const struct facts *facts, const json_t *backend, struct doctor *doctor)
+{
+	const char *name = facts_text(backend, "name"), *state = facts_text(backend, "state");
+	const char *reason = facts_text(backend, "reason"), *options = facts->service.options;
+
+	if (streq(state, "up"))
+		return false;
+	if (strstr(reason, "waits for approval") || strstr(reason, "rejected by")) {
+		doctor_warn(doctor, name, "%s: %s", state, reason);
+		doctor_mend(doctor, "dsr-lb adopt %s%s", name, options);
+	} else if (strstr(reason, "by an administrator")) {
+		doctor_warn(doctor, name, "%s: %s", state, reason);
+		doctor_mend(doctor, "dsr-lb enable %s%s", name, options);
+	} else if (streq(state, "down")) {
+		doctor_fail(doctor, name, "%s", reason);
+	} else {
+		doctor_warn(doctor, name, "%s: %s", state, reason);
+	}
+	return true;
+}
+
+void checks_backend(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	bool found = false;
+	json_t *server;
+	size_t idx;
+
+	if (facts->service.error != 0)
+		return;
+	json_array_foreach (
+		json_object_get(facts->service.status, "virtual_servers"), idx, server) {
+		if (json_array_size(json_object_get(server, "backends")) > 0)
+			continue;
+		found = true;
+		doctor_fail(doctor, facts_text(server, "name"),
+			"has no backend: no agent with its VIPs has registered, and it has no real-server");
+	}
+	found |= checks_each_backend(facts, checks_is_down, doctor);
+	if (!found)
+		doctor_ok(doctor, "backends", "all are up");
+}
+
+static bool checks_is_other(const struct facts *facts, const json_t *backend, struct doctor *doctor)
+{
+	const char *version = facts_text(backend, "version");
+	const char *ours = facts_text(facts->service.status, "version");
+
+	if (!version[0] || streq(version, ours))
+		return false;
+	doctor_warn(doctor, facts_text(backend, "name"),
+		"runs dsr-agent %s, and the balancer is %s", version, ours);
+	return true;
+}
+
+void checks_agent_version(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	if (facts->service.error == 0 && !checks_each_backend(facts, checks_is_other, doctor))
+		doctor_ok(doctor, "agents", "none is of another version");
+}
+
+void checks_refused(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	const json_t *refusals = json_object_get(facts->service.status, "refusals");
+	bool found = false;
+	json_t *refusal;
+	size_t idx;
+
+	if (facts->service.error != 0)
+		return;
+	json_array_foreach (refusals, idx, refusal) {
+		if (json_number_value(json_object_get(refusal, "last_s")) > CHECKS_REFUSED_S)
+			continue;
+		found = true;
+		doctor_warn(doctor, facts_text(refusal, "address"), "was refused (%s): %s",
+			facts_text(refusal, "reason"), facts_text(refusal, "words"));
+	}
+	if (!found)
+		doctor_ok(doctor, "agents", "nobody was refused lately");
+}
+
+void checks_claim(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	bool found = false;
+	json_t *claim;
+	size_t idx;
+
+	if (facts->service.error != 0)
+		return;
+	json_array_foreach (json_object_get(facts->service.status, "claims"), idx, claim) {
+		const char *backend = facts_text(claim, "backend");
+
+		if (json_number_value(json_object_get(claim, "last_s")) > CHECKS_CLAIM_S)
+			continue;
+		found = true;
+		doctor_fail(doctor, facts_text(claim, "vip"),
+			"%s%s%s says that it has this VIP; look there with `dsr-agent doctor`",
+			facts_text(claim, "mac"), backend[0] ? " of backend " : "", backend);
+	}
+	if (!found)
+		doctor_ok(doctor, "VIPs", "nobody else says that it has one");
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Interfaces, routes and addresses of this host. Called by examine.c. */
+#include "lb/doctor/checks_link.h"
+
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "common/doctor/doctor.h"
+#include "lb/doctor/facts.h"
+
+#define CHECKS_PROTO 217u /* NEIGH_ROUTE_PROTOCOL */
+
+static void checks_one_interface(
+	const struct facts *facts, const char *key, const char *name, struct doctor *doctor)
+{
+	const struct survey_link *link = survey_link_by_name(&facts->survey, name);
+	const struct survey_link *master = link ? survey_link(&facts->survey, link->master) : NULL;
+	char word[DOCTOR_WORD_BYTES];
+
+	if (!link) {
+		doctor_fail(doctor, name, "is not there; %s = names it", key);
+	} else if (master) {
+		doctor_fail(doctor, name,
+			"is a port of %s, to which its frames belong; write %s = %s", master->name,
+			key, master->name);
+	} else if (!(link->flags & IFF_UP)) {
+		doctor_fail(doctor, name, "is down");
+		doctor_mend(doctor, "ip link set dev %s up", doctor_word(name, word));
+	} else if (!(link->flags & IFF_RUNNING)) {
+		doctor_fail(doctor, name, "has no carrier: no cable, or the other end is down");
+	} else {
+		doctor_ok(doctor, name, "is up");
+	}
+}
+
+void checks_interface(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	if (!facts_are_whole(facts))
+		return;
+	checks_one_interface(facts, "interface", facts->config->interface, doctor);
+	if (!streq(facts->config->interface, facts->config->backend_interface))
+		checks_one_interface(
+			facts, "backend-interface", facts->config->backend_interface, doctor);
+}
+
+static void checks_one_bond(const struct survey_link *link, struct doctor *doctor)
+{
+	static const char *const modes[] = { "balance-rr", "active-backup", "balance-xor",
+		"broadcast", "802.3ad", "balance-tlb", "balance-alb" };
+	const char *mode;
+
+	if (!link || !link->has_bond_mode)
+		return;
+	mode = link->bond_mode < ARRAY_LEN(modes) ? modes[link->bond_mode] : "of an unknown mode";
+	if (streq(mode, "active-backup") || streq(mode, "802.3ad") || streq(mode, "balance-xor"))
+		doctor_ok(doctor, link->name, "is a bond, %s", mode);
+	else
+		doctor_warn(doctor, link->name,
+			"is a bond, %s, which sends or takes frames of one MAC by several ports; "
+			"active-backup, 802.3ad and balance-xor do not",
+			mode);
+}
+
+void checks_bond(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	if (!facts_are_whole(facts))
+		return;
+	checks_one_bond(facts_clients(facts), doctor);
+	if (facts_backends(facts) != facts_clients(facts))
+		checks_one_bond(facts_backends(facts), doctor);
+}
+
+void checks_mtu(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	const struct survey_link *clients, *backends;
+	char word[DOCTOR_WORD_BYTES];
+
+	if (!facts_are_whole(facts))
+		return;
+	clients = facts_clients(facts);
+	backends = facts_backends(facts);
+	if (!clients || !backends)
+		return;
+	if (clients->mtu_bytes == backends->mtu_bytes) {
+		doctor_ok(doctor, clients->name, "MTU %u, as to the real servers",
+			clients->mtu_bytes);
+		return;
+	}
+	doctor_warn(doctor, backends->name,
+		"MTU %u, and frames arrive on %s with up to %u: what is longer is answered, not forwarded",
+		backends->mtu_bytes, clients->name, clients->mtu_bytes);
+	doctor_mend(doctor, "ip link set dev %s mtu %u", doctor_word(backends->name, word),
+		clients->mtu_bytes);
+}
+
+static bool checks_is_blackholed(const struct facts *facts, const struct addr *vip)
+{
+	ARRAY_FOREACH (route, facts->survey.routes, facts->survey.n_routes) {
+		if (route->type == RTN_BLACKHOLE && addr_equal(&route->destination.addr, vip) &&
+			route->destination.len == 8 * addr_size_bytes(vip))
+			return true;
+	}
+	return false;
+}
+
+static bool checks_is_local(const struct facts *facts, const struct addr *vip)
+{
+	ARRAY_FOREACH (address, facts->survey.addresses, facts->survey.n_addresses) {
+		if (addr_equal(&address->addr, vip))
+			return true;
+	}
+	return false;
+}
+
+/* Calls with each VIP of all virtual servers. */
+#define CHECKS_EACH_VIP(vip, config) \
+	for (size_t v_ = 0; v_ < (config)->n_virtual_servers; v_++) \
+		ARRAY_FOREACH (vip, \
+			(const struct addr *)(config)->virtual_servers[v_]->vips.items, \
+			(config)->virtual_servers[v_]->vips.len)
+
+void checks_forwarding(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	/* In the other modes the kernel sees no frame for a VIP, while the balancer is active. */
+	bool is_exposed = streq(facts_text(facts->service.status, "mode"), "packet") ||
+		!json_is_true(json_object_get(facts->service.status, "active"));
+	bool found = false;
+	char text[ADDR_STRLEN];
+
+	if (!facts_are_whole(facts) || facts->service.error != 0)
+		return;
+	if (!is_exposed || (!facts->forwards4 && !facts->forwards6)) {
+		doctor_ok(doctor, "kernel", "forwards nothing that comes for a VIP");
+		return;
+	}
+	CHECKS_EACH_VIP(vip, facts->config)
+	{
+		if (!(vip->family == AF_INET ? facts->forwards4 : facts->forwards6) ||
+			checks_is_blackholed(facts, vip) || checks_is_local(facts, vip))
+			continue;
+		found = true;
+		addr_format(vip, text);
+		doctor_fail(doctor, text,
+			"this host forwards, and has no blackhole route for the VIP: its kernel forwards "
+			"the same frames, too");
+		doctor_mend(doctor, "ip route add blackhole %s proto %u", text, CHECKS_PROTO);
+	}
+	if (!found)
+		doctor_ok(doctor, "kernel", "forwards, but has a blackhole route for each VIP");
+}
+
+void checks_rp_filter(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	const struct survey_link *link;
+	char word[DOCTOR_WORD_BYTES];
+	uint32_t effective;
+
+	if (!facts_are_whole(facts) || facts->service.error != 0)
+		return;
+	link = facts_backends(facts);
+	if (!link)
+		return;
+	effective = MAX(survey_conf4(link, IPV4_DEVCONF_RP_FILTER), facts->all_rp_filter);
+	if (effective == 0 || !facts->forwards4 ||
+		!streq(facts_text(facts->service.status, "mode"), "packet")) {
+		doctor_ok(doctor, link->name, "rp_filter %u drops no answer of a real server",
+			effective);
+		return;
+	}
+	doctor_warn(doctor, link->name,
+		"this host forwards with rp_filter %u: answers of real servers whose gateway it is come "
+		"from a VIP and are dropped",
+		effective);
+	doctor_word(link->name, word);
+	if (strchr(link->name, '.'))
+		doctor_mend(doctor,
+			"sysctl -w net/ipv4/conf/all/rp_filter=0 net/ipv4/conf/%s/rp_filter=0",
+			word);
+	else
+		doctor_mend(doctor,
+			"sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.%s.rp_filter=0",
+			word);
+}
+
+static void checks_vip_of(const struct facts *facts, const struct addr *vip,
+	const struct survey_address *address, struct doctor *doctor)
+{
+	const struct survey_link *link = survey_link(&facts->survey, address->ifindex);
+	char text[ADDR_STRLEN], word[DOCTOR_WORD_BYTES];
+
+	doctor_warn(doctor, addr_format(vip, text),
+		"is an address of this host, on %s: what this host itself sends there never leaves it; "
+		"with active-when that would be meant",
+		link ? link->name : "?");
+	if (link)
+		doctor_mend(doctor, "ip address del %s/%u dev %s", text, address->prefix_len,
+			doctor_word(link->name, word));
+}
+
+void checks_vip(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	bool found = false;
+
+	if (!facts_are_whole(facts))
+		return;
+	if (facts->config->active_when.family != AF_UNSPEC) {
+		doctor_ok(doctor, "VIPs", "may be addresses of this host (active-when)");
+		return;
+	}
+	CHECKS_EACH_VIP(vip, facts->config)
+	{
+		ARRAY_FOREACH (address, facts->survey.addresses, facts->survey.n_addresses) {
+			if (!addr_equal(&address->addr, vip))
+				continue;
+			found = true;
+			checks_vip_of(facts, vip, address, doctor);
+		}
+	}
+	if (!found)
+		doctor_ok(doctor, "VIPs", "none is an address of this host");
+}
+
+void checks_router(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	json_int_t forwarded = json_integer_value(
+		json_object_get(json_object_get(facts->service.status, "packets"), "forwarded"));
+	const struct survey_route *route;
+	const struct survey_neighbour *neighbour;
+	char text[ADDR_STRLEN];
+
+	if (!facts_are_whole(facts) || facts->service.error != 0)
+		return;
+	route = survey_default_route(&facts->survey, AF_INET);
+	if (!route)
+		route = survey_default_route(&facts->survey, AF_INET6);
+	addr_format(route ? &route->gateway : &(struct addr){ 0 }, text);
+	neighbour =
+		route ? survey_neighbour(&facts->survey, route->ifindex, &route->gateway) : NULL;
+	if (forwarded > 0)
+		doctor_ok(doctor, text[0] ? text : "router",
+			"clients' frames for the VIPs arrive (%lld forwarded)",
+			(long long)forwarded);
+	else if (neighbour && (neighbour->state & NUD_FAILED))
+		doctor_fail(doctor, text,
+			"the router does not answer, and no client's frame has come yet");
+	else
+		doctor_ok(doctor, text[0] ? text : "router",
+			"no client's frame has come yet, and nothing speaks against the router");
+}
+
+static void checks_real_server(const struct facts *facts, const struct survey_link *link,
+	const struct config_real_server *server, bool *found, struct doctor *doctor)
+{
+	char text[ADDR_STRLEN];
+
+	if (survey_is_on_link(&facts->survey, link->ifindex, &server->address))
+		return;
+	*found = true;
+	doctor_fail(doctor, addr_format(&server->address, text),
+		"is a real-server, and on no subnet of %s: a MAC rewrite cannot reach it",
+		link->name);
+}
+
+void checks_off_link(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	const struct survey_link *link;
+	bool found = false;
+
+	if (!facts_are_whole(facts))
+		return;
+	link = facts_backends(facts);
+	if (!link)
+		return;
+	for (size_t idx = 0; idx < facts->config->n_virtual_servers; idx++) {
+		const struct ini_list *list = &facts->config->virtual_servers[idx]->real_servers;
+		const struct config_real_server *servers = list->items;
+
+		ARRAY_FOREACH (server, servers, list->len)
+			checks_real_server(facts, link, server, &found, doctor);
+	}
+	if (!found)
+		doctor_ok(doctor, link->name, "reaches every real server of the configuration");
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The only place of the doctor that looks: configuration, daemon, netlink, ethtool, /proc/sys. Called by examine.c.
+ */
+#include "lb/doctor/facts.h"
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "common/cli/cli.h"
+#include "common/doctor/files.h"
+#include "lb/config/config.h"
+
+#define FACTS_DIRECTORY "/run/dsr-lb"
+
+/* A number of /proc/sys; `unknown` where it is not there. */
+static uint32_t facts_sysctl(const char *name, uint32_t unknown)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+
+	if (asprintf(&path, "/proc/sys/%s", name) < 0) {
+		path = NULL;
+		return unknown;
+	}
+	return files_read("", path, &text) == 0 ? (uint32_t)strtol(text, NULL, 10) : unknown;
+}
+
+static bool facts_ethtool(int fd, const char *interface, void *command)
+{
+	struct ifreq request = { .ifr_data = command };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	return ioctl(fd, SIOCETHTOOL, &request) == 0;
+}
+
+static struct facts_card facts_read_card(const char *interface)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+	struct facts_card card = { 0 };
+
+	if (fd >= 0 && facts_ethtool(fd, interface, &info))
+		snprintf(card.driver, sizeof(card.driver), "%.31s", info.driver);
+	if (fd >= 0 && facts_ethtool(fd, interface, &flags))
+		card.has_lro = flags.data & ETH_FLAG_LRO;
+	return card;
+}
+
+static int facts_read_host(const char *root, struct facts *facts)
+{
+	int r = survey_make(&facts->survey);
+
+	if (r < 0)
+		return r;
+	if (facts->config)
+		facts->card = facts_read_card(facts->config->interface);
+	facts->forwards4 = facts_sysctl("net/ipv4/ip_forward", 0);
+	facts->forwards6 = facts_sysctl("net/ipv6/conf/all/forwarding", 0);
+	facts->all_rp_filter = facts_sysctl("net/ipv4/conf/all/rp_filter", 0);
+	/* The setting is there in a kernel that has the system call. */
+	facts->has_bpf = facts_sysctl("kernel/unprivileged_bpf_disabled", UINT32_MAX) != UINT32_MAX;
+	facts->has_btf = files_exist(root, "/sys/kernel/btf/vmlinux");
+	facts->has_jit = facts_sysctl("net/core/bpf_jit_enable", 1) != 0;
+	return 0;
+}
+
+int facts_read(const struct cli *cli, const char *root, struct facts *ret_facts)
+{
+	struct facts facts = { 0 };
+	int r;
+
+	service_look(cli, FACTS_DIRECTORY, root, &facts.service);
+	facts.config_path = service_config_path(&facts.service, cli);
+	facts.config_error = config_load(facts.config_path, &facts.config, &facts.report);
+	r = facts.config_error == -ENOMEM ? -ENOMEM : 0;
+	if (r == 0 && facts.config)
+		r = keyfile_look(facts.config->key_file, true, &facts.service, &facts.keyfile);
+	if (r == 0) {
+		facts.host_error = facts_read_host(root, &facts);
+		r = facts.host_error == -ENOMEM ? -ENOMEM : 0;
+	}
+	if (r < 0)
+		facts_clear(&facts);
+	else
+		*ret_facts = facts;
+	return r;
+}
+
+void facts_clear(struct facts *facts)
+{
+	service_clear(&facts->service);
+	config_free(facts->config);
+	ini_report_free(facts->report);
+	keyfile_clear(&facts->keyfile);
+	survey_clear(&facts->survey);
+	*facts = (struct facts){ 0 };
+}
+
+const struct survey_link *facts_clients(const struct facts *facts)
+{
+	return survey_link_by_name(&facts->survey, facts->config->interface);
+}
+
+const struct survey_link *facts_backends(const struct facts *facts)
+{
+	return survey_link_by_name(&facts->survey, facts->config->backend_interface);
+}
+
+bool facts_are_whole(const struct facts *facts)
+{
+	return facts->config && facts->host_error == 0;
+}
+
+const char *facts_text(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
