@@ -9,6 +9,9 @@
 #define PROBE_FALL        3u
 /* Agents that are silent are still asked, but not more often than this. */
 #define SILENT_INTERVAL_US US_PER_S
+/* An answer takes milliseconds on a link, but the kernel asks again after a second only. */
+#define HOST_ANSWER_MIN_US (500 * US_PER_MS)
+#define HOST_ANSWER_MAX_US (3 * US_PER_S)
 /* Heartbeats go out together within this share of an interval: 6 ms at the default. */
 #define SLACK_SHARE 50u
 
@@ -66,6 +69,11 @@ uint64_t detection_window_us(const struct registry_config *config, const struct 
 		return config->fall * config->interval_us;
 	detection_probing(config, entry, &interval_us, &fall);
 	return fall * interval_us;
+}
+
+uint64_t detection_host_answer_us(const struct registry_config *config)
+{
+	return MIN(MAX(2 * config->interval_us, HOST_ANSWER_MIN_US), HOST_ANSWER_MAX_US);
 }
 
 bool detection_is_suspect(

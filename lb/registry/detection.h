@@ -25,6 +25,8 @@ void detection_probing(const struct registry_config *config, const struct entry 
 uint64_t detection_answers_us(const struct registry_config *config, uint32_t answers);
 /* Failures of one cause are found within this time of each other. */
 uint64_t detection_window_us(const struct registry_config *config, const struct entry *entry);
+/* A host whose agent is silent and that was asked by ARP or ND has this long to answer. */
+uint64_t detection_host_answer_us(const struct registry_config *config);
 /* Two heartbeats or more overdue, but not yet silent. */
 bool detection_is_suspect(
 	const struct registry_config *config, const struct entry *entry, uint64_t now_us);

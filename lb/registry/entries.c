@@ -90,6 +90,7 @@ struct entry *entries_entry_new(
 	entry->backend.weight = 1;
 	entry->backend.since_us = now_us;
 	entry->fell_silent_us = REGISTRY_NEVER_US;
+	entry->host_asked_us = REGISTRY_NEVER_US;
 	entry->fade_us = REGISTRY_NEVER_US;
 	entry->contested_us = REGISTRY_NEVER_US;
 	return entry;

@@ -44,7 +44,7 @@ struct entry {
 		contested_us; /* when another place first claimed to be it; REGISTRY_NEVER_US: none does */
 	bool awaiting;        /* the last heartbeat was not answered */
 	bool silent;
-	bool is_gone;  /* silent, and its neighbour request failed too */
+	bool is_gone;  /* silent, and its host answers no ARP or ND either */
 	bool was_up;   /* in this membership: then a failure is `down`, not `pending` */
 	uint32_t need; /* good answers in a row until it is proven (again); 0: proven */
 	/*
@@ -63,6 +63,8 @@ struct entry {
 	uint64_t usable_vips;     /* one bit for each of the agent's VIPs: present and silent */
 	uint64_t neigh_next_us;
 	uint32_t neigh_missed; /* probes in a row without an answer */
+	/* When the host of a kept agent was asked what it has not answered; REGISTRY_NEVER_US: nothing. */
+	uint64_t host_asked_us;
 	uint64_t check_started_us[REGISTRY_CHECKS_MAX];
 	bool checks_overflow; /* more than REGISTRY_CHECKS_MAX: not served */
 

@@ -96,6 +96,9 @@ static void settle_entry(
 		return;
 	backend->kept = keep;
 	registry->fail_open.n_kept += keep ? 1 : (size_t)-1;
+	/* Its host is asked now, and not when its next heartbeat is due. */
+	if (keep)
+		registry->entries.due_us[entry->slot] = now_us;
 	/* Let go, it is down like any other, and its silence is no news any more. */
 	if (!keep)
 		entry->fell_silent_us = REGISTRY_NEVER_US;

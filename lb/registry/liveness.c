@@ -228,10 +228,9 @@ void liveness_neighbour(
 {
 	struct backend *backend = &entry->backend;
 
-	if (is_asked_while_kept(registry, entry)) {
-		/* An entry that vanished is no refusal yet: ours is deleted before the neighbour is asked. */
-		entry->neigh_missed = mac_is_zero(mac) ? MAX(entry->neigh_missed, 1u) : 0;
-		entry->is_gone &= mac_is_zero(mac);
+	if (!mac_is_zero(mac)) {
+		entry->host_asked_us = REGISTRY_NEVER_US;
+		entry->is_gone = false;
 	}
 	/* Anybody can forge an ARP reply: where an agent is, its REGISTER alone says. */
 	if (backend->source == BACKEND_AGENT && !has_lost_its_agent(registry, entry))
@@ -393,11 +392,22 @@ void liveness_stalled(struct entry *entry, uint64_t stalled_us)
 	backend->sent_us += stalled_us;
 	if (entry->fell_silent_us != REGISTRY_NEVER_US)
 		entry->fell_silent_us += stalled_us;
+	if (entry->host_asked_us != REGISTRY_NEVER_US)
+		entry->host_asked_us += stalled_us;
 	/* A neighbour that failed meanwhile is asked again before it is judged. */
 	if (entry->neigh_missed > 0)
 		entry->neigh_next_us += stalled_us;
 	for (size_t i = 0; i < backend->n_checks; i++)
 		entry->check_started_us[i] += stalled_us;
+}
+
+/* When a kept agent's host is to be called gone; REGISTRY_NEVER_US: not before it is asked. */
+static uint64_t gone_at_us(const struct registry *registry, const struct entry *entry)
+{
+	if (!is_asked_while_kept(registry, entry) || entry->is_gone ||
+		entry->host_asked_us == REGISTRY_NEVER_US)
+		return REGISTRY_NEVER_US;
+	return entry->host_asked_us + detection_host_answer_us(&registry->config);
 }
 
 static bool is_probed(const struct registry *registry, const struct entry *entry)
@@ -422,6 +432,7 @@ uint64_t liveness_due_us(const struct registry *registry, const struct entry *en
 	}
 	if (is_probed(registry, entry))
 		due_us = MIN(due_us, entry->neigh_next_us);
+	due_us = MIN(due_us, gone_at_us(registry, entry));
 	if (backend->state == BACKEND_DRAIN && backend->takes_flows)
 		due_us = MIN(due_us, health_drain_end_us(registry, entry));
 	due_us = MIN(due_us, entry->ramp_next_us);
@@ -437,6 +448,7 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 	if (!entry->silent && detection_silent_at_us(&registry->config, entry) <= now_us) {
 		entry->silent = true;
 		entry->is_gone = false;
+		entry->host_asked_us = REGISTRY_NEVER_US;
 		entry->neigh_missed = 0;
 		entry->neigh_next_us = now_us;
 		if (entry->awaiting)
@@ -472,12 +484,10 @@ static void run_probe(struct registry *registry, struct entry *entry, uint64_t n
 	entry->neigh_next_us = now_us + interval_us;
 	entry->wants_probe = true;
 	entries_mark_dirty(&registry->entries, entry);
+	if (is_asked_while_kept(registry, entry) && !entry->is_gone)
+		entry->host_asked_us = MIN(entry->host_asked_us, now_us);
 	if (entry->neigh_missed < fall)
 		return;
-	if (is_asked_while_kept(registry, entry)) {
-		entry->is_gone = true;
-		registry->fail_open.due = true;
-	}
 	if (has_lost_its_agent(registry, entry))
 		liveness_become_static(registry, entry, now_us);
 	if (entry->backend.source == BACKEND_STATIC && !entry->silent && !entry->no_check) {
@@ -515,6 +525,10 @@ void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_u
 
 	if (backend->source == BACKEND_AGENT)
 		run_heartbeat(registry, entry, now_us);
+	if (gone_at_us(registry, entry) <= now_us) {
+		entry->is_gone = true;
+		registry->fail_open.due = true;
+	}
 	run_probe(registry, entry, now_us);
 	run_checks(registry, entry, now_us);
 	if (entry->fade_us <= now_us) {

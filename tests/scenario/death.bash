@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 #
 # The death of a server: silent, new connections no longer reach it 900 ms later, in twenty of
-# twenty tries; announced by its agent, 100 ms later. Measured at the server's own port, by the
+# twenty tries; announced by its agent, 100 ms later; of most at once, 2 s. Measured at the servers' own ports, by the
 # kernel's stamps.
 . "$(dirname "$0")/../netns/topology.bash"
 
@@ -122,3 +122,26 @@ fact an_agent_that_drains_ends_new_flows_within_100_ms announced_within_100_ms w
 summary=$(tool_end flows)
 note "$summary"
 fact no_connection_is_refused equal "$(jq .refused <<< "$summary")" 0
+
+# More than half at once: their interfaces are down, and one on the link still answers.
+serving() {
+	lb_json '[.virtual_servers[0].backends[] | select(.share > 0) | .name] | join(" ")'
+}
+web10_alone_serves() {
+	[[ $(serving) == web10 ]]
+}
+must equal "$(serving)" "web10 web4 web5 web6 web7 web8 web9"
+for idx in 4 5 6 7 8 9; do
+	ip -n "$(ns "web$idx")" link set eth0 down
+done
+died=$(now_us)
+must wait_until 20 web10_alone_serves
+took=$((($(now_us) - died) / 1000))
+note "six of seven that served died at once: dropped after $took ms"
+fact most_that_die_at_once_are_dropped_within_2_s at_most "$took" $((2000 * SLOW))
+tool_start flows client new_flows "$VIP:80" 400
+must wait_until 20 flows_go_on
+summary=$(tool_end flows)
+note "then: $summary"
+# Those that are on their way at the end count as silent.
+fact then_new_connections_succeed at_least "$(jq '.connected * 100 / .opened | floor' <<< "$summary")" 98

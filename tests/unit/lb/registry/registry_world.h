@@ -22,6 +22,7 @@ struct world_agent {
 	struct proto_register reg;
 	uint16_t id;
 	bool answers;
+	bool host_answers; /* ARP or ND */
 	const char *key_id;
 	bool key_bound;
 };
@@ -200,6 +201,10 @@ static inline void world_act(struct world *world, const struct registry_action *
 		break;
 	case REGISTRY_PROBE_NEIGH:
 		world->n_probes++;
+		agent = world_agent_of(world, action->backend);
+		if (agent && agent->host_answers)
+			registry_neighbour(world->registry, &agent->reg.real_ip, &agent->reg.mac,
+				world->now_us);
 		break;
 	case REGISTRY_CHANGED:
 		world->n_changed++;
@@ -272,7 +277,7 @@ static inline struct world_agent *world_agent(
 	struct proto_register *reg = &agent->reg;
 
 	memset(agent, 0, sizeof(*agent));
-	agent->answers = true;
+	agent->answers = agent->host_answers = true;
 	agent->key_id = "shared";
 	snprintf(reg->name, sizeof(reg->name), "%s", name);
 	reg->real_ip = world_addr("192.0.2.0");

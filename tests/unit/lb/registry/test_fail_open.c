@@ -50,15 +50,12 @@ static void registry_keeps_all_when_most_vanish(void **state)
 	assert_true(world_serves(world, "web01", 0));
 }
 
-/* The kernel asked for the neighbour, and got no answer, or one. */
-static void neighbour(struct world *world, size_t idx, bool answers)
+/* Their hosts are gone too. */
+static void kill_hosts(struct world *world, size_t first, size_t n)
 {
-	const struct world_agent *agent = &world->agents[idx];
-
-	registry_neighbour(world->registry, &agent->reg.real_ip,
-		answers ? &agent->reg.mac : &(struct mac){ 0 }, world->now_us);
-	registry_tick(world->registry, world->now_us);
-	world_drain_actions(world);
+	silence(world, first, n, true);
+	for (size_t i = first; i < first + n; i++)
+		world->agents[i].host_answers = false;
 }
 
 static void registry_keeps_no_dead_where_another_answers(void **state)
@@ -66,17 +63,15 @@ static void registry_keeps_no_dead_where_another_answers(void **state)
 	struct world *world = *state;
 
 	world_farm(world, 10);
-	silence(world, 0, 9, true);
+	kill_hosts(world, 0, 8);
+	/* Whose host answers may be cut off only from us. */
+	silence(world, 8, 1, true);
 	world->n_probes = 0;
-	world_pass(world, MS(2000));
+	world_pass(world, MS(1000));
 	assert_int_equal(count_kept(world), 9);
 	assert_true(world->n_probes >= 9);
-	for (size_t i = 0; i < 8; i++)
-		neighbour(world, i, false);
-	/* Whose host answers may be cut off only from us. */
-	neighbour(world, 8, true);
-	assert_int_equal(count_kept(world), 9);
-	world_pass(world, MS(5000));
+	/* Two seconds after the death it is no news any more. */
+	world_pass(world, MS(700));
 	assert_int_equal(count_kept(world), 1);
 	assert_true(world_backend(world, "web09")->kept);
 	assert_false(world_backend(world, "web01")->takes_flows);
@@ -93,11 +88,8 @@ static void registry_keeps_all_where_nobody_answers(void **state)
 	struct world *world = *state;
 
 	world_farm(world, 5);
-	silence(world, 0, 5, true);
-	world_pass(world, MS(2000));
-	for (size_t i = 0; i < 5; i++)
-		neighbour(world, i, false);
-	world_pass(world, MS(5000));
+	kill_hosts(world, 0, 5);
+	world_pass(world, MS(7000));
 	assert_int_equal(count_kept(world), 5);
 	/* One is heard again: the link is well, and the others are dead. */
 	silence(world, 0, 1, false);
