@@ -4,6 +4,7 @@
 
 #include "agent/doctor/checks_agent.h"
 #include "agent/doctor/checks_arp.h"
+#include "agent/doctor/checks_files.h"
 #include "agent/doctor/checks_route.h"
 #include "agent/doctor/checks_vip.h"
 #include "agent/doctor/facts.h"
@@ -32,6 +33,9 @@ static const struct doctor_check examine_table[] = {
 	{ "rp-filter", checks_rp_filter },
 	{ "mtu", checks_mtu },
 	{ "tcp", checks_tcp },
+	{ "sysctl", checks_sysctl },
+	{ "managed", checks_managed },
+	{ "leftover", checks_leftover },
 };
 
 const struct doctor_check *examine_checks(size_t *ret_n_checks)

@@ -132,6 +132,9 @@ int facts_read(const struct cli *cli, const char *root, struct facts *ret_facts)
 		facts.host_error = facts_read_host(&facts);
 		r = facts.host_error == -ENOMEM ? -ENOMEM : 0;
 	}
+	if (r == 0 && facts.config)
+		r = facts_files_read(root, facts.config->vips.items, facts.config->vips.len,
+			facts_loopback(&facts), &facts.files);
 	if (r < 0)
 		facts_clear(&facts);
 	else
@@ -148,6 +151,7 @@ void facts_clear(struct facts *facts)
 	host_clear(&facts->host);
 	host_undo_clear(&facts->undo);
 	survey_clear(&facts->survey);
+	facts_files_clear(&facts->files);
 	*facts = (struct facts){ 0 };
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "agent/config/config.h"
+#include "agent/doctor/facts_files.h"
 #include "agent/host/identity.h"
 #include "common/doctor/keyfile.h"
 #include "common/doctor/service.h"
@@ -44,6 +45,7 @@ struct facts {
 	struct facts_way answer4, answer6;                  /* to clients, of either family */
 	struct facts_way to_balancer[CONFIG_BALANCERS_MAX]; /* in the configuration's order */
 	uint32_t tcp_syncookies, tcp_tw_recycle;            /* 0 where the kernel has it not */
+	struct facts_files files;
 };
 
 /* Looks at everything; what fails is told in it. `root`: of the host's files, "" but in tests. -ENOMEM, or 0. */

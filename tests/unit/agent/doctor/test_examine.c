@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/doctor/facts.h"
+#include "common/grow.h"
 
 #define LO   1u
 #define ETH0 2u
@@ -340,6 +341,65 @@ static void the_file_is_newer(struct world *world)
 	world->facts.service.config = json_pack("[s]", "[agent] balancer = 192.0.2.3");
 }
 
+/* Files in the order in which they are read; the last word counts, and what names it beats a pattern. */
+static void put_line(
+	struct facts_lines *lines, const char *path, unsigned int number, const char *text)
+{
+	assert_int_equal(GROW(lines->items, lines->len), 0);
+	lines->items[lines->len++] =
+		(struct facts_line){ .path = strdup(path), .number = number, .text = strdup(text) };
+}
+
+static void a_file_spoils_all(struct world *world)
+{
+	struct facts_lines *lines = &world->facts.files.sysctl;
+
+	put_line(lines, "/etc/sysctl.d/10-a.conf", 1, "net.ipv4.conf.all.arp_ignore = 0");
+	put_line(lines, "/etc/sysctl.d/20-b.conf", 3, "net/ipv4/conf/all/arp_ignore=8");
+}
+
+static void a_pattern_spoils_one(struct world *world)
+{
+	struct facts_lines *lines = &world->facts.files.sysctl;
+
+	put_line(lines, "/etc/sysctl.d/10-a.conf", 1, "net.ipv4.conf.eth0.arp_announce = 2");
+	put_line(lines, "/etc/sysctl.d/10-a.conf", 2, "-net.ipv4.conf.default.arp_announce");
+	put_line(lines, "/usr/lib/sysctl.d/20-b.conf", 7, "-net.ipv4.conf.*.arp_announce = 1");
+}
+
+static void a_file_is_right_in_the_end(struct world *world)
+{
+	struct facts_lines *lines = &world->facts.files.sysctl;
+
+	put_line(lines, "/etc/sysctl.d/10-a.conf", 1, "net.ipv4.conf.all.arp_ignore = 8");
+	put_line(lines, "/etc/sysctl.d/20-b.conf", 1, "net.ipv4.conf.all.arp_ignore = 1");
+	put_line(lines, "/etc/sysctl.d/20-b.conf", 2, "net.ipv4.conf.eth1.arp_ignore = 0");
+	put_line(lines, "/etc/sysctl.d/20-b.conf", 3, "net.ipv4.conf.eth1.arp_ignore = 2");
+	put_line(lines, "/etc/sysctl.d/20-b.conf", 4, "net.ipv4.conf.eth7.arp_ignore = 0");
+}
+
+static void networkd_manages_it(struct world *world)
+{
+	snprintf(world->facts.files.network_file, FACTS_FILE_BYTES,
+		"/usr/lib/systemd/network/lo.network");
+}
+
+static void networkmanager_manages_it(struct world *world)
+{
+	world->facts.files.is_networkmanagers = true;
+}
+
+static void a_script_is_left(struct world *world)
+{
+	put_line(&world->facts.files.leftovers, "/etc/init.d/realserver", 0, "");
+}
+
+static void a_line_is_left(struct world *world)
+{
+	put_line(&world->facts.files.leftovers, "/etc/rc.local", 4,
+		"ip a a 198.51.100.10/32 dev lo");
+}
+
 static const struct {
 	void (*plant)(struct world *world);
 	const char *id;
@@ -397,6 +457,23 @@ static const struct {
 	{ nobody_answers, "balancer", DOCTOR_FAIL, "192.0.2.2", NULL },
 	{ the_file_is_newer, "config", DOCTOR_WARN, "/etc/dsr-agent/dsr-agent.conf",
 		"dsr-agent reload" },
+	{ a_file_spoils_all, "sysctl", DOCTOR_FAIL, "/etc/sysctl.d/20-b.conf:3",
+		"sed -i '3s/^/# /' /etc/sysctl.d/20-b.conf" },
+	{ a_pattern_spoils_one, "sysctl", DOCTOR_WARN, "/usr/lib/sysctl.d/20-b.conf:7",
+		"sed -i '7s/^/# /' /usr/lib/sysctl.d/20-b.conf" },
+	{ a_file_is_right_in_the_end, "sysctl", DOCTOR_OK, "sysctl.d", NULL },
+	{ networkd_manages_it, "managed", DOCTOR_WARN, "lo",
+		"mkdir -p /etc/systemd/network/lo.network.d && printf "
+		"'[Network]\\nKeepConfiguration=yes\\n' > "
+		"/etc/systemd/network/lo.network.d/dsr-agent.conf && networkctl reload" },
+	{ networkmanager_manages_it, "managed", DOCTOR_WARN, "lo",
+		"mkdir -p /etc/NetworkManager/conf.d && printf "
+		"'[keyfile]\\nunmanaged-devices+=interface-name:lo\\n' > "
+		"/etc/NetworkManager/conf.d/dsr-agent.conf && nmcli general reload" },
+	{ a_script_is_left, "leftover", DOCTOR_WARN, "/etc/init.d/realserver",
+		"chmod a-x /etc/init.d/realserver" },
+	{ a_line_is_left, "leftover", DOCTOR_WARN, "/etc/rc.local:4",
+		"sed -i '4s/^/# /' /etc/rc.local" },
 };
 
 static void check_fault(size_t idx, const struct doctor *doctor)
