@@ -184,12 +184,18 @@ fact and_the_log_says_why_there_is_none says "own stack gets frames for VIPs, to
 	tail -n 20 "$work/lb/log"
 
 # But not where its kernel would answer clients: it steps back at once, and says why.
-begin=$(now_ms)
+# Its log is read without a process: to ask it takes longer than it has on a busy machine.
+has_stepped_back() {
+	[[ $(< "$work/lb/log") == *"not active: $VIP is configured on this host"* ]]
+}
+must not has_stepped_back
 ip -n "$(ns lb)" address add "$VIP/32" dev lo
-must wait_until 5 is_active false
+begin=$(now_ms)
+must wait_until 5 has_stepped_back
 took=$(($(now_ms) - begin))
 note "it stepped back after $took ms"
 fact without_a_guard_a_vip_on_the_host_ends_activity_at_once at_most "$took" $((500 * SLOW))
+must is_active false
 fact it_names_the_address_and_why says "$VIP is configured on this host.*not permitted" lb status
 fact that_is_not_well exits 1 lb status
 ip -n "$(ns lb)" address del "$VIP/32" dev lo
