@@ -46,7 +46,7 @@ memory_before=$(memory_kb)
 spoofed_before=$(lb_json '.virtual_servers[0].syns')
 refused_before=$(port_refused)
 
-storm=$(on router timeout 50 "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:80" 1000000 70000)
+storm=$(on router timeout $((300 * SLOW)) "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:80" 1000000 70000)
 note "storm: $storm"
 fact a_million_are_sent equal "$(jq .sent <<< "$storm")" 1000000
 memory_after=$(memory_kb)
