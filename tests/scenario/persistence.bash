@@ -7,20 +7,24 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 3
-# Time in whole seconds: a client stays for 4 to 5 seconds.
-lb_configure <<- END
-	[balancer]
-	interface = eth0
-	key-file = $work/lb/keys
+# configure SECONDS
+configure() {
+	lb_configure <<- END
+		[balancer]
+		interface = eth0
+		key-file = $work/lb/keys
 
-	[virtual-server web]
-	vip = $VIP, $VIP6
-	port = 80
-	scheduler = rr
-	persistence = 4s
-	persistence-prefix = 24, 64
-	fin-timeout = 1s
-END
+		[virtual-server web]
+		vip = $VIP, $VIP6
+		port = 80
+		scheduler = rr
+		persistence = ${1}s
+		persistence-prefix = 24, 64
+		fin-timeout = 1s
+	END
+}
+# Time in whole seconds: a client stays for 4 to 5 seconds.
+configure 4
 addresses client eth0 203.0.113.3/24 203.0.113.250/24 2001:db8:1::3/64
 # Two more networks of the client.
 ip -n "$(ns router)" route add 203.0.114.0/23 via "$CLIENT"
@@ -83,7 +87,9 @@ must wait_until 10 passed_ms 6000
 fact the_download_lives not gone "$download"
 fact a_client_stays_while_a_flow_lives answers 203.0.115.2 "$third"
 
-# What is kept outlives the daemon.
+# What is kept outlives the daemon, however long it takes to start.
+configure 60
+must lb reload
 kept=$(from "$CLIENT")
 daemon_stop lb KILL
 lb_start

@@ -17,6 +17,9 @@
 
 #define DEADLINE_US (5 * US_PER_S)
 
+/* Of an answer that is not written in one turn (CONTROL_FLUSH_BYTES). */
+#define LARGE_BYTES 1500000u
+
 struct fixture {
 	char directory[TEMP_DIR_BYTES];
 	sd_event *event;
@@ -52,10 +55,9 @@ static inline void fixture_verb(struct control_request *request, const char *ver
 	} else if (streq(verb, "text-alone")) {
 		control_reply_text(request, "{}", NULL, 0);
 	} else if (streq(verb, "large")) {
-		char *text = malloc(4000001);
+		char *text = calloc(1, LARGE_BYTES + 1);
 
-		memset(text, 'x', 4000000);
-		text[4000000] = '\0';
+		memset(text, 'x', LARGE_BYTES);
 		control_reply(request, 0, json_string(text));
 		free(text);
 	} else if (streq(verb, "change") && !may_change) {

@@ -193,7 +193,7 @@ static void control_tells_when_a_waiting_client_has_gone(void **state)
 static void control_is_not_held_up_by_a_slow_reader(void **state)
 {
 	struct fixture *fixture = *state;
-	char *buffer = malloc(4100000);
+	char *buffer = malloc(LARGE_BYTES + 100);
 	int slow = client_connect(fixture), fast;
 	size_t size_bytes;
 
@@ -202,8 +202,8 @@ static void control_is_not_held_up_by_a_slow_reader(void **state)
 	fast = client_connect(fixture);
 	client_say(fast, "{\"verb\":\"echo\"}\n");
 	assert_answer(fixture, fast, "{\"status\":0,\"result\":{}}\n");
-	size_bytes = client_read_all(fixture, slow, buffer, 4100000);
-	assert_int_equal(size_bytes, 4000000 + strlen("{\"status\":0,\"result\":\"\"}\n"));
+	size_bytes = client_read_all(fixture, slow, buffer, LARGE_BYTES + 100);
+	assert_int_equal(size_bytes, LARGE_BYTES + strlen("{\"status\":0,\"result\":\"\"}\n"));
 	free(buffer);
 }
 
@@ -387,7 +387,7 @@ static void control_call_gets_result_and_error(void **state)
 	assert_string_equal(fail.error, "the request is not UTF-8");
 	free(fail.error);
 	call_run(*state, &large);
-	assert_int_equal(json_string_length(large.result), 4000000);
+	assert_int_equal(json_string_length(large.result), LARGE_BYTES);
 	json_decref(large.result);
 	free(large.error);
 }

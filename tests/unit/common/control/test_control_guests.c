@@ -92,7 +92,7 @@ static void control_makes_few_answers_at_once_for_guests(void **state)
 {
 	struct fixture *fixture = *state;
 	int fds[CONTROL_GUESTS_BUSY_MAX + 3];
-	char *buffer = malloc(4100000);
+	char *buffer = malloc(LARGE_BYTES + 100);
 
 	REQUIRE_ROOT();
 	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds))
@@ -103,7 +103,8 @@ static void control_makes_few_answers_at_once_for_guests(void **state)
 	close(fds[0]);
 	close(fds[ARRAY_LEN(fds) - 1]); /* while it waits for its turn */
 	for (size_t idx = 1; idx + 1 < ARRAY_LEN(fds); idx++)
-		assert_true(client_read_all(fixture, fds[idx], buffer, 4100000) > 4000000);
+		assert_true(client_read_all(fixture, fds[idx], buffer, LARGE_BYTES + 100) >
+			LARGE_BYTES);
 	assert_int_equal(fixture->n_served, CONTROL_GUESTS_BUSY_MAX + 2 + 1);
 	free(buffer);
 }
