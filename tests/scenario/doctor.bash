@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# The doctors of both programs: a healthy farm is all ok; each thing that is then broken is found under its
+# id, and the very command that the doctor prints makes it well again.
+. "$(dirname "$0")/../netns/topology.bash"
+
+topology_up --webs 2 --no-nginx
+
+# A host's own /etc and /run, so that nothing of this machine's speaks; and programs that only its init or its
+# network managers have: what they were asked is written down.
+declare -A host_pid=()
+host_files() {
+	local host=$1 dir=$work/$1/host
+	mkdir -p "$dir"/{etc/sysctl.d,etc/init.d,sysctl.d,stubs} \
+		"$dir"/etc/systemd/system/multi-user.target.wants "$dir"/run/systemd/{system,netif/links}
+	cp -a /etc/{passwd,group,nsswitch.conf,ld.so.cache} "$dir/etc/"
+	: > "$dir/asked"
+	cat > "$dir/stubs/ask" <<- END
+		#!/bin/sh
+		echo "\${0##*/} \$*" >> $dir/asked
+		[ "\$1" != enable ] || ln -s "/etc/systemd/system/\$2.service" /etc/systemd/system/multi-user.target.wants/
+	END
+	chmod 755 "$dir/stubs/ask"
+	ln -s ask "$dir/stubs/systemctl"
+	ln -s ask "$dir/stubs/networkctl"
+	ln -s ask "$dir/stubs/nmcli"
+	start_on "$host" "$dir/log" unshare --mount sh -c "
+		mount --bind $dir/etc /etc && mount --bind $dir/run /run &&
+		{ [ ! -d /usr/lib/sysctl.d ] || mount --bind $dir/sysctl.d /usr/lib/sysctl.d; } &&
+		: > $dir/ready && exec sleep infinity"
+	host_pid[$host]=$started
+	must wait_until 5 test -e "$dir/ready"
+	: > "$dir/etc/systemd/system/$(program_of "$host").service"
+	inside "$host" systemctl enable "$(program_of "$host")"
+}
+program_of() {
+	if [[ $1 == lb* ]]; then printf dsr-lb; else printf dsr-agent; fi
+}
+# inside HOST COMMAND… : as its administrator would type it there.
+inside() {
+	local host=$1
+	shift
+	PATH=$work/$host/host/stubs:$work/bin:$PATH nsenter "--net=/run/netns/$(ns "$host")" \
+		"--mount=/proc/${host_pid[$host]}/ns/mnt" "$@"
+}
+
+# It learns from the daemon which file it was configured by, unless that is away.
+doctor_options=()
+doctor() {
+	local host=$1
+	shift
+	inside "$host" "$(program_of "$host")" doctor --runtime-dir "$work/$host/run" "${doctor_options[@]}" "$@"
+}
+doctor_of_nobody() {
+	inside "$1" setpriv --reuid 65534 --regid 65534 --clear-groups "$work/bin/$(program_of "$1")" doctor \
+		--runtime-dir "$work/$1/run" --config "$(configuration_of "$1")"
+}
+configuration_of() {
+	if [[ $1 == lb* ]]; then printf %s "$work/$1/lb.conf"; else printf %s "$work/$1/agent.conf"; fi
+}
+is_well() {
+	exits 0 doctor "$1" && not says '^(WARN|FAIL)' doctor "$1"
+}
+# finding HOST ID STATE SUBJECT MEMBER
+finding() {
+	doctor "$1" --json | jq -r --arg id "$2" --arg state "$3" --arg subject "$4" \
+		"[.checks[] | select(.id == \$id and .state == \$state and .subject == \$subject)][0].$5 // empty"
+}
+finds() {
+	[[ -n $(finding "$@" what) ]]
+}
+# heals NAME HOST ID STATE SUBJECT : something was broken before.
+heals() {
+	local name=$1 host=$2 mend
+	shift
+	fact "${name}_is_found" wait_until 5 finds "$@"
+	mend=$(finding "$@" mend)
+	note "$mend"
+	fact "${name}_has_a_mend" test -n "$mend"
+	inside "$host" sh -c "$mend" > "$work/mend" 2>&1 || note "it failed: $(< "$work/mend")"
+	fact "${name}_is_mended" wait_until 10 is_well "$host"
+}
+
+lb_configure < <(lb_default_config)
+for host in web1 web2; do
+	agent_configure "$host" < <(agent_default_config "$host" "$LB" "drain-on-stop = 0")
+done
+lb_and_agents_start
+for host in lb web1; do
+	host_files "$host"
+done
+set_in() {
+	must on "$1" sysctl -qw "$2"
+}
+
+# A healthy farm.
+for host in lb web1; do
+	fact "the_doctor_of_${host}_says_ok_alone" wait_until 5 is_well "$host"
+	fact "${host}_has_a_line_for_each_check" at_least "$(doctor "$host" | grep -c '^ok ')" 20
+	begin=$(now_ms)
+	doctor "$host" > /dev/null
+	fact "it_takes_less_than_ten_seconds_on_$host" at_most "$(($(now_ms) - begin))" 9999
+	fact "an_ordinary_user_of_${host}_is_told_what_he_cannot_see" says \
+		"^WARN key .*; mend: sudo $(program_of "$host") doctor" \
+		doctor_of_nobody "$host"
+	fact "which_is_a_warning_on_$host" exits 1 doctor_of_nobody "$host"
+done
+
+# The real server's host.
+set_in web1 net.ipv4.conf.all.arp_ignore=8
+heals a_setting_of_all_interfaces web1 arp fail all
+set_in web1 net.ipv4.conf.default.arp_ignore=8
+heals a_strange_setting_of_new_interfaces web1 arp-default warn default
+set_in web1 net.ipv4.conf.eth0.proxy_arp=1
+heals proxy_arp web1 proxy-arp warn eth0
+must ip -n "$(ns web1)" neigh add proxy "$VIP6" dev eth0
+heals a_proxy_of_a_vip web1 proxy-ndp fail eth0
+must ip -n "$(ns web1)" address add "$VIP/24" dev lo
+heals a_vip_with_its_subnet web1 vip-prefix fail "$VIP"
+must ip -n "$(ns web1)" address add "$VIP6/64" dev eth0 nodad
+heals a_vip_on_the_segment web1 vip-place fail "$VIP6"
+set_in web1 net.ipv4.tcp_syncookies=2
+heals cookies_for_all web1 tcp warn tcp_syncookies
+
+# Answers leave by another interface.
+wire web1 eth1 switch web1b
+must ip -n "$(ns web1)" address add 192.0.2.99/32 dev eth1
+must ip -n "$(ns web1)" route replace default via "$ROUTER" dev eth1 onlink
+set_in web1 net.ipv4.conf.eth0.rp_filter=1
+heals a_strict_reverse_path web1 rp-filter fail eth0
+must ip -n "$(ns web1)" link set dev eth1 mtu 1400
+heals another_mtu web1 mtu warn eth0
+must ip -n "$(ns web1)" link del eth1
+must ip -n "$(ns web1)" link set dev eth0 mtu 1500
+fact no_way_to_clients_is_a_failure wait_until 5 finds web1 route fail IPv4
+must ip -n "$(ns web1)" route add default via "$LB"
+fact a_way_through_the_balancer_is_a_warning wait_until 5 finds web1 route warn IPv4
+must ip -n "$(ns web1)" route replace default via "$ROUTER"
+
+# The agent.
+must agent web1 drain
+heals a_drain web1 state warn web1
+chmod 644 "$work/web1/key"
+heals an_open_key web1 key fail "$work/web1/key"
+echo 'weight = 2' >> "$work/web1/agent.conf"
+heals a_file_that_is_not_in_force web1 config warn "$work/web1/agent.conf"
+rm "$work"/web1/host/etc/systemd/system/multi-user.target.wants/*
+heals a_unit_that_is_not_enabled web1 boot warn dsr-agent
+daemon_stop web1
+must ip -n "$(ns web1)" address add "$VIP/32" dev lo label lo:0
+agent_start web1
+must wait_until 20 agent_is web1 up
+heals an_alias_of_others web1 vip-alias warn "$VIP"
+daemon_stop web1
+doctor_options=(--config "$work/web1/agent.conf")
+fact an_agent_that_does_not_run_is_found finds web1 daemon fail dsr-agent
+fact so_is_the_vip_that_it_took_away finds web1 vip fail "$VIP"
+fact both_have_one_mend equal "$(finding web1 daemon fail dsr-agent mend)" "$(finding web1 vip fail "$VIP" mend)"
+fact that_is_the_status exits 2 doctor web1
+inside web1 sh -c "$(finding web1 daemon fail dsr-agent mend)"
+fact it_asks_systemd equal "$(tail -n 1 "$work/web1/host/asked")" "systemctl start dsr-agent"
+agent_start web1
+doctor_options=()
+fact then_it_is_well wait_until 20 is_well web1
+
+# Files of its host.
+printf '# ours\nnet.ipv4.conf.all.arp_ignore = 8\n' > "$work/web1/host/etc/sysctl.d/90-site.conf"
+heals a_file_that_will_spoil_all_interfaces web1 sysctl fail /etc/sysctl.d/90-site.conf:2
+printf 'net.ipv4.conf.*.arp_announce = 0\n' > "$work/web1/host/etc/sysctl.d/91-site.conf"
+heals a_file_that_will_spoil_one web1 sysctl warn /etc/sysctl.d/91-site.conf:1
+printf '#!/bin/sh\n/usr/local/sbin/lvs_real start\n' > "$work/web1/host/etc/rc.local"
+chmod 755 "$work/web1/host/etc/rc.local"
+heals a_script_of_former_days web1 leftover warn /etc/rc.local:2
+printf '#!/bin/sh\n' > "$work/web1/host/etc/init.d/realserver"
+chmod 755 "$work/web1/host/etc/init.d/realserver"
+heals an_init_script_of_former_days web1 leftover warn /etc/init.d/realserver
+printf 'NETWORK_FILE=/etc/systemd/network/lo.network\n' > "$work/web1/host/run/systemd/netif/links/1"
+heals networkd web1 managed warn lo
+mkdir -p "$work/web1/host/run/NetworkManager/devices"
+printf '[device]\nmanaged=true\n' > "$work/web1/host/run/NetworkManager/devices/1"
+heals networkmanager web1 managed warn lo
+must wait_until 20 backends_up 2
+
+# The balancer.
+must wait_until 10 is_well lb
+must lb standby
+heals a_standby lb state warn balancer
+must lb disable web1
+heals a_server_under_maintenance lb backend warn web1
+chmod 640 "$work/lb/keys"
+heals an_open_key_of_the_balancer lb key fail "$work/lb/keys"
+sed -i '/^port/a scheduler = rr' "$work/lb/lb.conf"
+heals a_configuration_that_is_not_in_force lb config warn "$work/lb/lb.conf"
+must ip -n "$(ns lb)" address add "$VIP/32" dev lo
+heals a_vip_of_the_balancers_own lb vip warn "$VIP"
+if lb_mode_is tc && on lb "$BUILD/tests/harness/xdp_pass" eth0; then
+	heals a_program_of_others lb mode warn eth0
+else
+	skip_fact a_program_of_others_is_found "the balancer has native XDP itself, or the interface has none"
+fi
+must ip -n "$(ns lb)" link set dev eth0 down
+heals an_interface_that_is_down lb interface fail eth0
+
+# A server with another key: each side says its part.
+daemon_stop web2
+"$work/bin/dsr-lb" keygen "$(cut -d ' ' -f 1 "$work/key")" > "$work/web2/key"
+host_files web2
+agent_start web2
+fact an_agent_that_nobody_answers_is_told_why wait_until 10 finds web2 balancer fail "$LB"
+fact the_balancer_says_whom_it_refused wait_until 10 finds lb refused warn "$(web_address web2)"
+
+# The daemon is away.
+daemon_stop lb
+doctor_options=(--config "$work/lb/lb.conf")
+fact a_balancer_that_does_not_run_is_found finds lb daemon fail dsr-lb
+fact it_is_not_the_end_of_the_doctor at_least "$(doctor lb | grep -c '^ok ')" 5
