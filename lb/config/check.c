@@ -67,6 +67,20 @@ static void settle_ports(struct config_virtual_server *server, const struct ini_
 		server->protocol = server->ports.len == 0 ? CONFIG_ANY : CONFIG_TCP;
 }
 
+/* What is said and expected by datagrams, where there are none. */
+static void check_path(const struct config_virtual_server *server, struct ini_report *report)
+{
+	bool datagrams =
+		server->check_path && server->protocol == CONFIG_UDP && server->ports.len > 0;
+
+	if (!datagrams && server->check_payload.data)
+		ini_report_add(report, SECTION, server->name, "check-payload",
+			"is for check = path of protocol = udp with ports; remove it");
+	if (!datagrams && server->check_expect.data)
+		ini_report_add(report, SECTION, server->name, "check-expect",
+			"is for check = path of protocol = udp with ports; remove it");
+}
+
 static void check_alone(struct config_virtual_server *server, struct ini_report *report)
 {
 	const struct config_real_server *real_servers = server->real_servers.items;
@@ -83,7 +97,9 @@ static void check_alone(struct config_virtual_server *server, struct ini_report 
 		ini_report_add(report, SECTION, server->name, "sessionless",
 			"scheduler %s needs a record of each flow; choose maglev or source-hash",
 			config_scheduler_name(server->scheduler));
-	if (server->check_none && (server->check_agent || server->check_tcp.len > 0))
+	check_path(server, report);
+	if (server->check_none &&
+		(server->check_agent || server->check_path || server->check_tcp.len > 0))
 		ini_report_add(report, SECTION, server->name, "check",
 			"none stands beside other checks; remove it, or them");
 	for (size_t i = 0; i < server->real_servers.len; i++)

@@ -21,6 +21,8 @@ static struct config_virtual_server *virtual_server_free(struct config_virtual_s
 	ini_list_clear(&server->vips);
 	ini_list_clear(&server->ports);
 	ini_list_clear(&server->check_tcp);
+	free(server->check_payload.data);
+	free(server->check_expect.data);
 	ini_list_clear(&server->allow);
 	free(server->name);
 	free(server);

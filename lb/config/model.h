@@ -13,6 +13,7 @@
 #define CONFIG_VIPS_MAX            64u   /* of one virtual server */
 #define CONFIG_PORTS_MAX           64u   /* items of one virtual server */
 #define CONFIG_CHECKS_MAX          8u    /* tcp checks of one virtual server */
+#define CONFIG_CHECK_BYTES_MAX     512u  /* of check-payload and check-expect */
 #define CONFIG_REAL_SERVERS_MAX    4096u /* of one virtual server */
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
@@ -23,6 +24,11 @@ enum config_hash { CONFIG_SOURCE_IP, CONFIG_SOURCE_IP_PORT };
 
 struct config_port {
 	uint16_t first, last; /* host byte order, 1–65535, inclusive */
+};
+
+struct config_bytes {
+	uint8_t *data;
+	size_t size_bytes;
 };
 
 struct config_real_server {
@@ -48,7 +54,8 @@ struct config_virtual_server {
 	uint64_t syn_rate, syn_rate_source; /* packets a second; 0: off */
 	bool drop_fragments;
 	bool check_agent, check_path, check_none;
-	struct ini_list check_tcp; /* uint16_t */
+	struct ini_list check_tcp;                       /* uint16_t */
+	struct config_bytes check_payload, check_expect; /* of datagrams of check = path */
 	uint64_t check_interval_us, check_timeout_us;
 	uint32_t check_fall, check_rise;
 	struct ini_list allow;        /* struct addr_prefix */

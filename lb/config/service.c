@@ -2,6 +2,20 @@
 /* Services: see service.h. */
 #include "lb/config/service.h"
 
+/* The first port stands for all; where every port is served none is known to, and echo is. */
+static void service_fill_path(
+	const struct config_virtual_server *from, struct registry_service *ret)
+{
+	const struct config_port *ports = from->ports.items;
+
+	if (!from->check_path)
+		return;
+	ret->path = from->ports.len == 0       ? REGISTRY_PATH_ECHO
+		: from->protocol == CONFIG_UDP ? REGISTRY_PATH_UDP
+					       : REGISTRY_PATH_TCP;
+	ret->path_port = from->ports.len == 0 ? 0 : ports[0].first;
+}
+
 static void service_fill_registry(const struct service *service, struct registry_service *ret)
 {
 	const struct config_virtual_server *from = service->virtual_server;
@@ -23,6 +37,7 @@ static void service_fill_registry(const struct service *service, struct registry
 		.slow_start_us = from->slow_start_us,
 		.drop_on_all_down = from->drop_on_all_down,
 	};
+	service_fill_path(from, ret);
 }
 
 static void service_fill_statics(const struct config *config, struct registry_static *statics)

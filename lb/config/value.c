@@ -259,11 +259,66 @@ int config_parse_check(
 	}
 	if (strncasecmp(value, "tcp:", 4) == 0)
 		return parse_tcp_check(server, value + 4, ret_why);
-	if (strcasecmp(value, "path") == 0 || strncasecmp(value, "http://", 7) == 0)
+	if (strcasecmp(value, "path") == 0) {
+		server->check_path = true;
+		return 0;
+	}
+	if (strncasecmp(value, "http://", 7) == 0)
 		return why_fail(ret_why, -EINVAL,
-			"check %.64s " LATER "; write agent, tcp:PORT or none", value);
-	return why_fail(
-		ret_why, -EINVAL, "'%.64s' is no check; write agent, tcp:PORT or none", value);
+			"check %.64s " LATER "; write agent, path, tcp:PORT or none", value);
+	return why_fail(ret_why, -EINVAL,
+		"'%.64s' is no check; write agent, path, tcp:PORT or none", value);
+}
+
+static int hex_digit(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
+}
+
+/* Pairs of digits alone. -EINVAL. */
+static int parse_hex(const char *text, size_t length, uint8_t *data)
+{
+	if (length % 2 != 0)
+		return -EINVAL;
+	for (size_t i = 0; i < length; i += 2) {
+		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+
+		if (high < 0 || low < 0)
+			return -EINVAL;
+		data[i / 2] = (uint8_t)(high * 16 + low);
+	}
+	return 0;
+}
+
+int config_parse_bytes(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	bool hex = strncasecmp(value, "hex:", 4) == 0;
+	const char *text = hex ? value + 4 : value;
+	size_t length = strlen(text), size_bytes = hex ? length / 2 : length;
+	struct config_bytes *bytes = target;
+	uint8_t *data;
+
+	if (size_bytes > CONFIG_CHECK_BYTES_MAX)
+		return why_fail(ret_why, -EINVAL, "has %zu bytes; write %u at most", size_bytes,
+			CONFIG_CHECK_BYTES_MAX);
+	data = malloc(size_bytes + 1);
+	if (!data)
+		return -ENOMEM;
+	if (!hex) {
+		memcpy(data, text, size_bytes);
+	} else if (parse_hex(text, length, data) < 0) {
+		free(data);
+		return why_fail(ret_why, -EINVAL,
+			"'%.64s' are no pairs of hex digits; write hex:00ff, or text", text);
+	}
+	free(bytes->data);
+	*bytes = (struct config_bytes){ data, size_bytes };
+	return 0;
 }
 
 #define NO_WEIGHT UINT32_MAX /* none was given */

@@ -20,4 +20,5 @@ ini_parse_fn config_parse_port;        /* struct ini_list of struct config_port;
 ini_parse_fn config_parse_prefix;      /* struct config_virtual_server: persistence_prefix4, 6 */
 ini_parse_fn config_parse_drop;        /* bool: data[1], not data[0] */
 ini_parse_fn config_parse_check;       /* struct config_virtual_server: check_… */
+ini_parse_fn config_parse_bytes;       /* struct config_bytes */
 ini_parse_fn config_parse_real_server; /* struct ini_list of struct config_real_server */

@@ -6,6 +6,7 @@
 
 #include "common/os/clock.h"
 #include "lb/config/service.h"
+#include "lb/control/status_checks.h"
 #include "lb/control/status_count.h"
 #include "lb/control/status_warnings.h"
 #include "lb/daemon/agents.h"
@@ -256,6 +257,7 @@ static json_t *status_backends(const struct balancer *balancer, const struct sta
 		const struct backend *backend =
 			registry_backend(balancer->registry, members->ids[positions[i]]);
 		struct status_sum sum;
+		json_t *made;
 
 		/* In a later part some may have left. */
 		if (!backend || (i > 0 && positions[i] == positions[i - 1]))
@@ -264,8 +266,10 @@ static json_t *status_backends(const struct balancer *balancer, const struct sta
 		if (!sum.serves)
 			continue;
 		*ret_flows += sum.flows;
-		json_array_append_new(backends,
-			status_backend(balancer, backend, &sum, virtual_server->vips.len));
+		made = status_backend(balancer, backend, &sum, virtual_server->vips.len);
+		json_object_set_new(
+			made, "checks", status_checks(balancer, virtual_server, first, backend));
+		json_array_append_new(backends, made);
 	}
 	return backends;
 }

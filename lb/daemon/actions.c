@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "lb/config/model.h"
 #include "lb/daemon/balancer.h"
+#include "lb/daemon/path_checks.h"
 #include "lb/daemon/update.h"
 #include "lb/link/neigh/neigh.h"
 #include "lb/link/tcp_check.h"
@@ -164,6 +165,7 @@ static void actions_forget(struct balancer *balancer, const struct registry_acti
 {
 	session_forget(balancer->sessions, action->backend);
 	tcp_check_cancel(balancer->tcp_checks, action->backend);
+	path_checks_set(balancer->path_checks, action->backend);
 	neigh_forget(balancer->neigh, &action->address);
 	update_mark_save(balancer->update);
 	log_info("backend %s has left", action->name);
@@ -221,6 +223,7 @@ static void actions_log_macs(struct actions *actions)
 			log_info("backend %s: its MAC changed, %s -> %s", backend->name,
 				mac_format(known, old), mac_format(&backend->mac, new));
 		*known = backend->mac;
+		path_checks_set(actions->balancer->path_checks, backend->id);
 	}
 }
 
@@ -237,6 +240,9 @@ static void actions_do(struct actions *actions, const struct registry_action *ac
 		break;
 	case REGISTRY_PROBE_NEIGH:
 		actions_ask_mac(balancer, action);
+		break;
+	case REGISTRY_PATHS:
+		path_checks_set(balancer->path_checks, action->backend);
 		break;
 	case REGISTRY_STATE:
 		actions_changed_state(actions, action);

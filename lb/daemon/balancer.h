@@ -49,6 +49,7 @@ struct balancer {
 	struct update *update;
 	struct actions *actions;
 	struct agents *agents;
+	struct path_checks *path_checks;
 	struct reload *reload;
 };
 

@@ -17,6 +17,7 @@
 #include "lb/daemon/dataplane.h"
 #include "lb/daemon/document.h"
 #include "lb/daemon/drain_wait.h"
+#include "lb/daemon/path_checks.h"
 #include "lb/daemon/reload.h"
 #include "lb/daemon/role.h"
 #include "lb/daemon/update.h"
@@ -85,6 +86,16 @@ static void daemon_on_check(uint16_t backend, uint16_t port, enum tcp_check_outc
 	}
 	registry_check_result(balancer->registry, &result, clock_now_us());
 	actions_run(balancer->actions);
+}
+
+static void daemon_on_path(struct balancer *balancer)
+{
+	actions_run(balancer->actions);
+}
+
+static void daemon_on_no_path(struct balancer *balancer, const char *reason)
+{
+	actions_say_no_check(balancer->actions, reason);
 }
 
 /* An ARP or NA is never authentic: it is named, and changes nothing about where frames go. */
@@ -279,6 +290,7 @@ static int daemon_start_network(struct daemon *daemon)
 {
 	static const struct neigh_callbacks neighbours = { daemon_on_neighbour, daemon_on_link };
 	static const struct announce_callbacks announces = { daemon_on_claim };
+	static const struct path_checks_calls paths = { daemon_on_path, daemon_on_no_path };
 	struct balancer *balancer = &daemon->balancer;
 	const struct config *config = balancer->config;
 	int r = neigh_start(balancer->event, config->interface, config->backend_interface,
@@ -293,6 +305,9 @@ static int daemon_start_network(struct daemon *daemon)
 		&balancer->tcp_checks);
 	if (r < 0)
 		return log_errno(r, "cannot set up checks");
+	r = path_checks_new(balancer, &paths, &balancer->path_checks);
+	if (r < 0)
+		return log_errno(r, "cannot set up path probes");
 	balancer->vip_routes = vip_routes_new(balancer->neigh);
 	if (!balancer->vip_routes)
 		return log_errno(-ENOMEM, "cannot start");
@@ -381,6 +396,7 @@ static void daemon_free(struct daemon *daemon)
 	gone_services_free(balancer->gone_services);
 	dataplane_free(balancer->dataplane);
 	tcp_check_free(balancer->tcp_checks);
+	path_checks_free(balancer->path_checks);
 	agents_free(balancer->agents);
 	vip_routes_free(balancer->vip_routes);
 	neigh_free(balancer->neigh);

@@ -165,6 +165,37 @@ static bool document_read_backend(const json_t *item, struct backend *ret_backen
 	return true;
 }
 
+/* Services that may get clients as far as their paths go; those without a check too, which a next start may have. */
+static json_t *document_paths(const struct registry *registry, const struct backend *backend)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < registry_memberships(registry, backend); i++) {
+		struct registry_member member = registry_membership(registry, backend, i);
+
+		if (member.proven)
+			json_array_append_new(array, json_integer(member.service));
+	}
+	return array;
+}
+
+/* Documents of versions that did not keep them have none. 0 or negative errno. */
+static int document_restore_paths(struct registry *registry, uint16_t backend, const json_t *array)
+{
+	_cleanup_free_ uint16_t *services = NULL;
+	size_t idx;
+	json_t *item;
+
+	if (!json_is_array(array) || json_array_size(array) > FWD_ID_MAX)
+		return 0;
+	services = calloc(json_array_size(array) + 1, sizeof(*services));
+	if (!services)
+		return -ENOMEM;
+	json_array_foreach (array, idx, item)
+		services[idx] = (uint16_t)json_integer_value(item);
+	return registry_restore_paths(registry, backend, services, idx);
+}
+
 /* What was said of backends that left. */
 
 static json_t *document_overrides(const struct registry *registry)
@@ -267,8 +298,11 @@ json_t *document_make(const struct balancer *balancer)
 	for (size_t i = 0; i < registry_len(balancer->registry); i++) {
 		const struct backend *backend = registry_backend_at(balancer->registry, i);
 		struct session_kept kept = { 0 };
+		json_t *document;
 
-		json_array_append_new(backends, document_backend(backend));
+		document = document_backend(backend);
+		json_object_set_new(document, "paths", document_paths(balancer->registry, backend));
+		json_array_append_new(backends, document);
 		if (session_export(balancer->sessions, backend->id, &kept) == 0)
 			json_array_append_new(sessions, document_session(&kept));
 		sodium_memzero(&kept, sizeof(kept));
@@ -295,7 +329,9 @@ void document_restore(struct balancer *balancer, const json_t *document)
 		struct backend backend;
 
 		if (!document_read_backend(item, &backend) ||
-			registry_restore(balancer->registry, &backend, now_us) < 0)
+			registry_restore(balancer->registry, &backend, now_us) < 0 ||
+			document_restore_paths(
+				balancer->registry, backend.id, json_object_get(item, "paths")) < 0)
 			log_warning("a kept backend (entry %zu) is damaged; it must register anew",
 				idx);
 	}

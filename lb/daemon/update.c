@@ -11,6 +11,7 @@
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/dataplane.h"
 #include "lb/daemon/document.h"
+#include "lb/daemon/path_checks.h"
 #include "lb/link/link_advice.h"
 #include "lb/daemon/role.h"
 #include "lb/daemon/vip_routes.h"
@@ -154,6 +155,7 @@ void update_follow(struct update *update)
 	update_advise(update);
 	update_role(balancer);
 	update_routes(update);
+	path_checks_follow(balancer->path_checks);
 	publish |= update_links(update);
 	if (publish)
 		update_mark(update, true);

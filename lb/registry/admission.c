@@ -316,8 +316,13 @@ static void begin_agent(struct entry *entry)
 static bool same_services(
 	const struct entry *entry, const struct entry_service *services, size_t len)
 {
-	return entry->n_services == len &&
-		(len == 0 || memcmp(entry->services, services, len * sizeof(*services)) == 0);
+	if (entry->n_services != len)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (entry->services[i].idx != services[i].idx ||
+			entry->services[i].vip != services[i].vip)
+			return false;
+	return true;
 }
 
 static int take_services(struct registry *registry, struct entry *entry, uint64_t now_us)

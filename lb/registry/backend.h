@@ -46,6 +46,14 @@ enum backend_admin {
 const char *backend_state_name(enum backend_state state);
 const char *backend_source_name(enum backend_source source);
 
+/* How a service is probed: a frame to its VIP at the backend's MAC, as a client's. */
+enum registry_path {
+	REGISTRY_PATH_NONE, /* not at all */
+	REGISTRY_PATH_TCP,
+	REGISTRY_PATH_UDP,
+	REGISTRY_PATH_ECHO,
+};
+
 /* One virtual server at one VIP, as the registry needs it. */
 struct registry_service {
 	uint16_t id;                /* 1–65535, stable */
@@ -56,6 +64,8 @@ struct registry_service {
 	bool use_agents;           /* check contains agent */
 	const uint16_t *tcp_ports; /* check = tcp:PORT, at the backend's real IP */
 	size_t n_tcp_ports;
+	enum registry_path path; /* check = path */
+	uint16_t path_port;      /* 0 of an echo */
 	uint64_t check_interval_us, check_timeout_us;
 	uint32_t check_fall, check_rise;
 	uint64_t drain_timeout_us;
@@ -88,9 +98,10 @@ struct registry_check {
 	uint16_t port;
 	uint64_t interval_us, timeout_us;
 	uint32_t fall, rise;
-	bool known, ok;   /* known: proven either way since it was configured */
-	uint32_t streak;  /* results against `ok` in a row */
-	uint64_t next_us; /* when to run it */
+	bool known, ok;    /* known: proven either way since it was configured */
+	uint32_t streak;   /* results against `ok` in a row */
+	uint64_t since_us; /* of `ok`, or of its configuration */
+	uint64_t next_us;  /* when to run it */
 	bool running;
 	char reason[PROTO_REASON_MAX + 1];
 };
@@ -175,4 +186,30 @@ struct registry_check_result {
 	uint16_t port;    /* of the check */
 	enum registry_check_outcome outcome;
 	const char *reason; /* why it failed */
+};
+
+enum registry_path_verdict {
+	REGISTRY_PATH_OK,
+	REGISTRY_PATH_NO_ANSWER,
+	REGISTRY_PATH_REFUSED, /* by a reset */
+	REGISTRY_PATH_PORT_UNREACHABLE,
+	REGISTRY_PATH_PROHIBITED,
+	REGISTRY_PATH_UNREACHABLE,
+	REGISTRY_PATH_UNEXPECTED, /* an answer, but another */
+	/* For a want of the balancer's: they tell nothing of the backend. */
+	REGISTRY_PATH_NO_ADDRESS, /* it has none of the VIP's family */
+	REGISTRY_PATH_NOT_MADE,
+};
+
+struct registry_path_result {
+	uint16_t backend, service; /* ids */
+	enum registry_path_verdict verdict;
+	uint64_t began_us;
+};
+
+/* What is known of one check of a backend, to be shown. */
+struct registry_check_view {
+	bool ok;
+	uint64_t since_us;
+	struct why reason; /* "" when ok */
 };

@@ -100,6 +100,7 @@ void entries_entry_free(struct entry *entry)
 {
 	if (!entry)
 		return;
+	free(entry->restored_paths);
 	free(entry->services);
 	free(entry->next_services);
 	free(entry);

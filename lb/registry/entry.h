@@ -3,7 +3,7 @@
  * What the files of the registry share, types alone: an entry, which is a backend with all that the
  * registry alone knows of it, and the registry as a whole. Nobody outside of the room includes it.
  * The order of the room, downstairs only: registry > admission, statics > liveness, fail_open >
- * health, departed > entries, membership, detection > entry > backend.
+ * health, departed > path > entries, membership, detection > entry > backend.
  */
 #pragma once
 
@@ -11,11 +11,25 @@
 
 #define ENTRY_NO_VIP REGISTRY_NO_VIP
 
+/* What path probes of one service have shown. */
+struct entry_path {
+	uint64_t since_us; /* of `ok` */
+	uint64_t from_us;  /* probes that began before are of no interest */
+	uint16_t service;  /* its id */
+	uint8_t verdict;   /* enum registry_path_verdict: of the last failure */
+	uint8_t streak;    /* results against `ok` in a row */
+	bool is_needed;    /* the service is probed */
+	bool ok;           /* it may get clients */
+	bool known;        /* by a result since it was configured */
+	bool was_proven;   /* by a result: then a failure is the backend's */
+};
+
 /* One service that a backend belongs to. */
 struct entry_service {
 	uint16_t idx;         /* in registry->config.services */
 	uint8_t vip;          /* in backend.vips; ENTRY_NO_VIP: as a static */
 	uint8_t ramp_percent; /* of the weight: less than 100 in slow start; 0: not judged yet */
+	struct entry_path path;
 };
 
 struct entry {
@@ -61,6 +75,14 @@ struct entry {
 	uint64_t ramp_started_us; /* when it became up */
 	uint64_t ramp_next_us;    /* the next step of slow start; REGISTRY_NEVER_US: none */
 	uint64_t usable_vips;     /* one bit for each of the agent's VIPs: present and silent */
+	bool agent_ok;            /* by its agent's own words */
+	uint64_t agent_since_us;
+	uint64_t answered_us;    /* the last sign of life of any kind */
+	uint64_t path_silent_us; /* when the last path probe began that was not answered */
+	uint16_t *
+		restored_paths; /* ids of services that were proven before a restart; NULL: not known */
+	size_t n_restored_paths;
+	bool paths_carried; /* what was restored is taken over, or there was nothing */
 	uint64_t neigh_next_us;
 	uint32_t neigh_missed; /* probes in a row without an answer */
 	/* When the host of a kept agent was asked what it has not answered; REGISTRY_NEVER_US: nothing. */
@@ -71,7 +93,7 @@ struct entry {
 	/* Actions that wait to be taken. */
 	struct entry *next_dirty;
 	bool is_dirty;
-	bool wants_heartbeat, wants_probe, wants_state;
+	bool wants_heartbeat, wants_probe, wants_state, wants_paths;
 	struct addr moved_from; /* to be told; AF_UNSPEC: it did not move */
 	enum backend_state told_state;
 	uint8_t wants_checks; /* one bit a check */
@@ -181,4 +203,6 @@ struct registry {
 	struct membership membership; /* of `config` */
 	struct departed departed;
 	struct fail_open fail_open;
+	uint32_t
+		path_at[UINT16_MAX + 1]; /* by service: room for path_carry(), zero outside of it */
 };

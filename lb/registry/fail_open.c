@@ -12,6 +12,7 @@
 #include "lb/registry/detection.h"
 #include "lb/registry/entry.h"
 #include "lb/registry/health.h"
+#include "lb/registry/path.h"
 
 /* How often it is asked whether enough have come back. */
 #define FAIL_OPEN_AGAIN_US (100 * US_PER_MS)
@@ -19,7 +20,7 @@
 static bool fell_silent_now(
 	const struct registry *registry, const struct entry *entry, uint64_t now_us)
 {
-	return entry->silent && entry->fell_silent_us != REGISTRY_NEVER_US &&
+	return health_is_silent(registry, entry) && entry->fell_silent_us != REGISTRY_NEVER_US &&
 		entry->backend.state == BACKEND_DOWN &&
 		now_us <= entry->fell_silent_us + detection_window_us(&registry->config, entry);
 }
@@ -46,7 +47,9 @@ static void count(const struct registry *registry, struct fail_open_tally *talli
 		const struct entry *entry = registry->entries.slots[i];
 		bool silent = entry->backend.kept || fell_silent_now(registry, entry, now_us);
 		bool up = entry->backend.state == BACKEND_UP;
-		bool overdue = up && detection_is_suspect(&registry->config, entry, now_us);
+		bool overdue = up &&
+			(detection_is_suspect(&registry->config, entry, now_us) ||
+				path_is_suspect(registry, entry));
 
 		if (!silent && !up)
 			continue;
@@ -76,7 +79,9 @@ static bool somebody_answers(const struct registry *registry, uint64_t now_us)
 	for (size_t i = 0; i < registry->entries.len; i++) {
 		const struct entry *entry = registry->entries.slots[i];
 
-		if (entry->silent || detection_is_suspect(&registry->config, entry, now_us))
+		if (entry->silent || detection_is_suspect(&registry->config, entry, now_us) ||
+			(entry->backend.source == BACKEND_STATIC &&
+				path_is_suspect(registry, entry)))
 			continue;
 		if (entry->backend.source == BACKEND_AGENT || entry->backend.reachable)
 			return true;
@@ -84,13 +89,35 @@ static bool somebody_answers(const struct registry *registry, uint64_t now_us)
 	return false;
 }
 
-static void settle_entry(
-	struct registry *registry, struct entry *entry, bool link_is_well, uint64_t now_us)
+/*
+ * Whose path is silent is dead if anything has been heard on the link since it was asked last, by ARP or ND too;
+ * whose path refuses is dead anyway. What still answers on its path is not, whatever else is silent.
+ */
+static bool is_dead(const struct registry *registry, const struct entry *entry, bool link_is_well,
+	uint64_t answered_us)
+{
+	if (path_is_refused(registry, entry))
+		return true;
+	if (path_is_silent(registry, entry))
+		return answered_us > entry->path_silent_us;
+	return link_is_well && entry->is_gone;
+}
+
+/* When anybody was heard last. */
+static uint64_t answered_us(const struct registry *registry)
+{
+	uint64_t last_us = 0;
+
+	for (size_t i = 0; i < registry->entries.len; i++)
+		last_us = MAX(last_us, registry->entries.slots[i]->answered_us);
+	return last_us;
+}
+
+static void settle_entry(struct registry *registry, struct entry *entry, bool dead, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
 	bool candidate = backend->kept || fell_silent_now(registry, entry, now_us);
-	bool is_dead = link_is_well && entry->is_gone;
-	bool keep = candidate && !is_dead && is_kept_somewhere(registry, entry);
+	bool keep = candidate && !dead && is_kept_somewhere(registry, entry);
 
 	if (keep == backend->kept)
 		return;
@@ -132,6 +159,7 @@ static void settle_service(struct registry *registry, size_t idx, uint64_t now_u
 void fail_open_judge(struct registry *registry, uint64_t now_us)
 {
 	struct fail_open_tally *tallies = registry->fail_open.tallies;
+	uint64_t heard_us;
 	bool link_is_well;
 
 	if (!registry->configured)
@@ -149,8 +177,13 @@ void fail_open_judge(struct registry *registry, uint64_t now_us)
 	for (size_t i = 0; i < registry->config.n_services; i++)
 		settle_service(registry, i, now_us);
 	link_is_well = somebody_answers(registry, now_us);
-	for (size_t i = 0; i < registry->entries.len; i++)
-		settle_entry(registry, registry->entries.slots[i], link_is_well, now_us);
+	heard_us = answered_us(registry);
+	for (size_t i = 0; i < registry->entries.len; i++) {
+		struct entry *entry = registry->entries.slots[i];
+
+		settle_entry(
+			registry, entry, is_dead(registry, entry, link_is_well, heard_us), now_us);
+	}
 	registry->fail_open.due = false;
 	registry->fail_open.until_us = news_until_us(registry);
 }

@@ -6,6 +6,7 @@
 #include "lb/registry/entries.h"
 #include "lb/registry/entry.h"
 #include "lb/registry/membership.h"
+#include "lb/registry/path.h"
 
 /* A remark about a backend that is up is not made more often. */
 #define HEALTH_REMARK_US (60 * US_PER_S)
@@ -23,7 +24,13 @@ bool health_serves(const struct registry *registry, const struct entry *entry,
 	if (backend->kept)
 		return !registry->config.services[member->idx].drop_on_all_down &&
 			vip_is_usable(entry, member->vip);
-	return backend->state != BACKEND_UP || vip_is_usable(entry, member->vip);
+	return backend->state != BACKEND_UP ||
+		(vip_is_usable(entry, member->vip) && path_is_proven(member));
+}
+
+bool health_is_silent(const struct registry *registry, const struct entry *entry)
+{
+	return entry->silent || path_is_silent(registry, entry);
 }
 
 uint64_t health_drain_end_us(const struct registry *registry, const struct entry *entry)
@@ -203,12 +210,22 @@ static enum backend_state judge_static(const struct entry *entry, struct why *re
 	return BACKEND_UP;
 }
 
+static void say_too(struct why *why, const struct why *more)
+{
+	size_t used = strlen(why->text);
+
+	if (more->text[0])
+		snprintf(why->text + used, sizeof(why->text) - used, "%s%s", used > 0 ? "; " : "",
+			more->text);
+}
+
 /* What it would be if no administrator had an override. */
 static enum backend_state health_of(
 	const struct registry *registry, const struct entry *entry, struct why *ret_why)
 {
 	enum backend_state against = entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
-	struct why check_why;
+	enum path_judgement path;
+	struct why check_why, path_why;
 	enum backend_state state;
 	bool known;
 
@@ -225,6 +242,9 @@ static enum backend_state health_of(
 		state = judge_agent(registry, entry, ret_why);
 	else
 		state = judge_static(entry, ret_why);
+	path = path_judge(registry, entry, &path_why);
+	if (state == BACKEND_PENDING && path != PATH_GOOD)
+		say_too(ret_why, &path_why);
 	if (state != BACKEND_UP)
 		return state;
 	if (!checks_are_good(entry, &check_why, &known)) {
@@ -235,6 +255,11 @@ static enum backend_state health_of(
 		why_set(ret_why, "its MAC address is not known yet");
 		return against;
 	}
+	if (path != PATH_GOOD) {
+		*ret_why = path_why;
+		return path == PATH_BAD ? BACKEND_DOWN : BACKEND_PENDING;
+	}
+	say_too(ret_why, &path_why);
 	return BACKEND_UP;
 }
 
@@ -319,7 +344,7 @@ static void enter_state(
 		entry->drain_started_us = now_us;
 	if (state == BACKEND_UP || state == BACKEND_DRAIN)
 		entry->was_up = true;
-	if (old == BACKEND_UP && state == BACKEND_DOWN && entry->silent) {
+	if (old == BACKEND_UP && state == BACKEND_DOWN && health_is_silent(registry, entry)) {
 		entry->fell_silent_us = now_us;
 		registry->fail_open.until_us = MAX(registry->fail_open.until_us,
 			now_us + detection_window_us(&registry->config, entry));
@@ -399,6 +424,28 @@ static void note_remark(
 	entries_mark_dirty(&registry->entries, entry);
 }
 
+bool health_agent_is_well(
+	const struct registry *registry, const struct entry *entry, struct why *ret_why)
+{
+	bool is_well = judge_agent(registry, entry, ret_why) == BACKEND_UP;
+
+	if (is_well)
+		*ret_why = (struct why){ 0 };
+	return is_well;
+}
+
+static void judge_agent_check(const struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	struct why why;
+	bool ok = entry->backend.source == BACKEND_AGENT &&
+		health_agent_is_well(registry, entry, &why);
+
+	if (ok == entry->agent_ok && entry->agent_since_us > 0)
+		return;
+	entry->agent_ok = ok;
+	entry->agent_since_us = now_us;
+}
+
 void health_judge(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
@@ -412,11 +459,13 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	if (!registry->configured)
 		return;
 	entry->usable_vips = usable_vips(backend);
+	path_forgive(registry, entry, entry->usable_vips & ~usable_before, now_us);
+	judge_agent_check(registry, entry, now_us);
 	state = judge_state(registry, entry, &why);
 	if (state != BACKEND_MAINT && state != BACKEND_DRAIN)
 		say_twin(registry, entry, &why);
 	/* Heard, disabled or announced: then it is no longer kept for its silence. */
-	if (backend->kept && (!entry->silent || state != BACKEND_DOWN)) {
+	if (backend->kept && (!health_is_silent(registry, entry) || state != BACKEND_DOWN)) {
 		backend->kept = false;
 		registry->fail_open.n_kept--;
 		registry->fail_open.due = true;

@@ -8,6 +8,7 @@
 #include "lb/registry/entry.h"
 #include "lb/registry/health.h"
 #include "lb/registry/membership.h"
+#include "lb/registry/path.h"
 
 /* A prober that never reported is asked again this long after the timeout of its check. */
 #define CHECK_GRACE_US (5 * US_PER_S)
@@ -40,6 +41,7 @@ void liveness_heard(struct registry *registry, struct entry *entry, uint64_t now
 	if (backend->kept)
 		entry->need = 0;
 	backend->heard_us = now_us;
+	entry->answered_us = now_us;
 	backend->restored = false;
 	entry->is_gone = false;
 	entry->alive_us = now_us;
@@ -231,6 +233,8 @@ void liveness_neighbour(
 	if (!mac_is_zero(mac)) {
 		entry->host_asked_us = REGISTRY_NEVER_US;
 		entry->is_gone = false;
+		if (backend->source == BACKEND_STATIC)
+			entry->answered_us = now_us;
 	}
 	/* Anybody can forge an ARP reply: where an agent is, its REGISTER alone says. */
 	if (backend->source == BACKEND_AGENT && !has_lost_its_agent(registry, entry))
@@ -254,9 +258,10 @@ void liveness_neighbour(
 	health_judge(registry, entry, now_us);
 }
 
-static void check_settle(struct registry_check *check, bool ok, const char *reason)
+static void check_settle(struct registry_check *check, bool ok, const char *reason, uint64_t now_us)
 {
 	uint32_t wanted = check->ok ? check->fall : check->rise;
+	bool was_ok = check->known && check->ok, was_known = check->known;
 
 	if (check->known && ok == check->ok) {
 		check->streak = 0;
@@ -265,6 +270,8 @@ static void check_settle(struct registry_check *check, bool ok, const char *reas
 		check->ok = ok;
 		check->streak = 0;
 	}
+	if (!was_known || was_ok != check->ok)
+		check->since_us = now_us;
 	if (!ok)
 		snprintf(check->reason, sizeof(check->reason), "%s", reason ? reason : "");
 	else if (check->ok)
@@ -283,10 +290,19 @@ void liveness_check_result(struct registry *registry, struct entry *entry,
 		check->next_us = MAX(now_us, entry->check_started_us[i] + check->interval_us);
 		if (result->outcome == REGISTRY_CHECK_NOT_MADE)
 			return;
-		check_settle(check, result->outcome == REGISTRY_CHECK_OK, result->reason);
+		check_settle(check, result->outcome == REGISTRY_CHECK_OK, result->reason, now_us);
 		health_judge(registry, entry, now_us);
 		return;
 	}
+}
+
+bool liveness_path_result(struct registry *registry, struct entry *entry,
+	const struct registry_path_result *result, uint64_t now_us)
+{
+	if (!path_settle(registry, entry, result, now_us))
+		return false;
+	health_judge(registry, entry, now_us);
+	return true;
 }
 
 static struct registry_check *find_check(struct registry_check *checks, size_t len, uint16_t port)
@@ -332,7 +348,8 @@ static void take_checks(const struct registry *registry, struct entry *entry, ui
 					.interval_us = UINT64_MAX,
 					.timeout_us = UINT64_MAX,
 					.fall = UINT32_MAX,
-					.next_us = now_us };
+					.next_us = now_us,
+					.since_us = now_us };
 			}
 			merge_check(check, service);
 		}
@@ -347,6 +364,7 @@ static void take_checks(const struct registry *registry, struct entry *entry, ui
 		checks[i].known = old->known;
 		checks[i].ok = old->ok;
 		checks[i].streak = old->streak;
+		checks[i].since_us = old->since_us;
 		checks[i].running = old->running;
 		checks[i].next_us = MIN(old->next_us, now_us + checks[i].interval_us);
 		memcpy(checks[i].reason, old->reason, sizeof(old->reason));
@@ -360,6 +378,7 @@ static void take_checks(const struct registry *registry, struct entry *entry, ui
 void liveness_take_services(struct registry *registry, struct entry *entry,
 	struct entry_service *services, size_t n_services, uint64_t now_us)
 {
+	path_carry(registry, entry, services, n_services, now_us);
 	free(entry->services);
 	entry->services = services;
 	entry->n_services = n_services;

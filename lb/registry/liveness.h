@@ -24,6 +24,9 @@ void liveness_neighbour(
 /* The end of a check (registry_check_result). */
 void liveness_check_result(struct registry *registry, struct entry *entry,
 	const struct registry_check_result *result, uint64_t now_us);
+/* The end of a path probe (registry_path_result); true: it changed something. */
+bool liveness_path_result(struct registry *registry, struct entry *entry,
+	const struct registry_path_result *result, uint64_t now_us);
 /*
  * Takes the services that the entry is a member of, which are its own from here on, and their checks;
  * results of the same ports stay.

@@ -11,6 +11,7 @@
 #include "lb/registry/health.h"
 #include "lb/registry/liveness.h"
 #include "lb/registry/membership.h"
+#include "lb/registry/path.h"
 #include "lb/registry/statics.h"
 
 struct registry *registry_new(uint64_t jitter_seed)
@@ -132,6 +133,19 @@ void registry_check_result(
 		return;
 	liveness_check_result(registry, entry, result, now_us);
 	finish(registry, entry, now_us);
+}
+
+bool registry_path_result(
+	struct registry *registry, const struct registry_path_result *result, uint64_t now_us)
+{
+	struct entry *entry = registry->entries.by_id[result->backend];
+
+	if (!entry)
+		return false;
+	if (!liveness_path_result(registry, entry, result, now_us))
+		return false;
+	finish(registry, entry, now_us);
+	return true;
 }
 
 void registry_not_sent(struct registry *registry, uint16_t backend, uint64_t now_us)
@@ -357,6 +371,11 @@ static bool take_entry_action(struct entry *entry, struct registry_action *actio
 		action->type = REGISTRY_PROBE_NEIGH;
 		return true;
 	}
+	if (entry->wants_paths) {
+		entry->wants_paths = false;
+		action->type = REGISTRY_PATHS;
+		return true;
+	}
 	for (uint16_t i = 0; entry->wants_checks && i < backend->n_checks; i++) {
 		if (!(entry->wants_checks & 1u << i))
 			continue;
@@ -497,8 +516,34 @@ struct registry_member registry_membership(
 		.service = registry->config.services[member->idx].id,
 		.vip = member->vip,
 		.serves = health_serves(registry, entry, member),
+		.proven = path_is_proven(member),
 		.ramp_percent = ramp_percent(member),
 	};
+}
+
+bool registry_path_view(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service, struct registry_check_view *ret_view)
+{
+	const struct entry_service *member = find_member(registry, backend, service);
+
+	if (!member || !member->path.is_needed)
+		return false;
+	ret_view->ok = member->path.ok;
+	ret_view->since_us = member->path.since_us;
+	path_words(registry, registry->entries.by_id[backend->id], member, &ret_view->reason);
+	return true;
+}
+
+bool registry_agent_view(const struct registry *registry, const struct backend *backend,
+	struct registry_check_view *ret_view)
+{
+	const struct entry *entry = registry->entries.by_id[backend->id];
+
+	if (!entry || backend->source != BACKEND_AGENT)
+		return false;
+	ret_view->ok = health_agent_is_well(registry, entry, &ret_view->reason);
+	ret_view->since_us = entry->agent_since_us;
+	return true;
 }
 
 static void restore_agent(
@@ -562,6 +607,25 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 	if (kept->source == BACKEND_AGENT)
 		restore_agent(registry, entry, kept, now_us);
 	entries_add(&registry->entries, entry);
+	return 0;
+}
+
+int registry_restore_paths(
+	struct registry *registry, uint16_t backend, const uint16_t *services, size_t n_services)
+{
+	struct entry *entry = registry->entries.by_id[backend];
+	uint16_t *ids;
+
+	if (!entry)
+		return -ENOENT;
+	ids = calloc(n_services + 1, sizeof(*ids));
+	if (!ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_services; i++)
+		ids[i] = services[i];
+	free(entry->restored_paths);
+	entry->restored_paths = ids;
+	entry->n_restored_paths = n_services;
 	return 0;
 }
 

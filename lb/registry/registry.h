@@ -16,6 +16,7 @@ enum registry_action_type {
 	REGISTRY_HEARTBEAT, /* send one to the backend now, or say registry_not_sent() */
 	REGISTRY_RUN_CHECK, /* connect to backend's checks[check]; report with registry_check_result */
 	REGISTRY_PROBE_NEIGH, /* ask the kernel to resolve or confirm the backend's MAC */
+	REGISTRY_PATHS, /* what is to be probed of the backend may have changed: look at its memberships */
 	REGISTRY_CHANGED, /* tables or MACs differ: publish; `urgent`: at once, else may be joined */
 	REGISTRY_STATE,   /* for the log and events: old → new state, reason in the backend */
 	REGISTRY_REMARK,  /* for the log: it is up, and the backend's reason says what is odd */
@@ -78,6 +79,9 @@ void registry_neighbour(struct registry *registry, const struct addr *address,
 	const struct mac *mac, uint64_t now_us);
 void registry_check_result(
 	struct registry *registry, const struct registry_check_result *result, uint64_t now_us);
+/* A path probe has ended. True: actions may wait. */
+bool registry_path_result(
+	struct registry *registry, const struct registry_path_result *result, uint64_t now_us);
 /*
  * A heartbeat could not be sent for a want of this host's own (an address, a route, memory): that is no
  * failure of the backend's, for three times as long as silence takes to be one.
@@ -148,12 +152,20 @@ struct registry_member {
 	 * not serve it; nor does a kept backend where on-all-down = drop.
 	 */
 	bool serves;
+	bool proven;          /* its path, where it has one: may get clients as far as that goes */
 	uint8_t ramp_percent; /* see registry_ramp_percent() */
 };
 /* For whoever looks at all services of a backend: how many there are, and each. */
 size_t registry_memberships(const struct registry *registry, const struct backend *backend);
 struct registry_member registry_membership(
 	const struct registry *registry, const struct backend *backend, size_t idx);
+
+/* What is known of the backend's path to a service; false: it is not probed, or no member. */
+bool registry_path_view(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service, struct registry_check_view *ret_view);
+/* What the backend's agent says of itself; false: it has none. */
+bool registry_agent_view(const struct registry *registry, const struct backend *backend,
+	struct registry_check_view *ret_view);
 
 /*
  * Restart: puts back a backend as it was kept (id, name, address, mac, source, state, reason,
@@ -163,6 +175,13 @@ struct registry_member registry_membership(
  * -EEXIST: id, name or address is taken; -ENOSPC, -ENOMEM.
  */
 int registry_restore(struct registry *registry, const struct backend *kept, uint64_t now_us);
+
+/*
+ * Of a backend that was restored: the services whose paths were proven. Without it, all of one that was up are taken to
+ * be. -ENOENT, -ENOMEM.
+ */
+int registry_restore_paths(
+	struct registry *registry, uint16_t backend, const uint16_t *services, size_t n_services);
 
 /* What was said of backends that left, the oldest first; to be kept over a restart too. */
 size_t registry_overrides_len(const struct registry *registry);

@@ -105,8 +105,19 @@ static const struct key_case virtual_server_cases[] = {
 	{ "syn-rate", { "0", "1", "64k", "4294967295" }, { "4294967296", "4G", "-1", "x" } },
 	{ "syn-rate-source", { "0", "1", "64k", "4294967295" }, { "4294967296", "4G", "-1", "x" } },
 	{ "fragments", { "hash", "drop" }, { "pass" } },
-	{ "check", { "agent", "none", "tcp:1", "agent, tcp:65535" },
-		{ "path", "http://x/", "tcp:0", "tcp:65536", "tcp:", "ping", "none, agent" } },
+	{ "check", { "agent", "none", "tcp:1", "path", "agent, path, tcp:65535" },
+		{ "http://x/", "tcp:0", "tcp:65536", "tcp:", "ping", "none, agent",
+			"none, path" } },
+	{ "check-payload",
+		{ "hex:\nprotocol = udp\nport = 53\ncheck = path",
+			"hex:00fF\nprotocol = udp\nport = 53\ncheck = path",
+			"any text\nprotocol = udp\nport = 53\ncheck = path" },
+		{ "hex:0\nprotocol = udp\nport = 53\ncheck = path",
+			"hex:0g\nprotocol = udp\nport = 53\ncheck = path", "x\ncheck = path",
+			"x\nprotocol = udp\nport = 53" } },
+	{ "check-expect", { "hex:00fF\nprotocol = udp\nport = 53\ncheck = path" },
+		{ "hex:zz\nprotocol = udp\nport = 53\ncheck = path", "x\nport = any\ncheck = path",
+			"x\nprotocol = udp\nport = 53" } },
 	{ "check-interval", { "100ms", "1h" }, { "99ms", "3601s", "x" } },
 	{ "check-timeout", { "10ms", "1min" }, { "9ms", "61s", "x" } },
 	{ "check-fall", { "1", "20" }, { "0", "21", "x" } },
@@ -175,6 +186,28 @@ static void config_tests_leave_no_key_out(void **state)
 				fail_msg("%s has no test", sections[i].keys[k].name);
 			assert_non_null(sections[i].keys[k].doc);
 		}
+}
+
+static void config_reads_bytes_of_datagrams(void **state)
+{
+	const char head[] =
+		BASE "[virtual-server dns]\nvip = 198.51.100.10\nprotocol = udp\nport = 53\n"
+		     "check = path\ncheck-payload = hex:00Ff10\n";
+	_cleanup_(config_freep) struct config *config = NULL;
+	char text[2048], long_text[CONFIG_CHECK_BYTES_MAX + 2];
+	const struct config_virtual_server *dns;
+
+	/* As much as there may be, and a byte more. */
+	memset(long_text, 'x', sizeof(long_text));
+	long_text[CONFIG_CHECK_BYTES_MAX] = '\0';
+	snprintf(text, sizeof(text), "%scheck-expect = %s\n", head, long_text);
+	config = load_good(text);
+	dns = config_virtual_server_find(config, "dns");
+	assert_int_equal(dns->check_payload.size_bytes, 3);
+	assert_memory_equal(dns->check_payload.data, "\x00\xff\x10", 3);
+	assert_int_equal(dns->check_expect.size_bytes, CONFIG_CHECK_BYTES_MAX);
+	snprintf(text, sizeof(text), "%scheck-expect = x%s\n", head, long_text);
+	assert_error(text, "lb.conf:9: check-expect: ", "has 513 bytes");
 }
 
 static void config_has_the_defaults_of_the_page(void **state)
@@ -423,6 +456,7 @@ int main(void)
 		cmocka_unit_test(config_judges_every_key_of_balancer),
 		cmocka_unit_test(config_judges_every_key_of_virtual_servers),
 		cmocka_unit_test(config_tests_leave_no_key_out),
+		cmocka_unit_test(config_reads_bytes_of_datagrams),
 		cmocka_unit_test(config_has_the_defaults_of_the_page),
 		cmocka_unit_test(config_chooses_protocol_by_port),
 		cmocka_unit_test(config_wants_interface_and_vip),

@@ -56,6 +56,35 @@ static void service_is_one_for_each_vip(void **state)
 	assert_null(service_list_find(list, 999));
 }
 
+static void service_is_probed_at_its_first_port(void **state)
+{
+	static const struct {
+		const char *lines;
+		enum registry_path path;
+		uint16_t port;
+	} cases[] = {
+		{ "port = 80, 443\ncheck = agent\n", REGISTRY_PATH_NONE, 0 },
+		{ "port = 8000-8010, 80\ncheck = path\n", REGISTRY_PATH_TCP, 8000 },
+		{ "port = 53\nprotocol = any\ncheck = path\n", REGISTRY_PATH_TCP, 53 },
+		{ "port = 53\nprotocol = udp\ncheck = path\n", REGISTRY_PATH_UDP, 53 },
+		{ "check = path\n", REGISTRY_PATH_ECHO, 0 },
+	};
+
+	ARRAY_FOREACH (test, cases, ARRAY_LEN(cases)) {
+		_cleanup_(service_ids_freep) struct service_ids *ids = service_ids_new();
+		_cleanup_(service_list_freep) struct service_list *list = NULL;
+		_cleanup_(config_freep) struct config *config = NULL;
+		char text[256];
+
+		snprintf(text, sizeof(text), HEAD "[virtual-server web]\nvip = 198.51.100.10\n%s",
+			test->lines);
+		config = load(text);
+		assert_int_equal(service_list_new(config, ids, &list), 0);
+		assert_int_equal(list->registry[0].path, test->path);
+		assert_int_equal(list->registry[0].path_port, test->port);
+	}
+}
+
 static void service_keeps_its_id_over_reload_and_restart(void **state)
 {
 	_cleanup_(config_freep) struct config *first = load(HEAD WEB DNS);
@@ -130,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(service_is_one_for_each_vip),
+		cmocka_unit_test(service_is_probed_at_its_first_port),
 		cmocka_unit_test(service_keeps_its_id_over_reload_and_restart),
 		cmocka_unit_test(service_ignores_damaged_entries),
 		cmocka_unit_test(service_statics_carry_their_virtual_server),

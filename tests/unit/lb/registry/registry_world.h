@@ -39,7 +39,7 @@ struct world {
 	uint64_t sessions;
 	/* What was asked of us. */
 	uint32_t n_heartbeats, n_changed, n_urgent, n_states, n_forgotten, n_moved, n_remarks,
-		n_probes, n_checks;
+		n_probes, n_checks, n_paths;
 	uint16_t last_check_port;
 	struct registry_action last_state;
 	bool cannot_send; /* heartbeats, for a want of this host's own */
@@ -205,6 +205,9 @@ static inline void world_act(struct world *world, const struct registry_action *
 		if (agent && agent->host_answers)
 			registry_neighbour(world->registry, &agent->reg.real_ip, &agent->reg.mac,
 				world->now_us);
+		break;
+	case REGISTRY_PATHS:
+		world->n_paths++;
 		break;
 	case REGISTRY_CHANGED:
 		world->n_changed++;

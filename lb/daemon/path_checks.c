@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the registry and the probes: see path_checks.h. */
+#include "lb/daemon/path_checks.h"
+
+#include "common/os/clock.h"
+#include "common/log.h"
+#include "lb/config/service.h"
+#include "lb/daemon/balancer.h"
+#include "lb/link/neigh/neigh.h"
+#include "lb/link/path/path_probe.h"
+#include "lb/registry/registry.h"
+
+struct path_checks {
+	struct balancer *balancer;
+	const struct path_checks_calls *calls;
+	struct path_probes *probes;
+	bool failed;  /* to open sockets, and it was said */
+	bool changed; /* the registry has actions to take */
+};
+
+static enum registry_path_verdict path_checks_verdict(enum path_verdict verdict)
+{
+	switch (verdict) {
+	case PATH_OK:
+		return REGISTRY_PATH_OK;
+	case PATH_NO_ANSWER:
+		return REGISTRY_PATH_NO_ANSWER;
+	case PATH_REFUSED:
+		return REGISTRY_PATH_REFUSED;
+	case PATH_PORT_UNREACHABLE:
+		return REGISTRY_PATH_PORT_UNREACHABLE;
+	case PATH_PROHIBITED:
+		return REGISTRY_PATH_PROHIBITED;
+	case PATH_UNREACHABLE:
+		return REGISTRY_PATH_UNREACHABLE;
+	case PATH_UNEXPECTED:
+		return REGISTRY_PATH_UNEXPECTED;
+	case PATH_NO_ADDRESS:
+		return REGISTRY_PATH_NO_ADDRESS;
+	case PATH_NOT_MADE:
+		break;
+	}
+	return REGISTRY_PATH_NOT_MADE;
+}
+
+static void path_checks_on_result(const struct path_result *result, void *context)
+{
+	struct path_checks *checks = context;
+	const struct registry_path_result told = {
+		.backend = result->backend,
+		.service = result->service,
+		.verdict = path_checks_verdict(result->verdict),
+		.began_us = result->began_us,
+	};
+	char reason[64];
+
+	if (result->verdict == PATH_NOT_MADE && result->error < 0) {
+		snprintf(reason, sizeof(reason), "path: %.40s", strerror(-result->error));
+		checks->calls->not_made(checks->balancer, reason);
+	}
+	checks->changed |= registry_path_result(checks->balancer->registry, &told, clock_now_us());
+}
+
+static void path_checks_on_done(void *context)
+{
+	struct path_checks *checks = context;
+
+	if (!checks->changed)
+		return;
+	checks->changed = false;
+	checks->calls->changed(checks->balancer);
+}
+
+static enum path_kind path_checks_kind(enum registry_path path)
+{
+	if (path == REGISTRY_PATH_TCP)
+		return PATH_TCP;
+	return path == REGISTRY_PATH_UDP ? PATH_UDP : PATH_ECHO;
+}
+
+static struct path_target path_checks_target(
+	const struct service *service, const struct registry_service *registry)
+{
+	const struct config_virtual_server *virtual_server = service->virtual_server;
+	const struct config_bytes *payload = &virtual_server->check_payload;
+	const struct config_bytes *expect = &virtual_server->check_expect;
+
+	return (struct path_target){
+		.service = service->id,
+		.vip = service->vip,
+		.kind = path_checks_kind(registry->path),
+		.port = registry->path_port,
+		.interval_us = virtual_server->check_interval_us,
+		.timeout_us = virtual_server->check_timeout_us,
+		.payload = { payload->data, payload->size_bytes },
+		.expect = { expect->data, expect->size_bytes },
+	};
+}
+
+static int path_checks_compare(const void *a, const void *b)
+{
+	const struct path_target *left = a, *right = b;
+
+	return (int)left->service - (int)right->service;
+}
+
+/* -ENOMEM, or how many there are of it, in the order of services' ids; to free. */
+static int path_checks_targets(const struct balancer *balancer, const struct backend *backend,
+	struct path_target **ret_targets, size_t *ret_len)
+{
+	size_t n_members = registry_memberships(balancer->registry, backend), len = 0;
+	struct path_target *targets = calloc(n_members + 1, sizeof(*targets));
+
+	if (!targets)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_members; i++) {
+		struct registry_member member = registry_membership(balancer->registry, backend, i);
+		const struct service *service =
+			service_list_find(balancer->services, member.service);
+		const struct registry_service *registry;
+
+		if (!service)
+			continue;
+		registry = &balancer->services->registry[service - balancer->services->items];
+		if (registry->path != REGISTRY_PATH_NONE)
+			targets[len++] = path_checks_target(service, registry);
+	}
+	qsort(targets, len, sizeof(*targets), path_checks_compare);
+	*ret_targets = targets;
+	*ret_len = len;
+	return 0;
+}
+
+static void path_checks_say(struct path_checks *checks, int r)
+{
+	if (r < 0 && !checks->failed)
+		(void)log_errno(r,
+			"cannot probe paths on %s; backends stay as they are until it works",
+			checks->balancer->config->backend_interface);
+	checks->failed = r < 0;
+}
+
+void path_checks_set(struct path_checks *checks, uint16_t id)
+{
+	const struct balancer *balancer = checks->balancer;
+	const struct backend *backend = registry_backend(balancer->registry, id);
+	_cleanup_free_ struct path_target *targets = NULL;
+	size_t len = 0;
+	int r = 0;
+
+	/* Where its frames go is not known yet. */
+	if (!backend || mac_is_zero(&backend->mac)) {
+		(void)path_probe_set(checks->probes, id, NULL, NULL, NULL, 0);
+		return;
+	}
+	r = path_checks_targets(balancer, backend, &targets, &len);
+	if (r == 0)
+		r = path_probe_set(
+			checks->probes, id, &backend->mac, &backend->address, targets, len);
+	path_checks_say(checks, r);
+}
+
+/* A VIP that keepalived put on this host is no address to ask from: its answers are clients' frames. */
+static bool path_checks_is_vip(const struct addr *vips, size_t n_vips, const struct addr *own)
+{
+	for (size_t i = 0; i < n_vips; i++)
+		if (addr_equal(&vips[i], own))
+			return true;
+	return false;
+}
+
+void path_checks_follow(struct path_checks *checks)
+{
+	const struct balancer *balancer = checks->balancer;
+	const struct neigh_link *link = neigh_backend_link(balancer->neigh);
+	struct addr addresses[NEIGH_SUBNETS_MAX];
+	struct addr_prefix subnets[NEIGH_SUBNETS_MAX];
+	_cleanup_free_ struct addr *vips = NULL;
+	struct path_link now = {
+		.interface = link->name,
+		.ifindex = link->ifindex,
+		.running = link->running,
+		.mac = link->mac,
+		.addresses = addresses,
+		.subnets = subnets,
+	};
+	size_t n_vips = 0;
+
+	if (service_list_vips(balancer->services, &vips, &n_vips) < 0)
+		return;
+	for (size_t i = 0; i < link->n_subnets; i++) {
+		if (path_checks_is_vip(vips, n_vips, &link->addresses[i]))
+			continue;
+		addresses[now.n_addresses] = link->addresses[i];
+		subnets[now.n_addresses++] = link->subnets[i];
+	}
+	path_checks_say(checks, path_probe_set_link(checks->probes, &now));
+}
+
+int path_checks_new(struct balancer *balancer, const struct path_checks_calls *calls,
+	struct path_checks **ret_checks)
+{
+	static const struct path_callbacks callbacks = { path_checks_on_result,
+		path_checks_on_done };
+	struct path_checks *checks = calloc(1, sizeof(*checks));
+	int r;
+
+	if (!checks)
+		return -ENOMEM;
+	checks->balancer = balancer;
+	checks->calls = calls;
+	r = path_probe_start(balancer->event, &callbacks, checks, &checks->probes);
+	if (r < 0) {
+		free(checks);
+		return r;
+	}
+	*ret_checks = checks;
+	return 0;
+}
+
+struct path_checks *path_checks_free(struct path_checks *checks)
+{
+	if (!checks)
+		return NULL;
+	path_probe_free(checks->probes);
+	free(checks);
+	return NULL;
+}
