@@ -9,12 +9,16 @@
 #include "agent/check/check_connect.h"
 #include "agent/check/check_exec.h"
 #include "agent/check/check_file.h"
+#include "agent/check/check_http.h"
 #include "agent/check/check_kind.h"
+#include "agent/check/check_unit.h"
 #include "agent/check/child.h"
 #include "common/os/clock.h"
 
 static const struct check_kind *const checks_kinds[] = {
+	[CHECK_SPEC_UNIT] = &check_unit_kind,
 	[CHECK_SPEC_TCP] = &check_connect_kind,
+	[CHECK_SPEC_HTTP] = &check_http_kind,
 	[CHECK_SPEC_EXEC] = &check_exec_kind,
 	[CHECK_SPEC_FILE] = &check_file_kind,
 };

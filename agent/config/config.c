@@ -78,8 +78,6 @@ static int config_add_check(struct ini_list *list, const char *value,
 	r = parse(value, &spec, ret_why);
 	if (r < 0)
 		return r;
-	if (spec->kind == CHECK_SPEC_HTTP)
-		return why_fail(ret_why, -EINVAL, "http:// is not available in this version");
 	if (config_has_check(list, spec))
 		return why_fail(ret_why, -EINVAL, "\"%.64s\" was given before; remove one", value);
 	if (list->len == CONFIG_CHECKS_MAX)
@@ -90,6 +88,12 @@ static int config_add_check(struct ini_list *list, const char *value,
 		return -ENOMEM;
 	*item = TAKE_PTR(spec);
 	return 0;
+}
+
+static int config_parse_unit(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	return config_add_check(target, value, check_spec_parse_unit, ret_why);
 }
 
 static int config_parse_check(
@@ -119,7 +123,7 @@ static const struct ini_key config_keys[] = {
 		"interfaces whose ARP settings are left alone" },
 	{ "weight", config_parse_weight, KEY_OFFSET(weight), 0, 65535, "1", NULL, 0,
 		"share of new flows, 0 for none; auto is the number of CPUs" },
-	{ "unit", config_parse_unavailable, KEY_OFFSET(checks), 0, 0, NULL, "none", INI_LIST,
+	{ "unit", config_parse_unit, KEY_OFFSET(checks), 0, 0, NULL, NULL, INI_LIST,
 		"systemd units that must be active" },
 	{ "check", config_parse_check, KEY_OFFSET(checks), 0, 0, NULL, NULL, INI_LIST | INI_WHOLE,
 		"local checks of the service" },

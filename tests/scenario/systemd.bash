@@ -57,6 +57,18 @@ cat > "$work/inside" <<- 'END'
 			ln -s /run/elsewhere /run/dsr-lb/bpf && systemctl start dsr-lb && ! bpffs_at /run/elsewhere &&
 			systemctl stop dsr-lb && rm /run/dsr-lb/bpf
 	}
+	agent_says() { dsr-agent status | grep -q "$1"; }
+	# stamp_of TEXT JOURNALCTL-ARGUMENTS… : microseconds, of the last message with the text.
+	stamp_of() { journalctl -o json --no-pager "${@:2}" | jq -r --arg text "$1" 'select(.MESSAGE | contains($text)) | .__MONOTONIC_TIMESTAMP' | tail -n 1; }
+	told_within_100_ms() {
+		local failed told
+		journalctl --sync
+		failed=$(stamp_of 'Failed with result' -u dsr-app)
+		# The line is written right before the message to the balancers.
+		told=$(stamp_of 'unit dsr-app.service is failed' -u dsr-agent)
+		say "# the unit failed at $failed us, the agent told it at $told us"
+		[[ $failed && $told ]] && ((told - failed < 100000))
+	}
 	finish() {
 		journalctl --no-pager -u dsr-lb -u dsr-agent > /out/journal 2>&1
 		say end
@@ -69,6 +81,7 @@ cat > "$work/inside" <<- 'END'
 	ip link set dsr0 up; ip link set dsr1 up
 	fact lb_starts systemctl start dsr-lb
 	systemctl -q is-active dsr-lb || exit
+	systemctl start dsr-app
 	fact agent_starts systemctl start dsr-agent
 	systemctl -q is-active dsr-agent || exit
 	for unit in dsr-lb dsr-agent; do
@@ -89,6 +102,13 @@ cat > "$work/inside" <<- 'END'
 	fact lb_answers_root sh -c 'dsr-lb status; test $? -le 2'
 	fact agent_answers_root sh -c 'dsr-agent status; test $? -le 2'
 	fact agent_puts_the_vip_on_lo wait_for sh -c 'ip address show dev lo | grep -q 198.51.100.10/32'
+	fact the_agent_sees_the_unit wait_for agent_says '^unit:dsr-app.service .* up '
+	kill -KILL "$(pid_of dsr-app)"
+	fact a_failed_unit_is_named wait_for agent_says ': down: unit dsr-app.service is failed'
+	fact it_was_told_within_100_ms told_within_100_ms
+	systemctl start dsr-app
+	fact the_unit_is_well_again wait_for agent_says '^unit:dsr-app.service .* up '
+	fact a_plugin_gets_no_capability wait_for sh -c 'grep -q "^CapEff:.0*$" /var/lib/dsr-agent/plugin && grep -q "^CapPrm:.0*$" /var/lib/dsr-agent/plugin'
 	cp /etc/dsr-lb/dsr-lb.conf /out/good
 	echo 'nonsense = 1' >> /etc/dsr-lb/dsr-lb.conf
 	fact a_broken_reload_fails sh -c '! systemctl reload dsr-lb'
@@ -143,8 +163,9 @@ cat > "$work/boot" <<- 'END'
 	chmod 600 "$root/etc/dsr-lb/keys" "$root/etc/dsr-agent/key"
 	printf '[balancer]\ninterface = dsr0\n\n[virtual-server web]\nvip = 198.51.100.10\nport = 80\n' \
 		> "$root/etc/dsr-lb/dsr-lb.conf"
-	printf '[agent]\nbalancer = 192.0.2.2\nvip = 198.51.100.10\ninterface = dsr0\nreal-ip = 192.0.2.2\nlisten = 7378\ndrain-on-stop = 0\n' \
+	printf '[agent]\nbalancer = 192.0.2.2\nvip = 198.51.100.10\ninterface = dsr0\nreal-ip = 192.0.2.2\nlisten = 7378\ndrain-on-stop = 0\nunit = dsr-app\ncheck = exec:/bin/sh -c "cat /proc/self/status > /var/lib/dsr-agent/plugin"\n' \
 		> "$root/etc/dsr-agent/dsr-agent.conf"
+	printf '[Service]\nExecStart=/bin/sleep infinity\n' > "$root/etc/systemd/system/dsr-app.service"
 	printf '[Unit]\nAfter=network.target\n[Service]\nType=exec\nExecStart=/usr/local/bin/dsr-inside\n' \
 		> "$root/etc/systemd/system/dsr-inside.service"
 	ln -sf ../dsr-inside.service "$root/etc/systemd/system/multi-user.target.wants/"

@@ -5,108 +5,39 @@
  */
 #include "agent/check/checks.h"
 
-#include <dirent.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 
 #include "agent/check/check_exec.h"
 #include "agent/check/child.h"
+#include "tests/unit/agent/check/checks_bench.h"
 #include "tests/unit/agent/host/netns.h"
-#include "tests/unit/tools/loop.h"
 #include "tests/unit/tools/namespace.h"
-#include "tests/unit/tools/temp_dir.h"
-
-#define DEADLINE_US (10 * US_PER_S)
-
-struct fixture {
-	char directory[TEMP_DIR_BYTES];
-	sd_event *event;
-	struct checks *checks;
-	struct config *config, *former;
-	struct check_verdict verdict;
-	unsigned int n_changes;
-};
-
-static void on_changed(void *context)
-{
-	struct fixture *f = context;
-
-	f->n_changes++;
-	checks_verdict(f->checks, &f->verdict);
-}
 
 static int setup(void **state)
 {
-	struct fixture *f;
-
 	*state = NULL;
 	if (!namespace_make())
 		return 0;
-	f = calloc(1, sizeof(*f));
-	assert_non_null(f);
 	netns_set_up("lo");
 	netns_add_address("lo", "198.51.100.10", 32);
-	temp_dir_make(f->directory);
-	assert_true(sd_event_new(&f->event) >= 0);
-	assert_int_equal(checks_new(f->event, on_changed, f, &f->checks), 0);
-	*state = f;
+	*state = bench_new();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct fixture *f = *state;
-
-	if (!f)
-		return 0;
-	checks_free(f->checks);
-	config_free(f->config);
-	sd_event_unref(f->event);
-	temp_dir_remove(f->directory);
-	free(f);
+	if (*state)
+		bench_free(*state);
 	return 0;
 }
 
-static struct fixture *fixture(void **state)
+static struct bench *fixture(void **state)
 {
 	if (!*state)
 		skip();
 	return *state;
-}
-
-/* Of these lines, which may name the test's directory as %s; begun. */
-static void configure(struct fixture *f, const char *lines)
-{
-	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
-	struct config *former = f->config;
-	struct check_set *set = NULL;
-	char text[2048];
-	size_t len;
-
-	len = (size_t)snprintf(text, sizeof(text),
-		"[agent]\nbalancer = 192.0.2.2\nvip = 198.51.100.10\n%s%s",
-		strstr(lines, "check-interval") ? "" : "check-interval = 50ms\n",
-		strstr(lines, "check-timeout") ? "" : "check-timeout = 2s\n");
-	for (const char *c = lines; *c; c++) {
-		if (c[0] == '%' && c[1] == 's')
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", f->directory),
-				c++;
-		else
-			text[len++] = *c;
-	}
-	if (config_load_text("t", text, len, &f->config, &report) < 0)
-		fail_msg("%s", ini_report_line(report, 0));
-	assert_int_equal(checks_prepare(f->checks, f->config, &set), 0);
-	checks_adopt(f->checks, set);
-	config_free(former);
-	checks_begin(f->checks);
-	checks_verdict(f->checks, &f->verdict);
-}
-
-static void expect(struct fixture *f, enum check_state state, const char *reason)
-{
-	LOOP_UNTIL(f->event, DEADLINE_US,
-		f->verdict.state == state && strstr(f->verdict.reason.text, reason));
 }
 
 static int listen_on(const char *address, uint16_t port)
@@ -128,38 +59,39 @@ static int listen_on(const char *address, uint16_t port)
 
 static void tcp_follows_the_server(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 	int fd = listen_on("198.51.100.10", 80);
 
-	configure(f, "check = tcp:80\ncheck-fall = 2\n");
+	bench_configure(f, "check = tcp:80\ncheck-fall = 2\n");
 	assert_int_equal(f->verdict.state, CHECK_STATE_PENDING);
 	assert_true(f->verdict.undecided);
-	expect(f, CHECK_STATE_UP, "");
+	bench_expect(f, CHECK_STATE_UP, "");
 	close(fd);
-	expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80 (connection refused)");
+	bench_expect(
+		f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80 (connection refused)");
 	fd = listen_on("0.0.0.0", 80);
-	expect(f, CHECK_STATE_UP, "");
+	bench_expect(f, CHECK_STATE_UP, "");
 	close(fd);
 }
 
 static void tcp_sees_a_server_at_the_wrong_address(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 	int fd = listen_on("127.0.0.1", 80);
 
-	configure(f, "check = tcp:80\n");
-	expect(f, CHECK_STATE_PENDING, "nothing accepts on 198.51.100.10:80");
-	expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80");
+	bench_configure(f, "check = tcp:80\n");
+	bench_expect(f, CHECK_STATE_PENDING, "nothing accepts on 198.51.100.10:80");
+	bench_expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80");
 	close(fd);
 }
 
 static void tcp_says_which_vip_is_missing(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 
-	configure(f, "vip = 198.51.100.11\ncheck-timeout = 50ms\ncheck = tcp:80\n");
-	expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80");
-	LOOP_UNTIL(f->event, DEADLINE_US,
+	bench_configure(f, "vip = 198.51.100.11\ncheck-timeout = 50ms\ncheck = tcp:80\n");
+	bench_expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80");
+	LOOP_UNTIL(f->event, BENCH_DEADLINE_US,
 		strstr(checks_view(f->checks, 1).health->reason,
 			"198.51.100.11 is not an address of this host"));
 }
@@ -167,7 +99,7 @@ static void tcp_says_which_vip_is_missing(void **state)
 /* A queue that is full takes no more: the kernel drops the SYN. */
 static void tcp_has_a_deadline(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 	int fd = listen_on("198.51.100.10", 80);
 	int clients[2];
 
@@ -180,12 +112,114 @@ static void tcp_has_a_deadline(void **state)
 		clients[idx] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		(void)connect(clients[idx], (struct sockaddr *)&name, size_bytes);
 	}
-	configure(f, "check-timeout = 100ms\ncheck = tcp:80\n");
-	expect(f, CHECK_STATE_DOWN, "tcp:80 on 198.51.100.10: no answer within 100 ms");
+	bench_configure(f, "check-timeout = 100ms\ncheck = tcp:80\n");
+	bench_expect(f, CHECK_STATE_DOWN, "tcp:80 on 198.51.100.10: no answer within 100 ms");
 	assert_true(checks_view(f->checks, 0).took_us >= 100 * US_PER_MS);
 	for (size_t idx = 0; idx < ARRAY_LEN(clients); idx++)
 		close(clients[idx]);
 	close(fd);
+}
+
+/* ---- http ---- */
+
+/* A server that answers each request with the same bytes. */
+struct server {
+	const char *answer;
+	char request[1024];
+	int fd;
+	sd_event_source *source;
+};
+
+static int server_on_request(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct server *server = context;
+	ssize_t n_bytes = read(fd, server->request, sizeof(server->request) - 1);
+
+	server->request[MAX(n_bytes, 0)] = '\0';
+	n_bytes = write(fd, server->answer, strlen(server->answer));
+	sd_event_source_disable_unref(source);
+	close(fd);
+	return 0;
+}
+
+static int server_on_client(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	sd_event_source *io = NULL;
+
+	assert_true(sd_event_add_io(sd_event_source_get_event(source), &io, client, EPOLLIN,
+			    server_on_request, context) >= 0);
+	return 0;
+}
+
+static void server_open(struct bench *f, struct server *server, uint16_t port, const char *answer)
+{
+	*server = (struct server){ .answer = answer, .fd = listen_on("198.51.100.10", port) };
+	assert_true(sd_event_add_io(f->event, &server->source, server->fd, EPOLLIN,
+			    server_on_client, server) >= 0);
+}
+
+static void server_close(struct server *server)
+{
+	sd_event_source_disable_unref(server->source);
+	close(server->fd);
+}
+
+static void http_judges_status_and_body(void **state)
+{
+	struct bench *f = fixture(state);
+	struct server server;
+
+	server_open(f, &server, 80, "HTTP/1.1 204 ok\r\n\r\n");
+	bench_configure(f, "check = http://www.example/health?a=b\n");
+	bench_expect(f, CHECK_STATE_UP, "");
+	assert_non_null(
+		strstr(server.request, "GET /health?a=b HTTP/1.1\r\nHost: www.example\r\n"));
+	server.answer = "HTTP/1.1 503 no\r\nContent-Length: 0\r\n\r\n";
+	bench_expect(
+		f, CHECK_STATE_DOWN, "http://www.example/health?a=b on 198.51.100.10 answers 503");
+	bench_configure(f, "check = http://www.example/ status=404,500-503\n");
+	bench_expect(f, CHECK_STATE_UP, "");
+	bench_configure(f, "check = http://www.example/ status=503 body='all is well'\n");
+	bench_expect(f, CHECK_STATE_DOWN, "answers without \"all is well\"");
+	server.answer = "HTTP/1.1 503 no\r\n\r\nhere all is well.";
+	bench_expect(f, CHECK_STATE_UP, "");
+	/* No HTTP at all, and nothing at all. */
+	server.answer = "SSH-2.0-x\r\n";
+	bench_expect(f, CHECK_STATE_DOWN, "http://www.example/ on 198.51.100.10: ");
+	server_close(&server);
+	bench_expect(
+		f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:80 (connection refused)");
+}
+
+static void http_has_a_deadline(void **state)
+{
+	struct bench *f = fixture(state);
+	int fd = listen_on("198.51.100.10", 8080);
+
+	bench_configure(f, "check-timeout = 100ms\ncheck = http://www:8080/\n");
+	bench_expect(
+		f, CHECK_STATE_DOWN, "http://www:8080/ on 198.51.100.10: no answer within 100 ms");
+	close(fd);
+}
+
+/* A body without end is not read to the end. */
+static void http_reads_a_little_of_much(void **state)
+{
+	static char answer[2 * 65536];
+	struct bench *f = fixture(state);
+	struct server server;
+	int len = snprintf(answer, sizeof(answer), "HTTP/1.1 200 ok\r\n\r\n");
+
+	memset(answer + len, 'x', sizeof(answer) - (size_t)len - 1);
+	memcpy(answer + len + 100, "early", 5);
+	memcpy(answer + 70000, "late", 4);
+	server_open(f, &server, 80, answer);
+	bench_configure(f, "check = http://www/ body=early\n");
+	bench_expect(f, CHECK_STATE_UP, "");
+	bench_configure(f, "check = http://www/ body=late\n");
+	bench_expect(f, CHECK_STATE_DOWN, "answers without \"late\"");
+	server_close(&server);
 }
 
 /* ---- exec ---- */
@@ -218,37 +252,37 @@ static void exec_knows_the_statuses_of_plugins(void **state)
 
 static void exec_follows_its_status(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 
 	temp_dir_write(f->directory, "status", "0");
-	configure(f, "check = exec:/bin/sh -c 'read s < %s/status; echo FTP $s; exit $s'\n");
-	expect(f, CHECK_STATE_UP, "");
+	bench_configure(f, "check = exec:/bin/sh -c 'read s < %s/status; echo FTP $s; exit $s'\n");
+	bench_expect(f, CHECK_STATE_UP, "");
 	temp_dir_write(f->directory, "status", "1");
-	LOOP_UNTIL(f->event, DEADLINE_US, checks_view(f->checks, 0).health->warns);
+	LOOP_UNTIL(f->event, BENCH_DEADLINE_US, checks_view(f->checks, 0).health->warns);
 	assert_string_equal(checks_view(f->checks, 0).health->reason, "exec /bin/sh: FTP 1");
 	assert_int_equal(f->verdict.state, CHECK_STATE_UP);
 	temp_dir_write(f->directory, "status", "2");
-	expect(f, CHECK_STATE_DOWN, "exec /bin/sh: FTP 2");
+	bench_expect(f, CHECK_STATE_DOWN, "exec /bin/sh: FTP 2");
 	temp_dir_write(f->directory, "status", "0");
-	expect(f, CHECK_STATE_UP, "");
+	bench_expect(f, CHECK_STATE_UP, "");
 	temp_dir_write(f->directory, "status", "3");
-	expect(f, CHECK_STATE_DOWN, "exec /bin/sh: FTP 3");
+	bench_expect(f, CHECK_STATE_DOWN, "exec /bin/sh: FTP 3");
 }
 
 /* What a line of /proc/PID/status holds, by the plugin itself. */
 static void exec_gives_nothing_of_ours_away(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 	char path[2 * TEMP_DIR_BYTES];
 	char text[1024] = "";
 	FILE *file;
 	size_t n;
 
 	assert_int_equal(setenv("NOTIFY_SOCKET", "/nonexistent", 1), 0);
-	configure(f,
+	bench_configure(f,
 		"check = exec:/bin/sh -c 'cat /proc/$$/status > %s/s; ls -l /proc/$$/fd | wc -l"
 		" >> %s/s; env >> %s/s; echo end >> %s/s'\n");
-	expect(f, CHECK_STATE_UP, "");
+	bench_expect(f, CHECK_STATE_UP, "");
 	snprintf(path, sizeof(path), "%s/s", f->directory);
 	file = fopen(path, "re");
 	assert_non_null(file);
@@ -285,50 +319,51 @@ static bool is_gone(const char *directory)
 
 static void exec_is_killed_with_its_children(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 
-	configure(f,
+	bench_configure(f,
 		"check-timeout = 200ms\ncheck-interval = 1h\n"
 		"check = exec:/bin/sh -c 'sleep 100 & echo $! > %s/pid; wait'\n");
-	expect(f, CHECK_STATE_PENDING, "exec /bin/sh: no answer within 200 ms");
-	LOOP_UNTIL(f->event, DEADLINE_US, is_gone(f->directory));
+	bench_expect(f, CHECK_STATE_PENDING, "exec /bin/sh: no answer within 200 ms");
+	LOOP_UNTIL(f->event, BENCH_DEADLINE_US, is_gone(f->directory));
 }
 
 static void exec_leaves_nobody_behind_when_it_ends(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 
-	configure(f,
+	bench_configure(f,
 		"check-interval = 1h\n"
 		"check = exec:/bin/sh -c 'sleep 100 > /dev/null 2>&1 & echo $! > %s/pid'\n");
-	expect(f, CHECK_STATE_UP, "");
-	LOOP_UNTIL(f->event, DEADLINE_US, is_gone(f->directory));
+	bench_expect(f, CHECK_STATE_UP, "");
+	LOOP_UNTIL(f->event, BENCH_DEADLINE_US, is_gone(f->directory));
 }
 
 /* More than a pipe holds: who writes it must not hang. */
 static void exec_reads_a_little_of_much(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 
-	configure(f, "check = exec:/bin/sh -c 'head -c 300000 /dev/zero | tr \"\\0\" x; exit 2'\n");
-	expect(f, CHECK_STATE_DOWN, "exec /bin/sh: xxxx");
+	bench_configure(
+		f, "check = exec:/bin/sh -c 'head -c 300000 /dev/zero | tr \"\\0\" x; exit 2'\n");
+	bench_expect(f, CHECK_STATE_DOWN, "exec /bin/sh: xxxx");
 }
 
 static void exec_says_what_cannot_be_run(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 	char path[2 * TEMP_DIR_BYTES];
 
 	temp_dir_write(f->directory, "plugin", "#!/nonexistent\n");
 	snprintf(path, sizeof(path), "%s/plugin", f->directory);
 	assert_int_equal(chmod(path, 0755), 0);
-	configure(f, "check = exec:%s/plugin\n");
-	expect(f, CHECK_STATE_DOWN, "/plugin: cannot be run: No such file or directory");
+	bench_configure(f, "check = exec:%s/plugin\n");
+	bench_expect(f, CHECK_STATE_DOWN, "/plugin: cannot be run: No such file or directory");
 }
 
 static void exec_has_room_for_so_many(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 	const struct child_work work = { .argv = (char *const[]){
 						 (char *)"/bin/sleep", (char *)"100", NULL } };
 	struct child *children[CHILD_ROOM_MAX + 1];
@@ -340,7 +375,8 @@ static void exec_has_room_for_so_many(void **state)
 	assert_int_equal(child_start(room, &work, NULL, NULL, &children[CHILD_ROOM_MAX]), -EAGAIN);
 	child_kill(children[0]);
 	/* Its place is free when it has ended. */
-	LOOP_UNTIL(f->event, DEADLINE_US, child_start(room, &work, NULL, NULL, &children[0]) == 0);
+	LOOP_UNTIL(f->event, BENCH_DEADLINE_US,
+		child_start(room, &work, NULL, NULL, &children[0]) == 0);
 	child_room_free(room);
 }
 
@@ -348,39 +384,39 @@ static void exec_has_room_for_so_many(void **state)
 
 static void file_drains_while_it_is_gone(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 	char path[2 * TEMP_DIR_BYTES];
 
 	snprintf(path, sizeof(path), "%s/serve", f->directory);
 	temp_dir_write(f->directory, "serve", "");
-	configure(f, "check = file:%s/serve\n");
-	expect(f, CHECK_STATE_UP, "");
+	bench_configure(f, "check = file:%s/serve\n");
+	bench_expect(f, CHECK_STATE_UP, "");
 	assert_int_equal(unlink(path), 0);
-	expect(f, CHECK_STATE_DRAIN, "serve is not there");
+	bench_expect(f, CHECK_STATE_DRAIN, "serve is not there");
 	temp_dir_write(f->directory, "serve", "");
-	expect(f, CHECK_STATE_UP, "");
+	bench_expect(f, CHECK_STATE_UP, "");
 }
 
 /* ---- all of them ---- */
 
 static void checks_that_stay_keep_what_is_known(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 	int fd = listen_on("198.51.100.10", 80);
 
-	configure(f, "check = tcp:80\ncheck = exec:/bin/sh -c 'exit 2'\n");
-	expect(f, CHECK_STATE_DOWN, "exec /bin/sh: exit status 2");
-	LOOP_UNTIL(
-		f->event, DEADLINE_US, checks_view(f->checks, 0).health->state == CHECK_STATE_UP);
-	configure(f, "check = tcp:80\ncheck-interval = 1h\n");
+	bench_configure(f, "check = tcp:80\ncheck = exec:/bin/sh -c 'exit 2'\n");
+	bench_expect(f, CHECK_STATE_DOWN, "exec /bin/sh: exit status 2");
+	LOOP_UNTIL(f->event, BENCH_DEADLINE_US,
+		checks_view(f->checks, 0).health->state == CHECK_STATE_UP);
+	bench_configure(f, "check = tcp:80\ncheck-interval = 1h\n");
 	assert_int_equal(checks_len(f->checks), 1);
 	assert_int_equal(f->verdict.state, CHECK_STATE_UP);
 	assert_true(checks_view(f->checks, 0).has_run);
 	/* One that is new does not stop a host that serves, until it has failed. */
-	configure(f, "check = tcp:80\ncheck = tcp:81\n");
+	bench_configure(f, "check = tcp:80\ncheck = tcp:81\n");
 	assert_int_equal(f->verdict.state, CHECK_STATE_UP);
-	expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:81");
-	configure(f, "");
+	bench_expect(f, CHECK_STATE_DOWN, "nothing accepts on 198.51.100.10:81");
+	bench_configure(f, "");
 	assert_int_equal(f->verdict.state, CHECK_STATE_UP);
 	assert_int_equal(checks_len(f->checks), 0);
 	close(fd);
@@ -388,14 +424,14 @@ static void checks_that_stay_keep_what_is_known(void **state)
 
 static void checks_tell_of_changes_alone(void **state)
 {
-	struct fixture *f = fixture(state);
+	struct bench *f = fixture(state);
 	int fd = listen_on("198.51.100.10", 80);
 	uint64_t end_us;
 
-	configure(f, "check = tcp:80\n");
-	expect(f, CHECK_STATE_UP, "");
+	bench_configure(f, "check = tcp:80\n");
+	bench_expect(f, CHECK_STATE_UP, "");
 	end_us = checks_view(f->checks, 0).health->since_us + 300 * US_PER_MS;
-	LOOP_UNTIL(f->event, DEADLINE_US, clock_now_us() > end_us);
+	LOOP_UNTIL(f->event, BENCH_DEADLINE_US, clock_now_us() > end_us);
 	assert_int_equal(f->n_changes, 1);
 	close(fd);
 }
@@ -409,6 +445,9 @@ int main(void)
 		fact(tcp_sees_a_server_at_the_wrong_address),
 		fact(tcp_says_which_vip_is_missing),
 		fact(tcp_has_a_deadline),
+		fact(http_judges_status_and_body),
+		fact(http_has_a_deadline),
+		fact(http_reads_a_little_of_much),
 		cmocka_unit_test(exec_knows_the_statuses_of_plugins),
 		fact(exec_follows_its_status),
 		fact(exec_gives_nothing_of_ours_away),

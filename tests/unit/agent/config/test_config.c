@@ -83,7 +83,8 @@ static void config_refuses_with_place_and_hint(void **state)
 		{ "check = exec:check_disk",
 			"t:4: check: \"exec:check_disk\" does not begin with" },
 		{ "check = exec:/nonexistent, b", "t:4: check: cannot run /nonexistent,: No such" },
-		{ "unit = nginx.service", "t:4: unit: not available in this version" },
+		{ "unit = nginx.conf", "t:4: unit: \"nginx.conf\" is no name of a systemd unit" },
+		{ "check = http://www", "t:4: check: \"http://www\" has no path" },
 		{ "http-listen = 127.0.0.1:9378", "t:4: http-listen: not available in this" },
 		{ "weight = -1", "t:4: weight: " },
 		{ "weight = 65536", "t:4: weight: " },
@@ -167,7 +168,8 @@ static void config_takes_no_more_than_its_limits(void **state)
 static void config_takes_checks_with_commas_once_each(void **state)
 {
 	static const char lines[] =
-		MINIMAL "check = tcp:80\ncheck = exec:/bin/sh -c 'exit 1,2'\ncheck = file:/a, b\n";
+		MINIMAL "check = tcp:80\ncheck = exec:/bin/sh -c 'exit 1,2'\ncheck = file:/a, b\n"
+			"unit = nginx, php-fpm.service\n";
 	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
 	_cleanup_(ini_report_freep) struct ini_report *again = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;
@@ -176,7 +178,9 @@ static void config_takes_checks_with_commas_once_each(void **state)
 
 	assert_int_equal(load(lines, &config, &report), 0);
 	specs = config->checks.items;
-	assert_int_equal(config->checks.len, 3);
+	assert_int_equal(config->checks.len, 5);
+	assert_int_equal(specs[4]->kind, CHECK_SPEC_UNIT);
+	assert_string_equal(specs[3]->subject, "nginx.service");
 	assert_int_equal(specs[0]->kind, CHECK_SPEC_TCP);
 	assert_string_equal(specs[1]->argv[2], "exit 1,2");
 	assert_string_equal(specs[2]->subject, "/a, b");
