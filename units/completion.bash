@@ -33,6 +33,7 @@ _dsr() {
 			[[ ${program##*/} != dsr-lb ]] || words+=' --detach-on-exit'
 			;;
 		check-config) words+=' --config --diff' ;;
+		doctor) words+=' --config' ;;
 		drain) words+=' --wait --wait=' ;;
 		events) words+=' -f' ;;
 		esac

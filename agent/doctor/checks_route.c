@@ -88,6 +88,32 @@ void checks_rp_filter(const void *context, struct doctor *doctor)
 		word);
 }
 
+/* The segment between here and each balancer. */
+static void checks_mtu_of_balancers(const struct facts *facts, struct doctor *doctor)
+{
+	char text[ADDR_STRLEN];
+
+	if (facts->echo_error < 0) {
+		service_warn_hidden(&facts->service, doctor, "balancers",
+			"this user may not ask them for the size of frames");
+		return;
+	}
+	for (size_t idx = 0; idx < facts->config->balancers.len; idx++) {
+		const struct echo_target *echo = &facts->echoes[idx];
+
+		addr_format(&echo->addr, text);
+		if (echo->answers && !echo->answers_full)
+			doctor_warn(doctor, text,
+				"answers small packets and none of %u bytes: its MTU, or one on the way, "
+				"is smaller",
+				echo->mtu_bytes);
+		else
+			doctor_ok(doctor, text, "%s",
+				echo->answers ? "takes frames of full size"
+					      : "answers no echo request, which says nothing");
+	}
+}
+
 void checks_mtu(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;
@@ -97,6 +123,7 @@ void checks_mtu(const void *context, struct doctor *doctor)
 
 	if (!facts->config || facts->host_error < 0 || !facts->has_identity)
 		return;
+	checks_mtu_of_balancers(facts, doctor);
 	link = survey_link(&facts->survey, facts->identity.ifindex);
 	for (size_t idx = 0; link && idx < ARRAY_LEN(ways); idx++) {
 		const struct survey_link *out =

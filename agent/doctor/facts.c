@@ -67,6 +67,25 @@ static void facts_read_ways(struct facts *facts)
 			survey_ask(&balancers[idx].addr, &anything, &facts->to_balancer[idx].route);
 }
 
+/* With frames as long as the interface takes that leads to each. */
+static void facts_ask_balancers(struct facts *facts)
+{
+	const struct addr_port *balancers = facts->config->balancers.items;
+	size_t len = facts->config->balancers.len;
+
+	for (size_t idx = 0; idx < len; idx++) {
+		const struct survey_link *link =
+			survey_link(&facts->survey, facts->to_balancer[idx].route.ifindex);
+
+		facts->echoes[idx] = (struct echo_target){ .addr = balancers[idx].addr,
+			.mtu_bytes = link ? link->mtu_bytes : 0 };
+		/* Where no way leads nobody need be waited for. */
+		facts->echoes[idx].answers_full = !link;
+		facts->echoes[idx].answers = !link;
+	}
+	facts->echo_error = echo_probe(facts->echoes, len);
+}
+
 static void facts_find_identity(struct nl *nl, struct facts *facts)
 {
 	const struct config *config = facts->config;
@@ -104,6 +123,7 @@ static int facts_read_host(struct facts *facts)
 	if (facts->config) {
 		facts_find_identity(nl, facts);
 		facts_read_ways(facts);
+		facts_ask_balancers(facts);
 	}
 	return 0;
 }

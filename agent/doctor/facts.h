@@ -8,6 +8,7 @@
 #include "agent/config/config.h"
 #include "agent/doctor/facts_files.h"
 #include "agent/host/identity.h"
+#include "common/doctor/echo.h"
 #include "common/doctor/keyfile.h"
 #include "common/doctor/service.h"
 #include "common/doctor/survey.h"
@@ -44,7 +45,9 @@ struct facts {
 	struct why identity_why;
 	struct facts_way answer4, answer6;                  /* to clients, of either family */
 	struct facts_way to_balancer[CONFIG_BALANCERS_MAX]; /* in the configuration's order */
-	uint32_t tcp_syncookies, tcp_tw_recycle;            /* 0 where the kernel has it not */
+	int echo_error; /* of asking balancers for the size of frames */
+	struct echo_target echoes[CONFIG_BALANCERS_MAX]; /* in the configuration's order */
+	uint32_t tcp_syncookies, tcp_tw_recycle;         /* 0 where the kernel has it not */
 	struct facts_files files;
 };
 

@@ -142,9 +142,11 @@ void checks_kernel(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;
 
-	if (!facts_are_whole(facts) || facts->config->mode == CONFIG_MODE_PACKET)
+	if (!facts_are_whole(facts))
 		return;
-	if (!facts->has_bpf) {
+	if (facts->config->mode == CONFIG_MODE_PACKET) {
+		doctor_ok(doctor, "kernel", "mode packet needs nothing of it");
+	} else if (!facts->has_bpf) {
 		doctor_warn(doctor, "kernel", "has no BPF: only mode packet is left");
 	} else if (!facts->has_jit) {
 		doctor_warn(doctor, "kernel",

@@ -74,6 +74,28 @@ void checks_bond(const void *context, struct doctor *doctor)
 		checks_one_bond(facts_backends(facts), doctor);
 }
 
+static void checks_mtu_of_backends(const struct facts *facts, struct doctor *doctor)
+{
+	bool found = false;
+	char text[ADDR_STRLEN];
+
+	if (facts->echo_error < 0) {
+		found = true;
+		service_warn_hidden(&facts->service, doctor, "backends",
+			"this user may not ask them for the size of frames");
+	}
+	ARRAY_FOREACH (echo, facts->echoes, facts->n_echoes) {
+		if (!echo->answers || echo->answers_full)
+			continue;
+		found = true;
+		doctor_warn(doctor, addr_format(&echo->addr, text),
+			"answers small packets and none of %u bytes: its MTU, or one on the way, is smaller",
+			echo->mtu_bytes);
+	}
+	if (!found && facts->n_echoes > 0)
+		doctor_ok(doctor, "backends", "frames of full size come there and back");
+}
+
 void checks_mtu(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;
@@ -86,6 +108,7 @@ void checks_mtu(const void *context, struct doctor *doctor)
 	backends = facts_backends(facts);
 	if (!clients || !backends)
 		return;
+	checks_mtu_of_backends(facts, doctor);
 	if (clients->mtu_bytes == backends->mtu_bytes) {
 		doctor_ok(doctor, clients->name, "MTU %u, as to the real servers",
 			clients->mtu_bytes);

@@ -49,14 +49,47 @@ static struct facts_card facts_read_card(const char *interface)
 	return card;
 }
 
+static bool facts_is_asked(const struct facts *facts, const struct addr *address)
+{
+	ARRAY_FOREACH (echo, facts->echoes, facts->n_echoes) {
+		if (addr_equal(&echo->addr, address))
+			return true;
+	}
+	return false;
+}
+
+/* Real servers that are up, each once, with frames as long as the link to them takes. */
+static void facts_ask_backends(struct facts *facts)
+{
+	const struct survey_link *link = facts_backends(facts);
+	json_t *server, *backend;
+	struct addr address;
+	size_t s, b;
+
+	json_array_foreach (json_object_get(facts->service.status, "virtual_servers"), s, server) {
+		json_array_foreach (json_object_get(server, "backends"), b, backend) {
+			if (!link || facts->n_echoes == ECHO_TARGETS_MAX ||
+				!streq(facts_text(backend, "state"), "up") ||
+				addr_parse(facts_text(backend, "address"), &address) < 0 ||
+				facts_is_asked(facts, &address))
+				continue;
+			facts->echoes[facts->n_echoes++] = (struct echo_target){ .addr = address,
+				.mtu_bytes = link->mtu_bytes };
+		}
+	}
+	facts->echo_error = echo_probe(facts->echoes, facts->n_echoes);
+}
+
 static int facts_read_host(const char *root, struct facts *facts)
 {
 	int r = survey_make(&facts->survey);
 
 	if (r < 0)
 		return r;
-	if (facts->config)
+	if (facts->config) {
 		facts->card = facts_read_card(facts->config->interface);
+		facts_ask_backends(facts);
+	}
 	facts->forwards4 = facts_sysctl("net/ipv4/ip_forward", 0);
 	facts->forwards6 = facts_sysctl("net/ipv6/conf/all/forwarding", 0);
 	facts->all_rp_filter = facts_sysctl("net/ipv4/conf/all/rp_filter", 0);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "common/doctor/echo.h"
 #include "common/doctor/keyfile.h"
 #include "common/doctor/service.h"
 #include "common/doctor/survey.h"
@@ -31,6 +32,9 @@ struct facts {
 	int host_error; /* of looking at the host; 0: the rest is known */
 	struct survey survey;
 	struct facts_card card; /* of `interface` */
+	int echo_error;         /* of asking real servers for the size of frames */
+	struct echo_target echoes[ECHO_TARGETS_MAX]; /* those that are up; more are not asked */
+	size_t n_echoes;
 	bool forwards4, forwards6;
 	uint32_t all_rp_filter;
 	bool has_bpf, has_btf, has_jit; /* of the kernel; the last: compiles programs */

@@ -5,7 +5,7 @@
 # id, and the very command that the doctor prints makes it well again.
 . "$(dirname "$0")/../netns/topology.bash"
 
-topology_up --webs 2 --no-nginx
+topology_up --webs 2
 
 # A host's own /etc and /run, so that nothing of this machine's speaks; and programs that only its init or its
 # network managers have: what they were asked is written down.
@@ -181,6 +181,14 @@ mkdir -p "$work/web1/host/run/NetworkManager/devices"
 printf '[device]\nmanaged=true\n' > "$work/web1/host/run/NetworkManager/devices/1"
 heals networkmanager web1 managed warn lo
 must wait_until 20 backends_up 2
+
+# A server whose frames must be smaller: neither side need know the other's MTU.
+must ip -n "$(ns web2)" link set dev eth0 mtu 1400
+fact a_smaller_server_is_a_warning_of_the_balancers wait_until 5 finds lb mtu warn "$(web_address web2)"
+must ip -n "$(ns web2)" link set dev eth0 mtu 1500
+must ip -n "$(ns lb)" link set dev eth0 mtu 1400
+fact a_smaller_balancer_is_one_of_the_servers wait_until 5 finds web1 mtu warn "$LB"
+must ip -n "$(ns lb)" link set dev eth0 mtu 1500
 
 # The balancer.
 must wait_until 10 is_well lb

@@ -118,6 +118,9 @@ static void world_make(struct world *world)
 	facts->answer6.route =
 		(struct survey_route){ .gateway = addr("2001:db8::1"), .ifindex = ETH0 };
 	facts->to_balancer[0].route.ifindex = ETH0;
+	facts->echoes[0] = (struct echo_target){
+		.addr = addr("192.0.2.2"), .mtu_bytes = 1500, .answers = true, .answers_full = true
+	};
 	facts->tcp_syncookies = 1;
 	facts->has_undo = true;
 }
@@ -257,6 +260,23 @@ static void eth1_is_smaller(struct world *world)
 {
 	world->facts.answer4.route.ifindex = ETH1;
 	world->survey_links[2].mtu_bytes = 1400;
+}
+
+static void the_balancer_is_smaller(struct world *world)
+{
+	world->facts.echoes[0].answers_full = false;
+}
+
+/* It may have its reasons. */
+static void the_balancer_is_silent(struct world *world)
+{
+	world->facts.echoes[0].answers_full = world->facts.echoes[0].answers = false;
+}
+
+static void balancers_may_not_be_asked(struct world *world)
+{
+	world->facts.echo_error = -EACCES;
+	world->facts.service.is_root = false;
 }
 
 static void the_balancer_is_far(struct world *world)
@@ -436,6 +456,9 @@ static const struct {
 	{ reverse_paths_are_strict, "rp-filter", DOCTOR_FAIL, "eth0",
 		"sysctl -w net.ipv4.conf.eth0.rp_filter=2" },
 	{ eth1_is_smaller, "mtu", DOCTOR_WARN, "eth0", "ip link set dev eth0 mtu 1400" },
+	{ the_balancer_is_smaller, "mtu", DOCTOR_WARN, "192.0.2.2", NULL },
+	{ the_balancer_is_silent, "mtu", DOCTOR_OK, "192.0.2.2", NULL },
+	{ balancers_may_not_be_asked, "mtu", DOCTOR_WARN, "balancers", "sudo dsr-agent doctor" },
 	{ the_balancer_is_far, "off-link", DOCTOR_FAIL, "192.0.2.2", NULL },
 	{ cookies_for_all, "tcp", DOCTOR_WARN, "tcp_syncookies",
 		"sysctl -w net.ipv4.tcp_syncookies=1" },

@@ -108,6 +108,9 @@ static void world_make(struct world *world)
 		.type = RTN_UNICAST,
 		.table = RT_TABLE_MAIN,
 	};
+	facts->echoes[facts->n_echoes++] = (struct echo_target){
+		.addr = addr("10.9.0.11"), .mtu_bytes = 1500, .answers = true, .answers_full = true
+	};
 	facts->has_bpf = facts->has_btf = facts->has_jit = true;
 }
 
@@ -256,6 +259,11 @@ static void eth1_is_smaller(struct world *world)
 	world->links[1].mtu_bytes = 1400;
 }
 
+static void a_backend_is_smaller(struct world *world)
+{
+	world->facts.echoes[0].answers_full = false;
+}
+
 static void it_is_a_router(struct world *world)
 {
 	world->facts.forwards4 = world->facts.forwards6 = true;
@@ -361,6 +369,7 @@ static const struct {
 	{ eth0_takes_large_frames, "mode", DOCTOR_WARN, "eth0", "ip link set dev eth0 mtu 3498" },
 	{ there_is_no_jit, "kernel", DOCTOR_WARN, "kernel", "sysctl -w net.core.bpf_jit_enable=1" },
 	{ eth1_is_smaller, "mtu", DOCTOR_WARN, "eth1", "ip link set dev eth1 mtu 1500" },
+	{ a_backend_is_smaller, "mtu", DOCTOR_WARN, "10.9.0.11", NULL },
 	{ it_is_a_router, "forwarding", DOCTOR_FAIL, "2001:db8:f::10",
 		"ip route add blackhole 2001:db8:f::10 proto 217" },
 	{ it_checks_reverse_paths, "rp-filter", DOCTOR_WARN, "eth1",
