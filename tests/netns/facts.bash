@@ -56,17 +56,23 @@ now_us() {
 	printf '%s' "${EPOCHREALTIME/[.,]/}"
 }
 
-# wait_until SECONDS COMMAND… : asks until the command succeeds; says what did not come to pass.
+# wait_until SECONDS COMMAND… : asks until the command succeeds; says what did not come to pass. Less often
+# the longer it takes: to ask costs time that others could use, and a sixteenth more is no other answer.
 wait_until() {
-	local deadline
-	deadline=$(($(now_ms) + $1 * 1000 * SLOW))
+	local begin now pause deadline_ms=$(($1 * 1000 * SLOW))
+	begin=$(now_ms)
 	shift
 	until "$@" > /dev/null 2>&1; do
-		if (($(now_ms) > deadline)); then
+		now=$(now_ms)
+		if ((now - begin > deadline_ms)); then
 			note "waited in vain for: $*"
 			return 1
 		fi
-		sleep 0.02
+		pause=$(((now - begin) / 16))
+		((pause > 20)) || pause=20
+		((pause < 300)) || pause=300
+		printf -v pause '0.%03d' "$pause"
+		sleep "$pause"
 	done
 }
 
