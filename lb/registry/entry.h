@@ -21,7 +21,8 @@ struct entry_path {
 	bool is_needed;    /* the service is probed */
 	bool ok;           /* it may get clients */
 	bool known;        /* by a result since it was configured */
-	bool was_proven;   /* by a result: then a failure is the backend's */
+	bool was_proven;   /* then a failure is the backend's */
+	bool is_added; /* to one that served already: until it is proven it keeps from nothing else */
 };
 
 /* One service that a backend belongs to. */

@@ -257,7 +257,7 @@ static enum backend_state health_of(
 	}
 	if (path != PATH_GOOD) {
 		*ret_why = path_why;
-		return path == PATH_BAD ? BACKEND_DOWN : BACKEND_PENDING;
+		return path == PATH_BAD ? BACKEND_DOWN : against;
 	}
 	say_too(ret_why, &path_why);
 	return BACKEND_UP;

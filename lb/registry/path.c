@@ -42,6 +42,11 @@ static bool was_kept_as_proven(const struct entry *entry, uint16_t service)
 		entry->was_up;
 }
 
+static bool serves(const struct entry *entry)
+{
+	return entry->backend.state == BACKEND_UP || entry->backend.state == BACKEND_DRAIN;
+}
+
 void path_carry(struct registry *registry, struct entry *entry, struct entry_service *services,
 	size_t n_services, uint64_t now_us)
 {
@@ -64,6 +69,7 @@ void path_carry(struct registry *registry, struct entry *entry, struct entry_ser
 			path->since_us = now_us;
 		path->ok |= old ? !old->path.is_needed && entry->was_up
 				: was_kept_as_proven(entry, service->id);
+		path->is_added |= !old && serves(entry);
 		/* What gets clients already is failed like any other, not passed over. */
 		path->was_proven |= path->ok;
 		path->service = service->id;
@@ -152,6 +158,7 @@ void path_forgive(
 			continue;
 		member->path.known = false;
 		member->path.was_proven = false;
+		member->path.is_added = serves(entry);
 		member->path.streak = 0;
 		member->path.from_us = now_us;
 	}
@@ -220,9 +227,9 @@ static enum path_judgement judge_one(const struct registry *registry, const stru
 {
 	if (member->path.ok || !is_judged(registry, entry, member))
 		return PATH_GOOD;
-	if (member->path.known && (member->path.was_proven || !entry->was_up))
-		return PATH_BAD;
-	return entry->was_up ? PATH_GOOD : PATH_UNPROVEN;
+	if (member->path.is_added && !member->path.was_proven)
+		return PATH_GOOD;
+	return member->path.known ? PATH_BAD : PATH_UNPROVEN;
 }
 
 /* One more of `n_said`; the first takes the place of what was there. */

@@ -11,7 +11,7 @@
 /* What the path results of a backend say of it. */
 enum path_judgement {
 	PATH_GOOD,
-	PATH_UNPROVEN, /* of one that was never up */
+	PATH_UNPROVEN,
 	PATH_BAD,
 };
 
@@ -29,8 +29,8 @@ bool path_settle(struct registry *registry, struct entry *entry,
 void path_forgive(
 	const struct registry *registry, struct entry *entry, uint64_t vips, uint64_t now_us);
 /*
- * The first offence in words. A service that was never proven on a backend that was up gets no clients, and keeps
- * the backend from nothing else: that is said with PATH_GOOD. Services whose VIP is not usable are not judged.
+ * The offences in words. A service that was added to a backend that served already gets no clients before it is proven,
+ * and keeps the backend from nothing else: that is said with PATH_GOOD. Services whose VIP is not usable are not judged.
  */
 enum path_judgement path_judge(
 	const struct registry *registry, const struct entry *entry, struct why *ret_why);

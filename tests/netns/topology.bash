@@ -244,7 +244,8 @@ nginx_files() {
 }
 
 # `/` says the server's name; /files/ has files, /slow/ has them at 50 kB/s, /paced/ at ?rate=BYTES a
-# second, /upload/ takes them.
+# second, /upload/ takes them. With an ADDRESS it listens there alone.
+# nginx_start NAME [ADDRESS]
 nginx_start() {
 	local name=$1 dir=$work/$1
 	mkdir -p "$dir/upload" "$dir/body"
@@ -276,9 +277,10 @@ nginx_start() {
 	END
 	sed -i 's/^user nobody;/user nobody nogroup;/' "$dir/nginx.conf"
 	getent group nogroup > /dev/null || sed -i 's/ nogroup;/;/' "$dir/nginx.conf"
+	[[ -z ${2:-} ]] || sed -i "s/listen 80 /listen $2:80 /; /listen \[::\]/d" "$dir/nginx.conf"
 	start_on "$name" "$dir/nginx.out" nginx -p "$dir" -e "$dir/nginx.log" -c "$dir/nginx.conf"
 	printf -v "nginx_pid_$name" '%s' "$started"
-	must wait_until 20 on "$name" curl -sf -o /dev/null http://127.0.0.1/
+	must wait_until 20 on "$name" curl -sf -o /dev/null "http://${2:-127.0.0.1}/"
 }
 
 # fetch PATH [CURL ARGUMENTS…] : by the client, through the VIP.

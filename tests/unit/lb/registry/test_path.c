@@ -229,10 +229,47 @@ static void registry_ups_an_agent_by_its_word_and_its_path(void **state)
 	world_update(world, agent);
 	world_pass(world, MS(2000));
 	(void)result(world, "web1", 0, REGISTRY_PATH_NO_ANSWER, MS(9000));
-	assert_state(world, "web1", BACKEND_UP);
-	assert_false(world_serves(world, "web1", 0));
+	assert_state(world, "web1", BACKEND_DOWN);
+	assert_string_equal(world_backend(world, "web1")->reason,
+		"path: 198.51.100.10:80 has not answered yet");
 	results(world, "web1", 0, REGISTRY_PATH_OK, 1);
+	assert_state(world, "web1", BACKEND_UP);
+}
+
+/* One of two VIPs goes and comes: the other is not touched by it. */
+static void registry_proves_a_vip_anew_that_was_away(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent;
+
+	world_service(world, 1, "mail", "198.51.100.20");
+	for (size_t i = 0; i < 2; i++) {
+		world->services[i].path = REGISTRY_PATH_TCP;
+		world->services[i].path_port = 80;
+	}
+	world_configure(world);
+	agent = world_agent(world, "web1", 11, "198.51.100.10");
+	agent->reg.vips[1] = world_addr("198.51.100.20");
+	agent->reg.status.n_vips = 2;
+	agent->reg.status.vips[1] = agent->reg.status.vips[0];
+	assert_int_equal(world_register(world, agent).r, 0);
+	world_pass(world, MS(1000));
+	results(world, "web1", 0, REGISTRY_PATH_OK, 1);
+	results(world, "web1", 1, REGISTRY_PATH_OK, 1);
+	assert_state(world, "web1", BACKEND_UP);
+	agent->reg.status.vips[1].present = false;
+	world_update(world, agent);
+	results(world, "web1", 1, REGISTRY_PATH_NO_ANSWER, 5);
+	assert_state(world, "web1", BACKEND_UP);
+	assert_false(world_serves(world, "web1", 1));
+	agent->reg.status.vips[1].present = true;
+	world_update(world, agent);
+	world_pass(world, MS(2000));
+	assert_state(world, "web1", BACKEND_UP);
 	assert_true(world_serves(world, "web1", 0));
+	assert_false(world_serves(world, "web1", 1));
+	results(world, "web1", 1, REGISTRY_PATH_OK, 1);
+	assert_true(world_serves(world, "web1", 1));
 }
 
 /* All of them are asked once more, and time passes. */
@@ -361,6 +398,17 @@ static void registry_keeps_what_was_proven_over_a_restart(void **state)
 	assert_state(world, "win", BACKEND_UP);
 	results(world, "win", 0, REGISTRY_PATH_REFUSED, 1);
 	assert_state(world, "win", BACKEND_DOWN);
+	/* What was down stays down until it is proven. */
+	kept = *world_backend(world, "win");
+	restart(world, &kept, paths, 0);
+	assert_state(world, "win", BACKEND_DOWN);
+	neighbour(world, "192.0.2.50", &mac1);
+	assert_state(world, "win", BACKEND_DOWN);
+	assert_reason(world, "win", "path: 198.51.100.10:80 has not answered yet");
+	results(world, "win", 0, REGISTRY_PATH_OK, 1);
+	results(world, "win", 1, REGISTRY_PATH_OK, 1);
+	assert_state(world, "win", BACKEND_UP);
+	kept = *world_backend(world, "win");
 	/* A version that kept no paths had what was up proven by other means. */
 	restart(world, &kept, NULL, 0);
 	assert_state(world, "win", BACKEND_UP);
@@ -408,6 +456,7 @@ int main(void)
 		FACT(registry_lets_nothing_unproven_serve_after_a_reload),
 		FACT(registry_lets_go_on_what_a_reload_begins_to_probe),
 		FACT(registry_ups_an_agent_by_its_word_and_its_path),
+		FACT(registry_proves_a_vip_anew_that_was_away),
 		FACT(registry_keeps_paths_that_fall_silent_together),
 		FACT(registry_keeps_no_path_where_somebody_answers),
 		FACT(registry_keeps_silent_agents_whose_paths_answer),
