@@ -108,3 +108,30 @@ void checks_state(const void *context, struct doctor *doctor)
 			checks_text(facts->service.status, "reason"));
 	}
 }
+
+void checks_check(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	const json_t *check;
+	bool found = false;
+	size_t idx;
+
+	if (facts->service.error != 0)
+		return;
+	json_array_foreach (json_object_get(facts->service.status, "checks"), idx, check) {
+		const char *name = checks_text(check, "name"), *state = checks_text(check, "state");
+		const char *vip = checks_text(check, "vip"), *reason = checks_text(check, "reason");
+		bool warns = json_is_true(json_object_get(check, "warning"));
+
+		if (streq(state, "up") && !warns)
+			continue;
+		found = true;
+		if (streq(state, "down"))
+			doctor_fail(doctor, name, "%s%sdown: %s", vip, vip[0] ? ": " : "", reason);
+		else
+			doctor_warn(
+				doctor, name, "%s%s%s: %s", vip, vip[0] ? ": " : "", state, reason);
+	}
+	if (!found)
+		doctor_ok(doctor, "service", "no local check speaks against it");
+}

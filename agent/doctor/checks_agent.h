@@ -15,3 +15,5 @@ void checks_host(const void *context, struct doctor *doctor);
 void checks_balancer(const void *context, struct doctor *doctor);
 /* Serving, or why not: what the agent itself complains of, and what an administrator said. */
 void checks_state(const void *context, struct doctor *doctor);
+/* Local checks of the service (`check`, `unit`). */
+void checks_check(const void *context, struct doctor *doctor);

@@ -19,6 +19,7 @@ static const struct doctor_check examine_table[] = {
 	{ "key", checks_key },
 	{ "host", checks_host },
 	{ "state", checks_state },
+	{ "check", checks_check },
 	{ "balancer", checks_balancer },
 	{ "off-link", checks_off_link },
 	{ "arp", checks_arp },

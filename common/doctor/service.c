@@ -14,7 +14,9 @@
 #include "common/doctor/files.h"
 #include "common/ini/ini.h"
 
-#define SERVICE_CALL_US    (3 * US_PER_S)
+/* All of a doctor's waiting together ends within ten seconds. */
+#define SERVICE_STATUS_US  (5 * US_PER_S)
+#define SERVICE_CONFIG_US  (2 * US_PER_S)
 #define SERVICE_PATH_BYTES 128u
 
 /* "CapEff:\t00000000a80425fb" */
@@ -95,10 +97,10 @@ void service_look(const struct cli *cli, const char *default_directory, const ch
 		cli->config_given ? " --config " : "",
 		cli->config_given ? doctor_word(cli->config_path, word) : "", service.options);
 	service.error = control_call(
-		cli->runtime_dir, "status", NULL, SERVICE_CALL_US, &service.status, &why);
+		cli->runtime_dir, "status", NULL, SERVICE_STATUS_US, &service.status, &why);
 	if (service.error == 0 && json_is_object(service.status)) {
 		free(TAKE_PTR(why));
-		(void)control_call(cli->runtime_dir, CLI_CONFIG_VERB, NULL, SERVICE_CALL_US,
+		(void)control_call(cli->runtime_dir, CLI_CONFIG_VERB, NULL, SERVICE_CONFIG_US,
 			&service.config, &why);
 		service_look_at_process(&service);
 	}

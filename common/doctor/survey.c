@@ -147,7 +147,10 @@ static int survey_take_link(const struct nlmsghdr *message, void *context)
 		return -ENOMEM;
 	*link = (struct survey_link){ .ifindex = (unsigned int)info->ifi_index,
 		.flags = info->ifi_flags };
-	mnl_attr_for_each(attr, message, sizeof(*info)) survey_take_link_attr(attr, link);
+	mnl_attr_for_each(attr, message, sizeof(*info))
+	{
+		survey_take_link_attr(attr, link);
+	}
 	return 0;
 }
 
@@ -259,7 +262,9 @@ static int survey_take_answer(const struct nlmsghdr *message, void *context)
 		.table = info->rtm_table,
 	};
 	mnl_attr_for_each(attr, message, sizeof(*info))
+	{
 		survey_take_route_attr(attr, info->rtm_family, route);
+	}
 	return 0;
 }
 

@@ -84,6 +84,48 @@ void checks_backend(const void *context, struct doctor *doctor)
 		doctor_ok(doctor, "backends", "all are up");
 }
 
+/* One that is up serves at other VIPs all the same. */
+static bool checks_of_backend(const json_t *backend, struct doctor *doctor)
+{
+	const char *name = facts_text(backend, "name");
+	bool found = false;
+	json_t *check;
+	size_t idx;
+
+	json_array_foreach (json_object_get(backend, "checks"), idx, check) {
+		const char *vip = facts_text(check, "vip"), *reason = facts_text(check, "reason");
+
+		if (!json_is_false(json_object_get(check, "ok")))
+			continue;
+		found = true;
+		if (streq(facts_text(backend, "state"), "down"))
+			doctor_fail(doctor, name, "check %s%s%s: %s", facts_text(check, "check"),
+				vip[0] ? " of " : "", vip, reason);
+		else
+			doctor_warn(doctor, name, "check %s%s%s: %s", facts_text(check, "check"),
+				vip[0] ? " of " : "", vip, reason);
+	}
+	return found;
+}
+
+void checks_check(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	bool found = false;
+	json_t *server, *backend;
+	size_t s, b;
+
+	if (facts->service.error != 0)
+		return;
+	json_array_foreach (json_object_get(facts->service.status, "virtual_servers"), s, server) {
+		json_array_foreach (json_object_get(server, "backends"), b, backend) {
+			found |= checks_of_backend(backend, doctor);
+		}
+	}
+	if (!found)
+		doctor_ok(doctor, "backends", "no check speaks against one");
+}
+
 static bool checks_is_other(const struct facts *facts, const json_t *backend, struct doctor *doctor)
 {
 	const char *version = facts_text(backend, "version");

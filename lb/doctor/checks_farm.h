@@ -6,6 +6,8 @@ struct doctor;
 
 /* Each backend that is not up, with its reason; virtual servers without any. */
 void checks_backend(const void *context, struct doctor *doctor);
+/* Checks that fail, of each backend in each virtual server: its path, its ports, its agent's word. */
+void checks_check(const void *context, struct doctor *doctor);
 /* Agents of another version than the balancer's. */
 void checks_agent_version(const void *context, struct doctor *doctor);
 /* Messages that were refused lately, with the words for it. */

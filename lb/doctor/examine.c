@@ -29,6 +29,7 @@ static const struct doctor_check examine_table[] = {
 	{ "router", checks_router },
 	{ "off-link", checks_off_link },
 	{ "backend", checks_backend },
+	{ "check", checks_check },
 	{ "agent-version", checks_agent_version },
 	{ "refused", checks_refused },
 };

@@ -82,7 +82,10 @@ heals() {
 	fact "${name}_is_mended" wait_until 10 is_well "$host"
 }
 
-lb_configure < <(lb_default_config)
+lb_configure < <(
+	lb_default_config
+	echo "check = agent, path"
+)
 for host in web1 web2; do
 	agent_configure "$host" < <(agent_default_config "$host" "$LB" "drain-on-stop = 0")
 done
@@ -189,6 +192,14 @@ must ip -n "$(ns web2)" link set dev eth0 mtu 1500
 must ip -n "$(ns lb)" link set dev eth0 mtu 1400
 fact a_smaller_balancer_is_one_of_the_servers wait_until 5 finds web1 mtu warn "$LB"
 must ip -n "$(ns lb)" link set dev eth0 mtu 1500
+
+# A packet filter on a server is seen by the balancer's probes of the path.
+must on web2 nft -f - <<- END
+	table ip filter { chain input { type filter hook input priority 0; ip daddr $VIP drop; }; }
+END
+fact a_packet_filter_of_a_server_is_found wait_until 20 finds lb check fail web2
+must on web2 nft delete table ip filter
+must wait_until 20 backends_up 2
 
 # The balancer.
 must wait_until 10 is_well lb

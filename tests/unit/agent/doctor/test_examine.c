@@ -356,6 +356,20 @@ static void nobody_answers(struct world *world)
 	json_object_set_new(balancer, "reason", json_string("no answer from 192.0.2.2"));
 }
 
+static void a_check_fails(struct world *world)
+{
+	json_object_set_new(world->facts.service.status, "checks",
+		json_pack("[{s:s, s:s, s:s}]", "name", "unit:nginx", "state", "down", "reason",
+			"inactive"));
+}
+
+static void a_check_warns(struct world *world)
+{
+	json_object_set_new(world->facts.service.status, "checks",
+		json_pack("[{s:s, s:s, s:b, s:s}]", "name", "exec:x", "state", "up", "warning", 1,
+			"reason", "slow"));
+}
+
 static void the_file_is_newer(struct world *world)
 {
 	world->facts.service.config = json_pack("[s]", "[agent] balancer = 192.0.2.3");
@@ -478,6 +492,8 @@ static const struct {
 		"chown root /etc/dsr-agent/key" },
 	{ it_is_drained, "state", DOCTOR_WARN, "web1", "dsr-agent enable" },
 	{ nobody_answers, "balancer", DOCTOR_FAIL, "192.0.2.2", NULL },
+	{ a_check_fails, "check", DOCTOR_FAIL, "unit:nginx", NULL },
+	{ a_check_warns, "check", DOCTOR_WARN, "exec:x", NULL },
 	{ the_file_is_newer, "config", DOCTOR_WARN, "/etc/dsr-agent/dsr-agent.conf",
 		"dsr-agent reload" },
 	{ a_file_spoils_all, "sysctl", DOCTOR_FAIL, "/etc/sysctl.d/20-b.conf:3",

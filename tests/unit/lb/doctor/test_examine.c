@@ -319,6 +319,25 @@ static void a_backend_waits(struct world *world)
 	set_backend(world, "pending", "waits for approval: dsr-lb adopt web1", DSR_VERSION);
 }
 
+static void a_check_fails_at(struct world *world, const char *state)
+{
+	set(world, "virtual_servers",
+		json_pack("[{s:s, s:[{s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:b, s:s}]}]}]", "name",
+			"web", "backends", "name", "web1", "state", state, "reason", "why",
+			"version", DSR_VERSION, "checks", "check", "path", "vip", "198.51.100.10",
+			"ok", 0, "reason", "no answer"));
+}
+
+static void a_check_of_one_that_is_down_fails(struct world *world)
+{
+	a_check_fails_at(world, "down");
+}
+
+static void a_check_of_one_that_is_up_fails(struct world *world)
+{
+	a_check_fails_at(world, "up");
+}
+
 static void nobody_registered(struct world *world)
 {
 	set(world, "virtual_servers", json_pack("[{s:s, s:[]}]", "name", "web", "backends"));
@@ -382,6 +401,8 @@ static const struct {
 	{ a_backend_is_down, "backend", DOCTOR_FAIL, "web1", NULL },
 	{ a_backend_is_disabled, "backend", DOCTOR_WARN, "web1", "dsr-lb enable web1" },
 	{ a_backend_waits, "backend", DOCTOR_WARN, "web1", "dsr-lb adopt web1" },
+	{ a_check_of_one_that_is_down_fails, "check", DOCTOR_FAIL, "web1", NULL },
+	{ a_check_of_one_that_is_up_fails, "check", DOCTOR_WARN, "web1", NULL },
 	{ nobody_registered, "backend", DOCTOR_FAIL, "web", NULL },
 	{ an_agent_is_old, "agent-version", DOCTOR_WARN, "web1", NULL },
 	{ somebody_was_refused, "refused", DOCTOR_WARN, "10.9.0.12", NULL },
