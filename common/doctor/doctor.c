@@ -48,7 +48,7 @@ void doctor_run(struct doctor *doctor, const struct doctor_check *checks, size_t
 }
 
 /* One line of text, whatever the words came from. */
-static char *doctor_format(const char *format, va_list arguments)
+_printf_(1, 0) static char *doctor_format(const char *format, va_list arguments)
 {
 	char *text = NULL;
 

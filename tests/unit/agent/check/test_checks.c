@@ -289,7 +289,7 @@ static void exec_gives_nothing_of_ours_away(void **state)
 	while (fgets(text, sizeof(text), file)) {
 		if (strncmp(text, "CapPrm", 6) == 0 || strncmp(text, "CapEff", 6) == 0 ||
 			strncmp(text, "CapAmb", 6) == 0 || strncmp(text, "CapInh", 6) == 0)
-			assert_string_equal(text + 7, "\t0000000000000000\n" + 0);
+			assert_string_equal(text + 7, "\t0000000000000000\n");
 		if (strncmp(text, "NoNewPrivs", 10) == 0)
 			assert_string_equal(text + 11, "\t1\n");
 		assert_int_not_equal(strncmp(text, "NOTIFY_SOCKET", 13), 0);

@@ -17,6 +17,7 @@
 #include "common/os/clock.h"
 #include "lb/link/announce_frame.h"
 #include "lb/link/claims.h"
+#include "tests/unit/lb/fwd/wire.h"
 #include "tests/unit/tools/namespace.h"
 
 #define DEADLINE_US (20 * US_PER_S)
@@ -293,6 +294,7 @@ static int live_setup(void **state)
 		       "address 02:00:00:00:00:09 && ip link set client0 up && "
 		       "ip link set client1 up") != 0)
 		return 0;
+	WIRE_WAIT(wire_is_running("client0"));
 	live->fd = live_open_prober();
 	live->vips[0] = address("198.51.100.10");
 	live->vips[1] = address("2001:db8::10");
