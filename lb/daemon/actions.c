@@ -12,6 +12,7 @@
 #include "lb/link/tcp_check.h"
 #include "lb/registry/registry.h"
 #include "lb/session/session.h"
+#include "lb/watch/leaks.h"
 
 /* A deadline missed by more than this means that we were stalled ourselves. */
 #define ACTIONS_STALL_US (100 * US_PER_MS)
@@ -166,6 +167,7 @@ static void actions_forget(struct balancer *balancer, const struct registry_acti
 	session_forget(balancer->sessions, action->backend);
 	tcp_check_cancel(balancer->tcp_checks, action->backend);
 	path_checks_set(balancer->path_checks, action->backend);
+	leaks_forget(balancer->leaks, action->backend);
 	neigh_forget(balancer->neigh, &action->address);
 	update_mark_save(balancer->update);
 	log_info("backend %s has left", action->name);
@@ -219,6 +221,7 @@ static void actions_log_macs(struct actions *actions)
 
 		if (mac_is_zero(&backend->mac) || mac_equal(known, &backend->mac))
 			continue;
+		leaks_forget(actions->balancer->leaks, backend->id);
 		if (!mac_is_zero(known))
 			log_info("backend %s: its MAC changed, %s -> %s", backend->name,
 				mac_format(known, old), mac_format(&backend->mac, new));
@@ -247,6 +250,8 @@ static void actions_do(struct actions *actions, const struct registry_action *ac
 	case REGISTRY_STATE:
 		actions_changed_state(actions, action);
 		update_mark_save(balancer->update);
+		if (action->new_state == BACKEND_UP)
+			leaks_ask(balancer->leaks, action->backend);
 		break;
 	case REGISTRY_REMARK:
 		actions_remark(balancer, action);

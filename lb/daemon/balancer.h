@@ -50,6 +50,7 @@ struct balancer {
 	struct actions *actions;
 	struct agents *agents;
 	struct path_checks *path_checks;
+	struct leaks *leaks;
 	struct reload *reload;
 };
 

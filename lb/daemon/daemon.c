@@ -30,6 +30,7 @@
 #include "lb/session/session.h"
 #include "lb/table/flow_walk.h"
 #include "lb/state/keep.h"
+#include "lb/watch/leaks.h"
 
 #define DAEMON_HOUSEKEEPING_US (1 * US_PER_S)
 
@@ -59,6 +60,7 @@ static void daemon_on_link(void *context)
 	if (!balancer->control)
 		return;
 	(void)agents_listen(balancer->agents);
+	leaks_follow(balancer->leaks);
 	reload_subnets(balancer->reload);
 	update_follow(balancer->update);
 	actions_run(balancer->actions);
@@ -108,6 +110,7 @@ static void daemon_on_claim(const struct addr *vip, const struct mac *mac, void 
 	for (size_t i = 0; i < registry_len(balancer->registry) && !owner; i++)
 		if (mac_equal(&registry_backend_at(balancer->registry, i)->mac, mac))
 			owner = registry_backend_at(balancer->registry, i);
+	leaks_claimed(balancer->leaks, vip, mac);
 	snprintf(field, sizeof(field), "DSR_VIP=%s", addr_format(vip, address));
 	log_fields(LOG_LEVEL_WARNING, ((const char *const[]){ field, NULL }),
 		"%s claims %s, which this balancer serves: %s", mac_format(mac, text), address,
@@ -139,6 +142,7 @@ static int daemon_on_housekeeping(sd_event_source *source, uint64_t due_us, void
 	struct balancer *balancer = &((struct daemon *)context)->balancer;
 
 	(void)agents_listen(balancer->agents);
+	leaks_follow(balancer->leaks);
 	reload_subnets(balancer->reload);
 	actions_run(balancer->actions);
 	actions_housekeeping(balancer->actions);
@@ -286,6 +290,30 @@ static int daemon_start_parts(struct daemon *daemon)
 	return r < 0 ? log_errno(r, "cannot set up timers") : 0;
 }
 
+static void daemon_on_leaks(void *context)
+{
+	actions_run(((struct daemon *)context)->balancer.actions);
+}
+
+static int daemon_start_leaks(struct daemon *daemon)
+{
+	struct balancer *balancer = &daemon->balancer;
+	const struct leaks_parts parts = {
+		.event = balancer->event,
+		.neigh = balancer->neigh,
+		.registry = balancer->registry,
+		.config = &balancer->config,
+		.services = &balancer->services,
+		.config_generation = &balancer->config_generation,
+		.changed = daemon_on_leaks,
+		.context = daemon,
+	};
+	int r = leaks_new(&parts, &balancer->leaks);
+
+	return r < 0 ? log_errno(r, "cannot set up the watch for backends that answer for VIPs")
+		     : 0;
+}
+
 static int daemon_start_network(struct daemon *daemon)
 {
 	static const struct neigh_callbacks neighbours = { daemon_on_neighbour, daemon_on_link };
@@ -308,6 +336,9 @@ static int daemon_start_network(struct daemon *daemon)
 	r = path_checks_new(balancer, &paths, &balancer->path_checks);
 	if (r < 0)
 		return log_errno(r, "cannot set up path probes");
+	r = daemon_start_leaks(daemon);
+	if (r < 0)
+		return r;
 	balancer->vip_routes = vip_routes_new(balancer->neigh);
 	if (!balancer->vip_routes)
 		return log_errno(-ENOMEM, "cannot start");
@@ -397,6 +428,7 @@ static void daemon_free(struct daemon *daemon)
 	dataplane_free(balancer->dataplane);
 	tcp_check_free(balancer->tcp_checks);
 	path_checks_free(balancer->path_checks);
+	leaks_free(balancer->leaks);
 	agents_free(balancer->agents);
 	vip_routes_free(balancer->vip_routes);
 	neigh_free(balancer->neigh);

@@ -93,6 +93,16 @@ static bool update_links(struct update *update)
 	return changed;
 }
 
+/* The link-local address of an interface, for questions; AF_UNSPEC: there is none. */
+static struct addr update_link_local(const struct neigh_link *link)
+{
+	for (size_t i = 0; i < link->n_subnets; i++)
+		if (link->addresses[i].family == AF_INET6 &&
+			IN6_IS_ADDR_LINKLOCAL(&link->addresses[i].ip6))
+			return link->addresses[i];
+	return (struct addr){ 0 };
+}
+
 static void update_announce(struct update *update)
 {
 	const struct balancer *balancer = update->balancer;
@@ -102,6 +112,7 @@ static void update_announce(struct update *update)
 		.ifindex = dataplane.ifindex,
 		.mac = neigh_client_link(balancer->neigh)->mac,
 		.refresh_us = balancer->config->announce_refresh_us,
+		.own6 = update_link_local(neigh_client_link(balancer->neigh)),
 	};
 	int r = 0;
 

@@ -5,7 +5,6 @@
  */
 #include "lb/link/announce.h"
 
-#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <netinet/icmp6.h>
@@ -14,13 +13,15 @@
 #include "common/log.h"
 #include "lb/link/announce_frame.h"
 #include "lb/link/claims.h"
+#include "lb/link/frame_socket.h"
 
 #define ANNOUNCE_REPEATS       3u               /* on take-over, ANNOUNCE_REPEAT_US apart */
 #define ANNOUNCE_REPEAT_US     US_PER_S         /* a second apart; RFC 5227 §1.1 would take two */
 #define ANNOUNCE_PACE_US       (10 * US_PER_MS) /* between batches */
 #define ANNOUNCE_DEFEND_ALL_US US_PER_MS
+#define ANNOUNCE_ASK_US        (2 * US_PER_S)    /* in which each VIP is asked for once, */
+#define ANNOUNCE_ASK_GAP_US    (100 * US_PER_MS) /* if they are not too many */
 #define ANNOUNCE_NEVER_US      UINT64_MAX
-#define ANNOUNCE_READ_BYTES    2048u
 
 struct announced {
 	struct addr address;
@@ -45,6 +46,9 @@ struct announce {
 	uint64_t refresh_us;
 	uint64_t looked_us;     /* when it was last seen what is due */
 	uint64_t defend_us;     /* no VIP is defended before */
+	uint64_t ask_us;        /* when it is asked next who has a VIP */
+	size_t asked;           /* which one */
+	struct addr own6;       /* from where; AF_UNSPEC: IPv6 is not asked for */
 	struct announced *vips; /* sorted */
 	size_t n_vips;
 	int arp_fd, nd_fd;
@@ -54,30 +58,17 @@ struct announce {
 	struct announce_counters counters;
 };
 
-/*
- * Frames of VLANs that the host does not have arrive here without their tag
- * (net/core/dev.c:__netif_receive_skb_core): they are of another link, so they are dropped.
- */
-#define ANNOUNCE_NO_VLAN \
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT)), \
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0), \
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG)), \
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfff), \
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0), BPF_STMT(BPF_RET | BPF_K, 0)
-#define ANNOUNCE_ACCEPT BPF_STMT(BPF_RET | BPF_K, ANNOUNCE_READ_BYTES)
-#define ANNOUNCE_REJECT BPF_STMT(BPF_RET | BPF_K, 0)
-
 static struct sock_filter announce_arp_filter[] = {
-	ANNOUNCE_NO_VLAN,
+	FRAME_SOCKET_NO_VLAN,
 	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_ARP, 0, 1),
-	ANNOUNCE_ACCEPT,
-	ANNOUNCE_REJECT,
+	FRAME_SOCKET_ACCEPT,
+	FRAME_SOCKET_REJECT,
 };
 
 /* Offsets: Ethernet 14; next header at 6 of IPv6; the ICMPv6 type behind its 40 bytes. */
 static struct sock_filter announce_nd_filter[] = {
-	ANNOUNCE_NO_VLAN,
+	FRAME_SOCKET_NO_VLAN,
 	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_IPV6, 0, 6),
 	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 14 + 6),
@@ -85,8 +76,8 @@ static struct sock_filter announce_nd_filter[] = {
 	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 14 + 40),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_SOLICIT, 1, 0),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_ADVERT, 0, 1),
-	ANNOUNCE_ACCEPT,
-	ANNOUNCE_REJECT,
+	FRAME_SOCKET_ACCEPT,
+	FRAME_SOCKET_REJECT,
 };
 
 static uint64_t announce_now(const struct announce *announce)
@@ -126,6 +117,28 @@ static int announce_send(
 	return 0;
 }
 
+/*
+ * Asks everybody who has a VIP: another host, or another card of a backend, that would answer the router is heard
+ * of. IPv4 is asked for as RFC 5227 §1.1 probes, which changes nobody's cache.
+ */
+static void announce_ask(struct announce *announce, uint64_t now_us)
+{
+	const struct announced *vip = &announce->vips[announce->asked++ % announce->n_vips];
+	struct announce_question question = { .own = announce->mac,
+		.own_address = { .family = AF_INET } };
+	uint8_t frame[ANNOUNCE_FRAME_MAX_BYTES];
+	int fd = announce->arp_fd;
+
+	announce->ask_us = now_us + MAX(ANNOUNCE_ASK_US / announce->n_vips, ANNOUNCE_ASK_GAP_US);
+	if (vip->address.family == AF_INET6) {
+		if (announce->own6.family == AF_UNSPEC)
+			return;
+		question.own_address = announce->own6;
+		fd = announce->nd_fd;
+	}
+	(void)send(fd, frame, announce_frame_ask(&vip->address, &question, frame), MSG_DONTWAIT);
+}
+
 /* Sends what is due, a batch at most, and arms the timer for the next. */
 static void announce_send_due(struct announce *announce)
 {
@@ -151,6 +164,10 @@ static void announce_send_due(struct announce *announce)
 		}
 		next_us = MIN(next_us, MAX(vip->due_us, now_us + ANNOUNCE_PACE_US));
 	}
+	if (announce->n_vips > 0 && announce->ask_us <= now_us)
+		announce_ask(announce, now_us);
+	if (announce->n_vips > 0)
+		next_us = MIN(next_us, announce->ask_us);
 	(void)sd_event_source_set_time(announce->timer, next_us);
 	(void)sd_event_source_set_enabled(
 		announce->timer, next_us == ANNOUNCE_NEVER_US ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
@@ -242,7 +259,7 @@ static int announce_on_frames(sd_event_source *source, int fd, uint32_t revents,
 	struct announce *announce = userdata;
 
 	for (unsigned int i = 0; i < ANNOUNCE_BATCH; i++) {
-		uint8_t frame[ANNOUNCE_READ_BYTES];
+		uint8_t frame[FRAME_SOCKET_READ_BYTES];
 		struct sockaddr_ll from = { 0 };
 		socklen_t from_bytes = sizeof(from);
 		ssize_t n = recvfrom(fd, frame, sizeof(frame), MSG_DONTWAIT,
@@ -255,25 +272,6 @@ static int announce_on_frames(sd_event_source *source, int fd, uint32_t revents,
 		}
 		announce_handle(announce, frame, (size_t)n, from.sll_pkttype);
 	}
-	return 0;
-}
-
-static int announce_open(unsigned int ifindex, uint16_t ethertype, struct sock_filter *filter,
-	size_t filter_len, int *ret_fd)
-{
-	/* Protocol 0 receives nothing: no frame slips in before the filter is there. */
-	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const struct sock_fprog program = { (unsigned short)filter_len, filter };
-	const struct sockaddr_ll address = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htobe16(ethertype),
-		.sll_ifindex = (int)ifindex,
-	};
-
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
-		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
@@ -399,10 +397,10 @@ static int announce_open_family(struct announce *announce, sa_family_t family)
 	if (*fd >= 0)
 		return 0;
 	if (arp)
-		r = announce_open(announce->ifindex, ETHERTYPE_ARP, announce_arp_filter,
+		r = frame_socket_open(announce->ifindex, ETHERTYPE_ARP, announce_arp_filter,
 			ARRAY_LEN(announce_arp_filter), fd);
 	else
-		r = announce_open(announce->ifindex, ETHERTYPE_IPV6, announce_nd_filter,
+		r = frame_socket_open(announce->ifindex, ETHERTYPE_IPV6, announce_nd_filter,
 			ARRAY_LEN(announce_nd_filter), fd);
 	if (r < 0)
 		return r;
@@ -481,10 +479,13 @@ int announce_set(struct announce *announce, const struct announce_config *config
 	int r;
 
 	claims_expire(&announce->claims, announce_now(announce));
+	announce->own6 = config->own6;
 	if (announce_is_set(announce, config)) {
 		announce_send_due(announce);
 		return 0;
 	}
+	if (announce->n_vips == 0)
+		announce->ask_us = announce_now(announce) + ANNOUNCE_ASK_US;
 	r = announce_take_vips(announce, config, moved || !mac_equal(&config->mac, &announce->mac));
 	if (r < 0)
 		return r;

@@ -3,7 +3,8 @@
  * Announces the VIPs on the client interface while the balancer is active: answers ARP requests
  * (RFC 826) and neighbour solicitations (RFC 4861) for them, sends gratuitous ARP (RFC 5227 §3)
  * and unsolicited neighbour advertisements at the start and periodically. A VIP that anybody else
- * claims is announced again at once (as RFC 5227 §2.4 (c) defends an address), and the claim is named. Raw packet sockets under sd-event; frames are built and parsed by
+ * claims is announced again at once (as RFC 5227 §2.4 (c) defends an address), and the claim is named. Whoever has a
+ * VIP is also asked, for most answers are sent to a router alone. Raw packet sockets under sd-event; frames are built and parsed by
  * pure functions, fuzzed.
  */
 #pragma once
@@ -24,6 +25,7 @@ struct announce_config {
 	const struct addr *vips;
 	size_t n_vips;
 	uint64_t refresh_us; /* 0: never again after the start */
+	struct addr own6;    /* own IPv6 address on the link, to ask from; AF_UNSPEC: none */
 };
 
 struct announce_callbacks {

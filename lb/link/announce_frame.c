@@ -13,7 +13,7 @@
 
 #define FRAME_HOP_LIMIT    255u /* RFC 4861 §7.1: nothing from beyond the link has it */
 #define FRAME_OPTION_UNIT  8u   /* RFC 4861 §4.6: lengths count units of 8 octets */
-#define FRAME_NA_BYTES     32u  /* advertisement with one link-layer address option */
+#define FRAME_ND_BYTES     32u  /* a message with one link-layer address option */
 #define FRAME_NA_SOLICITED UINT32_C(0x40000000)
 #define FRAME_NA_OVERRIDE  UINT32_C(0x20000000)
 
@@ -61,6 +61,7 @@ static void frame_parse_arp(struct cursor_reader *reader, struct announce_frame 
 	if (operation == ARPOP_REPLY ||
 		(operation == ARPOP_REQUEST && addr_equal(&frame->asker, &target))) {
 		frame->target = frame->asker;
+		frame->told = target;
 		if (!frame_addr_is_unspecified(&frame->target))
 			frame->kind = ANNOUNCE_CLAIM;
 	} else if (operation == ARPOP_REQUEST) {
@@ -149,6 +150,7 @@ static void frame_parse_icmp6(
 			frame->kind = ANNOUNCE_REQUEST;
 	} else if (!(flags & FRAME_NA_SOLICITED) || !IN6_IS_ADDR_MULTICAST(&to.ip6)) {
 		frame->kind = ANNOUNCE_CLAIM;
+		frame->told = to;
 	}
 }
 
@@ -221,34 +223,108 @@ static void frame_build_arp(struct cursor_writer *writer, const struct addr *vip
 	cursor_put(writer, to ? to->asker.bytes : vip->bytes, 4);
 }
 
+/* A neighbour discovery message about `target` with one link-layer address option (RFC 4861 §4.3, §4.4). */
+struct frame_nd {
+	uint8_t type;
+	uint32_t flags;
+	uint8_t option;
+	struct addr target;
+	const uint8_t *source, *destination;
+	struct mac to;
+};
+
+static void frame_build_nd(
+	struct cursor_writer *writer, const struct mac *own, const struct frame_nd *nd)
+{
+	uint8_t *addresses, *message;
+	uint16_t sum;
+
+	frame_put_ethernet(writer, &nd->to, own, ETHERTYPE_IPV6);
+	cursor_put_u32(writer, UINT32_C(6) << 28);
+	cursor_put_u16(writer, FRAME_ND_BYTES);
+	cursor_put_u8(writer, IPPROTO_ICMPV6);
+	cursor_put_u8(writer, FRAME_HOP_LIMIT);
+	addresses = writer->next;
+	cursor_put(writer, nd->source, 16);
+	cursor_put(writer, nd->destination, 16);
+	message = writer->next;
+	cursor_put_u8(writer, nd->type);
+	cursor_put_u8(writer, 0);
+	cursor_put_u16(writer, 0);
+	cursor_put_u32(writer, nd->flags);
+	cursor_put(writer, nd->target.bytes, 16);
+	cursor_put_u8(writer, nd->option);
+	cursor_put_u8(writer, 1);
+	cursor_put(writer, own->bytes, MAC_LEN);
+	sum = htobe16(frame_checksum(addresses, message, FRAME_ND_BYTES));
+	memcpy(message + offsetof(struct icmp6_hdr, icmp6_cksum), &sum, sizeof(sum));
+}
+
 static void frame_build_advertisement(struct cursor_writer *writer, const struct addr *vip,
 	const struct mac *own, const struct announce_frame *to)
 {
 	/* Whoever probes for a duplicate has no address yet: all nodes hear it (RFC 4861 §7.2.4). */
 	bool solicited = to && !frame_addr_is_unspecified(&to->asker);
-	uint8_t *addresses, *message;
-	uint16_t sum;
+	const struct frame_nd nd = {
+		.type = ND_NEIGHBOR_ADVERT,
+		.flags = (solicited ? FRAME_NA_SOLICITED : 0) | FRAME_NA_OVERRIDE,
+		.option = ND_OPT_TARGET_LINKADDR,
+		.target = *vip,
+		.source = vip->bytes,
+		.destination = solicited ? to->asker.bytes : frame_all_nodes.s6_addr,
+		.to = solicited ? to->mac : frame_all_nodes_mac,
+	};
 
-	frame_put_ethernet(
-		writer, solicited ? &to->mac : &frame_all_nodes_mac, own, ETHERTYPE_IPV6);
-	cursor_put_u32(writer, UINT32_C(6) << 28);
-	cursor_put_u16(writer, FRAME_NA_BYTES);
-	cursor_put_u8(writer, IPPROTO_ICMPV6);
-	cursor_put_u8(writer, FRAME_HOP_LIMIT);
-	addresses = writer->next;
-	cursor_put(writer, vip->bytes, 16);
-	cursor_put(writer, solicited ? to->asker.bytes : frame_all_nodes.s6_addr, 16);
-	message = writer->next;
-	cursor_put_u8(writer, ND_NEIGHBOR_ADVERT);
-	cursor_put_u8(writer, 0);
-	cursor_put_u16(writer, 0);
-	cursor_put_u32(writer, (solicited ? FRAME_NA_SOLICITED : 0) | FRAME_NA_OVERRIDE);
-	cursor_put(writer, vip->bytes, 16);
-	cursor_put_u8(writer, ND_OPT_TARGET_LINKADDR);
-	cursor_put_u8(writer, 1);
-	cursor_put(writer, own->bytes, MAC_LEN);
-	sum = htobe16(frame_checksum(addresses, message, FRAME_NA_BYTES));
-	memcpy(message + offsetof(struct icmp6_hdr, icmp6_cksum), &sum, sizeof(sum));
+	frame_build_nd(writer, own, &nd);
+}
+
+static void frame_ask_nd(struct cursor_writer *writer, const struct addr *vip,
+	const struct announce_question *question)
+{
+	/* RFC 4291 §2.7.1, RFC 2464 §7. */
+	struct in6_addr group = { { { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff } } };
+	struct mac group_mac = { { 0x33, 0x33, 0xff } };
+	bool everybody = mac_is_zero(&question->to);
+
+	memcpy(&group.s6_addr[13], &vip->bytes[13], 3);
+	memcpy(&group_mac.bytes[3], &vip->bytes[13], 3);
+	frame_build_nd(writer, &question->own,
+		&(struct frame_nd){ .type = ND_NEIGHBOR_SOLICIT,
+			.option = ND_OPT_SOURCE_LINKADDR,
+			.target = *vip,
+			.source = question->own_address.bytes,
+			.destination = everybody ? group.s6_addr : vip->bytes,
+			.to = everybody ? group_mac : question->to });
+}
+
+static void frame_ask_arp(struct cursor_writer *writer, const struct addr *vip,
+	const struct announce_question *question)
+{
+	static const struct mac nobody;
+
+	frame_put_ethernet(writer, mac_is_zero(&question->to) ? &frame_broadcast : &question->to,
+		&question->own, ETHERTYPE_ARP);
+	cursor_put_u16(writer, ARPHRD_ETHER);
+	cursor_put_u16(writer, ETHERTYPE_IP);
+	cursor_put_u8(writer, MAC_LEN);
+	cursor_put_u8(writer, 4);
+	cursor_put_u16(writer, ARPOP_REQUEST);
+	cursor_put(writer, question->own.bytes, MAC_LEN);
+	cursor_put(writer, question->own_address.bytes, 4);
+	cursor_put(writer, nobody.bytes, MAC_LEN);
+	cursor_put(writer, vip->bytes, 4);
+}
+
+size_t announce_frame_ask(const struct addr *vip, const struct announce_question *question,
+	uint8_t buffer[ANNOUNCE_FRAME_MAX_BYTES])
+{
+	struct cursor_writer writer = cursor_writer_make(buffer, ANNOUNCE_FRAME_MAX_BYTES);
+
+	if (vip->family == AF_INET)
+		frame_ask_arp(&writer, vip, question);
+	else
+		frame_ask_nd(&writer, vip, question);
+	return (size_t)(writer.next - buffer);
 }
 
 size_t announce_frame_build(const struct addr *vip, const struct mac *own,

@@ -209,6 +209,7 @@ void entries_set_mac(
 	struct entries *entries, struct entry *entry, const struct mac *mac, bool urgent)
 {
 	entry->backend.mac = *mac;
+	entry->leak[0] = '\0'; /* that was the other one */
 	entries->macs_changed = true;
 	entries_mark_changed(entries, urgent);
 }

@@ -101,6 +101,8 @@ struct entry {
 	bool wants_remark;
 	uint64_t remarked_us; /* when there was one; 0: never */
 
+	char leak[PROTO_REASON_MAX +
+		1];           /* it answers for a VIP on the link; "": not that we know */
 	uint64_t served_vips; /* one bit for each of the agent's VIPs that a service of it has */
 	uint16_t twin;        /* id of another backend with the same MAC; 0: there is none */
 };

@@ -247,6 +247,10 @@ static enum backend_state health_of(
 		say_too(ret_why, &path_why);
 	if (state != BACKEND_UP)
 		return state;
+	if (entry->leak[0]) {
+		why_set(ret_why, "%s", entry->leak);
+		return against;
+	}
 	if (!checks_are_good(entry, &check_why, &known)) {
 		why_set(ret_why, "%s", check_why.text);
 		return known ? BACKEND_DOWN : BACKEND_PENDING;

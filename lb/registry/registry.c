@@ -148,6 +148,18 @@ bool registry_path_result(
 	return true;
 }
 
+void registry_leaks(
+	struct registry *registry, uint16_t backend, const char *reason, uint64_t now_us)
+{
+	struct entry *entry = registry->entries.by_id[backend];
+
+	if (!entry)
+		return;
+	snprintf(entry->leak, sizeof(entry->leak), "%s", reason);
+	health_judge(registry, entry, now_us);
+	finish(registry, entry, now_us);
+}
+
 void registry_not_sent(struct registry *registry, uint16_t backend, uint64_t now_us)
 {
 	struct entry *entry = registry->entries.by_id[backend];

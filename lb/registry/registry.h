@@ -82,6 +82,9 @@ void registry_check_result(
 /* A path probe has ended. True: actions may wait. */
 bool registry_path_result(
 	struct registry *registry, const struct registry_path_result *result, uint64_t now_us);
+/* It answers ARP or ND for a VIP, and so draws clients past the balancer: why, in words; "": it does not. */
+void registry_leaks(
+	struct registry *registry, uint16_t backend, const char *reason, uint64_t now_us);
 /*
  * A heartbeat could not be sent for a want of this host's own (an address, a route, memory): that is no
  * failure of the backend's, for three times as long as silence takes to be one.

@@ -298,7 +298,11 @@ static int live_setup(void **state)
 	live->fd = live_open_prober();
 	live->vips[0] = address("198.51.100.10");
 	live->vips[1] = address("2001:db8::10");
-	live->config = (struct announce_config){ if_nametoindex("client0"), own, live->vips, 2, 0 };
+	live->config = (struct announce_config){ .ifindex = if_nametoindex("client0"),
+		.mac = own,
+		.vips = live->vips,
+		.n_vips = 2,
+		.own6 = address("fe80::1") };
 	assert_true(sd_event_new(&live->event) >= 0);
 	assert_int_equal(announce_start(live->event, &live_callbacks, live, &live->announce), 0);
 	return 0;
@@ -559,6 +563,19 @@ static void announce_paces_its_defence(void **state)
 		before.sent + 2 * (1 + (clock_now_us() - begin_us) / ANNOUNCE_DEFEND_US));
 }
 
+static void announce_asks_the_link_for_each_vip(void **state)
+{
+	struct live *live = *state;
+	struct announce_frame frame;
+
+	live_require(live);
+	assert_int_equal(announce_set(live->announce, &live->config), 0);
+	live_next(live, ANNOUNCE_REQUEST, &live->vips[0], &frame);
+	assert_true(addr_equal(&frame.asker, &(const struct addr){ .family = AF_INET }));
+	live_next(live, ANNOUNCE_REQUEST, &live->vips[1], &frame);
+	assert_true(addr_equal(&frame.asker, &live->config.own6));
+}
+
 static void announce_is_silent_without_vips(void **state)
 {
 	struct live *live = *state;
@@ -634,6 +651,7 @@ int main(void)
 		cmocka_unit_test(announce_limits_what_it_tells),
 		cmocka_unit_test(announce_defends_a_claimed_vip_at_once),
 		cmocka_unit_test(announce_paces_its_defence),
+		cmocka_unit_test(announce_asks_the_link_for_each_vip),
 		cmocka_unit_test(announce_is_silent_without_vips),
 		cmocka_unit_test(announce_joins_thousands_of_groups),
 		cmocka_unit_test(announce_fails_without_its_interface),

@@ -72,12 +72,32 @@ static void health_names_a_vip_without_a_virtual_server(void **state)
 		"no virtual server with its VIP 198.51.100.77 takes it");
 }
 
+static void health_fails_whoever_answers_for_a_vip(void **state)
+{
+	struct world *world = *state;
+	uint16_t id;
+
+	world_farm(world, 2);
+	id = world_backend(world, "web01")->id;
+	registry_leaks(world->registry, id, "answers ARP for 198.51.100.10", world->now_us);
+	world_drain_actions(world);
+	assert_state(world, "web01", "down");
+	assert_string_equal(world_backend(world, "web01")->reason, "answers ARP for 198.51.100.10");
+	assert_state(world, "web02", "up");
+	/* It has its own measure of when that is over, and needs no answers in a row besides. */
+	registry_leaks(world->registry, id, "", world->now_us);
+	world_drain_actions(world);
+	assert_state(world, "web01", "up");
+	assert_string_equal(world_backend(world, "web01")->reason, "");
+}
+
 #define FACT(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FACT(health_names_twins),
+		FACT(health_fails_whoever_answers_for_a_vip),
 		FACT(health_names_a_vip_without_a_virtual_server),
 	};
 
