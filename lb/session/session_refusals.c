@@ -50,7 +50,6 @@ static const char *const session_refusals_mends[PROTO_REJECT_N_] = {
 	[PROTO_REJECT_ADDRESS] =
 		"the agent's `real-ip` must be its own, and on the link of our backend interface",
 	[PROTO_REJECT_FULL] = "stop agents that are not needed",
-	[PROTO_REJECT_MAC] = "if its frames leave by another card, add mac= to the key's line",
 };
 
 /* How much stands behind it: an address that anybody can forge, a way back to it, a key. */
