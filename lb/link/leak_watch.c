@@ -184,7 +184,9 @@ static void leak_watch_arm(struct leak_watch *watch)
 /* Somewhere between half of the usual gap and one and a half: nobody can tell when. */
 static uint64_t leak_watch_gap_us(const struct leak_watch *watch)
 {
-	uint64_t gap_us = watch->config.interval_us / MAX(2 * watch->config.n_backends, (size_t)1);
+	/* Each is asked one question at a time. */
+	uint64_t interval_us = MAX(watch->config.interval_us, 5 * LEAK_WATCH_ANSWER_US);
+	uint64_t gap_us = interval_us / MAX(2 * watch->config.n_backends, (size_t)1);
 
 	gap_us = MAX(gap_us, LEAK_WATCH_GAP_US);
 	return gap_us / 2 + randombytes_uniform((uint32_t)MIN(gap_us, (uint64_t)UINT32_MAX));

@@ -109,7 +109,7 @@ static int live_setup(void **state)
 		.subnets = subnets,
 		.n_addresses = 2,
 		.n_backends = 1,
-		.interval_us = 400 * US_PER_MS };
+		.interval_us = US_PER_S };
 	assert_true(sd_event_new(&live->event) >= 0);
 	assert_int_equal(leak_watch_start(live->event, &callbacks, live, &live->watch), 0);
 	assert_int_equal(leak_watch_set(live->watch, &config), 0);
@@ -196,7 +196,7 @@ static void leak_watch_believes_nobody_else(void **state)
 	live_require(live);
 	live_run(live, 0, 12, &live->targets[0].vip, &stranger_mac);
 	assert_int_equal(live->n_verdicts, 0);
-	assert_true(live->n_asked[0] >= 4 && live->n_asked[1] >= 4);
+	assert_true(live->n_asked[0] > 0 && live->n_asked[1] > 0);
 }
 
 /* Its MAC answers all the time, asked or not: that is nobody who was asked. */
