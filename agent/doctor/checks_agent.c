@@ -66,6 +66,29 @@ void checks_host(const void *context, struct doctor *doctor)
 			addr_format(&facts->identity.real_ip, text));
 }
 
+/* Whoever answers echo requests is there: then it is not the way. */
+static bool checks_is_there(const struct facts *facts, const char *address)
+{
+	char text[ADDR_STRLEN];
+
+	ARRAY_FOREACH (echo, facts->echoes, ARRAY_LEN(facts->echoes)) {
+		if (echo->answers && streq(addr_format(&echo->addr, text), address))
+			return true;
+	}
+	return false;
+}
+
+static const char *checks_hint(const struct facts *facts, const json_t *balancer)
+{
+	static const char silence[] = "no answer";
+
+	if (strncmp(checks_text(balancer, "reason"), silence, strlen(silence)) != 0 ||
+		!checks_is_there(facts, checks_text(balancer, "address")))
+		return "";
+	return "; its host answers echo requests, so that the key differs, or dsr-lb does not run, or "
+	       "a filter drops UDP: ask `dsr-lb doctor` there";
+}
+
 void checks_balancer(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;
@@ -81,8 +104,8 @@ void checks_balancer(const void *context, struct doctor *doctor)
 		else if (streq(state, "drain"))
 			doctor_warn(doctor, checks_text(balancer, "address"), "is being left");
 		else
-			doctor_fail(doctor, checks_text(balancer, "address"), "%s",
-				reason[0] ? reason : state);
+			doctor_fail(doctor, checks_text(balancer, "address"), "%s%s",
+				reason[0] ? reason : state, checks_hint(facts, balancer));
 	}
 }
 

@@ -227,6 +227,7 @@ daemon_stop web2
 host_files web2
 agent_start web2
 fact an_agent_that_nobody_answers_is_told_why wait_until 10 finds web2 balancer fail "$LB"
+fact it_says_that_the_balancer_is_there says 'its host answers echo requests' finding web2 balancer fail "$LB" what
 fact the_balancer_says_whom_it_refused wait_until 10 finds lb refused warn "$(web_address web2)"
 
 # The daemon is away.
