@@ -4,8 +4,11 @@
  */
 #include "agent/control/status.h"
 
+#include <netinet/in.h>
+
 #include "agent/check/checks.h"
 #include "agent/daemon/summary.h"
+#include "agent/host/listeners.h"
 #include "agent/host/reconcile.h"
 #include "agent/registration/balancers.h"
 
@@ -117,6 +120,37 @@ static json_t *status_checks(const struct agent *agent)
 	return list;
 }
 
+static json_t *status_listener(const struct addr *vip, const struct listener *listener)
+{
+	char text[ADDR_STRLEN];
+
+	return json_pack("{s:s, s:i, s:s}", "vip", addr_format(vip, text), "port",
+		(int)listener->port, "protocol", listener->protocol == IPPROTO_UDP ? "udp" : "tcp");
+}
+
+/* Who would answer at each VIP. Several sockets may share a port. */
+static json_t *status_listeners(const struct agent *agent)
+{
+	const struct addr *vips = agent->settings->config->vips.items;
+	size_t len;
+	const struct listener *listeners = listeners_all(agent->listeners, &len);
+	json_t *list = json_array();
+
+	ARRAY_FOREACH (vip, vips, agent->settings->config->vips.len) {
+		const struct listener *last = NULL;
+
+		ARRAY_FOREACH (listener, listeners, len) {
+			if (!listener_takes(listener, vip) ||
+				(last && last->port == listener->port &&
+					last->protocol == listener->protocol))
+				continue;
+			last = listener;
+			(void)json_array_append_new(list, status_listener(vip, listener));
+		}
+	}
+	return list;
+}
+
 static json_t *status_control(const struct agent *agent)
 {
 	struct balancers_counters counters;
@@ -144,7 +178,7 @@ json_t *status_make(const struct agent *agent)
 		addr_format(&agent->identity.real_ip, real_ip);
 	return json_pack(
 		"{s:i, s:s, s:i, s:s, s:f, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, "
-		"s:o, s:o}",
+		"s:o, s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(),
 		"config_file", agent->config_path, "uptime_s", (double)uptime_us / (double)US_PER_S,
 		"health", (int)summary_health(agent), "name", agent->settings->name, "real_ip",
@@ -152,5 +186,5 @@ json_t *status_make(const struct agent *agent)
 		reason.text, "admin", report_admin_name(agent->admin), "weight",
 		(int)agent->settings->weight, "control", status_control(agent), "vips",
 		status_vips(agent), "arp", status_arp(agent), "balancers", status_balancers(agent),
-		"checks", status_checks(agent));
+		"checks", status_checks(agent), "listeners", status_listeners(agent));
 }

@@ -3,6 +3,7 @@
 #include "agent/daemon/agent.h"
 
 #include "agent/check/checks.h"
+#include "agent/host/listeners.h"
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
@@ -30,8 +31,10 @@ struct agent *agent_free(struct agent *agent)
 	net_free(agent->net);
 	sockets_free(agent->sockets);
 	sockets_free(agent->parting_sockets);
+	listeners_free(agent->listeners);
 	nl_free(agent->nl);
 	settings_free(agent->settings);
+	sd_event_source_disable_unref(agent->listen_timer);
 	sd_event_source_disable_unref(agent->wait_timer);
 	sd_event_unref(agent->event);
 	free(agent);

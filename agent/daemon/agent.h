@@ -19,6 +19,7 @@ struct balancers;
 struct checks;
 struct control;
 struct control_request;
+struct listeners;
 struct net;
 struct reconcile;
 struct sockets;
@@ -44,9 +45,13 @@ struct agent {
 	struct reconcile *reconcile;
 	struct sockets *sockets;
 	struct sockets *parting_sockets; /* of the VIPs in `parting` */
-	struct nl *nl;                   /* for routes */
 	struct checks *checks;
 	struct check_verdict verdict; /* of the checks, as it was told last */
+	struct listeners *listeners;
+	sd_event_source *listen_timer; /* looks at them */
+	char unheard[PROTO_REASON_MAX +
+		1];    /* a port that a balancer asks about, and nobody listens on */
+	struct nl *nl; /* for routes */
 	struct balancers *balancers;
 	struct net *net;
 	unsigned int net_scope;

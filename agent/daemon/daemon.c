@@ -11,9 +11,11 @@
 
 #include "agent/check/checks.h"
 #include "agent/daemon/admin.h"
+#include "agent/daemon/listening.h"
 #include "agent/daemon/refresh.h"
 #include "agent/daemon/reload.h"
 #include "agent/daemon/stop.h"
+#include "agent/host/listeners.h"
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
@@ -121,6 +123,8 @@ static int daemon_open_parts(struct agent *agent)
 	r = sockets_new(&agent->sockets);
 	if (r == 0)
 		r = sockets_new(&agent->parting_sockets);
+	if (r == 0)
+		r = listeners_new(&agent->listeners);
 	if (r < 0)
 		return log_errno(r, "cannot open socket diagnosis");
 	r = balancers_new(agent->event, daemon_on_balancers, agent, &agent->balancers);
@@ -169,6 +173,9 @@ static int daemon_start(struct agent *agent)
 	agent->started_us = agent_now(agent);
 	daemon_restore_admin(agent);
 	reload_adopt(agent, TAKE_PTR(settings), set);
+	r = listening_start(agent);
+	if (r < 0)
+		return log_errno(r, "cannot look for listening sockets");
 	systemd_tell_ready();
 	return 0;
 }

@@ -34,6 +34,11 @@ const char *summary_state(const struct agent *agent, struct why *ret_reason)
 		summary_pending_reason(agent, ret_reason);
 		return "pending";
 	}
+	/* Balancers that ask for that port keep this host out. */
+	if (status->state == PROTO_STATE_UP && agent->unheard[0]) {
+		why_set(ret_reason, "%s", agent->unheard);
+		return "down";
+	}
 	why_set(ret_reason, "%s", status->reason);
 	return proto_state_name(status->state);
 }
@@ -44,7 +49,8 @@ enum summary_health summary_health(const struct agent *agent)
 
 	if (n_registered == 0)
 		return SUMMARY_NO_BALANCER;
-	if (agent->status.state != PROTO_STATE_UP || n_registered < balancers_len(agent->balancers))
+	if (agent->status.state != PROTO_STATE_UP || agent->unheard[0] ||
+		n_registered < balancers_len(agent->balancers))
 		return SUMMARY_DEGRADED;
 	return SUMMARY_WELL;
 }

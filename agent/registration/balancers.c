@@ -28,6 +28,7 @@ struct balancers {
 	struct balancers_counters past; /* of balancers that are gone, and of strangers */
 	struct log_limit refusals;      /* what was logged of them */
 	balancers_changed_fn *changed;
+	balancers_asked_fn *asked; /* NULL: nobody wants to know */
 	void *context;
 };
 
@@ -89,6 +90,26 @@ static void balancers_drop(struct balancers *balancers, size_t idx)
 	balancers->len--;
 }
 
+/* Each is told of the others that this host serves. */
+static void balancers_name_others(struct balancers *balancers)
+{
+	struct proto_other others[BALANCERS_MAX];
+
+	ARRAY_FOREACH (told, balancers->items, balancers->len) {
+		size_t n_others = 0;
+
+		ARRAY_FOREACH (other, balancers->items, balancers->len) {
+			const struct register_view *view = register_view(other->registration);
+
+			if (other == told || view->state != REGISTER_REGISTERED)
+				continue;
+			others[n_others].address = view->balancer.addr;
+			memcpy(others[n_others++].name, view->name, sizeof(view->name));
+		}
+		register_set_others(told->registration, others, n_others);
+	}
+}
+
 /* Does what is due, tells what is new, and arms the timer: after every event. */
 static void balancers_go_on(struct balancers *balancers)
 {
@@ -120,8 +141,10 @@ static void balancers_go_on(struct balancers *balancers)
 		(void)sd_event_source_set_time(balancers->timer, next_us);
 	(void)sd_event_source_set_enabled(
 		balancers->timer, next_us == REGISTER_NEVER_US ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
-	if (changed)
+	if (changed) {
+		balancers_name_others(balancers);
 		balancers->changed(balancers->context);
+	}
 }
 
 static int balancers_on_timer(sd_event_source *source, uint64_t time_us, void *context)
@@ -189,6 +212,7 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 	struct balancers *balancers = context;
 	struct balancer *balancer = NULL;
 	enum register_refusal refusal = REGISTER_SOURCE;
+	uint64_t n_asked = 0;
 
 	for (size_t idx = 0; idx < balancers->len && !balancer; idx++) {
 		const struct register_view *view =
@@ -198,6 +222,7 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 			balancer = &balancers->items[idx];
 	}
 	if (balancer) {
+		n_asked = register_view(balancer->registration)->n_asked;
 		refusal = register_receive(balancer->registration,
 			&(struct register_datagram){ datagram->source, datagram->hop_limit,
 				datagram->data, datagram->size_bytes },
@@ -208,8 +233,12 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 	}
 	if (refusal != REGISTER_ACCEPTED)
 		balancers_tell_refusal(balancers, &datagram->source, refusal);
-	if (balancer)
-		balancers_go_on(balancers);
+	if (!balancer)
+		return;
+	n_asked = register_view(balancer->registration)->n_asked - n_asked;
+	balancers_go_on(balancers);
+	if (n_asked > 0 && balancers->asked)
+		balancers->asked(balancers->context);
 }
 
 static struct balancer *balancers_find(struct balancers *balancers, const struct addr_port *address)
@@ -369,6 +398,24 @@ size_t balancers_len(const struct balancers *balancers)
 const struct register_view *balancers_view(const struct balancers *balancers, size_t idx)
 {
 	return register_view(balancers->items[idx].registration);
+}
+
+const struct ports *balancers_asked(const struct balancers *balancers, size_t idx)
+{
+	return register_asked(balancers->items[idx].registration);
+}
+
+void balancers_set_ports(
+	struct balancers *balancers, size_t idx, const struct proto_ports_status *answer)
+{
+	if (register_set_ports(
+		    balancers->items[idx].registration, answer, balancers_now(balancers)) == 0)
+		balancers_go_on(balancers);
+}
+
+void balancers_on_asked(struct balancers *balancers, balancers_asked_fn *asked)
+{
+	balancers->asked = asked;
 }
 
 size_t balancers_registered(const struct balancers *balancers)

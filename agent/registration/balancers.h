@@ -17,11 +17,17 @@ struct balancers;
 /* After a balancer's state changed. It must not free the balancers. */
 typedef void balancers_changed_fn(void *context);
 
+/* After a balancer asked about other ports than before. It must not free the balancers. */
+typedef void balancers_asked_fn(void *context);
+
 /* Takes no ownership. 0 or negative errno. */
 int balancers_new(sd_event *event, balancers_changed_fn *changed, void *context,
 	struct balancers **ret_balancers);
 struct balancers *balancers_free(struct balancers *balancers);
 DEFINE_CLEANUP(struct balancers *, balancers_free)
+
+/* With the same context. */
+void balancers_on_asked(struct balancers *balancers, balancers_asked_fn *asked);
 
 /* The socket to send by; NULL: none now. Borrowed. */
 void balancers_use_net(struct balancers *balancers, struct net *net);
@@ -49,6 +55,11 @@ bool balancers_are_settled(const struct balancers *balancers);
 
 size_t balancers_len(const struct balancers *balancers);
 const struct register_view *balancers_view(const struct balancers *balancers, size_t idx);
+/* The ports that it asks about, and what was answered. */
+const struct ports *balancers_asked(const struct balancers *balancers, size_t idx);
+/* Answers; an answer to other ports than are asked about now is not sent. */
+void balancers_set_ports(
+	struct balancers *balancers, size_t idx, const struct proto_ports_status *answer);
 size_t balancers_registered(const struct balancers *balancers);
 
 struct balancers_counters {

@@ -10,6 +10,11 @@
 #include <sodium.h>
 #include <stdarg.h>
 
+#include "agent/registration/asked.h"
+#include "agent/registration/register_random.h"
+#include "agent/registration/report.h"
+#include "common/proto/auth.h"
+
 #define REGISTER_REPEATS 2u /* of one REGISTER, whose ACCEPT may be lost, before a new HELLO */
 
 enum handshake {
@@ -22,8 +27,7 @@ struct registration {
 	struct register_view view;
 	register_send_fn send;
 	void *context;
-	uint8_t seed[REGISTER_SEED_BYTES];
-	uint64_t n_randoms;
+	struct register_random random;
 
 	bool wanted;       /* started, and not left since */
 	bool was_accepted; /* once: it will be back, and has to know its servers soon */
@@ -32,6 +36,8 @@ struct registration {
 	struct proto_status status;
 
 	enum handshake handshake;
+	unsigned int hello_version;  /* of the newest HELLO */
+	unsigned int spoken_version; /* in which the balancer answered last */
 	uint8_t nonce_agent[PROTO_NONCE_BYTES];
 	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
 	uint8_t request[PROTO_MESSAGE_MAX]; /* the REGISTER, to repeat it to the byte */
@@ -42,6 +48,7 @@ struct registration {
 	uint64_t retry_us;
 
 	bool has_session;
+	unsigned int version; /* of the session */
 	uint64_t session_id;
 	struct auth_session_keys keys;
 	struct auth_replay replay;
@@ -54,52 +61,10 @@ struct registration {
 	uint64_t repeated_from; /* the first sequence whose ACK will do */
 	uint64_t repeat_us, repeat_delay_us;
 	unsigned int repeat_tries;
+
+	struct asked asked;
+	uint64_t newer_us; /* when a newer version is tried */
 };
-
-static const char *const refusal_names[] = {
-	[REGISTER_ACCEPTED] = "accepted",
-	[REGISTER_SHORT] = "short",
-	[REGISTER_LONG] = "long",
-	[REGISTER_MAGIC] = "magic",
-	[REGISTER_VERSION] = "version",
-	[REGISTER_TYPE] = "type",
-	[REGISTER_TRUNCATED] = "truncated",
-	[REGISTER_VALUE] = "value",
-	[REGISTER_TTL] = "ttl",
-	[REGISTER_SOURCE] = "source",
-	[REGISTER_NONCE] = "nonce",
-	[REGISTER_TAG] = "tag",
-	[REGISTER_REPLAY] = "replay",
-	[REGISTER_SESSION] = "session",
-};
-_Static_assert(ARRAY_LEN(refusal_names) == REGISTER_REFUSAL_N_, "a name for every refusal");
-_Static_assert((int)REGISTER_SHORT == (int)PROTO_ERROR_SHORT &&
-		(int)REGISTER_VALUE == (int)PROTO_ERROR_VALUE,
-	"the parser's errors are the first refusals");
-
-const char *register_refusal_name(enum register_refusal refusal)
-{
-	return refusal < REGISTER_REFUSAL_N_ ? refusal_names[refusal] : "unknown";
-}
-
-/* ---- randomness, all of it from the seed ---- */
-
-static void draw(struct registration *registration, void *ret_data, size_t size_bytes)
-{
-	uint64_t number = registration->n_randoms++;
-
-	crypto_generichash(ret_data, size_bytes, (const uint8_t *)&number, sizeof(number),
-		registration->seed, REGISTER_SEED_BYTES);
-}
-
-/* A quarter to either side, so that a rack that boots at once does not ask at once. */
-static uint64_t jitter(struct registration *registration, uint64_t delay_us)
-{
-	uint64_t values[crypto_generichash_BYTES_MIN / sizeof(uint64_t)];
-
-	draw(registration, values, sizeof(values));
-	return delay_us - delay_us / 4 + values[0] % (delay_us / 2 + 1);
-}
 
 /* ---- life ---- */
 
@@ -134,10 +99,11 @@ struct registration *register_new(const struct addr_port *balancer,
 	if (!registration)
 		return NULL;
 	registration->view.balancer = *balancer;
+	registration->spoken_version = PROTO_VERSION;
 	registration->view.since_us = now_us;
 	registration->send = send;
 	registration->context = context;
-	memcpy(registration->seed, seed, REGISTER_SEED_BYTES);
+	memcpy(registration->random.seed, seed, REGISTER_SEED_BYTES);
 	set_reason(registration, "not started");
 	return registration;
 }
@@ -178,22 +144,30 @@ static size_t send_message(struct registration *registration, const struct proto
 	return (size_t)size;
 }
 
-static void send_hello(struct registration *registration)
+/* A balancer is silent to a version that it does not know, so the versions take turns. */
+static unsigned int other_version(unsigned int version)
 {
-	struct proto_message message = { .type = PROTO_HELLO };
+	return version == PROTO_VERSION ? PROTO_VERSION_1 : PROTO_VERSION;
+}
+
+static void send_hello(struct registration *registration, unsigned int version)
+{
+	struct proto_message message = { .version = version, .type = PROTO_HELLO };
 	uint8_t buffer[PROTO_MESSAGE_MAX];
 
-	draw(registration, registration->nonce_agent, PROTO_NONCE_BYTES);
+	register_random_draw(&registration->random, registration->nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(message.hello.nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(message.hello.key_id, registration->identity.key.id, sizeof(message.hello.key_id));
 	registration->handshake = HANDSHAKE_HELLO;
+	registration->hello_version = version;
 	send_message(registration, &message, NULL, buffer);
 }
 
 static void send_register(struct registration *registration)
 {
 	const struct register_identity *identity = &registration->identity;
-	struct proto_message message = { .type = PROTO_REGISTER };
+	struct proto_message message = { .version = registration->spoken_version,
+		.type = PROTO_REGISTER };
 	struct proto_register *reg = &message.reg;
 
 	memcpy(reg->nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
@@ -205,6 +179,8 @@ static void send_register(struct registration *registration)
 	reg->mac = identity->mac;
 	memcpy(reg->vips, identity->vips, sizeof(reg->vips));
 	reg->status = registration->status;
+	if (message.version == PROTO_VERSION_1)
+		reg->status.max_connections = 0;
 	registration->request_status = registration->status;
 	registration->handshake = HANDSHAKE_REGISTER;
 	registration->repeats = 0;
@@ -214,11 +190,16 @@ static void send_register(struct registration *registration)
 
 static uint64_t send_in_session(struct registration *registration, enum proto_type type)
 {
-	struct proto_message message = { .type = type };
+	struct proto_message message = { .version = registration->version, .type = type };
 	uint8_t buffer[PROTO_MESSAGE_MAX];
 
-	if (type != PROTO_LEAVE)
+	if (type != PROTO_LEAVE) {
 		message.report.status = registration->status;
+		if (message.version == PROTO_VERSION_1)
+			message.report.status.max_connections = 0;
+		else
+			asked_fill(&registration->asked, &message.report);
+	}
 	message.session = (struct proto_session){ registration->session_id,
 		++registration->sequence, registration->echo };
 	send_message(registration, &message, registration->keys.to_balancer, buffer);
@@ -246,19 +227,6 @@ static void repeat(struct registration *registration, enum proto_type type, uint
 	send_in_session(registration, type);
 }
 
-/* The counts change all the time, and ride on the next ANSWER. */
-static bool status_differs(const struct proto_status *a, const struct proto_status *b)
-{
-	if (a->state != b->state || a->weight != b->weight || a->n_vips != b->n_vips ||
-		!streq(a->reason, b->reason))
-		return true;
-	for (size_t i = 0; i < a->n_vips; i++)
-		if (a->vips[i].present != b->vips[i].present ||
-			a->vips[i].silent != b->vips[i].silent)
-			return true;
-	return false;
-}
-
 /* ---- beginning, and beginning again ---- */
 
 static uint64_t back_off(struct registration *registration)
@@ -269,14 +237,14 @@ static uint64_t back_off(struct registration *registration)
 
 	for (unsigned int i = 0; i < registration->tries && delay_us < max_us; i++)
 		delay_us *= 2;
-	return jitter(registration, MIN(delay_us, max_us));
+	return register_random_jitter(&registration->random, MIN(delay_us, max_us));
 }
 
 static void begin_handshake(struct registration *registration, uint64_t now_us)
 {
 	registration->tries = 0;
 	registration->retry_us = now_us + back_off(registration);
-	send_hello(registration);
+	send_hello(registration, registration->spoken_version);
 }
 
 static void forget_session(struct registration *registration)
@@ -309,23 +277,11 @@ void register_start(struct registration *registration, uint64_t now_us)
 		begin(registration, now_us);
 }
 
-static bool identity_equals(const struct register_identity *a, const struct register_identity *b)
-{
-	if (!streq(a->name, b->name) || !streq(a->version, b->version) ||
-		!addr_equal(&a->real_ip, &b->real_ip) || !mac_equal(&a->mac, &b->mac) ||
-		a->n_vips != b->n_vips || !streq(a->key.id, b->key.id) ||
-		memcmp(a->key.secret, b->key.secret, AUTH_KEY_BYTES) != 0)
-		return false;
-	for (size_t i = 0; i < a->n_vips; i++)
-		if (!addr_equal(&a->vips[i], &b->vips[i]))
-			return false;
-	return true;
-}
-
 void register_set_identity(struct registration *registration,
 	const struct register_identity *identity, uint64_t now_us)
 {
-	if (registration->has_identity && identity_equals(&registration->identity, identity))
+	if (registration->has_identity &&
+		register_identity_equal(&registration->identity, identity))
 		return;
 	registration->identity = *identity;
 	registration->has_identity = true;
@@ -342,26 +298,14 @@ void register_set_identity(struct registration *registration,
 		begin(registration, now_us);
 }
 
-static bool status_is_legal(
-	const struct registration *registration, const struct proto_status *status)
-{
-	struct proto_message probe = { .type = PROTO_UPDATE };
-	uint8_t buffer[PROTO_MESSAGE_MAX];
-
-	if (!registration->has_identity || status->n_vips != registration->identity.n_vips)
-		return false;
-	probe.report.session = (struct proto_session){ 1, 1, 1 };
-	probe.report.status = *status;
-	return proto_write(&probe, buffer) > 0;
-}
-
 int register_set_status(
 	struct registration *registration, const struct proto_status *status, uint64_t now_us)
 {
 	bool first = !registration->has_status;
-	bool differs = first || status_differs(&registration->status, status);
+	bool differs = first || report_differs(&registration->status, status);
 
-	if (!status_is_legal(registration, status))
+	if (!registration->has_identity || status->n_vips != registration->identity.n_vips ||
+		!report_can_be_sent(status))
 		return -EINVAL;
 	registration->status = *status;
 	registration->has_status = true;
@@ -370,6 +314,29 @@ int register_set_status(
 	else if (differs && registration->view.state == REGISTER_REGISTERED)
 		begin_repeating(registration, PROTO_UPDATE, now_us);
 	return 0;
+}
+
+const struct ports *register_asked(const struct registration *registration)
+{
+	return &registration->asked.ports;
+}
+
+int register_set_ports(
+	struct registration *registration, const struct proto_ports_status *ports, uint64_t now_us)
+{
+	bool differs = ports_answer_differs(&registration->asked.ports.answer, ports);
+	int r = asked_set_answer(&registration->asked, ports);
+
+	if (r == 0 && differs && registration->view.state == REGISTER_REGISTERED &&
+		registration->version > PROTO_VERSION_1)
+		begin_repeating(registration, PROTO_UPDATE, now_us);
+	return r;
+}
+
+void register_set_others(
+	struct registration *registration, const struct proto_other *others, size_t n_others)
+{
+	asked_set_others(&registration->asked, others, n_others);
 }
 
 void register_leave(struct registration *registration, uint64_t now_us)
@@ -399,15 +366,30 @@ static bool nonces_match(
 }
 
 static enum register_refusal receive_challenge(
-	struct registration *registration, const struct proto_challenge *challenge, uint64_t now_us)
+	struct registration *registration, const struct proto_message *message, uint64_t now_us)
 {
+	const struct proto_challenge *challenge = &message->challenge;
+
 	if (registration->handshake != HANDSHAKE_HELLO ||
 		!nonces_match(registration, challenge->nonce_agent, NULL))
 		return REGISTER_NONCE;
+	if (message->version != registration->hello_version)
+		return REGISTER_VERSION;
+	registration->spoken_version = message->version;
 	memcpy(registration->nonce_balancer, challenge->nonce_balancer, PROTO_NONCE_BYTES);
-	registration->retry_us = now_us + jitter(registration, REGISTER_RETRY_FIRST_US);
+	registration->retry_us =
+		now_us + register_random_jitter(&registration->random, REGISTER_RETRY_FIRST_US);
+	registration->newer_us = registration->retry_us;
 	send_register(registration);
 	return REGISTER_ACCEPTED;
+}
+
+/* When a newer version is tried, if there is one. */
+static void plan_newer(struct registration *registration, uint64_t now_us)
+{
+	registration->newer_us = registration->version == PROTO_VERSION
+		? REGISTER_NEVER_US
+		: now_us + register_random_jitter(&registration->random, REGISTER_NEWER_US);
 }
 
 static void open_session(
@@ -417,6 +399,11 @@ static void open_session(
 	registration->tries = 0;
 	registration->was_accepted = true;
 	registration->has_session = true;
+	registration->version = registration->spoken_version;
+	registration->view.version = registration->version;
+	memcpy(registration->view.name, accept->name, sizeof(accept->name));
+	plan_newer(registration, now_us);
+	asked_forget(&registration->asked);
 	registration->session_id = accept->session_id;
 	registration->sequence = 0;
 	registration->echo = accept->sequence;
@@ -439,7 +426,7 @@ static enum register_refusal receive_accept(
 	set_state(registration, REGISTER_REGISTERED, now_us);
 	set_reason(registration, "%s", "");
 	/* What changed while the REGISTER was on its way. */
-	if (status_differs(&registration->request_status, &registration->status))
+	if (report_differs(&registration->request_status, &registration->status))
 		begin_repeating(registration, PROTO_UPDATE, now_us);
 	return REGISTER_ACCEPTED;
 }
@@ -457,7 +444,7 @@ static enum register_refusal receive_reject(
 		rejected->reason[0] != '\0' ? rejected->reason : proto_reject_name(rejected->code));
 	/* Our previous self, before its MAC or name changed, is soon found silent. */
 	registration->retry_us = now_us +
-		jitter(registration,
+		register_random_jitter(&registration->random,
 			rejected->code == PROTO_REJECT_CLONE ? REGISTER_CLONE_RETRY_US
 							     : REGISTER_REFUSED_RETRY_US);
 	return REGISTER_ACCEPTED;
@@ -477,6 +464,8 @@ static enum register_refusal receive_verdict(struct registration *registration,
 	if (registration->handshake != HANDSHAKE_REGISTER ||
 		!nonces_match(registration, agent, balancer))
 		return REGISTER_NONCE;
+	if (message->version != registration->spoken_version)
+		return REGISTER_VERSION;
 	/* Refused is a session beside the one that goes on. */
 	if (!accepted && registration->view.state == REGISTER_REGISTERED)
 		return REGISTER_NONCE;
@@ -529,6 +518,8 @@ static enum register_refusal receive_session(struct registration *registration,
 
 	if (!registration->has_session || session->session_id != registration->session_id)
 		return REGISTER_SESSION;
+	if (message->version != registration->version)
+		return REGISTER_VERSION;
 	if (!auth_replay_is_new(&registration->replay, session->sequence))
 		return REGISTER_REPLAY;
 	if (!auth_open(datagram->data, datagram->size_bytes, registration->keys.to_agent))
@@ -536,6 +527,9 @@ static enum register_refusal receive_session(struct registration *registration,
 	auth_replay_move(&registration->replay, session->sequence);
 	if (message->type == PROTO_HEARTBEAT)
 		receive_heartbeat(registration, session, now_us);
+	else if (message->type == PROTO_SERVE)
+		registration->view.n_asked +=
+			ports_take(&registration->asked.ports, &message->serve);
 	else
 		receive_ack(registration, session, now_us);
 	return REGISTER_ACCEPTED;
@@ -556,12 +550,13 @@ static enum register_refusal receive(struct registration *registration,
 		return (enum register_refusal)error;
 	switch (message.type) {
 	case PROTO_CHALLENGE:
-		return receive_challenge(registration, &message.challenge, now_us);
+		return receive_challenge(registration, &message, now_us);
 	case PROTO_ACCEPT:
 	case PROTO_REJECT:
 		return receive_verdict(registration, &message, datagram, now_us);
 	case PROTO_HEARTBEAT:
 	case PROTO_ACK:
+	case PROTO_SERVE:
 		return receive_session(registration, &message, datagram, now_us);
 	default: /* what only an agent sends */
 		return REGISTER_TYPE;
@@ -583,6 +578,29 @@ enum register_refusal register_receive(struct registration *registration,
 
 /* ---- time ---- */
 
+static bool repeat_register(struct registration *registration)
+{
+	if (registration->handshake != HANDSHAKE_REGISTER ||
+		registration->repeats >= REGISTER_REPEATS)
+		return false;
+	registration->repeats++;
+	registration->send(registration->context, &registration->view.balancer,
+		registration->request, registration->request_size);
+	return true;
+}
+
+/* While the session goes on: whether the balancer speaks the newest version by now. */
+static void on_newer(struct registration *registration, uint64_t now_us)
+{
+	plan_newer(registration, now_us);
+	if (registration->handshake != HANDSHAKE_REGISTER)
+		send_hello(registration, PROTO_VERSION);
+	else if (repeat_register(registration))
+		registration->newer_us = now_us + REGISTER_RETRY_FIRST_US;
+	else
+		registration->handshake = HANDSHAKE_NONE;
+}
+
 static void on_no_answer(struct registration *registration, uint64_t now_us)
 {
 	char name[ADDR_STRLEN];
@@ -597,14 +615,8 @@ static void on_no_answer(struct registration *registration, uint64_t now_us)
 	set_state(registration, REGISTER_CONNECTING, now_us);
 	set_reason(registration, "no answer from %s (unreachable, or the key differs)",
 		balancer_name(registration, name));
-	if (registration->handshake == HANDSHAKE_REGISTER &&
-		registration->repeats < REGISTER_REPEATS) {
-		registration->repeats++;
-		registration->send(registration->context, &registration->view.balancer,
-			registration->request, registration->request_size);
-		return;
-	}
-	send_hello(registration);
+	if (!repeat_register(registration))
+		send_hello(registration, other_version(registration->hello_version));
 }
 
 static void on_silence(struct registration *registration, uint64_t now_us)
@@ -643,6 +655,7 @@ static uint64_t next_deadline(const struct registration *registration)
 	case REGISTER_REFUSED:
 		return can_begin(registration) ? registration->retry_us : REGISTER_NEVER_US;
 	case REGISTER_REGISTERED:
+		repeat_us = MIN(repeat_us, registration->newer_us);
 		return MIN(repeat_us, registration->heard_us + registration->silence_us);
 	case REGISTER_LEAVING:
 		return repeat_us;
@@ -666,6 +679,8 @@ uint64_t register_run_due(struct registration *registration, uint64_t now_us)
 	case REGISTER_REGISTERED:
 		if (silent)
 			on_silence(registration, now_us);
+		else if (now_us >= registration->newer_us)
+			on_newer(registration, now_us);
 		else
 			on_repeat(registration, now_us);
 		break;

@@ -11,9 +11,11 @@
  */
 #pragma once
 
-#include "common/proto/keyring.h"
+#include "agent/registration/register_identity.h"
+#include "agent/registration/register_random.h"
+#include "agent/registration/register_refusal.h"
+#include "common/proto/ports.h"
 
-#define REGISTER_SEED_BYTES     32u
 #define REGISTER_NEVER_US       UINT64_MAX
 #define REGISTER_REASON_BYTES   256u
 #define REGISTER_RETRY_FIRST_US (200 * US_PER_MS)
@@ -25,6 +27,8 @@
 #define REGISTER_REPEAT_FIRST_US  (30 * US_PER_MS) /* UPDATE and LEAVE until acknowledged */
 #define REGISTER_REPEAT_MAX_US    (1 * US_PER_S)
 #define REGISTER_LEAVE_TRIES      6u
+/* A balancer that speaks an older version is asked so often whether it speaks the newest now. */
+#define REGISTER_NEWER_US (300 * US_PER_S)
 
 enum register_state {
 	REGISTER_IDLE,       /* not started */
@@ -34,37 +38,6 @@ enum register_state {
 	REGISTER_LEAVING, /* LEAVE on the way */
 	REGISTER_LEFT,    /* acknowledged, or given up */
 	REGISTER_STATE_N_
-};
-
-/* Why a datagram was refused; the first seven as enum proto_error. */
-enum register_refusal {
-	REGISTER_ACCEPTED,
-	REGISTER_SHORT,
-	REGISTER_LONG,
-	REGISTER_MAGIC,
-	REGISTER_VERSION,
-	REGISTER_TYPE, /* unknown, or one that only an agent sends */
-	REGISTER_TRUNCATED,
-	REGISTER_VALUE,
-	REGISTER_TTL,
-	REGISTER_SOURCE, /* not the balancer's address */
-	REGISTER_NONCE,  /* answers no question of ours */
-	REGISTER_TAG,
-	REGISTER_REPLAY,
-	REGISTER_SESSION, /* of another session, or while there is none */
-	REGISTER_REFUSAL_N_
-};
-const char *register_refusal_name(enum register_refusal refusal);
-
-/* Who we are; all of it is validated by the caller's configuration. */
-struct register_identity {
-	char name[PROTO_NAME_MAX + 1];
-	char version[PROTO_NAME_MAX + 1];
-	struct addr real_ip;
-	struct mac mac;
-	struct addr vips[PROTO_VIPS_MAX];
-	size_t n_vips;
-	struct keyring_key key;
 };
 
 /* For `status`. */
@@ -77,7 +50,10 @@ struct register_view {
 	uint64_t received;                  /* = accepted + all of rejected */
 	uint64_t accepted;
 	uint64_t rejected[REGISTER_REFUSAL_N_];
-	uint64_t boot_id; /* of the balancer; 0: none yet */
+	uint64_t boot_id;              /* of the balancer; 0: none yet */
+	unsigned int version;          /* of the protocol, in the newest session; 0: none yet */
+	char name[PROTO_NAME_MAX + 1]; /* of the balancer; "": not told */
+	uint64_t n_asked; /* rises with each new list of ports that the balancer asks about */
 };
 
 /* Sends one datagram to the balancer with hop limit 255. */
@@ -106,6 +82,17 @@ void register_set_identity(struct registration *registration,
  */
 int register_set_status(
 	struct registration *registration, const struct proto_status *status, uint64_t now_us);
+/* The ports that the balancer asks about now, and what was answered last. */
+const struct ports *register_asked(const struct registration *registration);
+/*
+ * Takes what is known of these ports. A change of anything but the counts goes out at once, as of the status.
+ * -ESTALE: it is of other ports than those asked about now, and was not taken.
+ */
+int register_set_ports(
+	struct registration *registration, const struct proto_ports_status *ports, uint64_t now_us);
+/* The other balancers, which are named in turns. */
+void register_set_others(
+	struct registration *registration, const struct proto_other *others, size_t n_others);
 /* Begins (again), at once. Needs identity and status. */
 void register_start(struct registration *registration, uint64_t now_us);
 /* Leaves: a LEAVE repeated until acknowledged, REGISTER_LEAVE_TRIES times; then `left`. */

@@ -78,3 +78,26 @@ void report_make(const struct report_facts *facts, struct proto_status *ret_stat
 	report_decide(facts, fault, &status);
 	*ret_status = status;
 }
+
+/* The counts change all the time, and ride on the next ANSWER. */
+bool report_differs(const struct proto_status *a, const struct proto_status *b)
+{
+	if (a->state != b->state || a->weight != b->weight || a->n_vips != b->n_vips ||
+		a->max_connections != b->max_connections || !streq(a->reason, b->reason))
+		return true;
+	for (size_t i = 0; i < a->n_vips; i++)
+		if (a->vips[i].present != b->vips[i].present ||
+			a->vips[i].silent != b->vips[i].silent)
+			return true;
+	return false;
+}
+
+bool report_can_be_sent(const struct proto_status *status)
+{
+	struct proto_message probe = { .version = PROTO_VERSION, .type = PROTO_UPDATE };
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+
+	probe.report.session = (struct proto_session){ 1, 1, 1 };
+	probe.report.status = *status;
+	return proto_write(&probe, buffer) > 0;
+}

@@ -38,3 +38,7 @@ struct report_facts {
  * check), `up`. A reason that is too long for the protocol is cut.
  */
 void report_make(const struct report_facts *facts, struct proto_status *ret_status);
+/* Whether they differ in anything but counts. */
+bool report_differs(const struct proto_status *a, const struct proto_status *b);
+/* Whether the protocol can carry it. */
+bool report_can_be_sent(const struct proto_status *status);

@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages <-> bytes. One struct `parser` reads straight down and is asked once at the end;
+ * Messages <-> bytes. One parser reads straight down and is asked once at the end;
  * one validator, message_is_valid(), serves both directions, so that whatever can be written
  * can be read and the encoding of a message is unique (proto_parse then proto_write gives the
  * same bytes but for the tag). Knows no key, clock or socket.
  */
 #include "common/proto/proto.h"
 
-#include "common/proto/cursor.h"
+#include "common/proto/fields.h"
+#include "common/proto/wire.h"
 
 #include <assert.h>
 
 #define MAGIC 0x44535250u /* "DSRP" */
 
-#define ADDR_BYTES_MAX    (1 + 16u)
-#define VIP_STATUS_BYTES  (1 + 4u)
-#define STRING_BYTES(max) (1 + (max))
+#define VIP_STATUS_BYTES (1 + 4u)
 #define STATUS_BYTES_MAX \
-	(1 + 2 + STRING_BYTES(PROTO_REASON_MAX) + 1 + PROTO_VIPS_MAX * VIP_STATUS_BYTES)
+	(1 + 2 + WIRE_STRING_BYTES(PROTO_REASON_MAX) + 1 + PROTO_VIPS_MAX * VIP_STATUS_BYTES)
 #define REGISTER_BYTES_MAX \
-	(PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES + STRING_BYTES(PROTO_KEY_ID_MAX) + \
-		2 * STRING_BYTES(PROTO_NAME_MAX) + ADDR_BYTES_MAX + MAC_LEN + STATUS_BYTES_MAX + \
-		PROTO_VIPS_MAX * ADDR_BYTES_MAX + PROTO_TAG_BYTES)
+	(PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES + WIRE_STRING_BYTES(PROTO_KEY_ID_MAX) + \
+		2 * WIRE_STRING_BYTES(PROTO_NAME_MAX) + WIRE_ADDR_BYTES_MAX + MAC_LEN + \
+		STATUS_BYTES_MAX + PROTO_VIPS_MAX * WIRE_ADDR_BYTES_MAX + FIELDS_LIMIT_BYTES + \
+		PROTO_TAG_BYTES)
+#define SESSION_BYTES (PROTO_HEADER_BYTES + 3 * sizeof(uint64_t))
+#define REPORT_BYTES_MAX \
+	(SESSION_BYTES + STATUS_BYTES_MAX + FIELDS_REPORT_BYTES_MAX + PROTO_TAG_BYTES)
+#define SERVE_BYTES_MAX (SESSION_BYTES + FIELDS_SERVE_BYTES_MAX + PROTO_TAG_BYTES)
 _Static_assert(REGISTER_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest REGISTER must fit");
+_Static_assert(REPORT_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest ANSWER must fit");
+_Static_assert(SERVE_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest SERVE must fit");
 
 #define VIP_PRESENT 0x01u
 #define VIP_SILENT  0x02u
@@ -65,46 +71,14 @@ const char *proto_reject_name(enum proto_reject code)
 
 /* ---- what is legal, in both directions ---- */
 
-/* Own classification: isalnum() depends on the locale. */
-static bool is_word_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		c == '.' || c == '-' || c == '_';
-}
-
-static bool word_is_valid(const char *text, size_t max)
-{
-	size_t length = strnlen(text, max + 1);
-
-	if (length == 0 || length > max || text[0] == '-')
-		return false;
-	for (size_t i = 0; i < length; i++)
-		if (!is_word_char(text[i]))
-			return false;
-	return true;
-}
-
 bool proto_name_is_valid(const char *name)
 {
-	return word_is_valid(name, PROTO_NAME_MAX);
+	return wire_word_is_valid(name, PROTO_NAME_MAX);
 }
 
 bool proto_key_id_is_valid(const char *id)
 {
-	return word_is_valid(id, PROTO_KEY_ID_MAX);
-}
-
-/* Texts end up on terminals and in logs: printable ASCII only, no control sequences. */
-static bool text_is_valid(const char *text, size_t max)
-{
-	size_t length = strnlen(text, max + 1);
-
-	if (length > max)
-		return false;
-	for (size_t i = 0; i < length; i++)
-		if (text[i] < 0x20 || text[i] > 0x7e)
-			return false;
-	return true;
+	return wire_word_is_valid(id, PROTO_KEY_ID_MAX);
 }
 
 static bool status_is_valid(const struct proto_status *status)
@@ -113,7 +87,7 @@ static bool status_is_valid(const struct proto_status *status)
 		return false;
 	if (status->n_vips == 0 || status->n_vips > PROTO_VIPS_MAX)
 		return false;
-	if (!text_is_valid(status->reason, PROTO_REASON_MAX))
+	if (!wire_text_is_valid(status->reason, PROTO_REASON_MAX))
 		return false;
 	/* A state that is not `up` always carries a reason in words. */
 	return status->state == PROTO_STATE_UP || status->reason[0] != '\0';
@@ -139,7 +113,7 @@ static bool mac_is_host(const struct mac *mac)
 static bool register_is_valid(const struct proto_register *reg)
 {
 	return proto_key_id_is_valid(reg->key_id) && proto_name_is_valid(reg->name) &&
-		text_is_valid(reg->version, PROTO_NAME_MAX) && reg->version[0] != '\0' &&
+		wire_text_is_valid(reg->version, PROTO_NAME_MAX) && reg->version[0] != '\0' &&
 		addr_is_unicast(&reg->real_ip) && mac_is_host(&reg->mac) &&
 		status_is_valid(&reg->status) && vips_are_valid(reg->vips, reg->status.n_vips);
 }
@@ -156,11 +130,11 @@ static bool session_is_valid(const struct proto_session *session, enum proto_typ
 {
 	if (session->session_id == 0 || session->sequence == 0)
 		return false;
-	/* A HEARTBEAT acknowledges nothing; everything else names what it answers. */
-	return (type == PROTO_HEARTBEAT) == (session->echo == 0);
+	/* A HEARTBEAT and a SERVE acknowledge nothing; everything else names what it answers. */
+	return (type == PROTO_HEARTBEAT || type == PROTO_SERVE) == (session->echo == 0);
 }
 
-static bool message_is_valid(const struct proto_message *message)
+static bool body_is_valid(const struct proto_message *message)
 {
 	switch (message->type) {
 	case PROTO_HELLO:
@@ -173,7 +147,7 @@ static bool message_is_valid(const struct proto_message *message)
 		return accept_is_valid(&message->accept);
 	case PROTO_REJECT:
 		return message->rejected.code < PROTO_REJECT_N_ &&
-			text_is_valid(message->rejected.reason, PROTO_REASON_MAX);
+			wire_text_is_valid(message->rejected.reason, PROTO_REASON_MAX);
 	case PROTO_HEARTBEAT:
 	case PROTO_LEAVE:
 	case PROTO_ACK:
@@ -182,120 +156,101 @@ static bool message_is_valid(const struct proto_message *message)
 	case PROTO_UPDATE:
 		return session_is_valid(&message->report.session, message->type) &&
 			status_is_valid(&message->report.status);
+	case PROTO_SERVE:
+		return message->version >= PROTO_VERSION_SERVE &&
+			session_is_valid(&message->serve.session, message->type) &&
+			fields_serve_is_valid(&message->serve);
 	case PROTO_TYPE_N_:
 		break;
 	}
 	return false;
 }
 
+static bool version_is_known(unsigned int version)
+{
+	return version >= PROTO_VERSION_1 && version <= PROTO_VERSION;
+}
+
+static bool message_is_valid(const struct proto_message *message)
+{
+	return version_is_known(message->version) && body_is_valid(message) &&
+		fields_are_valid(message);
+}
+
+/* The handshake's first two messages and SERVE are as they are. */
+static bool has_fields(const struct proto_message *message)
+{
+	return message->version > PROTO_VERSION_1 && message->type >= PROTO_REGISTER &&
+		message->type != PROTO_SERVE;
+}
+
 /* ---- bytes -> message ---- */
 
-struct parser {
-	struct cursor_reader reader;
-	bool bad; /* a value that cannot even be stored; sticky, like reader.failed */
-};
-
-/* Zeros read after an overrun are no values: what counts then is the overrun. */
-static void parser_mark_bad(struct parser *parser)
-{
-	if (!parser->reader.failed)
-		parser->bad = true;
-}
-
-/* A length byte and so many bytes; `ret_text` has max + 1 bytes. */
-static void get_string(struct parser *parser, char *ret_text, size_t max)
-{
-	size_t length = cursor_get_u8(&parser->reader);
-
-	if (length > max) {
-		parser_mark_bad(parser);
-		length = 0;
-	}
-	cursor_get(&parser->reader, ret_text, length);
-	ret_text[length] = '\0';
-	/* An early NUL would hide the rest from every reader of the string. */
-	if (strlen(ret_text) != length)
-		parser_mark_bad(parser);
-}
-
-static void get_zeros(struct parser *parser, size_t size_bytes)
+static void get_zeros(struct wire_parser *parser, size_t size_bytes)
 {
 	for (size_t i = 0; i < size_bytes; i++)
 		if (cursor_get_u8(&parser->reader) != 0)
-			parser_mark_bad(parser);
+			wire_mark_bad(parser);
 }
 
-static void get_addr(struct parser *parser, struct addr *ret_addr)
-{
-	uint8_t version = cursor_get_u8(&parser->reader);
-
-	*ret_addr = (struct addr){ 0 };
-	if (version != 4 && version != 6) {
-		parser_mark_bad(parser);
-		return;
-	}
-	ret_addr->family = version == 4 ? AF_INET : AF_INET6;
-	cursor_get(&parser->reader, ret_addr->bytes, version == 4 ? 4 : 16);
-}
-
-static void get_vip_status(struct parser *parser, struct proto_vip_status *ret_vip)
+static void get_vip_status(struct wire_parser *parser, struct proto_vip_status *ret_vip)
 {
 	uint8_t flags = cursor_get_u8(&parser->reader);
 
 	if (flags & ~(VIP_PRESENT | VIP_SILENT))
-		parser_mark_bad(parser);
+		wire_mark_bad(parser);
 	ret_vip->present = flags & VIP_PRESENT;
 	ret_vip->silent = flags & VIP_SILENT;
 	ret_vip->established = cursor_get_u32(&parser->reader);
 }
 
-static void get_status(struct parser *parser, struct proto_status *ret_status)
+static void get_status(struct wire_parser *parser, struct proto_status *ret_status)
 {
 	ret_status->state = cursor_get_u8(&parser->reader);
 	ret_status->weight = cursor_get_u16(&parser->reader);
-	get_string(parser, ret_status->reason, PROTO_REASON_MAX);
+	wire_get_string(parser, ret_status->reason, PROTO_REASON_MAX);
 	ret_status->n_vips = cursor_get_u8(&parser->reader);
 	if (ret_status->n_vips > PROTO_VIPS_MAX) {
-		parser_mark_bad(parser);
+		wire_mark_bad(parser);
 		ret_status->n_vips = 0;
 	}
 	for (size_t i = 0; i < ret_status->n_vips; i++)
 		get_vip_status(parser, &ret_status->vips[i]);
 }
 
-static void get_nonces(struct parser *parser, uint8_t *ret_agent, uint8_t *ret_balancer)
+static void get_nonces(struct wire_parser *parser, uint8_t *ret_agent, uint8_t *ret_balancer)
 {
 	cursor_get(&parser->reader, ret_agent, PROTO_NONCE_BYTES);
 	cursor_get(&parser->reader, ret_balancer, PROTO_NONCE_BYTES);
 }
 
 /* The padding makes the HELLO as large as its answer: nobody can be flooded by way of us. */
-static void get_hello(struct parser *parser, struct proto_hello *ret_hello)
+static void get_hello(struct wire_parser *parser, struct proto_hello *ret_hello)
 {
 	size_t body = PROTO_CHALLENGE_BYTES - PROTO_HEADER_BYTES - PROTO_TAG_BYTES;
 	size_t used;
 
 	cursor_get(&parser->reader, ret_hello->nonce_agent, PROTO_NONCE_BYTES);
-	get_string(parser, ret_hello->key_id, PROTO_KEY_ID_MAX);
-	used = PROTO_NONCE_BYTES + STRING_BYTES(strlen(ret_hello->key_id));
+	wire_get_string(parser, ret_hello->key_id, PROTO_KEY_ID_MAX);
+	used = PROTO_NONCE_BYTES + WIRE_STRING_BYTES(strlen(ret_hello->key_id));
 	if (used < body)
 		get_zeros(parser, body - used);
 }
 
-static void get_register(struct parser *parser, struct proto_register *ret_reg)
+static void get_register(struct wire_parser *parser, struct proto_register *ret_reg)
 {
 	get_nonces(parser, ret_reg->nonce_agent, ret_reg->nonce_balancer);
-	get_string(parser, ret_reg->key_id, PROTO_KEY_ID_MAX);
-	get_string(parser, ret_reg->name, PROTO_NAME_MAX);
-	get_string(parser, ret_reg->version, PROTO_NAME_MAX);
-	get_addr(parser, &ret_reg->real_ip);
+	wire_get_string(parser, ret_reg->key_id, PROTO_KEY_ID_MAX);
+	wire_get_string(parser, ret_reg->name, PROTO_NAME_MAX);
+	wire_get_string(parser, ret_reg->version, PROTO_NAME_MAX);
+	wire_get_addr(parser, &ret_reg->real_ip);
 	cursor_get(&parser->reader, ret_reg->mac.bytes, MAC_LEN);
 	get_status(parser, &ret_reg->status);
 	for (size_t i = 0; i < ret_reg->status.n_vips; i++)
-		get_addr(parser, &ret_reg->vips[i]);
+		wire_get_addr(parser, &ret_reg->vips[i]);
 }
 
-static void get_accept(struct parser *parser, struct proto_accept *ret_accept)
+static void get_accept(struct wire_parser *parser, struct proto_accept *ret_accept)
 {
 	get_nonces(parser, ret_accept->nonce_agent, ret_accept->nonce_balancer);
 	ret_accept->session_id = cursor_get_u64(&parser->reader);
@@ -305,21 +260,21 @@ static void get_accept(struct parser *parser, struct proto_accept *ret_accept)
 	ret_accept->multiplier = cursor_get_u8(&parser->reader);
 }
 
-static void get_rejected(struct parser *parser, struct proto_rejected *ret_rejected)
+static void get_rejected(struct wire_parser *parser, struct proto_rejected *ret_rejected)
 {
 	get_nonces(parser, ret_rejected->nonce_agent, ret_rejected->nonce_balancer);
 	ret_rejected->code = cursor_get_u8(&parser->reader);
-	get_string(parser, ret_rejected->reason, PROTO_REASON_MAX);
+	wire_get_string(parser, ret_rejected->reason, PROTO_REASON_MAX);
 }
 
-static void get_session(struct parser *parser, struct proto_session *ret_session)
+static void get_session(struct wire_parser *parser, struct proto_session *ret_session)
 {
 	ret_session->session_id = cursor_get_u64(&parser->reader);
 	ret_session->sequence = cursor_get_u64(&parser->reader);
 	ret_session->echo = cursor_get_u64(&parser->reader);
 }
 
-static void get_body(struct parser *parser, struct proto_message *message)
+static void get_body(struct wire_parser *parser, struct proto_message *message)
 {
 	switch (message->type) {
 	case PROTO_HELLO:
@@ -348,12 +303,17 @@ static void get_body(struct parser *parser, struct proto_message *message)
 		get_session(parser, &message->report.session);
 		get_status(parser, &message->report.status);
 		break;
+	case PROTO_SERVE:
+		get_session(parser, &message->serve.session);
+		fields_get_serve(parser, &message->serve);
+		break;
 	case PROTO_TYPE_N_:
 		break;
 	}
 }
 
-enum proto_error proto_peek_type(const void *data, size_t size_bytes, enum proto_type *ret_type)
+static enum proto_error peek(
+	const void *data, size_t size_bytes, unsigned int *ret_version, enum proto_type *ret_type)
 {
 	struct cursor_reader reader = cursor_reader_make(data, size_bytes);
 	uint32_t magic;
@@ -368,14 +328,23 @@ enum proto_error proto_peek_type(const void *data, size_t size_bytes, enum proto
 	type = cursor_get_u8(&reader);
 	if (magic != MAGIC)
 		return PROTO_ERROR_MAGIC;
-	if (version != PROTO_VERSION)
+	if (!version_is_known(version))
 		return PROTO_ERROR_VERSION;
-	if (type < PROTO_HELLO || type >= PROTO_TYPE_N_)
+	if (type < PROTO_HELLO || type >= PROTO_TYPE_N_ ||
+		(type == PROTO_SERVE && version < PROTO_VERSION_SERVE))
 		return PROTO_ERROR_TYPE;
 	if (cursor_get_u16(&reader) != 0) /* reserved */
 		return PROTO_ERROR_VALUE;
+	*ret_version = version;
 	*ret_type = type;
 	return PROTO_OK;
+}
+
+enum proto_error proto_peek_type(const void *data, size_t size_bytes, enum proto_type *ret_type)
+{
+	unsigned int version;
+
+	return peek(data, size_bytes, &version, ret_type);
 }
 
 uint64_t proto_peek_session(const void *data, size_t size_bytes)
@@ -400,15 +369,17 @@ static bool tag_is_zero(const uint8_t *data, size_t size_bytes)
 enum proto_error proto_parse(const void *data, size_t size_bytes, struct proto_message *ret_message)
 {
 	struct proto_message message = { 0 };
-	struct parser parser = { 0 };
+	struct wire_parser parser = { 0 };
 	enum proto_error error;
 
-	error = proto_peek_type(data, size_bytes, &message.type);
+	error = peek(data, size_bytes, &message.version, &message.type);
 	if (error != PROTO_OK)
 		return error;
 	parser.reader = cursor_reader_make((const uint8_t *)data + PROTO_HEADER_BYTES,
 		size_bytes - PROTO_HEADER_BYTES - PROTO_TAG_BYTES);
 	get_body(&parser, &message);
+	if (has_fields(&message))
+		fields_get(&parser, &message);
 	if (parser.bad)
 		return PROTO_ERROR_VALUE;
 	if (parser.reader.failed)
@@ -425,31 +396,17 @@ enum proto_error proto_parse(const void *data, size_t size_bytes, struct proto_m
 
 /* ---- message -> bytes; everything was validated before the first byte is written ---- */
 
-static void put_string(struct cursor_writer *writer, const char *text)
-{
-	size_t length = strlen(text);
-
-	cursor_put_u8(writer, (uint8_t)length);
-	cursor_put(writer, text, length);
-}
-
 static void put_zeros(struct cursor_writer *writer, size_t size_bytes)
 {
 	for (size_t i = 0; i < size_bytes; i++)
 		cursor_put_u8(writer, 0);
 }
 
-static void put_addr(struct cursor_writer *writer, const struct addr *addr)
-{
-	cursor_put_u8(writer, addr->family == AF_INET ? 4 : 6);
-	cursor_put(writer, addr->bytes, addr->family == AF_INET ? 4 : 16);
-}
-
 static void put_status(struct cursor_writer *writer, const struct proto_status *status)
 {
 	cursor_put_u8(writer, (uint8_t)status->state);
 	cursor_put_u16(writer, status->weight);
-	put_string(writer, status->reason);
+	wire_put_string(writer, status->reason);
 	cursor_put_u8(writer, status->n_vips);
 	for (size_t i = 0; i < status->n_vips; i++) {
 		const struct proto_vip_status *vip = &status->vips[i];
@@ -470,10 +427,10 @@ static void put_nonces(struct cursor_writer *writer, const uint8_t *agent, const
 static void put_hello(struct cursor_writer *writer, const struct proto_hello *hello)
 {
 	size_t body = PROTO_CHALLENGE_BYTES - PROTO_HEADER_BYTES - PROTO_TAG_BYTES;
-	size_t used = PROTO_NONCE_BYTES + STRING_BYTES(strlen(hello->key_id));
+	size_t used = PROTO_NONCE_BYTES + WIRE_STRING_BYTES(strlen(hello->key_id));
 
 	cursor_put(writer, hello->nonce_agent, PROTO_NONCE_BYTES);
-	put_string(writer, hello->key_id);
+	wire_put_string(writer, hello->key_id);
 	if (used < body)
 		put_zeros(writer, body - used);
 }
@@ -481,14 +438,14 @@ static void put_hello(struct cursor_writer *writer, const struct proto_hello *he
 static void put_register(struct cursor_writer *writer, const struct proto_register *reg)
 {
 	put_nonces(writer, reg->nonce_agent, reg->nonce_balancer);
-	put_string(writer, reg->key_id);
-	put_string(writer, reg->name);
-	put_string(writer, reg->version);
-	put_addr(writer, &reg->real_ip);
+	wire_put_string(writer, reg->key_id);
+	wire_put_string(writer, reg->name);
+	wire_put_string(writer, reg->version);
+	wire_put_addr(writer, &reg->real_ip);
 	cursor_put(writer, reg->mac.bytes, MAC_LEN);
 	put_status(writer, &reg->status);
 	for (size_t i = 0; i < reg->status.n_vips; i++)
-		put_addr(writer, &reg->vips[i]);
+		wire_put_addr(writer, &reg->vips[i]);
 }
 
 static void put_accept(struct cursor_writer *writer, const struct proto_accept *accept)
@@ -505,7 +462,7 @@ static void put_rejected(struct cursor_writer *writer, const struct proto_reject
 {
 	put_nonces(writer, rejected->nonce_agent, rejected->nonce_balancer);
 	cursor_put_u8(writer, (uint8_t)rejected->code);
-	put_string(writer, rejected->reason);
+	wire_put_string(writer, rejected->reason);
 }
 
 static void put_session(struct cursor_writer *writer, const struct proto_session *session)
@@ -544,6 +501,10 @@ static void put_body(struct cursor_writer *writer, const struct proto_message *m
 		put_session(writer, &message->report.session);
 		put_status(writer, &message->report.status);
 		break;
+	case PROTO_SERVE:
+		put_session(writer, &message->serve.session);
+		fields_put_serve(writer, &message->serve);
+		break;
 	case PROTO_TYPE_N_:
 		break;
 	}
@@ -556,11 +517,13 @@ int proto_write(const struct proto_message *message, uint8_t *buffer)
 	if (!message_is_valid(message))
 		return -EINVAL;
 	cursor_put_u32(&writer, MAGIC);
-	cursor_put_u8(&writer, PROTO_VERSION);
+	cursor_put_u8(&writer, (uint8_t)message->version);
 	cursor_put_u8(&writer, (uint8_t)message->type);
 	cursor_put_u16(&writer, 0);
 	put_body(&writer, message);
+	if (has_fields(message))
+		fields_put(&writer, message);
 	put_zeros(&writer, PROTO_TAG_BYTES);
-	assert(!writer.failed); /* The largest REGISTER fits: asserted statically above. */
+	assert(!writer.failed); /* The largest of each fits: asserted statically above. */
 	return (int)(writer.next - buffer);
 }

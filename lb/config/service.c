@@ -16,7 +16,8 @@ static void service_fill_path(
 	ret->path_port = from->ports.len == 0 ? 0 : ports[0].first;
 }
 
-static void service_fill_registry(const struct service *service, struct registry_service *ret)
+static void service_fill_registry(const struct service *service, const struct registry_port *ports,
+	struct registry_service *ret)
 {
 	const struct config_virtual_server *from = service->virtual_server;
 
@@ -27,6 +28,10 @@ static void service_fill_registry(const struct service *service, struct registry
 		.allow = from->allow.items,
 		.n_allow = from->allow.len,
 		.use_agents = from->check_agent,
+		.tcp = from->protocol != CONFIG_UDP,
+		.udp = from->protocol != CONFIG_TCP,
+		.ports = ports,
+		.n_ports = from->ports.len,
 		.tcp_ports = from->check_tcp.items,
 		.n_tcp_ports = from->check_tcp.len,
 		.check_interval_us = from->check_interval_us,
@@ -63,6 +68,25 @@ static void service_fill_statics(const struct config *config, struct registry_st
 	}
 }
 
+/* Those of the virtual servers one after the other. */
+static int service_make_ports(const struct config *config, struct service_list *list)
+{
+	size_t len = 0, idx = 0;
+
+	for (size_t v = 0; v < config->n_virtual_servers; v++)
+		len += config->virtual_servers[v]->ports.len;
+	list->ports = calloc(len + 1, sizeof(*list->ports));
+	if (!list->ports)
+		return -ENOMEM;
+	for (size_t v = 0; v < config->n_virtual_servers; v++) {
+		const struct ini_list *ports = &config->virtual_servers[v]->ports;
+
+		ARRAY_FOREACH (port, (const struct config_port *)ports->items, ports->len)
+			list->ports[idx++] = (struct registry_port){ port->first, port->last };
+	}
+	return 0;
+}
+
 static int service_list_count(const struct config *config, struct service_list *list)
 {
 	for (size_t v = 0; v < config->n_virtual_servers; v++) {
@@ -76,12 +100,14 @@ int service_list_new(
 	const struct config *config, struct service_ids *ids, struct service_list **ret_list)
 {
 	_cleanup_(service_list_freep) struct service_list *list = calloc(1, sizeof(*list));
-	size_t idx = 0;
+	size_t idx = 0, n_ports = 0;
 	int r;
 
 	if (!list)
 		return -ENOMEM;
 	r = service_list_count(config, list);
+	if (r == 0)
+		r = service_make_ports(config, list);
 	if (r < 0)
 		return r;
 	list->items = calloc(list->len + 1, sizeof(*list->items));
@@ -104,8 +130,9 @@ int service_list_new(
 			if (r < 0)
 				return r;
 			list->positions[service->id] = (uint32_t)idx + 1;
-			service_fill_registry(service, &list->registry[idx]);
+			service_fill_registry(service, &list->ports[n_ports], &list->registry[idx]);
 		}
+		n_ports += virtual_server->ports.len;
 	}
 	service_fill_statics(config, list->statics);
 	*ret_list = TAKE_PTR(list);
@@ -119,6 +146,7 @@ struct service_list *service_list_free(struct service_list *list)
 	free(list->items);
 	free(list->positions);
 	free(list->registry);
+	free(list->ports);
 	free(list->statics);
 	free(list);
 	return NULL;

@@ -220,6 +220,13 @@ static const struct snapshot *daemon_snapshot(void *context)
 	return dataplane_snapshot(balancer->dataplane);
 }
 
+/* The host's name, as agents tell it to other balancers; "" where it could be no name of a message. */
+static void daemon_take_name(char ret_name[PROTO_NAME_MAX + 1])
+{
+	if (gethostname(ret_name, PROTO_NAME_MAX) < 0 || !proto_name_is_valid(ret_name))
+		ret_name[0] = '\0';
+}
+
 /* What needs no network. */
 static int daemon_start_control_plane(struct balancer *balancer, bool fresh)
 {
@@ -240,6 +247,7 @@ static int daemon_start_control_plane(struct balancer *balancer, bool fresh)
 
 	if (getrandom(session.seed, sizeof(session.seed), 0) < 0)
 		return log_errno(util_negative_errno(), "cannot get random bytes");
+	daemon_take_name(session.name);
 	balancer->agents = agents_new(balancer);
 	balancer->registry = registry_new(balancer->boot_id ^ clock_now_us());
 	balancer->flow_walk = flow_walk_new(

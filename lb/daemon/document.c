@@ -77,7 +77,7 @@ static json_t *document_backend(const struct backend *backend)
 
 	return json_pack(
 		"{s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:I, s:i, s:b, s:b, s:I, s:b, s:b, s:i, s:s, s:I, "
-		"s:I, s:s, s:b, s:o}",
+		"s:I, s:s, s:b, s:i, s:o}",
 		"id", (int)backend->id, "name", backend->name, "address",
 		addr_format(&backend->address, address), "mac", mac_format(&backend->mac, mac),
 		"source", (int)backend->source, "state", (int)backend->state, "reason",
@@ -87,7 +87,8 @@ static json_t *document_backend(const struct backend *backend)
 		backend->kept, "agent_state", (int)backend->status.state, "agent_reason",
 		backend->status.reason, "challenge_us", (json_int_t)backend->challenge_us,
 		"session_id", (json_int_t)backend->session_id, "key_id", backend->key_id,
-		"key_bound", backend->key_bound, "vips", document_vips(backend));
+		"key_bound", backend->key_bound, "protocol", (int)backend->protocol, "vips",
+		document_vips(backend));
 }
 
 static bool document_read_vips(const json_t *array, struct backend *backend)
@@ -140,6 +141,7 @@ static bool document_read_numbers(const json_t *item, struct backend *backend)
 static bool document_read_backend(const json_t *item, struct backend *ret_backend)
 {
 	struct backend backend = { 0 };
+	uint64_t protocol = 0;
 	const char *name, *mac, *reason, *agent_reason;
 	/* Documents of versions that did not keep it have none. */
 	const char *key_id = json_string_value(json_object_get(item, "key_id"));
@@ -157,6 +159,8 @@ static bool document_read_backend(const json_t *item, struct backend *ret_backen
 	snprintf(backend.status.reason, sizeof(backend.status.reason), "%s", agent_reason);
 	snprintf(backend.key_id, sizeof(backend.key_id), "%s", key_id ? key_id : "");
 	backend.key_bound = json_is_true(json_object_get(item, "key_bound"));
+	(void)document_get_u64(item, "protocol", PROTO_VERSION, &protocol);
+	backend.protocol = (uint8_t)protocol;
 	backend.approved = json_is_true(json_object_get(item, "approved"));
 	backend.rejected = json_is_true(json_object_get(item, "rejected"));
 	backend.weight_set = json_is_true(json_object_get(item, "weight_set"));
@@ -248,7 +252,8 @@ static json_t *document_session(const struct session_kept *kept)
 {
 	char local[ADDR_STRLEN], remote[ADDR_STRLEN];
 
-	return json_pack("{s:i, s:I, s:s, s:i, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:I, s:I, s:i}",
+	return json_pack(
+		"{s:i, s:I, s:s, s:i, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:I, s:I, s:i, s:i}",
 		"backend", (int)kept->backend, "session_id", (json_int_t)kept->session_id, "remote",
 		addr_format(&kept->path.remote.addr, remote), "port", (int)kept->path.remote.port,
 		"local", addr_format(&kept->path.local, local), "to_agent",
@@ -257,13 +262,13 @@ static json_t *document_session(const struct session_kept *kept)
 		(json_int_t)kept->replay.newest, "replay_seen", (json_int_t)kept->replay.seen,
 		"sequence", (json_int_t)kept->sequence, "key_id", kept->key_id, "key_fingerprint",
 		(json_int_t)kept->key_fingerprint, "weight_max", (json_int_t)kept->weight_max,
-		"n_vips", (int)kept->n_vips);
+		"n_vips", (int)kept->n_vips, "protocol", (int)kept->version);
 }
 
 static bool document_read_session(const json_t *item, struct session_kept *ret_kept)
 {
 	const char *key_id = json_string_value(json_object_get(item, "key_id"));
-	uint64_t backend, port, weight_max, n_vips;
+	uint64_t backend, port, weight_max, n_vips, version;
 
 	if (!key_id || strlen(key_id) > PROTO_KEY_ID_MAX ||
 		!document_get_u64(item, "backend", FWD_ID_MAX, &backend) ||
@@ -287,6 +292,10 @@ static bool document_read_session(const json_t *item, struct session_kept *ret_k
 	ret_kept->path.remote.port = (uint16_t)port;
 	ret_kept->weight_max = (uint32_t)weight_max;
 	ret_kept->n_vips = (uint8_t)n_vips;
+	/* Up to 1.0 there was one version, and nothing said so. */
+	ret_kept->version = document_get_u64(item, "protocol", PROTO_VERSION, &version)
+		? (uint8_t)version
+		: PROTO_VERSION_1;
 	snprintf(ret_kept->key_id, sizeof(ret_kept->key_id), "%s", key_id);
 	return true;
 }

@@ -46,6 +46,10 @@ enum backend_admin {
 const char *backend_state_name(enum backend_state state);
 const char *backend_source_name(enum backend_source source);
 
+struct registry_port {
+	uint16_t first, last; /* 1–65535, inclusive */
+};
+
 /* How a service is probed: a frame to its VIP at the backend's MAC, as a client's. */
 enum registry_path {
 	REGISTRY_PATH_NONE, /* not at all */
@@ -61,7 +65,10 @@ struct registry_service {
 	struct addr vip;
 	const struct addr_prefix *allow; /* of agents; n_allow 0: any address on the link */
 	size_t n_allow;
-	bool use_agents;           /* check contains agent */
+	bool use_agents; /* check contains agent */
+	bool tcp, udp;   /* which of them it serves */
+	const struct registry_port *ports;
+	size_t n_ports;            /* 0: all ports */
 	const uint16_t *tcp_ports; /* check = tcp:PORT, at the backend's real IP */
 	size_t n_tcp_ports;
 	enum registry_path path; /* check = path */
@@ -129,6 +136,7 @@ struct backend {
 	uint64_t challenge_us;      /* time of the challenge of its session: replay guard */
 	char version[PROTO_NAME_MAX + 1]; /* of its program; "": not known */
 	uint64_t session_id;
+	uint8_t protocol;                  /* version that its agent speaks; 0: not known */
 	char key_id[PROTO_KEY_ID_MAX + 1]; /* of its session; "": not known */
 	bool key_bound;                    /* that key is good for its name alone */
 	uint64_t heard_us;                 /* last authenticated word */
@@ -162,6 +170,7 @@ struct registry_registration {
 	struct addr source;
 	uint64_t challenge_us; /* when its challenge was made */
 	uint64_t session_id;   /* of the session that it would have */
+	uint8_t protocol;      /* version in which it was said */
 	const char *key_id;    /* that signed it */
 	bool key_bound;        /* that key is good for this name alone */
 	const char *mac_why;   /* why it may not have the MAC that it claims; NULL: it may */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "common/proto/ports.h"
 #include "lb/registry/backend.h"
 
 #define ENTRY_NO_VIP REGISTRY_NO_VIP
@@ -31,6 +32,7 @@ struct entry_service {
 	uint8_t vip;          /* in backend.vips; ENTRY_NO_VIP: as a static */
 	uint8_t ramp_percent; /* of the weight: less than 100 in slow start; 0: not judged yet */
 	struct entry_path path;
+	bool unheard; /* nobody listens on one of its ports */
 };
 
 struct entry {
@@ -41,6 +43,8 @@ struct entry {
 	size_t n_services;
 	struct entry_service *next_services; /* while a configuration is taken */
 	size_t n_next_services;
+
+	struct ports asked; /* of its agent, and the answer; an owner is a service's position */
 
 	/* A configured real-server; with source AGENT an agent has joined into it. */
 	bool is_static;

@@ -16,6 +16,66 @@ static bool vip_is_usable(const struct entry *entry, uint8_t vip)
 	return vip == ENTRY_NO_VIP || (entry->usable_vips & UINT64_C(1) << vip);
 }
 
+/* What it has for the members of a service of its own: the VIP, and somebody who listens. */
+static bool member_is_fit(const struct entry *entry, const struct entry_service *member)
+{
+	return vip_is_usable(entry, member->vip) && !member->unheard;
+}
+
+/* Whether its agent can be asked about ports, and there are any. */
+static bool asks_ports(const struct entry *entry)
+{
+	return entry->backend.source == BACKEND_AGENT &&
+		entry->backend.protocol >= PROTO_VERSION_SERVE && entry->asked.len > 0;
+}
+
+/* Finds anew in which services nobody listens; true: it is not as it was. What is not known stays. */
+static bool judge_ports(struct entry *entry)
+{
+	bool asks = asks_ports(entry), changed = false;
+
+	if (asks && !ports_are_answered(&entry->asked))
+		return false;
+	for (size_t i = 0; i < entry->n_services; i++) {
+		struct entry_service *member = &entry->services[i];
+		bool unheard = false;
+
+		for (size_t k = 0; asks && k < entry->asked.len && !unheard; k++)
+			unheard = entry->asked.owners[k] == member->idx &&
+				ports_is_missed(&entry->asked, k);
+		changed |= unheard != member->unheard;
+		member->unheard = unheard;
+	}
+	return changed;
+}
+
+/* The agent has words for the first port of all that nobody listens on. */
+static void say_unheard(
+	const struct entry *entry, const struct entry_service *member, struct why *ret_why)
+{
+	const struct ports *asked = &entry->asked;
+	char text[ADDR_PORT_STRLEN];
+	bool first = true;
+
+	for (size_t i = 0; i < asked->len; i++) {
+		struct addr_port place = { entry->backend.vips[asked->items[i].vip],
+			asked->items[i].first };
+
+		if (!ports_is_missed(asked, i))
+			continue;
+		if (asked->owners[i] == member->idx) {
+			if (first && asked->answer.why[0])
+				why_set(ret_why, "%s", asked->answer.why);
+			else
+				why_set(ret_why, "nothing listens on %s",
+					addr_port_format(&place, text));
+			return;
+		}
+		first = false;
+	}
+	why_set(ret_why, "nothing listens on its ports, by its agent's last word");
+}
+
 bool health_serves(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member)
 {
@@ -23,9 +83,9 @@ bool health_serves(const struct registry *registry, const struct entry *entry,
 
 	if (backend->kept)
 		return !registry->config.services[member->idx].drop_on_all_down &&
-			vip_is_usable(entry, member->vip);
+			member_is_fit(entry, member);
 	return backend->state != BACKEND_UP ||
-		(vip_is_usable(entry, member->vip) && path_is_proven(member));
+		(member_is_fit(entry, member) && path_is_proven(member));
 }
 
 bool health_is_silent(const struct registry *registry, const struct entry *entry)
@@ -44,10 +104,10 @@ uint64_t health_drain_end_us(const struct registry *registry, const struct entry
 }
 
 /*
- * False, with the first offence in words, when no VIP that it serves is fit. A VIP that is unfit
- * beside fit ones is said too.
+ * False, with the first offence in words, when it is fit for none of its services. One that it is not fit
+ * for beside others is said too.
  */
-static bool vips_are_good(
+static bool services_are_good(
 	const struct registry *registry, const struct entry *entry, struct why *ret_why)
 {
 	bool good = false, said = false;
@@ -57,13 +117,17 @@ static bool vips_are_good(
 		const struct backend *backend = &entry->backend;
 		char text[ADDR_STRLEN];
 
-		if (vip_is_usable(entry, member->vip)) {
+		if (member_is_fit(entry, member)) {
 			good = true;
 			continue;
 		}
 		if (said)
 			continue;
 		said = true;
+		if (vip_is_usable(entry, member->vip)) {
+			say_unheard(entry, member, ret_why);
+			continue;
+		}
 		addr_format(&registry->config.services[member->idx].vip, text);
 		if (!backend->status.vips[member->vip].present)
 			why_set(ret_why, "VIP %s is missing on its loopback interface", text);
@@ -175,7 +239,7 @@ static enum backend_state judge_agent(
 		why_set(ret_why, "waits for approval: dsr-lb adopt %s", backend->name);
 		return BACKEND_PENDING;
 	}
-	if (!vips_are_good(registry, entry, &vip_why)) {
+	if (!services_are_good(registry, entry, &vip_why)) {
 		why_set(ret_why, "%s", vip_why.text);
 		return entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
 	}
@@ -186,6 +250,11 @@ static enum backend_state judge_agent(
 			why_set(ret_why, "answers again: %u of %u good answers", backend->streak,
 				entry->need);
 		return entry->was_up ? BACKEND_DOWN : BACKEND_PENDING;
+	}
+	/* A port that is new on a proven backend does not stop it before it was answered. */
+	if (asks_ports(entry) && !ports_are_answered(&entry->asked) && !entry->was_up) {
+		why_set(ret_why, "its agent has not said yet whether its ports are listened on");
+		return BACKEND_PENDING;
 	}
 	if (!vip_why.text[0])
 		say_unserved(registry, entry, &vip_why);
@@ -457,7 +526,7 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 		.takes_flows = backend->takes_flows };
 	uint64_t usable_before = entry->usable_vips;
 	struct why why = { 0 };
-	bool was_kept = backend->kept;
+	bool was_kept = backend->kept, ports_changed;
 	enum backend_state state;
 
 	if (!registry->configured)
@@ -465,6 +534,7 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	entry->usable_vips = usable_vips(backend);
 	path_forgive(registry, entry, entry->usable_vips & ~usable_before, now_us);
 	judge_agent_check(registry, entry, now_us);
+	ports_changed = judge_ports(entry);
 	state = judge_state(registry, entry, &why);
 	if (state != BACKEND_MAINT && state != BACKEND_DRAIN)
 		say_twin(registry, entry, &why);
@@ -492,9 +562,11 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 		(state == BACKEND_DRAIN && now_us < health_drain_end_us(registry, entry));
 	if (ramp_services(registry, entry, now_us) ||
 		backend->effective_weight != before.effective_weight ||
-		backend->takes_flows != before.takes_flows || entry->usable_vips != usable_before)
+		backend->takes_flows != before.takes_flows || entry->usable_vips != usable_before ||
+		ports_changed)
 		entries_mark_changed(&registry->entries,
-			(before.effective_weight > 0 && backend->effective_weight == 0) ||
+			ports_changed ||
+				(before.effective_weight > 0 && backend->effective_weight == 0) ||
 				(before.takes_flows && !backend->takes_flows) ||
 				(usable_before & ~entry->usable_vips));
 }

@@ -386,6 +386,7 @@ void liveness_take_services(struct registry *registry, struct entry *entry,
 	for (size_t i = 0; i < n_services; i++)
 		if (services[i].vip != ENTRY_NO_VIP)
 			entry->served_vips |= UINT64_C(1) << services[i].vip;
+	membership_ask(&registry->config, entry);
 	take_checks(registry, entry, now_us);
 }
 

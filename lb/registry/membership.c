@@ -2,6 +2,8 @@
 /* See membership.h. Changes nothing but its own views. */
 #include "lb/registry/membership.h"
 
+#include <netinet/in.h>
+
 #include "common/grow.h"
 #include "common/search.h"
 #include "lb/registry/entry.h"
@@ -248,4 +250,40 @@ const struct entry_service *membership_in(const struct entry *entry, size_t serv
 		       sizeof(*entry->services), compare_idx, &at)
 		? &entry->services[at]
 		: NULL;
+}
+
+/*
+ * Of several ports, as of passive FTP, none need be open; a virtual server of any protocol may be one of any of
+ * them. Their connections are counted, and UDP has none.
+ */
+static void ask_service(const struct registry_service *service, const struct entry_service *member,
+	struct ports *asked)
+{
+	static const struct registry_port any = { 1, UINT16_MAX };
+	const struct registry_port *ports = service->n_ports > 0 ? service->ports : &any;
+	size_t n_ports = MAX(service->n_ports, (size_t)1);
+
+	for (size_t i = 0; i < n_ports; i++) {
+		bool counts = ports[i].first != ports[i].last || (service->tcp && service->udp);
+		struct proto_port port = { member->vip, IPPROTO_TCP, ports[i].first, ports[i].last,
+			counts };
+
+		if (service->tcp)
+			(void)ports_add(asked, &port, member->idx);
+		port.protocol = IPPROTO_UDP;
+		if (service->udp && !counts)
+			(void)ports_add(asked, &port, member->idx);
+	}
+}
+
+void membership_ask(const struct registry_config *config, struct entry *entry)
+{
+	ports_clear(&entry->asked);
+	for (size_t i = 0; i < entry->n_services; i++) {
+		const struct entry_service *member = &entry->services[i];
+		const struct registry_service *service = &config->services[member->idx];
+
+		if (member->vip != ENTRY_NO_VIP && service->use_agents)
+			ask_service(service, member, &entry->asked);
+	}
 }

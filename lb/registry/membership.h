@@ -28,5 +28,7 @@ bool membership_allows(const struct registry_service *service, const struct addr
  */
 int membership_find(const struct membership *membership, const struct registry_config *config,
 	const struct entry *entry, struct entry_service **ret_services, size_t *ret_n_services);
+/* Lists anew which ports the entry's agent is asked about; what does not fit into the list is not asked. */
+void membership_ask(const struct registry_config *config, struct entry *entry);
 /* The entry's membership in the service at this position of config.services; NULL: it is no member. */
 const struct entry_service *membership_in(const struct entry *entry, size_t service_idx);

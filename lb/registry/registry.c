@@ -98,6 +98,22 @@ void registry_report(struct registry *registry, uint16_t backend, const struct p
 	finish(registry, entry, now_us);
 }
 
+void registry_take_ports(
+	struct registry *registry, uint16_t backend, const struct proto_ports_status *answer)
+{
+	struct entry *entry = find_agent(registry, backend);
+
+	if (entry)
+		entry->asked.answer = *answer;
+}
+
+const struct ports *registry_asked(const struct registry *registry, uint16_t backend)
+{
+	const struct entry *entry = registry->entries.by_id[backend];
+
+	return entry && entry->backend.source == BACKEND_AGENT ? &entry->asked : NULL;
+}
+
 void registry_leave(struct registry *registry, uint16_t backend, uint64_t now_us)
 {
 	struct entry *entry = find_agent(registry, backend);
@@ -568,6 +584,7 @@ static void restore_agent(
 	backend->challenge_us = kept->challenge_us;
 	backend->session_id = kept->session_id;
 	backend->heard_us = kept->heard_us;
+	backend->protocol = kept->protocol;
 	memcpy(backend->key_id, kept->key_id, sizeof(backend->key_id));
 	backend->key_bound = kept->key_bound;
 	backend->approved = kept->approved;

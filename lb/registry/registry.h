@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "common/proto/ports.h"
 #include "common/why.h"
 #include "lb/registry/backend.h"
 
@@ -63,6 +64,14 @@ int registry_configure(struct registry *registry, const struct registry_config *
  */
 int registry_register(struct registry *registry, const struct registry_registration *request,
 	uint64_t now_us, struct registry_answer *ret_answer);
+/*
+ * What the agent says of the ports that it is asked about; judged with the registry_report() that follows, of the
+ * same message.
+ */
+void registry_take_ports(
+	struct registry *registry, uint16_t backend, const struct proto_ports_status *answer);
+/* What the backend's agent is to be asked, and its newest answer; NULL: it has no agent. Borrowed. */
+const struct ports *registry_asked(const struct registry *registry, uint16_t backend);
 /*
  * An authenticated ANSWER (rtt_us of at least 1: it proves the way there and back) or UPDATE
  * (rtt_us 0: a sign of life, and acts at once on what it says).

@@ -168,6 +168,21 @@ static uint64_t next_echo_sequence(struct session_entry *entry, uint64_t now_us)
 	return sequence;
 }
 
+/* Until the agent answers to what is asked now. Lost, it goes out again with the next heartbeat. */
+static void ask_ports(struct sessions *sessions, struct session_entry *entry, uint64_t now_us)
+{
+	const struct ports *asked = registry_asked(sessions->registry, entry->kept.backend);
+	struct proto_message message = { .version = entry->kept.version, .type = PROTO_SERVE };
+
+	if (!asked || ports_are_answered(asked))
+		return;
+	message.serve.session.session_id = entry->kept.session_id;
+	message.serve.session.sequence = next_sequence(entry, now_us);
+	message.serve.n_ports = (uint8_t)asked->len;
+	memcpy(message.serve.ports, asked->items, asked->len * sizeof(*asked->items));
+	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
+}
+
 int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_us)
 {
 	struct session_entry *entry = session_table_by_backend(&sessions->table, backend);
@@ -176,6 +191,9 @@ int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_
 	sessions->now_us = now_us;
 	if (!entry)
 		return -ENOENT;
+	if (entry->kept.version >= PROTO_VERSION_SERVE)
+		ask_ports(sessions, entry, now_us);
+	message.version = entry->kept.version;
 	message.session.session_id = entry->kept.session_id;
 	message.session.sequence = next_echo_sequence(entry, now_us);
 	return send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
@@ -186,6 +204,7 @@ static void send_ack(struct sessions *sessions, struct session_entry *entry, uin
 {
 	struct proto_message message = { .type = PROTO_ACK };
 
+	message.version = entry->kept.version;
 	message.session.session_id = entry->kept.session_id;
 	message.session.sequence = next_sequence(entry, now_us);
 	message.session.echo = acknowledged;
@@ -198,6 +217,9 @@ static void send_accept(struct sessions *sessions, struct session_entry *entry,
 	struct proto_message message = { .type = PROTO_ACCEPT };
 	struct proto_accept *accept = &message.accept;
 
+	message.version = entry->kept.version;
+	if (message.version > PROTO_VERSION_1)
+		memcpy(accept->name, sessions->config.name, sizeof(accept->name));
 	memcpy(accept->nonce_agent, entry->nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(accept->nonce_balancer, entry->nonce_balancer, PROTO_NONCE_BYTES);
 	accept->session_id = entry->kept.session_id;
@@ -221,7 +243,8 @@ static void copy_printable(char *buffer, size_t size_bytes, const char *text)
 static enum session_refusal send_reject(struct sessions *sessions, const struct arrival *arrival,
 	const struct keyring_key *key, enum proto_reject code, const char *reason)
 {
-	struct proto_message message = { .type = PROTO_REJECT };
+	struct proto_message message = { .version = arrival->message.version,
+		.type = PROTO_REJECT };
 	struct proto_rejected *rejected = &message.rejected;
 
 	memcpy(rejected->nonce_agent, arrival->message.reg.nonce_agent, PROTO_NONCE_BYTES);
@@ -258,7 +281,8 @@ static bool handshake_is_due(
 static enum session_refusal receive_hello(struct sessions *sessions, const struct arrival *arrival)
 {
 	const struct proto_hello *hello = &arrival->message.hello;
-	struct proto_message message = { .type = PROTO_CHALLENGE };
+	struct proto_message message = { .version = arrival->message.version,
+		.type = PROTO_CHALLENGE };
 	uint8_t secret[AUTH_KEY_BYTES];
 
 	registry_hello(sessions->registry, &arrival->path->remote.addr, arrival->now_us);
@@ -307,6 +331,7 @@ static void open_session(struct sessions *sessions, const struct arrival *arriva
 	entry->kept.key_fingerprint = auth_fingerprint(key->secret, key->id);
 	entry->kept.weight_max = key->max_weight;
 	entry->kept.n_vips = reg->status.n_vips;
+	entry->kept.version = (uint8_t)arrival->message.version;
 	auth_session_derive(
 		key->secret, reg->nonce_agent, reg->nonce_balancer, session_id, &entry->kept.keys);
 	send_accept(sessions, entry, key->secret, arrival->now_us);
@@ -349,6 +374,7 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 	struct registry_registration request = { .reg = reg,
 		.source = arrival->path->remote.addr,
 		.challenge_us = made_us,
+		.protocol = (uint8_t)arrival->message.version,
 		.key_id = key->id,
 		.key_bound = key->agent[0] != '\0' };
 	struct registry_answer answer = { 0 };
@@ -452,6 +478,8 @@ static enum session_refusal receive_report(struct sessions *sessions, struct ses
 	if (refusal != SESSION_ACCEPTED)
 		return refusal;
 	/* 0 is "no round trip"; on one host an answer may come within a microsecond. */
+	if (entry->kept.version >= PROTO_VERSION_SERVE)
+		registry_take_ports(sessions->registry, entry->kept.backend, &report->ports);
 	registry_report(sessions->registry, entry->kept.backend, &report->status,
 		proves ? (uint32_t)MAX(rtt_us, (uint64_t)1) : 0, arrival->now_us);
 	echoed->answered |= is_answer;
@@ -482,6 +510,8 @@ static enum session_refusal check_session(
 	_Static_assert(offsetof(struct proto_report, session) == 0, "a report is a session's");
 	if (error != PROTO_OK)
 		return refusal_of(error);
+	if (arrival->message.version != entry->kept.version)
+		return SESSION_VERSION;
 	/* Older than the newest is refused even when unseen: a late "up" must not undo a "down". */
 	if (!auth_replay_is_new(&entry->kept.replay, session->sequence) ||
 		session->sequence < entry->kept.replay.newest)
@@ -648,7 +678,8 @@ int session_import(struct sessions *sessions, const struct session_kept *kept)
 	struct session_entry *entry;
 
 	if (kept->session_id == 0 || kept->path.remote.port == 0 || kept->n_vips == 0 ||
-		kept->n_vips > PROTO_VIPS_MAX || !addr_is_unicast(&kept->path.remote.addr) ||
+		kept->n_vips > PROTO_VIPS_MAX || kept->version < PROTO_VERSION_1 ||
+		kept->version > PROTO_VERSION || !addr_is_unicast(&kept->path.remote.addr) ||
 		!proto_key_id_is_valid(kept->key_id))
 		return -EINVAL;
 	if (!key_is_still(sessions, kept))

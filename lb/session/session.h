@@ -60,6 +60,7 @@ struct session_config {
 	uint64_t boot_id;                 /* random; kept as long as the backends are */
 	uint32_t interval_us;             /* heartbeat-interval */
 	uint8_t multiplier;               /* heartbeat-fall */
+	char name[PROTO_NAME_MAX + 1];    /* of this balancer, for its agents; "": none */
 };
 
 struct sessions;

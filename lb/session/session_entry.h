@@ -31,6 +31,7 @@ struct session_kept {
 	uint64_t key_fingerprint;
 	uint32_t weight_max; /* of the key's binding; 0: free */
 	uint8_t n_vips;
+	uint8_t version; /* of the protocol: that of its REGISTER */
 };
 struct session_sent {
 	uint64_t sequence;

@@ -155,6 +155,20 @@ static void agent_observe(struct agents *agents, struct agent *agent)
 	agents->last_heard_us = agent->heard_us;
 }
 
+/* Everybody listens everywhere. */
+static void agent_answer_ports(struct agent *agent)
+{
+	const struct ports *asked = register_asked(agent->registration);
+	struct proto_ports_status answer = { .digest = asked->digest,
+		.n_ports = (uint8_t)asked->len };
+
+	if (ports_are_answered(asked))
+		return;
+	ARRAY_FOREACH (item, answer.items, answer.n_ports)
+		item->listening = true;
+	(void)register_set_ports(agent->registration, &answer, now_us());
+}
+
 static int agent_receive_one(struct agents *agents, struct agent *agent)
 {
 	_Alignas(struct cmsghdr) uint8_t control[64];
@@ -182,6 +196,7 @@ static int agent_receive_one(struct agents *agents, struct agent *agent)
 		register_receive(agent->registration,
 			&(struct register_datagram){ source, ttl, data, (size_t)size_bytes },
 			now_us()) != REGISTER_ACCEPTED;
+	agent_answer_ports(agent);
 	agent_observe(agents, agent);
 	return 1;
 }

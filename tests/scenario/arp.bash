@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 2 --no-nginx
+servers_start 80
 agent_configure web1 < <(agent_default_config web1 "$LB" "drain-on-stop = 0")
 lb_start
 agent_start web2

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 5 --balancers 2 --no-nginx
+servers_start 80
 lb_configure lb2 <<- END
 	[balancer]
 	interface = eth0

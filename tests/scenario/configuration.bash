@@ -6,6 +6,7 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 1 --no-nginx
+servers_start 80
 lb_configure < <(lb_default_config)
 agent_configure web1 < <(agent_default_config web1)
 

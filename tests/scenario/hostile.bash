@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 4 --no-nginx
+servers_start 80
 lb_start
 # web4 is the attacker. The genuine messages are those of web1, from its HELLO on.
 start_on web1 "$work/capture" "$BUILD/tests/harness/flood" capture eth0 7377 "$work/samples" 12

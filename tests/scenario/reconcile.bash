@@ -6,6 +6,7 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 2 --no-nginx
+servers_start 80
 lb_and_agents_start
 
 has_vip() {

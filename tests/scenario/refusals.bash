@@ -6,6 +6,7 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 5 --no-nginx
+servers_start 80
 
 # web1 is well. web2 has other bytes in its key, web3 a key that nobody knows, web4 the name of web1, and web5 a
 # VIP that no virtual server has.

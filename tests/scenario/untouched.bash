@@ -6,6 +6,7 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 1 --no-nginx
+servers_start 80
 # Unusual values, and kernels with wide ones, are put back at full width.
 ip -n "$(ns web1)" link add dummy7 type dummy 2> /dev/null ||
 	ip -n "$(ns web1)" link add dummy7 type veth peer name peer7

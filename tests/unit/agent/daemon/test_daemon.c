@@ -217,7 +217,7 @@ static void send_to_agent(
 static void answer_hello(
 	struct fixture *f, const struct proto_hello *hello, const struct addr_port *source)
 {
-	struct proto_message challenge = { .type = PROTO_CHALLENGE };
+	struct proto_message challenge = { .version = PROTO_VERSION_1, .type = PROTO_CHALLENGE };
 
 	memcpy(challenge.challenge.nonce_agent, hello->nonce_agent, PROTO_NONCE_BYTES);
 	auth_challenge_make(f->challenge_secret, source, hello->nonce_agent, now(),
@@ -227,7 +227,7 @@ static void answer_hello(
 
 static void answer_register(struct fixture *f, const struct proto_register *reg)
 {
-	struct proto_message accept = { .type = PROTO_ACCEPT };
+	struct proto_message accept = { .version = PROTO_VERSION_1, .type = PROTO_ACCEPT };
 
 	f->reg = *reg;
 	f->status = reg->status;
@@ -250,7 +250,7 @@ static void answer_register(struct fixture *f, const struct proto_register *reg)
 
 static void acknowledge(struct fixture *f, uint64_t sequence)
 {
-	struct proto_message ack = { .type = PROTO_ACK };
+	struct proto_message ack = { .version = PROTO_VERSION_1, .type = PROTO_ACK };
 
 	ack.session.session_id = f->session_id;
 	ack.session.sequence = ++f->sequence;
@@ -307,7 +307,7 @@ static void take_datagram(struct fixture *f)
 
 static void send_heartbeat(struct fixture *f)
 {
-	struct proto_message heartbeat = { .type = PROTO_HEARTBEAT };
+	struct proto_message heartbeat = { .version = PROTO_VERSION_1, .type = PROTO_HEARTBEAT };
 
 	if (f->sequence == 0 || f->mute)
 		return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The registration and a balancer that is played with proto and auth, for test_register.c. Time
+ * The registration and a balancer that is played with proto and auth, for the tests of register.c. Time
  * is a number: every test moves from deadline to deadline.
  */
 #pragma once
@@ -21,6 +21,7 @@ struct bench {
 	struct register_identity identity;
 	struct proto_status status;
 	struct addr_port balancer;
+	unsigned int version; /* that the balancer speaks */
 	uint64_t now_us;
 	struct sent {
 		uint64_t at_us;
@@ -34,7 +35,7 @@ struct bench {
 	uint64_t session_id, sequence;
 };
 
-static void on_send(
+_unused_ static void on_send(
 	void *context, const struct addr_port *balancer, const uint8_t *data, size_t size_bytes)
 {
 	struct bench *bench = context;
@@ -48,7 +49,7 @@ static void on_send(
 	assert_int_equal(proto_parse(data, size_bytes, &sent->message), PROTO_OK);
 }
 
-static int setup(void **state)
+_unused_ static int setup(void **state)
 {
 	static const uint8_t seed[REGISTER_SEED_BYTES] = { 9 };
 	struct bench *bench = calloc(1, sizeof(*bench));
@@ -57,6 +58,7 @@ static int setup(void **state)
 	assert_int_equal(auth_init(), 0);
 	assert_int_equal(addr_port_parse("192.0.2.2:7377", false, &bench->balancer), 0);
 	bench->now_us = START_US;
+	bench->version = PROTO_VERSION;
 	bench->identity = (struct register_identity){ .name = "web1",
 		.version = "0.1.0",
 		.mac = { { 2, 0, 0, 0, 0, 1 } },
@@ -72,7 +74,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
+_unused_ static int teardown(void **state)
 {
 	struct bench *bench = *state;
 	const struct register_view *view = register_view(bench->registration);
@@ -88,7 +90,7 @@ static int teardown(void **state)
 
 /* ---- playing the balancer ---- */
 
-static const struct sent *take(struct bench *bench, enum proto_type type)
+_unused_ static const struct sent *take(struct bench *bench, enum proto_type type)
 {
 	const struct sent *sent = &bench->sent[bench->n_taken];
 
@@ -100,19 +102,21 @@ static const struct sent *take(struct bench *bench, enum proto_type type)
 	return sent;
 }
 
-static void take_nothing(const struct bench *bench)
+_unused_ static void take_nothing(const struct bench *bench)
 {
 	assert_int_equal(bench->n_sent, bench->n_taken);
 }
 
-static enum register_refusal deliver_bytes(struct bench *bench, const void *data, size_t size)
+_unused_ static enum register_refusal deliver_bytes(
+	struct bench *bench, const void *data, size_t size)
 {
 	struct register_datagram datagram = { bench->balancer, PROTO_TTL, data, size };
 
 	return register_receive(bench->registration, &datagram, bench->now_us);
 }
 
-static size_t build(const struct proto_message *message, const uint8_t *secret, uint8_t *buffer)
+_unused_ static size_t build(
+	const struct proto_message *message, const uint8_t *secret, uint8_t *buffer)
 {
 	int size = proto_write(message, buffer);
 
@@ -122,7 +126,7 @@ static size_t build(const struct proto_message *message, const uint8_t *secret, 
 	return (size_t)size;
 }
 
-static enum register_refusal deliver(
+_unused_ static enum register_refusal deliver(
 	struct bench *bench, const struct proto_message *message, const uint8_t *secret)
 {
 	uint8_t buffer[PROTO_MESSAGE_MAX];
@@ -130,13 +134,13 @@ static enum register_refusal deliver(
 	return deliver_bytes(bench, buffer, build(message, secret, buffer));
 }
 
-static uint64_t tick(struct bench *bench)
+_unused_ static uint64_t tick(struct bench *bench)
 {
 	return register_run_due(bench->registration, bench->now_us);
 }
 
 /* To the next deadline, and what is due then. */
-static void pass(struct bench *bench)
+_unused_ static void pass(struct bench *bench)
 {
 	uint64_t deadline_us = tick(bench);
 
@@ -145,7 +149,7 @@ static void pass(struct bench *bench)
 	tick(bench);
 }
 
-static void start(struct bench *bench)
+_unused_ static void start(struct bench *bench)
 {
 	register_set_identity(bench->registration, &bench->identity, bench->now_us);
 	assert_int_equal(
@@ -153,10 +157,10 @@ static void start(struct bench *bench)
 	register_start(bench->registration, bench->now_us);
 }
 
-static void challenge(struct bench *bench)
+_unused_ static void challenge(struct bench *bench)
 {
 	const struct proto_message hello = take(bench, PROTO_HELLO)->message;
-	struct proto_message message = { .type = PROTO_CHALLENGE };
+	struct proto_message message = { .version = bench->version, .type = PROTO_CHALLENGE };
 
 	assert_string_equal(hello.hello.key_id, "k");
 	memcpy(message.challenge.nonce_agent, hello.hello.nonce_agent, PROTO_NONCE_BYTES);
@@ -164,7 +168,7 @@ static void challenge(struct bench *bench)
 	assert_int_equal(deliver(bench, &message, NULL), REGISTER_ACCEPTED);
 }
 
-static void take_register(struct bench *bench)
+_unused_ static void take_register(struct bench *bench)
 {
 	const struct sent *sent = take(bench, PROTO_REGISTER);
 
@@ -172,9 +176,9 @@ static void take_register(struct bench *bench)
 	bench->reg = sent->message.reg;
 }
 
-static struct proto_message accept_of(struct bench *bench)
+_unused_ static struct proto_message accept_of(struct bench *bench)
 {
-	struct proto_message message = { .type = PROTO_ACCEPT };
+	struct proto_message message = { .version = bench->version, .type = PROTO_ACCEPT };
 
 	memcpy(message.accept.nonce_agent, bench->reg.nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(message.accept.nonce_balancer, bench->reg.nonce_balancer, PROTO_NONCE_BYTES);
@@ -188,7 +192,7 @@ static struct proto_message accept_of(struct bench *bench)
 	return message;
 }
 
-static void join(struct bench *bench)
+_unused_ static void join(struct bench *bench)
 {
 	struct proto_message message;
 
@@ -201,23 +205,23 @@ static void join(struct bench *bench)
 	take_nothing(bench);
 }
 
-static struct proto_message session_message(
+_unused_ static struct proto_message session_message(
 	struct bench *bench, enum proto_type type, uint64_t echo)
 {
-	struct proto_message message = { .type = type };
+	struct proto_message message = { .version = bench->version, .type = type };
 
 	message.session = (struct proto_session){ bench->session_id, ++bench->sequence, echo };
 	return message;
 }
 
-static enum register_refusal heartbeat(struct bench *bench)
+_unused_ static enum register_refusal heartbeat(struct bench *bench)
 {
 	struct proto_message message = session_message(bench, PROTO_HEARTBEAT, 0);
 
 	return deliver(bench, &message, bench->keys.to_agent);
 }
 
-static void acknowledge(struct bench *bench, const struct sent *sent)
+_unused_ static void acknowledge(struct bench *bench, const struct sent *sent)
 {
 	struct proto_message message =
 		session_message(bench, PROTO_ACK, sent->message.session.sequence);
@@ -225,7 +229,7 @@ static void acknowledge(struct bench *bench, const struct sent *sent)
 	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_ACCEPTED);
 }
 
-static enum register_state state_of(const struct bench *bench)
+_unused_ static enum register_state state_of(const struct bench *bench)
 {
 	return register_view(bench->registration)->state;
 }

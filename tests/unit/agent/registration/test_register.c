@@ -92,7 +92,7 @@ static void register_uses_a_nonce_once(void **state)
 static void register_takes_answers_to_its_own_questions_only(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message = { .type = PROTO_CHALLENGE };
+	struct proto_message message = { .version = bench->version, .type = PROTO_CHALLENGE };
 
 	start(bench);
 	assert_int_equal(deliver(bench, &message, NULL), REGISTER_NONCE);
@@ -112,7 +112,7 @@ static void register_takes_answers_to_its_own_questions_only(void **state)
 static void register_shows_a_signed_refusal_and_retries_slowly(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message = { .type = PROTO_REJECT };
+	struct proto_message message = { .version = bench->version, .type = PROTO_REJECT };
 	uint64_t refused_us;
 
 	start(bench);
@@ -141,7 +141,7 @@ static void register_shows_a_signed_refusal_and_retries_slowly(void **state)
 static void register_taken_for_a_clone_retries_soon(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message = { .type = PROTO_REJECT };
+	struct proto_message message = { .version = bench->version, .type = PROTO_REJECT };
 	uint64_t refused_us;
 
 	start(bench);
@@ -235,7 +235,7 @@ static void register_takes_the_session_of_a_register_that_was_on_its_way(void **
 static void register_takes_no_refusal_of_a_session_beside_its_own(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message = { .type = PROTO_REJECT };
+	struct proto_message message = { .version = bench->version, .type = PROTO_REJECT };
 
 	join(bench);
 	pass(bench);
@@ -445,7 +445,7 @@ static void register_leaves_nobody_without_a_session(void **state)
 static void register_refuses_other_sources_and_routers(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message = { .type = PROTO_CHALLENGE };
+	struct proto_message message = { .version = bench->version, .type = PROTO_CHALLENGE };
 	uint8_t buffer[PROTO_MESSAGE_MAX];
 	struct register_datagram datagram = { bench->balancer, PROTO_TTL, buffer,
 		build(&message, NULL, buffer) };

@@ -3,13 +3,22 @@
  * The protocol's messages: round trips at the smallest and largest of everything, every error,
  * every truncation, every flipped bit, and the promises about sizes.
  */
+#include "common/proto/ports.h"
 #include "common/proto/proto.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <netinet/in.h>
+#include <dirent.h>
 
 #define HEADER PROTO_HEADER_BYTES
+
+/* Of each version, each type that it has. */
+#define EACH(version, type) \
+	for (unsigned int version = PROTO_VERSION_1; version <= PROTO_VERSION; version++) \
+		for (enum proto_type type = PROTO_HELLO; \
+			type < (version == PROTO_VERSION_1 ? PROTO_SERVE : PROTO_TYPE_N_); type++)
 
 static void fill(char *text, size_t length)
 {
@@ -48,9 +57,9 @@ static struct proto_status status_largest(void)
 	return status;
 }
 
-static struct proto_message smallest(enum proto_type type)
+static struct proto_message smallest(unsigned int version, enum proto_type type)
 {
-	struct proto_message message = { .type = type };
+	struct proto_message message = { .version = version, .type = type };
 
 	switch (type) {
 	case PROTO_HELLO:
@@ -72,6 +81,7 @@ static struct proto_message smallest(enum proto_type type)
 		message.accept.multiplier = 1;
 		break;
 	case PROTO_HEARTBEAT:
+	case PROTO_SERVE:
 		message.session = (struct proto_session){ 1, 1, 0 };
 		break;
 	case PROTO_LEAVE:
@@ -104,10 +114,44 @@ static void largest_register(struct proto_register *reg)
 	}
 }
 
-static struct proto_message largest(enum proto_type type)
+/* Every other one is listened on, so that both are there. */
+static struct proto_ports_status ports_largest(void)
+{
+	struct proto_ports_status ports = { .digest = UINT32_MAX, .n_ports = PROTO_PORTS_MAX };
+
+	for (size_t i = 0; i < PROTO_PORTS_MAX; i++)
+		ports.items[i] = (struct proto_port_status){ i % 2, true, UINT32_MAX };
+	fill(ports.why, PROTO_REASON_MAX);
+	return ports;
+}
+
+static void largest_serve(struct proto_serve *serve)
+{
+	serve->n_ports = PROTO_PORTS_MAX;
+	for (size_t i = 0; i < PROTO_PORTS_MAX; i++)
+		serve->ports[i] = (struct proto_port){ PROTO_VIPS_MAX - 1, IPPROTO_UDP,
+			(uint16_t)(UINT16_MAX - PROTO_PORTS_MAX + i), UINT16_MAX, true };
+}
+
+/* What version 2 has besides. */
+static void add_largest_fields(struct proto_message *message)
+{
+	if (message->type == PROTO_REGISTER)
+		message->reg.status.max_connections = PROTO_CONNECTIONS_MAX;
+	if (message->type == PROTO_ACCEPT)
+		fill(message->accept.name, PROTO_NAME_MAX);
+	if (message->type != PROTO_ANSWER && message->type != PROTO_UPDATE)
+		return;
+	message->report.status.max_connections = PROTO_CONNECTIONS_MAX;
+	message->report.ports = ports_largest();
+	message->report.other.address = address("2001:db8::2");
+	fill(message->report.other.name, PROTO_NAME_MAX);
+}
+
+static struct proto_message largest(unsigned int version, enum proto_type type)
 {
 	const struct proto_session session = { UINT64_MAX, UINT64_MAX, UINT64_MAX };
-	struct proto_message message = smallest(type);
+	struct proto_message message = smallest(version, type);
 
 	switch (type) {
 	case PROTO_HELLO:
@@ -140,11 +184,18 @@ static struct proto_message largest(enum proto_type type)
 	case PROTO_ACK:
 		message.session = session;
 		break;
+	case PROTO_SERVE:
+		largest_serve(&message.serve);
+		message.serve.session = session;
+		message.serve.session.echo = 0;
+		break;
 	default:
 		message.report.session = session;
 		message.report.status = status_largest();
 		break;
 	}
+	if (version > PROTO_VERSION_1)
+		add_largest_fields(&message);
 	return message;
 }
 
@@ -167,8 +218,9 @@ static void check_round_trip(const struct proto_message *message)
 
 static void proto_keeps_the_smallest_of_every_type(void **state)
 {
-	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
-		struct proto_message message = smallest(type);
+	EACH(version, type)
+	{
+		struct proto_message message = smallest(version, type);
 
 		check_round_trip(&message);
 	}
@@ -176,8 +228,9 @@ static void proto_keeps_the_smallest_of_every_type(void **state)
 
 static void proto_keeps_the_largest_of_every_type(void **state)
 {
-	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
-		struct proto_message message = largest(type);
+	EACH(version, type)
+	{
+		struct proto_message message = largest(version, type);
 
 		check_round_trip(&message);
 	}
@@ -185,8 +238,8 @@ static void proto_keeps_the_largest_of_every_type(void **state)
 
 static void proto_challenge_is_never_larger_than_a_hello(void **state)
 {
-	struct proto_message hello = { .type = PROTO_HELLO };
-	struct proto_message challenge = smallest(PROTO_CHALLENGE);
+	struct proto_message hello = { .version = PROTO_VERSION_1, .type = PROTO_HELLO };
+	struct proto_message challenge = smallest(PROTO_VERSION_1, PROTO_CHALLENGE);
 	uint8_t bytes[PROTO_MESSAGE_MAX];
 	int challenge_size = proto_write(&challenge, bytes);
 
@@ -201,7 +254,7 @@ static void proto_challenge_is_never_larger_than_a_hello(void **state)
 /* A short HELLO would be an amplifier, however well the rest is formed. */
 static void proto_refuses_hello_without_its_padding(void **state)
 {
-	struct proto_message hello = smallest(PROTO_HELLO), parsed;
+	struct proto_message hello = smallest(PROTO_VERSION_1, PROTO_HELLO), parsed;
 	uint8_t bytes[PROTO_MESSAGE_MAX];
 	int size = proto_write(&hello, bytes);
 
@@ -209,45 +262,65 @@ static void proto_refuses_hello_without_its_padding(void **state)
 		assert_int_not_equal(proto_parse(bytes, (size_t)shorter, &parsed), PROTO_OK);
 }
 
+/* A whole field may be missing, and then what is left is another message, of another tag. */
+static void check_cut(const uint8_t *bytes, size_t cut, unsigned int version)
+{
+	uint8_t again[PROTO_MESSAGE_MAX];
+	struct proto_message parsed;
+	enum proto_error error = proto_parse(bytes, cut, &parsed);
+
+	if (cut < HEADER + PROTO_TAG_BYTES) {
+		assert_int_equal(error, PROTO_ERROR_SHORT);
+	} else if (version > PROTO_VERSION_1 && error == PROTO_OK) {
+		assert_int_equal(proto_write(&parsed, again), cut);
+		assert_memory_equal(bytes, again, cut - PROTO_TAG_BYTES);
+	} else {
+		assert_true(error == PROTO_ERROR_TRUNCATED || error == PROTO_ERROR_VALUE);
+	}
+}
+
 static void proto_refuses_every_truncation_of_every_type(void **state)
 {
-	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
-		struct proto_message message = largest(type), parsed;
+	EACH(version, type)
+	{
+		struct proto_message message = largest(version, type);
 		uint8_t bytes[PROTO_MESSAGE_MAX];
 		int size = proto_write(&message, bytes);
 
 		for (size_t cut = 0; cut < (size_t)size; cut++) {
 			/* Exactly so many bytes on the heap: a sanitizer sees one byte too far. */
 			_cleanup_free_ uint8_t *exact = malloc(cut ? cut : 1);
-			enum proto_error error;
 
 			memcpy(exact, bytes, cut);
-			error = proto_parse(exact, cut, &parsed);
-			if (cut < HEADER + PROTO_TAG_BYTES)
-				assert_int_equal(error, PROTO_ERROR_SHORT);
-			else
-				assert_true(error == PROTO_ERROR_TRUNCATED ||
-					error == PROTO_ERROR_VALUE);
+			check_cut(exact, cut, version);
 		}
 	}
 }
 
 static void proto_refuses_one_byte_more_on_every_type(void **state)
 {
-	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
-		struct proto_message message = smallest(type), parsed;
+	EACH(version, type)
+	{
+		struct proto_message message = smallest(version, type), parsed;
 		uint8_t bytes[PROTO_MESSAGE_MAX + 1] = { 0 };
 		int size = proto_write(&message, bytes);
 
-		assert_int_equal(proto_parse(bytes, (size_t)size + 1, &parsed), PROTO_ERROR_LONG);
+		enum proto_error error = proto_parse(bytes, (size_t)size + 1, &parsed);
+
+		/* Where fields may follow it is the begin of one. */
+		if (version == PROTO_VERSION_1)
+			assert_int_equal(error, PROTO_ERROR_LONG);
+		else
+			assert_int_not_equal(error, PROTO_OK);
 	}
 }
 
 /* What a flipped bit leaves legal must still have one encoding only: the flipped bytes. */
 static void proto_survives_every_flipped_bit(void **state)
 {
-	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
-		struct proto_message message = largest(type), parsed;
+	EACH(version, type)
+	{
+		struct proto_message message = largest(version, type), parsed;
 		uint8_t bytes[PROTO_MESSAGE_MAX], again[PROTO_MESSAGE_MAX];
 		int size = proto_write(&message, bytes);
 
@@ -264,7 +337,7 @@ static void proto_survives_every_flipped_bit(void **state)
 
 static enum proto_error parse_changed(enum proto_type type, size_t offset, uint8_t value)
 {
-	struct proto_message message = smallest(type), parsed;
+	struct proto_message message = smallest(PROTO_VERSION_1, type), parsed;
 	uint8_t bytes[PROTO_MESSAGE_MAX];
 	int size = proto_write(&message, bytes);
 
@@ -284,9 +357,11 @@ static void proto_names_what_is_wrong_with_a_header(void **state)
 	assert_int_equal(proto_parse(bytes, PROTO_MESSAGE_MAX, &parsed), PROTO_ERROR_MAGIC);
 	assert_int_equal(proto_parse(bytes, PROTO_MESSAGE_MAX + 1, &parsed), PROTO_ERROR_LONG);
 	assert_int_equal(parse_changed(PROTO_ACK, 0, 0), PROTO_ERROR_MAGIC);
-	assert_int_equal(parse_changed(PROTO_ACK, 4, 2), PROTO_ERROR_VERSION);
+	assert_int_equal(parse_changed(PROTO_ACK, 4, 0), PROTO_ERROR_VERSION);
+	assert_int_equal(parse_changed(PROTO_ACK, 4, PROTO_VERSION + 1), PROTO_ERROR_VERSION);
 	assert_int_equal(parse_changed(PROTO_ACK, 5, 0), PROTO_ERROR_TYPE);
 	assert_int_equal(parse_changed(PROTO_ACK, 5, PROTO_TYPE_N_), PROTO_ERROR_TYPE);
+	assert_int_equal(parse_changed(PROTO_ACK, 5, PROTO_SERVE), PROTO_ERROR_TYPE);
 	assert_int_equal(parse_changed(PROTO_ACK, 7, 1), PROTO_ERROR_VALUE);
 }
 
@@ -336,7 +411,7 @@ static void proto_refuses_values_out_of_range(void **state)
 static void proto_refuses_to_write_what_it_would_not_read(void **state)
 {
 	uint8_t bytes[PROTO_MESSAGE_MAX];
-	struct proto_message message = smallest(PROTO_REGISTER);
+	struct proto_message message = smallest(PROTO_VERSION_1, PROTO_REGISTER);
 
 	message.reg.status.n_vips = 2;
 	message.reg.vips[1] = message.reg.vips[0];
@@ -347,22 +422,161 @@ static void proto_refuses_to_write_what_it_would_not_read(void **state)
 	assert_true(proto_write(&message, bytes) > 0);
 	snprintf(message.reg.status.reason, sizeof(message.reg.status.reason), "%s", "\033[2J");
 	assert_int_equal(proto_write(&message, bytes), -EINVAL); /* a terminal's control */
-	message = smallest(PROTO_REGISTER);
+	message = smallest(PROTO_VERSION_1, PROTO_REGISTER);
 	message.reg.status.n_vips = PROTO_VIPS_MAX + 1;
 	assert_int_equal(proto_write(&message, bytes), -EINVAL);
 	message.reg.status.n_vips = 0;
 	assert_int_equal(proto_write(&message, bytes), -EINVAL);
-	message = (struct proto_message){ .type = PROTO_TYPE_N_ };
+	message = (struct proto_message){ .version = PROTO_VERSION_1, .type = PROTO_TYPE_N_ };
 	assert_int_equal(proto_write(&message, bytes), -EINVAL);
-	message = smallest(PROTO_HELLO);
+	message = smallest(PROTO_VERSION_1, PROTO_HELLO);
 	memset(message.hello.key_id, 'x', sizeof(message.hello.key_id)); /* no end */
 	assert_int_equal(proto_write(&message, bytes), -EINVAL);
 }
 
+/* ---- version 2 ---- */
+
+/* An ANSWER of version 2 without fields, with these bytes where fields stand. */
+static enum proto_error parse_fields(enum proto_type type, const uint8_t *fields, size_t size_bytes)
+{
+	struct proto_message message = smallest(PROTO_VERSION, type), parsed;
+	uint8_t bytes[PROTO_MESSAGE_MAX] = { 0 };
+	size_t size = (size_t)proto_write(&message, bytes);
+
+	memcpy(bytes + size - PROTO_TAG_BYTES, fields, size_bytes);
+	return proto_parse(bytes, size + size_bytes, &parsed);
+}
+
+static void proto_has_one_list_of_fields(void **state)
+{
+	static const struct {
+		enum proto_type type;
+		enum proto_error error;
+		size_t size_bytes;
+		uint8_t bytes[24];
+	} cases[] = {
+		{ PROTO_ANSWER, PROTO_OK, 7, { 1, 0, 4, 0, 0, 0, 9 } },
+		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 7, { 1, 0, 4, 0, 0, 0, 0 } }, /* says nothing */
+		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 8, { 1, 0, 5, 0, 0, 0, 9, 0 } }, /* too long */
+		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 6, { 1, 0, 3, 0, 0, 9 } },
+		{ PROTO_ANSWER, PROTO_ERROR_TRUNCATED, 6, { 1, 0, 4, 0, 0, 9 } },
+		{ PROTO_ANSWER, PROTO_ERROR_TRUNCATED, 2, { 1, 0 } },
+		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 3, { 0, 0, 0 } },
+		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 3, { 6, 0, 0 } },      /* unknown */
+		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 4, { 5, 0, 1, 'x' } }, /* an ACCEPT's */
+		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 14,                    /* twice */
+			{ 1, 0, 4, 0, 0, 0, 9, 1, 0, 4, 0, 0, 0, 9 } },
+		{ PROTO_ANSWER, PROTO_OK, 13, { 2, 0, 10, 0, 0, 0, 1, 1, 3, 0, 0, 0, 1 } },
+		{ PROTO_ANSWER, PROTO_OK, 20, /* both */
+			{ 1, 0, 4, 0, 0, 0, 9, 2, 0, 10, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0 } },
+		{ PROTO_HEARTBEAT, PROTO_ERROR_VALUE, 7, { 1, 0, 4, 0, 0, 0, 9 } },
+		{ PROTO_ACCEPT, PROTO_OK, 5, { 5, 0, 2, 'l', 'b' } },
+		{ PROTO_ACCEPT, PROTO_ERROR_VALUE, 5, { 5, 0, 2, '-', 'b' } },
+		{ PROTO_ACCEPT, PROTO_ERROR_VALUE, 3, { 5, 0, 0 } },
+	};
+
+	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases))
+		assert_int_equal(
+			parse_fields(item->type, item->bytes, item->size_bytes), item->error);
+}
+
+static void proto_refuses_ports_that_make_no_sense(void **state)
+{
+	const struct proto_port good = { 0, IPPROTO_TCP, 80, 80, false };
+	const struct proto_port bad[] = { { PROTO_VIPS_MAX, IPPROTO_TCP, 80, 80, false },
+		{ 0, IPPROTO_ICMP, 80, 80, false }, { 0, IPPROTO_TCP, 0, 80, false },
+		{ 0, IPPROTO_TCP, 81, 80, false } };
+	struct proto_message message = smallest(PROTO_VERSION, PROTO_SERVE);
+	uint8_t bytes[PROTO_MESSAGE_MAX];
+
+	message.serve.n_ports = 1;
+	ARRAY_FOREACH (port, bad, ARRAY_LEN(bad)) {
+		message.serve.ports[0] = *port;
+		assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	}
+	message.serve.ports[0] = message.serve.ports[1] = good;
+	assert_true(proto_write(&message, bytes) > 0);
+	message.serve.n_ports = 2; /* one twice */
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.serve.ports[0].first = message.serve.ports[0].last = 81; /* falling */
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.serve.n_ports = PROTO_PORTS_MAX + 1;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.version = PROTO_VERSION_1;
+	message.serve.n_ports = 0;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+}
+
+static void proto_writes_no_field_into_version_1(void **state)
+{
+	uint8_t bytes[PROTO_MESSAGE_MAX];
+	struct proto_message message = smallest(PROTO_VERSION_1, PROTO_ANSWER);
+
+	message.report.status.max_connections = 1;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message = smallest(PROTO_VERSION_1, PROTO_UPDATE);
+	message.report.ports = ports_largest();
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message = smallest(PROTO_VERSION_1, PROTO_UPDATE);
+	message.report.other.address = address("192.0.2.3");
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message = smallest(PROTO_VERSION_1, PROTO_ACCEPT);
+	message.accept.name[0] = 'l';
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message = smallest(PROTO_VERSION + 1, PROTO_ACCEPT);
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+}
+
+static void proto_tells_lists_of_ports_apart(void **state)
+{
+	const struct proto_port ports[] = { { 0, IPPROTO_TCP, 80, 80, false },
+		{ 0, IPPROTO_TCP, 443, 443, false } };
+	struct proto_port other[] = { ports[0], ports[1] };
+
+	assert_int_equal(ports_digest(ports, 0), 0);
+	assert_int_not_equal(ports_digest(ports, 1), 0);
+	assert_int_not_equal(ports_digest(ports, 1), ports_digest(ports, 2));
+	assert_int_equal(ports_digest(other, 2), ports_digest(ports, 2));
+	other[1].vip = 1;
+	assert_int_not_equal(ports_digest(other, 2), ports_digest(ports, 2));
+}
+
+/* What programs of version 1 wrote, kept as they wrote it: all of it is read, and written again to the byte. */
+static void proto_reads_and_writes_what_version_1_wrote(void **state)
+{
+	DIR *folder = opendir("tests/fuzz/corpus/fuzz_proto");
+	unsigned int n_read = 0;
+
+	assert_non_null(folder);
+	for (const struct dirent *item; (item = readdir(folder));) {
+		uint8_t bytes[PROTO_MESSAGE_MAX], again[PROTO_MESSAGE_MAX];
+		struct proto_message message;
+		char path[512];
+		FILE *file;
+		size_t size;
+
+		if (item->d_name[0] == '.' || strncmp(item->d_name, "v2-", 3) == 0)
+			continue;
+		snprintf(path, sizeof(path), "tests/fuzz/corpus/fuzz_proto/%s", item->d_name);
+		file = fopen(path, "re");
+		assert_non_null(file);
+		size = fread(bytes, 1, sizeof(bytes), file);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(proto_parse(bytes, size, &message), PROTO_OK);
+		assert_int_equal(message.version, PROTO_VERSION_1);
+		assert_int_equal(proto_write(&message, again), size);
+		assert_memory_equal(again, bytes, size - PROTO_TAG_BYTES);
+		n_read++;
+	}
+	assert_int_equal(closedir(folder), 0);
+	assert_int_equal(n_read, 2 * (PROTO_SERVE - 1));
+}
+
 static void proto_peeks_at_sessions_only(void **state)
 {
-	for (enum proto_type type = PROTO_HELLO; type < PROTO_TYPE_N_; type++) {
-		struct proto_message message = largest(type);
+	EACH(version, type)
+	{
+		struct proto_message message = largest(version, type);
 		uint8_t bytes[PROTO_MESSAGE_MAX];
 		size_t size = (size_t)proto_write(&message, bytes);
 
@@ -421,6 +635,11 @@ int main(void)
 		cmocka_unit_test(proto_names_what_is_wrong_with_a_header),
 		cmocka_unit_test(proto_refuses_values_out_of_range),
 		cmocka_unit_test(proto_refuses_to_write_what_it_would_not_read),
+		cmocka_unit_test(proto_has_one_list_of_fields),
+		cmocka_unit_test(proto_refuses_ports_that_make_no_sense),
+		cmocka_unit_test(proto_writes_no_field_into_version_1),
+		cmocka_unit_test(proto_tells_lists_of_ports_apart),
+		cmocka_unit_test(proto_reads_and_writes_what_version_1_wrote),
 		cmocka_unit_test(proto_peeks_at_sessions_only),
 		cmocka_unit_test(proto_leaves_the_result_alone_on_error),
 		cmocka_unit_test(proto_judges_names),

@@ -25,6 +25,7 @@ struct world_agent {
 	bool host_answers; /* ARP or ND */
 	const char *key_id;
 	bool key_bound;
+	uint8_t protocol; /* version that it speaks */
 };
 
 struct world {
@@ -308,6 +309,7 @@ static inline struct world_answer world_register_at(struct world *world, struct 
 		.source = *source,
 		.challenge_us = challenge_us,
 		.session_id = ++world->sessions,
+		.protocol = agent->protocol,
 		.key_id = agent->key_id,
 		.key_bound = agent->key_bound };
 	struct registry_answer given = { 0 };

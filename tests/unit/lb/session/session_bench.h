@@ -41,6 +41,7 @@ struct bench {
 /* An agent. */
 struct agent {
 	struct session_path path;
+	unsigned int version; /* of the protocol */
 	const char *name;
 	const char *key_id;
 	uint8_t secret[AUTH_KEY_BYTES];
@@ -161,7 +162,9 @@ _unused_ static int teardown(void **state)
 
 _unused_ static struct agent agent_make(const char *address)
 {
-	struct agent agent = { .name = "web1", .key_id = "web1", .weight = 1 };
+	struct agent agent = {
+		.version = PROTO_VERSION, .name = "web1", .key_id = "web1", .weight = 1
+	};
 
 	assert_int_equal(addr_port_parse(address, false, &agent.path.remote), 0);
 	assert_int_equal(addr_parse("192.0.2.2", &agent.path.local), 0);
@@ -208,7 +211,7 @@ _unused_ static struct proto_message take(
 
 _unused_ static enum session_refusal say_hello(struct bench *bench, struct agent *agent)
 {
-	struct proto_message message = { .type = PROTO_HELLO };
+	struct proto_message message = { .version = agent->version, .type = PROTO_HELLO };
 
 	agent->nonce[0]++;
 	memcpy(message.hello.nonce_agent, agent->nonce, PROTO_NONCE_BYTES);
@@ -234,7 +237,7 @@ _unused_ static struct proto_status status_of(const struct agent *agent)
 
 _unused_ static struct proto_message register_of(const struct agent *agent)
 {
-	struct proto_message message = { .type = PROTO_REGISTER };
+	struct proto_message message = { .version = agent->version, .type = PROTO_REGISTER };
 	struct proto_register *reg = &message.reg;
 
 	memcpy(reg->nonce_agent, agent->nonce, PROTO_NONCE_BYTES);
@@ -304,7 +307,7 @@ _unused_ static void take_heartbeat(struct bench *bench, struct agent *agent)
 
 _unused_ static size_t session_message(struct agent *agent, enum proto_type type, uint8_t *buffer)
 {
-	struct proto_message message = { .type = type };
+	struct proto_message message = { .version = agent->version, .type = type };
 	int size;
 
 	if (type != PROTO_LEAVE)

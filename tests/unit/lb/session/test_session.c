@@ -338,7 +338,7 @@ static void session_keeps_the_number_of_vips(void **state)
 {
 	struct bench *bench = *state;
 	struct agent agent = agent_make("192.0.2.11:7377");
-	struct proto_message message = { .type = PROTO_UPDATE };
+	struct proto_message message = { .version = agent.version, .type = PROTO_UPDATE };
 	uint8_t data[PROTO_MESSAGE_MAX];
 	int size;
 

@@ -126,7 +126,7 @@ static struct test *test_or_skip(void **state)
 static size_t register_make(const struct mac *mac, const char *name, const char *real_ip,
 	uint8_t buffer[PROTO_MESSAGE_MAX])
 {
-	struct proto_message message = { .type = PROTO_REGISTER };
+	struct proto_message message = { .version = PROTO_VERSION_1, .type = PROTO_REGISTER };
 	struct proto_register *reg = &message.reg;
 	int size;
 

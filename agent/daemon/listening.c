@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Listening sockets to balancers: see listening.h. */
+#include "agent/daemon/listening.h"
+
+#include "agent/daemon/refresh.h"
+#include "agent/host/listeners.h"
+#include "agent/registration/balancers.h"
+#include "common/log.h"
+
+/* A port where nobody need listen is not looked at. */
+static bool listening_is_heard(const struct agent *agent, const struct proto_port *port)
+{
+	const struct config *config = agent->settings->config;
+	struct addr_port place = { .port = port->first };
+
+	if (port->vip >= config->vips.len || port->counts)
+		return false;
+	place.addr = ((const struct addr *)config->vips.items)[port->vip];
+	return listeners_have(agent->listeners, &place, port->protocol);
+}
+
+static void listening_say(
+	const struct agent *agent, const struct proto_port *port, struct why *ret_why)
+{
+	const struct addr *vips = agent->settings->config->vips.items;
+	struct addr_port place = { vips[port->vip], port->first };
+
+	listeners_say(agent->listeners, &place, port->protocol, ret_why);
+}
+
+/* What is answered to one balancer; the words are looked for when there is something new to say. */
+static void listening_answer(
+	const struct agent *agent, const struct ports *asked, struct proto_ports_status *ret_answer)
+{
+	struct proto_ports_status answer = { .digest = asked->digest,
+		.n_ports = (uint8_t)asked->len };
+	const struct proto_port *missed = NULL;
+	struct why why = { 0 };
+
+	for (size_t i = 0; i < asked->len; i++) {
+		const struct proto_port *port = &asked->items[i];
+
+		answer.items[i].listening = listening_is_heard(agent, port);
+		if (!missed && !answer.items[i].listening && !port->counts &&
+			port->vip < agent->settings->config->vips.len)
+			missed = port;
+	}
+	memcpy(answer.why, asked->answer.why, sizeof(answer.why));
+	if (!missed) {
+		answer.why[0] = '\0';
+	} else if (!answer.why[0] || ports_answer_differs(&answer, &asked->answer)) {
+		listening_say(agent, missed, &why);
+		snprintf(answer.why, sizeof(answer.why), "%.*s", (int)PROTO_REASON_MAX, why.text);
+	}
+	*ret_answer = answer;
+}
+
+static void listening_tell(struct agent *agent, const char *why)
+{
+	if (streq(why, agent->unheard))
+		return;
+	if (why[0])
+		log_warning("%s", why);
+	else
+		log_info("somebody listens on every port that balancers ask about");
+	snprintf(agent->unheard, sizeof(agent->unheard), "%s", why);
+	refresh_notify(agent);
+}
+
+void listening_look(struct agent *agent)
+{
+	char why[PROTO_REASON_MAX + 1] = "";
+
+	/* What was seen before stands until it can be looked at again. */
+	if (listeners_refresh(agent->listeners) < 0)
+		return;
+	for (size_t idx = 0; idx < balancers_len(agent->balancers); idx++) {
+		const struct ports *asked = balancers_asked(agent->balancers, idx);
+		struct proto_ports_status answer;
+
+		if (asked->len == 0)
+			continue;
+		listening_answer(agent, asked, &answer);
+		if (!why[0])
+			memcpy(why, answer.why, sizeof(why));
+		balancers_set_ports(agent->balancers, idx, &answer);
+	}
+	listening_tell(agent, why);
+}
+
+static int listening_on_timer(sd_event_source *source, uint64_t time_us, void *context)
+{
+	struct agent *agent = context;
+
+	listening_look(agent);
+	(void)sd_event_source_set_time(
+		source, agent_now(agent) + agent->settings->config->check_interval_us);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void listening_on_asked(void *context)
+{
+	listening_look(context);
+}
+
+int listening_start(struct agent *agent)
+{
+	balancers_on_asked(agent->balancers, listening_on_asked);
+	return sd_event_add_time(agent->event, &agent->listen_timer, CLOCK_MONOTONIC,
+		agent_now(agent), US_PER_MS, listening_on_timer, agent);
+}

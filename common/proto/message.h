@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The messages of the protocol as values: types alone. doc/protocol.md is the specification. */
+#pragma once
+
+#include "common/addr.h"
+#include "common/util.h"
+
+#define PROTO_PORT            7377u
+#define PROTO_TTL             255u /* must arrive as sent: RFC 5082 */
+#define PROTO_VERSION_1       1u
+#define PROTO_VERSION_SERVE   2u    /* has SERVE, and fields at the end of messages */
+#define PROTO_VERSION         2u    /* the newest */
+#define PROTO_MESSAGE_MAX     1400u /* bytes of UDP payload, tag included */
+#define PROTO_NONCE_BYTES     32u
+#define PROTO_TAG_BYTES       32u
+#define PROTO_NAME_MAX        64u /* bytes, without the end */
+#define PROTO_KEY_ID_MAX      32u
+#define PROTO_REASON_MAX      160u
+#define PROTO_INTERVAL_MIN_US 50000u
+#define PROTO_INTERVAL_MAX_US 60000000u
+#define PROTO_MULTIPLIER_MAX  20u
+#define PROTO_HEADER_BYTES    8u
+#define PROTO_VERSION_OFFSET  4u
+#define PROTO_CHALLENGE_BYTES (PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES + PROTO_TAG_BYTES)
+#define PROTO_VIPS_MAX        40u  /* the largest REGISTER must fit PROTO_MESSAGE_MAX */
+#define PROTO_PORTS_MAX       128u /* that a balancer asks about; the largest ANSWER must fit */
+#define PROTO_CONNECTIONS_MAX 1000000u
+
+enum proto_type {
+	PROTO_HELLO = 1,
+	PROTO_CHALLENGE,
+	PROTO_REGISTER,
+	PROTO_ACCEPT,
+	PROTO_REJECT,
+	PROTO_HEARTBEAT,
+	PROTO_ANSWER,
+	PROTO_UPDATE,
+	PROTO_LEAVE,
+	PROTO_ACK,
+	PROTO_SERVE,
+	PROTO_TYPE_N_
+};
+
+/* What the agent says of itself. */
+enum proto_state {
+	PROTO_STATE_UP,
+	PROTO_STATE_DRAIN,
+	PROTO_STATE_MAINT,
+	PROTO_STATE_DOWN,
+	PROTO_STATE_N_
+};
+
+/* Why a REGISTER was refused by policy (authenticated, so the agent may know). */
+enum proto_reject {
+	PROTO_REJECT_VERSION,     /* protocol version not spoken here */
+	PROTO_REJECT_NOT_ALLOWED, /* address not in `allow`, or adopt = off */
+	PROTO_REJECT_KEY_BINDING, /* the key may not be used for this name, VIP or weight */
+	PROTO_REJECT_NO_VIP,      /* no virtual server has any of these VIPs */
+	PROTO_REJECT_CLONE,       /* this identity is alive with another address or MAC */
+	PROTO_REJECT_ADDRESS,     /* the claimed real IP is not the source, or not on the link */
+	PROTO_REJECT_FULL,        /* the balancer's table of backends is full */
+	PROTO_REJECT_ADMIN,       /* an administrator rejected this backend */
+	PROTO_REJECT_MAC, /* the claimed MAC is not the agent's: its frame came from another */
+	PROTO_REJECT_N_
+};
+
+struct proto_vip_status {
+	bool present;         /* the VIP is on the loopback interface */
+	bool silent;          /* no interface would answer ARP or ND for it */
+	uint32_t established; /* TCP sockets in ESTABLISHED with this local address */
+};
+
+struct proto_status {
+	enum proto_state state;
+	char reason[PROTO_REASON_MAX + 1]; /* "" only when state is up; printable ASCII */
+	uint16_t weight;                   /* 0: no new flows */
+	uint32_t max_connections;          /* 0: no ceiling; since version 2 */
+	uint8_t n_vips;                    /* in the order of the REGISTER */
+	struct proto_vip_status vips[PROTO_VIPS_MAX];
+};
+
+struct proto_hello {
+	uint8_t nonce_agent[PROTO_NONCE_BYTES];
+	char key_id[PROTO_KEY_ID_MAX + 1]; /* proto_key_id_is_valid() */
+};
+
+struct proto_challenge {
+	uint8_t nonce_agent[PROTO_NONCE_BYTES];
+	uint8_t nonce_balancer[PROTO_NONCE_BYTES]; /* opaque to the agent */
+};
+
+struct proto_register {
+	uint8_t nonce_agent[PROTO_NONCE_BYTES];
+	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
+	char key_id[PROTO_KEY_ID_MAX + 1];
+	char name[PROTO_NAME_MAX + 1];    /* letters, digits, '.', '-', '_' */
+	char version[PROTO_NAME_MAX + 1]; /* of the program */
+	struct addr real_ip;
+	struct mac mac;
+	struct addr vips[PROTO_VIPS_MAX]; /* status.n_vips of them */
+	struct proto_status status;
+};
+
+struct proto_accept {
+	uint8_t nonce_agent[PROTO_NONCE_BYTES];
+	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
+	uint64_t session_id; /* random, never 0 */
+	uint64_t boot_id; /* of the balancer's process history; changes when it forgot everything */
+	uint64_t sequence;    /* of the balancer: what the agent echoes until the first HEARTBEAT */
+	uint32_t interval_us; /* PROTO_INTERVAL_MIN_US–PROTO_INTERVAL_MAX_US */
+	uint8_t multiplier;   /* 1–PROTO_MULTIPLIER_MAX */
+	char name[PROTO_NAME_MAX + 1]; /* of the balancer; "": not told; since version 2 */
+};
+
+struct proto_rejected {
+	uint8_t nonce_agent[PROTO_NONCE_BYTES];
+	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
+	enum proto_reject code;
+	char reason[PROTO_REASON_MAX + 1];
+};
+
+/* HEARTBEAT (echo unused: 0), LEAVE, ACK: session messages without a body. */
+struct proto_session {
+	uint64_t session_id;
+	uint64_t sequence; /* of the sender, strictly rising within the session */
+	uint64_t echo; /* the newest sequence seen from the other side; ACK: the one acknowledged */
+};
+
+/* Ports of a VIP that a virtual server has. */
+struct proto_port {
+	uint8_t vip;          /* position in the REGISTER */
+	uint8_t protocol;     /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t first, last; /* 1–65535, inclusive */
+	bool counts; /* connections are counted, and nobody need listen; always so for several ports */
+};
+
+/* SERVE: all that this balancer asks about, in rising order. */
+struct proto_serve {
+	struct proto_session session;
+	uint8_t n_ports;
+	struct proto_port ports[PROTO_PORTS_MAX];
+};
+
+struct proto_port_status {
+	bool listening;    /* somebody listens on it, at the VIP */
+	bool counted;      /* `accepted` is known */
+	uint32_t accepted; /* TCP connections that the kernel took or half took, modulo 2^32 */
+};
+
+/* What the agent says to a SERVE. */
+struct proto_ports_status {
+	uint32_t digest; /* ports_digest() of the ports of the newest SERVE; 0: none was asked */
+	uint8_t n_ports; /* in their order */
+	struct proto_port_status items[PROTO_PORTS_MAX];
+	char why[PROTO_REASON_MAX +
+		1]; /* the first port that nobody listens on, in words; "": none */
+};
+
+/* Another balancer that has accepted the agent: one a message, in turns. */
+struct proto_other {
+	struct addr address; /* AF_UNSPEC: none is named */
+	char name[PROTO_NAME_MAX + 1];
+};
+
+/* ANSWER, UPDATE. `ports` and `other` since version 2. */
+struct proto_report {
+	struct proto_session session;
+	struct proto_status status;
+	struct proto_ports_status ports;
+	struct proto_other other;
+};
+
+struct proto_message {
+	unsigned int version; /* PROTO_VERSION_1–PROTO_VERSION */
+	enum proto_type type;
+	union {
+		struct proto_hello hello;
+		struct proto_challenge challenge;
+		struct proto_register reg;
+		struct proto_accept accept;
+		struct proto_rejected rejected;
+		struct proto_session session; /* HEARTBEAT, LEAVE, ACK */
+		struct proto_report report;   /* ANSWER, UPDATE */
+		struct proto_serve serve;
+	};
+};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lists of ports and answers: see ports.h. */
+#include "common/proto/ports.h"
+
+static uint64_t ports_rank(const struct proto_port *port)
+{
+	return (uint64_t)port->vip << 48 | (uint64_t)port->protocol << 40 |
+		(uint64_t)port->first << 24 | (uint64_t)port->last << 8 | port->counts;
+}
+
+int ports_compare(const struct proto_port *a, const struct proto_port *b)
+{
+	uint64_t rank_a = ports_rank(a), rank_b = ports_rank(b);
+
+	return rank_a < rank_b ? -1 : rank_a > rank_b;
+}
+
+/* FNV-1a: it tells apart lists of one balancer, and whoever makes them holds the session's key. */
+uint32_t ports_digest(const struct proto_port *items, size_t len)
+{
+	uint32_t digest = UINT32_C(2166136261);
+
+	if (len == 0)
+		return 0;
+	ARRAY_FOREACH (port, items, len) {
+		uint64_t rank = ports_rank(port);
+
+		for (unsigned int shift = 0; shift < 56; shift += 8)
+			digest = (digest ^ (uint8_t)(rank >> shift)) * UINT32_C(16777619);
+	}
+	return digest ? digest : 1;
+}
+
+void ports_clear(struct ports *ports)
+{
+	ports->len = 0;
+	ports->digest = 0;
+}
+
+int ports_add(struct ports *ports, const struct proto_port *port, uint16_t owner)
+{
+	size_t at = ports->len;
+
+	while (at > 0 && ports_compare(&ports->items[at - 1], port) > 0)
+		at--;
+	if (at > 0 && ports_compare(&ports->items[at - 1], port) == 0)
+		return -EEXIST;
+	if (ports->len == PROTO_PORTS_MAX)
+		return -ENOSPC;
+	memmove(&ports->items[at + 1], &ports->items[at], (ports->len - at) * sizeof(*port));
+	memmove(&ports->owners[at + 1], &ports->owners[at], (ports->len - at) * sizeof(owner));
+	ports->items[at] = *port;
+	ports->owners[at] = owner;
+	ports->len++;
+	ports->digest = ports_digest(ports->items, ports->len);
+	return 0;
+}
+
+bool ports_take(struct ports *ports, const struct proto_serve *serve)
+{
+	uint32_t digest = ports_digest(serve->ports, serve->n_ports);
+
+	if (digest == ports->digest)
+		return false;
+	ports->len = serve->n_ports;
+	memcpy(ports->items, serve->ports, serve->n_ports * sizeof(*serve->ports));
+	ports->digest = digest;
+	ports->answer = (struct proto_ports_status){ 0 };
+	return true;
+}
+
+bool ports_are_answered(const struct ports *ports)
+{
+	return ports->answer.digest == ports->digest && ports->answer.n_ports == ports->len;
+}
+
+bool ports_is_missed(const struct ports *ports, size_t idx)
+{
+	return !ports->items[idx].counts && !ports->answer.items[idx].listening;
+}
+
+bool ports_answer_differs(const struct proto_ports_status *a, const struct proto_ports_status *b)
+{
+	if (a->digest != b->digest || a->n_ports != b->n_ports || !streq(a->why, b->why))
+		return true;
+	for (size_t i = 0; i < a->n_ports; i++)
+		if (a->items[i].listening != b->items[i].listening ||
+			a->items[i].counted != b->items[i].counted)
+			return true;
+	return false;
+}

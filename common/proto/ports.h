@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A list of ports that a balancer asks about, and what its agent answers: see SERVE in doc/protocol.md. The balancer has
+ * one for each agent, and an agent one for each balancer. Pure.
+ */
+#pragma once
+
+#include "common/proto/message.h"
+
+/* Zeroed: nothing is asked, and nothing was answered. */
+struct ports {
+	size_t len;
+	struct proto_port items[PROTO_PORTS_MAX]; /* in rising order */
+	uint16_t owners[PROTO_PORTS_MAX];         /* whose each is, for the asking side */
+	uint32_t digest;
+	struct proto_ports_status answer; /* of whatever list; ports_are_answered() */
+};
+
+/* The order of ports in a list: less than, equal to or greater than 0. */
+int ports_compare(const struct proto_port *a, const struct proto_port *b);
+/* What tells one list from another; 0 for an empty one alone. */
+uint32_t ports_digest(const struct proto_port *items, size_t len);
+
+/* Begins an empty list; the answer stays. */
+void ports_clear(struct ports *ports);
+/* One more, at its place. -ENOSPC: there are PROTO_PORTS_MAX; -EEXIST: it is there. */
+int ports_add(struct ports *ports, const struct proto_port *port, uint16_t owner);
+/* Takes the list of a SERVE, of no owners; true: it is another one than before, and not answered. */
+bool ports_take(struct ports *ports, const struct proto_serve *serve);
+
+/* The answer is one to the list of now. */
+bool ports_are_answered(const struct ports *ports);
+/* Whether by the answer nobody listens on a port where somebody should. */
+bool ports_is_missed(const struct ports *ports, size_t idx);
+/* Whether an answer differs from the one that was taken in anything but counts. */
+bool ports_answer_differs(const struct proto_ports_status *a, const struct proto_ports_status *b);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sessions of either version of the protocol, and what the newest asks. */
+#include "tests/unit/lb/session/session_bench.h"
+
+static void session_keeps_its_version(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377");
+
+	for (agent.version = PROTO_VERSION_1; agent.version <= PROTO_VERSION; agent.version++) {
+		join(bench, &agent);
+		take_heartbeat(bench, &agent);
+		assert_int_equal(say(bench, &agent, PROTO_ANSWER), SESSION_ACCEPTED);
+		agent.version = PROTO_VERSION_1 + PROTO_VERSION - agent.version;
+		assert_int_equal(say(bench, &agent, PROTO_ANSWER), SESSION_VERSION);
+		agent.version = PROTO_VERSION_1 + PROTO_VERSION - agent.version;
+		assert_int_equal(say(bench, &agent, PROTO_UPDATE), SESSION_ACCEPTED);
+	}
+}
+
+/* The newest two datagrams: a SERVE if it is asked, then the heartbeat. */
+static size_t asked_by_heartbeat(struct bench *bench, struct agent *agent)
+{
+	bench->n_sent = 0;
+	bench->now_us += STEP_US;
+	assert_int_equal(
+		session_heartbeat(bench->sessions, backend_of(bench, agent)->id, bench->now_us), 0);
+	return bench->n_sent - 1;
+}
+
+static void session_asks_about_ports_until_it_is_answered(void **state)
+{
+	static const struct registry_port port = { 80, 80 };
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377");
+	struct proto_message message = { .version = PROTO_VERSION, .type = PROTO_UPDATE };
+	struct proto_ports_status *ports = &message.report.ports;
+	uint8_t data[PROTO_MESSAGE_MAX];
+	struct why why;
+	int size;
+
+	bench->service.tcp = true;
+	bench->service.ports = &port;
+	bench->service.n_ports = 1;
+	assert_int_equal(
+		registry_configure(bench->registry, &bench->registry_config, bench->now_us, &why),
+		0);
+	join(bench, &agent);
+	assert_int_equal(asked_by_heartbeat(bench, &agent), 1);
+	assert_int_equal(asked_by_heartbeat(bench, &agent), 1);
+	message.report.session = (struct proto_session){ agent.session_id, 1, agent.echo };
+	message.report.status = status_of(&agent);
+	ports->digest = registry_asked(bench->registry, backend_of(bench, &agent)->id)->digest;
+	ports->n_ports = 1;
+	ports->items[0].listening = true;
+	size = proto_write(&message, data);
+	auth_seal(data, (size_t)size, agent.session_keys.to_balancer);
+	assert_int_equal(deliver(bench, &agent, data, (size_t)size), SESSION_ACCEPTED);
+	assert_int_equal(asked_by_heartbeat(bench, &agent), 0);
+	/* One of the former version is asked nothing. */
+	agent.version = PROTO_VERSION_1;
+	join(bench, &agent);
+	assert_int_equal(asked_by_heartbeat(bench, &agent), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BENCH_TEST(session_keeps_its_version),
+		BENCH_TEST(session_asks_about_ports_until_it_is_answered),
+	};
+
+	return cmocka_run_group_tests_name("session_versions", tests, NULL, NULL);
+}
