@@ -3,33 +3,42 @@
 # shellcheck shell=bash
 #
 # Nobody but the balancer ever says that it has the VIP: a prober asks a thousand times a second
-# while an agent starts and stops fifty times, an interface is deleted and made anew, another is
+# while two agents start and stop fifty times, an interface is deleted and made anew, another is
 # added and renamed.
 . "$(dirname "$0")/../netns/topology.bash"
 
-topology_up --webs 2 --no-nginx
+topology_up --webs 3 --no-nginx
 servers_start 80
-agent_configure web1 < <(agent_default_config web1 "$LB" "drain-on-stop = 0")
+for name in web1 web3; do
+	agent_configure "$name" < <(agent_default_config "$name" "$LB" "drain-on-stop = 0")
+done
 lb_start
 agent_start web2
 must wait_until 20 backends_up 1
 tool_start arp router arp_prober eth0 "$VIP" 1000
 tool_start nd router arp_prober eth0 "$VIP6" 1000
 
-cycles=0
-for ((cycle = 1; cycle <= 50; cycle++)); do
-	agent_start web1
-	wait_until 20 agent_is web1 up || break
-	daemon_stop web1
-	# Every fifth time by a crash, whose remains the next start adopts.
-	if ((cycle % 5 == 0)); then
-		agent_start web1
-		wait_until 20 agent_is web1 up || break
-		daemon_stop web1 KILL
-	fi
-	cycles=$((cycles + 1))
-done
-fact the_agent_starts_and_stops_fifty_times equal "$cycles" 50
+# cycles NAME COUNT : the agent starts and stops; how often it did.
+cycles() {
+	local cycle
+	for ((cycle = 1; cycle <= $2; cycle++)); do
+		agent_start "$1"
+		wait_until 20 agent_is "$1" up > /dev/null || break
+		daemon_stop "$1"
+		# Every fifth time by a crash, whose remains the next start adopts.
+		if ((cycle % 5 == 0)); then
+			agent_start "$1"
+			wait_until 20 agent_is "$1" up > /dev/null || break
+			daemon_stop "$1" KILL
+		fi
+	done
+	echo "$((cycle - 1))"
+}
+cycles web3 25 > "$work/cycles3" &
+other=$!
+here=$(cycles web1 25)
+wait "$other"
+fact two_agents_start_and_stop_fifty_times equal "$here and $(< "$work/cycles3")" '25 and 25'
 
 agent_start web1
 must wait_until 20 backends_up 2
