@@ -40,7 +40,7 @@ taken() {
 	shift
 	times=$(said 'was taken from the interface; it is back')
 	must on lb "$@" > "$work/taken"
-	must wait_until 5 said_back 1
+	must wait_until 20 said_back 1
 	fact "taken_away_by_${how}_it_is_back" is_ours
 	fact "connections_talk_after_${how}" talk
 	fact "it_is_said_once_after_${how}" said_back 1
@@ -57,10 +57,10 @@ if [[ $MODE == xdp ]]; then
 	told() {
 		[[ $(lb_json .mode_reason) == *"another XDP program"*"id $other"* ]]
 	}
-	fact another_in_its_place_is_told_in_the_status wait_until 5 told
+	fact another_in_its_place_is_told_in_the_status wait_until 20 told
 	fact without_an_engine_the_status_is_2 exits 2 lb status
 	still_once() {
-		must wait_until 5 told
+		must wait_until 20 told
 		equal "$(said 'no engine can be started')" 1
 	}
 	since=$(lb_json .uptime_s)
@@ -71,8 +71,8 @@ if [[ $MODE == xdp ]]; then
 	fact the_log_says_it_once still_once
 	fact the_other_stays equal "$(program_id lb eth0)" "$other"
 	on lb ip link set dev eth0 xdp off
-	fact when_the_other_goes_ours_is_back wait_until 5 is_ours
-	fact clients_are_served_again wait_until 5 serves
+	fact when_the_other_goes_ours_is_back wait_until 20 is_ours
+	fact clients_are_served_again wait_until 20 serves
 else
 	if [[ -n $(on lb "$BUILD/tests/harness/tcx" eth0) ]]; then
 		taken detaching "$BUILD/tests/harness/tcx" eth0 detach
@@ -90,13 +90,13 @@ must on lb "$BUILD/tests/harness/xdp_pass" eth0
 other=$(program_id lb eth0)
 with_mode auto
 lb_start
-fact auto_takes_tc wait_until 5 lb_mode_is tc
+fact auto_takes_tc wait_until 20 lb_mode_is tc
 fact its_reason_names_the_other says "xdp: another XDP program, .*id $other" lb_json .mode_reason
 fact the_log_names_it_too equal "$(said "another XDP program, .*id $other")" 1
 fact auto_leaves_the_other_alone equal \
 	"$(ip -n "$(ns lb)" -j -d link show dev eth0 | jq '.[0].xdp.prog.id')" "$other"
 must wait_until 20 backends_up 2
-fact auto_serves wait_until 5 serves
+fact auto_serves wait_until 20 serves
 daemon_stop lb
 lb_forget lb
 
@@ -108,7 +108,7 @@ must wait_until 20 lb_answers lb
 refused() {
 	[[ $(lb_json .mode_reason) == *"another XDP program"*"id $other"* ]]
 }
-fact xdp_refuses_and_the_status_says_why wait_until 5 refused
+fact xdp_refuses_and_the_status_says_why wait_until 20 refused
 fact its_status_is_2 exits 2 lb status
 fact it_is_not_active equal "$(lb_json .active)" false
 fact the_status_text_says_it_too says "another XDP program" lb status
