@@ -60,8 +60,8 @@ _printf_(1, 0) static char *doctor_format(const char *format, va_list arguments)
 	return text;
 }
 
-static void doctor_add(struct doctor *doctor, enum doctor_state state, const char *subject,
-	const char *format, va_list arguments)
+_printf_(4, 0) static void doctor_add(struct doctor *doctor, enum doctor_state state,
+	const char *subject, const char *format, va_list arguments)
 {
 	struct doctor_finding *finding;
 
