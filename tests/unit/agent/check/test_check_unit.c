@@ -8,6 +8,8 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 #include <cmocka.h>
@@ -103,6 +105,18 @@ static void unit_becomes(struct fixture *f, const char *active)
 
 /* ---- the bus ---- */
 
+/* The socket's file is there before anything listens. */
+static bool can_connect(const char *path)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+	assert_true(fd >= 0);
+	assert_true(strlen(path) < sizeof(name.sun_path));
+	strcpy(name.sun_path, path);
+	return connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0;
+}
+
 static void daemon_start(struct fixture *f)
 {
 	char config[2 * TEMP_DIR_BYTES], path[2 * TEMP_DIR_BYTES], text[1024];
@@ -123,7 +137,7 @@ static void daemon_start(struct fixture *f)
 		execlp("dbus-daemon", "dbus-daemon", config, "--nofork", "--nopidfile", NULL);
 		_exit(99);
 	}
-	LOOP_UNTIL(f->bench->event, BENCH_DEADLINE_US, access(path, F_OK) == 0);
+	LOOP_UNTIL(f->bench->event, BENCH_DEADLINE_US, can_connect(path));
 }
 
 static void daemon_stop(struct fixture *f)

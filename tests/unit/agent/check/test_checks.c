@@ -136,7 +136,9 @@ static int server_on_request(sd_event_source *source, int fd, uint32_t revents, 
 	ssize_t n_bytes = read(fd, server->request, sizeof(server->request) - 1);
 
 	server->request[MAX(n_bytes, 0)] = '\0';
-	n_bytes = write(fd, server->answer, strlen(server->answer));
+	/* A client that has heard enough may have gone. */
+	if (write(fd, server->answer, strlen(server->answer)) < 0)
+		assert_true(errno == EPIPE || errno == ECONNRESET);
 	sd_event_source_disable_unref(source);
 	close(fd);
 	return 0;
@@ -212,13 +214,15 @@ static void http_reads_a_little_of_much(void **state)
 	int len = snprintf(answer, sizeof(answer), "HTTP/1.1 200 ok\r\n\r\n");
 
 	memset(answer + len, 'x', sizeof(answer) - (size_t)len - 1);
-	memcpy(answer + len + 100, "early", 5);
-	memcpy(answer + 70000, "late", 4);
+	for (size_t idx = 0; idx < 5; idx++) {
+		answer[(size_t)len + 100 + idx] = "early"[idx];
+		answer[70000 + idx] = "later"[idx];
+	}
 	server_open(f, &server, 80, answer);
 	bench_configure(f, "check = http://www/ body=early\n");
 	bench_expect(f, CHECK_STATE_UP, "");
-	bench_configure(f, "check = http://www/ body=late\n");
-	bench_expect(f, CHECK_STATE_DOWN, "answers without \"late\"");
+	bench_configure(f, "check = http://www/ body=later\n");
+	bench_expect(f, CHECK_STATE_DOWN, "answers without \"later\"");
 	server_close(&server);
 }
 
