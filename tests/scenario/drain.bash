@@ -6,7 +6,7 @@
 # that the new shares need, and of the others no more than 0.6 %.
 . "$(dirname "$0")/../netns/topology.bash"
 
-DRAIN_S=4
+DRAIN_S=6
 topology_up --webs 4 --no-nginx
 lb_configure <<- END
 	[balancer]
@@ -83,8 +83,8 @@ fact it_takes_no_new_connection equal "$(tool_ask new | jq '.servers.web2 // 0')
 drained_for() {
 	(($(now_ms) - drained_ms >= $1))
 }
-must wait_until 10 drained_for $((DRAIN_S * 1000 - 1500))
-fact until_shortly_before_the_end_it_keeps_what_it_has equal \
+must wait_until 10 drained_for $((DRAIN_S * 1000 - 3000))
+fact three_seconds_before_the_end_it_keeps_what_it_has equal \
 	"$(tool_ask held round | jq -c '[.open, .broken]')" '[800,0]'
 fact that_was_before_the_end not drained_for $((DRAIN_S * 1000))
 # Its connections talk every 200 ms; at another server they are unknown, and reset.
