@@ -5,6 +5,7 @@
 #include "agent/doctor/checks_agent.h"
 #include "agent/doctor/checks_arp.h"
 #include "agent/doctor/checks_files.h"
+#include "agent/doctor/checks_listen.h"
 #include "agent/doctor/checks_route.h"
 #include "agent/doctor/checks_vip.h"
 #include "agent/doctor/facts.h"
@@ -34,6 +35,7 @@ static const struct doctor_check examine_table[] = {
 	{ "rp-filter", checks_rp_filter },
 	{ "mtu", checks_mtu },
 	{ "tcp", checks_tcp },
+	{ "listener", checks_listener },
 	{ "sysctl", checks_sysctl },
 	{ "managed", checks_managed },
 	{ "leftover", checks_leftover },

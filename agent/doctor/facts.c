@@ -128,6 +128,15 @@ static int facts_read_host(struct facts *facts)
 	return 0;
 }
 
+static void facts_read_listeners(struct facts *facts)
+{
+	facts->listeners_error = listeners_new(&facts->sockets);
+	if (facts->listeners_error == 0)
+		facts->listeners_error = listeners_refresh(facts->sockets);
+	if (facts->listeners_error == 0)
+		facts->listeners = listeners_all(facts->sockets, &facts->n_listeners);
+}
+
 static void facts_read_undo(struct facts *facts)
 {
 	char identity[UNDO_LOG_IDENTITY_BYTES];
@@ -149,6 +158,7 @@ int facts_read(const struct cli *cli, const char *root, struct facts *ret_facts)
 		r = keyfile_look(facts.config->key_file, false, &facts.service, &facts.keyfile);
 	if (r == 0) {
 		facts_read_undo(&facts);
+		facts_read_listeners(&facts);
 		facts.host_error = facts_read_host(&facts);
 		r = facts.host_error == -ENOMEM ? -ENOMEM : 0;
 	}
@@ -172,6 +182,7 @@ void facts_clear(struct facts *facts)
 	host_undo_clear(&facts->undo);
 	survey_clear(&facts->survey);
 	facts_files_clear(&facts->files);
+	listeners_free(facts->sockets);
 	*facts = (struct facts){ 0 };
 }
 

@@ -8,6 +8,7 @@
 #include "agent/config/config.h"
 #include "agent/doctor/facts_files.h"
 #include "agent/host/identity.h"
+#include "agent/host/listeners.h"
 #include "common/doctor/echo.h"
 #include "common/doctor/keyfile.h"
 #include "common/doctor/service.h"
@@ -49,6 +50,10 @@ struct facts {
 	struct echo_target echoes[CONFIG_BALANCERS_MAX]; /* in the configuration's order */
 	uint32_t tcp_syncookies, tcp_tw_recycle;         /* 0 where the kernel has it not */
 	struct facts_files files;
+	int listeners_error;       /* of looking who listens; 0: the two below are known */
+	struct listeners *sockets; /* owns the next; NULL in tests */
+	const struct listener *listeners;
+	size_t n_listeners;
 };
 
 /* Looks at everything; what fails is told in it. `root`: of the host's files, "" but in tests. -ENOMEM, or 0. */

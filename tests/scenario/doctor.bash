@@ -62,6 +62,13 @@ configuration_of() {
 is_well() {
 	exits 0 doctor "$1" && not says '^(WARN|FAIL)' doctor "$1"
 }
+# becomes_well HOST : and says what is not, if it does not.
+becomes_well() {
+	wait_until 20 is_well "$1" || {
+		doctor "$1" | grep -v '^ok ' | sed 's/^/# /'
+		return 1
+	}
+}
 # finding HOST ID STATE SUBJECT MEMBER
 finding() {
 	doctor "$1" --json | jq -r --arg id "$2" --arg state "$3" --arg subject "$4" \
@@ -79,7 +86,7 @@ heals() {
 	note "$mend"
 	fact "${name}_has_a_mend" test -n "$mend"
 	inside "$host" sh -c "$mend" > "$work/mend" 2>&1 || note "it failed: $(< "$work/mend")"
-	fact "${name}_is_mended" wait_until 10 is_well "$host"
+	fact "${name}_is_mended" becomes_well "$host"
 }
 
 lb_configure < <(
@@ -99,7 +106,7 @@ set_in() {
 
 # A healthy farm.
 for host in lb web1; do
-	fact "the_doctor_of_${host}_says_ok_alone" wait_until 5 is_well "$host"
+	fact "the_doctor_of_${host}_says_ok_alone" becomes_well "$host"
 	fact "${host}_has_a_line_for_each_check" at_least "$(doctor "$host" | grep -c '^ok ')" 20
 	begin=$(now_ms)
 	doctor "$host" > /dev/null
@@ -125,6 +132,11 @@ must ip -n "$(ns web1)" address add "$VIP6/64" dev eth0 nodad
 heals a_vip_on_the_segment web1 vip-place fail "$VIP6"
 set_in web1 net.ipv4.tcp_syncookies=2
 heals cookies_for_all web1 tcp warn tcp_syncookies
+
+# A service that was told its address, before there was a VIP.
+tool_start wrong web1 named_server wrong "$(web_address web1):8080"
+fact a_service_at_the_real_ip_alone_is_a_warning wait_until 5 finds web1 listener warn "$(web_address web1)"
+must stop_pid "${tool_pid[wrong]}"
 
 # Answers leave by another interface.
 wire web1 eth1 switch web1b
@@ -165,7 +177,7 @@ inside web1 sh -c "$(finding web1 daemon fail dsr-agent mend)"
 fact it_asks_systemd equal "$(tail -n 1 "$work/web1/host/asked")" "systemctl start dsr-agent"
 agent_start web1
 doctor_options=()
-fact then_it_is_well wait_until 20 is_well web1
+fact then_it_is_well becomes_well web1
 
 # Files of its host.
 printf '# ours\nnet.ipv4.conf.all.arp_ignore = 8\n' > "$work/web1/host/etc/sysctl.d/90-site.conf"
@@ -202,7 +214,7 @@ must on web2 nft delete table ip filter
 must wait_until 20 backends_up 2
 
 # The balancer.
-must wait_until 10 is_well lb
+must becomes_well lb
 must lb standby
 heals a_standby lb state warn balancer
 must lb disable web1

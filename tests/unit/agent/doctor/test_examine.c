@@ -28,6 +28,7 @@ struct world {
 	struct host_address addresses[8];
 	struct survey_link survey_links[3];
 	struct survey_neighbour neighbours[2];
+	struct listener listeners[4];
 };
 
 static struct addr addr(const char *text)
@@ -120,6 +121,10 @@ static void world_make(struct world *world)
 	facts->to_balancer[0].route.ifindex = ETH0;
 	facts->echoes[0] = (struct echo_target){
 		.addr = addr("192.0.2.2"), .mtu_bytes = 1500, .answers = true, .answers_full = true
+	};
+	facts->listeners = world->listeners;
+	world->listeners[facts->n_listeners++] = (struct listener){
+		.takes4 = true, .takes6 = true, .protocol = IPPROTO_TCP, .port = 80
 	};
 	facts->tcp_syncookies = 1;
 	facts->has_undo = true;
@@ -370,6 +375,40 @@ static void a_check_warns(struct world *world)
 			"reason", "slow"));
 }
 
+static void put_listener(struct world *world, const char *text, uint16_t port)
+{
+	world->listeners[world->facts.n_listeners++] =
+		(struct listener){ .address = addr(text), .protocol = IPPROTO_TCP, .port = port };
+}
+
+static void a_service_is_at_the_real_ip(struct world *world)
+{
+	put_listener(world, "192.0.2.11", 443);
+}
+
+/* As is one that clients never ask. */
+static void a_service_is_at_both(struct world *world)
+{
+	put_listener(world, "192.0.2.11", 443);
+	put_listener(world, "198.51.100.10", 443);
+	put_listener(world, "192.0.2.11", 22);
+}
+
+static void nobody_listens(struct world *world)
+{
+	world->listeners[0].port = 22;
+}
+
+static void nobody_listens_by_ipv6(struct world *world)
+{
+	world->listeners[0].takes6 = false;
+}
+
+static void sockets_are_hidden(struct world *world)
+{
+	world->facts.listeners_error = -EPERM;
+}
+
 static void the_file_is_newer(struct world *world)
 {
 	world->facts.service.config = json_pack("[s]", "[agent] balancer = 192.0.2.3");
@@ -494,6 +533,11 @@ static const struct {
 	{ nobody_answers, "balancer", DOCTOR_FAIL, "192.0.2.2", NULL },
 	{ a_check_fails, "check", DOCTOR_FAIL, "unit:nginx", NULL },
 	{ a_check_warns, "check", DOCTOR_WARN, "exec:x", NULL },
+	{ a_service_is_at_the_real_ip, "listener", DOCTOR_WARN, "192.0.2.11", NULL },
+	{ a_service_is_at_both, "listener", DOCTOR_OK, "198.51.100.10", NULL },
+	{ nobody_listens, "listener", DOCTOR_WARN, "198.51.100.10", NULL },
+	{ nobody_listens_by_ipv6, "listener", DOCTOR_WARN, "2001:db8:f::10", NULL },
+	{ sockets_are_hidden, "listener", DOCTOR_WARN, "sockets", NULL },
 	{ the_file_is_newer, "config", DOCTOR_WARN, "/etc/dsr-agent/dsr-agent.conf",
 		"dsr-agent reload" },
 	{ a_file_spoils_all, "sysctl", DOCTOR_FAIL, "/etc/sysctl.d/20-b.conf:3",
