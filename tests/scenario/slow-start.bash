@@ -29,7 +29,7 @@ lb_configure <<- END
 	vip = $VIP
 	port = 82
 END
-servers_start 80
+servers_start 80 81 82
 lb_start
 # weights VIRTUAL-SERVER : of its backends, as they are in force.
 weights() {
