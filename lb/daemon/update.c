@@ -93,14 +93,24 @@ static bool update_links(struct update *update)
 	return changed;
 }
 
-/* The link-local address of an interface, for questions; AF_UNSPEC: there is none. */
-static struct addr update_link_local(const struct neigh_link *link)
+/*
+ * An IPv6 address of an interface to ask everybody from; AF_UNSPEC: there is none. Not the link-local one, from which
+ * backends are asked: who answers that one unasked is taken for a forger (lb/link/leak_watch.c).
+ */
+static struct addr update_asker(const struct neigh_link *link)
 {
-	for (size_t i = 0; i < link->n_subnets; i++)
-		if (link->addresses[i].family == AF_INET6 &&
-			IN6_IS_ADDR_LINKLOCAL(&link->addresses[i].ip6))
-			return link->addresses[i];
-	return (struct addr){ 0 };
+	struct addr global = { 0 };
+	bool has_local = false;
+
+	for (size_t i = 0; i < link->n_subnets; i++) {
+		if (link->addresses[i].family != AF_INET6)
+			continue;
+		if (IN6_IS_ADDR_LINKLOCAL(&link->addresses[i].ip6))
+			has_local = true;
+		else
+			global = link->addresses[i];
+	}
+	return has_local ? global : (struct addr){ 0 };
 }
 
 static void update_announce(struct update *update)
@@ -112,7 +122,7 @@ static void update_announce(struct update *update)
 		.ifindex = dataplane.ifindex,
 		.mac = neigh_client_link(balancer->neigh)->mac,
 		.refresh_us = balancer->config->announce_refresh_us,
-		.own6 = update_link_local(neigh_client_link(balancer->neigh)),
+		.own6 = update_asker(neigh_client_link(balancer->neigh)),
 	};
 	int r = 0;
 

@@ -78,29 +78,40 @@ static uint64_t leak_watch_now(const struct leak_watch *watch)
 	return now_us;
 }
 
+/*
+ * From where IPv6 is asked for: the link-local address, which everybody on the link can answer; else any. NULL:
+ * there is none.
+ */
+static const struct addr *leak_watch_own6(const struct leak_watch *watch)
+{
+	const struct addr *found = NULL;
+
+	ARRAY_FOREACH (own, watch->addresses, watch->config.n_addresses)
+		if (own->family == AF_INET6 &&
+			(!found ||
+				(IN6_IS_ADDR_LINKLOCAL(&own->ip6) &&
+					!IN6_IS_ADDR_LINKLOCAL(&found->ip6))))
+			found = own;
+	return found;
+}
+
 /* An own address that the backend would answer; of IPv4 none is needed. */
 static bool leak_watch_own_address(const struct leak_watch *watch,
 	const struct leak_watch_target *target, struct addr *ret_own)
 {
-	bool found = target->vip.family == AF_INET;
+	const struct addr *own6 = leak_watch_own6(watch);
 
 	*ret_own = (struct addr){ .family = target->vip.family };
-	for (size_t i = 0; i < watch->config.n_addresses; i++) {
-		const struct addr *own = &watch->addresses[i];
-
-		if (own->family != target->vip.family)
-			continue;
-		if (addr_in_prefix(&target->address, &watch->subnets[i])) {
-			*ret_own = *own;
-			return true;
-		}
-		/* Any of IPv6 will do, and the link-local one is everybody's neighbour. */
-		if (own->family == AF_INET6 && (!found || IN6_IS_ADDR_LINKLOCAL(&own->ip6))) {
-			*ret_own = *own;
-			found = true;
-		}
+	if (target->vip.family == AF_INET6) {
+		if (own6)
+			*ret_own = *own6;
+		return own6 != NULL;
 	}
-	return found;
+	for (size_t i = 0; i < watch->config.n_addresses; i++)
+		if (watch->addresses[i].family == AF_INET &&
+			addr_in_prefix(&target->address, &watch->subnets[i]))
+			*ret_own = watch->addresses[i];
+	return true;
 }
 
 static void leak_watch_verdict(struct leak_watch *watch, enum leak_verdict verdict,
@@ -278,8 +289,13 @@ static struct leak_question *leak_watch_answered(
 	return late;
 }
 
-static bool leak_watch_is_own(const struct leak_watch *watch, const struct addr *address)
+/* Whether questions are asked from this address: others ask as well, from others (announce.c, for one). */
+static bool leak_watch_is_asker(const struct leak_watch *watch, const struct addr *address)
 {
+	const struct addr *own6 = leak_watch_own6(watch);
+
+	if (address->family == AF_INET6)
+		return own6 && addr_equal(own6, address);
 	ARRAY_FOREACH (own, watch->addresses, watch->config.n_addresses)
 		if (addr_equal(own, address))
 			return true;
@@ -302,7 +318,7 @@ static void leak_watch_hear(
 	question = leak_watch_answered(watch, &frame);
 	if (!question) {
 		/* What is told to others, as gratuitous ARP, answers nobody's question. */
-		if (leak_watch_is_own(watch, &frame.told))
+		if (leak_watch_is_asker(watch, &frame.told))
 			leak_watch_lie(watch, &frame.reply_to, now_us);
 		return;
 	}

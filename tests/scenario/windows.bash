@@ -29,9 +29,9 @@ lb_configure <<- END
 	real-server = $(web_address web1) name=win1
 END
 
-# says_as_the_page REASON : it is not up for that, in the page's very words.
+# says_as_the_page REASON : it is not up for that, in the page's very words; of another VIP there may be more.
 is_for() {
-	! backend_is win1 up && [[ $(backend_field reason win1) == "$1" ]]
+	! backend_is win1 up && [[ "$(backend_field reason win1); " == "$1; "* ]]
 }
 says_as_the_page() {
 	grep -qF "| \`$1\` |" doc/windows.md || {

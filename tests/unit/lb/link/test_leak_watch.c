@@ -86,8 +86,9 @@ static int live_setup(void **state)
 {
 	static const struct leak_watch_callbacks callbacks = { live_next, live_is_vip, live_leaks };
 	struct live *live = calloc(1, sizeof(*live));
-	const struct addr addresses[] = { address("192.0.2.2"), address("fe80::2") };
-	struct addr_prefix subnets[2];
+	const struct addr addresses[] = { address("192.0.2.2"), address("2001:db8:2::2"),
+		address("fe80::2") };
+	struct addr_prefix subnets[3];
 	struct leak_watch_config config;
 
 	live->fd = -1;
@@ -98,7 +99,8 @@ static int live_setup(void **state)
 		return 0;
 	live->fd = live_open();
 	assert_int_equal(addr_prefix_parse("192.0.2.0/24", &subnets[0]), 0);
-	assert_int_equal(addr_prefix_parse("fe80::/64", &subnets[1]), 0);
+	assert_int_equal(addr_prefix_parse("2001:db8:2::/64", &subnets[1]), 0);
+	assert_int_equal(addr_prefix_parse("fe80::/64", &subnets[2]), 0);
 	live->targets[0] = (struct leak_watch_target){ BACKEND, address("192.0.2.11"), backend_mac,
 		address("198.51.100.10") };
 	live->targets[1] = live->targets[0];
@@ -107,7 +109,7 @@ static int live_setup(void **state)
 		.mac = own,
 		.addresses = addresses,
 		.subnets = subnets,
-		.n_addresses = 2,
+		.n_addresses = 3,
 		.n_backends = 1,
 		.interval_us = US_PER_S };
 	assert_true(sd_event_new(&live->event) >= 0);
@@ -177,10 +179,16 @@ static void leak_watch_finds_who_answers(void **state)
 {
 	struct live *live = *state;
 
+	struct announce_frame others = { .kind = ANNOUNCE_REQUEST, .mac = own, .reply_to = own };
+
 	live_require(live);
 	for (size_t idx = 0; idx < 2; idx++) {
 		const struct addr *vip = &live->targets[idx].vip;
 
+		/* Everybody is asked as well, from other addresses: that is not unasked. */
+		others.target = *vip;
+		others.asker = address(idx == 0 ? "0.0.0.0" : "2001:db8:2::2");
+		live_answer(live, &others, &backend_mac);
 		live_run(live, (uint32_t)(2 * idx + 1), 0, vip, &backend_mac);
 		assert_true(addr_equal(&live->leaks, vip));
 		live_run(live, (uint32_t)(2 * idx + 2), 0, NULL, NULL);
