@@ -142,7 +142,7 @@ static int snapshot_make_services(struct snapshot *snapshot, const struct snapsh
 	return r;
 }
 
-/* Beyond the room for pairs loops through the rest go unnoticed, and no more than that. */
+/* Beyond the room for pairs lc counts no flows of the rest, and no more than that. */
 static int snapshot_make_member(struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
 	int r = snapshot_add_member(snapshot, service, backend);
@@ -178,27 +178,12 @@ static int snapshot_make_backends(
 		};
 
 		if (mac_is_zero(&backend->mac))
-			continue; /* nothing can go there, or come from there, that we would know */
+			continue; /* nothing can go there */
 		memcpy(to.mac, backend->mac.bytes, MAC_LEN);
 		r = snapshot_add_backend(snapshot, backend->id, &to);
 		if (r == 0)
 			r = snapshot_make_members(snapshot, registry, backend, positions);
-		if (r == 0)
-			r = snapshot_add_mac(snapshot, &backend->mac,
-				(struct fwd_mac){ FWD_MAC_BACKEND, backend->id });
-		if (r == -EEXIST) /* two addresses of one host share its MAC */
-			r = 0;
 	}
-	return r;
-}
-
-static int snapshot_make_macs(struct snapshot *snapshot, const struct publish_links *links)
-{
-	const struct fwd_mac balancer = { FWD_MAC_BALANCER, 0 };
-	int r = snapshot_add_mac(snapshot, &links->own_mac, balancer);
-
-	if (r == 0 && !mac_equal(&links->own_mac, &links->out_mac))
-		r = snapshot_add_mac(snapshot, &links->out_mac, balancer);
 	return r;
 }
 
@@ -211,8 +196,6 @@ int snapshot_make(const struct snapshot_request *request, struct snapshot **ret_
 	request->pools->n_snapshots++;
 	snapshot_make_settings(request->pools, request->links, &settings);
 	r = snapshot_new(&settings, keep_flows(request->pools->keep), &snapshot);
-	if (r == 0)
-		r = snapshot_make_macs(snapshot, request->links);
 	if (r == 0)
 		r = snapshot_make_services(snapshot, request);
 	if (r == 0)

@@ -387,16 +387,28 @@ static unsigned int judge_rate(struct judgement *judgement)
 	return memory->n_syns++ < 2 ? 0 : FWD_REASON_SYN_RATE;
 }
 
-/* Loops: our own MACs and another balancer's, and those of the three that serve. */
-static bool is_loop(const struct judgement *judgement)
+/* The balancer sent it itself. */
+static bool is_own(const struct judgement *judgement)
 {
-	static const uint8_t balancers[5] = { 2, 0, 0, 0, 0 }, backends[5] = { 2, 0, 0, 0, 1 };
+	static const uint8_t balancer[5] = { 2, 0, 0, 0, 0 };
 	const uint8_t *source = judgement->frame->bytes + 6;
 
-	if (source[5] < 1 || source[5] > 3)
-		return false;
-	return same(source, balancers, sizeof(balancers)) ||
-		(same(source, backends, sizeof(backends)) && judgement->answer->service != EMPTY);
+	return same(source, balancer, sizeof(balancer)) && (source[5] == 1 || source[5] == 2);
+}
+
+/* 0: to its backend. A frame that would go back to where it came from is a loop. */
+static unsigned int judge_way(const struct judgement *judgement)
+{
+	const uint8_t *source = judgement->frame->bytes + 6;
+	unsigned int backend = judgement->answer->backend;
+	const uint8_t mac[6] = { 2, 0, 0, 0, 1, (uint8_t)backend };
+
+	if (backend == 0)
+		return FWD_REASON_NO_BACKEND;
+	if (!same(source, mac, sizeof(mac)))
+		return 0;
+	judgement->answer->backend = 0;
+	return FWD_REASON_LOOP;
 }
 
 /*
@@ -423,11 +435,11 @@ static void remember_first(const struct judgement *judgement, unsigned int reaso
 	memory->firsts[idx].reason = reason;
 }
 
-static unsigned int judge_size_and_loop(const struct judgement *judgement)
+static unsigned int judge_size_and_sender(const struct judgement *judgement)
 {
 	const struct packet *packet = &judgement->packet;
 
-	if (is_loop(judgement))
+	if (is_own(judgement))
 		return FWD_REASON_LOOP;
 	if (!judgement->frame->gso && packet->end - packet->at > LINK_MTU_BYTES)
 		return FWD_REASON_TOO_BIG;
@@ -444,7 +456,7 @@ static unsigned int judge_service(struct judgement *judgement, unsigned int serv
 	answer->flow.service = service;
 	if (service == 0)
 		return FWD_REASON_NO_SERVICE;
-	reason = judge_size_and_loop(judgement);
+	reason = judge_size_and_sender(judgement);
 	if (reason)
 		return reason;
 	if (judgement->packet.is_first && service == WHOLE)
@@ -453,7 +465,7 @@ static unsigned int judge_service(struct judgement *judgement, unsigned int serv
 	if (reason)
 		return reason;
 	answer->backend = backend_of(judgement);
-	return answer->backend ? 0 : FWD_REASON_NO_BACKEND;
+	return judge_way(judgement);
 }
 
 /* Whether the first fragment, unseen yet, could be for a service of this VIP. */
@@ -493,9 +505,9 @@ static unsigned int judge_later(struct judgement *judgement)
 		judgement->answer->service = first->service;
 		if (first->reason)
 			return first->reason;
-		reason = judge_size_and_loop(judgement);
+		reason = judge_size_and_sender(judgement);
 		judgement->answer->backend = reason ? 0 : first->backend;
-		return reason;
+		return reason ? reason : judge_way(judgement);
 	}
 	return FWD_REASON_FRAGMENT_EARLY;
 }
