@@ -210,9 +210,21 @@ FWD_INLINE void choose_key(struct fwd_port *port, const struct fwd_service *serv
 }
 
 /*
+ * Whether another connection on the ports of one that has ended stays where that was. It does while the
+ * backend takes new ones: what said that the old one has ended is not authenticated, and two forged segments
+ * must not move a connection that lives. A client that persists has a backend of its own.
+ */
+FWD_INLINE int choose_stays(struct fwd_port *port, const struct fwd_service *service, __u16 backend)
+{
+	const struct fwd_backend *found = port_backend(port, backend);
+
+	return !service->persistence_s && found && (found->flags & FWD_BACKEND_NEW);
+}
+
+/*
  * Looks for the record of the packet's flow and, where its backend lives, brings it up to date and
  * gives the backend. 0: there is no record, or (row->found) its backend is dead, or its connection has
- * ended and this is the next one.
+ * ended and this is the next one, which does not stay there.
  */
 FWD_CALL int choose_known(struct fwd_port *port, const struct fwd_service *service,
 	const struct packet_flow *flow, struct choose_row *row, struct fwd_result *result)
@@ -220,7 +232,7 @@ FWD_CALL int choose_known(struct fwd_port *port, const struct fwd_service *servi
 	struct flow_key key = { 0 };
 	__u16 backend;
 	__u32 now_s;
-	__u8 state;
+	__u8 state, next;
 
 	if (FWD_NEVER(!port || !service || !flow || !row || !result))
 		return 0;
@@ -231,13 +243,16 @@ FWD_CALL int choose_known(struct fwd_port *port, const struct fwd_service *servi
 	state = flow_meta_state(row->found.meta);
 	backend = flow_meta_backend(row->found.meta);
 	row->again = choose_is_syn(flow) && (state == FLOW_TCP_FIN || state == FLOW_TCP_RESET);
-	if (row->again || !flow_backend_lives(port, backend))
+	if (row->again ? !choose_stays(port, service, backend) : !flow_backend_lives(port, backend))
 		return 0;
+	next = row->again ? FLOW_TCP_SYN : choose_next_state(flow, state);
 	result->how = FWD_HOW_FLOW;
-	row->proves = !flow->only_asks && flow_state_is_unproven(state) &&
-		!flow_state_is_unproven(choose_next_state(flow, state));
-	choose_update(
-		port, flow, &key, &row->found, backend, choose_next_state(flow, state), now_s);
+	row->proves =
+		!flow->only_asks && flow_state_is_unproven(state) && !flow_state_is_unproven(next);
+	choose_update(port, flow, &key, &row->found, backend, next, now_s);
+	if (row->again)
+		choose_note_sent(port, service, backend);
+	result->recorded = row->again;
 	return backend;
 }
 

@@ -44,9 +44,8 @@ enum flow_state {
 	FLOW_BUSY = 15, /* being written */
 };
 
-#define FLOW_SYN_TIMEOUT_S   60u
-#define FLOW_RESET_TIMEOUT_S 2u
-#define FLOW_BUSY_TIMEOUT_S  2u
+#define FLOW_SYN_TIMEOUT_S  60u
+#define FLOW_BUSY_TIMEOUT_S 2u
 
 /* meta: service 16 | backend 16 | state 4 | seconds of CLOCK_MONOTONIC 28 (wraps in 8.5 years) */
 #define FLOW_TIME_BITS 28u
@@ -90,9 +89,8 @@ FWD_INLINE __u32 flow_timeout_s(const struct fwd_service *service, __u8 state)
 	case FLOW_TCP_ESTABLISHED:
 		return service->tcp_timeout_s;
 	case FLOW_TCP_FIN:
+	case FLOW_TCP_RESET: /* not shorter: anybody may have sent it, and the flow be quiet */
 		return service->fin_timeout_s;
-	case FLOW_TCP_RESET:
-		return FLOW_RESET_TIMEOUT_S;
 	case FLOW_UDP_NEW:
 	case FLOW_UDP_ESTABLISHED:
 		return service->udp_timeout_s;

@@ -45,9 +45,10 @@ static void open_bench(uint16_t service_flags, uint16_t dead_backend)
 		bench.snapshot, &bench.world->moving_rows, -1, NULL, NULL, &service.table);
 	assert_int_equal(snapshot_add_service(bench.snapshot, &service), 0);
 	for (uint16_t id = 1; id <= 3; id++) {
-		struct fwd_backend backend = { .mac = { 2, (uint8_t)id },
-			.flags = id == dead_backend ? 0 : FWD_BACKEND_FLOWS };
+		struct fwd_backend backend = { .flags =
+						       id == dead_backend ? 0 : FWD_BACKEND_FLOWS };
 
+		memcpy(backend.mac, vector_mac_bytes(VECTOR_MAC_BACKEND1 + id - 1), FWD_MAC_BYTES);
 		assert_int_equal(snapshot_add_backend(bench.snapshot, id, &backend), 0);
 	}
 	vector_world_bind(bench.snapshot, "198.51.100.10", 6, 80, 80, 1);
@@ -161,13 +162,50 @@ static void flow_on_the_same_ports_opens_anew_only_after_its_end(void **state)
 	assert_int_equal(tcp(1, ACK).backend, 3);
 }
 
+/* A backend that says the MAC of a router draws its own share, and has nobody else's dropped. */
+static void flow_from_a_backends_mac_is_a_loop_to_that_backend_alone(void **state)
+{
+	struct vector_packet packet = { .client_port = 1, .tcp_flags = SYN };
+	unsigned int chosen = run(&packet).backend;
+
+	for (unsigned int id = 1; id <= 3; id++) {
+		packet.from = (enum vector_mac)(VECTOR_MAC_BACKEND1 + id - 1);
+		assert_int_equal(
+			run(&packet).reason, id == chosen ? FWD_REASON_LOOP : FWD_REASON_FORWARDED);
+	}
+}
+
+/* Anybody can forge a FIN or RST and a SYN of a living connection, without its sequence numbers. */
+static void flow_is_moved_by_no_forged_end(void **state)
+{
+	struct fwd_image *image = (struct fwd_image *)snapshot_image(bench.snapshot);
+	static const uint8_t ends[] = { FIN, RST };
+
+	ARRAY_FOREACH (end, ends, ARRAY_LEN(ends)) {
+		uint16_t port = (uint16_t)(1 + (end - ends));
+
+		set_rows(2, 1, bench.now_s);
+		tcp(port, SYN);
+		tcp(port, ACK);
+		set_rows(3, 1, bench.now_s);
+		image->backends[2].flags |= FWD_BACKEND_NEW;
+		tcp(port, *end);
+		assert_int_equal(tcp(port, SYN).backend, 2);
+		assert_int_equal(tcp(port, ACK).backend, 2);
+		assert_int_equal(state_of(port), FLOW_TCP_ESTABLISHED);
+		/* Where it must not stay it does not. */
+		image->backends[2].flags &= (uint16_t)~FWD_BACKEND_NEW;
+		tcp(port, *end);
+		assert_int_equal(tcp(port, SYN).backend, 3);
+	}
+}
+
 static void flow_lives_as_long_as_its_timeout(void **state)
 {
 	static const struct {
 		uint8_t flags;
 		uint32_t timeout_s;
-	} cases[] = { { SYN, FLOW_SYN_TIMEOUT_S }, { ACK, 900 }, { FIN, 120 },
-		{ RST, FLOW_RESET_TIMEOUT_S } };
+	} cases[] = { { SYN, FLOW_SYN_TIMEOUT_S }, { ACK, 900 }, { FIN, 120 }, { RST, 120 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		tcp((uint16_t)(100 + i), SYN);
@@ -454,6 +492,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FLOW_TEST(flow_states_follow_the_client),
 		FLOW_TEST(flow_on_the_same_ports_opens_anew_only_after_its_end),
+		FLOW_TEST(flow_from_a_backends_mac_is_a_loop_to_that_backend_alone),
+		FLOW_TEST(flow_is_moved_by_no_forged_end),
 		FLOW_TEST(flow_lives_as_long_as_its_timeout),
 		FLOW_TEST(flow_in_a_settled_row_leaves_nothing_behind),
 		FLOW_TEST(flow_whose_owner_is_the_base_needs_no_record),

@@ -206,7 +206,7 @@ static void flows_leave_out_what_is_dead(void **state)
 		{ FLOW_TCP_SYN, FLOW_SYN_TIMEOUT_S },
 		{ FLOW_TCP_ESTABLISHED, 10 },
 		{ FLOW_TCP_FIN, 5 },
-		{ FLOW_TCP_RESET, FLOW_RESET_TIMEOUT_S },
+		{ FLOW_TCP_RESET, 5 },
 		{ FLOW_UDP_NEW, 7 },
 		{ FLOW_UDP_ESTABLISHED, 7 },
 	};
