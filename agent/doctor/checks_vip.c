@@ -50,7 +50,7 @@ static void checks_vip_missing(const struct facts *facts, const struct host_link
 	doctor_fail(doctor, text, "is not on %s", loopback->name);
 	/* What the agent took away when it stopped is put back when ARP is silent, by itself alone. */
 	if (facts->service.error == -ENOENT || facts->service.error == -ECONNREFUSED)
-		doctor_mend(doctor, "systemctl start dsr-agent");
+		service_mend_start(&facts->service, doctor);
 	else
 		doctor_mend(doctor, "ip address add %s/%u dev %s%s", text, host_full_prefix(vip),
 			doctor_word(loopback->name, word),

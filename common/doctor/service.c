@@ -131,6 +131,15 @@ void service_warn_hidden(
 		doctor_mend(doctor, "sudo %s doctor%s", service->program, service->again);
 }
 
+void service_mend_start(const struct service *service, struct doctor *doctor)
+{
+	if (service->has_systemd && service->has_unit)
+		doctor_mend(doctor, "systemctl start %s", service->program);
+	else
+		doctor_mend(doctor, "setsid --fork %s run%s > /dev/null 2>&1", service->program,
+			service->again);
+}
+
 static void service_judge_silence(const struct service *service, struct doctor *doctor)
 {
 	switch (service->error) {
@@ -138,7 +147,7 @@ static void service_judge_silence(const struct service *service, struct doctor *
 	case -ECONNREFUSED:
 		doctor_fail(doctor, service->program, "does not run: no daemon serves %s",
 			service->directory);
-		doctor_mend(doctor, "systemctl start %s", service->program);
+		service_mend_start(service, doctor);
 		break;
 	case -EACCES:
 	case -EPERM:

@@ -59,6 +59,8 @@ void service_judge_config(const struct service *service, struct ini_report *repo
 	const char *path, struct doctor *doctor);
 /* The configuration to look at: the given one, else the daemon's own, else the default. */
 const char *service_config_path(const struct service *service, const struct cli *cli);
+/* The mend of a daemon that does not run: by its unit, or without one. */
+void service_mend_start(const struct service *service, struct doctor *doctor);
 /* The line for what only root may see: a warning with `sudo PROGRAM doctor`. */
 void service_warn_hidden(
 	const struct service *service, struct doctor *doctor, const char *subject, const char *why);

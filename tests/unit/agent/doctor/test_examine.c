@@ -225,6 +225,13 @@ static void it_does_not_run(struct world *world)
 	world->facts.host.n_addresses--;
 }
 
+static void it_does_not_run_without_systemd(struct world *world)
+{
+	it_does_not_run(world);
+	world->facts.service.has_unit = false;
+	snprintf(world->facts.service.again, sizeof(world->facts.service.again), " --config /x");
+}
+
 static void loopback_is_down(struct world *world)
 {
 	world->links[0].up = false;
@@ -497,6 +504,8 @@ static const struct {
 		"ip address add 2001:db8:f::10/128 dev lo nodad preferred_lft 0" },
 	{ it_does_not_run, "daemon", DOCTOR_FAIL, "dsr-agent", "systemctl start dsr-agent" },
 	{ it_does_not_run, "vip", DOCTOR_FAIL, "2001:db8:f::10", "systemctl start dsr-agent" },
+	{ it_does_not_run_without_systemd, "daemon", DOCTOR_FAIL, "dsr-agent",
+		"setsid --fork dsr-agent run --config /x > /dev/null 2>&1" },
 	{ loopback_is_down, "vip", DOCTOR_FAIL, "lo", "ip link set lo up" },
 	{ a_vip_has_a_subnet, "vip-prefix", DOCTOR_FAIL, "198.51.100.10",
 		"ip address del 198.51.100.10/24 dev lo" },
