@@ -10,11 +10,12 @@
  * four, which all look through in the same order (flow_bucket_index()): few are turned away from a
  * table that is well filled (lb/table/flows.c).
  *
- * There are two such groups for each flow: one in the whole table, one in its first part, the dense
- * one, which caches hold. While few flows are recorded home is there, and a look at it is no miss; in
- * a crowded table home is in the whole (fwd_settings.flowN_among). What is not in the first group is
- * looked for in the other, so that a record is found on either side of a change, and one that
- * finds no room in the one may lie in the other.
+ * There are two such groups for each flow: one in the first part of the table, the dense one, which
+ * caches hold, one in all that is behind it. While few flows are recorded home is in the dense part, and a
+ * look at it is no miss; in a crowded table home is behind it (fwd_settings.flowN_among). What is not in the
+ * first group is looked for in the other, so that a record is found on either side of a change, and one that
+ * finds no room in the one may lie in the other. No group is in both parts: however fast the dense part is
+ * filled, every flow finds the other one.
  *
  * Concurrency: `meta` is one aligned 64-bit word, the key beside it. A writer claims an entry by
  * compare-and-swap of the `meta` it judged by to FLOW_BUSY, writes the key, then publishes the
@@ -24,12 +25,12 @@
  * its group. Two CPUs that make the same flow at once may leave two entries of it, in one bucket or
  * two: both name a backend chosen by the same table, look-ups take the first in their order, the
  * other ages. Records move at one time alone (lb/publish/flow_relocate.h): before a table is said to be crowded, from the dense
- * part to the whole, where each is written before it is freed here. All look there first until then, so
- * who finds it no more there finds it in the whole.
+ * part to what is behind it, where each is written before it is freed here. All look there first until then, so
+ * who finds it no more there finds it behind.
  */
 #pragma once
 
-#include "lb/fwd/types.h"
+#include "lb/fwd/hash.h"
 
 enum flow_state {
 	FLOW_FREE,
@@ -129,6 +130,14 @@ struct flow6 {
 #define FLOW6_KEY_WORDS   3u
 #define FLOW_GROUP_WORDS  (FLOW_GROUP_BUCKETS * FLOW_BUCKET_WORDS)
 #define FLOW_BOTH_WORDS   (2 * FLOW_GROUP_WORDS)
+
+/* A flow's home among the first `n_among` buckets, but for the first `n_other` if those are fewer. */
+FWD_INLINE __u32 flow_home(__u32 hash, __u32 n_among, __u32 n_other)
+{
+	__u32 first = n_other < n_among ? n_other : 0;
+
+	return first + hash_reduce_half(hash, n_among - first);
+}
 
 /* The bucket that is looked at as the `nth` (0: home itself) of home's group. */
 FWD_INLINE __u32 flow_bucket_index(__u32 home, __u32 nth)

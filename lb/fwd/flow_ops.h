@@ -113,11 +113,12 @@ FWD_INLINE __u64 *flow_words(
 	const struct fwd_settings *settings = port_settings(port);
 	const __u32 *len =
 		key_words == FLOW4_KEY_WORDS ? settings->flow4_among : settings->flow6_among;
-	__u32 n_buckets = len[at / FLOW_GROUP_WORDS & 1], index;
+	__u32 nth = at / FLOW_GROUP_WORDS & 1, index;
 
-	if (!n_buckets)
+	if (!len[nth])
 		return 0;
-	index = flow_bucket_index(hash_reduce_half(key->hash, n_buckets), at / FLOW_BUCKET_WORDS);
+	index = flow_bucket_index(
+		flow_home(key->hash, len[nth], len[nth ^ 1]), at / FLOW_BUCKET_WORDS);
 	if (key_words == FLOW4_KEY_WORDS) {
 		struct flow4_bucket *bucket = port_flow4(port, index);
 

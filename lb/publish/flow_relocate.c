@@ -8,6 +8,7 @@ struct relocation {
 	struct fwd_port port;
 	__u64 *words; /* of the family's buckets */
 	uint32_t n_buckets;
+	uint32_t n_dense; /* of them */
 	uint32_t key_words;
 	bool is_ip6;
 };
@@ -44,12 +45,12 @@ static bool relocate_read(struct relocation *relocation, const __u64 *entry,
 static __u64 *relocate_bucket(
 	const struct relocation *relocation, const struct flow_key *key, uint32_t nth)
 {
-	uint32_t home = hash_reduce_half(key->hash, relocation->n_buckets);
+	uint32_t home = flow_home(key->hash, relocation->n_buckets, relocation->n_dense);
 
 	return &relocation->words[(size_t)flow_bucket_index(home, nth) * FLOW_BUCKET_WORDS];
 }
 
-/* Writes the record in its group of the whole table; NULL: there is no room. Else its meta's place. */
+/* Writes the record in its group behind the dense part; NULL: there is no room. Else its meta's place. */
 static __u64 *relocate_write(struct relocation *relocation, const struct flow_key *key, __u64 meta)
 {
 	struct flow_choice choice = { .result = FLOW_PUT_FULL };
@@ -96,13 +97,6 @@ static bool relocate_move(struct relocation *relocation, __u64 *entry)
 
 	if (!relocate_read(relocation, entry, &key, &meta))
 		return false;
-	/* It may lie in its group of the whole table, which may be in the dense part. */
-	for (uint32_t nth = 0; nth < FLOW_GROUP_BUCKETS; nth++) {
-		const __u64 *bucket = relocate_bucket(relocation, &key, nth);
-
-		if (entry >= bucket && entry < bucket + FLOW_BUCKET_WORDS)
-			return false;
-	}
 	written = relocate_write(relocation, &key, meta);
 	if (!written)
 		return false;
@@ -117,16 +111,17 @@ size_t flow_relocate(const struct snapshot *snapshot, bool is_ip6, uint32_t now_
 	struct relocation relocation = {
 		.port = { .snapshot = snapshot, .now_s = now_s },
 		.n_buckets = is_ip6 ? flows->n_flow6 : flows->n_flow4,
+		.n_dense = is_ip6 ? settings->flow6_among[0] : settings->flow4_among[0],
 		.key_words = is_ip6 ? FLOW6_KEY_WORDS : FLOW4_KEY_WORDS,
 		.is_ip6 = is_ip6,
 	};
-	uint32_t n_dense = is_ip6 ? settings->flow6_among[0] : settings->flow4_among[0];
 	size_t n_moved = 0;
 
-	if (n_dense >= relocation.n_buckets)
+	if (relocation.n_dense >= relocation.n_buckets)
 		return 0;
 	relocation.words = is_ip6 ? flows->flow6->words : flows->flow4->words;
-	for (size_t i = 0; i < (size_t)n_dense * FLOW_BUCKET_WORDS; i += relocation.key_words + 1)
+	for (size_t i = 0; i < (size_t)relocation.n_dense * FLOW_BUCKET_WORDS;
+		i += relocation.key_words + 1)
 		n_moved += relocate_move(&relocation, &relocation.words[i]);
 	return n_moved;
 }

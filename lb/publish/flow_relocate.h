@@ -9,7 +9,7 @@
 #include "lb/engine/snapshot.h"
 
 /*
- * Moves the live records of the family's dense part to their groups in the whole table, while workers and
+ * Moves the live records of the family's dense part to their groups behind it, while workers and
  * programs forward by `snapshot`, by which the dense part is looked at first (else nothing moves). One that
  * finds no void entry there stays, and is found all the same. Takes some tens of milliseconds for a
  * full part. Returns how many moved.

@@ -123,13 +123,18 @@ static bool look(const struct bucket_view *bucket, const uint8_t *key, uint64_t 
  * Looks in the order of the packet path. Of a flow that two CPUs recorded the later record stays: it is
  * the one that is used. Where there is nothing to give up nothing changes.
  */
-static void put(const struct flows_table *to, view_fn *view, uint32_t home, const uint8_t *key,
-	uint64_t record_meta)
+static void put(const struct flows_table *to, view_fn *view, uint32_t n_buckets, uint64_t hash,
+	const uint8_t *key, uint64_t record_meta)
 {
 	struct place place = { 0 };
 	size_t key_bytes = 0;
+	__u32 among[2];
 
-	for (uint32_t nth = 0; nth < FLOW_GROUP_BUCKETS; nth++) {
+	/* A table that is filled at once is crowded. */
+	flows_homes(n_buckets, true, among);
+	for (uint32_t nth = 0; nth < (among[1] ? 2 : 1) * FLOW_GROUP_BUCKETS; nth++) {
+		uint32_t part = nth / FLOW_GROUP_BUCKETS;
+		uint32_t home = flow_home((uint32_t)(hash >> 32), among[part], among[!part]);
 		struct bucket_view bucket = view(to, flow_bucket_index(home, nth));
 
 		key_bytes = bucket.key_bytes;
@@ -159,8 +164,7 @@ static void move4(const struct flows_table *to, const struct bucket_view *from,
 		client.word[3] = entry.flow.client;
 		hash = hash_flow(settings, &client, entry.flow.client_port, entry.flow.vip_port,
 			flow_meta_service(entry.flow.meta));
-		put(to, view4, hash_reduce(hash, to->n_flow4), (const uint8_t *)&entry.flow,
-			entry.flow.meta);
+		put(to, view4, to->n_flow4, hash, (const uint8_t *)&entry.flow, entry.flow.meta);
 	}
 }
 
@@ -181,8 +185,7 @@ static void move6(const struct flows_table *to, const struct bucket_view *from,
 		memcpy(client.word, entry.flow.client, sizeof(client.word));
 		hash = hash_flow(settings, &client, entry.flow.client_port, entry.flow.vip_port,
 			flow_meta_service(entry.flow.meta));
-		put(to, view6, hash_reduce(hash, to->n_flow6), (const uint8_t *)&entry.flow,
-			entry.flow.meta);
+		put(to, view6, to->n_flow6, hash, (const uint8_t *)&entry.flow, entry.flow.meta);
 	}
 }
 

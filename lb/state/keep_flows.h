@@ -8,8 +8,8 @@
 #include "lb/table/flows.h"
 
 /*
- * Puts every record of `from` into its group of buckets of `to`, at home where there is room, unless it
- * is there; where the group is full, the oldest record loses, unproven ones first. Nobody else may be using `to`; what is written
+ * Puts every record of `from` into its groups of buckets of `to`, at home where there is room, unless it
+ * is there; where both are full, the oldest record loses, unproven ones first. Nobody else may be using `to`; what is written
  * to `from` meanwhile is whole or left out. `seed` is that of both tables' index.
  */
 void keep_flows_move(

@@ -12,7 +12,7 @@
 #include "lb/fwd/types.h"
 
 #ifndef KEEP_LAYOUT    /* the upgrade scenario builds one of another layout */
-#define KEEP_LAYOUT 5u /* change with struct keep_header, lb/fwd/flow.h or struct fwd_table */
+#define KEEP_LAYOUT 6u /* change with struct keep_header, lb/fwd/flow.h or struct fwd_table */
 #endif
 
 #define KEEP_HEADER_BYTES 4096u /* a page, so that what follows is aligned to one */

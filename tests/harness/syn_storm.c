@@ -2,10 +2,12 @@
 /*
  * A SYN flood of spoofed clients, at the balancer:
  *
- *	syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [TAG…]
+ *	syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment] [TAG…]
  *
  * Sends COUNT (at most COUNT_MAX) SYNs of different clients out of INTERFACE, RATE_HZ of them a second,
- * each of another address and port in 198.18.0.0/15 (RFC 2544: belongs to nobody). Behind the
+ * each of another address and port in 198.18.0.0/15 (RFC 2544: belongs to nobody). With
+ * `fragment` they are first fragments of UDP datagrams of which no other fragment comes, two of each client,
+ * one right after the other. Behind the
  * addresses of Ethernet they carry the tags, the outer one first, as 0x81000007 (802.1Q, VLAN 7). A
  * machine that stalls is not made up for in bursts that no queue takes: it takes longer. SIGTERM ends it
  * early. For scenarios alone: it refuses to run where the interface has an address that is not one of
@@ -25,22 +27,25 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 
-#define COUNT_MAX     1000000u
-#define RATE_MAX_HZ   500000u
-#define TICK_US       US_PER_MS
-#define BATCH         64u
-#define BURST_MIN     128u /* or what BURST_US asks for */
-#define BURST_US      (4 * US_PER_MS)
-#define TAGS_MAX      4u
-#define SOURCES       (1u << 17) /* addresses in 198.18.0.0/15 */
-#define SOURCE_FIRST  0xc6120000u
-#define DOCUMENT_NET  0xc0000200u /* 192.0.2.0/24 (RFC 5737), where scenarios live */
-#define DOCUMENT_MASK 0xffffff00u
+#define COUNT_MAX        1000000u
+#define RATE_MAX_HZ      500000u
+#define TICK_US          US_PER_MS
+#define BATCH            64u
+#define BURST_MIN        128u /* or what BURST_US asks for */
+#define BURST_US         (4 * US_PER_MS)
+#define TAGS_MAX         4u
+#define SOURCES          (1u << 17) /* addresses in 198.18.0.0/15 */
+#define SOURCE_FIRST     0xc6120000u
+#define FRAGMENTED_BYTES 1024u       /* of a datagram whose first fragment is sent */
+#define DOCUMENT_NET     0xc0000200u /* 192.0.2.0/24 (RFC 5737), where scenarios live */
+#define DOCUMENT_MASK    0xffffff00u
 
 struct frame {
 	struct ethhdr ethernet;
 	struct iphdr ip;
-	struct tcphdr tcp;
+	struct tcphdr
+		tcp;     /* of a fragment the ports, and what reads as UDP's length and checksum */
+	uint8_t data[4]; /* of fragments, which are as long as a multiple of eight (RFC 791 §3.1) */
 } __attribute__((__packed__));
 
 struct storm {
@@ -51,6 +56,7 @@ struct storm {
 	struct iovec vectors[BATCH][3]; /* the addresses, the tags, the rest */
 	__be32 tags[TAGS_MAX];
 	size_t n_tags;
+	bool fragments;
 	unsigned long sent, refused;
 };
 
@@ -101,7 +107,8 @@ static void storm_open(struct storm *storm, const char *interface)
 		storm->vectors[i][1] =
 			(struct iovec){ storm->tags, storm->n_tags * sizeof(storm->tags[0]) };
 		storm->vectors[i][2] = (struct iovec){ frame + addresses_bytes,
-			sizeof(storm->frames[i]) - addresses_bytes };
+			sizeof(storm->frames[i]) - addresses_bytes -
+				(storm->fragments ? 0 : sizeof(storm->frames[i].data)) };
 		storm->messages[i].msg_hdr.msg_iov = storm->vectors[i];
 		storm->messages[i].msg_hdr.msg_iovlen = ARRAY_LEN(storm->vectors[i]);
 	}
@@ -132,6 +139,13 @@ static void storm_aim(struct storm *storm, const char *mac, const struct addr_po
 		.syn = 1,
 		.window = htons(64240),
 	};
+	if (!storm->fragments)
+		return;
+	pattern->ip.protocol = IPPROTO_UDP;
+	pattern->ip.frag_off = htons(IP_MF);
+	pattern->ip.tot_len = htons(sizeof(*pattern) - sizeof(pattern->ethernet));
+	pattern->tcp = (struct tcphdr){ .dest = htons(vip->port),
+		.seq = htonl((uint32_t)FRAGMENTED_BYTES << 16) };
 }
 
 static uint32_t sum_words(uint32_t sum, const void *data, size_t size_bytes)
@@ -150,15 +164,22 @@ static uint16_t sum_finish(uint32_t sum)
 	return htons((uint16_t)~sum);
 }
 
-/* Client number n: no two have both address and port in common. */
+/* Of client number n: no two have both address and port in common. */
 static void frame_make(const struct storm *storm, unsigned long n, struct frame *ret_frame)
 {
 	struct frame frame = storm->pattern;
 	uint32_t sum;
 
+	if (storm->fragments) {
+		frame.ip.id = htons((uint16_t)(1 + n % 2));
+		n /= 2;
+	}
 	frame.ip.saddr = htonl(SOURCE_FIRST + (uint32_t)(n % SOURCES));
 	frame.ip.check = sum_finish(sum_words(0, &frame.ip, sizeof(frame.ip)));
 	frame.tcp.source = htons((uint16_t)(1024 + n / SOURCES * 7919 % 60000));
+	*ret_frame = frame;
+	if (storm->fragments)
+		return;
 	frame.tcp.seq = htonl((uint32_t)n * 2654435761u);
 	sum = sum_words(IPPROTO_TCP + (uint32_t)sizeof(frame.tcp), &frame.ip.saddr, 8);
 	frame.tcp.check = sum_finish(sum_words(sum, &frame.tcp, sizeof(frame.tcp)));
@@ -224,12 +245,14 @@ int main(int argc, char **argv)
 	unsigned long count, rate_hz;
 
 	if (argc < 6)
-		errx(64, "usage: syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [TAG…]");
+		errx(64,
+			"usage: syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment] [TAG…]");
 	check_place(argv[1]);
 	vip = tool_endpoint(argv[3]);
 	count = tool_number(argv[4], COUNT_MAX);
 	rate_hz = MAX(tool_number(argv[5], RATE_MAX_HZ), 1ul);
-	storm_tags(&storm, argv + 6, argc - 6);
+	storm.fragments = argc > 6 && streq(argv[6], "fragment");
+	storm_tags(&storm, argv + 6 + storm.fragments, argc - 6 - storm.fragments);
 	storm_open(&storm, argv[1]);
 	storm_aim(&storm, argv[2], &vip);
 	storm_run(&storm, count, rate_hz);

@@ -56,7 +56,8 @@ static inline void prefetch_frame(struct fwd_port *port, const struct fwd_servic
 	const struct fwd_settings *settings = port_settings(port);
 	bool by_source = service->flags & FWD_SERVICE_HASH_SOURCE;
 	struct prefetch_flow flow;
-	uint64_t hash;
+	const uint32_t *among;
+	uint32_t hash;
 
 	if (!prefetch_read(data, size_bytes, &flow))
 		return;
@@ -65,11 +66,12 @@ static inline void prefetch_frame(struct fwd_port *port, const struct fwd_servic
 			hash_row(settings, &flow.client, by_source ? 0 : flow.client_port)));
 		return;
 	}
-	hash = hash_flow(settings, &flow.client, flow.client_port, flow.vip_port, service->id);
+	hash = (uint32_t)(hash_flow(settings, &flow.client, flow.client_port, flow.vip_port,
+				  service->id) >>
+		32);
+	among = flow.is_ip6 ? settings->flow6_among : settings->flow4_among;
 	if (flow.is_ip6)
-		__builtin_prefetch(
-			port_flow6(port, hash_reduce(hash, settings->flow6_among[0])), 1);
+		__builtin_prefetch(port_flow6(port, flow_home(hash, among[0], among[1])), 1);
 	else
-		__builtin_prefetch(
-			port_flow4(port, hash_reduce(hash, settings->flow4_among[0])), 1);
+		__builtin_prefetch(port_flow4(port, flow_home(hash, among[0], among[1])), 1);
 }

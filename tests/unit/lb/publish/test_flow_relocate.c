@@ -189,7 +189,7 @@ static void a_full_group_overflows_to_the_other(void **state)
 	for (size_t by = 0; by < N_SNAPSHOTS; by++) {
 		const __u32 *among = snapshot_settings(bench.snapshots[by])->flow4_among;
 		struct flow_key key = key_make(7, false);
-		uint32_t home = hash_reduce_half(key.hash, among[0]) & ~(FLOW_GROUP_BUCKETS - 1);
+		uint32_t home = flow_home(key.hash, among[0], among[1]) & ~(FLOW_GROUP_BUCKETS - 1);
 
 		for (uint32_t i = 0; i < FLOW_GROUP_BUCKETS * FLOW4_PER_BUCKET; i++)
 			bench.flows.flow4[home + i / FLOW4_PER_BUCKET]
@@ -201,6 +201,21 @@ static void a_full_group_overflows_to_the_other(void **state)
 		assert_in_range(place_of(by, 7, false), FLOW_GROUP_WORDS, FLOW_BOTH_WORDS - 1);
 		memset(bench.flows.flow4, 0, BUCKETS * sizeof(*bench.flows.flow4));
 	}
+}
+
+/* As a flood of flows leaves it, that is faster than anybody looks at how full it is. */
+static void a_full_dense_part_turns_no_flow_away(void **state)
+{
+	for (size_t i = 0; i < (size_t)FLOWS_DENSE_BUCKETS * FLOW4_PER_BUCKET; i++)
+		bench.flows.flow4[i / FLOW4_PER_BUCKET].entries[i % FLOW4_PER_BUCKET] =
+			(struct flow4){
+				.client = (__be32)i + 1,
+				.meta = flow_meta(SERVICE, 1, FLOW_UDP_ESTABLISHED, NOW_S),
+			};
+	put_all(NEAR, false);
+	for (uint32_t client = 0; client < FLOWS; client++)
+		assert_in_range(
+			place_of(NEAR, client, false), FLOW_GROUP_WORDS, FLOW_BOTH_WORDS - 1);
 }
 
 static void records_go_where_they_are_looked_for_first(void **state)
@@ -241,7 +256,8 @@ static void void_records_stay(void **state)
 static void a_record_without_room_stays(void **state)
 {
 	struct flow_key key = key_make(7, false);
-	uint32_t home = hash_reduce_half(key.hash, BUCKETS) & ~(FLOW_GROUP_BUCKETS - 1);
+	uint32_t home =
+		flow_home(key.hash, BUCKETS, FLOWS_DENSE_BUCKETS) & ~(FLOW_GROUP_BUCKETS - 1);
 
 	assert_true(home >= FLOWS_DENSE_BUCKETS);
 	put(NEAR, 7, false, backend_of(7), FLOW_TCP_ESTABLISHED);
@@ -308,6 +324,7 @@ int main(void)
 		NEAR_TEST(few_flows_lie_near),
 		NEAR_TEST(what_one_order_wrote_the_other_finds),
 		NEAR_TEST(a_full_group_overflows_to_the_other),
+		NEAR_TEST(a_full_dense_part_turns_no_flow_away),
 		NEAR_TEST(records_go_where_they_are_looked_for_first),
 		NEAR_TEST(void_records_stay),
 		NEAR_TEST(a_record_without_room_stays),
