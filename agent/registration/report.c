@@ -61,7 +61,9 @@ static void report_decide(
 
 void report_make(const struct report_facts *facts, struct proto_status *ret_status)
 {
-	struct proto_status status = { .weight = facts->weight, .n_vips = (uint8_t)facts->n_vips };
+	struct proto_status status = { .weight = facts->weight,
+		.max_connections = facts->max_connections,
+		.n_vips = (uint8_t)facts->n_vips };
 	const char *fault = facts->being_mended ? "" : facts->blocked;
 
 	for (size_t idx = 0; idx < facts->n_vips; idx++) {

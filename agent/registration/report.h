@@ -29,6 +29,7 @@ struct report_facts {
 	const char *leaving; /* "" or why a check asks for a drain */
 	bool being_mended;   /* what is wrong will be right in a moment: nobody is told */
 	uint16_t weight;
+	uint32_t max_connections; /* 0: no ceiling */
 };
 
 /*

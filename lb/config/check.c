@@ -236,11 +236,30 @@ static void check_agreement(
 		what = "weight";
 	else if (!mac_is_zero(&a->mac) && !mac_is_zero(&b->mac) && !mac_equal(&a->mac, &b->mac))
 		what = "MAC";
+	else if (a->max_connections != b->max_connections)
+		what = "max-connections";
 	if (what)
 		ini_report_add(report, SECTION, second->server->name, "real-server",
 			"%s has another %s in virtual server %s; a backend is one thing in all of "
 			"them, write the same",
 			text, what, first->server->name);
+}
+
+/* Of a host without an agent nothing but the flow table tells how many connections it has. */
+static void check_ceilings(const struct config_virtual_server *server, struct ini_report *report)
+{
+	const struct config_real_server *items = server->real_servers.items;
+	char text[ADDR_STRLEN];
+
+	if (server->scheduler == CONFIG_RR || server->scheduler == CONFIG_LC ||
+		server->persistence_us > 0)
+		return;
+	for (size_t i = 0; i < server->real_servers.len; i++)
+		if (items[i].max_connections > 0)
+			ini_report_add(report, SECTION, server->name, "real-server",
+				"%s has max-connections, and its connections are not known here; use "
+				"scheduler = lc or rr, or persistence, or an agent",
+				addr_format(&items[i].address, text));
 }
 
 static int check_real_servers(const struct config *config, struct ini_report *report)
@@ -257,6 +276,7 @@ static int check_real_servers(const struct config *config, struct ini_report *re
 		const struct config_virtual_server *server = config->virtual_servers[i];
 		const struct config_real_server *items = server->real_servers.items;
 
+		check_ceilings(server, report);
 		for (size_t k = 0; k < server->real_servers.len; k++)
 			lines[len++] = (struct line){ &items[k], server };
 	}

@@ -36,6 +36,7 @@ struct config_real_server {
 	struct addr address;
 	struct mac mac; /* zero: not given */
 	uint32_t weight;
+	uint32_t max_connections; /* 0: no ceiling */
 };
 
 struct config_virtual_server {

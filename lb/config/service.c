@@ -60,6 +60,7 @@ static void service_fill_statics(const struct config *config, struct registry_st
 				.address = servers[i].address,
 				.mac = servers[i].mac,
 				.weight = servers[i].weight,
+				.max_connections = servers[i].max_connections,
 				.virtual_server = virtual_server->name,
 				.no_check = virtual_server->check_none,
 			};

@@ -328,10 +328,14 @@ static int parse_real_server_word(
 	struct config_real_server *server, const char *word, struct why *ret_why)
 {
 	static const struct ini_key weight_key = { .max = UINT16_MAX };
+	static const struct ini_key connections_key = { .min = 1, .max = PROTO_CONNECTIONS_MAX };
 	struct addr address;
 
 	if (strncasecmp(word, "weight=", 7) == 0 && server->weight == NO_WEIGHT)
 		return ini_parse_u32(&weight_key, word + 7, &server->weight, ret_why);
+	if (strncasecmp(word, "max-connections=", 16) == 0 && server->max_connections == 0)
+		return ini_parse_u32(
+			&connections_key, word + 16, &server->max_connections, ret_why);
 	if (strncasecmp(word, "name=", 5) == 0 && !server->name) {
 		if (!proto_name_is_valid(word + 5))
 			return why_fail(ret_why, -EINVAL,
@@ -352,7 +356,7 @@ static int parse_real_server_word(
 	}
 	return why_fail(ret_why, -EINVAL,
 		"'%.64s' is not known or given twice; write IP [weight=N] [name=X] "
-		"[mac=M]",
+		"[mac=M] [max-connections=N]",
 		word);
 }
 

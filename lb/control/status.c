@@ -86,7 +86,7 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 	uint64_t since_us = now_us - MIN(backend->since_us, now_us);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:I, s:I, "
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:I, "
 		"s:I}",
 		"name", backend->name, "version", backend->version, "address",
 		addr_format(&backend->address, address), "mac",
@@ -98,7 +98,8 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 		(double)sum->owned / (double)FWD_ROWS / (double)n_vips, "packets",
 		(json_int_t)sum->packets, "bytes", (json_int_t)sum->bytes, "flows",
 		(json_int_t)sum->flows, "established", (json_int_t)sum->established,
-		"heartbeat_rtt_us", (json_int_t)backend->rtt_us, "heartbeats_missed",
+		"max_connections", (json_int_t)backend->max_connections, "heartbeat_rtt_us",
+		(json_int_t)backend->rtt_us, "heartbeats_missed",
 		(json_int_t)backend->heartbeats_missed);
 }
 

@@ -33,6 +33,7 @@ struct balancer {
 	struct flow_walk *flow_walk;
 	struct publish *publish;
 	struct gone_services *gone_services;
+	struct ceiling *ceiling;
 	struct registry *registry;
 	struct sessions *sessions;
 	struct neigh *neigh;

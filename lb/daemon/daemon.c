@@ -25,6 +25,7 @@
 #include "lb/link/announce.h"
 #include "lb/link/neigh/neigh.h"
 #include "lb/link/tcp_check.h"
+#include "lb/publish/ceiling.h"
 #include "lb/publish/gone_services.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
@@ -144,6 +145,7 @@ static int daemon_on_housekeeping(sd_event_source *source, uint64_t due_us, void
 	(void)agents_listen(balancer->agents);
 	leaks_follow(balancer->leaks);
 	reload_subnets(balancer->reload);
+	ceiling_check(balancer->ceiling, clock_now_us());
 	actions_run(balancer->actions);
 	actions_housekeeping(balancer->actions);
 	vip_routes_housekeeping(balancer->vip_routes);
@@ -286,7 +288,9 @@ static int daemon_start_parts(struct daemon *daemon)
 		balancer->drain_waits = drain_waits_new(balancer->registry, balancer->flow_walk);
 		balancer->gone_services =
 			gone_services_new(balancer->flow_walk, balancer->service_ids);
-		r = balancer->drain_waits && balancer->gone_services ? 0 : -ENOMEM;
+		balancer->ceiling = ceiling_new(balancer->registry, balancer->flow_walk);
+		r = balancer->drain_waits && balancer->gone_services && balancer->ceiling ? 0
+											  : -ENOMEM;
 	}
 	if (r >= 0)
 		r = update_new(balancer, &balancer->update);
@@ -432,6 +436,7 @@ static void daemon_free(struct daemon *daemon)
 	struct balancer *balancer = &daemon->balancer;
 
 	drain_waits_free(balancer->drain_waits);
+	ceiling_free(balancer->ceiling);
 	gone_services_free(balancer->gone_services);
 	dataplane_free(balancer->dataplane);
 	tcp_check_free(balancer->tcp_checks);

@@ -86,7 +86,8 @@ struct registry_static {
 	struct mac mac; /* zero: resolve */
 	uint32_t weight;
 	const char *virtual_server;
-	bool no_check; /* check = none: up as soon as the MAC is known */
+	bool no_check;            /* check = none: up as soon as the MAC is known */
+	uint32_t max_connections; /* 0: no ceiling */
 };
 
 struct registry_config {
@@ -127,6 +128,8 @@ struct backend {
 	bool approved, rejected;   /* adopt = approve; `reject` */
 	uint32_t weight;           /* configured, by agent, or by the verb */
 	bool weight_set;           /* by the verb: the agent's weight does not override */
+	uint32_t max_connections;  /* its own or its agent's; 0: no ceiling */
+	uint32_t connections;      /* established, of all its VIPs */
 	uint32_t effective_weight; /* for new flows: 0 unless up (or kept); before slow start */
 	bool takes_flows;          /* existing flows stay: up, kept, drain until its timeout */
 	bool kept;                 /* silent, but kept: more than half vanished at once */

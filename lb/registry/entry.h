@@ -51,7 +51,7 @@ struct entry {
 	bool no_check;
 	bool name_given;
 	struct mac given_mac;
-	uint32_t given_weight;
+	uint32_t given_weight, given_max_connections;
 	char agent_name[REGISTRY_NAME_BYTES]; /* as it registered: another name is a clone */
 	uint8_t nonce_agent[PROTO_NONCE_BYTES];
 

@@ -466,13 +466,34 @@ static bool ramp_services(const struct registry *registry, struct entry *entry, 
 	return ramps && changed;
 }
 
+/* How many connections it has: what its agent reports, or what was counted of a static. */
+static void judge_connections(struct entry *entry)
+{
+	struct backend *backend = &entry->backend;
+	uint64_t established = 0;
+
+	if (backend->source == BACKEND_STATIC) {
+		backend->max_connections = entry->given_max_connections;
+		return;
+	}
+	for (size_t i = 0; i < backend->status.n_vips; i++)
+		established += backend->status.vips[i].established;
+	backend->connections = (uint32_t)MIN(established, (uint64_t)UINT32_MAX);
+	backend->max_connections = backend->status.max_connections;
+}
+
+static bool is_full(const struct backend *backend)
+{
+	return backend->max_connections > 0 && backend->connections >= backend->max_connections;
+}
+
 /* Weight for new flows, before slow start. */
 static uint32_t effective_weight(const struct backend *backend)
 {
 	bool wanted = backend->state == BACKEND_UP ||
 		(backend->kept && backend->admin != BACKEND_ADMIN_DRAIN);
 
-	return wanted ? backend->weight : 0;
+	return wanted && !is_full(backend) ? backend->weight : 0;
 }
 
 static uint64_t usable_vips(const struct backend *backend)
@@ -535,7 +556,11 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	path_forgive(registry, entry, entry->usable_vips & ~usable_before, now_us);
 	judge_agent_check(registry, entry, now_us);
 	ports_changed = judge_ports(entry);
+	judge_connections(entry);
 	state = judge_state(registry, entry, &why);
+	if (state == BACKEND_UP && is_full(backend))
+		why_set(&why, "full: takes no new connections while it has %u",
+			backend->max_connections);
 	if (state != BACKEND_MAINT && state != BACKEND_DRAIN)
 		say_twin(registry, entry, &why);
 	/* Heard, disabled or announced: then it is no longer kept for its silence. */

@@ -312,6 +312,19 @@ void registry_hello(struct registry *registry, const struct addr *address, uint6
 	finish(registry, entry, now_us);
 }
 
+void registry_count(
+	struct registry *registry, uint16_t backend, uint32_t connections, uint64_t now_us)
+{
+	struct entry *entry = registry->entries.by_id[backend];
+
+	if (!entry || entry->backend.source != BACKEND_STATIC ||
+		entry->backend.connections == connections)
+		return;
+	entry->backend.connections = connections;
+	health_judge(registry, entry, now_us);
+	finish(registry, entry, now_us);
+}
+
 bool registry_is_overdue(
 	const struct registry *registry, const struct backend *backend, uint64_t now_us)
 {

@@ -124,6 +124,9 @@ int registry_approve(struct registry *registry, const char *backend, bool approv
  * so it gets a heartbeat now, unless it owes an answer already.
  */
 void registry_hello(struct registry *registry, const struct addr *address, uint64_t now_us);
+/* How many flows of a static backend were counted in the flow table; of an agent's nothing happens. */
+void registry_count(
+	struct registry *registry, uint16_t backend, uint32_t connections, uint64_t now_us);
 /* A heartbeat of the backend is unanswered for longer than answers take: it may be at another MAC now. */
 bool registry_is_overdue(
 	const struct registry *registry, const struct backend *backend, uint64_t now_us);

@@ -316,6 +316,7 @@ static void take_static(struct registry *registry, struct entry *entry, const st
 	entry->name_given = group->name_given;
 	entry->given_mac = static_->mac;
 	entry->given_weight = static_->weight;
+	entry->given_max_connections = static_->max_connections;
 	if (!mac_is_zero(&static_->mac) && !mac_equal(&static_->mac, &backend->mac))
 		entries_set_mac(&registry->entries, entry, &static_->mac, true);
 	if (backend->source == BACKEND_STATIC && !backend->weight_set)
