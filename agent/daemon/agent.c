@@ -3,6 +3,7 @@
 #include "agent/daemon/agent.h"
 
 #include "agent/check/checks.h"
+#include "agent/host/accepts.h"
 #include "agent/host/listeners.h"
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
@@ -31,6 +32,7 @@ struct agent *agent_free(struct agent *agent)
 	net_free(agent->net);
 	sockets_free(agent->sockets);
 	sockets_free(agent->parting_sockets);
+	accepts_free(agent->accepts);
 	listeners_free(agent->listeners);
 	nl_free(agent->nl);
 	settings_free(agent->settings);

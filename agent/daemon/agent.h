@@ -15,6 +15,7 @@
 
 #define AGENT_WAITERS_MAX 64u
 
+struct accepts;
 struct balancers;
 struct checks;
 struct control;
@@ -48,6 +49,8 @@ struct agent {
 	struct checks *checks;
 	struct check_verdict verdict; /* of the checks, as it was told last */
 	struct listeners *listeners;
+	struct accepts *accepts;
+	int accepts_error;             /* negative errno that was logged last; 0: none */
 	sd_event_source *listen_timer; /* looks at them */
 	char unheard[PROTO_REASON_MAX +
 		1];    /* a port that a balancer asks about, and nobody listens on */

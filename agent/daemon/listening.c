@@ -2,10 +2,16 @@
 /* Listening sockets to balancers: see listening.h. */
 #include "agent/daemon/listening.h"
 
+#include <netinet/in.h>
+
 #include "agent/daemon/refresh.h"
+#include "agent/host/accepts.h"
 #include "agent/host/listeners.h"
 #include "agent/registration/balancers.h"
 #include "common/log.h"
+
+/* However long check-interval is. */
+#define LISTENING_LOOK_US (1 * US_PER_S)
 
 /* A port where nobody need listen is not looked at. */
 static bool listening_is_heard(const struct agent *agent, const struct proto_port *port)
@@ -17,6 +23,40 @@ static bool listening_is_heard(const struct agent *agent, const struct proto_por
 		return false;
 	place.addr = ((const struct addr *)config->vips.items)[port->vip];
 	return listeners_have(agent->listeners, &place, port->protocol);
+}
+
+static struct accepts_place listening_place(
+	const struct agent *agent, const struct proto_port *port)
+{
+	const struct addr *vips = agent->settings->config->vips.items;
+
+	return (struct accepts_place){ vips[port->vip], port->first, port->last };
+}
+
+/* Connections are those of TCP. */
+static bool listening_counts(const struct agent *agent, const struct proto_port *port)
+{
+	return port->protocol == IPPROTO_TCP && port->vip < agent->settings->config->vips.len;
+}
+
+/* All that any balancer asks about is counted, what several ask about once for each. */
+static void listening_watch(struct agent *agent)
+{
+	struct accepts_place places[ACCEPTS_MAX];
+	size_t len = 0;
+	int r;
+
+	for (size_t idx = 0; idx < balancers_len(agent->balancers); idx++) {
+		const struct ports *asked = balancers_asked(agent->balancers, idx);
+
+		for (size_t i = 0; i < asked->len && len < ACCEPTS_MAX; i++)
+			if (listening_counts(agent, &asked->items[i]))
+				places[len++] = listening_place(agent, &asked->items[i]);
+	}
+	r = accepts_watch(agent->accepts, places, len);
+	if (r < 0 && r != agent->accepts_error)
+		log_info("connections are not counted: %s", strerror(-r));
+	agent->accepts_error = r;
 }
 
 static void listening_say(
@@ -41,6 +81,12 @@ static void listening_answer(
 		const struct proto_port *port = &asked->items[i];
 
 		answer.items[i].listening = listening_is_heard(agent, port);
+		if (listening_counts(agent, port)) {
+			const struct accepts_place place = listening_place(agent, port);
+
+			answer.items[i].counted =
+				accepts_count(agent->accepts, &place, &answer.items[i].accepted);
+		}
 		if (!missed && !answer.items[i].listening && !port->counts &&
 			port->vip < agent->settings->config->vips.len)
 			missed = port;
@@ -74,6 +120,7 @@ void listening_look(struct agent *agent)
 	/* What was seen before stands until it can be looked at again. */
 	if (listeners_refresh(agent->listeners) < 0)
 		return;
+	listening_watch(agent);
 	for (size_t idx = 0; idx < balancers_len(agent->balancers); idx++) {
 		const struct ports *asked = balancers_asked(agent->balancers, idx);
 		struct proto_ports_status answer;
@@ -92,9 +139,11 @@ static int listening_on_timer(sd_event_source *source, uint64_t time_us, void *c
 {
 	struct agent *agent = context;
 
+	/* Counts are told as seldom as those of sockets, listening sockets looked for no less often. */
 	listening_look(agent);
-	(void)sd_event_source_set_time(
-		source, agent_now(agent) + agent->settings->config->check_interval_us);
+	(void)sd_event_source_set_time(source,
+		agent_now(agent) +
+			MIN(agent->settings->config->check_interval_us, LISTENING_LOOK_US));
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -105,6 +154,9 @@ static void listening_on_asked(void *context)
 
 int listening_start(struct agent *agent)
 {
+	agent->accepts = accepts_new(agent->event);
+	if (!agent->accepts)
+		return -ENOMEM;
 	balancers_on_asked(agent->balancers, listening_on_asked);
 	return sd_event_add_time(agent->event, &agent->listen_timer, CLOCK_MONOTONIC,
 		agent_now(agent), US_PER_MS, listening_on_timer, agent);

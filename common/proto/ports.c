@@ -69,6 +69,53 @@ bool ports_take(struct ports *ports, const struct proto_serve *serve)
 	return true;
 }
 
+void ports_take_answer(struct ports *ports, const struct proto_ports_status *answer)
+{
+	bool same = ports->is_based && ports_are_answered(ports) &&
+		answer->digest == ports->digest && answer->n_ports == ports->len;
+
+	for (size_t i = 0; same && i < ports->len; i++)
+		if (answer->items[i].counted && ports->answer.items[i].counted)
+			ports->accepted[i] += (uint32_t)(answer->items[i].accepted -
+				ports->answer.items[i].accepted);
+	ports->answer = *answer;
+	ports->is_based = true;
+}
+
+void ports_rebase(struct ports *ports)
+{
+	ports->is_based = false;
+}
+
+bool ports_accepted(const struct ports *ports, uint16_t owner, uint64_t *ret_accepted)
+{
+	uint64_t accepted = 0;
+	bool known = false;
+
+	if (!ports_are_answered(ports))
+		return false;
+	for (size_t i = 0; i < ports->len; i++) {
+		if (ports->owners[i] != owner)
+			continue;
+		if (!ports->answer.items[i].counted)
+			return false;
+		known = true;
+		accepted += ports->accepted[i];
+	}
+	*ret_accepted = accepted;
+	return known;
+}
+
+void ports_carry(struct ports *ports, const struct ports *former)
+{
+	for (size_t i = 0; i < ports->len; i++) {
+		ports->accepted[i] = 0;
+		for (size_t k = 0; k < former->len; k++)
+			if (ports_compare(&ports->items[i], &former->items[k]) == 0)
+				ports->accepted[i] = former->accepted[k];
+	}
+}
+
 bool ports_are_answered(const struct ports *ports)
 {
 	return ports->answer.digest == ports->digest && ports->answer.n_ports == ports->len;

@@ -14,6 +14,9 @@ struct ports {
 	uint16_t owners[PROTO_PORTS_MAX];         /* whose each is, for the asking side */
 	uint32_t digest;
 	struct proto_ports_status answer; /* of whatever list; ports_are_answered() */
+	uint64_t accepted
+		[PROTO_PORTS_MAX]; /* of each item, summed over answers, for the asking side */
+	bool is_based; /* `answer` is of this session and list: what is more than there is new */
 };
 
 /* The order of ports in a list: less than, equal to or greater than 0. */
@@ -27,6 +30,17 @@ void ports_clear(struct ports *ports);
 int ports_add(struct ports *ports, const struct proto_port *port, uint16_t owner);
 /* Takes the list of a SERVE, of no owners; true: it is another one than before, and not answered. */
 bool ports_take(struct ports *ports, const struct proto_serve *serve);
+
+/*
+ * Takes an answer of whatever list; connections that are new since the answer before, in the same session, are added up.
+ */
+void ports_take_answer(struct ports *ports, const struct proto_ports_status *answer);
+/* A new session: its agent may count from 0. */
+void ports_rebase(struct ports *ports);
+/* Those of one owner; false: the agent does not count all of them. */
+bool ports_accepted(const struct ports *ports, uint16_t owner, uint64_t *ret_accepted);
+/* Keeps of a former list the sums of the items that are in this one too. */
+void ports_carry(struct ports *ports, const struct ports *former);
 
 /* The answer is one to the list of now. */
 bool ports_are_answered(const struct ports *ports);

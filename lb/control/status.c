@@ -29,7 +29,8 @@
 
 /* One backend in one virtual server, summed over its VIPs. */
 struct status_sum {
-	uint64_t packets, bytes, flows, established;
+	uint64_t packets, bytes, syns, accepted, flows, established;
+	bool is_counted;       /* `accepted` is known */
 	size_t owned;          /* rows, over all VIPs */
 	uint32_t ramp_percent; /* of the weight, in slow start */
 	bool serves;
@@ -53,6 +54,7 @@ static void status_sum_backend(const struct balancer *balancer, const struct sta
 		const struct service *service = &balancer->services->items[i];
 		const struct registry_service *registry = &balancer->services->registry[i];
 		struct engine_pair_counters pair;
+		uint64_t accepted;
 
 		if (!registry_is_member(balancer->registry, backend, registry))
 			continue;
@@ -64,6 +66,11 @@ static void status_sum_backend(const struct balancer *balancer, const struct sta
 		dataplane_pair_counters(balancer->dataplane, service->id, backend->id, &pair);
 		sum.packets += pair.packets;
 		sum.bytes += pair.bytes;
+		sum.syns += pair.syns;
+		if (registry_accepted(balancer->registry, backend, registry, &accepted)) {
+			sum.accepted += accepted;
+			sum.is_counted = true;
+		}
 	}
 	*ret_sum = sum;
 }
@@ -86,7 +93,7 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 	uint64_t since_us = now_us - MIN(backend->since_us, now_us);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, "
 		"s:I}",
 		"name", backend->name, "version", backend->version, "address",
 		addr_format(&backend->address, address), "mac",
@@ -96,7 +103,9 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 		"weight", (json_int_t)backend->weight, "effective_weight",
 		status_effective_weight(backend->effective_weight, sum->ramp_percent), "share",
 		(double)sum->owned / (double)FWD_ROWS / (double)n_vips, "packets",
-		(json_int_t)sum->packets, "bytes", (json_int_t)sum->bytes, "flows",
+		(json_int_t)sum->packets, "bytes", (json_int_t)sum->bytes, "syns",
+		(json_int_t)sum->syns, "accepted",
+		sum->is_counted ? json_integer((json_int_t)sum->accepted) : json_null(), "flows",
 		(json_int_t)sum->flows, "established", (json_int_t)sum->established,
 		"max_connections", (json_int_t)backend->max_connections, "heartbeat_rtt_us",
 		(json_int_t)backend->rtt_us, "heartbeats_missed",

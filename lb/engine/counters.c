@@ -20,6 +20,7 @@ struct pair {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t new_flows;
+	uint64_t syns;
 };
 
 /*
@@ -120,6 +121,8 @@ static void add_forwarded(
 	add(&pair->bytes, size_bytes);
 	if (result->syn || result->recorded)
 		add(&pair->new_flows, 1);
+	if (result->syn)
+		add(&pair->syns, 1);
 }
 
 void counters_add_frame(
@@ -182,4 +185,5 @@ void counters_sum_pair(const struct counters *counters, uint16_t service, uint16
 	sum->packets += read_counter(&pair->packets);
 	sum->bytes += read_counter(&pair->bytes);
 	sum->new_flows += read_counter(&pair->new_flows);
+	sum->syns += read_counter(&pair->syns);
 }

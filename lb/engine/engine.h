@@ -52,6 +52,7 @@ struct engine_pair_counters {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t new_flows; /* SYNs forwarded and records made */
+	uint64_t syns;
 };
 
 struct engine;

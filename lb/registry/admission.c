@@ -280,6 +280,7 @@ static void take_register(struct registry *registry, struct entry *entry,
 	backend->challenge_us = request->challenge_us;
 	backend->session_id = request->session_id;
 	backend->protocol = request->protocol;
+	ports_rebase(&entry->asked);
 	/* Who is approved is known by name and key: another key asks again. */
 	if (backend->key_id[0] &&
 		(!streq(backend->key_id, request->key_id) ||

@@ -278,6 +278,8 @@ static void ask_service(const struct registry_service *service, const struct ent
 
 void membership_ask(const struct registry_config *config, struct entry *entry)
 {
+	const struct ports former = entry->asked;
+
 	ports_clear(&entry->asked);
 	for (size_t i = 0; i < entry->n_services; i++) {
 		const struct entry_service *member = &entry->services[i];
@@ -286,4 +288,5 @@ void membership_ask(const struct registry_config *config, struct entry *entry)
 		if (member->vip != ENTRY_NO_VIP && service->use_agents)
 			ask_service(service, member, &entry->asked);
 	}
+	ports_carry(&entry->asked, &former);
 }

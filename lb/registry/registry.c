@@ -104,7 +104,16 @@ void registry_take_ports(
 	struct entry *entry = find_agent(registry, backend);
 
 	if (entry)
-		entry->asked.answer = *answer;
+		ports_take_answer(&entry->asked, answer);
+}
+
+bool registry_accepted(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service, uint64_t *ret_accepted)
+{
+	size_t idx = membership_service(&registry->membership, service->id);
+	const struct ports *asked = registry_asked(registry, backend->id);
+
+	return asked && idx <= UINT16_MAX && ports_accepted(asked, (uint16_t)idx, ret_accepted);
 }
 
 const struct ports *registry_asked(const struct registry *registry, uint16_t backend)
@@ -317,8 +326,7 @@ void registry_count(
 {
 	struct entry *entry = registry->entries.by_id[backend];
 
-	if (!entry || entry->backend.source != BACKEND_STATIC ||
-		entry->backend.connections == connections)
+	if (!entry || entry->backend.source != BACKEND_STATIC)
 		return;
 	entry->backend.connections = connections;
 	health_judge(registry, entry, now_us);

@@ -70,6 +70,12 @@ int registry_register(struct registry *registry, const struct registry_registrat
  */
 void registry_take_ports(
 	struct registry *registry, uint16_t backend, const struct proto_ports_status *answer);
+/*
+ * The TCP connections that the kernel of an agent's backend took or half took for a service, since they are counted;
+ * false: not known.
+ */
+bool registry_accepted(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service, uint64_t *ret_accepted);
 /* What the backend's agent is to be asked, and its newest answer; NULL: it has no agent. Borrowed. */
 const struct ports *registry_asked(const struct registry *registry, uint16_t backend);
 /*

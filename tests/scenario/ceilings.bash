@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# max-connections, with connections that stay: of an agent by its sockets, of a static host by the flow table.
+# max-connections, with connections that stay: of an agent by its sockets, of a static host by the flow table; and
+# how many connections an agent's kernel took.
 . "$(dirname "$0")/../netns/topology.bash"
 
+# Counting what the kernel took wants it; the unit does not grant it.
+AGENT_CAPABILITIES=,+net_raw
 topology_up --webs 3 --no-nginx
 # web3 has no agent: what its administrator does by hand.
 on web3 sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
@@ -58,4 +61,14 @@ stop_pid "${tool_pid[first]}"
 fact below_it_an_agent_has_room_again wait_until 10 has_room web1
 fact below_it_a_static_has_room_again wait_until 10 has_room web3
 hold third 30
+# Of agents is known how many connections their kernels took; a static host has no word of it.
+counted() {
+	local name
+	for name in web1 web2; do
+		[[ $(backend_field accepted "$name") == $(backend_field syns "$name") &&
+			$(backend_field accepted "$name") -gt 30 ]] || return 1
+	done
+}
+fact connections_that_were_taken_are_counted wait_until 10 counted
+fact of_a_static_host_they_are_not_known equal "$(backend_field accepted web3)" null
 fact both_get_connections_again at_least "$(($(by third web1) * $(by third web3)))" 25

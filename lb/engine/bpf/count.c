@@ -71,6 +71,7 @@ static void sum_pair(const struct engine *engine, uint32_t key, struct engine_pa
 		sum->packets += bpf_pair_packets(pair, rest);
 		sum->bytes += FWD_LOAD(&pair->bytes);
 		sum->new_flows += FWD_LOAD(&rest->new_flows);
+		sum->syns += FWD_LOAD(&rest->syns);
 	}
 }
 
