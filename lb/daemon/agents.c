@@ -10,6 +10,7 @@
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/update.h"
 #include "lb/link/neigh/neigh.h"
+#include "lb/link/reminder.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session_socket.h"
 
@@ -17,6 +18,7 @@ struct agents {
 	struct balancer *balancer;
 	struct session_socket *socket; /* NULL while the backend interface is not there */
 	unsigned int ifindex;
+	int reminder_fd;           /* -1 until it is needed */
 	struct why reason;         /* why there are no sockets */
 	bool failed;               /* and it was said */
 	struct log_limit refusals; /* what was logged of them */
@@ -26,8 +28,10 @@ struct agents *agents_new(struct balancer *balancer)
 {
 	struct agents *agents = calloc(1, sizeof(*agents));
 
-	if (agents)
-		agents->balancer = balancer;
+	if (!agents)
+		return NULL;
+	agents->balancer = balancer;
+	agents->reminder_fd = -1;
 	return agents;
 }
 
@@ -36,6 +40,7 @@ struct agents *agents_free(struct agents *agents)
 	if (!agents)
 		return NULL;
 	session_socket_free(agents->socket);
+	util_close(agents->reminder_fd);
 	free(agents);
 	return NULL;
 }
@@ -111,15 +116,44 @@ struct agents_status agents_status(const struct agents *agents)
 	return (struct agents_status){ agents->socket, agents->reason.text };
 }
 
+/*
+ * Who was told that the balancer is elsewhere hears its heartbeats, and its answers go astray: a forged frame
+ * would fail it. So before another heartbeat it is told the truth, where its REGISTER said that it is.
+ */
+static void agents_remind(struct agents *agents, const struct session_path *path)
+{
+	const struct balancer *balancer = agents->balancer;
+	const struct neigh_link *link = neigh_backend_link(balancer->neigh);
+	const struct backend *backend =
+		registry_find_address(balancer->registry, &path->remote.addr);
+	int r = 0;
+
+	if (!backend || mac_is_zero(&backend->mac) || link->ifindex == 0 ||
+		!registry_is_overdue(balancer->registry, backend, clock_now_us()))
+		return;
+	if (agents->reminder_fd < 0)
+		r = reminder_open(&agents->reminder_fd);
+	if (r >= 0)
+		r = reminder_send(agents->reminder_fd, link->ifindex, &path->local, &link->mac,
+			&backend->mac);
+	if (r < 0)
+		log_debug("cannot tell %s where this balancer is: %s", backend->name,
+			strerrordesc_np(-r));
+}
+
 static int agents_send(
 	void *context, const struct session_path *path, const uint8_t *data, size_t size_bytes)
 {
 	struct agents *agents = context;
+	enum proto_type type = PROTO_HELLO;
 	char text[ADDR_PORT_STRLEN];
-	int r = agents->socket
-		? session_socket_send(agents->socket, &path->local, &path->remote, data, size_bytes)
-		: -ENETDOWN;
+	int r = -ENETDOWN;
 
+	if (proto_peek_type(data, size_bytes, &type) == PROTO_OK && type == PROTO_HEARTBEAT)
+		agents_remind(agents, path);
+	if (agents->socket)
+		r = session_socket_send(
+			agents->socket, &path->local, &path->remote, data, size_bytes);
 	if (r < 0)
 		log_debug("cannot send to %s: %s", addr_port_format(&path->remote, text),
 			strerror(-r));

@@ -124,6 +124,29 @@ while (($(now_ms) < end)); do
 done
 fact no_heartbeat_is_missed at_most "$worst" "$((SLOW > 1))"
 fact every_server_is_up backends_up 4
+# They hear their heartbeats, but were told that the balancer is elsewhere: a frame a second to each.
+downs() {
+	grep -c 'up -> down' "$work/lb/log"
+}
+was_misled() {
+	at_least "$misled" 1
+}
+before=$(downs)
+misled=0
+for _ in 1 2 3 4 5 6; do
+	next=$(($(now_ms) + 1100))
+	for idx in 1 2 3 4; do
+		must forge "$LB" "$nobody" "$(mac_of "web$idx")" "$(web_address "web$idx")"
+		[[ $(ip -n "$(ns "web$idx")" -j neigh show to "$LB" dev eth0 | jq -r '.[0].lladdr') != "$nobody" ]] ||
+			misled=$((misled + 1))
+	done
+	while (($(now_ms) < next)); do
+		sleep 0.05
+	done
+done
+fact agents_believed_a_forged_place_of_the_balancer was_misled
+fact no_agent_fails_by_a_forged_place_of_the_balancer equal "$(downs)" "$before"
+fact none_is_lost_by_that equal "$(lost_of_30 "$VIP")" 0
 fact no_mac_has_moved equal "$(lb_json '[.virtual_servers[].backends[].mac] | sort | tojson')" "$moved"
 
 pins() {
