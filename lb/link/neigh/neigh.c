@@ -214,6 +214,9 @@ static void neigh_ask(
 	} else if (verdict == NEIGH_MOVES_ASK_NEW) {
 		r = neigh_request_ask_at(neigh->requests, ifindex, address, &move->candidate);
 	} else if (verdict == NEIGH_MOVES_ANEW) {
+		/* Somebody may have said that a gateway is where this one is, which nobody has seen yet. */
+		if (mac_is_zero(&move->believed))
+			neigh_gateways_ask_anew(neigh->requests, ifindex, &neigh->gateways);
 		(void)neigh_request_delete(neigh->requests, ifindex, address);
 		r = neigh_request_resolve(neigh->requests, ifindex, address);
 	}

@@ -303,6 +303,19 @@ void neigh_gateways_read(
 			(void)neigh_request_resolve(nl, ifindex, gateway);
 }
 
+void neigh_gateways_ask_anew(
+	struct nl *nl, unsigned int ifindex, const struct neigh_gateways *gateways)
+{
+	struct neigh_entry_message entry;
+
+	ARRAY_FOREACH (gateway, gateways->items, gateways->len) {
+		if (neigh_query_entry(nl, ifindex, gateway, &entry) != 0 || entry.fixed)
+			continue;
+		(void)neigh_request_delete(nl, ifindex, gateway);
+		(void)neigh_request_resolve(nl, ifindex, gateway);
+	}
+}
+
 const struct addr *neigh_gateways_at(struct nl *nl, unsigned int ifindex,
 	struct neigh_gateways *gateways, const struct mac *mac, uint64_t now_us)
 {

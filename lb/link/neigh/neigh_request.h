@@ -45,6 +45,9 @@ struct neigh_gateways {
  */
 void neigh_gateways_read(
 	struct nl *nl, unsigned int ifindex, struct neigh_gateways *gateways, uint64_t now_us);
+/* Has the kernel forget where they are, and ask: but for entries that are fixed. */
+void neigh_gateways_ask_anew(
+	struct nl *nl, unsigned int ifindex, const struct neigh_gateways *gateways);
 /* The gateway that has the MAC, read anew if it is time; NULL: none. */
 const struct addr *neigh_gateways_at(struct nl *nl, unsigned int ifindex,
 	struct neigh_gateways *gateways, const struct mac *mac, uint64_t now_us);

@@ -485,6 +485,20 @@ static void neigh_follows_the_name_over_renaming(void **state)
 	assert_true(neigh_backend_link(test->neigh)->n_subnets >= 1);
 }
 
+/* A stranger says that the gateway is where a real server is that nobody has seen yet. */
+static void neigh_finds_a_newcomer_whose_mac_is_said_to_be_a_gateways(void **state)
+{
+	struct test *test = test_or_skip(state);
+	struct addr first = addr("192.0.2.2");
+
+	settle(test);
+	here("ip route add 203.0.113.0/24 via 192.0.2.254 dev lan0 && "
+	     "ip neigh replace 192.0.2.254 lladdr " MAC_PEER " dev lan0 nud stale");
+	assert_int_equal(neigh_probe(test->neigh, &first, &nowhere), 0);
+	wait_for_mac(test, MAC_PEER);
+	here("ip route del 203.0.113.0/24");
+}
+
 static bool has_address(const struct test *test, const void *address)
 {
 	return neigh_has_address(test->neigh, address);
@@ -607,6 +621,7 @@ int main(void)
 		neigh_test(neigh_follows_link_state),
 		neigh_test(neigh_follows_the_name_over_deletion),
 		neigh_test(neigh_follows_the_name_over_renaming),
+		neigh_test(neigh_finds_a_newcomer_whose_mac_is_said_to_be_a_gateways),
 		neigh_test(neigh_follows_addresses),
 		neigh_test(neigh_recovers_from_lost_events),
 		neigh_test(neigh_blackholes_come_and_go),
