@@ -32,7 +32,7 @@ static int net_on_readable(sd_event_source *source, int fd, uint32_t events, voi
 	const struct net *net = context;
 	uint8_t data[PROTO_MESSAGE_MAX + 1];
 
-	udp_receive(fd, data, sizeof(data), net->options.receive, net->options.context);
+	(void)udp_receive(fd, data, sizeof(data), net->options.receive, net->options.context);
 	return 0;
 }
 

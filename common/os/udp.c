@@ -105,11 +105,12 @@ static bool udp_receive_one(
 	return true;
 }
 
-void udp_receive(int fd, uint8_t *buffer, size_t size_bytes, udp_receive_fn *receive, void *context)
+bool udp_receive(int fd, uint8_t *buffer, size_t size_bytes, udp_receive_fn *receive, void *context)
 {
 	for (unsigned int n = 0; n < UDP_DATAGRAMS_A_TURN; n++)
 		if (!udp_receive_one(fd, buffer, size_bytes, receive, context))
-			break;
+			return true;
+	return false;
 }
 
 /* The control message that chooses the source address. */

@@ -32,9 +32,9 @@ typedef void udp_receive_fn(const struct udp_datagram *datagram, void *context);
 int udp_open(sa_family_t family, int hop_limit, bool tell_local, int *ret_fd);
 /*
  * Hands the datagrams that are waiting to `receive`, at most UDP_DATAGRAMS_A_TURN. Each is read into the
- * caller's buffer; a longer one arrives cut to `size_bytes`.
+ * caller's buffer; a longer one arrives cut to `size_bytes`. True: those were all; false: more may be waiting.
  */
-void udp_receive(
+bool udp_receive(
 	int fd, uint8_t *buffer, size_t size_bytes, udp_receive_fn *receive, void *context);
 /*
  * One datagram from `local` (NULL, or of another family: the kernel chooses). The interface is the scope of

@@ -30,8 +30,10 @@ struct actions_state_log {
 
 struct actions {
 	struct balancer *balancer;
-	sd_event_source *timer;               /* the registry's next deadline */
-	uint64_t due_us;                      /* 0: there is none */
+	sd_event_source *timer; /* the registry's next deadline */
+	uint64_t due_us;        /* 0: there is none */
+	uint64_t ran_us;        /* when the timer was last here */
+	actions_crowded_fn *is_crowded;
 	struct actions_state_log *state_logs; /* by backend's id */
 	bool withheld;                        /* some have changes that are not logged */
 	struct mac *macs;     /* by backend's id: where its frames went until now; zero: unknown */
@@ -304,15 +306,19 @@ static int actions_on_timer(sd_event_source *source, uint64_t due_us, void *cont
 {
 	struct actions *actions = context;
 	struct registry *registry = actions->balancer->registry;
-	uint64_t now_us = clock_now_us();
+	uint64_t now_us = clock_now_us(), stalled_us = 0;
 
 	if (actions->due_us > 0 && now_us > actions->due_us + ACTIONS_STALL_US) {
-		uint64_t late_us = now_us - actions->due_us;
-
+		stalled_us = now_us - actions->due_us;
 		log_warning("stalled for %llu ms; every deadline moves by that much",
-			(unsigned long long)(late_us / US_PER_MS));
-		registry_stalled(registry, late_us, now_us);
+			(unsigned long long)(stalled_us / US_PER_MS));
 	}
+	/* What an agent said may be among what the kernel dropped meanwhile. */
+	if (actions->is_crowded(actions->balancer->agents))
+		stalled_us = now_us - actions->ran_us;
+	if (stalled_us > 0)
+		registry_stalled(registry, stalled_us, now_us);
+	actions->ran_us = now_us;
 	actions->due_us = registry_tick(registry, now_us);
 	actions_do_all(actions);
 	update_run(actions->balancer->update);
@@ -323,7 +329,8 @@ static int actions_on_timer(sd_event_source *source, uint64_t due_us, void *cont
 	return 0;
 }
 
-int actions_new(struct balancer *balancer, struct actions **ret_actions)
+int actions_new(
+	struct balancer *balancer, actions_crowded_fn *is_crowded, struct actions **ret_actions)
 {
 	struct actions *actions = calloc(1, sizeof(*actions));
 	int r;
@@ -331,6 +338,8 @@ int actions_new(struct balancer *balancer, struct actions **ret_actions)
 	if (!actions)
 		return -ENOMEM;
 	actions->balancer = balancer;
+	actions->is_crowded = is_crowded;
+	actions->ran_us = clock_now_us();
 	actions->macs = calloc(UINT16_MAX + 1, sizeof(*actions->macs));
 	actions->state_logs = calloc(UINT16_MAX + 1, sizeof(*actions->state_logs));
 	r = actions->macs && actions->state_logs ? 0 : -ENOMEM;

@@ -4,11 +4,17 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
+struct agents;
 struct balancer;
 struct actions;
 
+/* Whether more messages come from the network than are heard: then nobody's silence counts. */
+typedef bool actions_crowded_fn(const struct agents *agents);
 /* `balancer` outlives it. 0 or negative errno. */
-int actions_new(struct balancer *balancer, struct actions **ret_actions);
+int actions_new(
+	struct balancer *balancer, actions_crowded_fn *is_crowded, struct actions **ret_actions);
 struct actions *actions_free(struct actions *actions);
 /* A check cannot be made for a want of our own, such as descriptors: said once a minute at most. */
 void actions_say_no_check(struct actions *actions, const char *reason);

@@ -111,6 +111,11 @@ int agents_listen(struct agents *agents)
 	return 0;
 }
 
+bool agents_are_crowded(const struct agents *agents)
+{
+	return agents->socket && session_socket_is_crowded(agents->socket);
+}
+
 struct agents_status agents_status(const struct agents *agents)
 {
 	return (struct agents_status){ agents->socket, agents->reason.text };

@@ -21,6 +21,9 @@ struct session_calls agents_calls(struct agents *agents);
  */
 int agents_listen(struct agents *agents);
 
+/* Whether messages come faster than they are taken: who is not heard may have spoken. */
+bool agents_are_crowded(const struct agents *agents);
+
 struct agents_status {
 	bool is_listening;
 	const char *reason; /* why not, "" while it is; the agents' */

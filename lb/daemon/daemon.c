@@ -295,7 +295,7 @@ static int daemon_start_parts(struct daemon *daemon)
 	if (r >= 0)
 		r = update_new(balancer, &balancer->update);
 	if (r >= 0)
-		r = actions_new(balancer, &balancer->actions);
+		r = actions_new(balancer, agents_are_crowded, &balancer->actions);
 	if (r >= 0)
 		r = balancer_timer_new(
 			balancer->event, daemon_on_housekeeping, daemon, &daemon->housekeeping);

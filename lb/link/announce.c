@@ -257,8 +257,9 @@ static void announce_again(struct announce *announce)
 static int announce_on_frames(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct announce *announce = userdata;
+	unsigned int i;
 
-	for (unsigned int i = 0; i < ANNOUNCE_BATCH; i++) {
+	for (i = 0; i < ANNOUNCE_BATCH; i++) {
 		uint8_t frame[FRAME_SOCKET_READ_BYTES];
 		struct sockaddr_ll from = { 0 };
 		socklen_t from_bytes = sizeof(from);
@@ -272,6 +273,9 @@ static int announce_on_frames(sd_event_source *source, int fd, uint32_t revents,
 		}
 		announce_handle(announce, frame, (size_t)n, from.sll_pkttype);
 	}
+	/* A flood must not keep the loop from heartbeats. */
+	(void)sd_event_source_set_priority(
+		source, i < ANNOUNCE_BATCH ? SD_EVENT_PRIORITY_NORMAL : SD_EVENT_PRIORITY_IDLE);
 	return 0;
 }
 

@@ -13,6 +13,10 @@
 #include "common/proto/proto.h"
 
 #define SESSION_SOCKET_RECEIVE_BUFFER_BYTES (4 << 20)
+/* What has arrived is heard before anybody is judged silent. */
+#define SESSION_SOCKET_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 10)
+/* So many turns without an end are no burst of honest agents: two of a thousand each. */
+#define SESSION_SOCKET_CROWD_TURNS 32u
 
 /*
  * Two sockets a family share the port. The kernel gives the first REGISTERs that say another MAC than their
@@ -25,6 +29,7 @@ struct session_socket_listener {
 	struct session_socket *sockets;
 	int fd; /* -1: not there */
 	bool usual;
+	unsigned int n_full; /* turns in a row that did not empty it */
 	sd_event_source *source;
 };
 
@@ -59,10 +64,28 @@ static void session_socket_on_datagram(const struct udp_datagram *datagram, void
 static int session_socket_on_readable(
 	sd_event_source *source, int fd, uint32_t events, void *context)
 {
+	struct session_socket_listener *listener = context;
 	uint8_t data[PROTO_MESSAGE_MAX + 1];
+	bool crowded;
 
-	udp_receive(fd, data, sizeof(data), session_socket_on_datagram, context);
+	if (udp_receive(fd, data, sizeof(data), session_socket_on_datagram, listener))
+		listener->n_full = 0;
+	else if (listener->n_full < SESSION_SOCKET_CROWD_TURNS)
+		listener->n_full++;
+	crowded = listener->n_full == SESSION_SOCKET_CROWD_TURNS;
+	/* A flood must not keep the loop from its timers, from ARP, and from who asks what is going on. */
+	(void)sd_event_source_set_priority(
+		source, crowded ? SD_EVENT_PRIORITY_IDLE : SESSION_SOCKET_PRIORITY);
 	return 0;
+}
+
+bool session_socket_is_crowded(const struct session_socket *sockets)
+{
+	for (size_t family = 0; family < 2; family++)
+		ARRAY_FOREACH (listener, sockets->listeners[family], SESSION_SOCKET_N_)
+			if (listener->n_full == SESSION_SOCKET_CROWD_TURNS)
+				return true;
+	return false;
 }
 
 static int session_socket_set(int fd, int level, int option, int value)
@@ -154,8 +177,7 @@ static int session_socket_listen(sd_event *event, const struct session_socket_co
 		session_socket_on_readable, listener);
 	if (r < 0)
 		return r;
-	/* What has arrived is heard before anybody is judged silent. */
-	return sd_event_source_set_priority(listener->source, SD_EVENT_PRIORITY_NORMAL - 10);
+	return sd_event_source_set_priority(listener->source, SESSION_SOCKET_PRIORITY);
 }
 
 /* 0 too where the host does not have the family. */

@@ -32,6 +32,11 @@ int session_socket_open(sd_event *event, const struct session_socket_config *con
 	struct session_socket **ret_sockets, struct why *ret_why);
 struct session_socket *session_socket_free(struct session_socket *sockets);
 DEFINE_CLEANUP(struct session_socket *, session_socket_free)
+/*
+ * Whether messages come faster than they are taken. Then all else goes before them, and what an agent said may
+ * be late, or lost.
+ */
+bool session_socket_is_crowded(const struct session_socket *sockets);
 /* From `local` (AF_UNSPEC: the kernel chooses) to `target`; never blocks. 0 or negative errno. */
 int session_socket_send(struct session_socket *sockets, const struct addr *local,
 	const struct addr_port *target, const uint8_t *data, size_t size_bytes);

@@ -224,14 +224,51 @@ static void socket_tells_an_unknown_hop_limit_as_such(void **state)
 	}
 }
 
+/* What the loop had received when a timer ran whose priority is less. */
+struct late {
+	const struct test *test;
+	unsigned int n_received;
+};
+
+static int on_timer(sd_event_source *source, uint64_t due_us, void *context)
+{
+	struct late *late = context;
+
+	late->n_received = late->test->n_received;
+	return 0;
+}
+
+static void socket_that_is_flooded_lets_timers_run(void **state)
+{
+	const unsigned int n_sent = 3000, n_crowd = 32 * UDP_DATAGRAMS_A_TURN;
+	struct test *test = test_or_skip(state);
+	struct late late = { .test = test };
+	sd_event_source *timer = NULL;
+	const uint8_t byte = 0;
+
+	for (unsigned int i = 0; i < n_sent; i++)
+		assert_int_equal(send(test->peer_fd[0], &byte, 1, 0), 1);
+	assert_true(sd_event_add_time(
+			    test->event, &timer, CLOCK_MONOTONIC, 0, 0, on_timer, &late) >= 0);
+	assert_true(sd_event_source_set_priority(timer, SD_EVENT_PRIORITY_NORMAL + 10) >= 0);
+	LOOP_UNTIL(test->event, 5 * US_PER_S, late.n_received > 0);
+	/* Not before a burst of honest ones, but before the end. */
+	assert_int_equal(late.n_received, n_crowd);
+	assert_true(session_socket_is_crowded(test->sockets));
+	LOOP_UNTIL(test->event, 5 * US_PER_S, test->n_received == n_sent);
+	LOOP_UNTIL(test->event, 5 * US_PER_S, !session_socket_is_crowded(test->sockets));
+	sd_event_source_disable_unref(timer);
+}
+
+#define socket_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			socket_knows_whose_mac_a_register_says, setup, teardown),
-		cmocka_unit_test_setup_teardown(socket_takes_everything_else, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			socket_tells_an_unknown_hop_limit_as_such, setup, teardown),
+		socket_test(socket_knows_whose_mac_a_register_says),
+		socket_test(socket_takes_everything_else),
+		socket_test(socket_tells_an_unknown_hop_limit_as_such),
+		socket_test(socket_that_is_flooded_lets_timers_run),
 	};
 
 	return cmocka_run_group_tests_name("session socket", tests, NULL, NULL);
