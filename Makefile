@@ -4,6 +4,7 @@
 # make demo       (root) the whole product once, in network namespaces
 # make check      (root) the tests and the lint; TESTS='scenario drain*' for those of that name alone
 # make check-all  (root) every scenario on every engine
+# make deps-all   (root) what even optional tests need: servers and plugins of the scenario `plugins`
 # make lint       format, static analysis, layers, units
 # make coverage   of the forwarding core and its tables by the unit tests, a line a file
 # make fuzz       each fuzzer for FUZZ_SECONDS under ASan and UBSan
@@ -32,7 +33,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Goals that install what is missing, then call make again with pkg-config in place.
 ENTRY_GOALS := demo check check-all bench
-PLAIN_GOALS := deps clean $(ENTRY_GOALS)
+PLAIN_GOALS := deps deps-all clean $(ENTRY_GOALS)
 
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 PACKAGES := libmnl libnl-3.0 libnl-route-3.0 libsystemd inih cmocka libsodium jansson smartcols libcurl $(if $(filter 0,$(XDP)),,libbpf)
@@ -95,7 +96,7 @@ TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 
-.PHONY: all tests clean deps demo check check-all bench install lint format check-layers check-units fuzz unit coverage \
+.PHONY: all tests clean deps deps-all demo check check-all bench install lint format check-layers check-units fuzz unit coverage \
 	run-check run-check-all run-demo
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
 tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
@@ -191,6 +192,9 @@ run-coverage: $(UNIT)
 
 deps:
 	$(Q)tests/deps
+# And what only the scenario `plugins` needs: servers of six protocols.
+deps-all:
+	$(Q)tests/deps all
 
 # On all processors, unless it was said on how many.
 $(ENTRY_GOALS): deps
