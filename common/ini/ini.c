@@ -6,25 +6,59 @@
 #include "common/ini/ini.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "common/ini/ini_reader.h"
+
+/* /dev/null masks a file of conf.d (Documentation/admin-guide/devices.txt: major 1, minor 3). */
+static bool ini_is_endless(const struct stat *status)
+{
+	return S_ISBLK(status->st_mode) ||
+		(S_ISCHR(status->st_mode) && status->st_rdev != makedev(1, 3));
+}
+
+/*
+ * A file, or a pipe with what is written to it; NULL with what is wrong. Nobody may write to a pipe, and a
+ * device may never end: a daemon that reloads must wait for neither.
+ */
+static FILE *ini_open(const char *path, const char **ret_wrong)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat status;
+	FILE *stream;
+
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		*ret_wrong = strerrordesc_np(errno);
+		return NULL;
+	}
+	if (ini_is_endless(&status)) {
+		*ret_wrong = "it is a device";
+		return NULL;
+	}
+	stream = fcntl(fd, F_SETFL, 0) < 0 ? NULL : fdopen(fd, "r");
+	if (stream)
+		(void)TAKE_FD(fd);
+	else
+		*ret_wrong = strerrordesc_np(errno);
+	return stream;
+}
 
 static int ini_read_file(struct ini_loader *loader, const char *path, bool *ret_opened)
 {
 	_cleanup_fclose_ FILE *stream = NULL;
+	const char *wrong = NULL;
 	size_t file_idx;
 	int r;
 
 	r = ini_report_file(loader->report, path, &file_idx);
 	if (r < 0)
 		return r;
-	stream = fopen(path, "re");
+	stream = ini_open(path, &wrong);
 	*ret_opened = stream != NULL;
 	if (!stream) {
-		if (errno == ENOMEM)
-			return -ENOMEM;
-		ini_report_push(loader->report, file_idx, 0, NULL, "cannot open: %s",
-			strerrordesc_np(errno));
+		ini_report_push(loader->report, file_idx, 0, NULL, "cannot open: %s", wrong);
 		return 0;
 	}
 	return ini_reader_run(loader, stream, file_idx);

@@ -608,6 +608,30 @@ static void ini_says_which_file_is_unreadable(void **state)
 	assert_only_error(&directory, error);
 }
 
+static void ini_waits_for_nobody(void **state)
+{
+	const struct tree *tree = *state;
+	_cleanup_load_ struct load pipe = { 0 };
+	_cleanup_load_ struct load null = { 0 };
+	_cleanup_load_ struct load zero = { 0 };
+	char path[160], error[256];
+
+	tree_write(tree, "dsr.conf", "[balancer]\ninterface = eth0\n");
+	snprintf(path, sizeof(path), "%s/conf.d/x.conf", tree->directory);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	tree_load(tree, &pipe);
+	assert_int_equal(pipe.result, 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	tree_load(tree, &null);
+	assert_int_equal(null.result, 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/zero", path), 0);
+	tree_load(tree, &zero);
+	snprintf(error, sizeof(error), "%s: cannot open: it is a device", path);
+	assert_only_error(&zero, error);
+}
+
 static void ini_reads_a_limited_number_of_files(void **state)
 {
 	const struct tree *tree = *state;
@@ -657,6 +681,7 @@ int main(void)
 			ini_names_the_file_of_an_error, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(
 			ini_says_which_file_is_unreadable, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(ini_waits_for_nobody, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(
 			ini_reads_a_limited_number_of_files, tree_setup, tree_teardown),
 	};
