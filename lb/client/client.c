@@ -5,10 +5,14 @@
  */
 #include "lb/client/client.h"
 
+#include <unistd.h>
+
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
 #include "common/cli/cli_table.h"
 #include "common/cli/cli_verb.h"
+#include "common/control/control_call.h"
+#include "common/os/clock.h"
 #include "common/proto/keyring.h"
 #include "lb/client/print.h"
 #include "lb/doctor/examine.h"
@@ -203,9 +207,50 @@ static int client_change_backend(const struct cli *cli, void *context)
 	return client_change_with(cli, json_pack("{s:s}", "backend", cli->args[0]));
 }
 
+/*
+ * On a terminal: drains, then waits a second at a time, and tells after each what is left. What the daemon says
+ * at the end is said as ever.
+ */
+static int client_drain_telling(const struct cli *cli)
+{
+	struct cli once = *cli;
+	uint64_t end_us = cli->wait_us ? clock_now_us() + cli->wait_us : UINT64_MAX;
+	int status;
+
+	once.wait = false;
+	status = client_change_with(&once, json_pack("{s:s}", "backend", cli->args[0]));
+	while (status == 0) {
+		uint64_t left_us = end_us - MIN(end_us, clock_now_us());
+		json_t *args = json_pack("{s:s, s:b, s:b, s:I}", "backend", cli->args[0], "wait", 1,
+			"drains", 1, "wait_us", (json_int_t)MIN(left_us, (uint64_t)US_PER_S) + 1);
+		_cleanup_free_ char *left = NULL;
+		json_t *result = NULL;
+		int r;
+
+		if (left_us <= US_PER_S) {
+			once.wait = true;
+			once.wait_us = left_us + 1;
+			return client_change_with(&once, args);
+		}
+		r = control_call(cli->runtime_dir, "drain", args, 0, &result, &left);
+		json_decref(result);
+		if (r == 0)
+			return 0;
+		if (r != CONTROL_TIMEOUT)
+			return r < 0 ? cli_fail(cli, CONTROL_UNAVAILABLE, "drain: %s", strerror(-r))
+				     : cli_fail(cli, r, "%s", left ? left : "");
+		fprintf(stderr, "%s\n", left ? left : "");
+	}
+	return status;
+}
+
 static int client_drain(const struct cli *cli, void *context)
 {
-	json_t *args = json_pack("{s:s}", "backend", cli->args[0]);
+	json_t *args;
+
+	if (cli->wait && isatty(STDERR_FILENO))
+		return client_drain_telling(cli);
+	args = json_pack("{s:s}", "backend", cli->args[0]);
 
 	if (cli->wait) {
 		json_object_set_new(args, "wait", json_true());

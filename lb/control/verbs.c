@@ -206,8 +206,16 @@ static void verbs_admin(const struct verbs_call *call, enum backend_admin admin)
 		control_reply(call->request, CONTROL_OK, NULL);
 }
 
+/* Who waits a second at a time drains once, so that an `enable` of somebody else stands. */
 static void verbs_drain(const struct verbs_call *call)
 {
+	const char *backend;
+
+	if (json_is_true(json_object_get(call->args, "drains"))) {
+		if (verbs_get_backend(call, &backend))
+			verbs_wait(call, backend);
+		return;
+	}
 	verbs_admin(call, BACKEND_ADMIN_DRAIN);
 }
 

@@ -96,12 +96,21 @@ int drain_waits_add(struct drain_waits *waits, struct control_request *request,
 	return -ENOSPC;
 }
 
-static uint64_t drain_wait_established(const struct backend *backend)
+/* At the VIPs of virtual servers here: others may be those of other balancers. */
+static uint64_t drain_wait_established(
+	const struct registry *registry, const struct backend *backend)
 {
-	uint64_t flows = 0;
+	size_t len = registry_memberships(registry, backend);
+	uint64_t flows = 0, seen = 0;
 
-	for (size_t i = 0; i < backend->status.n_vips; i++)
-		flows += backend->status.vips[i].established;
+	for (size_t i = 0; i < len; i++) {
+		uint8_t vip = registry_membership(registry, backend, i).vip;
+
+		if (vip >= backend->status.n_vips || seen & UINT64_C(1) << vip)
+			continue;
+		seen |= UINT64_C(1) << vip;
+		flows += backend->status.vips[vip].established;
+	}
 	return flows;
 }
 
@@ -110,7 +119,7 @@ static bool drain_wait_flows(
 	struct drain_waits *waits, struct drain_wait *wait, const struct backend *backend)
 {
 	if (backend->source == BACKEND_AGENT) {
-		wait->flows = drain_wait_established(backend);
+		wait->flows = drain_wait_established(waits->registry, backend);
 		return true;
 	}
 	if (wait->is_counted && wait->counted == backend->id) {

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # max-connections, with connections that stay: of an agent by its sockets, of a static host by the flow table; and
-# how many connections an agent's kernel took.
+# how many connections an agent's kernel took; and a drain that waits for them.
 . "$(dirname "$0")/../netns/topology.bash"
 
 # Counting what the kernel took wants it; the unit does not grant it.
@@ -72,3 +72,20 @@ counted() {
 fact connections_that_were_taken_are_counted wait_until 10 counted
 fact of_a_static_host_they_are_not_known equal "$(backend_field accepted web3)" null
 fact both_get_connections_again at_least "$(($(by third web1) * $(by third web3)))" 25
+
+# A drain that waits tells on a terminal what is left, and does not wait for a VIP that is none of this balancer's.
+start_on web2 "$work/local" bash -c "exec 3<> '/dev/tcp/$VIP6/80' && sleep 300"
+elsewhere() {
+	[[ $(agent web2 status --json | jq --arg vip "$VIP6" '.vips[] | select(.address == $vip) | .established') -ge 1 ]]
+}
+must wait_until 10 elsewhere
+start_on lb "$work/drain" python3 -c 'import pty, sys
+sys.exit(pty.spawn(sys.argv[1:]))' "$work/bin/dsr-lb" drain web2 --wait=60s --runtime-dir "$work/lb/run"
+drain_pid=$started
+tells_what_is_left() {
+	(($(grep -c 'web2: [1-9][0-9]* flows are still open' "$work/drain") >= 2))
+}
+fact a_drain_tells_what_is_left wait_until 20 tells_what_is_left
+stop_pid "${tool_pid[second]}"
+stop_pid "${tool_pid[third]}"
+fact it_ends_with_the_last_connection_of_a_vip_here wait_until 20 gone "$drain_pid"
