@@ -93,7 +93,7 @@ static const struct ini_key virtual_server_keys[] = {
 		.doc = "SYNs a second for each source /24 or /56, 0 = off" },
 	{ "fragments", config_parse_drop, VIRTUAL_SERVER(drop_fragments), .default_value = "hash",
 		.data = fragments_names, .doc = "hash or drop" },
-	{ "check", config_parse_check, 0, .default_value = "agent", .flags = INI_LIST,
+	{ "check", config_parse_check, 0, .default_value = "agent, path", .flags = INI_LIST,
 		.doc = "agent, path, tcp:PORT, http://…, or none" },
 	{ "check-payload", config_parse_bytes, VIRTUAL_SERVER(check_payload),
 		.doc = "hex:… or text, up to 512 bytes, of path's datagrams; empty when not given" },

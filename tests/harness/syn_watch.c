@@ -2,7 +2,9 @@
 /*
  * Notes when connections to a VIP begin to reach a host:
  *
- *	syn_watch INTERFACE VIP
+ *	syn_watch INTERFACE VIP [PROBER]
+ *
+ * Those that come from the address PROBER are no clients'.
  *
  * A packet socket stands before every filter of the host, so a server that drops everything is
  * still watched. Each line on stdin is answered by one of JSON, counted from the start:
@@ -23,7 +25,7 @@ enum { KEY_FRAME, KEY_COMMAND };
 
 struct watch {
 	int fd;
-	struct addr vip;
+	struct addr vip, prober; /* AF_UNSPEC: there is none */
 	unsigned long syns;
 	uint64_t first_us, last_us;
 };
@@ -49,6 +51,8 @@ static bool is_syn(const struct watch *watch, const uint8_t *frame, size_t size_
 	const size_t tcp_at = ETH_HLEN + (v4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr));
 	const size_t to_at =
 		ETH_HLEN + (v4 ? offsetof(struct iphdr, daddr) : offsetof(struct ip6_hdr, ip6_dst));
+	const size_t from_at =
+		ETH_HLEN + (v4 ? offsetof(struct iphdr, saddr) : offsetof(struct ip6_hdr, ip6_src));
 	const size_t proto_at = ETH_HLEN +
 		(v4 ? offsetof(struct iphdr, protocol) : offsetof(struct ip6_hdr, ip6_nxt));
 	uint16_t type;
@@ -58,6 +62,9 @@ static bool is_syn(const struct watch *watch, const uint8_t *frame, size_t size_
 		return false;
 	memcpy(&type, frame + 12, sizeof(type));
 	flags = frame[tcp_at + 13];
+	if (watch->prober.family == watch->vip.family &&
+		memcmp(frame + from_at, watch->prober.bytes, addr_size_bytes(&watch->prober)) == 0)
+		return false;
 	return type == htons(v4 ? ETH_P_IP : ETH_P_IPV6) && frame[proto_at] == IPPROTO_TCP &&
 		memcmp(frame + to_at, watch->vip.bytes, addr_size_bytes(&watch->vip)) == 0 &&
 		(flags & TH_SYN) && !(flags & TH_ACK);
@@ -124,9 +131,11 @@ int main(int argc, char **argv)
 	struct epoll_event event;
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
-	if (argc != 3)
-		errx(64, "usage: syn_watch INTERFACE VIP");
+	if (argc != 3 && argc != 4)
+		errx(64, "usage: syn_watch INTERFACE VIP [PROBER]");
 	watch.vip = tool_address(argv[2]);
+	if (argc == 4)
+		watch.prober = tool_address(argv[3]);
 	watch_open(&watch, argv[1]);
 	tool_watch(epoll_fd, watch.fd, EPOLLIN, KEY_FRAME);
 	tool_watch(epoll_fd, STDIN_FILENO, EPOLLIN, KEY_COMMAND);

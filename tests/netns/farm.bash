@@ -63,7 +63,7 @@ farm_all_but() {
 farm_pools() {
 	local pool
 	for ((pool = 0; pool < $1; pool++)); do
-		printf '[virtual-server pool%d]\nvip = %s\nport = %d\nallow = %s\n' "$pool" "$VIP" \
+		printf '[virtual-server pool%d]\nvip = %s\nport = %d\ncheck = agent\nallow = %s\n' "$pool" "$VIP" \
 			"$((1000 + pool))" "$(farm_all_but "$((pool + 2))")"
 	done
 }

@@ -11,7 +11,7 @@ topology_up --webs 10 --no-nginx
 servers_start 80
 for ((idx = 1; idx <= 10; idx++)); do
 	agent_configure "web$idx" < <(agent_default_config "web$idx" "$LB" "drain-on-stop = 10s")
-	tool_start "syn-web$idx" "web$idx" syn_watch eth0 "$VIP"
+	tool_start "syn-web$idx" "web$idx" syn_watch eth0 "$VIP" "$LB"
 done
 lb_and_agents_start
 tool_start flows client new_flows "$VIP:80" 400

@@ -18,6 +18,7 @@ lb_configure <<- END
 	vip = $VIP, $VIP6
 	port = 53
 	protocol = any
+	check = agent
 END
 lb_and_agents_start
 must wait_until 30 membership_is_quiet

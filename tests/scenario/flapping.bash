@@ -33,7 +33,7 @@ topology_up --webs 0 --no-nginx
 must farm_up 2
 lb_configure < <(
 	farm_lb_config
-	printf '[virtual-server all]\nvip = %s\nport = 80\n' "$VIP"
+	printf '[virtual-server all]\nvip = %s\nport = 80\ncheck = agent\n' "$VIP"
 )
 lb_start
 must farm_start 2 "$VIP"

@@ -13,7 +13,7 @@ servers_start 80
 spoofed_count_start
 udp_config() {
 	lb_default_config
-	printf '\n[virtual-server udp]\nvip = %s\nport = 81\nprotocol = udp\n' "$VIP"
+	printf '\n[virtual-server udp]\nvip = %s\nport = 81\nprotocol = udp\ncheck = agent\n' "$VIP"
 }
 
 # stream_start : SYNs of spoofed clients, in the background, until stream_lost.

@@ -40,8 +40,8 @@ served=$(requests "[$VIP6]" 300)
 fact every_request_over_ipv6_is_answered equal "$(awk '{ n += $2 } END { print n }' <<< "$served")" 300
 fact all_three_serve_ipv6 equal "$(wc -l <<< "$served")" 3
 
-# What crosses the balancer's port with the VIP as its source are answers: there are none.
-answers="ip saddr $VIP tcp sport 80 counter name frames; ip6 saddr $VIP6 tcp sport 80"
+# What crosses the balancer's port with the VIP as its source are answers: there are none but to its own probes.
+answers="ip saddr $VIP ip daddr != $LB tcp sport 80 counter name frames; ip6 saddr $VIP6 ip6 daddr != $LB6 tcp sport 80"
 count_frames switch lb egress answers "$answers"
 count_frames switch lb ingress returned "$answers"
 downloads() {
@@ -91,7 +91,7 @@ fact an_unserved_port_meets_silence_over_ipv6 is_silent "[$VIP6]:81"
 on web1 nft -f - <<- END
 	table netdev ttl {
 		counter routed { }
-		chain in { type filter hook ingress device eth0 priority 0; ip daddr $VIP ip ttl != 63 counter name routed; }
+		chain in { type filter hook ingress device eth0 priority 0; ip saddr != $LB ip daddr $VIP ip ttl != 63 counter name routed; }
 	}
 END
 requests "$VIP" 60 > "$work/out"

@@ -36,7 +36,7 @@ watch() {
 	local idx
 	for ((idx = 1; idx <= topology_webs; idx++)); do
 		[[ -z ${tool_pid[watch-web$idx]:-} ]] || stop_pid "${tool_pid[watch-web$idx]}"
-		tool_start "watch-web$idx" "web$idx" syn_watch eth0 "$VIP"
+		tool_start "watch-web$idx" "web$idx" syn_watch eth0 "$VIP" "$LB"
 		must tool_ask "watch-web$idx" > /dev/null
 	done
 }

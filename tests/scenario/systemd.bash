@@ -161,7 +161,7 @@ cat > "$work/boot" <<- 'END'
 	"$root/usr/sbin/dsr-lb" keygen > "$root/etc/dsr-lb/keys"
 	cp "$root/etc/dsr-lb/keys" "$root/etc/dsr-agent/key"
 	chmod 600 "$root/etc/dsr-lb/keys" "$root/etc/dsr-agent/key"
-	printf '[balancer]\ninterface = dsr0\n\n[virtual-server web]\nvip = 198.51.100.10\nport = 80\n' \
+	printf '[balancer]\ninterface = dsr0\n\n[virtual-server web]\nvip = 198.51.100.10\nport = 80\ncheck = agent\n' \
 		> "$root/etc/dsr-lb/dsr-lb.conf"
 	printf '[agent]\nbalancer = 192.0.2.2\nvip = 198.51.100.10\ninterface = dsr0\nreal-ip = 192.0.2.2\nlisten = 7378\ndrain-on-stop = 0\nunit = dsr-app\ncheck = exec:/bin/sh -c "cat /proc/self/status > /var/lib/dsr-agent/plugin"\n' \
 		> "$root/etc/dsr-agent/dsr-agent.conf"

@@ -61,7 +61,7 @@ topology_up --webs 0 --no-nginx
 must farm_up "$AGENTS"
 lb_configure < <(
 	farm_lb_config
-	printf '[virtual-server all]\nvip = %s\nport = 80\n' "$VIP"
+	printf '[virtual-server all]\nvip = %s\nport = 80\ncheck = agent\n' "$VIP"
 	farm_pools "$POOLS"
 )
 lb_start

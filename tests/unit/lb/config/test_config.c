@@ -114,10 +114,10 @@ static const struct key_case virtual_server_cases[] = {
 			"any text\nprotocol = udp\nport = 53\ncheck = path" },
 		{ "hex:0\nprotocol = udp\nport = 53\ncheck = path",
 			"hex:0g\nprotocol = udp\nport = 53\ncheck = path", "x\ncheck = path",
-			"x\nprotocol = udp\nport = 53" } },
+			"x\nprotocol = udp\nport = 53\ncheck = agent" } },
 	{ "check-expect", { "hex:00fF\nprotocol = udp\nport = 53\ncheck = path" },
 		{ "hex:zz\nprotocol = udp\nport = 53\ncheck = path", "x\nport = any\ncheck = path",
-			"x\nprotocol = udp\nport = 53" } },
+			"x\nprotocol = udp\nport = 53\ncheck = agent" } },
 	{ "check-interval", { "100ms", "1h" }, { "99ms", "3601s", "x" } },
 	{ "check-timeout", { "10ms", "1min" }, { "9ms", "61s", "x" } },
 	{ "check-fall", { "1", "20" }, { "0", "21", "x" } },
@@ -246,7 +246,7 @@ static void config_has_the_defaults_of_the_page(void **state)
 	assert_int_equal(web->drain_timeout_us, 300 * US_PER_S);
 	assert_false(web->drop_on_all_down);
 	assert_false(web->drop_fragments);
-	assert_true(web->check_agent);
+	assert_true(web->check_agent && web->check_path);
 	assert_false(web->check_none);
 	assert_int_equal(web->check_interval_us, 2 * US_PER_S);
 	assert_int_equal(web->check_timeout_us, US_PER_S);
