@@ -15,15 +15,18 @@ lb_configure <<- END
 	[virtual-server web]
 	vip = $VIP, $VIP6
 	port = 80
+	check = agent
 
 	[virtual-server names]
 	vip = $VIP
 	port = 53, 5000-5010
 	protocol = udp
+	check = agent
 
 	[virtual-server any]
 	vip = $VIP2
 	port = any
+	check = agent
 END
 for name in web1 web2; do
 	agent_configure "$name" < <(agent_default_config "$name" "$LB" "check-interval = 200ms" |
@@ -96,7 +99,7 @@ serves_ipv6_alone() {
 fact the_other_vip_is_served_on wait_until 5 serves_ipv6_alone
 
 # A virtual server more: asked at once, judged when it is answered.
-sed -i '/^\[virtual-server names\]/i\[virtual-server more]\nvip = '"$VIP"'\nport = 8080\n' "$work/lb/lb.conf"
+sed -i '/^\[virtual-server names\]/i\[virtual-server more]\nvip = '"$VIP"'\nport = 8080\ncheck = agent\n' "$work/lb/lb.conf"
 must lb reload
 more_is_unheard() {
 	equal "$(backend_field reason "$1")" "nothing listens on $VIP:8080"

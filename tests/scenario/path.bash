@@ -45,7 +45,7 @@ path_config() {
 
 		[virtual-server web]
 		vip = $VIP, $VIP6
-		port = 80, 443
+		port = 80
 		check = agent, path
 		check-interval = 300ms
 		check-timeout = 200ms
