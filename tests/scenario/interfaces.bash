@@ -29,11 +29,11 @@ fact its_status_is_2 exits 2 lb status
 fact it_says_which_interface_is_not_there says 'eth0 is not there' lb status
 rename_link later eth0
 agents_start
-fact it_serves_when_the_interface_comes wait_until 10 backends_up 2
+fact it_serves_when_the_interface_comes wait_until 20 backends_up 2
 fact clients_are_served wait_until 5 serves
 
 # Its address is away for a moment (DHCP, a restart of the network's manager): no backend's failure.
-must wait_until 10 backends_up 2
+must wait_until 20 backends_up 2
 ip -n "$(ns lb)" address del "$LB/24" dev eth0
 must equal "$(ip -n "$(ns lb)" -4 -j address show dev eth0 | jq '[.[].addr_info[]?] | length')" 0
 ip -n "$(ns lb)" address add "$LB/24" dev eth0
@@ -53,7 +53,7 @@ passed() {
 accepted_more_than() {
 	(($(lb_json .control.accepted) > $1))
 }
-must wait_until 10 backends_up 2
+must wait_until 20 backends_up 2
 before=$(downs)
 for away_ms in 200 900; do
 	begin=$(now_ms)
@@ -114,7 +114,7 @@ fact without_it_the_status_is_2 wait_until 5 exits 2 lb status
 must wait_until 10 not backend_is web1 up
 wire lb eth0 switch lb
 balancer_addresses
-fact agents_reach_a_recreated_interface wait_until 10 backends_up 2
+fact agents_reach_a_recreated_interface wait_until 20 backends_up 2
 fact clients_are_served_after_a_recreation wait_until 5 serves
 
 # The address to listen on comes late, too.
@@ -142,7 +142,7 @@ install -d -m 755 -o "$LB_UID" -g "$LB_UID" "$work/lb/run"
 mount -t tmpfs -o "size=8M,mode=755,uid=$LB_UID,gid=$LB_UID" none "$work/lb/run"
 sed -i '/^interface/a max-flows = 1k' "$work/lb/lb.conf"
 lb_start
-must wait_until 10 backends_up 2
+must wait_until 20 backends_up 2
 must wait_until 30 membership_is_quiet
 head -c 16M /dev/zero > "$work/lb/run/filler" 2> /dev/null
 must lb drain web1
