@@ -213,7 +213,10 @@ fact a_packet_filter_of_a_server_is_found wait_until 20 finds lb check fail web2
 must on web2 nft delete table ip filter
 must wait_until 20 backends_up 2
 
-# The balancer.
+# The balancer. What it has heard of the VIP on web1's segment is over.
+daemon_stop lb
+lb_start
+must wait_until 20 backends_up 2
 must becomes_well lb
 must lb standby
 heals a_standby lb state warn balancer
