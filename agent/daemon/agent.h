@@ -53,8 +53,9 @@ struct agent {
 	int accepts_error;             /* negative errno that was logged last; 0: none */
 	sd_event_source *listen_timer; /* looks at them */
 	char unheard[PROTO_REASON_MAX +
-		1];    /* a port that a balancer asks about, and nobody listens on */
-	struct nl *nl; /* for routes */
+		1]; /* a port that a balancer asks about, and nobody listens on */
+	char unserved[PROTO_REASON_MAX + 1]; /* a VIP that no balancer has a port for */
+	struct nl *nl;                       /* for routes */
 	struct balancers *balancers;
 	struct net *net;
 	unsigned int net_scope;

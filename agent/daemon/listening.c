@@ -113,6 +113,59 @@ static void listening_tell(struct agent *agent, const char *why)
 	refresh_notify(agent);
 }
 
+static bool listening_is_served(const struct ports *asked, size_t vip)
+{
+	ARRAY_FOREACH (port, asked->items, asked->len)
+		if (port->vip == vip)
+			return true;
+	return false;
+}
+
+/*
+ * The first VIP that this host has for nothing, if each balancer that it is registered with has told all of its ports:
+ * one of the former version tells none, and one with too many leaves some out.
+ */
+static const struct addr *listening_unserved(const struct agent *agent)
+{
+	const struct config *config = agent->settings->config;
+	size_t n_telling = 0;
+
+	for (size_t i = 0; i < config->vips.len; i++) {
+		bool served = false;
+
+		n_telling = 0;
+		for (size_t idx = 0; idx < balancers_len(agent->balancers); idx++) {
+			const struct ports *asked = balancers_asked(agent->balancers, idx);
+
+			if (balancers_view(agent->balancers, idx)->state != REGISTER_REGISTERED)
+				continue;
+			if (asked->len == 0 || asked->len == PROTO_PORTS_MAX)
+				return NULL;
+			n_telling++;
+			served |= listening_is_served(asked, i);
+		}
+		if (!served && n_telling > 0)
+			return &((const struct addr *)config->vips.items)[i];
+	}
+	return NULL;
+}
+
+/* It serves its other VIPs: that is for the administrator to know, and for nobody to act on. */
+static void listening_tell_unserved(struct agent *agent)
+{
+	const struct addr *vip = listening_unserved(agent);
+	char text[ADDR_STRLEN], why[PROTO_REASON_MAX + 1] = "";
+
+	if (vip)
+		snprintf(why, sizeof(why), "VIP %s: no balancer has a port for this VIP",
+			addr_format(vip, text));
+	if (streq(why, agent->unserved))
+		return;
+	if (why[0])
+		log_warning("%s", why);
+	snprintf(agent->unserved, sizeof(agent->unserved), "%s", why);
+}
+
 void listening_look(struct agent *agent)
 {
 	char why[PROTO_REASON_MAX + 1] = "";
@@ -133,6 +186,7 @@ void listening_look(struct agent *agent)
 		balancers_set_ports(agent->balancers, idx, &answer);
 	}
 	listening_tell(agent, why);
+	listening_tell_unserved(agent);
 }
 
 static int listening_on_timer(sd_event_source *source, uint64_t time_us, void *context)

@@ -39,7 +39,7 @@ const char *summary_state(const struct agent *agent, struct why *ret_reason)
 		why_set(ret_reason, "%s", agent->unheard);
 		return "down";
 	}
-	why_set(ret_reason, "%s", status->reason);
+	why_set(ret_reason, "%s", status->reason[0] ? status->reason : agent->unserved);
 	return proto_state_name(status->state);
 }
 

@@ -66,6 +66,16 @@ ignores() {
 fact the_agent_mends_its_host wait_until 10 ignores
 fact its_server_is_up_again wait_until 15 backend_is web2 up
 
+# A VIP that is on the card before the agent comes.
+daemon_stop web2
+addresses web2 eth0 "$VIP/32"
+agent_start web2
+fact the_agent_names_its_place wait_until 15 says "down: VIP $VIP is on eth0, which answers for it; delete it there" \
+	agent web2 status
+fact it_does_not_register equal "$(lb_json '[.virtual_servers[].backends[] | select(.name == "web2")] | length')" 0
+ip -n "$(ns web2)" address del "$VIP/32" dev eth0
+fact it_serves_when_that_is_mended wait_until 15 backend_is web2 up
+
 # Who says so in another's name: the frames are the stranger's, and answer nothing.
 was=$(downs web3)
 must on stranger "$BUILD/tests/harness/forge" eth0 "$VIP" "$(mac_of web3)" "$(mac_of lb)" "$LB" 300 100

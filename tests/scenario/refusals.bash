@@ -66,6 +66,9 @@ must agent web5 reload
 unserved='no virtual server has its VIP 198.51.100.99'
 fact it_serves_the_others wait_until 20 backend_is web5 up
 fact the_vip_is_its_reason equal "$(backend_field reason web5)" "$unserved"
+fact the_agent_is_up_and_says_so wait_until 5 says 'up.*198.51.100.99: no balancer has a port for this VIP' \
+	agent web5 status
+fact the_agent_logs_it_once equal "$(grep -c 'no balancer has a port for this VIP' "$work/web5/log")" 1
 fact the_status_warns_of_it says "^warning: backend web5: $unserved" lb status
 fact the_log_says_it_once equal "$(grep -c "$unserved" "$work/lb/log")" 1
 
