@@ -12,10 +12,11 @@
 
 #define LEAK_WATCH_ANSWER_US (200 * US_PER_MS) /* later ones prove nothing */
 #define LEAK_WATCH_LATE_US \
-	(1000 * US_PER_MS)             /* and still later ones answer nothing that was asked */
-#define LEAK_WATCH_GAP_US    US_PER_MS /* between two questions, however many backends there are */
-#define LEAK_WATCH_OPEN_MAX  2048u     /* questions that are open; more are not asked */
-#define LEAK_WATCH_LIARS_MAX 64u       /* MACs that answer what was not asked; more count as all */
+	(1000 * US_PER_MS) /* and still later ones answer nothing that was asked */
+#define LEAK_WATCH_GAP_US \
+	(4 * US_PER_MS)            /* between two questions, however many backends there are */
+#define LEAK_WATCH_OPEN_MAX  1024u /* questions that are open; more are not asked */
+#define LEAK_WATCH_LIARS_MAX 64u   /* MACs that answer what was not asked; more count as all */
 
 struct leak_watch;
 
