@@ -233,14 +233,13 @@ fact a_packet_filter_of_a_server_is_found wait_until 20 finds lb check fail web2
 must on web2 nft delete table ip filter
 must wait_until 20 backends_up 2
 
-
 # A server with another key: each side says its part.
 daemon_stop web2
 "$work/bin/dsr-lb" keygen "$(cut -d ' ' -f 1 "$work/key")" > "$work/web2/key"
 host_files web2
 agent_start web2
 fact an_agent_that_nobody_answers_is_told_why wait_until 10 finds web2 balancer fail "$LB"
-fact it_says_that_the_balancer_is_there says 'its host answers echo requests' finding web2 balancer fail "$LB" what
+fact it_says_that_the_balancer_is_there wait_until 10 says 'its host answers echo requests' finding web2 balancer fail "$LB" what
 fact the_balancer_says_whom_it_refused wait_until 10 finds lb refused warn "$(web_address web2)"
 
 # The daemon is away.
