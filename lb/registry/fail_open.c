@@ -41,15 +41,20 @@ static uint64_t news_until_us(const struct registry *registry)
 	return until_us;
 }
 
+/* Whose agent answers is on the link, whatever its path says. */
+static bool is_overdue(const struct registry *registry, const struct entry *entry, uint64_t now_us)
+{
+	return detection_is_suspect(&registry->config, entry, now_us) ||
+		(entry->backend.source == BACKEND_STATIC && path_is_suspect(registry, entry));
+}
+
 static void count(const struct registry *registry, struct fail_open_tally *tallies, uint64_t now_us)
 {
 	for (size_t i = 0; i < registry->entries.len; i++) {
 		const struct entry *entry = registry->entries.slots[i];
 		bool silent = entry->backend.kept || fell_silent_now(registry, entry, now_us);
 		bool up = entry->backend.state == BACKEND_UP;
-		bool overdue = up &&
-			(detection_is_suspect(&registry->config, entry, now_us) ||
-				path_is_suspect(registry, entry));
+		bool overdue = up && is_overdue(registry, entry, now_us);
 
 		if (!silent && !up)
 			continue;
@@ -79,9 +84,7 @@ static bool somebody_answers(const struct registry *registry, uint64_t now_us)
 	for (size_t i = 0; i < registry->entries.len; i++) {
 		const struct entry *entry = registry->entries.slots[i];
 
-		if (entry->silent || detection_is_suspect(&registry->config, entry, now_us) ||
-			(entry->backend.source == BACKEND_STATIC &&
-				path_is_suspect(registry, entry)))
+		if (entry->silent || is_overdue(registry, entry, now_us))
 			continue;
 		if (entry->backend.source == BACKEND_AGENT || entry->backend.reachable)
 			return true;

@@ -90,7 +90,9 @@ bool health_serves(const struct registry *registry, const struct entry *entry,
 
 bool health_is_silent(const struct registry *registry, const struct entry *entry)
 {
-	return entry->silent || path_is_silent(registry, entry);
+	/* Whose agent answers is on the link: the silence of its path is its own. */
+	return entry->silent ||
+		(entry->backend.source == BACKEND_STATIC && path_is_silent(registry, entry));
 }
 
 uint64_t health_drain_end_us(const struct registry *registry, const struct entry *entry)

@@ -14,7 +14,7 @@ bool health_serves(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member);
 /* The backend failed, or took a better word back: what it needs to recover doubles. */
 void health_note_flap(struct entry *entry, uint64_t now_us);
-/* One of the ways in which it is asked is silent: its agent or neighbour, or its path. */
+/* Its agent is silent; or, where it has none, its neighbour or its path. */
 bool health_is_silent(const struct registry *registry, const struct entry *entry);
 /* By its agent's own words; `*ret_why` "" then. */
 bool health_agent_is_well(

@@ -11,6 +11,7 @@ topology_up --webs 3 --no-nginx
 # web3 has no agent: what its administrator does by hand.
 on web3 sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
 ip -n "$(ns web3)" address add "$VIP/32" dev lo
+# Path probes are half taken, too, and would be counted beside the clients' SYNs: none here.
 lb_configure <<- END
 	[balancer]
 	interface = eth0
@@ -19,6 +20,7 @@ lb_configure <<- END
 	[virtual-server web]
 	vip = $VIP
 	port = 80
+	check = agent
 	scheduler = rr
 	fin-timeout = 1s
 	real-server = $(web_address web3) name=web3 max-connections=20

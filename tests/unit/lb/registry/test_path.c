@@ -367,6 +367,32 @@ static void registry_keeps_silent_agents_whose_paths_answer(void **state)
 	assert_false(world_backend(world, "web2")->takes_flows);
 }
 
+/* A path that missed an answer is no silence of an agent that answers: it is not lost. */
+static void registry_counts_agents_by_their_own_word(void **state)
+{
+	struct world *world = *state;
+	char name[] = "web1";
+
+	world->services[0].path = REGISTRY_PATH_TCP;
+	world->services[0].path_port = 80;
+	world_configure(world);
+	for (uint8_t i = 0; i < 5; i++) {
+		name[3] = (char)('1' + i);
+		world_join(world, name, 11 + i, "198.51.100.10");
+		world_pass(world, MS(10));
+		results(world, name, 0, REGISTRY_PATH_OK, 1);
+	}
+	world_pass(world, MS(2000));
+	results(world, "web1", 0, REGISTRY_PATH_NO_ANSWER, 1);
+	results(world, "web2", 0, REGISTRY_PATH_NO_ANSWER, 1);
+	assert_state(world, "web2", BACKEND_UP);
+	world->agents[3].answers = world->agents[4].answers = false;
+	world_pass(world, MS(900));
+	assert_state(world, "web4", BACKEND_DOWN);
+	assert_false(world_backend(world, "web4")->takes_flows);
+	assert_false(world_backend(world, "web5")->takes_flows);
+}
+
 static void restart(
 	struct world *world, const struct backend *kept, const uint16_t *paths, size_t n_paths)
 {
@@ -460,6 +486,7 @@ int main(void)
 		FACT(registry_keeps_paths_that_fall_silent_together),
 		FACT(registry_keeps_no_path_where_somebody_answers),
 		FACT(registry_keeps_silent_agents_whose_paths_answer),
+		FACT(registry_counts_agents_by_their_own_word),
 		FACT(registry_keeps_what_was_proven_over_a_restart),
 		FACT(registry_shows_each_check),
 	};
