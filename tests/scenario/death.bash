@@ -134,9 +134,9 @@ must equal "$(serving)" "web10 web4 web5 web6 web7 web8 web9"
 for idx in 4 5 6 7 8 9; do
 	ip -n "$(ns "web$idx")" link set eth0 down
 done
-died=$(now_us)
+died_us=$(now_us)
 must wait_until 20 web10_alone_serves
-took=$((($(now_us) - died) / 1000))
+took=$((($(now_us) - died_us) / 1000))
 note "six of seven that served died at once: dropped after $took ms"
 fact most_that_die_at_once_are_dropped_within_2_s at_most "$took" $((2000 * SLOW))
 tool_start flows client new_flows "$VIP:80" 400
