@@ -44,7 +44,7 @@ serves_again() {
 # goes_bad NAME STATE REASON
 goes_bad() {
 	fact "$1_is_$2" wait_until 10 backend_is web1 "$2"
-	fact "$1_names_its_reason" says "web1 .*$2 .*agent: $3" lb backends
+	fact "$1_names_its_reason" wait_until 5 says "web1 .*$2 .*agent: $3" lb backends
 	fact "$1_gets_no_new_connection" web1_gets_nothing
 }
 
