@@ -10,6 +10,7 @@ ROUNDS=${START_ROUNDS:-1}
 AWAY_S=9
 
 topology_up --webs 4 --no-nginx
+servers_start 80
 lb_and_agents_start
 
 # For so long each agent has asked in vain.
