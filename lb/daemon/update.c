@@ -222,11 +222,14 @@ static int update_failed(const struct update *update, int error, const char *wha
 static int update_build_and_load(struct update *update, uint64_t now_us)
 {
 	const struct balancer *balancer = update->balancer;
-	const struct publish_request request = { balancer->services, balancer->registry,
-		&update->links };
+	struct publish_links *links = &update->links;
+	const struct publish_request request = { balancer->services, balancer->registry, links };
 	struct snapshot *snapshot = NULL;
 	int r;
 
+	/* As they are now: that one moved is no reason to publish, as no ARP frame is. */
+	links->n_gateways = neigh_list_gateway_macs(
+		balancer->neigh, links->gateways, ARRAY_LEN(links->gateways));
 	r = publish_build(balancer->publish, &request, now_us, &snapshot);
 	if (r < 0)
 		return update_failed(update, r, "build");

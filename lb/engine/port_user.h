@@ -83,6 +83,16 @@ FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 i
 	return image_backend(snapshot_image(port->snapshot), id);
 }
 
+FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend)
+{
+	return snapshot_is_member(port->snapshot, service, backend);
+}
+
+FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac)
+{
+	return image_mac(snapshot_image(port->snapshot), mac);
+}
+
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index)
 {
 	const struct flows_table *flows = snapshot_flows(port->snapshot);

@@ -208,6 +208,25 @@ int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t ba
 	return -ENOSPC;
 }
 
+int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fwd_mac kind)
+{
+	struct fwd_image *image = snapshot->image;
+	uint64_t key = image_mac_key(mac->bytes);
+	uint64_t entry = key | (kind.kind == FWD_MAC_BACKEND ? (uint64_t)kind.backend << 48 : 0);
+	uint32_t at = image_place(key, IMAGE_MACS);
+
+	if (key == 0 || image_mac(image, mac->bytes).kind == FWD_MAC_BALANCER)
+		return 0;
+	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_MACS - 1)) {
+		if (image->macs[at] && (image->macs[at] & IMAGE_MAC_MASK) != key)
+			continue;
+		image->lens.macs += image->macs[at] == 0;
+		image->macs[at] = entry;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
 static struct scheduler *snapshot_schedule(const struct snapshot *snapshot, uint16_t service)
 {
 	return snapshot->schedules[snapshot->image->service_at[service]];
@@ -423,6 +442,11 @@ int snapshot_table_map(const struct snapshot *snapshot, uint32_t table)
 const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint16_t id)
 {
 	return image_backend(snapshot->image, id);
+}
+
+bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend)
+{
+	return image_member(snapshot->image, service, backend) < IMAGE_MEMBERS;
 }
 
 const struct flows_table *snapshot_flows(const struct snapshot *snapshot)

@@ -45,8 +45,13 @@ int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *se
 int snapshot_add_schedule(struct snapshot *snapshot, uint16_t service, const uint16_t *order,
 	uint32_t order_len, struct scheduler *schedule);
 int snapshot_add_backend(struct snapshot *snapshot, uint16_t id, const struct fwd_backend *backend);
-/* The backend serves the service (whatever its state): for lc. Twice is once. -ENOSPC: too many pairs. */
+/*
+ * The backend serves the service (whatever its state): for loop detection, and lc. Twice is once.
+ * -ENOSPC: too many pairs.
+ */
 int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t backend);
+/* The last word on a MAC counts, but a balancer's is never taken for a backend's. -ENOSPC: too many. */
+int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fwd_mac kind);
 /*
  * Binds VIP, protocol (FWD_PROTO_TCP or _UDP) and ports first–last (0–65535: any; one port:
  * exact; else a range) to a service. -EEXIST: bound already, or a range overlaps one; -ENOSPC: more
@@ -69,6 +74,7 @@ const struct fwd_service *snapshot_service(const struct snapshot *snapshot, uint
 const uint16_t *snapshot_settled(const struct snapshot *snapshot, uint32_t table, uint32_t row);
 struct fwd_slot *snapshot_slot(const struct snapshot *snapshot, uint32_t table, uint32_t row);
 const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint16_t id);
+bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
 const struct flows_table *snapshot_flows(const struct snapshot *snapshot);
 
 uint32_t *snapshot_position(const struct snapshot *snapshot, uint16_t service);

@@ -5,8 +5,7 @@
  *
  * The frame is read first (parse.h). The order of judgement: what is not for us or for a VIP is
  * passed whatever else is wrong with it; then senders that cannot be; then the headers, outside in;
- * then the virtual server; then our own frames, size and fragments; then the rate of SYNs; then the backend,
- * and whether the frame came from there.
+ * then the virtual server; then loops, size and fragments; then the rate of SYNs; then the backend.
  * Functions return a reason; FWD_REASON_FORWARDED, which is 0, means "go on".
  */
 #pragma once
@@ -107,17 +106,19 @@ FWD_INLINE enum fwd_reason core_set_service(struct core *core, const struct fwd_
 	return FWD_REASON_FORWARDED;
 }
 
-/* What we sent ourselves, and packets that the link to the backends does not take. */
+/* Loops, and packets that the link to the backends does not take. */
 FWD_INLINE enum fwd_reason core_check_service(
 	const struct core *core, const struct wire_ethernet *ethernet, __u32 gso)
 {
-	const struct fwd_settings *settings = port_settings(core->port);
+	struct fwd_mac mac = port_mac(core->port, ethernet->source);
 
-	if (fwd_mac_equal(ethernet->source, settings->own_mac) ||
-		fwd_mac_equal(ethernet->source, settings->out_mac))
+	if (mac.kind == FWD_MAC_BALANCER)
+		return FWD_REASON_LOOP;
+	if (mac.kind == FWD_MAC_BACKEND &&
+		port_is_member(core->port, core->result->service, mac.backend))
 		return FWD_REASON_LOOP;
 	if ((gso ? core->packet.ip.header_bytes + gso : core->packet.ip.total_bytes) >
-		settings->mtu_bytes)
+		port_settings(core->port)->mtu_bytes)
 		return FWD_REASON_TOO_BIG;
 	return FWD_REASON_FORWARDED;
 }
@@ -312,8 +313,8 @@ FWD_INLINE enum fwd_reason core_decide(
 }
 
 /*
- * A frame that would go back to where it came from is a loop: the backend does not hold the VIP. Which MACs
- * backends have is no reason to drop any other: one that says the router's would have all its clients dropped.
+ * A frame that would go back to where it came from is a loop whoever is known to be there: one backend may say
+ * that it is where clients' frames come from.
  */
 FWD_INLINE enum fwd_reason core_rewrite(struct core *core, struct wire_ethernet *ethernet, __u16 id)
 {

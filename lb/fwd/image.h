@@ -24,6 +24,7 @@
 #define IMAGE_BINDINGS     16384u
 #define IMAGE_BINDINGS_MAX (IMAGE_BINDINGS / 4 * 3) /* exact ports beyond are ranges of one */
 #define IMAGE_SERVICES     (FWD_SERVICES_MAX + 1)   /* a power of two; place 0 is none */
+#define IMAGE_MACS         32768u
 #define IMAGE_MEMBERS      131072u
 #define IMAGE_ORDERS       65536u
 #define IMAGE_IDS          65536u /* of services and backends: FWD_ID_MAX + 1 */
@@ -32,7 +33,7 @@ _Static_assert((IMAGE_SERVICES & (IMAGE_SERVICES - 1)) == 0, "an index is masked
 
 /* Which places an image's tables have in use; for who fills it. */
 struct image_lens {
-	__u32 vips, ranges, bindings, services, backends, members, orders;
+	__u32 vips, ranges, bindings, services, backends, macs, members, orders;
 };
 
 struct fwd_image {
@@ -43,6 +44,7 @@ struct fwd_image {
 	struct fwd_vip vips[IMAGE_VIPS];          /* by vip_id; [0]: none */
 	struct fwd_backend backends[IMAGE_IDS];   /* by id */
 	struct fwd_binding bindings[IMAGE_BINDINGS];
+	__u64 macs[IMAGE_MACS];                /* 0: free; six bytes of MAC, backend id above */
 	struct fwd_range ranges[IMAGE_RANGES]; /* [0]: the end of a chain */
 	__u32 members[IMAGE_MEMBERS];          /* service << 16 | backend; 0: free */
 	__u16 member_loads[IMAGE_MEMBERS];     /* beside it: place among loads, 0: none */
@@ -199,6 +201,45 @@ FWD_INLINE const struct fwd_backend *image_backend(const struct fwd_image *image
 	const struct fwd_backend *backend = &image->backends[id];
 
 	return backend->flags & FWD_BACKEND_THERE ? backend : 0;
+}
+
+FWD_INLINE __u64 image_mac_key(const void *mac)
+{
+	const fwd_half *halves = mac;
+
+	return (__u64)halves[0] | (__u64)halves[1] << 16 | (__u64)halves[2] << 32;
+}
+
+#define IMAGE_MAC_MASK 0xffffffffffffull
+
+/* The entry of a MAC that is not at its place; 0: none. */
+FWD_CALL __u64 image_mac_far(const struct fwd_image *image, __u64 key, __u32 place)
+{
+	if (FWD_NEVER(!image))
+		return 0;
+	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
+		__u64 entry = image->macs[(place + i) & (IMAGE_MACS - 1)];
+
+		if (!entry || (entry & IMAGE_MAC_MASK) == key)
+			return entry;
+	}
+	return 0;
+}
+
+FWD_INLINE struct fwd_mac image_mac(const struct fwd_image *image, const void *mac)
+{
+	struct fwd_mac found = { .kind = FWD_MAC_UNKNOWN };
+	__u64 key = image_mac_key(mac);
+	__u32 place = image_place(key, IMAGE_MACS);
+	__u64 entry = image->macs[place & (IMAGE_MACS - 1)];
+
+	if (entry && (entry & IMAGE_MAC_MASK) != key)
+		entry = image_mac_far(image, key, place);
+	if (entry) {
+		found.backend = (__u16)(entry >> 48);
+		found.kind = found.backend ? FWD_MAC_BACKEND : FWD_MAC_BALANCER;
+	}
+	return found;
 }
 
 /* The place of a pair among members; IMAGE_MEMBERS: it is none. */

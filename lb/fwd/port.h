@@ -35,6 +35,9 @@ FWD_INLINE __u16 port_settled(struct fwd_port *port, __u32 table, __u32 row);
 /* row < FWD_ROWS. The row may be written (seen_s) unless the target only looks. */
 FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row);
 FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id);
+/* Whether the backend serves this service now, in whatever state. Asked on rare paths only. */
+FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend);
+FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac);
 /* index < settings.flowN_buckets. */
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index);
 FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index);

@@ -242,6 +242,17 @@ struct fwd_table {
 };
 _Static_assert(sizeof(struct fwd_table) % sizeof(struct fwd_slot) == 0, "values of an array map");
 
+enum fwd_mac_kind {
+	FWD_MAC_UNKNOWN,
+	FWD_MAC_BALANCER, /* our own, or another balancer's: a loop */
+	FWD_MAC_BACKEND,  /* a loop if it serves the same virtual server */
+};
+
+struct fwd_mac {
+	__u16 kind;
+	__u16 backend;
+};
+
 /* What fragments of one datagram have in common. */
 struct fwd_fragment_key {
 	struct fwd_addr source;

@@ -4,9 +4,14 @@
 
 #include "common/addr.h"
 
+#define PUBLISH_GATEWAYS_MAX 16u
+
 struct publish_links {
 	struct mac own_mac; /* of the client interface */
 	struct mac out_mac; /* of the backend interface */
 	uint32_t mtu_bytes; /* of the backend interface */
 	bool active;        /* false: no VIP is bound, everything is passed */
+	/* Where gateways are, as ARP says: frames from there are no loops, whichever agent says that it is there. */
+	struct mac gateways[PUBLISH_GATEWAYS_MAX];
+	size_t n_gateways;
 };

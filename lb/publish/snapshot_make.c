@@ -142,7 +142,7 @@ static int snapshot_make_services(struct snapshot *snapshot, const struct snapsh
 	return r;
 }
 
-/* Beyond the room for pairs lc counts no flows of the rest, and no more than that. */
+/* Beyond the room for pairs loops through the rest go unnoticed, and no more than that. */
 static int snapshot_make_member(struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
 	int r = snapshot_add_member(snapshot, service, backend);
@@ -165,8 +165,23 @@ static int snapshot_make_members(struct snapshot *snapshot, const struct registr
 	return r;
 }
 
-static int snapshot_make_backends(
-	struct snapshot *snapshot, const struct registry *registry, const uint32_t *positions)
+/*
+ * Frames that a backend sends to its VIP are loops. An agent that says the MAC of a gateway must not have the
+ * gateway's frames taken for its own; what would go back there is a loop all the same (lb/fwd/core.h).
+ */
+static bool snapshot_make_knows_mac(
+	const struct publish_links *links, const struct backend *backend)
+{
+	if (backend->source != BACKEND_AGENT)
+		return true;
+	for (size_t i = 0; i < links->n_gateways; i++)
+		if (mac_equal(&links->gateways[i], &backend->mac))
+			return false;
+	return true;
+}
+
+static int snapshot_make_backends(struct snapshot *snapshot, const struct registry *registry,
+	const struct publish_links *links, const uint32_t *positions)
 {
 	int r = 0;
 
@@ -178,12 +193,27 @@ static int snapshot_make_backends(
 		};
 
 		if (mac_is_zero(&backend->mac))
-			continue; /* nothing can go there */
+			continue; /* nothing can go there, or come from there, that we would know */
 		memcpy(to.mac, backend->mac.bytes, MAC_LEN);
 		r = snapshot_add_backend(snapshot, backend->id, &to);
 		if (r == 0)
 			r = snapshot_make_members(snapshot, registry, backend, positions);
+		if (r == 0 && snapshot_make_knows_mac(links, backend))
+			r = snapshot_add_mac(snapshot, &backend->mac,
+				(struct fwd_mac){ FWD_MAC_BACKEND, backend->id });
+		if (r == -EEXIST) /* two addresses of one host share its MAC */
+			r = 0;
 	}
+	return r;
+}
+
+static int snapshot_make_macs(struct snapshot *snapshot, const struct publish_links *links)
+{
+	const struct fwd_mac balancer = { FWD_MAC_BALANCER, 0 };
+	int r = snapshot_add_mac(snapshot, &links->own_mac, balancer);
+
+	if (r == 0 && !mac_equal(&links->own_mac, &links->out_mac))
+		r = snapshot_add_mac(snapshot, &links->out_mac, balancer);
 	return r;
 }
 
@@ -197,10 +227,12 @@ int snapshot_make(const struct snapshot_request *request, struct snapshot **ret_
 	snapshot_make_settings(request->pools, request->links, &settings);
 	r = snapshot_new(&settings, keep_flows(request->pools->keep), &snapshot);
 	if (r == 0)
+		r = snapshot_make_macs(snapshot, request->links);
+	if (r == 0)
 		r = snapshot_make_services(snapshot, request);
 	if (r == 0)
 		r = snapshot_make_backends(
-			snapshot, request->registry, request->services->positions);
+			snapshot, request->registry, request->links, request->services->positions);
 	if (r < 0)
 		return r;
 	*ret_snapshot = TAKE_PTR(snapshot);

@@ -387,28 +387,16 @@ static unsigned int judge_rate(struct judgement *judgement)
 	return memory->n_syns++ < 2 ? 0 : FWD_REASON_SYN_RATE;
 }
 
-/* The balancer sent it itself. */
-static bool is_own(const struct judgement *judgement)
+/* Loops: our own MACs and another balancer's, and those of the three that serve. */
+static bool is_loop(const struct judgement *judgement)
 {
-	static const uint8_t balancer[5] = { 2, 0, 0, 0, 0 };
+	static const uint8_t balancers[5] = { 2, 0, 0, 0, 0 }, backends[5] = { 2, 0, 0, 0, 1 };
 	const uint8_t *source = judgement->frame->bytes + 6;
 
-	return same(source, balancer, sizeof(balancer)) && (source[5] == 1 || source[5] == 2);
-}
-
-/* 0: to its backend. A frame that would go back to where it came from is a loop. */
-static unsigned int judge_way(const struct judgement *judgement)
-{
-	const uint8_t *source = judgement->frame->bytes + 6;
-	unsigned int backend = judgement->answer->backend;
-	const uint8_t mac[6] = { 2, 0, 0, 0, 1, (uint8_t)backend };
-
-	if (backend == 0)
-		return FWD_REASON_NO_BACKEND;
-	if (!same(source, mac, sizeof(mac)))
-		return 0;
-	judgement->answer->backend = 0;
-	return FWD_REASON_LOOP;
+	if (source[5] < 1 || source[5] > 3)
+		return false;
+	return same(source, balancers, sizeof(balancers)) ||
+		(same(source, backends, sizeof(backends)) && judgement->answer->service != EMPTY);
 }
 
 /*
@@ -435,11 +423,11 @@ static void remember_first(const struct judgement *judgement, unsigned int reaso
 	memory->firsts[idx].reason = reason;
 }
 
-static unsigned int judge_size_and_sender(const struct judgement *judgement)
+static unsigned int judge_size_and_loop(const struct judgement *judgement)
 {
 	const struct packet *packet = &judgement->packet;
 
-	if (is_own(judgement))
+	if (is_loop(judgement))
 		return FWD_REASON_LOOP;
 	if (!judgement->frame->gso && packet->end - packet->at > LINK_MTU_BYTES)
 		return FWD_REASON_TOO_BIG;
@@ -456,7 +444,7 @@ static unsigned int judge_service(struct judgement *judgement, unsigned int serv
 	answer->flow.service = service;
 	if (service == 0)
 		return FWD_REASON_NO_SERVICE;
-	reason = judge_size_and_sender(judgement);
+	reason = judge_size_and_loop(judgement);
 	if (reason)
 		return reason;
 	if (judgement->packet.is_first && service == WHOLE)
@@ -465,7 +453,7 @@ static unsigned int judge_service(struct judgement *judgement, unsigned int serv
 	if (reason)
 		return reason;
 	answer->backend = backend_of(judgement);
-	return judge_way(judgement);
+	return answer->backend ? 0 : FWD_REASON_NO_BACKEND;
 }
 
 /* Whether the first fragment, unseen yet, could be for a service of this VIP. */
@@ -505,9 +493,9 @@ static unsigned int judge_later(struct judgement *judgement)
 		judgement->answer->service = first->service;
 		if (first->reason)
 			return first->reason;
-		reason = judge_size_and_sender(judgement);
+		reason = judge_size_and_loop(judgement);
 		judgement->answer->backend = reason ? 0 : first->backend;
-		return reason ? reason : judge_way(judgement);
+		return reason;
 	}
 	return FWD_REASON_FRAGMENT_EARLY;
 }

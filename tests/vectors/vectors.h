@@ -44,6 +44,7 @@ enum vector_mac {
 	VECTOR_MAC_ROUTER,   /* whence clients' frames come */
 	VECTOR_MAC_OWN,      /* of the balancer's client interface */
 	VECTOR_MAC_OUT,      /* of its backend interface */
+	VECTOR_MAC_PEER,     /* another balancer */
 	VECTOR_MAC_BACKEND1, /* and on: + id - 1 */
 	VECTOR_MAC_BACKEND2,
 	VECTOR_MAC_BACKEND3,

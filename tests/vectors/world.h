@@ -142,14 +142,24 @@ static inline void vector_world_add_services(
 	}
 }
 
-static inline void vector_world_add_backends(struct snapshot *snapshot)
+static inline void vector_world_add_macs(struct snapshot *snapshot)
 {
+	static const enum vector_mac balancers[] = { VECTOR_MAC_OWN, VECTOR_MAC_OUT,
+		VECTOR_MAC_PEER };
+	struct mac mac;
+
+	ARRAY_FOREACH (balancer, balancers, ARRAY_LEN(balancers)) {
+		memcpy(mac.bytes, vector_mac_bytes(*balancer), sizeof(mac.bytes));
+		snapshot_add_mac(snapshot, &mac, (struct fwd_mac){ FWD_MAC_BALANCER, 0 });
+	}
 	for (uint16_t id = 1; id <= VECTOR_BACKENDS; id++) {
 		struct fwd_backend backend = { .flags = FWD_BACKEND_FLOWS };
 
-		memcpy(backend.mac, vector_mac_bytes(VECTOR_MAC_BACKEND1 + id - 1),
-			sizeof(backend.mac));
+		memcpy(mac.bytes, vector_mac_bytes(VECTOR_MAC_BACKEND1 + id - 1),
+			sizeof(mac.bytes));
+		memcpy(backend.mac, mac.bytes, sizeof(backend.mac));
 		snapshot_add_backend(snapshot, id, &backend);
+		snapshot_add_mac(snapshot, &mac, (struct fwd_mac){ FWD_MAC_BACKEND, id });
 	}
 }
 
@@ -179,7 +189,7 @@ static inline struct snapshot *vector_memory_snapshot(const struct vector_memory
 		snapshot_add_table(
 			snapshot, memory->rows[i], memory->rows_maps[i], NULL, NULL, &tables[i]);
 	vector_world_add_services(snapshot, tables);
-	vector_world_add_backends(snapshot);
+	vector_world_add_macs(snapshot);
 	vector_world_bind(snapshot, "198.51.100.10", 6, 80, 80, VECTOR_WEB);
 	vector_world_bind(snapshot, "198.51.100.10", 6, 443, 443, VECTOR_WEB);
 	vector_world_bind(snapshot, "198.51.100.10", 6, 8000, 8100, VECTOR_WEB);

@@ -263,15 +263,25 @@ FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 i
 	return image_backend(&port->image, id);
 }
 
-/* The place of a member's load; 0: there is none. A loop, so a function of its own. */
+/* The place of a member's load, 0 for none; -1: it is no member. A loop, so a function of its own. */
 FWD_CALL int member_load(struct fwd_port *port, __u32 service, __u32 backend)
 {
 	__u32 at;
 
 	if (FWD_NEVER(!port))
-		return 0;
+		return -1;
 	at = image_member(&port->image, (__u16)service, (__u16)backend);
-	return at < IMAGE_MEMBERS ? port->image.member_loads[at & (IMAGE_MEMBERS - 1)] : 0;
+	return at < IMAGE_MEMBERS ? port->image.member_loads[at & (IMAGE_MEMBERS - 1)] : -1;
+}
+
+FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend)
+{
+	return member_load(port, service, backend) >= 0;
+}
+
+FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac)
+{
+	return image_mac(&port->image, mac);
 }
 
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index)

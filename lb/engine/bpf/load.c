@@ -140,7 +140,7 @@ static void free_tables(struct engine *engine)
 _Static_assert(sizeof(struct fwd_image) -
 			(IMAGE_BYTES(settings) + IMAGE_BYTES(lens) + IMAGE_BYTES(services) +
 				IMAGE_BYTES(vips) + IMAGE_BYTES(ranges) + IMAGE_BYTES(orders) +
-				IMAGE_BYTES(backends) + IMAGE_BYTES(bindings) +
+				IMAGE_BYTES(backends) + IMAGE_BYTES(bindings) + IMAGE_BYTES(macs) +
 				IMAGE_BYTES(members) + IMAGE_BYTES(member_loads) +
 				IMAGE_BYTES(vip_slots) + IMAGE_BYTES(service_at)) <
 		128,
@@ -162,6 +162,7 @@ static void copy_image(struct fwd_image *image, const struct fwd_image *from)
 	memcpy(image->orders, from->orders, lens->orders * sizeof(*from->orders));
 	memcpy(image->backends, from->backends, sizeof(from->backends));
 	memcpy(image->bindings, from->bindings, sizeof(from->bindings));
+	memcpy(image->macs, from->macs, sizeof(from->macs));
 	memcpy(image->members, from->members, sizeof(from->members));
 	memcpy(image->member_loads, from->member_loads, sizeof(from->member_loads));
 	memcpy(image->vip_slots, from->vip_slots, sizeof(from->vip_slots));

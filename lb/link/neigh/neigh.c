@@ -34,7 +34,7 @@ struct neigh {
 	struct neigh_pins pins;
 	struct neigh_moves moves;
 	struct log_limit moves_said;
-	struct neigh_gateways gateways;
+	struct neigh_gateways gateways, client_gateways; /* of the two interfaces */
 	struct neigh_routes routes[2]; /* IPv4, IPv6: while many blackholes are added */
 	bool adds_many;
 	bool link_changed; /* in the messages that are being read */
@@ -644,6 +644,21 @@ void neigh_list_gateways(struct neigh *neigh, struct addr **ret_gateways, size_t
 	}
 	*ret_gateways = gateways;
 	*ret_len = len;
+}
+
+size_t neigh_list_gateway_macs(struct neigh *neigh, struct mac *macs, size_t max)
+{
+	unsigned int client = neigh->model.client.ifindex, backend = neigh->model.backend.ifindex;
+	uint64_t now_us = clock_now_us();
+	size_t len = 0;
+
+	if (backend != 0)
+		len = neigh_gateways_macs(
+			neigh->requests, backend, &neigh->gateways, macs, max, now_us);
+	if (client != 0 && client != backend)
+		len += neigh_gateways_macs(neigh->requests, client, &neigh->client_gateways,
+			macs + len, max - len, now_us);
+	return len;
 }
 
 void neigh_blackholes_begin(struct neigh *neigh)

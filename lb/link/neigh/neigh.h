@@ -60,6 +60,8 @@ bool neigh_has_address(const struct neigh *neigh, const struct addr *address);
  * be read is left out.
  */
 void neigh_list_gateways(struct neigh *neigh, struct addr **ret_gateways, size_t *ret_len);
+/* The MACs at which ARP and ND say that they are, up to `max`; returns how many. Routes are read each 10 s at most. */
+size_t neigh_list_gateway_macs(struct neigh *neigh, struct mac *macs, size_t max);
 /*
  * Blackhole routes that keep this host's kernel from forwarding packets to a VIP, in the main table
  * under NEIGH_ROUTE_PROTOCOL. Adding adopts one of ours that is there already, and is content with

@@ -329,3 +329,18 @@ const struct addr *neigh_gateways_at(struct nl *nl, unsigned int ifindex,
 			return gateway;
 	return NULL;
 }
+
+size_t neigh_gateways_macs(struct nl *nl, unsigned int ifindex, struct neigh_gateways *gateways,
+	struct mac *macs, size_t max, uint64_t now_us)
+{
+	struct neigh_entry_message entry;
+	size_t len = 0;
+
+	if (!gateways->known || now_us - gateways->read_us >= NEIGH_GATEWAYS_US)
+		neigh_gateways_read(nl, ifindex, gateways, now_us);
+	for (size_t i = 0; i < gateways->len && len < max; i++)
+		if (neigh_query_entry(nl, ifindex, &gateways->items[i], &entry) == 0 &&
+			!mac_is_zero(&entry.mac))
+			macs[len++] = entry.mac;
+	return len;
+}

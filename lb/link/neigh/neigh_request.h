@@ -51,6 +51,9 @@ void neigh_gateways_ask_anew(
 /* The gateway that has the MAC, read anew if it is time; NULL: none. */
 const struct addr *neigh_gateways_at(struct nl *nl, unsigned int ifindex,
 	struct neigh_gateways *gateways, const struct mac *mac, uint64_t now_us);
+/* The MACs that they have now, read anew if it is time, up to `max`; returns how many. */
+size_t neigh_gateways_macs(struct nl *nl, unsigned int ifindex, struct neigh_gateways *gateways,
+	struct mac *macs, size_t max, uint64_t now_us);
 /* Blackhole routes of one family, as the kernel had them. */
 struct neigh_routes {
 	struct addr *items; /* sorted */

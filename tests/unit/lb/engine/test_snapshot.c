@@ -183,6 +183,27 @@ static void snapshot_refuses_senseless_bindings(void **state)
 	assert_null(find_vip(snapshot, "192.0.2.1"));
 }
 
+static void snapshot_knows_members_and_macs(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	struct mac balancer = { { 2, 0, 0, 0, 0, 1 } }, web = { { 2, 0, 0, 0, 0, 2 } };
+	struct fwd_mac kind = { .kind = FWD_MAC_BACKEND, .backend = 9 };
+
+	assert_int_equal(snapshot_add_member(snapshot, 1, 9), 0);
+	assert_int_equal(snapshot_add_member(snapshot, 1, 9), 0);
+	assert_true(snapshot_is_member(snapshot, 1, 9));
+	assert_false(snapshot_is_member(snapshot, 9, 1));
+	assert_int_equal(snapshot_add_mac(snapshot, &web, kind), 0);
+	assert_int_equal(image_mac(snapshot_image(snapshot), web.bytes).backend, 9);
+	assert_int_equal(image_mac(snapshot_image(snapshot), balancer.bytes).kind, FWD_MAC_UNKNOWN);
+	kind.kind = FWD_MAC_BALANCER;
+	assert_int_equal(snapshot_add_mac(snapshot, &balancer, kind), 0);
+	kind.kind = FWD_MAC_BACKEND;
+	assert_int_equal(snapshot_add_mac(snapshot, &balancer, kind), 0);
+	assert_int_equal(
+		image_mac(snapshot_image(snapshot), balancer.bytes).kind, FWD_MAC_BALANCER);
+}
+
 /* 10.0.0.0 + number; as IPv6, behind 2001:db8::. */
 static struct addr numbered(uint32_t number, bool is_ip6)
 {
@@ -245,6 +266,28 @@ static void snapshot_binds_more_ports_than_it_has_bindings(void **state)
 	assert_int_equal(image_range(image, found->ranges_tcp, 8101), 0);
 }
 
+static void snapshot_finds_macs_however_many(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	const uint16_t n_macs = IMAGE_MACS / 2;
+
+	for (uint32_t i = 1; i <= 2u * n_macs; i++) {
+		struct mac mac = { { 2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i } };
+		struct fwd_mac kind = { FWD_MAC_BACKEND, (uint16_t)i };
+
+		if (i <= n_macs)
+			assert_int_equal(snapshot_add_mac(snapshot, &mac, kind), 0);
+		else
+			assert_int_equal(image_mac(snapshot_image(snapshot), mac.bytes).kind,
+				FWD_MAC_UNKNOWN);
+	}
+	for (uint32_t i = 1; i <= n_macs; i++) {
+		struct mac mac = { { 2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i } };
+
+		assert_int_equal(image_mac(snapshot_image(snapshot), mac.bytes).backend, i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,8 +298,10 @@ int main(void)
 		cmocka_unit_test(snapshot_binds_ports_exactly),
 		cmocka_unit_test(snapshot_binds_ranges_up_to_its_limit),
 		cmocka_unit_test(snapshot_refuses_senseless_bindings),
+		cmocka_unit_test(snapshot_knows_members_and_macs),
 		cmocka_unit_test(snapshot_finds_vips_and_bindings_however_many),
 		cmocka_unit_test(snapshot_binds_more_ports_than_it_has_bindings),
+		cmocka_unit_test(snapshot_finds_macs_however_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

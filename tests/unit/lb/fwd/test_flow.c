@@ -163,7 +163,7 @@ static void flow_on_the_same_ports_opens_anew_only_after_its_end(void **state)
 }
 
 /* A backend that says the MAC of a router draws its own share, and has nobody else's dropped. */
-static void flow_from_a_backends_mac_is_a_loop_to_that_backend_alone(void **state)
+static void flow_back_to_where_it_came_from_is_a_loop(void **state)
 {
 	struct vector_packet packet = { .client_port = 1, .tcp_flags = SYN };
 	unsigned int chosen = run(&packet).backend;
@@ -492,7 +492,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FLOW_TEST(flow_states_follow_the_client),
 		FLOW_TEST(flow_on_the_same_ports_opens_anew_only_after_its_end),
-		FLOW_TEST(flow_from_a_backends_mac_is_a_loop_to_that_backend_alone),
+		FLOW_TEST(flow_back_to_where_it_came_from_is_a_loop),
 		FLOW_TEST(flow_is_moved_by_no_forged_end),
 		FLOW_TEST(flow_lives_as_long_as_its_timeout),
 		FLOW_TEST(flow_in_a_settled_row_leaves_nothing_behind),

@@ -286,19 +286,18 @@ static void publish_counts_what_statics_hold_for_lc(void **state)
 	assert_int_equal(snapshot_load(world->snapshot, 1, id)->established, 0);
 }
 
-static void publish_takes_what_agents_report_for_lc(void **state)
+static const struct mac agent_mac = { { 2, 0, 0, 0, 0, 9 } };
+
+/* An agent that serves the first virtual server, by heartbeats alone; returns its id. */
+static uint16_t register_agent(struct world *world, const char *more)
 {
-	struct world *world = *state;
 	struct proto_register reg = { .name = "agent1",
 		.real_ip = { .family = AF_INET, .bytes = { 192, 0, 2, 9 } },
-		.mac = { { 2, 0, 0, 0, 0, 9 } } };
-	const struct backend *backend;
+		.mac = agent_mac };
 	struct registry_answer answer = { 0 };
-	struct fwd_load *load;
-	uint16_t id;
 
 	world->check = "agent";
-	world->more = "scheduler = lc\n";
+	world->more = more;
 	world_configure(world, 0, START_US);
 	reg.vips[0] = world->services->items[0].vip;
 	reg.status = (struct proto_status){ .state = PROTO_STATE_UP, .weight = 3, .n_vips = 1 };
@@ -312,8 +311,18 @@ static void publish_takes_what_agents_report_for_lc(void **state)
 					 .session_id = 1 },
 				 START_US, &answer),
 		0);
-	id = answer.backend;
-	registry_report(world->registry, id, &reg.status, 100, START_US + S(1));
+	registry_report(world->registry, answer.backend, &reg.status, 100, START_US + S(1));
+	return answer.backend;
+}
+
+static void publish_takes_what_agents_report_for_lc(void **state)
+{
+	struct world *world = *state;
+	const struct backend *backend;
+	struct fwd_load *load;
+	uint16_t id;
+
+	id = register_agent(world, "scheduler = lc\n");
 	backend = registry_backend(world->registry, id);
 	assert_int_equal(backend->state, BACKEND_UP);
 	world_build(world, START_US + S(1));
@@ -330,6 +339,35 @@ static void publish_takes_what_agents_report_for_lc(void **state)
 	assert_int_equal(load->sent, 5);
 	/* The VIP of the other virtual server is not its own. */
 	assert_null(snapshot_load(world->snapshot, 2, id));
+}
+
+static unsigned int kind_of(const struct world *world, const struct mac *mac)
+{
+	return image_mac(snapshot_image(world->snapshot), mac->bytes).kind;
+}
+
+static void publish_takes_a_gateways_frames_for_no_agents(void **state)
+{
+	struct world *world = *state;
+
+	register_agent(world, NULL);
+	world_build(world, START_US + S(1));
+	assert_int_equal(kind_of(world, &agent_mac), FWD_MAC_BACKEND);
+	/* It has registered what ARP says to be the gateway's MAC. */
+	world->links.gateways[world->links.n_gateways++] = agent_mac;
+	world_build(world, START_US + S(2));
+	assert_int_equal(kind_of(world, &agent_mac), FWD_MAC_UNKNOWN);
+}
+
+static void publish_believes_a_configured_mac_whatever_arp_says(void **state)
+{
+	static const struct mac first = { { 2, 0, 0, 0, 0, 1 } };
+	struct world *world = *state;
+
+	world->links.gateways[world->links.n_gateways++] = first;
+	world_configure(world, 1, START_US);
+	world_build(world, START_US);
+	assert_int_equal(kind_of(world, &first), FWD_MAC_BACKEND);
 }
 
 int main(void)
@@ -350,6 +388,8 @@ int main(void)
 		TEST(publish_stirs_rows_when_a_service_ceases_to_record),
 		TEST(publish_counts_what_statics_hold_for_lc),
 		TEST(publish_takes_what_agents_report_for_lc),
+		TEST(publish_takes_a_gateways_frames_for_no_agents),
+		TEST(publish_believes_a_configured_mac_whatever_arp_says),
 	};
 
 	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);
