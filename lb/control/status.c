@@ -434,7 +434,7 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
 		"{s:i, s:s, s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o}",
+		"s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(),
 		"config_file", balancer->paths.config, "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
@@ -447,7 +447,8 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 		status_flow_table(balancer, counts, &totals), "fragments",
 		status_fragments(&totals), "icmp_answers", status_answers(&totals), "control",
 		status_control(balancer), "publications", status_publications(balancer), "claims",
-		status_warnings_claims(balancer), "refusals", status_warnings_refusals(balancer));
+		status_warnings_claims(balancer), "refusals", status_warnings_refusals(balancer),
+		"balancers", status_warnings_balancers(balancer));
 }
 
 /* Flows. */

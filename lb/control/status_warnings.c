@@ -56,3 +56,17 @@ json_t *status_warnings_refusals(const struct balancer *balancer)
 				status_warnings_age_s(refused->last_us, now_us)));
 	return array;
 }
+
+json_t *status_warnings_balancers(const struct balancer *balancer)
+{
+	const struct session_others *others = session_others(balancer->sessions, clock_now_us());
+	json_t *array = json_array();
+	char address[ADDR_STRLEN];
+
+	ARRAY_FOREACH (other, others->items, others->len)
+		(void)json_array_append_new(array,
+			json_pack("{s:s, s:s?}", "address",
+				addr_format(&other->balancer.address, address), "name",
+				other->balancer.name[0] ? other->balancer.name : NULL));
+	return array;
+}

@@ -8,5 +8,7 @@ struct balancer;
 
 /* [{vip, mac, backend, count, last_s}] */
 json_t *status_warnings_claims(const struct balancer *balancer);
+/* [{address, name}] of the other balancers that agents serve; name: null where it told none */
+json_t *status_warnings_balancers(const struct balancer *balancer);
 /* [{address, reason, words, count, last_s}] */
 json_t *status_warnings_refusals(const struct balancer *balancer);

@@ -20,6 +20,7 @@ struct sessions {
 	uint64_t now_us;    /* of the last event */
 	struct session_counters counters;
 	struct session_refusals refusals;
+	struct session_others others;
 	struct why rejected; /* what the REJECT said, if this datagram got one; else "" */
 	struct session_limit_table strangers;
 	struct session_limit_bucket
@@ -482,6 +483,7 @@ static enum session_refusal receive_report(struct sessions *sessions, struct ses
 		registry_take_ports(sessions->registry, entry->kept.backend, &report->ports);
 	registry_report(sessions->registry, entry->kept.backend, &report->status,
 		proves ? (uint32_t)MAX(rtt_us, (uint64_t)1) : 0, arrival->now_us);
+	session_others_take(&sessions->others, &report->other, arrival->now_us);
 	echoed->answered |= is_answer;
 	if (!is_answer)
 		send_ack(sessions, entry, report->session.sequence, arrival->now_us);
@@ -618,6 +620,12 @@ static void note_refusal(struct sessions *sessions, const struct arrival *arriva
 		(refusal >= SESSION_POLICY_0 || !source_is_heard(sessions, arrival)))
 		session_refusals_add(
 			&sessions->refusals, &refused, ret_words->text, arrival->now_us);
+}
+
+const struct session_others *session_others(struct sessions *sessions, uint64_t now_us)
+{
+	session_others_expire(&sessions->others, now_us);
+	return &sessions->others;
 }
 
 const struct session_refusals *session_refused(struct sessions *sessions, uint64_t now_us)

@@ -16,6 +16,7 @@
 #include "common/proto/keyring.h"
 #include "lb/registry/registry.h"
 #include "lb/session/session_entry.h"
+#include "lb/session/session_others.h"
 #include "lb/session/session_refusals.h"
 
 #define SESSION_SEED_BYTES   32u
@@ -99,6 +100,8 @@ void session_forget(struct sessions *sessions, uint16_t backend);
 const struct session_counters *session_counters(const struct sessions *sessions);
 /* Who was refused lately; expired ones go first. */
 const struct session_refusals *session_refused(struct sessions *sessions, uint64_t now_us);
+/* The other balancers that agents named lately. */
+const struct session_others *session_others(struct sessions *sessions, uint64_t now_us);
 size_t session_len(const struct sessions *sessions);
 /* Whether an agent reaches this balancer at that address. */
 bool session_is_local(const struct sessions *sessions, const struct addr *address);

@@ -38,6 +38,11 @@ for idx in 1 2 3 4 5; do
 done
 must wait_until 30 backends_up 5 lb
 must wait_until 30 backends_up 5 lb2
+# The agents say so, and nobody else: one in each answer.
+others_are() {
+	[[ $(lb_json '[.balancers[].address] | join(" ")' lb) == "$LB2" && $(lb_json '[.balancers[].address] | join(" ")' lb2) == "$LB" ]]
+}
+fact each_knows_the_other wait_until 15 others_are
 fact the_same_backends_have_the_same_digest equal "$(digest lb)" "$(digest lb2)"
 fact the_digest_is_not_empty says '^[0-9a-f]{16}' digest lb
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The other balancers that agents name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/util.h"
+#include "lb/session/session_others.h"
+
+static struct proto_other balancer(uint8_t number, const char *name)
+{
+	struct proto_other other = { .address = {
+					     .family = AF_INET, .bytes = { 192, 0, 2, number } } };
+
+	snprintf(other.name, sizeof(other.name), "%s", name);
+	return other;
+}
+
+static void others_are_those_that_were_named_lately(void **state)
+{
+	struct session_others others = { 0 };
+	struct proto_other nobody = { 0 }, first = balancer(3, "lb3"), second = balancer(2, "");
+
+	session_others_take(&others, &nobody, 1);
+	assert_int_equal(others.len, 0);
+	session_others_take(&others, &first, US_PER_S);
+	session_others_take(&others, &second, US_PER_S);
+	assert_int_equal(others.len, 2);
+	assert_true(addr_equal(&others.items[0].balancer.address, &second.address));
+	/* It has told its name since. */
+	second = balancer(2, "lb2");
+	session_others_take(&others, &second, 2 * US_PER_S);
+	assert_int_equal(others.len, 2);
+	assert_string_equal(others.items[0].balancer.name, "lb2");
+	session_others_expire(&others, US_PER_S + SESSION_OTHERS_KEEP_US);
+	assert_int_equal(others.len, 1);
+	assert_string_equal(others.items[0].balancer.name, "lb2");
+}
+
+static void others_have_room_for_the_newest(void **state)
+{
+	struct session_others others = { 0 };
+
+	for (uint8_t i = 0; i <= SESSION_OTHERS_MAX; i++) {
+		struct proto_other other = balancer((uint8_t)(100 - i), "");
+
+		session_others_take(&others, &other, i + 1);
+	}
+	assert_int_equal(others.len, SESSION_OTHERS_MAX);
+	/* The first is gone, and all stand by address. */
+	assert_int_equal(others.items[SESSION_OTHERS_MAX - 1].balancer.address.bytes[3], 99);
+	for (size_t i = 1; i < others.len; i++)
+		assert_true(addr_compare(&others.items[i - 1].balancer.address,
+				    &others.items[i].balancer.address) < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(others_are_those_that_were_named_lately),
+		cmocka_unit_test(others_have_room_for_the_newest),
+	};
+
+	return cmocka_run_group_tests_name("session_others", tests, NULL, NULL);
+}
