@@ -8,14 +8,16 @@
 #include "lb/daemon/balancer.h"
 #include "lb/link/neigh/neigh.h"
 #include "lb/link/path/path_probe.h"
+#include "lb/link/reminder.h"
 #include "lb/registry/registry.h"
 
 struct path_checks {
 	struct balancer *balancer;
 	const struct path_checks_calls *calls;
 	struct path_probes *probes;
-	bool failed;  /* to open sockets, and it was said */
-	bool changed; /* the registry has actions to take */
+	int reminder_fd; /* -1 until it is needed */
+	bool failed;     /* to open sockets, and it was said */
+	bool changed;    /* the registry has actions to take */
 };
 
 static enum registry_path_verdict path_checks_verdict(enum path_verdict verdict)
@@ -43,6 +45,31 @@ static enum registry_path_verdict path_checks_verdict(enum path_verdict verdict)
 	return REGISTRY_PATH_NOT_MADE;
 }
 
+/*
+ * Where a server's kernel has an old place of ours, or one that somebody forged, its answers go there until it finds
+ * out by itself, which takes IPv6 some nine seconds. Heartbeats confirm the one address that they come from alone.
+ */
+static void path_checks_remind(struct path_checks *checks, const struct path_result *result)
+{
+	const struct balancer *balancer = checks->balancer;
+	const struct neigh_link *link = neigh_backend_link(balancer->neigh);
+	const struct backend *backend = registry_backend(balancer->registry, result->backend);
+	const struct service *service = service_list_find(balancer->services, result->service);
+	int r = 0;
+
+	if (!backend || !service || link->ifindex == 0)
+		return;
+	if (checks->reminder_fd < 0)
+		r = reminder_open(&checks->reminder_fd);
+	for (size_t i = 0; i < link->n_subnets && r >= 0; i++)
+		if (link->addresses[i].family == service->vip.family &&
+			!addr_equal(&link->addresses[i], &service->vip))
+			r = reminder_send(checks->reminder_fd, link->ifindex, &link->addresses[i],
+				&link->mac, &backend->mac);
+	if (r < 0)
+		log_debug("cannot tell %s where this balancer is: %s", backend->name, strerror(-r));
+}
+
 static void path_checks_on_result(const struct path_result *result, void *context)
 {
 	struct path_checks *checks = context;
@@ -58,6 +85,8 @@ static void path_checks_on_result(const struct path_result *result, void *contex
 		snprintf(reason, sizeof(reason), "path: %.40s", strerror(-result->error));
 		checks->calls->not_made(checks->balancer, reason);
 	}
+	if (result->verdict == PATH_NO_ANSWER)
+		path_checks_remind(checks, result);
 	checks->changed |= registry_path_result(checks->balancer->registry, &told, clock_now_us());
 }
 
@@ -209,6 +238,7 @@ int path_checks_new(struct balancer *balancer, const struct path_checks_calls *c
 		return -ENOMEM;
 	checks->balancer = balancer;
 	checks->calls = calls;
+	checks->reminder_fd = -1;
 	r = path_probe_start(balancer->event, &callbacks, checks, &checks->probes);
 	if (r < 0) {
 		free(checks);
@@ -223,6 +253,7 @@ struct path_checks *path_checks_free(struct path_checks *checks)
 	if (!checks)
 		return NULL;
 	path_probe_free(checks->probes);
+	util_close(checks->reminder_fd);
 	free(checks);
 	return NULL;
 }
