@@ -83,7 +83,7 @@ static int config_add_check(struct ini_list *list, const char *value,
 	if (list->len == CONFIG_CHECKS_MAX)
 		return why_fail(ret_why, -EINVAL, "more than %u units and checks; remove some",
 			CONFIG_CHECKS_MAX);
-	item = ini_list_append(list, sizeof(*item));
+	item = ini_list_append(list, sizeof(struct check_spec *));
 	if (!item)
 		return -ENOMEM;
 	*item = TAKE_PTR(spec);

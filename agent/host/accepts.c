@@ -178,6 +178,7 @@ static int accepts_read_batch(struct accepts *accepts)
 	int n_read;
 
 	for (size_t i = 0; i < ACCEPTS_BATCH; i++) {
+		/* cppcheck-suppress legacyUninitvar ; recvmmsg() fills it */
 		parts[i] = (struct iovec){ packets[i], ACCEPTS_SNAP_BYTES };
 		messages[i].msg_hdr.msg_iov = &parts[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
@@ -261,7 +262,7 @@ static const struct accepts_counter *accepts_find(
 
 int accepts_watch(struct accepts *accepts, const struct accepts_place *places, size_t len)
 {
-	struct accepts_counter counters[ACCEPTS_MAX];
+	struct accepts_counter counters[ACCEPTS_MAX] = { 0 };
 	size_t n_counters = 0;
 
 	for (size_t i = 0; i < len && n_counters < ACCEPTS_MAX; i++) {

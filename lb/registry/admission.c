@@ -265,14 +265,23 @@ static void take_key(struct backend *backend, const struct registry_registration
 	backend->key_bound = request->key_bound;
 }
 
+static bool has_same_vips(const struct backend *backend, const struct proto_register *reg)
+{
+	if (reg->status.n_vips != backend->status.n_vips)
+		return false;
+	for (uint8_t i = 0; i < reg->status.n_vips; i++)
+		if (!addr_equal(&backend->vips[i], &reg->vips[i]))
+			return false;
+	return true;
+}
+
 /* A session of today: what the REGISTER says becomes what is known. */
 static void take_register(struct registry *registry, struct entry *entry,
 	const struct registry_registration *request, uint64_t now_us)
 {
 	const struct proto_register *reg = request->reg;
 	struct backend *backend = &entry->backend;
-	bool same_vips = reg->status.n_vips == backend->status.n_vips &&
-		memcmp(backend->vips, reg->vips, sizeof(backend->vips)) == 0;
+	bool same_vips = has_same_vips(backend, reg);
 
 	memcpy(backend->vips, reg->vips, sizeof(backend->vips));
 	liveness_take_words(registry, entry, &reg->status, same_vips, now_us);

@@ -9,8 +9,8 @@
 #include "common/addr.h"
 #include "common/util.h"
 
-#define SESSION_LIMIT_WAYS 8u
-#define SESSION_LIMIT_SETS 512u
+#define SESSION_LIMIT_WAYS 16u
+#define SESSION_LIMIT_SETS 256u
 /* Strangers known at a time; more are refused. */
 #define SESSION_LIMIT_SOURCES   (SESSION_LIMIT_WAYS * SESSION_LIMIT_SETS)
 #define SESSION_LIMIT_KEY_BYTES 16u

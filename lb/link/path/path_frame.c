@@ -49,6 +49,7 @@ static uint32_t sum_bytes(uint32_t sum, const void *data, size_t size_bytes)
 	const uint8_t *bytes = data;
 
 	for (size_t i = 0; i + 1 < size_bytes; i += 2)
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): packed structs are whole */
 		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
 	if (size_bytes % 2)
 		sum += (uint32_t)bytes[size_bytes - 1] << 8;
@@ -245,7 +246,7 @@ static bool take_ip4(struct rest *rest, bool quoted, struct packet *ret_packet)
 
 	if (!rest_take(rest, &header, sizeof(header)))
 		return false;
-	header_bytes = (header.version_words & 15u) * 4u;
+	header_bytes = (size_t)(header.version_words & 15u) * 4u;
 	total_bytes = WIRE_16(header.total_bytes);
 	if (header.version_words >> 4 != 4 || header_bytes < sizeof(header) ||
 		total_bytes < header_bytes ||
@@ -355,7 +356,7 @@ struct quote {
 static void parse_error(
 	bool ip4, struct rest *rest, enum path_error error, struct path_answer *answer)
 {
-	struct packet packet;
+	struct packet packet = { 0 };
 	struct quote quote;
 
 	if (!(ip4 ? take_ip4 : take_ip6)(rest, true, &packet) ||
@@ -398,7 +399,7 @@ void path_frame_parse(const void *data, size_t size_bytes, struct path_answer *r
 {
 	struct rest rest = { data, size_bytes };
 	struct wire_ethernet ethernet;
-	struct packet packet;
+	struct packet packet = { 0 };
 	bool ip4;
 
 	*ret_answer = (struct path_answer){ .kind = PATH_ANSWER_NONE };

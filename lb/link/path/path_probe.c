@@ -639,7 +639,7 @@ int path_probe_set(struct path_probes *probes, uint16_t backend, const struct ma
 		return 0;
 	}
 	known = backend_get(probes, backend);
-	made = known ? calloc(n_targets, sizeof(*made)) : NULL;
+	made = known ? calloc(n_targets, sizeof(struct probe *)) : NULL;
 	r = made ? backend_make(probes, known, targets, n_targets, made) : -ENOMEM;
 	if (r < 0) {
 		free(made);

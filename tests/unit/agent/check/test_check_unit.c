@@ -113,7 +113,7 @@ static bool can_connect(const char *path)
 
 	assert_true(fd >= 0);
 	assert_true(strlen(path) < sizeof(name.sun_path));
-	strcpy(name.sun_path, path);
+	snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
 	return connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0;
 }
 

@@ -142,7 +142,7 @@ static void check_spec_has_limits(void **state)
 		text[idx] = idx % 2 ? 'x' : ' ';
 	text[12 + 2 * 63] = '\0';
 	check_spec_free(parse(text));
-	memcpy(text + 12 + 2 * 63, " x", 3);
+	memcpy(&text[12 + 2 * 63], " x", 3);
 	spec = NULL;
 	assert_int_equal(check_spec_parse(text, &spec, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "more than 64 words"));

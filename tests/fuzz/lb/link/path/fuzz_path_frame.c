@@ -22,15 +22,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		((const uint8_t *)answer.payload < data ||
 			(const uint8_t *)answer.payload + answer.payload_bytes > data + size))
 		abort();
-	probe = (struct path_frame){ .kind = PATH_UDP,
-		.from = answer.to,
-		.to = answer.from,
-		.source = answer.own,
-		.vip = answer.vip,
-		.source_port = answer.own_port,
-		.port = answer.port,
-		.payload = answer.payload,
-		.payload_bytes = MIN(answer.payload_bytes, (size_t)PATH_FRAME_PAYLOAD_MAX) };
+	probe = (struct path_frame){ .kind = PATH_UDP, .from = answer.to, .to = answer.from };
+	probe.source = answer.own;
+	probe.vip = answer.vip;
+	probe.source_port = answer.own_port;
+	probe.port = answer.port;
+	probe.payload = answer.payload;
+	probe.payload_bytes = MIN(answer.payload_bytes, (size_t)PATH_FRAME_PAYLOAD_MAX);
 	path_frame_parse(buffer, path_frame_build(&probe, buffer), &again);
 	if (again.kind != PATH_ANSWER_DATAGRAM || again.own_port != probe.port ||
 		again.payload_bytes != probe.payload_bytes)

@@ -97,8 +97,9 @@ static void frame_has_right_checksums(void **state)
 
 	for (size_t i = 0; i < 2 * ARRAY_LEN(kinds); i++) {
 		struct path_frame probe = probe_of(kinds[i / 2], i % 2);
+		size_t size_bytes = path_frame_build(&probe, buffer);
 
-		assert_sums(buffer, path_frame_build(&probe, buffer));
+		assert_sums(buffer, size_bytes);
 		assert_sums(buffer, path_frame_build_reset(&probe, buffer));
 	}
 }
@@ -122,10 +123,11 @@ static size_t answer_build(const struct path_frame *probe, uint8_t *buffer)
 static void tcp_answer_build(const struct path_frame *probe, uint8_t flags, uint8_t *buffer,
 	struct path_answer *ret_answer)
 {
+	static const uint8_t acknowledged[4] = { 1, 2, 3, 5 };
 	size_t size_bytes = answer_build(probe, buffer),
 	       at = probe->vip.family == AF_INET ? 34 : 54;
 
-	memcpy(buffer + at + 8, "\x01\x02\x03\x05", 4);
+	memcpy(buffer + at + 8, acknowledged, sizeof(acknowledged));
 	buffer[at + 13] = flags;
 	path_frame_parse(buffer, size_bytes, ret_answer);
 }

@@ -398,6 +398,7 @@ static uint16_t watch_port(struct fixture *fixture)
 static void probe_believes_nobody_who_guesses(void **state)
 {
 	struct fixture *fixture = *state;
+	static const uint8_t guess[4] = { 0x12, 0x34, 0x56, 0x78 };
 	struct path_target targets[1] = { target(fixture, 0, PATH_TCP, false, 80) };
 	struct path_frame forged = { .kind = PATH_TCP, .from = server_mac, .to = here_mac };
 	uint8_t frame[PATH_FRAME_MAX_BYTES];
@@ -414,7 +415,7 @@ static void probe_believes_nobody_who_guesses(void **state)
 		forged.port = watch_port(fixture);
 		size_bytes = path_frame_build(&forged, frame);
 		frame[34 + 13] = i % 2 ? 0x12 : 0x14;
-		memcpy(&frame[34 + 8], "\x12\x34\x56\x78", 4);
+		memcpy(&frame[34 + 8], guess, sizeof(guess));
 		send_frame(fixture->watch_fd, frame, size_bytes);
 	}
 	fixture->n_results[0] = 0;

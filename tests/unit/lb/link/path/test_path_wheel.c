@@ -41,7 +41,7 @@ static void wheel_meets_each_time_once_and_never_early(void **state)
 {
 	struct path_wheel *wheel = calloc(1, sizeof(*wheel));
 	struct timed *items = calloc(ITEMS, sizeof(*items));
-	uint64_t now_us = 7 * 3600 * US_PER_S, seed = 5;
+	uint64_t now_us = 7 * UINT64_C(3600) * US_PER_S, seed = 5;
 
 	for (size_t i = 0; i < ITEMS; i++)
 		items[i].when_us = UINT64_MAX;
