@@ -578,6 +578,8 @@ int neigh_pin(struct neigh *neigh, const struct addr *address, const struct mac 
 	struct neigh_entry_message entry;
 	int r;
 
+	if (neigh_is_gateway(neigh->requests, ifindex, &neigh->gateways, address))
+		return -EPERM;
 	neigh_moves_drop(&neigh->moves, address);
 	if (old && !mac_equal(&old->mac, mac))
 		pin.left = old->mac;

@@ -45,7 +45,7 @@ int neigh_probe(struct neigh *neigh, const struct addr *address, const struct ma
  * Keeps the neighbour at this MAC, whatever ARP says: its entry is made permanent, and marked with
  * NEIGH_ROUTE_PROTOCOL. Asks the kernel only where the entry does not stand already. An
  * administrator's own permanent entry stays as it is. 0; -ENODEV: the backend interface is not
- * there; another negative errno. All pins end with neigh_free(), and those that a killed process left are
+ * there; -EPERM: a gateway has the address, as far as routes were read; another negative errno. All pins end with neigh_free(), and those that a killed process left are
  * deleted soon after neigh_start().
  */
 int neigh_pin(struct neigh *neigh, const struct addr *address, const struct mac *mac);

@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 
 #include "common/grow.h"
+#include "common/os/clock.h"
 
 int neigh_dump_links(struct nl *nl, nl_message_fn *fn, void *context)
 {
@@ -314,6 +315,14 @@ void neigh_gateways_ask_anew(
 		(void)neigh_request_delete(nl, ifindex, gateway);
 		(void)neigh_request_resolve(nl, ifindex, gateway);
 	}
+}
+
+bool neigh_is_gateway(struct nl *nl, unsigned int ifindex, struct neigh_gateways *gateways,
+	const struct addr *address)
+{
+	if (!gateways->known && ifindex != 0)
+		neigh_gateways_read(nl, ifindex, gateways, clock_now_us());
+	return neigh_gateways_has(gateways, address);
 }
 
 const struct addr *neigh_gateways_at(struct nl *nl, unsigned int ifindex,

@@ -48,6 +48,9 @@ void neigh_gateways_read(
 /* Has the kernel forget where they are, and ask: but for entries that are fixed. */
 void neigh_gateways_ask_anew(
 	struct nl *nl, unsigned int ifindex, const struct neigh_gateways *gateways);
+/* One of them has this address; they are read if they never were. */
+bool neigh_is_gateway(struct nl *nl, unsigned int ifindex, struct neigh_gateways *gateways,
+	const struct addr *address);
 /* The gateway that has the MAC, read anew if it is time; NULL: none. */
 const struct addr *neigh_gateways_at(struct nl *nl, unsigned int ifindex,
 	struct neigh_gateways *gateways, const struct mac *mac, uint64_t now_us);

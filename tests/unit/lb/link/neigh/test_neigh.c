@@ -395,6 +395,20 @@ static void neigh_pins_no_administrators_entry(void **state)
 	here("ip neigh show 192.0.2.51 dev lan0 | grep -q 'lladdr 02:00:00:00:00:33 PERMANENT'");
 }
 
+/* Whoever has a key may say that it is there; where this host's own frames go is not for it to say. */
+static void neigh_pins_no_gateway(void **state)
+{
+	struct test *test = test_or_skip(state);
+	struct addr address = addr("192.0.2.254");
+	struct mac first = mac(MAC_PEER);
+
+	settle(test);
+	here("ip route add 203.0.113.0/24 via 192.0.2.254 dev lan0");
+	assert_int_equal(neigh_pin(test->neigh, &address, &first), -EPERM);
+	here("! ip neigh show 192.0.2.254 dev lan0 | grep -q PERMANENT");
+	here("ip route del 203.0.113.0/24");
+}
+
 static bool pin_is_swept(const struct test *test, const void *argument)
 {
 	return system("ip neigh show 192.0.2.61 dev lan0 | grep -q PERMANENT") != 0;
@@ -617,6 +631,7 @@ int main(void)
 		neigh_test(neigh_pins_against_arp),
 		neigh_test(neigh_pins_again_what_was_deleted),
 		neigh_test(neigh_pins_no_administrators_entry),
+		neigh_test(neigh_pins_no_gateway),
 		neigh_test(neigh_deletes_pins_of_a_killed_process),
 		neigh_test(neigh_follows_link_state),
 		neigh_test(neigh_follows_the_name_over_deletion),
