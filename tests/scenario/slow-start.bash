@@ -49,6 +49,12 @@ must backends_up 2
 # web3 comes; all that the balancer says of it until it is there, with its age.
 agent_start web3
 must wait_until 20 backend_is web3 up
+# The tables of a newcomer may wait a moment for others that come with it.
+is_in_the_tables() {
+	lb_json '.virtual_servers[] | select(.name == "rows").backends[] | select(.name == "web3").share' |
+		jq -e '. > 0' > /dev/null
+}
+must wait_until 5 is_in_the_tables
 must tool_start burst client connections "$VIP:80" 220 500
 samples=$work/samples
 has_grown() {
