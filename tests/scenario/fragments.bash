@@ -68,6 +68,7 @@ done
 
 fact received_is_forwarded_passed_and_dropped equal \
 	"$(lb_json '.packets | .received - .forwarded - .passed - .dropped')" 0
+note "dropped: $(lb_json ".drops | with_entries(select(.value > 0)) | tojson")"
 fact nothing_was_dropped equal "$(lb_json '.packets.dropped')" 0
 
 # The flood fills the part of the flow table that is looked at first faster than the balancer sees it.
