@@ -582,7 +582,8 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 		enter_state(registry, entry, state, now_us);
 	else if (state == BACKEND_UP)
 		note_remark(registry, entry, why.text, now_us);
-	(void)snprintf(backend->reason, sizeof(backend->reason), "%s", why.text);
+	(void)snprintf(backend->reason, sizeof(backend->reason), "%.*s",
+		(int)sizeof(backend->reason) - 1, why.text);
 
 	backend->effective_weight = effective_weight(backend);
 	backend->takes_flows = state == BACKEND_UP || backend->kept ||
