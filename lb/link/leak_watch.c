@@ -14,7 +14,8 @@
 
 #define LEAK_WATCH_BATCH     64u                /* frames read in one turn of the loop */
 #define LEAK_WATCH_AGAIN_US  (200 * US_PER_MS)  /* a second question comes no sooner than this, */
-#define LEAK_WATCH_SPREAD_US (2000 * US_PER_MS) /* and some time within that after it */
+#define LEAK_WATCH_SPREAD_US (2000 * US_PER_MS) /* and some time within that after it, */
+#define LEAK_WATCH_BRISK_US  (500 * US_PER_MS)  /* or within the interval, but no less than this */
 #define LEAK_WATCH_IDLE_US   US_PER_S           /* when there is nobody to ask */
 #define LEAK_WATCH_NEVER_US  UINT64_MAX
 
@@ -227,11 +228,13 @@ static int leak_watch_on_timer(sd_event_source *source, uint64_t usec, void *use
 static void leak_watch_verdict(struct leak_watch *watch, enum leak_verdict verdict,
 	const struct leak_watch_target *target, uint64_t now_us)
 {
+	uint64_t spread_us =
+		MIN(MAX(watch->config.interval_us, LEAK_WATCH_BRISK_US), LEAK_WATCH_SPREAD_US);
+
 	switch (verdict) {
 	case LEAK_ASK_AGAIN:
 		leak_watch_add(watch, target,
-			now_us + LEAK_WATCH_AGAIN_US +
-				randombytes_uniform((uint32_t)LEAK_WATCH_SPREAD_US));
+			now_us + LEAK_WATCH_AGAIN_US + randombytes_uniform((uint32_t)spread_us));
 		break;
 	case LEAK_FOUND:
 		watch->callbacks->leaks(target->backend, &target->vip, watch->context);

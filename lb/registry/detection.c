@@ -105,8 +105,14 @@ bool detection_is_doubtful(
  */
 uint64_t detection_silent_at_us(const struct registry_config *config, const struct entry *entry)
 {
+	uint64_t at_us;
+
 	if (entry->unanswered < config->fall)
 		return REGISTRY_NEVER_US;
-	return MAX(entry->alive_us + detection_silence_us(config),
+	at_us = MAX(entry->alive_us + detection_silence_us(config),
 		entry->backend.sent_us + config->interval_us / 15);
+	/* It has probably moved, and its next word settles that. */
+	if (entry->contested_us != REGISTRY_NEVER_US && entry->contested_us >= entry->alive_us)
+		at_us = MAX(at_us, entry->contested_us + DETECTION_CONTEST_US);
+	return at_us;
 }

@@ -11,6 +11,9 @@
 
 #include "lb/registry/entry.h"
 
+/* So long a backend that another place claims to be is not called silent: that place, with its key and name, asks again. */
+#define DETECTION_CONTEST_US (1500 * US_PER_MS)
+
 /* A heartbeat may go out so much before its time, together with others. */
 uint64_t detection_slack_us(const struct registry_config *config);
 /* How long nothing is heard of an agent that is silent. */

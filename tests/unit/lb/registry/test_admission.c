@@ -131,6 +131,42 @@ static void registry_follows_a_mac_that_changes(void **state)
 	assert_int_equal(world->n_moved, 0);
 }
 
+/* Its question comes late, after as many missed heartbeats as are else a death. */
+static void registry_waits_for_one_that_moved(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *moved;
+	uint32_t n_states;
+
+	world_farm(world, 3);
+	n_states = world->n_states;
+	moved = world_agent(world, "web01", 99, "198.51.100.10");
+	moved->reg.mac = world_mac(11);
+	world->agents[0].answers = false;
+	assert_int_equal(world_register(world, moved).r, -EAGAIN);
+	world_pass(world, MS(1400));
+	assert_int_equal(world->n_states, n_states);
+	assert_int_equal(world_register(world, moved).r, 0);
+	world->agents[0].id = 0;
+	world_pass(world, MS(5000));
+	assert_int_equal(world->n_states, n_states);
+}
+
+/* Who asks and does not come back holds nobody's death up for longer than that. */
+static void registry_waits_for_a_mover_once(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *moved;
+
+	world_farm(world, 3);
+	moved = world_agent(world, "web01", 99, "198.51.100.10");
+	moved->reg.mac = world_mac(11);
+	world->agents[0].answers = false;
+	assert_int_equal(world_register(world, moved).r, -EAGAIN);
+	world_pass(world, MS(1600));
+	assert_int_equal(world_backend(world, "web01")->state, BACKEND_DOWN);
+}
+
 static void registry_follows_an_address_that_changes(void **state)
 {
 	struct world *world = *state;
@@ -542,6 +578,8 @@ int main(void)
 		FACT(registry_refuses_clones_of_the_living),
 		FACT(registry_follows_a_mac_that_changes),
 		FACT(registry_follows_an_address_that_changes),
+		FACT(registry_waits_for_one_that_moved),
+		FACT(registry_waits_for_a_mover_once),
 		FACT(registry_asks_at_once_whose_address_says_hello),
 		FACT(registry_refuses_a_clone_whose_original_answers),
 		FACT(registry_lets_the_dead_be_replaced),

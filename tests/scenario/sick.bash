@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# A farm in which each real server but one goes bad in another way: each is refused or taken out within three seconds,
+# for a reason that names the cause, and from then on no client's request comes to it.
+. "$(dirname "$0")/../netns/topology.bash"
+
+# The first list has agents, the second has none. `well` stays so.
+agents=(well all-spoils no-ipv6 exec-check wedged-http file-gone address-lost other-key clone lodger off-link new-card)
+statics=(vip-missing vip-removed arp-ignore arp-announce vip-on-card second-card unlistened real-ip-only firewall wrong-mac)
+topology_up --webs $((${#statics[@]} + ${#agents[@]})) --no-nginx
+
+declare -A host=()
+idx=0
+for kind in "${agents[@]}" "${statics[@]}"; do
+	host[$kind]=web$((++idx))
+done
+# serve KIND [ADDRESS…] : by default both VIPs
+serve() {
+	local kind=$1
+	shift
+	(($#)) || set -- "$VIP" "[$VIP6]"
+	tool_start "$kind" "${host[$kind]}" named_server "$kind" "${@/%/:80}"
+}
+# agent_of KIND [LINE…] : with its configuration
+agent_of() {
+	local kind=$1 lines
+	shift
+	printf -v lines '%s\n' 'check-interval = 300ms' 'check-timeout = 300ms' "$@"
+	agent_configure "${host[$kind]}" < <(agent_default_config "${host[$kind]}" "$LB" "$lines" |
+		sed "s/^name = .*/name = $kind/")
+}
+
+mkdir "$work/signs"
+chmod 755 "$work/signs"
+printf '0\n' > "$work/signs/status"
+: > "$work/signs/serve"
+printf '#!/bin/sh\nread -r status < %s\necho "DISK $status"\nexit $status\n' "$work/signs/status" > "$work/signs/plugin"
+chmod 755 "$work/signs/plugin"
+
+for kind in "${agents[@]}"; do
+	agent_of "$kind"
+done
+agent_of exec-check "check = exec:$work/signs/plugin"
+agent_of wedged-http 'check = http://www.example/'
+agent_of file-gone "check = file:$work/signs/serve"
+for kind in "${statics[@]}"; do
+	on "${host[$kind]}" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
+	[[ $kind == vip-missing ]] || ip -n "$(ns "${host[$kind]}")" address add "$VIP/32" dev lo
+	ip -n "$(ns "${host[$kind]}")" address add "$VIP6/128" dev lo nodad
+done
+nginx_files
+nginx_start "${host[wedged-http]}"
+for kind in "${agents[@]}" "${statics[@]}"; do
+	[[ $kind == wedged-http ]] || serve "$kind"
+	count_frames "${host[$kind]}" eth0 ingress requests "ip saddr $CLIENT ip daddr $VIP tcp flags syn"
+done
+
+{
+	lb_default_config | sed 's/^interface.*/&\nheartbeat-interval = 100ms/'
+	printf 'check = agent, path\ncheck-interval = 300ms\ncheck-timeout = 300ms\n'
+	for kind in "${statics[@]}"; do
+		printf 'real-server = %s name=%s\n' "$(web_address "${host[$kind]}")" "$kind"
+	done | sed 's/name=wrong-mac/& mac=02:00:00:00:77:77/'
+} > "$work/lb.conf"
+lb_configure < "$work/lb.conf"
+lb_start
+for kind in "${agents[@]}"; do
+	agent_start "${host[$kind]}"
+done
+must wait_until 30 backends_up $((${#agents[@]} + ${#statics[@]} - 2))
+tool_start clients client new_flows "$VIP:80" 100
+
+# lb_says COMMAND… : its status, to the command. Its own exit status tells how bad things are.
+lb_says() {
+	dsr_lb lb status --json > "$work/status" || true
+	"$@" < "$work/status"
+}
+# is_for KIND REASON : it is not up, and that is the reason's beginning.
+is_for() {
+	lb_says jq -e --arg name "$1" --arg reason "$2" '[.virtual_servers[].backends[] |
+		select(.name == $name)] | length > 0 and all(.state != "up" and (.reason | contains($reason)))'
+}
+# is_refused KIND WORDS
+is_refused() {
+	lb_says jq -e --arg address "$1" --arg words "$2" \
+		'.refusals | any(.address == $address and (.words | contains($words)))'
+}
+# is_claimed MAC : by a stranger
+is_claimed() {
+	lb_says jq -e --arg mac "$1" '.claims | any(.mac == $mac)'
+}
+declare -A requests=()
+# within_3_s NAME COMMAND… : came to pass so soon after it was broken.
+within_3_s() {
+	local name=$1
+	shift
+	fact "$name" wait_until 20 "$@"
+	fact "${name}_within_3_s" at_most $(($(now_ms) - broken)) $((3000 * SLOW))
+}
+# goes_bad KIND REASON COMMAND… : that breaks it
+goes_bad() {
+	local kind=$1 reason=$2
+	shift 2
+	broken=$(now_ms)
+	"$@"
+	within_3_s "$kind" is_for "$kind" "$reason"
+	requests[$kind]=$(counted "${host[$kind]}" requests)
+}
+
+fact it_never_was_up_without_the_vip is_for vip-missing "path: no answer for $VIP:80 from $(mac_of "${host[vip-missing]}") (VIP missing on lo? firewall?)"
+fact nor_at_a_mac_that_nobody_has is_for wrong-mac "path: no answer for $VIP:80 from 02:00:00:00:77:77"
+requests[vip-missing]=0 requests[wrong-mac]=0
+
+in_ns() {
+	ip -n "$(ns "${host[$1]}")" "${@:2}"
+}
+goes_bad vip-removed "path: no answer for $VIP:80" in_ns vip-removed address del "$VIP/32" dev lo
+arp="answers ARP for $VIP on eth0 (arp_ignore of that interface is 0?)"
+goes_bad arp-ignore "$arp" on "${host[arp-ignore]}" sysctl -qw net.ipv4.conf.eth0.arp_ignore=0
+goes_bad vip-on-card "$arp" in_ns vip-on-card address add "$VIP/32" dev eth0
+goes_bad unlistened "path: nothing listens on $VIP:80 (connection refused)" stop_pid "${tool_pid[unlistened]}"
+real_ip_only() {
+	stop_pid "${tool_pid[real-ip-only]}"
+	serve real-ip-only "$(web_address "${host[real-ip-only]}")"
+}
+goes_bad real-ip-only "path: nothing listens on $VIP:80 (connection refused)" real_ip_only
+wall() {
+	printf 'table inet wall { chain in { type filter hook input priority 0; ip daddr %s drop; }; }\n' "$VIP" |
+		on "${host[firewall]}" nft -f -
+}
+goes_bad firewall "path: no answer for $VIP:80" wall
+
+# With an agent: it says so itself.
+goes_bad all-spoils 'all.arp_ignore' on "${host[all-spoils]}" sysctl -qw net.ipv4.conf.all.arp_ignore=3
+no_ipv6() {
+	stop_pid "${tool_pid[no-ipv6]}"
+	serve no-ipv6 "$VIP"
+}
+no_ipv6
+no_ipv6_is_out() {
+	lb_says jq -e --arg place "[$VIP6]:80" '[.virtual_servers[].backends[] |
+		select(.name == "no-ipv6")][0] | (.reason | contains("nothing listens on " + $place)) and .share < 0.04'
+}
+broken=$(now_ms)
+within_3_s no-ipv6 no_ipv6_is_out
+exec_says_2() {
+	printf '2\n' > "$work/signs/status"
+}
+goes_bad exec-check 'DISK 2' exec_says_2
+# Its port stays open: the kernel takes connections, and nobody answers them.
+wedge() {
+	local pid
+	for pid in $(ip netns pids "$(ns "${host[wedged-http]}")"); do
+		! grep -q '^nginx' "/proc/$pid/comm" || kill -STOP "$pid"
+	done
+}
+goes_bad wedged-http "http://www.example/" wedge
+goes_bad file-gone "file $work/signs/serve is not there" rm "$work/signs/serve"
+goes_bad address-lost 'no answer to' in_ns address-lost address del "$(web_address "${host[address-lost]}")/24" dev eth0
+
+# Who they are is not proven, or is somebody else.
+refused() {
+	local kind=$1 words=$2 address
+	address=${3:-$(web_address "${host[$kind]}")}
+	within_3_s "$kind" is_refused "$address" "$words"
+	must wait_until 10 is_for "$kind" 'no answer to'
+	requests[$kind]=$(counted "${host[$kind]}" requests)
+}
+other_key() {
+	local name=${host[other-key]}
+	daemon_stop "$name" KILL
+	"$work/bin/dsr-lb" keygen | awk -v id="$(awk '{ print $1 }' "$work/key")" '{ $1 = id } 1' > "$work/other"
+	cat "$work/other" > "$work/$name/key"
+	agent_start "$name"
+}
+other_key
+broken=$(now_ms)
+refused other-key 'has other bytes than ours'
+cloned() {
+	daemon_stop "${host[clone]}" KILL
+	sed -i 's/^name = .*/name = well/' "$work/${host[clone]}/agent.conf"
+	agent_start "${host[clone]}"
+}
+cloned
+broken=$(now_ms)
+refused clone "the name is in use at $(web_address "${host[well]}")"
+# A second agent at the same address, by another name: it speaks from another port.
+lodge() {
+	local name=${host[lodger]}
+	daemon_directories lodger2 "$AGENT_UID"
+	key_file "$work/lodger2/key" "$AGENT_UID"
+	sed "s/^name = .*/name = lodger2\nlisten = 7378/; s|$work/$name/|$work/lodger2/|" "$work/$name/agent.conf" > "$work/lodger2/agent.conf"
+	daemon_start lodger2 "$name" "$AGENT_UID" +net_admin "$work/bin/dsr-agent" run \
+		--config "$work/lodger2/agent.conf" --runtime-dir "$work/lodger2/run" --state-dir "$work/lodger2/state"
+}
+broken=$(now_ms)
+lodge
+within_3_s a_lodger is_refused "$(web_address "${host[lodger]}")" 'the address is in use by lodger'
+fact its_host_serves_on backend_is lodger up
+
+# Renumbered into another subnet, and only the route shows the way back.
+renumber() {
+	local name=${host[off-link]}
+	daemon_stop "$name" KILL
+	in_ns off-link address flush dev eth0
+	in_ns off-link address add 10.55.0.11/24 dev eth0
+	in_ns off-link route add "$LB" dev eth0 src 10.55.0.11
+	ip -n "$(ns lb)" route add 10.55.0.11 dev eth0
+	agent_start "$name"
+}
+renumber
+broken=$(now_ms)
+refused off-link 'on the link of our backend interface' 10.55.0.11
+
+# Not the server's fault, and followed.
+broken=$(now_ms)
+in_ns new-card link set eth0 address 02:00:00:00:55:55
+new_card_serves() {
+	backend_is new-card up && [[ $(backend_field mac new-card) == 02:00:00:00:55:55 ]]
+}
+within_3_s a_new_card_is_followed new_card_serves
+
+# What was known bad stays without requests, all the while that others had them.
+gets_none() {
+	local kind
+	for kind in "${!requests[@]}"; do
+		equal "$kind $(counted "${host[$kind]}" requests)" "$kind ${requests[$kind]}" || return
+	done
+}
+more_of() {
+	(($(counted "${host[well]}" requests) >= $1))
+}
+fact requests_went_on wait_until 20 more_of $(($(counted "${host[well]}" requests) + 20))
+fact no_request_came_to_who_was_known_bad gets_none
+
+# Claims that nobody can prove: named, and answered.
+in_ns second-card link add link eth0 name second address 02:00:00:00:33:33 type macvlan mode bridge
+in_ns second-card link set second up
+broken=$(now_ms)
+on router ip neigh flush dev eth0
+within_3_s a_second_card is_claimed 02:00:00:00:33:33
+on "${host[arp-announce]}" sysctl -qw net.ipv4.conf.eth0.arp_announce=0
+broken=$(now_ms)
+in_ns arp-announce neigh flush dev eth0
+within_3_s an_arp_request_from_the_vip is_claimed "$(mac_of "${host[arp-announce]}")"
+
+fact the_well_one_was_never_out equal "$(grep -c 'backend well: up -> ' "$work/lb/log")" 0
+tool_end clients > "$work/clients"
+fact almost_all_were_connected at_most "$(jq '(.refused + .silent) * 100 / .opened | floor' "$work/clients")" 20
