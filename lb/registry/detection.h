@@ -11,7 +11,13 @@
 
 #include "lb/registry/entry.h"
 
-/* So long a backend that another place claims to be is not called silent: that place, with its key and name, asks again. */
+/*
+ * After a heartbeat that was not answered the backend is asked this often within an interval, where else it is
+ * asked once: a link that loses one frame in five, each way, loses as good as never all that is said in `fall` intervals.
+ */
+#define DETECTION_REPEATS 3u
+/* So long a backend that another place claims to be is not called silent: that place asks
+ * again. */
 #define DETECTION_CONTEST_US (1500 * US_PER_MS)
 
 /* A heartbeat may go out so much before its time, together with others. */

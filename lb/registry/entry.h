@@ -60,6 +60,8 @@ struct entry {
 	uint32_t unanswered; /* heartbeats sent since the last word */
 	uint64_t asked_us;   /* when the first of them was sent */
 	uint64_t
+		repeat_us; /* when it is asked again between two heartbeats; REGISTRY_NEVER_US: not */
+	uint64_t
 		contested_us; /* when another place first claimed to be it; REGISTRY_NEVER_US: none does */
 	bool awaiting;        /* the last heartbeat was not answered */
 	bool silent;

@@ -46,6 +46,7 @@ void liveness_heard(struct registry *registry, struct entry *entry, uint64_t now
 	entry->is_gone = false;
 	entry->alive_us = now_us;
 	entry->unanswered = 0;
+	entry->repeat_us = REGISTRY_NEVER_US;
 	if (!entry->silent)
 		return;
 	entry->silent = false;
@@ -447,6 +448,7 @@ uint64_t liveness_due_us(const struct registry *registry, const struct entry *en
 		return REGISTRY_NEVER_US;
 	if (backend->source == BACKEND_AGENT) {
 		due_us = MIN(due_us, backend->next_heartbeat_us);
+		due_us = MIN(due_us, entry->repeat_us);
 		if (!entry->silent)
 			due_us = MIN(due_us, detection_silent_at_us(&registry->config, entry));
 	}
@@ -459,6 +461,16 @@ uint64_t liveness_due_us(const struct registry *registry, const struct entry *en
 	for (size_t i = 0; i < backend->n_checks; i++)
 		due_us = MIN(due_us, backend->checks[i].next_us);
 	return due_us;
+}
+
+/* The same heartbeat once more: one that is missed is missed once, however often it was sent. */
+static void run_repeat(struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	if (now_us < entry->repeat_us)
+		return;
+	entry->repeat_us = now_us + registry->config.interval_us / DETECTION_REPEATS;
+	entry->wants_heartbeat = true;
+	entries_mark_dirty(&registry->entries, entry);
 }
 
 static void run_heartbeat(struct registry *registry, struct entry *entry, uint64_t now_us)
@@ -474,11 +486,14 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 		if (entry->awaiting)
 			backend->heartbeats_missed++;
 		entry->awaiting = false;
+		entry->repeat_us = REGISTRY_NEVER_US;
 		backend->streak = 0;
 		health_judge(registry, entry, now_us);
 	}
-	if (now_us + detection_slack_us(&registry->config) < backend->next_heartbeat_us)
+	if (now_us + detection_slack_us(&registry->config) < backend->next_heartbeat_us) {
+		run_repeat(registry, entry, now_us);
 		return;
+	}
 	if (entry->awaiting)
 		backend->heartbeats_missed++;
 	entry->awaiting = true;
@@ -486,6 +501,9 @@ static void run_heartbeat(struct registry *registry, struct entry *entry, uint64
 		entry->asked_us = now_us;
 	backend->sent_us = now_us;
 	backend->next_heartbeat_us = now_us + heartbeat_gap_us(registry, entry);
+	entry->repeat_us = entry->unanswered > 1 && !entry->silent
+		? now_us + registry->config.interval_us / DETECTION_REPEATS
+		: REGISTRY_NEVER_US;
 	entry->wants_heartbeat = true;
 	entries_mark_dirty(&registry->entries, entry);
 }

@@ -43,11 +43,19 @@ struct world {
 		n_probes, n_checks, n_paths;
 	uint16_t last_check_port;
 	struct registry_action last_state;
-	bool cannot_send; /* heartbeats, for a want of this host's own */
+	bool cannot_send;      /* heartbeats, for a want of this host's own */
+	uint32_t lost_percent; /* of heartbeats, and of their answers; from `dice` */
+	uint64_t dice;
 	/* Answers to RUN_CHECK; without it they stay open. */
 	bool checks_answer;
 	enum registry_check_outcome check_outcome; /* failed, when nothing was said */
 };
+
+static inline bool world_loses(struct world *world)
+{
+	world->dice = world->dice * 6364136223846793005u + 1442695040888963407u;
+	return (world->dice >> 33) % 100 < world->lost_percent;
+}
 
 static inline struct addr world_addr(const char *text)
 {
@@ -185,7 +193,7 @@ static inline void world_act(struct world *world, const struct registry_action *
 		agent = world_agent_of(world, action->backend);
 		if (world->cannot_send)
 			registry_not_sent(world->registry, action->backend, world->now_us);
-		else if (agent && agent->answers)
+		else if (agent && agent->answers && !world_loses(world) && !world_loses(world))
 			registry_report(world->registry, action->backend, &agent->reg.status, 100,
 				world->now_us);
 		break;

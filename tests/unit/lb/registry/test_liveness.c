@@ -2,6 +2,7 @@
 /*
  * What agents say of themselves: worse words at once, better ones too, and both of one that flaps.
  */
+#include "lb/registry/detection.h"
 #include "registry_world.h"
 
 #define assert_state(world, name, wanted) \
@@ -176,6 +177,37 @@ static void registry_holds_back_what_a_new_session_says(void **state)
 	assert_state(world, "web01", "up");
 }
 
+/* Twenty minutes of 64 agents behind a link that loses one frame in five, each way. */
+static void registry_calls_nobody_silent_for_loss(void **state)
+{
+	struct world *world = *state;
+
+	world->config.fall = 5;
+	world_configure(world);
+	world_farm(world, 64);
+	world->n_states = 0;
+	world->lost_percent = 20;
+	world_pass(world, MS(20 * 60 * 1000));
+	assert_int_equal(world->n_states, 0);
+}
+
+/* One that answers is asked once in an interval, one that died so often until it is called silent, then slowly. */
+static void registry_repeats_what_was_not_answered(void **state)
+{
+	struct world *world = *state;
+
+	world_farm(world, 2);
+	world->agents[1].answers = world->agents[1].host_answers = false;
+	world_pass(world, MS(10000));
+	world->agents[0].answers = world->agents[0].host_answers = false;
+	world->n_heartbeats = 0;
+	world_pass(world, MS(850));
+	assert_state(world, "web01", "down");
+	assert_in_range(world->n_heartbeats, 3 + 2 * (DETECTION_REPEATS - 1) - 1,
+		3 + 2 * DETECTION_REPEATS + 2);
+	assert_int_equal(world_backend(world, "web01")->heartbeats_missed, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +219,8 @@ int main(void)
 		FACT(registry_holds_nobody_back_after_a_long_drain),
 		FACT(registry_holds_back_weights_and_vips_too),
 		FACT(registry_holds_back_what_a_new_session_says),
+		FACT(registry_calls_nobody_silent_for_loss),
+		FACT(registry_repeats_what_was_not_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

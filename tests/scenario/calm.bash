@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# A healthy farm, looked at as often as may be, with both processors busy, is never called ill: not in a while of
+# CALM_S seconds (default 8), not in one in which a fifth of the control network's frames is lost each way, and not by a
+# balancer that was frozen for two seconds.
+. "$(dirname "$0")/../netns/topology.bash"
+
+CALM_S=${CALM_S:-8}
+INTERVAL=${INTERVAL:-100ms}
+agents=3
+topology_up --webs 5
+servers_at() {
+	on "$1" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
+	ip -n "$(ns "$1")" address add "$VIP/32" dev lo
+	ip -n "$(ns "$1")" address add "$VIP6/128" dev lo nodad
+}
+lb_configure < <(
+	lb_default_config | sed "s/^interface.*/&\nheartbeat-interval = $INTERVAL\nheartbeat-fall = 5/"
+	printf 'check-interval = %s\ncheck-timeout = 1s\n' "$INTERVAL"
+	for ((idx = agents + 1; idx <= topology_webs; idx++)); do
+		servers_at "web$idx"
+		printf 'real-server = %s name=web%d\n' "$(web_address "web$idx")" "$idx"
+	done
+)
+lb_start
+for ((idx = 1; idx <= agents; idx++)); do
+	agent_configure "web$idx" < <(agent_default_config "web$idx" "$LB" "check = tcp:80
+check = http://www.example/
+check-interval = $INTERVAL")
+	agent_start "web$idx"
+done
+must wait_until 20 backends_up "$topology_webs"
+
+changes() {
+	grep -c '^dsr-lb: .*backend .* -> ' "$work/lb/log" || true
+}
+reported() {
+	cat "$work"/web*/log | grep -cE 'not registered|is down|-> ' || true
+}
+for _ in 1 2; do
+	start_on client "$work/busy" sh -c 'while :; do :; done'
+done
+tool_start clients client new_flows "$VIP:80" 200
+were=$(changes) told=$(reported)
+# A while is what the fact is about: nothing is waited for.
+sleep "$CALM_S"
+fact nobody_is_called_ill_in_a_while equal "$(changes) $(reported)" "$were $told"
+fact all_are_up backends_up "$topology_webs"
+
+# Of heartbeats and their answers.
+for ((idx = 1; idx <= agents; idx++)); do
+	on "web$idx" nft -f - <<- END
+		table netdev lossy {
+			counter lost { }
+			chain in { type filter hook ingress device eth0 priority 0; udp sport 7377 numgen random mod 100 < 20 counter name lost drop; }
+			chain out { type filter hook egress device eth0 priority 0; udp sport 7377 numgen random mod 100 < 20 counter name lost drop; }
+		}
+	END
+done
+lost() {
+	for ((idx = 1; idx <= agents; idx++)); do
+		on "web$idx" nft -j list counter netdev lossy lost | jq '.nftables[] | .counter? // empty | .packets'
+	done | awk '{ n += $1 } END { print n + 0 }'
+}
+sleep "$CALM_S"
+fact frames_were_lost at_least "$(lost)" $((agents * CALM_S * 2))
+note "lost: $(lost)"
+fact nobody_is_called_ill_for_loss equal "$(changes) $(reported)" "$were $told"
+for ((idx = 1; idx <= agents; idx++)); do
+	on "web$idx" nft delete table netdev lossy
+done
+
+signal_pid "${daemon_pid[lb]}" STOP
+sleep 2
+signal_pid "${daemon_pid[lb]}" CONT
+has_heard_all() {
+	[[ $(lb_json '[.virtual_servers[].backends[].heartbeats_missed] | max') == 0 ]]
+}
+fact after_a_freeze_all_answer wait_until 10 has_heard_all
+fact nobody_is_called_ill_by_a_balancer_that_froze equal "$(changes)" "$were"
+tool_end clients > "$work/clients"
+fact every_connection_was_made equal "$(jq '.refused + .silent' "$work/clients")" 0
