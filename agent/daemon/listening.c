@@ -39,6 +39,24 @@ static bool listening_counts(const struct agent *agent, const struct proto_port 
 	return port->protocol == IPPROTO_TCP && port->vip < agent->settings->config->vips.len;
 }
 
+/* What balancers connect from is no client: the address at which each is known, and those that it tells. */
+static void listening_exempt(struct agent *agent)
+{
+	struct addr exempt[ACCEPTS_EXEMPT_MAX];
+	size_t len = 0;
+
+	for (size_t idx = 0; idx < balancers_len(agent->balancers); idx++) {
+		const struct ports *asked = balancers_asked(agent->balancers, idx);
+
+		if (len + 1 + asked->n_sources > ACCEPTS_EXEMPT_MAX)
+			break;
+		exempt[len++] = balancers_view(agent->balancers, idx)->balancer.addr;
+		for (size_t i = 0; i < asked->n_sources; i++)
+			exempt[len++] = asked->sources[i];
+	}
+	accepts_exempt(agent->accepts, exempt, len);
+}
+
 /* All that any balancer asks about is counted, what several ask about once for each. */
 static void listening_watch(struct agent *agent)
 {
@@ -46,6 +64,7 @@ static void listening_watch(struct agent *agent)
 	size_t len = 0;
 	int r;
 
+	listening_exempt(agent);
 	for (size_t idx = 0; idx < balancers_len(agent->balancers); idx++) {
 		const struct ports *asked = balancers_asked(agent->balancers, idx);
 

@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SYN-ACKs by a packet socket: see accepts.h. */
+/* What a SYN-ACK counts for: see accepts.h. */
 #include "agent/host/accepts.h"
 
-#include <arpa/inet.h>
-#include <linux/filter.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#define ACCEPTS_SNAP_BYTES   96u /* IPv4 with options, or IPv6, and the begin of TCP */
-#define ACCEPTS_BUFFER_BYTES (4 << 20)
-#define ACCEPTS_PAUSE_US \
-	(20 * US_PER_MS) /* between two readings, so that a busy server wakes us seldom */
-#define ACCEPTS_BATCH       32u
+#include "agent/host/synack_log.h"
+
 #define ACCEPTS_BATCHES_MAX 64u    /* in one reading */
 #define ACCEPTS_SEEN        16384u /* newest SYN-ACKs that are known again; a power of two */
 
@@ -28,10 +17,12 @@ struct accepts_counter {
 
 struct accepts {
 	sd_event *event;
-	sd_event_source *io, *timer;
-	int fd;
+	sd_event_source *io;
+	struct synack_log *log; /* NULL: nothing is counted */
 	struct accepts_counter counters[ACCEPTS_MAX];
 	size_t len;
+	struct addr exempt[ACCEPTS_EXEMPT_MAX];
+	size_t n_exempt;
 	uint64_t seen[ACCEPTS_SEEN];
 };
 
@@ -42,16 +33,13 @@ struct accepts *accepts_new(sd_event *event)
 	if (!accepts)
 		return NULL;
 	accepts->event = event;
-	accepts->fd = -1;
 	return accepts;
 }
 
 static void accepts_close(struct accepts *accepts)
 {
 	accepts->io = sd_event_source_disable_unref(accepts->io);
-	accepts->timer = sd_event_source_disable_unref(accepts->timer);
-	util_close(accepts->fd);
-	accepts->fd = -1;
+	accepts->log = synack_log_free(accepts->log);
 }
 
 struct accepts *accepts_free(struct accepts *accepts)
@@ -83,39 +71,49 @@ static bool accepts_is_new(struct accepts *accepts, uint64_t hash)
 	return true;
 }
 
-/* The local address and where TCP begins; 0: not such a packet. */
-static size_t accepts_parse(
-	const uint8_t *packet, size_t size_bytes, struct addr *ret_local, uint64_t *ret_hash)
+/* Both addresses and where TCP begins; 0: not such a packet. */
+static size_t accepts_parse(const uint8_t *packet, size_t size_bytes, struct addr *ret_local,
+	struct addr *ret_remote, uint64_t *ret_hash)
 {
 	const uint64_t basis = UINT64_C(14695981039346656037);
 
 	if (size_bytes < sizeof(struct iphdr))
 		return 0;
 	if (packet[0] >> 4 == 4) {
-		*ret_local = (struct addr){ .family = AF_INET };
+		*ret_local = *ret_remote = (struct addr){ .family = AF_INET };
 		memcpy(ret_local->bytes, packet + 12, 4);
+		memcpy(ret_remote->bytes, packet + 16, 4);
 		*ret_hash = accepts_hash(basis, packet + 12, 8);
 		return (packet[0] & 0x0fu) * (size_t)4;
 	}
 	if (packet[0] >> 4 != 6 || size_bytes < sizeof(struct ip6_hdr))
 		return 0;
-	*ret_local = (struct addr){ .family = AF_INET6 };
+	*ret_local = *ret_remote = (struct addr){ .family = AF_INET6 };
 	memcpy(ret_local->bytes, packet + 8, 16);
+	memcpy(ret_remote->bytes, packet + 24, 16);
 	*ret_hash = accepts_hash(basis, packet + 8, 32);
 	return sizeof(struct ip6_hdr);
 }
 
+static bool accepts_is_exempt(const struct accepts *accepts, const struct addr *remote)
+{
+	ARRAY_FOREACH (exempt, accepts->exempt, accepts->n_exempt)
+		if (addr_equal(exempt, remote))
+			return true;
+	return false;
+}
+
 bool accepts_take(struct accepts *accepts, const uint8_t *packet, size_t size_bytes)
 {
-	struct addr local;
+	struct addr local, remote;
 	uint64_t hash = 0;
-	size_t offset = accepts_parse(packet, size_bytes, &local, &hash);
+	size_t offset = accepts_parse(packet, size_bytes, &local, &remote, &hash);
 	uint16_t port;
 	bool counted = false;
 
 	/* Ports, sequence and acknowledgement are the first twelve bytes of TCP. */
 	if (offset < sizeof(struct iphdr) || size_bytes < offset + 14 ||
-		(packet[offset + 13] & 0x12) != 0x12)
+		(packet[offset + 13] & 0x12) != 0x12 || accepts_is_exempt(accepts, &remote))
 		return false;
 	hash = accepts_hash(hash, packet + offset, 12);
 	if (!accepts_is_new(accepts, hash))
@@ -133,116 +131,32 @@ bool accepts_take(struct accepts *accepts, const uint8_t *packet, size_t size_by
 	return counted;
 }
 
-/* ---- the socket ---- */
+/* ---- the log ---- */
 
-/*
- * Outgoing, not over the loopback interface, TCP with SYN and ACK. The socket is of SOCK_DGRAM: a packet begins with its
- * IP header. (IPv6 extension headers stand before no SYN-ACK of the kernel.)
- */
-static int accepts_attach_filter(int fd)
+static void accepts_on_packet(const uint8_t *packet, size_t size_bytes, void *context)
 {
-	unsigned int loopback = if_nametoindex("lo");
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 16),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, loopback, 14, 0),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x40, 0, 5),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 0, 9),
-		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
-		BPF_STMT(BPF_LD | BPF_B | BPF_IND, 13),
-		BPF_JUMP(BPF_JMP | BPF_JA, 4, 0, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x60, 0, 5),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 0, 3),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 40 + 13),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x12, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, ACCEPTS_SNAP_BYTES),
-	};
-	struct sock_fprog program = { ARRAY_LEN(code), code };
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
-											   : 0;
+	(void)accepts_take(context, packet, size_bytes);
 }
 
-static int accepts_read_batch(struct accepts *accepts)
-{
-	uint8_t packets[ACCEPTS_BATCH][ACCEPTS_SNAP_BYTES];
-	struct mmsghdr messages[ACCEPTS_BATCH] = { 0 };
-	struct iovec parts[ACCEPTS_BATCH];
-	int n_read;
-
-	for (size_t i = 0; i < ACCEPTS_BATCH; i++) {
-		/* cppcheck-suppress legacyUninitvar ; recvmmsg() fills it */
-		parts[i] = (struct iovec){ packets[i], ACCEPTS_SNAP_BYTES };
-		messages[i].msg_hdr.msg_iov = &parts[i];
-		messages[i].msg_hdr.msg_iovlen = 1;
-	}
-	n_read = recvmmsg(accepts->fd, messages, ACCEPTS_BATCH, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < n_read; i++)
-		(void)accepts_take(accepts, packets[i], messages[i].msg_len);
-	return n_read;
-}
-
-/* Then a pause: what comes meanwhile waits in the socket's buffer. */
-static int accepts_on_packets(sd_event_source *source, int fd, uint32_t events, void *context)
+/* The kernel gathers packets for a moment, so that a busy server wakes us seldom. */
+static int accepts_on_log(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct accepts *accepts = context;
-	uint64_t now_us = 0;
 
 	for (size_t i = 0; i < ACCEPTS_BATCHES_MAX; i++)
-		if (accepts_read_batch(accepts) < (int)ACCEPTS_BATCH)
+		if (!synack_log_read(accepts->log, accepts_on_packet, accepts))
 			break;
-	(void)sd_event_now(accepts->event, CLOCK_MONOTONIC, &now_us);
-	if (sd_event_source_set_time(accepts->timer, now_us + ACCEPTS_PAUSE_US) < 0 ||
-		sd_event_source_set_enabled(accepts->timer, SD_EVENT_ONESHOT) < 0)
-		return 0;
-	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
-}
-
-static int accepts_on_pause_end(sd_event_source *source, uint64_t time_us, void *context)
-{
-	struct accepts *accepts = context;
-
-	return sd_event_source_set_enabled(accepts->io, SD_EVENT_ON);
-}
-
-/* Bound only when the filter stands: nothing else ever gets in. */
-static int accepts_bind(int fd)
-{
-	const int buffer_bytes = ACCEPTS_BUFFER_BYTES;
-	const struct sockaddr_ll name = { .sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ALL) };
-	int r = accepts_attach_filter(fd);
-
-	if (r < 0)
-		return r;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
-	return bind(fd, (const struct sockaddr *)&name, sizeof(name)) < 0 ? -errno : 0;
+	return 0;
 }
 
 static int accepts_open(struct accepts *accepts)
 {
-	int r;
+	int r = synack_log_open(&accepts->log);
 
-	accepts->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (accepts->fd < 0)
-		return -errno;
-	r = accepts_bind(accepts->fd);
-	if (r >= 0)
-		r = sd_event_add_io(accepts->event, &accepts->io, accepts->fd, EPOLLIN,
-			accepts_on_packets, accepts);
-	if (r >= 0)
-		r = sd_event_add_time(accepts->event, &accepts->timer, CLOCK_MONOTONIC, 0,
-			US_PER_MS, accepts_on_pause_end, accepts);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(accepts->timer, SD_EVENT_OFF);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(accepts->event, &accepts->io, synack_log_fd(accepts->log), EPOLLIN,
+		accepts_on_log, accepts);
 	if (r < 0)
 		accepts_close(accepts);
 	return r < 0 ? r : 0;
@@ -277,7 +191,14 @@ int accepts_watch(struct accepts *accepts, const struct accepts_place *places, s
 		accepts_close(accepts);
 		return 0;
 	}
-	return accepts->fd >= 0 ? 0 : accepts_open(accepts);
+	return accepts->log ? 0 : accepts_open(accepts);
+}
+
+void accepts_exempt(struct accepts *accepts, const struct addr *addresses, size_t len)
+{
+	accepts->n_exempt = MIN(len, (size_t)ACCEPTS_EXEMPT_MAX);
+	for (size_t i = 0; i < accepts->n_exempt; i++)
+		accepts->exempt[i] = addresses[i];
 }
 
 bool accepts_count(
@@ -285,7 +206,7 @@ bool accepts_count(
 {
 	const struct accepts_counter *counter = accepts_find(accepts, place);
 
-	if (!counter || accepts->fd < 0)
+	if (!counter || !accepts->log)
 		return false;
 	*ret_count = counter->count;
 	return true;

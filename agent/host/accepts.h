@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How many TCP connections the kernel took or half took, for addresses and ports: each SYN-ACK that this host sends, seen by
- * a packet socket whose filter lets nothing else through (doc/adr/0009). Repeated ones, and the same one on
- * the interfaces below, count once; what stays on the host does not count. Under sd-event.
+ * How many TCP connections the kernel took or half took, for addresses and ports: each SYN-ACK that this host sends, as
+ * netfilter logs it (doc/adr/0009). Repeated ones count once; what stays on the host does not count, nor what goes to
+ * a balancer, which probes. Under sd-event.
  */
 #pragma once
 
@@ -10,7 +10,8 @@
 
 #include "common/addr.h"
 
-#define ACCEPTS_MAX 512u
+#define ACCEPTS_MAX        512u
+#define ACCEPTS_EXEMPT_MAX 256u
 
 struct accepts_place {
 	struct addr address;
@@ -24,13 +25,15 @@ struct accepts *accepts_new(sd_event *event);
 struct accepts *accepts_free(struct accepts *accepts);
 DEFINE_CLEANUP(struct accepts *, accepts_free)
 /*
- * What to count from now on; counts of places that were counted before go on. Nothing, and the socket is closed;
- * more than ACCEPTS_MAX are left out. 0, or the negative errno of the socket: nothing is counted then.
+ * What to count from now on; counts of places that were counted before go on. Nothing, and the log is closed;
+ * more than ACCEPTS_MAX are left out. 0, or the negative errno of the log: nothing is counted then.
  */
 int accepts_watch(struct accepts *accepts, const struct accepts_place *places, size_t len);
+/* What is not counted: SYN-ACKs to these; more than ACCEPTS_EXEMPT_MAX are counted. Copied. */
+void accepts_exempt(struct accepts *accepts, const struct addr *addresses, size_t len);
 /* False: it is not counted. */
 bool accepts_count(
 	const struct accepts *accepts, const struct accepts_place *place, uint32_t *ret_count);
 
-/* One SYN-ACK from its IP header on; true: it was counted. For the socket, and for tests. */
+/* One SYN-ACK from its IP header on; true: it was counted. For the log, and for tests. */
 bool accepts_take(struct accepts *accepts, const uint8_t *packet, size_t size_bytes);

@@ -32,7 +32,7 @@ static bool fields_port_is_valid(const struct proto_port *port)
 
 bool fields_serve_is_valid(const struct proto_serve *serve)
 {
-	if (serve->n_ports > PROTO_PORTS_MAX)
+	if (serve->n_ports > PROTO_PORTS_MAX || serve->n_sources > PROTO_SOURCES_MAX)
 		return false;
 	for (size_t i = 0; i < serve->n_ports; i++) {
 		if (!fields_port_is_valid(&serve->ports[i]))
@@ -40,6 +40,9 @@ bool fields_serve_is_valid(const struct proto_serve *serve)
 		if (i > 0 && ports_compare(&serve->ports[i - 1], &serve->ports[i]) >= 0)
 			return false;
 	}
+	ARRAY_FOREACH (source, serve->sources, serve->n_sources)
+		if (!addr_is_unicast(source))
+			return false;
 	return true;
 }
 
@@ -204,6 +207,13 @@ void fields_get_serve(struct wire_parser *parser, struct proto_serve *ret_serve)
 		port->first = cursor_get_u16(&parser->reader);
 		port->last = cursor_get_u16(&parser->reader);
 	}
+	ret_serve->n_sources = cursor_get_u8(&parser->reader);
+	if (ret_serve->n_sources > PROTO_SOURCES_MAX) {
+		wire_mark_bad(parser);
+		ret_serve->n_sources = 0;
+	}
+	ARRAY_FOREACH (source, ret_serve->sources, ret_serve->n_sources)
+		wire_get_addr(parser, source);
 }
 
 /* ---- fields -> bytes ---- */
@@ -286,4 +296,7 @@ void fields_put_serve(struct cursor_writer *writer, const struct proto_serve *se
 		cursor_put_u16(writer, port->first);
 		cursor_put_u16(writer, port->last);
 	}
+	cursor_put_u8(writer, serve->n_sources);
+	ARRAY_FOREACH (source, serve->sources, serve->n_sources)
+		wire_put_addr(writer, source);
 }

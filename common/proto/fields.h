@@ -18,7 +18,8 @@
 #define FIELDS_REPORT_BYTES_MAX \
 	(FIELDS_LIMIT_BYTES + FIELDS_PORTS_BYTES_MAX + FIELDS_WHY_BYTES_MAX + \
 		FIELDS_OTHER_BYTES_MAX)
-#define FIELDS_SERVE_BYTES_MAX (1 + PROTO_PORTS_MAX * (1 + 1 + 1 + 2 + 2u))
+#define FIELDS_SERVE_BYTES_MAX \
+	(1 + PROTO_PORTS_MAX * (1 + 1 + 1 + 2 + 2u) + 1 + PROTO_SOURCES_MAX * WIRE_ADDR_BYTES_MAX)
 
 /* Whether what version 2 adds to this message is legal. */
 bool fields_are_valid(const struct proto_message *message);

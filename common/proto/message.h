@@ -25,6 +25,7 @@
 #define PROTO_VIPS_MAX        40u  /* the largest REGISTER must fit PROTO_MESSAGE_MAX */
 #define PROTO_PORTS_MAX       128u /* that a balancer asks about; the largest ANSWER must fit */
 #define PROTO_CONNECTIONS_MAX 1000000u
+#define PROTO_SOURCES_MAX     8u /* addresses that a balancer probes from */
 
 enum proto_type {
 	PROTO_HELLO = 1,
@@ -134,11 +135,13 @@ struct proto_port {
 	bool counts; /* connections are counted, and nobody need listen; always so for several ports */
 };
 
-/* SERVE: all that this balancer asks about, in rising order. */
+/* SERVE: all that this balancer asks about, in rising order; and where its own connections come from. */
 struct proto_serve {
 	struct proto_session session;
 	uint8_t n_ports;
 	struct proto_port ports[PROTO_PORTS_MAX];
+	uint8_t n_sources;
+	struct addr sources[PROTO_SOURCES_MAX];
 };
 
 struct proto_port_status {
@@ -149,7 +152,7 @@ struct proto_port_status {
 
 /* What the agent says to a SERVE. */
 struct proto_ports_status {
-	uint32_t digest; /* ports_digest() of the ports of the newest SERVE; 0: none was asked */
+	uint32_t digest; /* ports_digest() of the newest SERVE; 0: none was asked */
 	uint8_t n_ports; /* in their order */
 	struct proto_port_status items[PROTO_PORTS_MAX];
 	char why[PROTO_REASON_MAX +

@@ -2,6 +2,8 @@
 /* Lists of ports and answers: see ports.h. */
 #include "common/proto/ports.h"
 
+#include <endian.h>
+
 static uint64_t ports_rank(const struct proto_port *port)
 {
 	return (uint64_t)port->vip << 48 | (uint64_t)port->protocol << 40 |
@@ -15,20 +17,34 @@ int ports_compare(const struct proto_port *a, const struct proto_port *b)
 	return rank_a < rank_b ? -1 : rank_a > rank_b;
 }
 
+static uint32_t ports_hash(uint32_t digest, const void *data, size_t size_bytes)
+{
+	for (size_t i = 0; i < size_bytes; i++)
+		digest = (digest ^ ((const uint8_t *)data)[i]) * UINT32_C(16777619);
+	return digest;
+}
+
 /* FNV-1a: it tells apart lists of one balancer, and whoever makes them holds the session's key. */
-uint32_t ports_digest(const struct proto_port *items, size_t len)
+uint32_t ports_digest(
+	const struct proto_port *items, size_t len, const struct addr *sources, size_t n_sources)
 {
 	uint32_t digest = UINT32_C(2166136261);
 
 	if (len == 0)
 		return 0;
 	ARRAY_FOREACH (port, items, len) {
-		uint64_t rank = ports_rank(port);
+		uint64_t rank = htole64(ports_rank(port));
 
-		for (unsigned int shift = 0; shift < 56; shift += 8)
-			digest = (digest ^ (uint8_t)(rank >> shift)) * UINT32_C(16777619);
+		digest = ports_hash(digest, &rank, 7);
 	}
+	ARRAY_FOREACH (source, sources, n_sources)
+		digest = ports_hash(digest, source->bytes, addr_size_bytes(source));
 	return digest ? digest : 1;
+}
+
+static void ports_seal(struct ports *ports)
+{
+	ports->digest = ports_digest(ports->items, ports->len, ports->sources, ports->n_sources);
 }
 
 void ports_clear(struct ports *ports)
@@ -52,18 +68,37 @@ int ports_add(struct ports *ports, const struct proto_port *port, uint16_t owner
 	ports->items[at] = *port;
 	ports->owners[at] = owner;
 	ports->len++;
-	ports->digest = ports_digest(ports->items, ports->len);
+	ports_seal(ports);
 	return 0;
+}
+
+void ports_set_sources(struct ports *ports, const struct addr *sources, size_t len)
+{
+	ports->n_sources = MIN(len, (size_t)PROTO_SOURCES_MAX);
+	for (size_t i = 0; i < ports->n_sources; i++)
+		ports->sources[i] = sources[i];
+	ports_seal(ports);
+}
+
+void ports_fill(const struct ports *ports, struct proto_serve *serve)
+{
+	serve->n_ports = (uint8_t)ports->len;
+	memcpy(serve->ports, ports->items, ports->len * sizeof(*ports->items));
+	serve->n_sources = (uint8_t)ports->n_sources;
+	memcpy(serve->sources, ports->sources, ports->n_sources * sizeof(*ports->sources));
 }
 
 bool ports_take(struct ports *ports, const struct proto_serve *serve)
 {
-	uint32_t digest = ports_digest(serve->ports, serve->n_ports);
+	uint32_t digest =
+		ports_digest(serve->ports, serve->n_ports, serve->sources, serve->n_sources);
 
 	if (digest == ports->digest)
 		return false;
 	ports->len = serve->n_ports;
 	memcpy(ports->items, serve->ports, serve->n_ports * sizeof(*serve->ports));
+	ports->n_sources = serve->n_sources;
+	memcpy(ports->sources, serve->sources, serve->n_sources * sizeof(*serve->sources));
 	ports->digest = digest;
 	ports->answer = (struct proto_ports_status){ 0 };
 	return true;
@@ -78,6 +113,7 @@ void ports_take_answer(struct ports *ports, const struct proto_ports_status *ans
 		if (answer->items[i].counted && ports->answer.items[i].counted)
 			ports->accepted[i] += (uint32_t)(answer->items[i].accepted -
 				ports->answer.items[i].accepted);
+	ports->breaks += !same;
 	ports->answer = *answer;
 	ports->is_based = true;
 }

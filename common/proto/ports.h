@@ -12,22 +12,30 @@ struct ports {
 	size_t len;
 	struct proto_port items[PROTO_PORTS_MAX]; /* in rising order */
 	uint16_t owners[PROTO_PORTS_MAX];         /* whose each is, for the asking side */
+	size_t n_sources;
+	struct addr sources[PROTO_SOURCES_MAX]; /* whence the asking side probes: not counted */
 	uint32_t digest;
 	struct proto_ports_status answer; /* of whatever list; ports_are_answered() */
 	uint64_t accepted
 		[PROTO_PORTS_MAX]; /* of each item, summed over answers, for the asking side */
-	bool is_based; /* `answer` is of this session and list: what is more than there is new */
+	bool is_based;   /* `answer` is of this session and list: what is more than there is new */
+	uint32_t breaks; /* how often it was not: connections may have gone uncounted then */
 };
 
 /* The order of ports in a list: less than, equal to or greater than 0. */
 int ports_compare(const struct proto_port *a, const struct proto_port *b);
-/* What tells one list from another; 0 for an empty one alone. */
-uint32_t ports_digest(const struct proto_port *items, size_t len);
+/* What tells one list, with its sources, from another; 0 for one without ports alone. */
+uint32_t ports_digest(
+	const struct proto_port *items, size_t len, const struct addr *sources, size_t n_sources);
 
 /* Begins an empty list; the answer stays. */
 void ports_clear(struct ports *ports);
 /* One more, at its place. -ENOSPC: there are PROTO_PORTS_MAX; -EEXIST: it is there. */
 int ports_add(struct ports *ports, const struct proto_port *port, uint16_t owner);
+/* From where the asking side probes; more than PROTO_SOURCES_MAX are left out. Copied. */
+void ports_set_sources(struct ports *ports, const struct addr *sources, size_t len);
+/* Writes the list into a SERVE. */
+void ports_fill(const struct ports *ports, struct proto_serve *serve);
 /* Takes the list of a SERVE, of no owners; true: it is another one than before, and not answered. */
 bool ports_take(struct ports *ports, const struct proto_serve *serve);
 

@@ -20,9 +20,11 @@
 
 struct reload {
 	struct balancer *balancer;
-	struct keyring *ring;   /* between loading and the start */
-	struct subnets subnets; /* of the backend interface */
-	bool subnets_failed;    /* and it was said */
+	struct keyring *ring;                   /* between loading and the start */
+	struct subnets subnets;                 /* of the backend interface */
+	bool subnets_failed;                    /* and it was said */
+	struct addr sources[PROTO_SOURCES_MAX]; /* own addresses on that interface */
+	size_t n_sources;
 };
 
 struct reload *reload_new(struct balancer *balancer)
@@ -130,8 +132,29 @@ static bool reload_look_at_subnets(struct reload *reload, const struct subnets_s
 		&reload->subnets, link->subnets, link->n_subnets, clock_now_us(), ret_next);
 }
 
-static void reload_registry(const struct config *config, const struct service_list *services,
-	const struct subnets_set *subnets, struct registry_config *ret_config)
+/* Link-local ones, from which hardly anything is sent, as far as there is room. True: they are others than before. */
+static bool reload_look_at_sources(struct reload *reload)
+{
+	const struct neigh_link *link = neigh_backend_link(reload->balancer->neigh);
+	struct addr sources[PROTO_SOURCES_MAX] = { 0 };
+	size_t len = 0;
+	bool changed;
+
+	for (unsigned int local = 0; local < 2; local++)
+		for (size_t i = 0; i < link->n_subnets && len < PROTO_SOURCES_MAX; i++)
+			if (addr_is_link_local6(&link->addresses[i]) == (local == 1))
+				sources[len++] = link->addresses[i];
+	changed = len != reload->n_sources;
+	for (size_t i = 0; i < len && !changed; i++)
+		changed = !addr_equal(&sources[i], &reload->sources[i]);
+	memcpy(reload->sources, sources, sizeof(sources));
+	reload->n_sources = len;
+	return changed;
+}
+
+static void reload_registry(const struct reload *reload, const struct config *config,
+	const struct service_list *services, const struct subnets_set *subnets,
+	struct registry_config *ret_config)
 {
 	*ret_config = (struct registry_config){
 		.services = services->registry,
@@ -140,6 +163,8 @@ static void reload_registry(const struct config *config, const struct service_li
 		.n_statics = services->n_statics,
 		.subnets = subnets->items,
 		.n_subnets = subnets->len,
+		.sources = reload->sources,
+		.n_sources = reload->n_sources,
 		.interval_us = config->heartbeat_interval_us,
 		.fall = config->heartbeat_fall,
 		.rise = config->heartbeat_rise,
@@ -250,7 +275,8 @@ int reload_start(struct reload *reload, const json_t *document)
 	if (r != 0)
 		return r;
 	(void)reload_look_at_subnets(reload, &subnets);
-	reload_registry(balancer->config, balancer->services, subnets, &config);
+	(void)reload_look_at_sources(reload);
+	reload_registry(reload, balancer->config, balancer->services, subnets, &config);
 	r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
 	if (r == -EINVAL) {
 		log_error("%s: %s", balancer->paths.config, why.text);
@@ -270,15 +296,19 @@ void reload_subnets(struct reload *reload)
 	const struct subnets_set *subnets;
 	struct registry_config config;
 	struct why why = { 0 };
+	bool differ;
 	int r;
 
-	if (!reload_look_at_subnets(reload, &subnets))
+	differ = reload_look_at_subnets(reload, &subnets);
+	if (!(reload_look_at_sources(reload) || differ))
 		return;
-	reload_registry(balancer->config, balancer->services, subnets, &config);
+	if (!differ)
+		subnets = subnets_in_force(&reload->subnets);
+	reload_registry(reload, balancer->config, balancer->services, subnets, &config);
 	r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
-	if (r == 0)
+	if (r == 0 && differ)
 		subnets_take(&reload->subnets);
-	else if (!reload->subnets_failed)
+	else if (r < 0 && !reload->subnets_failed)
 		(void)log_warning_errno(r,
 			"the addresses of %s changed, and those before stay in force: %s",
 			balancer->config->backend_interface, why.text);
@@ -359,7 +389,7 @@ static int reload_now(struct reload *reload, char **ret_errors)
 		r = reload_check_vips(balancer, candidate.config, candidate.report,
 			candidate.services, balancer->services, ret_errors);
 	if (r == 0) {
-		reload_registry(candidate.config, candidate.services,
+		reload_registry(reload, candidate.config, candidate.services,
 			subnets_in_force(&reload->subnets), &config);
 		r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
 		if (r < 0)

@@ -97,6 +97,8 @@ struct registry_config {
 	size_t n_statics;
 	const struct addr_prefix *subnets; /* of the backend interface: who is on the link */
 	size_t n_subnets;
+	const struct addr *sources; /* own addresses, from which path probes may come */
+	size_t n_sources;
 	uint64_t interval_us; /* heartbeat-interval */
 	uint32_t fall, rise;  /* heartbeat-fall / -rise */
 	enum { REGISTRY_ADOPT_AUTO, REGISTRY_ADOPT_APPROVE, REGISTRY_ADOPT_OFF } adopt;

@@ -288,5 +288,6 @@ void membership_ask(const struct registry_config *config, struct entry *entry)
 		if (member->vip != ENTRY_NO_VIP && service->use_agents)
 			ask_service(service, member, &entry->asked);
 	}
+	ports_set_sources(&entry->asked, config->sources, config->n_sources);
 	ports_carry(&entry->asked, &former);
 }

@@ -179,8 +179,7 @@ static void ask_ports(struct sessions *sessions, struct session_entry *entry, ui
 		return;
 	message.serve.session.session_id = entry->kept.session_id;
 	message.serve.session.sequence = next_sequence(entry, now_us);
-	message.serve.n_ports = (uint8_t)asked->len;
-	memcpy(message.serve.ports, asked->items, asked->len * sizeof(*asked->items));
+	ports_fill(asked, &message.serve);
 	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
 }
 

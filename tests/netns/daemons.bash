@@ -185,7 +185,7 @@ agent_prepare() {
 # agent_start NAME : starts it and does not wait.
 agent_start() {
 	agent_prepare "$1"
-	daemon_start "$1" "$1" "$AGENT_UID" "+net_admin${AGENT_CAPABILITIES:-}" "$work/bin/dsr-agent" run \
+	daemon_start "$1" "$1" "$AGENT_UID" +net_admin "$work/bin/dsr-agent" run \
 		--config "$work/$1/agent.conf" \
 		--runtime-dir "$work/$1/run" --state-dir "$work/$1/state"
 }

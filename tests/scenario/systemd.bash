@@ -51,6 +51,25 @@ cat > "$work/inside" <<- 'END'
 		rm -r /run/systemd/system/dsr-lb.service.d
 		systemctl daemon-reload && return "$status"
 	}
+	# Within all that the agent's unit forbids: may it have a table that logs, and is its own?
+	unit_may_log() {
+		cat > /out/log.nft <<- 'RULES'
+			table inet try {
+				flags owner
+				chain try {
+					type filter hook postrouting priority 300
+					tcp flags syn log group 9
+				}
+			}
+		RULES
+		mkdir -p /run/systemd/system/dsr-agent.service.d
+		printf '[Service]\nExecStartPre=%s -f /out/log.nft\n' \
+			"$(command -v nft)" > /run/systemd/system/dsr-agent.service.d/try.conf
+		systemctl daemon-reload && systemctl restart dsr-agent
+		local status=$?
+		rm -r /run/systemd/system/dsr-agent.service.d
+		systemctl daemon-reload && return "$status"
+	}
 	# Who owns the runtime directory must not get root to mount over what is not theirs.
 	link_is_not_followed() {
 		umount /run/dsr-lb/bpf && rmdir /run/dsr-lb/bpf && mkdir -p /run/elsewhere &&
@@ -99,6 +118,7 @@ cat > "$work/inside" <<- 'END'
 	else
 		say 'ok the_unit_may_pin_maps # skip no bpftool'
 	fi
+	fact the_agents_unit_may_log_packets unit_may_log
 	fact lb_answers_root sh -c 'dsr-lb status; test $? -le 2'
 	fact agent_answers_root sh -c 'dsr-agent status; test $? -le 2'
 	fact agent_puts_the_vip_on_lo wait_for sh -c 'ip address show dev lo | grep -q 198.51.100.10/32'

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* accepts.c: which packets count, and for whom. What the socket lets through is the scenario ceilings'. */
+/* accepts.c: which packets count, and for whom. What the log lets through is the scenario ceilings'. */
 #include "agent/host/accepts.h"
 
 #include <setjmp.h>
@@ -17,7 +17,7 @@ static struct accepts_place place(const char *address, uint16_t first, uint16_t 
 	return made;
 }
 
-/* Without a socket: who has no CAP_NET_RAW counts nothing, but the table stands. */
+/* Without an event loop nothing is logged, but the table stands. */
 static struct accepts *make(void)
 {
 	struct accepts *accepts = accepts_new(NULL);
@@ -103,6 +103,29 @@ static void accepts_takes_no_other_packets(void **state)
 	}
 }
 
+static void accepts_leaves_out_who_probes(void **state)
+{
+	const struct accepts_place places[] = { place(VIP4, 80, 80), place(VIP6, 80, 80) };
+	_cleanup_(accepts_freep) struct accepts *accepts = make();
+	struct addr balancers[2];
+	uint8_t packet[96];
+	size_t size_bytes = write_packet(packet, VIP4, 80, 0x12, 1);
+
+	assert_int_equal(addr_parse("192.0.2.2", &balancers[0]), 0);
+	assert_int_equal(addr_parse("2001:db8:1::2", &balancers[1]), 0);
+	(void)accepts_watch(accepts, places, ARRAY_LEN(places));
+	accepts_exempt(accepts, balancers, ARRAY_LEN(balancers));
+	memcpy(packet + 16, balancers[0].bytes, 4);
+	assert_false(accepts_take(accepts, packet, size_bytes));
+	packet[19]++;
+	assert_true(accepts_take(accepts, packet, size_bytes));
+	size_bytes = write_packet(packet, VIP6, 80, 0x12, 2);
+	memcpy(packet + 24, balancers[1].bytes, 16);
+	assert_false(accepts_take(accepts, packet, size_bytes));
+	accepts_exempt(accepts, balancers, 1);
+	assert_true(accepts_take(accepts, packet, size_bytes));
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int main(void)
@@ -111,6 +134,7 @@ int main(void)
 		TEST(accepts_counts_for_address_and_ports),
 		TEST(accepts_counts_each_once),
 		TEST(accepts_takes_no_other_packets),
+		TEST(accepts_leaves_out_who_probes),
 	};
 
 	return cmocka_run_group_tests_name("accepts", tests, NULL, NULL);

@@ -121,7 +121,7 @@ static const struct proto_port two_ports[] = { { 0, 6, 80, 80, false }, { 0, 6, 
 static void register_answers_what_its_balancer_asks_about(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_ports_status ports = { .digest = ports_digest(two_ports, 2),
+	struct proto_ports_status ports = { .digest = ports_digest(two_ports, 2, NULL, 0),
 		.n_ports = 2,
 		.items = { { true, true, 5 }, { false, true, 0 } },
 		.why = "nothing listens on 198.51.100.10:443" };

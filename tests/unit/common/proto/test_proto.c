@@ -532,13 +532,16 @@ static void proto_tells_lists_of_ports_apart(void **state)
 	const struct proto_port ports[] = { { 0, IPPROTO_TCP, 80, 80, false },
 		{ 0, IPPROTO_TCP, 443, 443, false } };
 	struct proto_port other[] = { ports[0], ports[1] };
+	const struct addr source = address("192.0.2.2");
 
-	assert_int_equal(ports_digest(ports, 0), 0);
-	assert_int_not_equal(ports_digest(ports, 1), 0);
-	assert_int_not_equal(ports_digest(ports, 1), ports_digest(ports, 2));
-	assert_int_equal(ports_digest(other, 2), ports_digest(ports, 2));
+	assert_int_equal(ports_digest(ports, 0, NULL, 0), 0);
+	assert_int_not_equal(ports_digest(ports, 1, NULL, 0), 0);
+	assert_int_not_equal(ports_digest(ports, 1, NULL, 0), ports_digest(ports, 2, NULL, 0));
+	assert_int_equal(ports_digest(other, 2, NULL, 0), ports_digest(ports, 2, NULL, 0));
+	assert_int_not_equal(ports_digest(ports, 2, &source, 1), ports_digest(ports, 2, NULL, 0));
+	assert_int_equal(ports_digest(ports, 0, &source, 1), 0);
 	other[1].vip = 1;
-	assert_int_not_equal(ports_digest(other, 2), ports_digest(ports, 2));
+	assert_int_not_equal(ports_digest(other, 2, NULL, 0), ports_digest(ports, 2, NULL, 0));
 }
 
 /* What programs of version 1 wrote, kept as they wrote it: all of it is read, and written again to the byte. */
