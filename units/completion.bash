@@ -33,7 +33,7 @@ _dsr() {
 			[[ ${program##*/} != dsr-lb ]] || words+=' --detach-on-exit'
 			;;
 		check-config) words+=' --config --diff' ;;
-		doctor) words+=' --config' ;;
+		doctor | keygen) words+=' --config' ;;
 		drain) words+=' --wait --wait=' ;;
 		events) words+=' -f' ;;
 		esac

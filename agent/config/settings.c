@@ -61,6 +61,22 @@ static int settings_choose_name(struct settings *settings)
 	return 0;
 }
 
+/* A derived key is good for the name in its line alone. */
+static int settings_check_name(const struct settings *settings)
+{
+	const struct keyring_key *key = settings->keys ? &settings->keys->keys[0] : NULL;
+
+	if (!key || key->agent[0] == '\0' || streq(key->agent, settings->name))
+		return 0;
+	ini_report_add(settings->report, "agent", NULL,
+		ini_report_is_set(settings->report, "agent", NULL, "name") ? "name" : "key-file",
+		"key %s/%s is good for agent %s alone, and this one is %s; set name = %s, or get "
+		"the key of %s by `dsr-lb token %s`",
+		key->id, key->agent, key->agent, settings->name, key->agent, settings->name,
+		settings->name);
+	return -EINVAL;
+}
+
 static uint16_t settings_choose_weight(const struct config *config)
 {
 	long n_cpus;
@@ -92,6 +108,8 @@ static int settings_load_all(const char *config_path, bool key_may_be_hidden,
 		r_name = settings_choose_name(settings);
 		if (r == 0)
 			r = r_name;
+		if (r == 0)
+			r = settings_check_name(settings);
 		settings->weight = settings_choose_weight(settings->config);
 	}
 	settings_tell_report(settings->report, text);

@@ -43,19 +43,18 @@ struct registration {
 	uint8_t request[PROTO_MESSAGE_MAX]; /* the REGISTER, to repeat it to the byte */
 	size_t request_size;
 	struct proto_status request_status; /* what it said */
-	unsigned int tries;                 /* without an answer */
-	unsigned int repeats;               /* of the REGISTER */
+	unsigned int tries, repeats;        /* without an answer; of the REGISTER */
 	uint64_t retry_us;
 
 	bool has_session;
+	bool former_key;      /* it is by a key that is no longer the identity's */
 	unsigned int version; /* of the session */
 	uint64_t session_id;
 	struct auth_session_keys keys;
 	struct auth_replay replay;
 	uint64_t sequence; /* the newest of ours */
 	uint64_t echo;     /* the balancer's, of the newest HEARTBEAT or of the ACCEPT */
-	uint64_t heard_us;
-	uint64_t silence_us; /* so long without a heartbeat is too long */
+	uint64_t heard_us, silence_us; /* so long without a heartbeat is too long */
 
 	bool unacknowledged;    /* an UPDATE or LEAVE is */
 	uint64_t repeated_from; /* the first sequence whose ACK will do */
@@ -63,7 +62,7 @@ struct registration {
 	unsigned int repeat_tries;
 
 	struct asked asked;
-	uint64_t newer_us; /* when a newer version is tried */
+	uint64_t newer_us; /* when a newer version or key is tried beside the session */
 };
 
 /* ---- life ---- */
@@ -144,12 +143,6 @@ static size_t send_message(struct registration *registration, const struct proto
 	return (size_t)size;
 }
 
-/* A balancer is silent to a version that it does not know, so the versions take turns. */
-static unsigned int other_version(unsigned int version)
-{
-	return version == PROTO_VERSION ? PROTO_VERSION_1 : PROTO_VERSION;
-}
-
 static void send_hello(struct registration *registration, unsigned int version)
 {
 	struct proto_message message = { .version = version, .type = PROTO_HELLO };
@@ -165,27 +158,21 @@ static void send_hello(struct registration *registration, unsigned int version)
 
 static void send_register(struct registration *registration)
 {
-	const struct register_identity *identity = &registration->identity;
 	struct proto_message message = { .version = registration->spoken_version,
 		.type = PROTO_REGISTER };
 	struct proto_register *reg = &message.reg;
 
 	memcpy(reg->nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(reg->nonce_balancer, registration->nonce_balancer, PROTO_NONCE_BYTES);
-	memcpy(reg->key_id, identity->key.id, sizeof(reg->key_id));
-	memcpy(reg->name, identity->name, sizeof(reg->name));
-	memcpy(reg->version, identity->version, sizeof(reg->version));
-	reg->real_ip = identity->real_ip;
-	reg->mac = identity->mac;
-	memcpy(reg->vips, identity->vips, sizeof(reg->vips));
+	register_identity_say(&registration->identity, reg);
 	reg->status = registration->status;
 	if (message.version == PROTO_VERSION_1)
 		reg->status.max_connections = 0;
 	registration->request_status = registration->status;
 	registration->handshake = HANDSHAKE_REGISTER;
 	registration->repeats = 0;
-	registration->request_size =
-		send_message(registration, &message, identity->key.secret, registration->request);
+	registration->request_size = send_message(
+		registration, &message, registration->identity.key.secret, registration->request);
 }
 
 static uint64_t send_in_session(struct registration *registration, enum proto_type type)
@@ -229,15 +216,12 @@ static void repeat(struct registration *registration, enum proto_type type, uint
 
 /* ---- beginning, and beginning again ---- */
 
+/* A balancer that had accepted us will be back, and has to know its servers soon. */
 static uint64_t back_off(struct registration *registration)
 {
-	uint64_t delay_us = REGISTER_RETRY_FIRST_US;
-	uint64_t max_us =
-		registration->was_accepted ? REGISTER_RETRY_KNOWN_US : REGISTER_RETRY_MAX_US;
-
-	for (unsigned int i = 0; i < registration->tries && delay_us < max_us; i++)
-		delay_us *= 2;
-	return register_random_jitter(&registration->random, MIN(delay_us, max_us));
+	return register_random_back_off(&registration->random, REGISTER_RETRY_FIRST_US,
+		registration->tries,
+		registration->was_accepted ? REGISTER_RETRY_KNOWN_US : REGISTER_RETRY_MAX_US);
 }
 
 static void begin_handshake(struct registration *registration, uint64_t now_us)
@@ -250,6 +234,7 @@ static void begin_handshake(struct registration *registration, uint64_t now_us)
 static void forget_session(struct registration *registration)
 {
 	registration->has_session = false;
+	registration->former_key = false;
 	registration->unacknowledged = false;
 	sodium_memzero(&registration->keys, sizeof(registration->keys));
 }
@@ -260,9 +245,26 @@ static void begin(struct registration *registration, uint64_t now_us)
 
 	forget_session(registration);
 	set_state(registration, REGISTER_CONNECTING, now_us);
-	set_reason(
-		registration, "waiting for an answer from %s", balancer_name(registration, name));
+	balancer_name(registration, name);
+	set_reason(registration, "waiting for an answer from %s", name);
 	begin_handshake(registration, now_us);
+}
+
+static void plan_newer(struct registration *registration, uint64_t now_us)
+{
+	uint64_t delay_us = registration->former_key ? REGISTER_RETRY_KNOWN_US : REGISTER_NEWER_US;
+
+	registration->newer_us = registration->former_key || registration->version != PROTO_VERSION
+		? now_us + register_random_jitter(&registration->random, delay_us)
+		: REGISTER_NEVER_US;
+}
+
+/* The session goes on until the new key has one: no heartbeat is missed. */
+static void begin_rekeying(struct registration *registration, uint64_t now_us)
+{
+	registration->former_key = true;
+	plan_newer(registration, now_us);
+	send_hello(registration, registration->spoken_version);
 }
 
 static bool can_begin(const struct registration *registration)
@@ -280,9 +282,12 @@ void register_start(struct registration *registration, uint64_t now_us)
 void register_set_identity(struct registration *registration,
 	const struct register_identity *identity, uint64_t now_us)
 {
+	bool rekeyed;
+
 	if (registration->has_identity &&
 		register_identity_equal(&registration->identity, identity))
 		return;
+	rekeyed = register_identity_is_rekeyed(&registration->identity, identity);
 	registration->identity = *identity;
 	registration->has_identity = true;
 	/* A status for other VIPs is none: the handshake waits for the right one. */
@@ -294,7 +299,9 @@ void register_set_identity(struct registration *registration,
 			set_state(registration, REGISTER_CONNECTING, now_us);
 		}
 	}
-	if (can_begin(registration))
+	if (rekeyed && registration->view.state == REGISTER_REGISTERED)
+		begin_rekeying(registration, now_us);
+	else if (can_begin(registration))
 		begin(registration, now_us);
 }
 
@@ -384,14 +391,6 @@ static enum register_refusal receive_challenge(
 	return REGISTER_ACCEPTED;
 }
 
-/* When a newer version is tried, if there is one. */
-static void plan_newer(struct registration *registration, uint64_t now_us)
-{
-	registration->newer_us = registration->version == PROTO_VERSION
-		? REGISTER_NEVER_US
-		: now_us + register_random_jitter(&registration->random, REGISTER_NEWER_US);
-}
-
 static void open_session(
 	struct registration *registration, const struct proto_accept *accept, uint64_t now_us)
 {
@@ -399,6 +398,7 @@ static void open_session(
 	registration->tries = 0;
 	registration->was_accepted = true;
 	registration->has_session = true;
+	registration->former_key = false;
 	registration->version = registration->spoken_version;
 	registration->view.version = registration->version;
 	memcpy(registration->view.name, accept->name, sizeof(accept->name));
@@ -589,12 +589,16 @@ static bool repeat_register(struct registration *registration)
 	return true;
 }
 
-/* While the session goes on: whether the balancer speaks the newest version by now. */
+/* While the session goes on: whether the balancer knows the new key or the newest version by now. */
 static void on_newer(struct registration *registration, uint64_t now_us)
 {
+	if (registration->former_key)
+		set_reason(registration, "goes on by its former key: key %s is not accepted yet",
+			registration->identity.key.id);
 	plan_newer(registration, now_us);
 	if (registration->handshake != HANDSHAKE_REGISTER)
-		send_hello(registration, PROTO_VERSION);
+		send_hello(registration,
+			registration->former_key ? registration->spoken_version : PROTO_VERSION);
 	else if (repeat_register(registration))
 		registration->newer_us = now_us + REGISTER_RETRY_FIRST_US;
 	else
@@ -615,8 +619,10 @@ static void on_no_answer(struct registration *registration, uint64_t now_us)
 	set_state(registration, REGISTER_CONNECTING, now_us);
 	set_reason(registration, "no answer from %s (unreachable, or the key differs)",
 		balancer_name(registration, name));
+	/* A balancer is silent to a version that it does not know, so the versions take turns. */
 	if (!repeat_register(registration))
-		send_hello(registration, other_version(registration->hello_version));
+		send_hello(registration,
+			PROTO_VERSION + PROTO_VERSION_1 - registration->hello_version);
 }
 
 static void on_silence(struct registration *registration, uint64_t now_us)

@@ -16,3 +16,8 @@ struct register_identity {
 };
 
 bool register_identity_equal(const struct register_identity *a, const struct register_identity *b);
+/* Whether they differ in their keys alone. */
+bool register_identity_is_rekeyed(
+	const struct register_identity *old, const struct register_identity *new);
+/* What a REGISTER says of it. */
+void register_identity_say(const struct register_identity *identity, struct proto_register *reg);

@@ -19,3 +19,13 @@ uint64_t register_random_jitter(struct register_random *random, uint64_t delay_u
 	register_random_draw(random, values, sizeof(values));
 	return delay_us - delay_us / 4 + values[0] % (delay_us / 2 + 1);
 }
+
+uint64_t register_random_back_off(
+	struct register_random *random, uint64_t first_us, unsigned int tries, uint64_t max_us)
+{
+	uint64_t delay_us = first_us;
+
+	for (unsigned int i = 0; i < tries && delay_us < max_us; i++)
+		delay_us *= 2;
+	return register_random_jitter(random, MIN(delay_us, max_us));
+}

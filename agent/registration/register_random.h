@@ -15,3 +15,6 @@ struct register_random {
 void register_random_draw(struct register_random *random, void *ret_data, size_t size_bytes);
 /* A quarter to either side, so that a rack that boots at once does not ask at once. */
 uint64_t register_random_jitter(struct register_random *random, uint64_t delay_us);
+/* The same of `first_us`, doubled for each of `tries` up to `max_us`. */
+uint64_t register_random_back_off(
+	struct register_random *random, uint64_t first_us, unsigned int tries, uint64_t max_us);

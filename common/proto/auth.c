@@ -22,6 +22,7 @@ static const char label_challenge[] = "dsr challenge 1";
 static const char label_to_agent[] = "dsr session to agent 1";
 static const char label_to_balancer[] = "dsr session to balancer 1";
 static const char label_fingerprint[] = "dsr key fingerprint 1";
+static const char label_agent[] = "dsr agent key 1";
 
 int auth_init(void)
 {
@@ -41,6 +42,18 @@ uint64_t auth_fingerprint(const uint8_t secret[AUTH_KEY_BYTES], const char *id)
 	crypto_generichash_final(&state, hash, sizeof(hash));
 	memcpy(&fingerprint, hash, sizeof(fingerprint));
 	return fingerprint;
+}
+
+void auth_agent_derive(
+	const uint8_t master[AUTH_KEY_BYTES], const char *name, uint8_t ret_key[AUTH_KEY_BYTES])
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, master, AUTH_KEY_BYTES, AUTH_KEY_BYTES);
+	crypto_generichash_update(&state, (const uint8_t *)label_agent, sizeof(label_agent));
+	crypto_generichash_update(&state, (const uint8_t *)name, strlen(name));
+	crypto_generichash_final(&state, ret_key, AUTH_KEY_BYTES);
+	sodium_memzero(&state, sizeof(state));
 }
 
 void auth_seal(uint8_t *data, size_t size_bytes, const uint8_t secret[AUTH_KEY_BYTES])

@@ -16,6 +16,13 @@ int auth_init(void);
 /* Binds whoever uses the key's session later to the very key and ID: 8 bytes that tell nothing of it. */
 uint64_t auth_fingerprint(const uint8_t secret[AUTH_KEY_BYTES], const char *id);
 
+/*
+ * The key of the agent `name` under a master key: keyed BLAKE2b(master; label, name). Whoever has it
+ * learns neither the master nor the key of another name.
+ */
+void auth_agent_derive(
+	const uint8_t master[AUTH_KEY_BYTES], const char *name, uint8_t ret_key[AUTH_KEY_BYTES]);
+
 /* Writes the tag over data[0 … size - PROTO_TAG_BYTES) into the last PROTO_TAG_BYTES. */
 void auth_seal(uint8_t *data, size_t size_bytes, const uint8_t secret[AUTH_KEY_BYTES]);
 /* Constant-time comparison of that tag. */

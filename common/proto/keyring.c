@@ -57,6 +57,30 @@ const struct keyring_key *keyring_find(const struct keyring *ring, const char *i
 	return NULL;
 }
 
+const struct keyring_key *keyring_newest_master(const struct keyring *ring)
+{
+	for (size_t i = ring->n_keys; i > 0; i--)
+		if (ring->keys[i - 1].is_master)
+			return &ring->keys[i - 1];
+	return NULL;
+}
+
+void keyring_key_of_agent(
+	const struct keyring_key *line, const char *name, struct keyring_key *ret_key)
+{
+	*ret_key = *line;
+	if (!line->is_master)
+		return;
+	ret_key->is_master = false;
+	auth_agent_derive(line->secret, name, ret_key->secret);
+	snprintf(ret_key->agent, sizeof(ret_key->agent), "%s", name);
+}
+
+void keyring_key_wipe(struct keyring_key *key)
+{
+	sodium_memzero(key, sizeof(*key));
+}
+
 /* ---- words of a line ---- */
 
 static int parse_secret(const struct place *place, const char *word, uint8_t *ret_secret)
@@ -130,6 +154,9 @@ static int parse_mac(const struct place *place, const char *text, struct keyring
 static int parse_binding(const struct place *place, char *word, struct keyring_key *key)
 {
 	if (strncmp(word, "agent=", 6) == 0) {
+		if (key->is_master)
+			return complain(place,
+				"agent= on a master line; each key of it is bound to its agent already");
 		if (key->agent[0] != '\0')
 			return complain(place, "agent= is given twice; a key binds to one name");
 		if (!proto_name_is_valid(word + 6))
@@ -169,10 +196,60 @@ static char *next_word(char **rest)
 	return NULL;
 }
 
+/* ID, or in an agent's file ID/NAME: the key of that agent under a master. */
+static int parse_id(
+	const struct place *place, char *word, bool with_bindings, struct keyring_key *key)
+{
+	char *slash = strchr(word, '/');
+
+	if (slash && with_bindings)
+		return complain(place,
+			"ID/NAME is for an agent's key file; here stands ID master hex:<64 digits>");
+	if (slash)
+		*slash++ = '\0';
+	if (!proto_key_id_is_valid(word))
+		return complain(place, "the ID is not 1 to %u letters, digits, . - _; rename it",
+			PROTO_KEY_ID_MAX);
+	if (slash && !proto_name_is_valid(slash))
+		return complain(
+			place, "what follows %s/ is not a name; use letters, digits, . - _", word);
+	snprintf(key->id, sizeof(key->id), "%s", word);
+	snprintf(key->agent, sizeof(key->agent), "%s", slash ? slash : "");
+	return 0;
+}
+
+/* The word `master`, where it stands, and the secret. */
+static int parse_key(
+	const struct place *place, char **rest, bool with_bindings, struct keyring_key *key)
+{
+	char *word = next_word(rest);
+
+	key->is_master = word && streq(word, "master");
+	if (key->is_master && !with_bindings)
+		return complain(place,
+			"a master line is for balancers alone; an agent has ID/NAME "
+			"hex:<64 digits>, of `dsr-lb token NAME`");
+	if (key->is_master)
+		word = next_word(rest);
+	if (!word)
+		return complain(place, "ID %s has no key; write %s %shex:<64 digits>", key->id,
+			key->id, key->is_master ? "master " : "");
+	return parse_secret(place, word, key->secret);
+}
+
+/* Another kind of line is another key. */
+static uint64_t fingerprint(const struct keyring_key *key)
+{
+	char id[PROTO_KEY_ID_MAX + sizeof("/")];
+
+	snprintf(id, sizeof(id), "%s%s", key->id, key->is_master ? "/" : "");
+	return auth_fingerprint(key->secret, id);
+}
+
 static int parse_line(
 	const struct place *place, char *line, bool with_bindings, struct keyring *ring)
 {
-	struct keyring_key *key = &ring->keys[ring->n_keys];
+	struct keyring_key *key;
 	char *rest = line;
 	char *word;
 	int r;
@@ -185,30 +262,27 @@ static int parse_line(
 	word = next_word(&rest);
 	if (!word)
 		return 0;
-	if (!proto_key_id_is_valid(word))
-		return complain(place, "the ID is not 1 to %u letters, digits, . - _; rename it",
-			PROTO_KEY_ID_MAX);
-	if (keyring_find(ring, word))
-		return complain(place, "ID %s is there twice; remove one of the lines", word);
 	if (ring->n_keys == KEYRING_KEYS_MAX)
 		return complain(
 			place, "more than %u keys; remove those not in use", KEYRING_KEYS_MAX);
+	key = &ring->keys[ring->n_keys];
 	*key = (struct keyring_key){ 0 };
-	snprintf(key->id, sizeof(key->id), "%s", word);
-	word = next_word(&rest);
-	if (!word)
-		return complain(
-			place, "ID %s has no key; write %s hex:<64 digits>", key->id, key->id);
-	r = parse_secret(place, word, key->secret);
+	r = parse_id(place, word, with_bindings, key);
+	if (r == 0 && keyring_find(ring, key->id))
+		return complain(place, "ID %s is there twice; remove one of the lines", key->id);
+	if (r == 0)
+		r = parse_key(place, &rest, with_bindings, key);
 	while (r == 0 && (word = next_word(&rest)))
 		r = with_bindings
 			? parse_binding(place, word, key)
 			: complain(place,
 				  "unknown word '%.*s'; an agent's line is ID hex:<64 digits>",
 				  WORD_SHOW, word);
-	if (r == 0)
-		ring->n_keys++;
-	return r;
+	if (r < 0)
+		return r;
+	key->fingerprint = fingerprint(key);
+	ring->n_keys++;
+	return 0;
 }
 
 static int parse_text(
@@ -270,7 +344,7 @@ int keyring_parse(const char *name, const char *text, size_t size_bytes, bool wi
  * read it; the group bits of the mode then show the list's mask (acl(5)). That is as good as
  * 0600 when the list names nobody but us.
  */
-static bool acl_is_ours_alone(int fd)
+static bool acl_is_ours_alone(int fd, uid_t us)
 {
 	struct {
 		struct posix_acl_xattr_header header;
@@ -290,7 +364,7 @@ static bool acl_is_ours_alone(int fd)
 		case ACL_MASK:
 			break;
 		case ACL_USER:
-			if (permissions != 0 && le32toh(entry->e_id) != geteuid())
+			if (permissions != 0 && le32toh(entry->e_id) != us)
 				return false;
 			break;
 		default: /* the group, other groups, others */
@@ -301,27 +375,27 @@ static bool acl_is_ours_alone(int fd)
 	return true;
 }
 
-static int check_file(const struct place *place, int fd, const struct stat *status)
+static int check_file(const struct place *place, int fd, const struct stat *status, uid_t us)
 {
 	unsigned int mode = status->st_mode & 07777;
 
 	if (!S_ISREG(status->st_mode))
 		return complain(place, "not a regular file; give the path of a key file");
-	if (status->st_uid != geteuid() && status->st_uid != 0) {
+	if (status->st_uid != us && status->st_uid != 0) {
 		complain(place, "owned by user %u, who could change it; chown it to root",
 			status->st_uid);
 		return -EACCES;
 	}
 	/* With a list, only the mask may show in the mode: the bits of others are always true. */
-	if ((mode & S_IRWXO) || ((mode & S_IRWXG) && !acl_is_ours_alone(fd))) {
+	if ((mode & S_IRWXO) || ((mode & S_IRWXG) && !acl_is_ours_alone(fd, us))) {
 		complain(place, "mode %04o: others than its owner have access; chmod 600 it", mode);
 		return -EACCES;
 	}
 	return 0;
 }
 
-int keyring_load(
-	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why)
+static int load_file(const char *path, bool with_bindings, bool as_owner, struct keyring **ret_ring,
+	struct why *ret_why)
 {
 	/* O_NONBLOCK: a FIFO must be refused, not waited for. */
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -337,7 +411,7 @@ int keyring_load(
 			strerror(-r));
 		return r;
 	}
-	r = check_file(&place, fd, &status);
+	r = check_file(&place, fd, &status, as_owner && geteuid() == 0 ? status.st_uid : geteuid());
 	if (r < 0)
 		return r;
 	text = malloc(KEYRING_FILE_MAX_BYTES + 1);
@@ -354,6 +428,18 @@ int keyring_load(
 	sodium_memzero(text, KEYRING_FILE_MAX_BYTES + 1);
 	free(text);
 	return r;
+}
+
+int keyring_load(
+	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why)
+{
+	return load_file(path, with_bindings, false, ret_ring, ret_why);
+}
+
+int keyring_load_as_owner(
+	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why)
+{
+	return load_file(path, with_bindings, true, ret_ring, ret_why);
 }
 
 /* ---- what a key may be used for ---- */
@@ -416,23 +502,28 @@ bool keyring_key_allows_mac(
 
 /* ---- new keys ---- */
 
-int keyring_keygen(const char *id, char *buffer, size_t size_bytes)
+void keyring_format(const struct keyring_key *key, char ret_line[KEYRING_LINE_BYTES])
 {
-	uint8_t secret[AUTH_KEY_BYTES];
 	char hex[2 * AUTH_KEY_BYTES + 1];
-	char random_id[sizeof("key-01234567")];
-	int length;
+
+	sodium_bin2hex(hex, sizeof(hex), key->secret, sizeof(key->secret));
+	snprintf(ret_line, KEYRING_LINE_BYTES, "%s%s%s %shex:%s", key->id, key->agent[0] ? "/" : "",
+		key->agent, key->is_master ? "master " : "", hex);
+	sodium_memzero(hex, sizeof(hex));
+}
+
+int keyring_keygen(const char *id, bool is_master, char ret_line[KEYRING_LINE_BYTES])
+{
+	struct keyring_key key = { .is_master = is_master };
 
 	if (id && !proto_key_id_is_valid(id))
 		return -EINVAL;
-	if (!id) {
-		snprintf(random_id, sizeof(random_id), "key-%08x", randombytes_random());
-		id = random_id;
-	}
-	randombytes_buf(secret, sizeof(secret));
-	sodium_bin2hex(hex, sizeof(hex), secret, sizeof(secret));
-	length = snprintf(buffer, size_bytes, "%s hex:%s", id, hex);
-	sodium_memzero(secret, sizeof(secret));
-	sodium_memzero(hex, sizeof(hex));
-	return length < 0 || (size_t)length >= size_bytes ? -ENOSPC : 0;
+	if (id)
+		snprintf(key.id, sizeof(key.id), "%s", id);
+	else
+		snprintf(key.id, sizeof(key.id), "key-%08x", randombytes_random());
+	randombytes_buf(key.secret, sizeof(key.secret));
+	keyring_format(&key, ret_line);
+	keyring_key_wipe(&key);
+	return 0;
 }

@@ -12,11 +12,15 @@
 #define KEYRING_KEYS_MAX       64u
 #define KEYRING_KEY_VIPS_MAX   64u
 #define KEYRING_FILE_MAX_BYTES 65536u
+#define KEYRING_LINE_BYTES     256u /* that keyring_format() writes, with the end */
 
 struct keyring_key {
 	char id[PROTO_KEY_ID_MAX + 1];
 	uint8_t secret[AUTH_KEY_BYTES];
-	/* Bindings of a balancer's line; empty or 0: free. */
+	bool is_master; /* a balancer's: `secret` signs nothing, keys of agents are derived from it */
+	uint64_t
+		fingerprint; /* of the line's secret, ID and kind; a derived key has its master's */
+	/* Bindings of a balancer's line, and the name in an agent's ID/NAME; empty or 0: free. */
 	char agent[PROTO_NAME_MAX + 1];
 	struct addr_prefix vips[KEYRING_KEY_VIPS_MAX];
 	size_t n_vips;
@@ -38,12 +42,24 @@ struct keyring {
  */
 int keyring_load(
 	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why);
+/* The same for a verb that root calls: it looks with the eyes of the file's owner, as whom the daemon may run. */
+int keyring_load_as_owner(
+	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why);
 /* The same on text in memory (for the fuzzer); `name` stands for the file. */
 int keyring_parse(const char *name, const char *text, size_t size_bytes, bool with_bindings,
 	struct keyring **ret_ring, struct why *ret_why);
 struct keyring *keyring_free(struct keyring *ring);
 DEFINE_CLEANUP(struct keyring *, keyring_free)
 const struct keyring_key *keyring_find(const struct keyring *ring, const char *id);
+/* The master line that stands last, from which new keys are derived; NULL: there is none. */
+const struct keyring_key *keyring_newest_master(const struct keyring *ring);
+/*
+ * The key by which the agent `name` signs: the line's own, or that derived from a master line, which is bound
+ * to the name. One hash at most. To be wiped with keyring_key_wipe().
+ */
+void keyring_key_of_agent(
+	const struct keyring_key *line, const char *name, struct keyring_key *ret_key);
+void keyring_key_wipe(struct keyring_key *key);
 /*
  * Whether an agent may say that it has this MAC: the one that the key is bound to, else the one that its
  * frame came from (`is_source`); else `ret_why` says.
@@ -54,5 +70,7 @@ bool keyring_key_allows_mac(
 bool keyring_key_allows(const struct keyring_key *key, const char *name, const struct addr *vips,
 	size_t n_vips, uint32_t weight, struct why *ret_why);
 
-/* A line for a key file with a random key: "ID hex:…". `id` NULL: a random one. */
-int keyring_keygen(const char *id, char *buffer, size_t size_bytes);
+/* A key as a line of a key file: "ID hex:…", "ID master hex:…", or of a derived one "ID/NAME hex:…". */
+void keyring_format(const struct keyring_key *key, char ret_line[KEYRING_LINE_BYTES]);
+/* The line of a new random key. `id` NULL: a random one. 0, or -EINVAL for what is no ID. */
+int keyring_keygen(const char *id, bool is_master, char ret_line[KEYRING_LINE_BYTES]);

@@ -93,3 +93,12 @@ bool wire_word_is_valid(const char *text, size_t max)
 			return false;
 	return true;
 }
+
+void wire_copy_printable(char *buffer, size_t size_bytes, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size_bytes && text[i] != '\0'; i++)
+		buffer[i] = text[i] >= 0x20 && text[i] <= 0x7e ? text[i] : '?';
+	buffer[i] = '\0';
+}

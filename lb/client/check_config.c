@@ -104,7 +104,7 @@ int check_config(const struct cli *cli)
 		return cli_fail(cli, CONTROL_UNAVAILABLE, "cannot initialise libsodium");
 	r = config_load(cli->config_path, &config, &report);
 	if (r == 0)
-		r = keys_load(config, report, &ring);
+		r = keys_load_for_verb(config, report, &ring);
 	for (size_t i = 0; report && i < ini_report_warnings_len(report); i++)
 		fprintf(stderr, "%s\n", ini_report_warning(report, i));
 	for (size_t i = 0; report && i < ini_report_len(report); i++)

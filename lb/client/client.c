@@ -7,19 +7,17 @@
 
 #include <unistd.h>
 
-#include "common/proto/auth.h"
 #include "common/cli/cli.h"
 #include "common/cli/cli_table.h"
 #include "common/cli/cli_verb.h"
 #include "common/control/control_call.h"
 #include "common/os/clock.h"
-#include "common/proto/keyring.h"
+#include "lb/client/keygen.h"
 #include "lb/client/print.h"
 #include "lb/doctor/examine.h"
 
 #define CLIENT_NOT_READY  1
 #define CLIENT_WEIGHT_MAX 65535ul
-#define CLIENT_KEY_BYTES  256u
 #define CLIENT_FLOWS_MAX  4000000u /* listed at most: memory */
 
 static int client_status(const struct cli *cli, void *context)
@@ -284,30 +282,16 @@ static int client_config(const struct cli *cli, void *context)
 	return cli_config(cli);
 }
 
-static int client_keygen(const struct cli *cli, void *context)
-{
-	const char *id = cli->n_args > 0 ? cli->args[0] : NULL;
-	char line[CLIENT_KEY_BYTES];
-	int r = auth_init();
-
-	if (r >= 0)
-		r = keyring_keygen(id, line, sizeof(line));
-	if (r == -EINVAL)
-		return cli_fail(cli, CONTROL_USAGE,
-			"keygen: '%s' is no key ID; at most %u letters, digits, '.', '-' and '_'",
-			id, PROTO_KEY_ID_MAX);
-	if (r < 0)
-		return cli_fail(
-			cli, CONTROL_UNAVAILABLE, "keygen: no random key: %s", strerror(-r));
-	printf("%s\n", line);
-	explicit_bzero(line, sizeof(line));
-	return 0;
-}
-
 #define CLIENT_VERB(verb, callback, low, high, args, text) \
 	{ \
 		.name = (verb), .args_help = (args), .min_args = (low), .max_args = (high), \
 		.help = (text), .run = (callback) \
+	}
+/* One that reads the configuration itself. */
+#define CLIENT_FILES(verb, callback, high, args, text) \
+	{ \
+		.name = (verb), .args_help = (args), .max_args = (high), .help = (text), \
+		.run = (callback), .takes_config = true \
 	}
 #define CLIENT_LATER(verb, text) CLIENT_VERB(verb, NULL, 0, 0, NULL, text)
 
@@ -357,16 +341,14 @@ int client_main(int argc, char **argv, client_verb_fn *run, client_verb_fn *chec
 			.takes_config = true,
 			.takes_diff = true },
 		CLIENT_VERB("config", client_config, 0, 0, NULL, "the configuration in force"),
-		CLIENT_VERB("keygen", client_keygen, 0, 1, "[ID]", "print a line for a key file"),
+		CLIENT_FILES("keygen", keygen, 2, "[ID [master]|ID/NAME]",
+			"print a line for a key file"),
 		CLIENT_LATER("token", "a one-line invitation for an agent"),
 		CLIENT_LATER("top", "live view"),
 		CLIENT_LATER("events", "what happened"),
 		CLIENT_LATER("capture", "record frames"),
 		CLIENT_LATER("metrics", "Prometheus text"),
-		{ .name = "doctor",
-			.help = "look for what is wrong",
-			.run = examine,
-			.takes_config = true },
+		CLIENT_FILES("doctor", examine, 0, NULL, "look for what is wrong"),
 		CLIENT_LATER("import", "translate another balancer's configuration"),
 		CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),
 	};

@@ -8,7 +8,11 @@
 #define KEYS_DEFAULT_FILE "/etc/dsr-lb/keys"
 #define KEYS_CREDENTIAL   "keys"
 
-int keys_load(const struct config *config, struct ini_report *report, struct keyring **ret_ring)
+typedef int keys_load_fn(
+	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why);
+
+static int keys_load_by(keys_load_fn *load, const struct config *config, struct ini_report *report,
+	struct keyring **ret_ring)
 {
 	_cleanup_free_ char *path = NULL;
 	struct why why = { 0 };
@@ -17,8 +21,19 @@ int keys_load(const struct config *config, struct ini_report *report, struct key
 	if (r < 0)
 		why_set(&why, "out of memory");
 	else
-		r = keyring_load(path, true, ret_ring, &why);
+		r = load(path, true, ret_ring, &why);
 	if (r < 0)
 		ini_report_add(report, "balancer", NULL, "key-file", "%s", why.text);
 	return r;
+}
+
+int keys_load(const struct config *config, struct ini_report *report, struct keyring **ret_ring)
+{
+	return keys_load_by(keyring_load, config, report, ret_ring);
+}
+
+int keys_load_for_verb(
+	const struct config *config, struct ini_report *report, struct keyring **ret_ring)
+{
+	return keys_load_by(keyring_load_as_owner, config, report, ret_ring);
 }

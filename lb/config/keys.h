@@ -14,3 +14,6 @@ struct ini_report;
  * Negative errno, and the report says why, at the place where the configuration names the file.
  */
 int keys_load(const struct config *config, struct ini_report *report, struct keyring **ret_ring);
+/* The same for a verb, which root calls while the file may be the daemon's own. */
+int keys_load_for_verb(
+	const struct config *config, struct ini_report *report, struct keyring **ret_ring);

@@ -290,8 +290,11 @@ static void take_register(struct registry *registry, struct entry *entry,
 	backend->session_id = request->session_id;
 	backend->protocol = request->protocol;
 	ports_rebase(&entry->asked);
-	/* Who is approved is known by name and key: another key asks again. */
-	if (backend->key_id[0] &&
+	/*
+	 * Who is approved is known by name and key: another key asks again. But when each is good for this
+	 * name alone, the administrator wrote both for it: keys are changed one after the other.
+	 */
+	if (backend->key_id[0] && !(backend->key_bound && request->key_bound) &&
 		(!streq(backend->key_id, request->key_id) ||
 			backend->key_bound != request->key_bound))
 		backend->approved = false;

@@ -97,10 +97,9 @@ bool departed_approves(const struct registry_override *override, const struct ba
 	if (!override->approved || !streq(override->name, backend->name))
 		return false;
 	/* Of one that an older version kept the key is not known. */
-	return override->key_id[0] == '\0' ||
-		(streq(override->key_id, backend->key_id) &&
-			(override->key_bound == backend->key_bound) &&
-			(backend->key_bound || addr_equal(&override->address, &backend->address)));
+	return override->key_id[0] == '\0' || (override->key_bound && backend->key_bound) ||
+		(streq(override->key_id, backend->key_id) && !override->key_bound &&
+			!backend->key_bound && addr_equal(&override->address, &backend->address));
 }
 
 void departed_restore(struct departed *departed, struct backend *backend)

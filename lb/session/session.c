@@ -6,6 +6,7 @@
  */
 #include "lb/session/session.h"
 
+#include "common/proto/wire.h"
 #include "lb/session/session_table.h"
 
 #include <assert.h>
@@ -102,7 +103,7 @@ static bool key_is_still(const struct sessions *sessions, const struct session_k
 {
 	const struct keyring_key *key = keyring_find(sessions->ring, kept->key_id);
 
-	return key && auth_fingerprint(key->secret, key->id) == kept->key_fingerprint;
+	return key && key->fingerprint == kept->key_fingerprint;
 }
 
 void session_configure(
@@ -230,16 +231,6 @@ static void send_accept(struct sessions *sessions, struct session_entry *entry,
 	(void)send_message(sessions, &entry->kept.path, &message, secret);
 }
 
-/* Reasons may quote names of the configuration; on the wire they are printable ASCII. */
-static void copy_printable(char *buffer, size_t size_bytes, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < size_bytes && text[i] != '\0'; i++)
-		buffer[i] = text[i] >= 0x20 && text[i] <= 0x7e ? text[i] : '?';
-	buffer[i] = '\0';
-}
-
 static enum session_refusal send_reject(struct sessions *sessions, const struct arrival *arrival,
 	const struct keyring_key *key, enum proto_reject code, const char *reason)
 {
@@ -250,7 +241,7 @@ static enum session_refusal send_reject(struct sessions *sessions, const struct 
 	memcpy(rejected->nonce_agent, arrival->message.reg.nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(rejected->nonce_balancer, arrival->message.reg.nonce_balancer, PROTO_NONCE_BYTES);
 	rejected->code = code;
-	copy_printable(rejected->reason, sizeof(rejected->reason), reason);
+	wire_copy_printable(rejected->reason, sizeof(rejected->reason), reason);
 	why_set(&sessions->rejected, "%s", rejected->reason);
 	(void)send_message(sessions, arrival->path, &message, key->secret);
 	return SESSION_POLICY_0 + (unsigned int)code;
@@ -328,7 +319,7 @@ static void open_session(struct sessions *sessions, const struct arrival *arriva
 	memcpy(entry->nonce_agent, reg->nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(entry->nonce_balancer, reg->nonce_balancer, PROTO_NONCE_BYTES);
 	snprintf(entry->kept.key_id, sizeof(entry->kept.key_id), "%s", key->id);
-	entry->kept.key_fingerprint = auth_fingerprint(key->secret, key->id);
+	entry->kept.key_fingerprint = key->fingerprint;
 	entry->kept.weight_max = key->max_weight;
 	entry->kept.n_vips = reg->status.n_vips;
 	entry->kept.version = (uint8_t)arrival->message.version;
@@ -413,18 +404,20 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 static enum session_refusal receive_register(
 	struct sessions *sessions, const struct arrival *arrival)
 {
-	const struct keyring_key *key = keyring_find(sessions->ring, arrival->message.reg.key_id);
+	const struct keyring_key *line = keyring_find(sessions->ring, arrival->message.reg.key_id);
+	_cleanup_(keyring_key_wipe) struct keyring_key key = { 0 };
 	uint64_t made_us = 0;
 
-	if (!key)
+	if (!line)
 		return SESSION_KEY;
 	if (!challenge_is_ours(sessions, arrival, &made_us))
 		return SESSION_CHALLENGE;
 	if (!handshake_is_due(sessions, arrival, SESSION_LIMIT_REGISTER))
 		return SESSION_RATE;
-	if (!auth_open(arrival->data, arrival->size_bytes, key->secret))
+	keyring_key_of_agent(line, arrival->message.reg.name, &key);
+	if (!auth_open(arrival->data, arrival->size_bytes, key.secret))
 		return SESSION_TAG;
-	return admit(sessions, arrival, key, made_us);
+	return admit(sessions, arrival, &key, made_us);
 }
 
 static enum session_refusal receive_handshake(

@@ -19,8 +19,10 @@ static void parse(const uint8_t *data, size_t size, bool with_bindings)
 		abort();
 	ARRAY_FOREACH (key, ring->keys, ring->n_keys)
 		if (keyring_find(ring, key->id) != key || key->n_vips > KEYRING_KEY_VIPS_MAX ||
-			key->max_weight > UINT16_MAX)
+			key->max_weight > UINT16_MAX || (key->is_master && key->agent[0] != '\0'))
 			abort();
+	if (keyring_newest_master(ring) && !with_bindings)
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -72,11 +72,37 @@ static void settings_with_a_hidden_key_file_are_a_warning(void **state)
 	temp_dir_remove(directory);
 }
 
+static void settings_refuse_the_derived_key_of_another(void **state)
+{
+	static const char *const lines[] = { "main/web1", "main/web2" };
+	char directory[TEMP_DIR_BYTES], config_path[TEMP_DIR_BYTES + 16], expected[128], key[256];
+
+	temp_dir_make(directory);
+	snprintf(config_path, sizeof(config_path), "%s/agent.conf", directory);
+	write_config(directory);
+	for (size_t idx = 0; idx < ARRAY_LEN(lines); idx++) {
+		_cleanup_(settings_freep) struct settings *settings = NULL;
+		_cleanup_free_ char *text = NULL;
+
+		snprintf(key, sizeof(key), "%s hex:%064d\n", lines[idx], 7);
+		temp_dir_write(directory, "key", key);
+		assert_int_equal(settings_load(config_path, false, &settings, &text),
+			idx == 0 ? 0 : -EINVAL);
+		if (idx == 0)
+			continue;
+		snprintf(expected, sizeof(expected), "%s/agent.conf:4: name: key main/web2",
+			directory);
+		assert_memory_equal(text, expected, strlen(expected));
+	}
+	temp_dir_remove(directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(settings_without_a_key_file_are_wrong_for_check_config_too),
 		cmocka_unit_test(settings_with_a_hidden_key_file_are_a_warning),
+		cmocka_unit_test(settings_refuse_the_derived_key_of_another),
 	};
 
 	return cmocka_run_group_tests_name("agent/settings", tests, NULL, NULL);

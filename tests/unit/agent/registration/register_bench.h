@@ -162,7 +162,7 @@ _unused_ static void challenge(struct bench *bench)
 	const struct proto_message hello = take(bench, PROTO_HELLO)->message;
 	struct proto_message message = { .version = bench->version, .type = PROTO_CHALLENGE };
 
-	assert_string_equal(hello.hello.key_id, "k");
+	assert_string_equal(hello.hello.key_id, bench->identity.key.id);
 	memcpy(message.challenge.nonce_agent, hello.hello.nonce_agent, PROTO_NONCE_BYTES);
 	memset(message.challenge.nonce_balancer, 0x42, PROTO_NONCE_BYTES);
 	assert_int_equal(deliver(bench, &message, NULL), REGISTER_ACCEPTED);

@@ -43,6 +43,22 @@ static void auth_tag_is_keyed_blake2b(void **state)
 	assert_memory_equal(data + 4, expected, sizeof(expected));
 }
 
+/* The same: hashlib.blake2b(b"dsr agent key 1\\0web1", key=…, digest_size=32). */
+static void auth_derives_the_key_of_a_name(void **state)
+{
+	static const uint8_t expected[] = { 0xf4, 0x1e, 0x2a, 0xc0, 0x73, 0x8b, 0xe4, 0xa8, 0x03,
+		0xd2, 0xc1, 0x3f, 0x47, 0xb1, 0x4d, 0x4f, 0x05, 0x48, 0x60, 0x63, 0x46, 0xc2, 0xfc,
+		0x64, 0xae, 0xe0, 0xaf, 0xfc, 0x34, 0x21, 0xea, 0x12 };
+	uint8_t web1[AUTH_KEY_BYTES], web2[AUTH_KEY_BYTES], other[AUTH_KEY_BYTES];
+
+	auth_agent_derive(secret_a, "web1", web1);
+	auth_agent_derive(secret_a, "web2", web2);
+	auth_agent_derive(secret_b, "web1", other);
+	assert_memory_equal(web1, expected, sizeof(expected));
+	assert_memory_not_equal(web1, web2, sizeof(web1));
+	assert_memory_not_equal(web1, other, sizeof(web1));
+}
+
 static void auth_refuses_every_flipped_bit(void **state)
 {
 	uint8_t data[70] = { 42 };
@@ -187,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(auth_opens_what_it_sealed),
 		cmocka_unit_test(auth_tag_is_keyed_blake2b),
+		cmocka_unit_test(auth_derives_the_key_of_a_name),
 		cmocka_unit_test(auth_refuses_every_flipped_bit),
 		cmocka_unit_test(auth_refuses_less_than_a_tag),
 		cmocka_unit_test(auth_challenge_holds_for_its_source_and_nonce_only),

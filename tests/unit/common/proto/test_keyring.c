@@ -26,7 +26,7 @@ static int parse(const char *text, bool with_bindings, struct keyring **ret_ring
 static void keyring_reads_keys_comments_and_blank_lines(void **state)
 {
 	_cleanup_(keyring_freep) struct keyring *ring = NULL;
-	struct why why;
+	struct why why = { 0 };
 
 	assert_int_equal(
 		parse("# all of us\n\n  a " KEY "  \r\n\t# b\nb.2 " KEY, false, &ring, &why), 0);
@@ -40,7 +40,7 @@ static void keyring_reads_keys_comments_and_blank_lines(void **state)
 static void keyring_reads_bindings(void **state)
 {
 	_cleanup_(keyring_freep) struct keyring *ring = NULL;
-	struct why why;
+	struct why why = { 0 };
 	const struct keyring_key *key;
 
 	assert_int_equal(parse("a " KEY " agent=web1 vip=198.51.100.0/24,2001:db8::1 "
@@ -91,6 +91,13 @@ static void keyring_names_file_line_and_error(void **state)
 		{ "a " KEY " mac=ff:ff:ff:ff:ff:ff\n", "keys:1: mac=ff:ff:ff:ff:ff:ff is not" },
 		{ "a " KEY " mac=\n", "keys:1: mac= is not" },
 		{ "a " KEY " \033[2J\n", "keys:1: a control" },
+		{ "a master\n", "keys:1: ID a has no key; write a master hex:" },
+		{ "a master 0123\n", "keys:1: the key does not begin with hex:" },
+		{ "a master " KEY " agent=w\n", "keys:1: agent= on a master line" },
+		{ "a master master " KEY "\n", "keys:1: the key does not begin with hex:" },
+		{ "a " KEY " master\n", "keys:1: unknown word 'master'" },
+		{ "a master " KEY "\na " KEY "\n", "keys:2: ID a is there twice" },
+		{ "a/web1 " KEY "\n", "keys:1: ID/NAME is for an agent's key file" },
 	};
 
 	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases)) {
@@ -103,10 +110,71 @@ static void keyring_names_file_line_and_error(void **state)
 	}
 }
 
+static void keyring_derives_keys_of_a_master_line(void **state)
+{
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
+	const struct keyring_key *plain, *old;
+	struct keyring_key key, other;
+	struct why why = { 0 };
+
+	assert_int_equal(parse("p " KEY "\nold master " KEY "\nnew master " KEY
+			       " vip=198.51.100.0/24 max-weight=10 mac=any\nq " KEY,
+				 true, &ring, &why),
+		0);
+	plain = keyring_find(ring, "p");
+	old = keyring_find(ring, "old");
+	assert_ptr_equal(keyring_newest_master(ring), keyring_find(ring, "new"));
+	assert_true(old->is_master);
+	keyring_key_of_agent(plain, "web1", &key);
+	assert_memory_equal(&key, plain, sizeof(key));
+	keyring_key_of_agent(old, "web1", &key);
+	assert_memory_not_equal(key.secret, old->secret, AUTH_KEY_BYTES);
+	assert_true(keyring_key_allows(&key, "web1", NULL, 0, 1, &why));
+	assert_false(keyring_key_allows(&key, "web2", NULL, 0, 1, &why));
+	/* Other words of the line apply to all of its keys; its bytes alone make them. */
+	keyring_key_of_agent(keyring_newest_master(ring), "web1", &other);
+	assert_memory_equal(key.secret, other.secret, AUTH_KEY_BYTES);
+	assert_int_equal(other.max_weight, 10);
+	assert_int_equal(other.n_vips, 1);
+	assert_true(other.mac_any);
+	/* A line that becomes a master is another key, and what has its sessions knows that. */
+	assert_true(key.fingerprint == old->fingerprint);
+	assert_true(plain->fingerprint == auth_fingerprint(plain->secret, "p"));
+	assert_true(old->fingerprint != auth_fingerprint(old->secret, "old"));
+}
+
+static void keyring_of_an_agent_has_derived_keys(void **state)
+{
+	const struct {
+		const char *text;
+		const char *why; /* the beginning */
+	} cases[] = {
+		{ "a master " KEY "\n", "keys:1: a master line is for balancers alone" },
+		{ "a/ " KEY "\n", "keys:1: what follows a/ is not a name" },
+		{ "a/b/c " KEY "\n", "keys:1: what follows a/ is not a name" },
+		{ "/web1 " KEY "\n", "keys:1: the ID is not" },
+		{ "a/web1\n", "keys:1: ID a has no key" },
+	};
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
+	struct why why = { 0 };
+
+	assert_int_equal(parse("main/web1 " KEY "\n", false, &ring, &why), 0);
+	assert_string_equal(ring->keys[0].id, "main");
+	assert_string_equal(ring->keys[0].agent, "web1");
+	assert_false(ring->keys[0].is_master);
+	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases)) {
+		struct keyring *none = NULL;
+
+		assert_int_equal(parse(item->text, false, &none, &why), -EINVAL);
+		assert_null(none);
+		assert_memory_equal(why.text, item->why, strlen(item->why));
+	}
+}
+
 static void keyring_of_an_agent_has_no_bindings(void **state)
 {
 	struct keyring *ring = NULL;
-	struct why why;
+	struct why why = { 0 };
 
 	assert_int_equal(parse("a " KEY " agent=web1\n", false, &ring, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "keys:1: unknown word 'agent=web1'"));
@@ -115,7 +183,7 @@ static void keyring_of_an_agent_has_no_bindings(void **state)
 static void keyring_never_shows_a_secret(void **state)
 {
 	struct keyring *ring = NULL;
-	struct why why;
+	struct why why = { 0 };
 
 	assert_int_equal(parse("a " HEX32 HEX32 "\n", true, &ring, &why), -EINVAL);
 	assert_null(strstr(why.text, "0123"));
@@ -129,7 +197,7 @@ static void keyring_refuses_a_nul_byte(void **state)
 {
 	static const char text[] = "a " KEY "\n\0b";
 	struct keyring *ring = NULL;
-	struct why why;
+	struct why why = { 0 };
 
 	assert_int_equal(keyring_parse("keys", text, sizeof(text), true, &ring, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "NUL"));
@@ -140,7 +208,7 @@ static void keyring_has_limits(void **state)
 {
 	_cleanup_(keyring_freep) struct keyring *ring = NULL;
 	_cleanup_free_ char *text = calloc(1, KEYRING_FILE_MAX_BYTES + 2);
-	struct why why;
+	struct why why = { 0 };
 	size_t size = 0;
 
 	for (unsigned int i = 0; i < KEYRING_KEYS_MAX; i++)
@@ -189,7 +257,7 @@ static void keyring_file_is_readable_by_its_owner_only(void **state)
 {
 	static const mode_t wrong[] = { 0640, 0604, 0620, 0602, 0610, 0601, 0644, 0660, 0666,
 		0777 };
-	struct why why;
+	struct why why = { 0 };
 
 	write_file(0600);
 	assert_int_equal(load(path, &why), 0);
@@ -204,7 +272,7 @@ static void keyring_file_is_readable_by_its_owner_only(void **state)
 
 static void keyring_file_belongs_to_us_or_root(void **state)
 {
-	struct why why;
+	struct why why = { 0 };
 
 	if (geteuid() != 0) {
 		print_message("skipped: only root can give a file away\n");
@@ -219,7 +287,7 @@ static void keyring_file_belongs_to_us_or_root(void **state)
 static void keyring_judges_a_link_by_its_target(void **state)
 {
 	char link_path[sizeof(directory) + 16];
-	struct why why;
+	struct why why = { 0 };
 
 	snprintf(link_path, sizeof(link_path), "%s/link", directory);
 	assert_int_equal(symlink("keys", link_path), 0);
@@ -234,7 +302,7 @@ static void keyring_judges_a_link_by_its_target(void **state)
 
 static void keyring_refuses_what_is_no_regular_file(void **state)
 {
-	struct why why;
+	struct why why = { 0 };
 
 	assert_int_equal(load(directory, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "not a regular file"));
@@ -247,7 +315,7 @@ static void keyring_refuses_what_is_no_regular_file(void **state)
 
 static void keyring_says_when_there_is_none(void **state)
 {
-	struct why why;
+	struct why why = { 0 };
 
 	unlink(path);
 	assert_int_equal(load(path, &why), -ENOENT);
@@ -278,7 +346,7 @@ static int set_acl(uint32_t user, uint16_t group_permissions)
 
 static void keyring_takes_an_access_list_that_names_us_alone(void **state)
 {
-	struct why why;
+	struct why why = { 0 };
 	struct stat status;
 
 	write_file(0400);
@@ -300,7 +368,7 @@ static void keyring_takes_an_access_list_that_names_us_alone(void **state)
 static void key_without_bindings_allows_everything(void **state)
 {
 	const struct keyring_key key = { .id = "k" };
-	struct why why;
+	struct why why = { 0 };
 	struct addr vip;
 
 	assert_int_equal(addr_parse("198.51.100.10", &vip), 0);
@@ -330,7 +398,7 @@ static void key_allows_what_it_is_bound_to_only(void **state)
 {
 	_cleanup_(keyring_freep) struct keyring *ring = NULL;
 	struct addr vips[2];
-	struct why why;
+	struct why why = { 0 };
 	const struct keyring_key *key;
 
 	assert_int_equal(parse("k " KEY " agent=web1 vip=198.51.100.0/28,2001:db8::/64 "
@@ -363,31 +431,56 @@ static int teardown(void **state)
 	return 0;
 }
 
+static void keyring_formats_what_it_parses(void **state)
+{
+	static const char hex[] = "hex:" HEX32 "0123456789abcdef0123456789abcdef";
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
+	char line[KEYRING_LINE_BYTES], expected[KEYRING_LINE_BYTES];
+	struct keyring_key key;
+	struct why why = { 0 };
+
+	assert_int_equal(parse("main master " KEY "\nplain " KEY "\n", true, &ring, &why), 0);
+	keyring_format(&ring->keys[0], line);
+	assert_memory_equal(line, "main master hex:01", 18);
+	keyring_format(&ring->keys[1], line);
+	snprintf(expected, sizeof(expected), "plain %s", hex);
+	assert_int_equal(strcasecmp(line, expected), 0);
+	keyring_key_of_agent(&ring->keys[0], "web1", &key);
+	keyring_format(&key, line);
+	assert_memory_equal(line, "main/web1 hex:", 14);
+	ring = keyring_free(ring);
+	assert_int_equal(parse(line, false, &ring, &why), 0);
+	assert_memory_equal(ring->keys[0].secret, key.secret, AUTH_KEY_BYTES);
+}
+
 static void keyring_keygen_makes_lines_that_parse(void **state)
 {
-	char line[PROTO_KEY_ID_MAX + sizeof(" hex:") + 2 * (size_t)AUTH_KEY_BYTES],
-		other[sizeof(line)];
-	struct why why;
+	char line[KEYRING_LINE_BYTES], other[KEYRING_LINE_BYTES];
+	struct why why = { 0 };
 	_cleanup_(keyring_freep) struct keyring *ring = NULL;
 
-	assert_int_equal(keyring_keygen("web1", line, sizeof(line)), 0);
-	assert_int_equal(keyring_keygen("web1", other, sizeof(other)), 0);
+	assert_int_equal(keyring_keygen("web1", false, line), 0);
+	assert_int_equal(keyring_keygen("web1", false, other), 0);
 	assert_string_not_equal(line, other);
 	assert_int_equal(keyring_parse("k", line, strlen(line), true, &ring, &why), 0);
 	assert_string_equal(ring->keys[0].id, "web1");
-	assert_int_equal(keyring_keygen(NULL, line, sizeof(line)), 0);
-	assert_int_equal(keyring_keygen("no id", line, sizeof(line)), -EINVAL);
-	assert_int_equal(keyring_keygen("web1", line, 70), -ENOSPC);
+	assert_int_equal(keyring_keygen("main", true, line), 0);
+	assert_memory_equal(line, "main master hex:", 16);
+	assert_int_equal(keyring_keygen(NULL, false, line), 0);
+	assert_int_equal(keyring_keygen("no id", false, line), -EINVAL);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keyring_formats_what_it_parses),
 		cmocka_unit_test(keyring_keygen_makes_lines_that_parse),
 		cmocka_unit_test(keyring_reads_keys_comments_and_blank_lines),
 		cmocka_unit_test(keyring_reads_bindings),
 		cmocka_unit_test(keyring_names_file_line_and_error),
 		cmocka_unit_test(keyring_of_an_agent_has_no_bindings),
+		cmocka_unit_test(keyring_derives_keys_of_a_master_line),
+		cmocka_unit_test(keyring_of_an_agent_has_derived_keys),
 		cmocka_unit_test(keyring_never_shows_a_secret),
 		cmocka_unit_test(keyring_refuses_a_nul_byte),
 		cmocka_unit_test(keyring_has_limits),

@@ -363,7 +363,13 @@ static void client_makes_keys(void **state)
 	assert_int_equal(run_words(&caught, "keygen web"), 0);
 	assert_ptr_equal(strstr(caught.output, "web hex:"), caught.output);
 	assert_int_equal(strlen(caught.output), strlen("web hex:") + 64 + 1);
-	assert_int_equal(run_words(&caught, "keygen a/b"), CONTROL_USAGE);
+	assert_int_equal(run_words(&caught, "keygen main master"), 0);
+	assert_ptr_equal(strstr(caught.output, "main master hex:"), caught.output);
+	assert_int_equal(run_words(&caught, "keygen main slave"), CONTROL_USAGE);
+	assert_int_equal(run_words(&caught, "keygen a:b"), CONTROL_USAGE);
+	assert_int_equal(run_words(&caught, "keygen a/"), CONTROL_USAGE);
+	assert_int_equal(run_words(&caught, "keygen /web1"), CONTROL_USAGE);
+	assert_int_equal(run_words(&caught, "keygen a/b --config /nonexistent"), CONTROL_CONFIG);
 }
 
 static void client_says_what_is_not_available(void **state)

@@ -392,8 +392,13 @@ static void registry_approves_a_name_with_its_key(void **state)
 	agent->key_bound = stranger->key_bound = true;
 	assert_int_equal(world_register(world, agent).r, 0);
 	assert_int_equal(registry_approve(world->registry, "web1", true, world->now_us), 0);
+	/* Nor is the next key of its own another one: keys are changed one after the other. */
+	agent->key_id = stranger->key_id = "next/web1";
+	assert_int_equal(world_register(world, agent).r, 0);
+	assert_true(world_backend(world, "web1")->approved);
 	registry_leave(world->registry, agent->id, world->now_us);
 	world_drain_actions(world);
+	agent->key_id = stranger->key_id = "last/web1";
 	assert_is_approved(world, stranger);
 }
 

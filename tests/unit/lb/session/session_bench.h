@@ -86,7 +86,7 @@ _unused_ static const char *mac_owner(void *context, const struct mac *mac)
 _unused_ static struct keyring *ring_of(const char *text)
 {
 	struct keyring *ring = NULL;
-	struct why why;
+	struct why why = { 0 };
 
 	assert_int_equal(keyring_parse("keys", text, strlen(text), true, &ring, &why), 0);
 	return ring;
@@ -108,7 +108,7 @@ _unused_ static struct sessions *sessions_new(struct bench *bench, uint8_t seed)
 _unused_ static int setup(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
-	struct why why;
+	struct why why = { 0 };
 
 	assert_non_null(bench);
 	assert_int_equal(auth_init(), 0);
