@@ -37,10 +37,16 @@ _dsr() {
 		drain) words+=' --wait --wait=' ;;
 		events) words+=' -f' ;;
 		esac
+	elif [[ $verb == import ]] && ((COMP_CWORD == 3)); then
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
 	elif ((COMP_CWORD == 2)); then
 		case ${program##*/}:$verb in
 		dsr-lb:drain | dsr-lb:enable | dsr-lb:disable | dsr-lb:weight | dsr-lb:adopt | dsr-lb:reject)
 			words=$(_dsr_backends "$program")
+			;;
+		dsr-lb:import)
+			words='netscaler keepalived ipvsadm'
 			;;
 		dsr-lb:backends | dsr-lb:flows | dsr-lb:ready)
 			words=$(_dsr_virtual_servers "$program")

@@ -12,6 +12,7 @@
 #include "common/cli/cli_verb.h"
 #include "common/control/control_call.h"
 #include "common/os/clock.h"
+#include "lb/client/import_config.h"
 #include "lb/client/keygen.h"
 #include "lb/client/print.h"
 #include "lb/doctor/examine.h"
@@ -349,7 +350,7 @@ int client_main(int argc, char **argv, client_verb_fn *run, client_verb_fn *chec
 		CLIENT_LATER("capture", "record frames"),
 		CLIENT_LATER("metrics", "Prometheus text"),
 		CLIENT_FILES("doctor", examine, 0, NULL, "look for what is wrong"),
-		CLIENT_LATER("import", "translate another balancer's configuration"),
+		CLIENT_VERB("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),
 		CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),
 	};
 	const struct cli_program program = {

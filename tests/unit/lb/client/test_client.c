@@ -372,10 +372,44 @@ static void client_makes_keys(void **state)
 	assert_int_equal(run_words(&caught, "keygen a/b --config /nonexistent"), CONTROL_CONFIG);
 }
 
+static void client_imports_by_exit_status(void **state)
+{
+	static const struct {
+		const char *file;
+		int status;
+		const char *output, *error;
+	} cases[] = {
+		{ "import netscaler tests/unit/lb/client/import/netscaler/dsr.conf", 0,
+			"\n[virtual-server vserver_DSR]\n", "" },
+		{ "import netscaler tests/unit/lb/client/import/netscaler/nat.conf", 1,
+			"\n# not translated: 10: ", "" },
+		{ "import keepalived tests/unit/lb/client/import/keepalived/include.conf", 1,
+			"\n[virtual-server udp-198.51.100.20-53]\n", "" },
+		{ "import ipvsadm tests/unit/lb/client/import/ipvsadm/empty.conf", 0, "#", "" },
+		{ "import ipvsadm tests/unit/lb/client/import/netscaler/dsr.conf", CONTROL_CONFIG,
+			"", "dsr.conf: line 1: 'enable'" },
+		{ "import ipvsadm /dev/null/x", CONTROL_CONFIG, "", "cannot read /dev/null/x" },
+		{ "import ipvsadm .", CONTROL_CONFIG, "", "cannot read ." },
+		{ "import ipvsadm /dev/zero", CONTROL_CONFIG, "",
+			"/dev/zero is larger than 4 MiB" },
+		{ "import haproxy x", CONTROL_USAGE, "", "write netscaler, keepalived or ipvsadm" },
+		{ "import ipvsadm", CONTROL_USAGE, "", "an argument is missing" },
+	};
+	struct caught caught;
+
+	ARRAY_FOREACH (each, cases, ARRAY_LEN(cases)) {
+		assert_int_equal(run_words(&caught, each->file), each->status);
+		if (!strstr(caught.output, each->output) || !strstr(caught.error, each->error))
+			fail_msg("%s: %s%s", each->file, caught.output, caught.error);
+		if (each->status > 1)
+			assert_string_equal(caught.output, "");
+	}
+}
+
 static void client_says_what_is_not_available(void **state)
 {
-	static const char *const verbs[] = { "token", "top", "events -f", "capture -w x", "metrics",
-		"import netscaler x" };
+	static const char *const verbs[] = { "token", "top", "events -f", "capture -w x",
+		"metrics" };
 	struct caught caught;
 
 	ARRAY_FOREACH (verb, verbs, ARRAY_LEN(verbs)) {
@@ -399,6 +433,7 @@ int main(void)
 		cmocka_unit_test(client_sends_what_was_asked),
 		cmocka_unit_test(client_refuses_weights_out_of_range),
 		cmocka_unit_test(client_makes_keys),
+		cmocka_unit_test(client_imports_by_exit_status),
 		cmocka_unit_test(client_says_what_is_not_available),
 	};
 
