@@ -213,6 +213,7 @@ include lint.mk
 install: all
 	install -d -m 755 $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/systemd/system \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system-preset $(DESTDIR)$(PREFIX)/lib/sysusers.d \
+		$(DESTDIR)$(PREFIX)/lib/systemd/catalog \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/doc/dsr/examples \
@@ -223,6 +224,7 @@ install: all
 		install -m 644 $(BUILD)/$$u.service $(DESTDIR)$(PREFIX)/lib/systemd/system/ || exit 1; done
 	install -m 644 units/dsr.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/dsr.conf
 	install -m 644 units/dsr.preset $(DESTDIR)$(PREFIX)/lib/systemd/system-preset/50-dsr.preset
+	install -m 644 units/dsr.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/
 	for page in man/*.scd; do name=$$(basename $$page .scd); \
 		scdoc < $$page > $(BUILD)/$$name && \
 		install -m 644 $(BUILD)/$$name $(DESTDIR)$(PREFIX)/share/man/man$${name##*.}/ || exit 1; done
