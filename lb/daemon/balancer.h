@@ -52,6 +52,7 @@ struct balancer {
 	struct agents *agents;
 	struct path_checks *path_checks;
 	struct leaks *leaks;
+	struct losses *losses;
 	struct reload *reload;
 };
 

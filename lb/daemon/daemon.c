@@ -32,6 +32,7 @@
 #include "lb/table/flow_walk.h"
 #include "lb/state/keep.h"
 #include "lb/watch/leaks.h"
+#include "lb/watch/losses.h"
 
 #define DAEMON_HOUSEKEEPING_US (1 * US_PER_S)
 
@@ -302,7 +303,7 @@ static int daemon_start_parts(struct daemon *daemon)
 	return r < 0 ? log_errno(r, "cannot set up timers") : 0;
 }
 
-static void daemon_on_leaks(void *context)
+static void daemon_on_watch(void *context)
 {
 	actions_run(((struct daemon *)context)->balancer.actions);
 }
@@ -317,13 +318,40 @@ static int daemon_start_leaks(struct daemon *daemon)
 		.config = &balancer->config,
 		.services = &balancer->services,
 		.config_generation = &balancer->config_generation,
-		.changed = daemon_on_leaks,
+		.changed = daemon_on_watch,
 		.context = daemon,
 	};
 	int r = leaks_new(&parts, &balancer->leaks);
 
 	return r < 0 ? log_errno(r, "cannot set up the watch for backends that answer for VIPs")
 		     : 0;
+}
+
+static void daemon_on_count(
+	uint16_t service, uint16_t backend, struct losses_count *ret_count, void *context)
+{
+	struct dataplane *dataplane = ((struct daemon *)context)->balancer.dataplane;
+	struct engine_pair_counters pair;
+
+	dataplane_pair_counters(dataplane, service, backend, &pair);
+	*ret_count = (struct losses_count){ pair.syns, pair.packets,
+		dataplane_take_clients(dataplane, service, backend) };
+}
+
+static int daemon_start_losses(struct daemon *daemon)
+{
+	struct balancer *balancer = &daemon->balancer;
+	const struct losses_parts parts = {
+		.event = balancer->event,
+		.registry = balancer->registry,
+		.services = &balancer->services,
+		.count = daemon_on_count,
+		.changed = daemon_on_watch,
+		.context = daemon,
+	};
+	int r = losses_new(&parts, &balancer->losses);
+
+	return r < 0 ? log_errno(r, "cannot set up the watch for SYNs that come to nothing") : 0;
 }
 
 static int daemon_start_network(struct daemon *daemon)
@@ -349,6 +377,8 @@ static int daemon_start_network(struct daemon *daemon)
 	if (r < 0)
 		return log_errno(r, "cannot set up path probes");
 	r = daemon_start_leaks(daemon);
+	if (r == 0)
+		r = daemon_start_losses(daemon);
 	if (r < 0)
 		return r;
 	balancer->vip_routes = vip_routes_new(balancer->neigh);
@@ -441,6 +471,7 @@ static void daemon_free(struct daemon *daemon)
 	dataplane_free(balancer->dataplane);
 	tcp_check_free(balancer->tcp_checks);
 	path_checks_free(balancer->path_checks);
+	losses_free(balancer->losses);
 	leaks_free(balancer->leaks);
 	agents_free(balancer->agents);
 	vip_routes_free(balancer->vip_routes);

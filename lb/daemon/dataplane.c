@@ -282,3 +282,9 @@ void dataplane_pair_counters(const struct dataplane *dataplane, uint16_t service
 	if (dataplane->engine)
 		dataplane->ops->pair_counters(dataplane->engine, service, backend, ret_counters);
 }
+
+uint64_t dataplane_take_clients(struct dataplane *dataplane, uint16_t service, uint16_t backend)
+{
+	return dataplane->engine ? dataplane->ops->take_clients(dataplane->engine, service, backend)
+				 : 0;
+}

@@ -55,3 +55,5 @@ void dataplane_service_counters(const struct dataplane *dataplane, uint16_t serv
 	struct engine_service_counters *ret_counters);
 void dataplane_pair_counters(const struct dataplane *dataplane, uint16_t service, uint16_t backend,
 	struct engine_pair_counters *ret_counters);
+/* See engine_ops.take_clients: for one caller alone. */
+uint64_t dataplane_take_clients(struct dataplane *dataplane, uint16_t service, uint16_t backend);

@@ -21,6 +21,7 @@ struct pair {
 	uint64_t bytes;
 	uint64_t new_flows;
 	uint64_t syns;
+	uint64_t clients; /* one bit for each number of a client that sent a SYN */
 };
 
 /*
@@ -121,8 +122,12 @@ static void add_forwarded(
 	add(&pair->bytes, size_bytes);
 	if (result->syn || result->recorded)
 		add(&pair->new_flows, 1);
-	if (result->syn)
+	if (result->syn) {
 		add(&pair->syns, 1);
+		__atomic_store_n(&pair->clients,
+			read_counter(&pair->clients) | UINT64_C(1) << (result->syn >> 1),
+			__ATOMIC_RELAXED);
+	}
 }
 
 void counters_add_frame(
@@ -186,4 +191,15 @@ void counters_sum_pair(const struct counters *counters, uint16_t service, uint16
 	sum->bytes += read_counter(&pair->bytes);
 	sum->new_flows += read_counter(&pair->new_flows);
 	sum->syns += read_counter(&pair->syns);
+}
+
+uint64_t counters_take_clients(struct counters *counters, uint16_t service, uint16_t backend)
+{
+	uint32_t key = pair_key(service, backend);
+	struct pair *pair = &counters->pairs[pair_find(counters, key)];
+
+	if (__atomic_load_n(&pair->key, __ATOMIC_ACQUIRE) != key)
+		return 0;
+	/* The worker may put old ones back at this moment: then they are seen twice. */
+	return __atomic_exchange_n(&pair->clients, 0, __ATOMIC_RELAXED);
 }

@@ -37,3 +37,5 @@ void counters_sum_pair(const struct counters *counters, uint16_t service, uint16
 
 /* What a reason counts as: what goes the slow path, and ends there, was dropped. */
 enum fwd_verdict counters_verdict(enum fwd_reason reason);
+/* The clients' numbers of SYNs since it was asked last, one bit each. */
+uint64_t counters_take_clients(struct counters *counters, uint16_t service, uint16_t backend);

@@ -88,6 +88,11 @@ struct engine_ops {
 	void (*pair_counters)(struct engine *engine, uint16_t service, uint16_t backend,
 		struct engine_pair_counters *ret_counters);
 	/*
+	 * Which of FWD_CLIENTS numbers the clients of SYNs had since this was asked last, one bit each; some may be told
+	 * twice.
+	 */
+	uint64_t (*take_clients)(struct engine *engine, uint16_t service, uint16_t backend);
+	/*
 	 * 0; -ENETDOWN while an interface is down (workers wait and go on by themselves when it is
 	 * up); another negative errno when a worker ended for good (-ENODEV: an interface is
 	 * gone), and the engine must be started anew.

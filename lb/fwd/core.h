@@ -282,6 +282,16 @@ FWD_INLINE enum fwd_reason core_meter_syn(const struct core *core, const struct 
 	return (enum fwd_reason)rate_judge_syn(core->port, service, &flow->client, flow->is_ip6);
 }
 
+/* Folds all bytes, so that neighbours in a subnet have numbers of their own. */
+FWD_INLINE __u32 core_client_number(const struct fwd_addr *client)
+{
+	__u32 fold = client->word[0] ^ client->word[1] ^ client->word[2] ^ client->word[3];
+
+	fold ^= fold >> 16;
+	fold ^= fold >> 8;
+	return (fold ^ (fold & 0xff) >> 6) & (FWD_CLIENTS - 1);
+}
+
 /* From the VIP to the backend. */
 FWD_INLINE enum fwd_reason core_decide(
 	struct core *core, const struct wire_ethernet *ethernet, __u32 gso, __u16 *ret_backend)
@@ -308,7 +318,8 @@ FWD_INLINE enum fwd_reason core_decide(
 	}
 	*ret_backend = choose_backend(
 		core->port, core->service, core->flags, core->table, flow, core->result);
-	core->result->syn = choose_is_syn(flow);
+	if (choose_is_syn(flow))
+		core->result->syn = (__u8)(FWD_SYN | core_client_number(&flow->client) << 1);
 	return FWD_REASON_FORWARDED;
 }
 

@@ -289,14 +289,17 @@ struct fwd_frame {
 };
 
 /* The decision, for accounting and for explain. Fields are 0 where they do not apply. */
+#define FWD_SYN     1u
+#define FWD_CLIENTS 64u /* numbers that clients share, to tell few from some */
+
 struct fwd_result {
 	__u16 service;
 	__u16 backend;
-	__u32 slot;      /* row, where a table was asked */
-	__u8 verdict;    /* enum fwd_verdict */
-	__u8 reason;     /* enum fwd_reason */
-	__u8 how;        /* enum fwd_how */
-	__u8 syn;        /* 1: a TCP SYN that opens a connection */
+	__u32 slot;   /* row, where a table was asked */
+	__u8 verdict; /* enum fwd_verdict */
+	__u8 reason;  /* enum fwd_reason */
+	__u8 how;     /* enum fwd_how */
+	__u8 syn; /* of a TCP SYN that opens a connection: FWD_SYN | number of its client << 1; else 0 */
 	__u8 moving;     /* 1: that row is moving */
 	__u8 evicted;    /* 1: recording cost an older flow its record */
 	__u8 recorded;   /* 1: a flow record was made */

@@ -202,6 +202,17 @@ struct registry_check_result {
 	const char *reason; /* why it failed */
 };
 
+/*
+ * SYNs that were forwarded to a backend for a service, and nothing came of any. It is out of the service for
+ * REGISTRY_LOSS_US, and then until good path probes have brought it back; where the path is not probed, until
+ * n_syns is 0.
+ */
+#define REGISTRY_LOSS_US (10 * US_PER_S)
+struct registry_loss {
+	uint16_t backend, service; /* ids */
+	uint32_t n_syns;
+};
+
 enum registry_path_verdict {
 	REGISTRY_PATH_OK,
 	REGISTRY_PATH_NO_ANSWER,
@@ -210,6 +221,7 @@ enum registry_path_verdict {
 	REGISTRY_PATH_PROHIBITED,
 	REGISTRY_PATH_UNREACHABLE,
 	REGISTRY_PATH_UNEXPECTED, /* an answer, but another */
+	REGISTRY_PATH_LOST,       /* of no probe: see struct registry_loss */
 	/* For a want of the balancer's: they tell nothing of the backend. */
 	REGISTRY_PATH_NO_ADDRESS, /* it has none of the VIP's family */
 	REGISTRY_PATH_NOT_MADE,

@@ -16,6 +16,7 @@
 struct entry_path {
 	uint64_t since_us; /* of `ok` */
 	uint64_t from_us;  /* probes that began before are of no interest */
+	uint32_t n_lost;   /* SYNs that came to nothing, which keeps it out; 0: it is not lost */
 	uint16_t service;  /* its id */
 	uint8_t verdict;   /* enum registry_path_verdict: of the last failure */
 	uint8_t streak;    /* results against `ok` in a row */

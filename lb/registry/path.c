@@ -23,13 +23,13 @@ static bool is_probed(const struct registry *registry, const struct entry_servic
 static bool is_judged(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member)
 {
-	return is_probed(registry, member) &&
+	return (is_probed(registry, member) || member->path.n_lost > 0) &&
 		(member->vip == ENTRY_NO_VIP || (entry->usable_vips & UINT64_C(1) << member->vip));
 }
 
 bool path_is_proven(const struct entry_service *member)
 {
-	return !member->path.is_needed || member->path.ok;
+	return member->path.is_needed ? member->path.ok : member->path.n_lost == 0;
 }
 
 static bool was_kept_as_proven(const struct entry *entry, uint16_t service)
@@ -67,6 +67,8 @@ void path_carry(struct registry *registry, struct entry *entry, struct entry_ser
 			*path = old->path;
 		else
 			path->since_us = now_us;
+		if (path->is_needed != (service->path != REGISTRY_PATH_NONE))
+			path->n_lost = 0; /* what would end it is another thing now */
 		path->ok |= old ? !old->path.is_needed && entry->was_up
 				: was_kept_as_proven(entry, service->id);
 		path->is_added |= !old && serves(entry);
@@ -99,6 +101,7 @@ static struct entry_service *find_member(
 static void flip(struct registry *registry, struct entry_path *path, bool ok, uint64_t now_us)
 {
 	path->ok = ok;
+	path->n_lost = ok ? 0 : path->n_lost;
 	path->was_proven |= ok;
 	path->streak = 0;
 	path->since_us = now_us;
@@ -147,6 +150,34 @@ bool path_settle(struct registry *registry, struct entry *entry,
 	return true;
 }
 
+bool path_lose(struct registry *registry, struct entry *entry, const struct registry_loss *loss,
+	uint64_t now_us)
+{
+	struct entry_service *member = find_member(registry, entry, loss->service);
+	struct entry_path *path;
+
+	if (!member)
+		return false;
+	path = &member->path;
+	if (is_probed(registry, member)) {
+		/* What is out already gets no clients; good probes end it. */
+		if (loss->n_syns == 0 || !path->ok)
+			return false;
+		path->known = true;
+		path->verdict = REGISTRY_PATH_LOST;
+		path->from_us = now_us + REGISTRY_LOSS_US;
+		path->n_lost = loss->n_syns;
+		flip(registry, path, false, now_us);
+		return true;
+	}
+	if ((loss->n_syns == 0) == (path->n_lost == 0))
+		return false;
+	path->n_lost = loss->n_syns;
+	path->verdict = REGISTRY_PATH_LOST;
+	entries_mark_changed(&registry->entries, loss->n_syns > 0);
+	return true;
+}
+
 void path_forgive(
 	const struct registry *registry, struct entry *entry, uint64_t vips, uint64_t now_us)
 {
@@ -171,6 +202,32 @@ static const char *format_place(const struct registry_service *service, char *bu
 
 	return service->path == REGISTRY_PATH_ECHO ? addr_format(&service->vip, buffer)
 						   : addr_port_format(&place, buffer);
+}
+
+/* "1,200" */
+static void lost_words(const struct registry_service *service, const struct entry *entry,
+	uint32_t n_syns, struct why *ret_why)
+{
+	const struct addr_port port = { service->vip,
+		service->n_ports ? service->ports[0].first : 0 };
+	char place[ADDR_PORT_STRLEN], number[16];
+
+	if (n_syns < 1000)
+		snprintf(number, sizeof(number), "%u", n_syns);
+	else if (n_syns < 1000000)
+		snprintf(number, sizeof(number), "%u,%03u", n_syns / 1000, n_syns % 1000);
+	else
+		snprintf(number, sizeof(number), "%u,%03u,%03u", n_syns / 1000000,
+			n_syns / 1000 % 1000, n_syns % 1000);
+	addr_port_format(&port, place);
+	if (entry->backend.source == BACKEND_AGENT)
+		why_set(ret_why,
+			"accepted 0 of %s connections to %s (does its firewall drop clients?)",
+			number, place);
+	else
+		why_set(ret_why,
+			"no client went on after %s SYNs to %s (does its firewall drop clients?)",
+			number, place);
 }
 
 static void failure_words(const struct registry_service *service, const struct entry *entry,
@@ -209,9 +266,11 @@ void path_words(const struct registry *registry, const struct entry *entry,
 	char place[ADDR_PORT_STRLEN];
 
 	*ret_why = (struct why){ 0 };
-	if (path->ok)
+	if (path->n_lost > 0 && path->verdict == REGISTRY_PATH_LOST)
+		lost_words(service, entry, path->n_lost, ret_why);
+	else if (path->ok)
 		return;
-	if (path->known)
+	else if (path->known)
 		failure_words(service, entry, (enum registry_path_verdict)path->verdict, ret_why);
 	else if (path->verdict == REGISTRY_PATH_NO_ADDRESS)
 		why_set(ret_why,
@@ -225,8 +284,10 @@ void path_words(const struct registry *registry, const struct entry *entry,
 static enum path_judgement judge_one(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member)
 {
-	if (member->path.ok || !is_judged(registry, entry, member))
+	if (path_is_proven(member) || !is_judged(registry, entry, member))
 		return PATH_GOOD;
+	if (member->path.n_lost > 0)
+		return PATH_BAD;
 	if (member->path.is_added && !member->path.was_proven)
 		return PATH_GOOD;
 	return member->path.known ? PATH_BAD : PATH_UNPROVEN;
@@ -262,7 +323,8 @@ enum path_judgement path_judge(
 		const struct entry_service *member = &entry->services[i];
 		enum path_judgement one = judge_one(registry, entry, member);
 
-		if (member->path.ok || !is_judged(registry, entry, member) || one < judgement)
+		if (path_is_proven(member) || !is_judged(registry, entry, member) ||
+			one < judgement)
 			continue;
 		/* What is worse takes the place of what is not. */
 		if (one > judgement)

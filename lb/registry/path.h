@@ -25,6 +25,9 @@ void path_carry(struct registry *registry, struct entry *entry, struct entry_ser
 /* A result; true: it changes what the entry is. */
 bool path_settle(struct registry *registry, struct entry *entry,
 	const struct registry_path_result *result, uint64_t now_us);
+/* Clients' SYNs came to nothing (n_syns 0: no more); true: it changes what the entry is. */
+bool path_lose(struct registry *registry, struct entry *entry, const struct registry_loss *loss,
+	uint64_t now_us);
 /* These VIPs of the agent's are there again: what failed while they were not is forgotten. */
 void path_forgive(
 	const struct registry *registry, struct entry *entry, uint64_t vips, uint64_t now_us);

@@ -98,13 +98,15 @@ void registry_report(struct registry *registry, uint16_t backend, const struct p
 	finish(registry, entry, now_us);
 }
 
-void registry_take_ports(
-	struct registry *registry, uint16_t backend, const struct proto_ports_status *answer)
+bool registry_lost(struct registry *registry, const struct registry_loss *loss, uint64_t now_us)
 {
-	struct entry *entry = find_agent(registry, backend);
+	struct entry *entry = registry->entries.by_id[loss->backend];
 
-	if (entry)
-		ports_take_answer(&entry->asked, answer);
+	if (!entry || !path_lose(registry, entry, loss, now_us))
+		return false;
+	health_judge(registry, entry, now_us);
+	finish(registry, entry, now_us);
+	return true;
 }
 
 bool registry_accepted(const struct registry *registry, const struct backend *backend,
@@ -116,9 +118,9 @@ bool registry_accepted(const struct registry *registry, const struct backend *ba
 	return asked && idx <= UINT16_MAX && ports_accepted(asked, (uint16_t)idx, ret_accepted);
 }
 
-const struct ports *registry_asked(const struct registry *registry, uint16_t backend)
+struct ports *registry_asked(const struct registry *registry, uint16_t backend)
 {
-	const struct entry *entry = registry->entries.by_id[backend];
+	struct entry *entry = registry->entries.by_id[backend];
 
 	return entry && entry->backend.source == BACKEND_AGENT ? &entry->asked : NULL;
 }
@@ -165,9 +167,7 @@ bool registry_path_result(
 {
 	struct entry *entry = registry->entries.by_id[result->backend];
 
-	if (!entry)
-		return false;
-	if (!liveness_path_result(registry, entry, result, now_us))
+	if (!entry || !liveness_path_result(registry, entry, result, now_us))
 		return false;
 	finish(registry, entry, now_us);
 	return true;

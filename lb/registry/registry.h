@@ -65,19 +65,16 @@ int registry_configure(struct registry *registry, const struct registry_config *
 int registry_register(struct registry *registry, const struct registry_registration *request,
 	uint64_t now_us, struct registry_answer *ret_answer);
 /*
- * What the agent says of the ports that it is asked about; judged with the registry_report() that follows, of the
- * same message.
- */
-void registry_take_ports(
-	struct registry *registry, uint16_t backend, const struct proto_ports_status *answer);
-/*
  * The TCP connections that the kernel of an agent's backend took or half took for a service, since they are counted;
  * false: not known.
  */
 bool registry_accepted(const struct registry *registry, const struct backend *backend,
 	const struct registry_service *service, uint64_t *ret_accepted);
-/* What the backend's agent is to be asked, and its newest answer; NULL: it has no agent. Borrowed. */
-const struct ports *registry_asked(const struct registry *registry, uint16_t backend);
+/*
+ * What the backend's agent is to be asked, and its newest answer; NULL: it has no agent. Borrowed; of the message of
+ * which an answer is taken, the registry_report() that follows judges it.
+ */
+struct ports *registry_asked(const struct registry *registry, uint16_t backend);
 /*
  * An authenticated ANSWER (rtt_us of at least 1: it proves the way there and back) or UPDATE
  * (rtt_us 0: a sign of life, and acts at once on what it says).
@@ -97,6 +94,8 @@ void registry_check_result(
 /* A path probe has ended. True: actions may wait. */
 bool registry_path_result(
 	struct registry *registry, const struct registry_path_result *result, uint64_t now_us);
+/* It takes no connections of a service, or does again: see struct registry_loss. True: actions may wait. */
+bool registry_lost(struct registry *registry, const struct registry_loss *loss, uint64_t now_us);
 /* It answers ARP or ND for a VIP, and so draws clients past the balancer: why, in words; "": it does not. */
 void registry_leaks(
 	struct registry *registry, uint16_t backend, const char *reason, uint64_t now_us);

@@ -461,6 +461,7 @@ static enum session_refusal receive_report(struct sessions *sessions, struct ses
 	const struct arrival *arrival, struct session_sent *echoed)
 {
 	const struct proto_report *report = &arrival->message.report;
+	struct ports *asked = registry_asked(sessions->registry, entry->kept.backend);
 	enum session_refusal refusal =
 		check_status(sessions, entry, &report->status, arrival->now_us);
 	uint64_t rtt_us = MIN(arrival->now_us - echoed->sent_us, (uint64_t)UINT32_MAX);
@@ -471,8 +472,8 @@ static enum session_refusal receive_report(struct sessions *sessions, struct ses
 	if (refusal != SESSION_ACCEPTED)
 		return refusal;
 	/* 0 is "no round trip"; on one host an answer may come within a microsecond. */
-	if (entry->kept.version >= PROTO_VERSION_SERVE)
-		registry_take_ports(sessions->registry, entry->kept.backend, &report->ports);
+	if (asked && entry->kept.version >= PROTO_VERSION_SERVE)
+		ports_take_answer(asked, &report->ports);
 	registry_report(sessions->registry, entry->kept.backend, &report->status,
 		proves ? (uint32_t)MAX(rtt_us, (uint64_t)1) : 0, arrival->now_us);
 	session_others_take(&sessions->others, &report->other, arrival->now_us);

@@ -120,3 +120,21 @@ void count_pair(struct engine *engine, uint16_t service, uint16_t backend,
 		slow_path_thread_counters(engine->slow_path), service, backend, &counters);
 	*ret_counters = counters;
 }
+
+uint64_t count_take_clients(struct engine *engine, uint16_t service, uint16_t backend)
+{
+	uint32_t key = (uint32_t)service << 16 | backend;
+	uint64_t clients = 0;
+
+	/* No client's SYN is a fragment or too big, but of one that means no good. */
+	for (unsigned int cpu = 0; cpu < engine->n_cpus; cpu++) {
+		size_t first = (size_t)cpu * BPF_PAIRS;
+		uint32_t at = find_pair(&engine->pairs[first], key);
+
+		/* Most are none, and a line that nobody writes stays in all caches. */
+		if (at < BPF_PAIRS && FWD_LOAD(&engine->rests[first + at].clients) != 0)
+			clients |= __atomic_exchange_n(
+				&engine->rests[first + at].clients, 0, __ATOMIC_RELAXED);
+	}
+	return clients;
+}

@@ -14,3 +14,4 @@ void count_service(
 	struct engine *engine, uint16_t service, struct engine_service_counters *ret_counters);
 void count_pair(struct engine *engine, uint16_t service, uint16_t backend,
 	struct engine_pair_counters *ret_counters);
+uint64_t count_take_clients(struct engine *engine, uint16_t service, uint16_t backend);

@@ -413,8 +413,11 @@ FWD_INLINE void count_forwarded(
 	if (!rest)
 		return;
 	rest->halves += !(pair->packets << 1);
-	rest->new_flows += result->syn | result->recorded;
-	rest->syns += result->syn;
+	rest->new_flows += (result->syn & FWD_SYN) | result->recorded;
+	if (result->syn) {
+		rest->syns++;
+		FWD_STORE(&rest->clients, rest->clients | 1ull << (result->syn >> 1));
+	}
 }
 
 /* As lb/engine/counters.c counts a decided frame. */

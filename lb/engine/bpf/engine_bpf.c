@@ -236,8 +236,8 @@ static void tc_sweep(const struct engine_config *config)
 		.name = engine_name, .suits = engine_suits, .start = engine_start, \
 		.load = bpf_load, .current = bpf_current, .rates = bpf_rates, \
 		.reclaim = bpf_reclaim, .totals = count_totals, .service_counters = count_service, \
-		.pair_counters = count_pair, .health = bpf_health, .stop = bpf_stop, \
-		.sweep = engine_sweep, \
+		.pair_counters = count_pair, .take_clients = count_take_clients, \
+		.health = bpf_health, .stop = bpf_stop, .sweep = engine_sweep, \
 	}
 
 const struct engine_ops engine_xdp_ops = BPF_OPS("xdp", xdp_suits, xdp_start, xdp_sweep);

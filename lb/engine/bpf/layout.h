@@ -63,6 +63,7 @@ struct bpf_pair_rest {
 	__u64 halves; /* how often `packets` has grown by 2^31: bit 0 is what bit 31 is there */
 	__u64 new_flows;
 	__u64 syns;
+	__u64 clients; /* one bit for each number of a client that sent a SYN */
 };
 
 /*

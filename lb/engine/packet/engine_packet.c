@@ -250,6 +250,16 @@ static void packet_pair_counters(struct engine *engine, uint16_t service, uint16
 	*ret_counters = sum;
 }
 
+static uint64_t packet_take_clients(struct engine *engine, uint16_t service, uint16_t backend)
+{
+	uint64_t clients = 0;
+
+	for (unsigned int idx = 0; idx < engine->n_workers; idx++)
+		clients |= counters_take_clients(
+			worker_counters(engine->workers[idx]), service, backend);
+	return clients;
+}
+
 /* An ended worker says more than one that waits for its interface. */
 static int packet_health(struct engine *engine)
 {
@@ -279,6 +289,7 @@ const struct engine_ops engine_packet_ops = {
 	.totals = packet_totals,
 	.service_counters = packet_service_counters,
 	.pair_counters = packet_pair_counters,
+	.take_clients = packet_take_clients,
 	.health = packet_health,
 	.unguarded = packet_unguarded,
 	.stop = packet_stop,

@@ -461,7 +461,7 @@ int worker_health(const struct worker *worker)
 	return __atomic_load_n(&worker->health, __ATOMIC_RELAXED);
 }
 
-const struct counters *worker_counters(const struct worker *worker)
+struct counters *worker_counters(struct worker *worker)
 {
 	return worker->counters;
 }

@@ -56,4 +56,4 @@ DEFINE_CLEANUP(struct worker *, worker_free)
 uint64_t worker_epoch(const struct worker *worker);
 /* As engine_ops.health. */
 int worker_health(const struct worker *worker);
-const struct counters *worker_counters(const struct worker *worker);
+struct counters *worker_counters(struct worker *worker);

@@ -65,7 +65,7 @@ static void counters_split_by_service_and_pair(void **state)
 	struct fwd_result syn = forwarded;
 	struct fwd_result other = forwarded;
 
-	syn.syn = 1;
+	syn.syn = FWD_SYN | 5 << 1;
 	syn.recorded = 1;
 	other.backend = 4;
 	counters_add_frame(*state, &syn, 60);
@@ -79,6 +79,9 @@ static void counters_split_by_service_and_pair(void **state)
 	assert_int_equal(pair.packets, 2);
 	assert_int_equal(pair.bytes, 1560);
 	assert_int_equal(pair.new_flows, 1);
+	assert_int_equal(counters_take_clients(*state, 7, 3), 1 << 5);
+	assert_int_equal(counters_take_clients(*state, 7, 3), 0);
+	assert_int_equal(counters_take_clients(*state, 7, 9), 0);
 }
 
 static void counters_unknown_pair_is_zero(void **state)

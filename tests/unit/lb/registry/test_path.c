@@ -471,6 +471,71 @@ static void registry_shows_each_check(void **state)
 	assert_true(view.since_us > 0 && view.since_us < world->now_us);
 }
 
+static bool lose(struct world *world, const char *name, size_t service, uint32_t n_syns)
+{
+	const struct registry_loss loss = { world_backend(world, name)->id,
+		world->services[service].id, n_syns };
+	bool changed = registry_lost(world->registry, &loss, world->now_us);
+
+	registry_tick(world->registry, world->now_us);
+	world_drain_actions(world);
+	return changed;
+}
+
+/* Probes pass: only those that begin ten seconds later bring it back. */
+static void registry_takes_out_whose_clients_come_to_nothing(void **state)
+{
+	static const struct registry_port http = { 80, 80 };
+	struct registry_check_view view;
+	struct world *world = *state;
+
+	world->services[0].ports = &http;
+	world->services[0].n_ports = 1;
+	open_statics(world, 1);
+	results(world, "win", 0, REGISTRY_PATH_OK, 1);
+	assert_false(lose(world, "win", 0, 0));
+	assert_true(lose(world, "win", 0, 1200));
+	assert_state(world, "win", BACKEND_DOWN);
+	assert_reason(world, "win", "no client went on after 1,200 SYNs to 198.51.100.10:80");
+	assert_false(world_backend(world, "win")->takes_flows);
+	assert_true(registry_path_view(
+		world->registry, world_backend(world, "win"), &world->services[0], &view));
+	assert_false(view.ok);
+	assert_non_null(strstr(view.reason.text, "1,200 SYNs"));
+	assert_false(lose(world, "win", 0, 20));
+	world_pass(world, MS(9900));
+	results(world, "win", 0, REGISTRY_PATH_OK, 5);
+	assert_state(world, "win", BACKEND_DOWN);
+	world_pass(world, MS(200));
+	results(world, "win", 0, REGISTRY_PATH_OK, world->services[0].check_rise - 1);
+	assert_state(world, "win", BACKEND_DOWN);
+	results(world, "win", 0, REGISTRY_PATH_OK, 1);
+	assert_state(world, "win", BACKEND_UP);
+	assert_string_equal(world_backend(world, "win")->reason, "");
+}
+
+static void registry_takes_out_whose_path_is_not_probed(void **state)
+{
+	static const struct registry_port http = { 80, 80 };
+	struct world *world = *state;
+
+	open_statics(world, 1);
+	world->services[0].ports = &http;
+	world->services[0].n_ports = 1;
+	world->services[0].path = REGISTRY_PATH_NONE;
+	world_configure(world);
+	neighbour(world, "192.0.2.50", &mac1);
+	assert_state(world, "win", BACKEND_UP);
+	assert_true(lose(world, "win", 0, 20));
+	assert_state(world, "win", BACKEND_DOWN);
+	assert_reason(world, "win", "no client went on after 20 SYNs to 198.51.100.10:80");
+	assert_true(lose(world, "win", 0, 0));
+	assert_false(lose(world, "win", 0, 0));
+	neighbour(world, "192.0.2.50", &mac1);
+	world_pass(world, MS(3000));
+	assert_state(world, "win", BACKEND_UP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,6 +554,8 @@ int main(void)
 		FACT(registry_counts_agents_by_their_own_word),
 		FACT(registry_keeps_what_was_proven_over_a_restart),
 		FACT(registry_shows_each_check),
+		FACT(registry_takes_out_whose_clients_come_to_nothing),
+		FACT(registry_takes_out_whose_path_is_not_probed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

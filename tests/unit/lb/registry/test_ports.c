@@ -46,7 +46,7 @@ static void answer(
 	for (size_t i = 0; i < asked->len; i++)
 		status.items[i].listening = listening & 1u << i;
 	snprintf(status.why, sizeof(status.why), "%s", why);
-	registry_take_ports(world->registry, agent->id, &status);
+	ports_take_answer(registry_asked(world->registry, agent->id), &status);
 	world_update(world, agent);
 }
 
