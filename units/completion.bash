@@ -32,8 +32,8 @@ _dsr() {
 			words+=' --config'
 			[[ ${program##*/} != dsr-lb ]] || words+=' --detach-on-exit'
 			;;
-		check-config) words+=' --config --diff' ;;
-		doctor | keygen) words+=' --config' ;;
+		check-config) words+=' --config --diff --no-keys' ;;
+		doctor | keygen | token | join) words+=' --config' ;;
 		drain) words+=' --wait --wait=' ;;
 		events) words+=' -f' ;;
 		esac

@@ -18,24 +18,22 @@ struct settings_text {
 	size_t size_bytes;
 };
 
-/* 0 also when the key is hidden and may be. */
-static int settings_load_key(struct settings *settings, bool key_may_be_hidden)
+static int settings_load_key(struct settings *settings, enum settings_keys keys)
 {
 	_cleanup_free_ char *path = NULL;
 	struct why why = { 0 };
 	int r;
 
+	if (keys == SETTINGS_NO_KEYS)
+		return 0;
 	r = systemd_key_path(
 		settings->config->key_file, CONFIG_DEFAULT_KEY_FILE, SETTINGS_CREDENTIAL, &path);
 	if (r < 0)
 		return r;
-	r = keyring_load(path, false, &settings->keys, &why);
+	r = (keys == SETTINGS_CHECK ? keyring_load_as_owner : keyring_load)(
+		path, false, &settings->keys, &why);
 	if (r >= 0 || r == -ENOMEM)
 		return r;
-	if (key_may_be_hidden && access(path, R_OK) < 0 && errno == EACCES) {
-		ini_report_warn(settings->report, "agent", NULL, "key-file", "%s", why.text);
-		return 0;
-	}
 	ini_report_add(settings->report, "agent", NULL, "key-file", "%s", why.text);
 	return -EINVAL;
 }
@@ -95,7 +93,7 @@ static void settings_tell_report(const struct ini_report *report, struct setting
 		fprintf(text->stream, "%s\n", ini_report_line(report, idx));
 }
 
-static int settings_load_all(const char *config_path, bool key_may_be_hidden,
+static int settings_load_all(const char *config_path, enum settings_keys keys,
 	struct settings *settings, struct settings_text *text)
 {
 	int r, r_name;
@@ -104,7 +102,7 @@ static int settings_load_all(const char *config_path, bool key_may_be_hidden,
 	if (r == -ENOMEM)
 		return r;
 	if (r == 0) {
-		r = settings_load_key(settings, key_may_be_hidden);
+		r = settings_load_key(settings, keys);
 		r_name = settings_choose_name(settings);
 		if (r == 0)
 			r = r_name;
@@ -116,7 +114,7 @@ static int settings_load_all(const char *config_path, bool key_may_be_hidden,
 	return r;
 }
 
-int settings_load(const char *config_path, bool key_may_be_hidden, struct settings **ret_settings,
+int settings_load(const char *config_path, enum settings_keys keys, struct settings **ret_settings,
 	char **ret_text)
 {
 	_cleanup_(settings_freep) struct settings *settings = calloc(1, sizeof(*settings));
@@ -128,7 +126,7 @@ int settings_load(const char *config_path, bool key_may_be_hidden, struct settin
 	text.stream = open_memstream(&text.buffer, &text.size_bytes);
 	if (!text.stream)
 		return -ENOMEM;
-	r = settings_load_all(config_path, key_may_be_hidden, settings, &text);
+	r = settings_load_all(config_path, keys, settings, &text);
 	if (fclose(text.stream) != 0)
 		r = -ENOMEM;
 	if (r == -ENOMEM) {
@@ -147,6 +145,15 @@ int settings_load(const char *config_path, bool key_may_be_hidden, struct settin
 		return -EINVAL;
 	*ret_settings = TAKE_PTR(settings);
 	return 0;
+}
+
+int settings_check_text(const char *path, const char *text, struct why *ret_why)
+{
+	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
+	_cleanup_(config_freep) struct config *config = NULL;
+	int r = config_load_text(path, text, strlen(text), &config, &report);
+
+	return r == -EINVAL ? why_fail(ret_why, r, "%s", ini_report_line(report, 0)) : r;
 }
 
 const char *settings_effective(const struct settings *settings, size_t idx)

@@ -12,18 +12,25 @@
 struct settings {
 	struct config *config;
 	struct ini_report *report;
-	struct keyring *keys; /* NULL: the key file could not be looked at (only if allowed) */
+	struct keyring *keys; /* NULL: without, as asked */
 	char name[PROTO_NAME_MAX + 1];
 	uint16_t weight; /* 0: no new flows */
 };
 
+enum settings_keys {
+	SETTINGS_RUN,   /* as the daemon */
+	SETTINGS_CHECK, /* the same for a verb: root looks at a key file that is the daemon's own */
+	SETTINGS_NO_KEYS, /* on a machine that has none */
+};
+
 /*
- * `key_may_be_hidden`: a key file that this user may not read is a warning, for check-config as
- * anybody; an absent one is an error here too. 0; -EINVAL with `*ret_text` (to free) full of errors; -ENOMEM. On 0
- * `*ret_text` holds the warnings, or is NULL.
+ * 0; -EINVAL with `*ret_text` (to free) full of errors; -ENOMEM. On 0 `*ret_text` holds the warnings, or is
+ * NULL.
  */
-int settings_load(const char *config_path, bool key_may_be_hidden, struct settings **ret_settings,
+int settings_load(const char *config_path, enum settings_keys keys, struct settings **ret_settings,
 	char **ret_text);
+/* Whether the text would be a configuration at that path, its key file apart: 0, or -EINVAL with the first error. */
+int settings_check_text(const char *path, const char *text, struct why *ret_why);
 /* The idx-th line of what is in force, as it would stand in a file; NULL behind the last. */
 const char *settings_effective(const struct settings *settings, size_t idx);
 struct settings *settings_free(struct settings *settings);

@@ -5,6 +5,7 @@
 #include "agent/control/client.h"
 
 #include "agent/config/settings.h"
+#include "agent/control/join.h"
 #include "agent/doctor/examine.h"
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
@@ -179,7 +180,8 @@ static int client_check_config(const struct cli *cli, void *context)
 
 	if (auth_init() < 0)
 		return cli_fail(cli, CONTROL_UNAVAILABLE, "cannot initialise libsodium");
-	r = settings_load(cli->config_path, true, &settings, &text);
+	r = settings_load(cli->config_path, cli->no_keys ? SETTINGS_NO_KEYS : SETTINGS_CHECK,
+		&settings, &text);
 	if (text)
 		fprintf(stderr, "%s\n", text);
 	if (r == -ENOMEM)
@@ -223,11 +225,11 @@ static const struct cli_verb client_verbs[] = {
 		.help = "apply the configuration, whole or not at all",
 		.run = client_change },
 	{ .name = "check-config",
-		.args_help = "[--diff]",
+		.args_help = "[--diff] [--no-keys]",
 		.help = "validate the configuration",
 		.run = client_check_config,
 		.takes_config = true,
-		.takes_diff = true },
+		.takes_check = true },
 	{ .name = "config", .help = "the configuration in force", .run = client_config },
 	{ .name = "doctor",
 		.help = "look for what is wrong",
@@ -235,8 +237,11 @@ static const struct cli_verb client_verbs[] = {
 		.takes_config = true },
 	{ .name = "join",
 		.args_help = "TOKEN",
+		.min_args = 1,
 		.max_args = 1,
-		.help = "join by a token of the balancer" },
+		.help = "become a real server, by a token of the balancer (-: from stdin)",
+		.run = join,
+		.takes_config = true },
 	{ .name = "events", .help = "what happened", .takes_follow = true },
 	{ .name = "version", .help = "the version" },
 };

@@ -185,7 +185,7 @@ static int daemon_load_settings(struct agent *agent)
 	_cleanup_free_ char *text = NULL;
 	int r;
 
-	r = settings_load(agent->config_path, false, &agent->settings, &text);
+	r = settings_load(agent->config_path, SETTINGS_RUN, &agent->settings, &text);
 	if (text)
 		daemon_tell_lines(r < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, text);
 	return r;

@@ -74,7 +74,7 @@ static int reload_try(struct agent *agent, char **ret_text)
 	_cleanup_(check_set_freep) struct check_set *set = NULL;
 	int r;
 
-	r = settings_load(agent->config_path, false, &settings, ret_text);
+	r = settings_load(agent->config_path, SETTINGS_RUN, &settings, ret_text);
 	if (r == 0)
 		r = reload_try_port(agent, settings->config, ret_text);
 	if (r == 0)

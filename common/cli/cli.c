@@ -26,6 +26,7 @@ enum cli_option_id {
 	CLI_WAIT,
 	CLI_FOLLOW,
 	CLI_DIFF,
+	CLI_NO_KEYS,
 	CLI_DETACH,
 };
 
@@ -56,6 +57,7 @@ static const struct cli_option cli_options[] = {
 	{ "--follow", CLI_FOLLOW, CLI_VALUE_NONE },
 	{ "-f", CLI_FOLLOW, CLI_VALUE_NONE },
 	{ "--diff", CLI_DIFF, CLI_VALUE_NONE },
+	{ "--no-keys", CLI_NO_KEYS, CLI_VALUE_NONE },
 	{ "--detach-on-exit", CLI_DETACH, CLI_VALUE_NONE },
 };
 
@@ -202,7 +204,8 @@ static bool cli_verb_takes(const struct cli_verb *verb, enum cli_option_id id)
 	case CLI_FOLLOW:
 		return verb->takes_follow;
 	case CLI_DIFF:
-		return verb->takes_diff;
+	case CLI_NO_KEYS:
+		return verb->takes_check;
 	case CLI_DETACH:
 		return verb->takes_detach;
 	case CLI_CONFIG:
@@ -251,6 +254,9 @@ static int cli_set_option(
 		return 0;
 	case CLI_DIFF:
 		cli->diff = true;
+		return 0;
+	case CLI_NO_KEYS:
+		cli->no_keys = true;
 		return 0;
 	case CLI_DETACH:
 		cli->detach = true;

@@ -35,6 +35,7 @@ struct cli {
 	uint64_t wait_us;        /* 0 with wait: no limit */
 	bool follow;             /* -f */
 	bool diff;               /* --diff */
+	bool no_keys;            /* --no-keys */
 	bool detach;             /* --detach-on-exit */
 };
 
@@ -48,7 +49,7 @@ struct cli_verb {
 	 * serves itself).
 	 */
 	int (*run)(const struct cli *cli, void *context);
-	bool takes_wait, takes_follow, takes_diff, takes_config, takes_detach;
+	bool takes_wait, takes_follow, takes_check, takes_config, takes_detach;
 };
 
 struct cli_program {

@@ -103,7 +103,7 @@ int check_config(const struct cli *cli)
 	if (auth_init() < 0)
 		return cli_fail(cli, CONTROL_UNAVAILABLE, "cannot initialise libsodium");
 	r = config_load(cli->config_path, &config, &report);
-	if (r == 0)
+	if (r == 0 && !cli->no_keys)
 		r = keys_load_for_verb(config, report, &ring);
 	for (size_t i = 0; report && i < ini_report_warnings_len(report); i++)
 		fprintf(stderr, "%s\n", ini_report_warning(report, i));

@@ -15,6 +15,7 @@
 #include "lb/client/import_config.h"
 #include "lb/client/keygen.h"
 #include "lb/client/print.h"
+#include "lb/client/token.h"
 #include "lb/doctor/examine.h"
 
 #define CLIENT_NOT_READY  1
@@ -289,10 +290,10 @@ static int client_config(const struct cli *cli, void *context)
 		.help = (text), .run = (callback) \
 	}
 /* One that reads the configuration itself. */
-#define CLIENT_FILES(verb, callback, high, args, text) \
+#define CLIENT_FILES(verb, callback, low, high, args, text) \
 	{ \
-		.name = (verb), .args_help = (args), .max_args = (high), .help = (text), \
-		.run = (callback), .takes_config = true \
+		.name = (verb), .args_help = (args), .min_args = (low), .max_args = (high), \
+		.help = (text), .run = (callback), .takes_config = true \
 	}
 #define CLIENT_LATER(verb, text) CLIENT_VERB(verb, NULL, 0, 0, NULL, text)
 
@@ -336,20 +337,21 @@ int client_main(int argc, char **argv, client_verb_fn *run, client_verb_fn *chec
 		CLIENT_VERB("reload", client_change, 0, 0, NULL,
 			"apply the configuration, whole or not at all"),
 		{ .name = "check-config",
-			.args_help = "[--diff]",
+			.args_help = "[--diff] [--no-keys]",
 			.help = "validate the configuration",
 			.run = check_config,
 			.takes_config = true,
-			.takes_diff = true },
+			.takes_check = true },
 		CLIENT_VERB("config", client_config, 0, 0, NULL, "the configuration in force"),
-		CLIENT_FILES("keygen", keygen, 2, "[ID [master]|ID/NAME]",
+		CLIENT_FILES("keygen", keygen, 0, 2, "[ID [master]|ID/NAME]",
 			"print a line for a key file"),
-		CLIENT_LATER("token", "a one-line invitation for an agent"),
+		CLIENT_FILES("token", token_print, 1, 1, "NAME",
+			"an invitation for an agent, one word and a secret"),
 		CLIENT_LATER("top", "live view"),
 		CLIENT_LATER("events", "what happened"),
 		CLIENT_LATER("capture", "record frames"),
 		CLIENT_LATER("metrics", "Prometheus text"),
-		CLIENT_FILES("doctor", examine, 0, NULL, "look for what is wrong"),
+		CLIENT_FILES("doctor", examine, 0, 0, NULL, "look for what is wrong"),
 		CLIENT_VERB("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),
 		CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),
 	};

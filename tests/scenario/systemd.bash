@@ -23,6 +23,7 @@ make -s install DESTDIR="$work/install" PREFIX=/usr BUILD="$BUILD" SAN="$SAN" > 
 	exit 1
 }
 
+cp "$BUILD/tests/harness/named_server" "$work/install/" || exit 1
 # What runs inside: two hosts of one link, made of a pair of interfaces, would need namespaces
 # that the units know nothing of; so both programs serve on one host, apart by addresses.
 cat > "$work/inside" <<- 'END'
@@ -152,6 +153,36 @@ cat > "$work/inside" <<- 'END'
 	fact a_link_leads_root_nowhere link_is_not_followed
 	fact lb_starts_again systemctl start dsr-lb
 	fact the_bpffs_is_mounted_anew bpffs_mounted_once
+
+	# A fresh host beside a balancer that is on another: two commands make it a real server.
+	systemctl stop dsr-lb
+	systemctl disable dsr-agent
+	rm -r /etc/dsr-agent/*
+	ip link add segment type bridge
+	ip address add 192.0.2.21/24 dev segment
+	ip address del 192.0.2.2/24 dev dsr0
+	ip link set segment up
+	for host in balancer client; do
+		ip netns add $host
+		ip link add to-$host master segment type veth peer name eth0 netns $host
+		ip link set to-$host up
+		ip -n $host link set eth0 up
+	done
+	ip -n balancer address add 192.0.2.2/24 dev eth0
+	ip -n client address add 192.0.2.50/24 dev eth0
+	ip -n client route add 198.51.100.10 dev eth0
+	sed -i 's/dsr0/eth0/' /etc/dsr-lb/dsr-lb.conf
+	dsr-lb keygen main master > /etc/dsr-lb/keys
+	mkdir /run/balancer
+	ip netns exec balancer dsr-lb run --runtime-dir /run/balancer --state-dir /run/balancer > /out/balancer 2>&1 &
+	named_server fresh 198.51.100.10:80 < <(sleep infinity) > /out/server 2>&1 &
+	token() { ip netns exec balancer dsr-lb token fresh --runtime-dir /run/balancer; }
+	answers() { [[ $(ip netns exec client timeout 2 bash -c 'exec 3<> /dev/tcp/198.51.100.10/80 && read -r name <&3 && echo "$name"') == fresh ]]; }
+	fact a_fresh_host_joins dsr-agent join "$(token)"
+	fact it_is_enabled systemctl is-enabled dsr-agent
+	fact its_key_is_roots_alone test "$(stat -c '%U %a' /etc/dsr-agent/key)" = 'root 600'
+	fact it_serves_a_client wait_for answers
+	fact a_second_join_is_refused sh -c 'dsr-agent join "$1"; test $? = 78' sh "$(token)"
 END
 chmod +x "$work/inside"
 
@@ -178,6 +209,7 @@ cat > "$work/boot" <<- 'END'
 	mkdir -p "$root/out" "$root/etc/dsr-lb" "$root/etc/dsr-agent" \
 		"$root/etc/systemd/system/multi-user.target.wants"
 	cp "$work/inside" "$root/usr/local/bin/dsr-inside"
+	cp "$work/install/named_server" "$root/usr/local/bin/"
 	"$root/usr/sbin/dsr-lb" keygen > "$root/etc/dsr-lb/keys"
 	cp "$root/etc/dsr-lb/keys" "$root/etc/dsr-agent/key"
 	chmod 600 "$root/etc/dsr-lb/keys" "$root/etc/dsr-agent/key"

@@ -8,6 +8,9 @@
 
 #include "tests/unit/tools/temp_dir.h"
 
+#define HEX16 "0123456789abcdef"
+#define HEX64 HEX16 HEX16 HEX16 HEX16
+
 static void write_config(const char *directory)
 {
 	char text[256];
@@ -19,40 +22,44 @@ static void write_config(const char *directory)
 }
 
 /* The line begins with where the configuration names the key file. */
-static void assert_place(const char *text, const char *before, const char *directory)
+static void assert_place(const char *text, const char *directory)
 {
 	char expected[128];
 
-	snprintf(expected, sizeof(expected), "%s%s/agent.conf:5: key-file: ", before, directory);
+	snprintf(expected, sizeof(expected), "%s/agent.conf:5: key-file: ", directory);
 	assert_memory_equal(text, expected, strlen(expected));
 }
 
 static void settings_without_a_key_file_are_wrong_for_check_config_too(void **state)
 {
+	static const enum settings_keys keys[] = { SETTINGS_RUN, SETTINGS_CHECK };
 	char directory[TEMP_DIR_BYTES], config_path[TEMP_DIR_BYTES + 16];
+	_cleanup_(settings_freep) struct settings *without = NULL;
+	_cleanup_free_ char *nothing = NULL;
 
 	temp_dir_make(directory);
 	snprintf(config_path, sizeof(config_path), "%s/agent.conf", directory);
 	write_config(directory);
-	for (int hidden = 0; hidden < 2; hidden++) {
+	for (size_t idx = 0; idx < ARRAY_LEN(keys); idx++) {
 		struct settings *settings = NULL;
 		_cleanup_free_ char *text = NULL;
 
-		assert_int_equal(settings_load(config_path, hidden, &settings, &text), -EINVAL);
+		assert_int_equal(settings_load(config_path, keys[idx], &settings, &text), -EINVAL);
 		assert_null(settings);
-		assert_place(text, "", directory);
-		assert_null(strstr(text, "warning"));
+		assert_place(text, directory);
 	}
+	assert_int_equal(settings_load(config_path, SETTINGS_NO_KEYS, &without, &nothing), 0);
+	assert_null(without->keys);
+	assert_null(nothing);
 	temp_dir_remove(directory);
 }
 
-static void settings_with_a_hidden_key_file_are_a_warning(void **state)
+static void settings_with_a_key_file_of_another_are_wrong_but_for_root(void **state)
 {
-	char directory[TEMP_DIR_BYTES], config_path[TEMP_DIR_BYTES + 16];
-	struct settings *settings = NULL;
-	_cleanup_free_ char *text = NULL;
+	char directory[TEMP_DIR_BYTES], config_path[TEMP_DIR_BYTES + 16], path[TEMP_DIR_BYTES + 16];
+	_cleanup_(settings_freep) struct settings *settings = NULL;
+	_cleanup_free_ char *text = NULL, *nothing = NULL;
 
-	/* Root reads everything. */
 	if (geteuid() != 0) {
 		print_message("only root may become somebody else\n");
 		skip();
@@ -60,15 +67,17 @@ static void settings_with_a_hidden_key_file_are_a_warning(void **state)
 	temp_dir_make(directory);
 	assert_int_equal(chmod(directory, 0755), 0);
 	snprintf(config_path, sizeof(config_path), "%s/agent.conf", directory);
+	snprintf(path, sizeof(path), "%s/key", directory);
 	write_config(directory);
 	assert_int_equal(chmod(config_path, 0644), 0);
-	temp_dir_write(directory, "key", "");
-	/* access(2) goes by the real user. */
-	assert_int_equal(setresuid(65534, 65534, 0), 0);
-	assert_int_equal(settings_load(config_path, true, &settings, &text), 0);
-	assert_int_equal(setresuid(0, 0, 0), 0);
-	assert_place(text, "warning: ", directory);
-	settings_free(settings);
+	temp_dir_write(directory, "key", "main hex:" HEX64 "\n");
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(settings_load(config_path, SETTINGS_CHECK, &settings, &text), -EINVAL);
+	assert_int_equal(seteuid(0), 0);
+	assert_place(text, directory);
+	/* The daemon's own file, which root looks at as the daemon would. */
+	assert_int_equal(chown(path, 65534, 65534), 0);
+	assert_int_equal(settings_load(config_path, SETTINGS_CHECK, &settings, &nothing), 0);
 	temp_dir_remove(directory);
 }
 
@@ -86,7 +95,7 @@ static void settings_refuse_the_derived_key_of_another(void **state)
 
 		snprintf(key, sizeof(key), "%s hex:%064d\n", lines[idx], 7);
 		temp_dir_write(directory, "key", key);
-		assert_int_equal(settings_load(config_path, false, &settings, &text),
+		assert_int_equal(settings_load(config_path, SETTINGS_RUN, &settings, &text),
 			idx == 0 ? 0 : -EINVAL);
 		if (idx == 0)
 			continue;
@@ -101,7 +110,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(settings_without_a_key_file_are_wrong_for_check_config_too),
-		cmocka_unit_test(settings_with_a_hidden_key_file_are_a_warning),
+		cmocka_unit_test(settings_with_a_key_file_of_another_are_wrong_but_for_root),
 		cmocka_unit_test(settings_refuse_the_derived_key_of_another),
 	};
 

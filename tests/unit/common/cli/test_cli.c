@@ -86,7 +86,7 @@ static const struct cli_verb verbs[] = {
 		.help = "check",
 		.run = seen_run,
 		.takes_config = true,
-		.takes_diff = true },
+		.takes_check = true },
 	{ .name = "events", .help = "follow", .run = seen_run, .takes_follow = true },
 	{ .name = "call", .help = "call", .run = call_run },
 	{ .name = "table", .help = "table", .run = table_run },

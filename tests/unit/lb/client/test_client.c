@@ -406,10 +406,19 @@ static void client_imports_by_exit_status(void **state)
 	}
 }
 
+static void client_makes_no_token_without_a_configuration(void **state)
+{
+	struct caught caught;
+
+	assert_int_equal(run_words(&caught, "token"), CONTROL_USAGE);
+	assert_int_equal(run_words(&caught, "token a/b"), CONTROL_USAGE);
+	assert_int_equal(run_words(&caught, "token 192.0.2.11"), CONTROL_USAGE);
+	assert_int_equal(run_words(&caught, "token web1 --config /nonexistent"), CONTROL_CONFIG);
+}
+
 static void client_says_what_is_not_available(void **state)
 {
-	static const char *const verbs[] = { "token", "top", "events -f", "capture -w x",
-		"metrics" };
+	static const char *const verbs[] = { "top", "events -f", "capture -w x", "metrics" };
 	struct caught caught;
 
 	ARRAY_FOREACH (verb, verbs, ARRAY_LEN(verbs)) {
@@ -434,6 +443,7 @@ int main(void)
 		cmocka_unit_test(client_refuses_weights_out_of_range),
 		cmocka_unit_test(client_makes_keys),
 		cmocka_unit_test(client_imports_by_exit_status),
+		cmocka_unit_test(client_makes_no_token_without_a_configuration),
 		cmocka_unit_test(client_says_what_is_not_available),
 	};
 
