@@ -86,6 +86,17 @@ static void settle_memory(struct farm *farm, struct farm_server *server)
 	clamp(farm, server, "udp-timeout (s)", 1, DAY_S, &server->udp_timeout_s);
 }
 
+static void make_key(const struct addr *addr, uint64_t key[2])
+{
+	struct in6_addr mapped = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	if (addr->family == AF_INET6)
+		mapped = addr->ip6;
+	else
+		memcpy(mapped.s6_addr + 12, addr->bytes, 4);
+	memcpy(key, &mapped, sizeof(mapped));
+}
+
 static bool knows_connections(const struct farm_server *server)
 {
 	return server->scheduler == CONFIG_RR || server->scheduler == CONFIG_LC ||
@@ -111,29 +122,62 @@ static void settle_weights(struct farm *farm, struct farm_server *server)
 			WEIGHT_MAX);
 }
 
-static void settle_ceilings(struct farm *farm, struct farm_server *server)
+static void drop_ceiling(struct farm *farm, const struct farm_server *server,
+	struct farm_real_server *each, const char *why)
+{
+	char text[ADDR_STRLEN];
+
+	farm_note(farm, each->line,
+		"real server %s of line %u: at most %" PRIu64 " connections: %s",
+		addr_format(&each->address, text), server->line, each->max_connections, why);
+	each->max_connections = 0;
+}
+
+/* `uncounted` are addresses in virtual servers under which nobody counts the connections of a host without an agent. */
+static void settle_ceilings(
+	struct farm *farm, struct farm_server *server, const struct hash_map *uncounted)
 {
 	ARRAY_FOREACH (each, server->real_servers, server->n_real_servers) {
-		char text[ADDR_STRLEN];
+		uint64_t key[2];
+		uint32_t line;
 
-		if (each->max_connections > PROTO_CONNECTIONS_MAX) {
-			farm_note(farm, each->line,
-				"real server %s: at most %" PRIu64
-				" connections; %u are the most here, none is written",
-				addr_format(&each->address, text), each->max_connections,
-				PROTO_CONNECTIONS_MAX);
-			each->max_connections = 0;
-		}
-		if (each->max_connections == 0 || knows_connections(server))
+		make_key(&each->address, key);
+		if (each->max_connections == 0)
 			continue;
-		farm_note(farm, each->line,
-			"real server %s: at most %" PRIu64
-			" connections: under scheduler %s nobody counts those of a host without an "
-			"agent; use lc, or say max-connections in its dsr-agent.conf",
-			addr_format(&each->address, text), each->max_connections,
-			config_scheduler_names[server->scheduler]);
-		each->max_connections = 0;
+		if (each->max_connections > PROTO_CONNECTIONS_MAX)
+			drop_ceiling(farm, server, each, "more than a ceiling may be");
+		else if (!knows_connections(server))
+			drop_ceiling(farm, server, each,
+				"this scheduler records no flows to be counted; use lc, or say "
+				"max-connections in its dsr-agent.conf");
+		else if (hash_map_get(uncounted, key, &line))
+			drop_ceiling(farm, server, each,
+				"it is in another virtual server, too, whose scheduler records no "
+				"flows to be counted; say max-connections in its dsr-agent.conf");
 	}
+}
+
+static int settle_all_ceilings(struct farm *farm)
+{
+	_cleanup_(hash_map_clear) struct hash_map uncounted = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < farm->n_servers; i++) {
+		const struct farm_server *server = farm->servers[i];
+
+		if (server->dropped || knows_connections(server))
+			continue;
+		for (size_t k = 0; r == 0 && k < server->n_real_servers; k++) {
+			uint64_t key[2];
+
+			make_key(&server->real_servers[k].address, key);
+			r = hash_map_put(&uncounted, key, server->line);
+		}
+	}
+	for (size_t i = 0; r == 0 && i < farm->n_servers; i++)
+		if (!farm->servers[i]->dropped)
+			settle_ceilings(farm, farm->servers[i], &uncounted);
+	return r;
 }
 
 /* Those that no configuration of ours may name. */
@@ -201,7 +245,6 @@ static void settle_alone(struct farm *farm, struct farm_server *server)
 	settle_checks(farm, server);
 	settle_memory(farm, server);
 	settle_weights(farm, server);
-	settle_ceilings(farm, server);
 	if (server->minimum > 1 || server->minimum_percent)
 		farm_note(farm, server->line,
 			"a minimum of real servers, which this version has not");
@@ -237,17 +280,6 @@ static void together_clear(struct together *together)
 	hash_map_clear(&together->addresses);
 	free(together->bindings);
 	free(together->hosts);
-}
-
-static void make_key(const struct addr *addr, uint64_t key[2])
-{
-	struct in6_addr mapped = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
-
-	if (addr->family == AF_INET6)
-		mapped = addr->ip6;
-	else
-		memcpy(mapped.s6_addr + 12, addr->bytes, 4);
-	memcpy(key, &mapped, sizeof(mapped));
 }
 
 static bool protocols_overlap(const struct farm_server *a, const struct farm_server *b)
@@ -450,7 +482,7 @@ int farm_settle(struct farm *farm)
 	for (size_t i = 0; i < farm->n_servers; i++)
 		if (!farm->servers[i]->dropped)
 			settle_alone(farm, farm->servers[i]);
-	if (settle_together(&together) < 0 || farm->failed)
+	if (settle_all_ceilings(farm) < 0 || settle_together(&together) < 0 || farm->failed)
 		return -ENOMEM;
 	return 0;
 }
