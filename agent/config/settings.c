@@ -7,6 +7,7 @@
 
 #include <limits.h>
 
+#include "common/ini/ini_document.h"
 #include "common/os/systemd.h"
 
 #define SETTINGS_CREDENTIAL "key"
@@ -154,6 +155,11 @@ int settings_check_text(const char *path, const char *text, struct why *ret_why)
 	int r = config_load_text(path, text, strlen(text), &config, &report);
 
 	return r == -EINVAL ? why_fail(ret_why, r, "%s", ini_report_line(report, 0)) : r;
+}
+
+json_t *settings_document(const struct settings *settings)
+{
+	return ini_document(settings->report);
 }
 
 const char *settings_effective(const struct settings *settings, size_t idx)

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "agent/config/config.h"
 #include "common/proto/keyring.h"
 
@@ -31,6 +33,8 @@ int settings_load(const char *config_path, enum settings_keys keys, struct setti
 	char **ret_text);
 /* Whether the text would be a configuration at that path, its key file apart: 0, or -EINVAL with the first error. */
 int settings_check_text(const char *path, const char *text, struct why *ret_why);
+/* Each key with its place: ini_document(). */
+json_t *settings_document(const struct settings *settings);
 /* The idx-th line of what is in force, as it would stand in a file; NULL behind the last. */
 const char *settings_effective(const struct settings *settings, size_t idx);
 struct settings *settings_free(struct settings *settings);

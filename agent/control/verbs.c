@@ -32,6 +32,12 @@ static void verbs_config(struct agent *agent, struct control_request *request, j
 	control_reply(request, CONTROL_OK, lines);
 }
 
+/* The same, each key with its place, for `config`. */
+static void verbs_config_keys(struct agent *agent, struct control_request *request, json_t *args)
+{
+	control_reply(request, CONTROL_OK, settings_document(agent->settings));
+}
+
 static bool verbs_set_admin(
 	struct agent *agent, struct control_request *request, enum report_admin admin)
 {
@@ -85,6 +91,7 @@ static const struct {
 } verbs_table[] = {
 	{ "status", verbs_status, false },
 	{ "config", verbs_config, false },
+	{ "config-keys", verbs_config_keys, false },
 	{ "drain", verbs_drain, true },
 	{ "disable", verbs_disable, true },
 	{ "enable", verbs_enable, true },

@@ -25,21 +25,38 @@ int cli_status(const struct cli *cli, cli_print_fn *print)
 	return status;
 }
 
+/* "FILE:LINE: [SECTION NAME] KEY = VALUE", as errors name a place; or "default: …". */
+static void cli_print_key(const json_t *key)
+{
+	const char *file = json_string_value(json_object_get(key, "file"));
+	const char *name = json_string_value(json_object_get(key, "name"));
+	const char *value = json_string_value(json_object_get(key, "value"));
+
+	if (file)
+		printf("%s:%" JSON_INTEGER_FORMAT ": ", file,
+			json_integer_value(json_object_get(key, "line")));
+	else
+		printf("default: ");
+	printf("[%s%s%s] %s =%s%s\n", json_string_value(json_object_get(key, "section")),
+		name ? " " : "", name ? name : "", json_string_value(json_object_get(key, "key")),
+		value && value[0] ? " " : "", value ? value : "");
+}
+
 int cli_config(const struct cli *cli)
 {
-	json_t *lines = NULL;
-	int status = cli_call(cli, CLI_CONFIG_VERB, NULL, CONTROL_UNAVAILABLE, &lines);
-	const json_t *each;
+	json_t *keys = NULL;
+	int status = cli_call(cli, CLI_CONFIG_KEYS_VERB, NULL, CONTROL_UNAVAILABLE, &keys);
+	const json_t *key;
 	size_t idx;
 
 	if (status != 0)
 		return status;
 	if (cli->json != CLI_JSON_OFF)
-		cli_print_json(cli, lines);
+		cli_print_json(cli, keys);
 	else
-		json_array_foreach (lines, idx, each)
-			printf("%s\n", json_string_value(each));
-	json_decref(lines);
+		json_array_foreach (keys, idx, key)
+			cli_print_key(key);
+	json_decref(keys);
 	return 0;
 }
 

@@ -9,6 +9,8 @@ struct ini_report;
 
 /* What both daemons answer with the lines of ini_report_effective(). */
 #define CLI_CONFIG_VERB "config"
+/* And with ini_document(). */
+#define CLI_CONFIG_KEYS_VERB "config-keys"
 
 /*
  * The verb `status`: the daemon's document as JSON or by `print`. Returns the exit status: the
@@ -16,7 +18,7 @@ struct ini_report;
  */
 typedef void cli_print_fn(const struct cli *cli, const json_t *document);
 int cli_status(const struct cli *cli, cli_print_fn *print);
-/* The verb `config`: the configuration in force, one line a key. Returns the exit status. */
+/* The verb `config`: the configuration in force, one line a key, with its place. Returns the exit status. */
 int cli_config(const struct cli *cli);
 /*
  * For check-config --diff: prints the lines of the configuration in force that the checked one lacks,

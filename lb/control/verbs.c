@@ -4,6 +4,7 @@
 
 #include "common/os/clock.h"
 #include "common/log.h"
+#include "common/ini/ini_document.h"
 #include "lb/config/service.h"
 #include "lb/control/explain.h"
 #include "lb/control/status.h"
@@ -140,6 +141,12 @@ static void verbs_config(const struct verbs_call *call)
 	for (size_t i = 0; (line = ini_report_effective(call->balancer->report, i)); i++)
 		json_array_append_new(lines, json_string(line));
 	control_reply(call->request, CONTROL_OK, lines);
+}
+
+/* The same, each key with its place, for `config`. */
+static void verbs_config_keys(const struct verbs_call *call)
+{
+	control_reply(call->request, CONTROL_OK, ini_document(call->balancer->report));
 }
 
 /* Changing. */
@@ -349,6 +356,7 @@ static const struct {
 	{ "ready", verbs_ready, false },
 	{ "explain", verbs_explain, false },
 	{ "config", verbs_config, false },
+	{ "config-keys", verbs_config_keys, false },
 	{ "drain", verbs_drain, true },
 	{ "disable", verbs_disable, true },
 	{ "enable", verbs_enable, true },

@@ -69,6 +69,21 @@ with_mode() {
 }
 fact a_key_file_that_others_may_read_is_refused says 'keys' with_mode 644
 chmod 600 "$work/lb/keys"
+# without_keys PROGRAM [OPTION] : what it says of a configuration whose key file is not there.
+without_keys() {
+	local uid=$LB_UID
+	lb_default_config > "$work/$1.conf"
+	[[ $1 == dsr-lb ]] || agent_default_config web1 > "$work/$1.conf"
+	[[ $1 == dsr-lb ]] || uid=$AGENT_UID
+	sed -i 's|^key-file = .*|key-file = /nonexistent/key|' "$work/$1.conf"
+	setpriv --reuid "$uid" --regid "$uid" --clear-groups "$work/bin/$1" check-config --config "$work/$1.conf" "${@:2}"
+}
+for program in dsr-lb dsr-agent; do
+	fact "${program}_without_its_key_file_is_78" exits 78 without_keys "$program"
+	fact "${program}_names_the_line_of_the_key" says "$program.conf:[34]: key-file: .*/nonexistent/key" \
+		without_keys "$program"
+	fact "${program}_may_leave_keys_out" exits 0 without_keys "$program" --no-keys
+done
 run_refused() {
 	local status=0
 	lb_launch

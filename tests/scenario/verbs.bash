@@ -41,6 +41,9 @@ for verb in status virtual-servers backends flows config; do
 	fact "${verb}_prints" exits 0 lb "$verb"
 	fact "${verb}_prints_json" json_is_valid "$verb"
 done
+fact config_says_where_a_key_is_set says "^$work/lb/lb.conf:[0-9]+: \[balancer\] interface = eth0$" lb config
+fact config_says_what_is_default says '^default: \[balancer\] max-flows = 1M$' lb config
+fact the_agents_config_too says "^$work/web1/agent.conf:[0-9]+: \[agent\] name = web1$" agent web1 config
 fact status_has_schema_1 equal "$(lb_json .schema)" 1
 fact the_mode_is_told equal "$(lb_json .mode)" "${MODE:-tc}"
 fact backends_are_named equal "$(lb_json '[.virtual_servers[0].backends[].name] | sort | join(" ")')" "web1 web2 web3"

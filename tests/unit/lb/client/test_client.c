@@ -138,6 +138,13 @@ static void daemon_verb(struct control_request *request, const char *verb, json_
 	else if (streq(verb, "config"))
 		control_reply(request, 0,
 			json_pack("[s, s]", "[numbers] same = 1", "[numbers] other = 2"));
+	else if (streq(verb, "config-keys"))
+		control_reply(request, 0,
+			json_pack(
+				"[{s:s, s:n, s:s, s:s, s:s, s:i}, {s:s, s:s, s:s, s:n, s:n, s:n}]",
+				"section", "numbers", "name", "key", "same", "value", "1", "file",
+				"/etc/a.conf", "line", 2, "section", "virtual-server", "name",
+				"web", "key", "allow", "value", "file", "line"));
 	else if (streq(verb, "enable"))
 		control_fail(request, CONTROL_USAGE, "enable: no backend is named web9");
 	else
@@ -256,9 +263,11 @@ static void client_prints_the_configuration_in_force(void **state)
 	struct caught caught;
 
 	assert_int_equal(run_words(&caught, "config"), 0);
-	assert_string_equal(caught.output, "[numbers] same = 1\n[numbers] other = 2\n");
+	assert_string_equal(caught.output,
+		"/etc/a.conf:2: [numbers] same = 1\ndefault: [virtual-server web] allow =\n");
 	assert_int_equal(run_words(&caught, "config -j"), 0);
-	assert_string_equal(caught.output, "[\"[numbers] same = 1\",\"[numbers] other = 2\"]\n");
+	assert_non_null(strstr(caught.output, "\"file\":\"/etc/a.conf\",\"line\":2}"));
+	assert_non_null(strstr(caught.output, "\"value\":null,\"file\":null,\"line\":null}"));
 }
 
 static void client_prints_only_lines_that_differ(void **state)
