@@ -114,6 +114,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# It takes these files in whole (.incbin), which no compiler tells make.
+$(BUILD)/common/page/page.o: $(wildcard common/page/page.html common/page/page.css common/page/page.js)
+
 # Appended (q), not replaced: files of two rooms may have one name.
 $(LIB_common): $(COMMON_O)
 $(LIB_agent): $(AGENT_O)
