@@ -7,12 +7,11 @@
 #include <sys/stat.h>
 
 #include "agent/config/check_words.h"
+#include "common/url.h"
 
-#define SPEC_HTTP_PORT     80u
 #define SPEC_UNIT_NAME_MAX 255u /* what systemd takes */
 #define SPEC_HTTP_FIRST    100u
 #define SPEC_HTTP_LAST     599u
-#define SPEC_URL_HINT      "write http://HOST[:PORT]/PATH"
 #define SPEC_KINDS         "tcp:PORT, http://HOST/PATH, exec:COMMAND or file:PATH"
 
 /* The rest behind `prefix`, or NULL. */
@@ -52,47 +51,15 @@ static int spec_parse_tcp(struct check_spec *spec, const char *text, struct why 
 
 /* ---- http ---- */
 
-static bool spec_host_is_good(const char *host, size_t len)
+static int spec_parse_url(struct check_spec *spec, const char *text, struct why *ret_why)
 {
-	if (len == 0)
-		return false;
-	if (host[0] == '[')
-		return len > 2 && host[len - 1] == ']' &&
-			strspn(host + 1, "0123456789abcdefABCDEF:.") == len - 2;
-	for (size_t idx = 0; idx < len; idx++) {
-		if (!isalnum((unsigned char)host[idx]) && !strchr("-._", host[idx]))
-			return false;
-	}
-	return true;
-}
+	struct url url;
+	int r = url_parse(text, &url, ret_why);
 
-/* HOST[:PORT]/PATH, printable and without blanks, as it will stand in the request. */
-static int spec_parse_url(struct check_spec *spec, const char *url, struct why *ret_why)
-{
-	const char *host = spec_behind(url, "http://");
-	size_t len = host[0] == '[' ? strcspn(host, "]") : strcspn(host, ":/");
-	const char *rest = host + len;
-
-	if (*rest == ']') {
-		rest++;
-		len++;
-	}
-	if (!spec_host_is_good(host, len))
-		return why_fail(ret_why, -EINVAL, "\"%.64s\" names no host; " SPEC_URL_HINT, url);
-	spec->port = SPEC_HTTP_PORT;
-	if (*rest == ':' && !spec_number(rest + 1, 1, UINT16_MAX, &spec->port, &rest))
-		return why_fail(
-			ret_why, -EINVAL, "\"%.64s\" has no good port; " SPEC_URL_HINT, url);
-	if (*rest != '/')
-		return why_fail(ret_why, -EINVAL, "\"%.64s\" has no path; " SPEC_URL_HINT, url);
-	for (; *rest; rest++) {
-		if (*rest <= ' ' || *rest >= 0x7f || *rest == '#')
-			return why_fail(ret_why, -EINVAL,
-				"\"%.64s\" is no URL: write other bytes than printable ASCII "
-				"as %%XX, and no fragment",
-				url);
-	}
-	spec->subject = strdup(url);
+	if (r < 0)
+		return r;
+	spec->port = url.port ? url.port : URL_HTTP_PORT;
+	spec->subject = strdup(text);
 	return spec->subject ? 0 : -ENOMEM;
 }
 

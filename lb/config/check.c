@@ -13,6 +13,7 @@
 #define SECTION "virtual-server"
 
 _Static_assert(CONFIG_REAL_SERVERS_MAX == REGISTRY_BACKENDS_MAX, "one limit");
+_Static_assert(CONFIG_REQUESTS_MAX == REGISTRY_REQUESTS_MAX, "one limit");
 
 /* One VIP, protocol and port range of a virtual server. */
 struct binding {
@@ -81,6 +82,19 @@ static void check_path(const struct config_virtual_server *server, struct ini_re
 			"is for check = path of protocol = udp with ports; remove it");
 }
 
+/* Where every port is served there is no first one to ask. */
+static void check_requests(const struct config_virtual_server *server, struct ini_report *report)
+{
+	const struct config_url *urls = server->check_http.items;
+
+	for (size_t i = 0; i < server->check_http.len && server->ports.len == 0; i++)
+		if (urls[i].parts.port == 0)
+			ini_report_add(report, SECTION, server->name, "check",
+				"%.64s needs a port where port = any; write http://%.*s:80%.64s",
+				urls[i].text, (int)MIN(urls[i].parts.authority_bytes, (size_t)64),
+				urls[i].parts.authority, urls[i].parts.target);
+}
+
 static void check_alone(struct config_virtual_server *server, struct ini_report *report)
 {
 	const struct config_real_server *real_servers = server->real_servers.items;
@@ -98,8 +112,10 @@ static void check_alone(struct config_virtual_server *server, struct ini_report 
 			"scheduler %s needs a record of each flow; choose maglev or source-hash",
 			config_scheduler_name(server->scheduler));
 	check_path(server, report);
+	check_requests(server, report);
 	if (server->check_none &&
-		(server->check_agent || server->check_path || server->check_tcp.len > 0))
+		(server->check_agent || server->check_path || server->check_tcp.len > 0 ||
+			server->check_http.len > 0))
 		ini_report_add(report, SECTION, server->name, "check",
 			"none stands beside other checks; remove it, or them");
 	for (size_t i = 0; i < server->real_servers.len; i++)

@@ -94,7 +94,7 @@ static const struct ini_key virtual_server_keys[] = {
 	{ "fragments", config_parse_drop, VIRTUAL_SERVER(drop_fragments), .default_value = "hash",
 		.data = fragments_names, .doc = "hash or drop" },
 	{ "check", config_parse_check, 0, .default_value = "agent, path", .flags = INI_LIST,
-		.doc = "agent, path, tcp:PORT, http://…, or none" },
+		.doc = "agent, path, tcp:PORT, http://HOST[:PORT]/PATH, or none" },
 	{ "check-payload", config_parse_bytes, VIRTUAL_SERVER(check_payload),
 		.doc = "hex:… or text, up to 512 bytes, of path's datagrams; empty when not given" },
 	{ "check-expect", config_parse_bytes, VIRTUAL_SERVER(check_expect),

@@ -11,6 +11,7 @@ const char *const config_scheduler_names[] = { "maglev", "source-hash", "rr", "l
 static struct config_virtual_server *virtual_server_free(struct config_virtual_server *server)
 {
 	struct config_real_server *real_servers;
+	struct config_url *urls;
 
 	if (!server)
 		return NULL;
@@ -21,6 +22,10 @@ static struct config_virtual_server *virtual_server_free(struct config_virtual_s
 	ini_list_clear(&server->vips);
 	ini_list_clear(&server->ports);
 	ini_list_clear(&server->check_tcp);
+	urls = server->check_http.items;
+	for (size_t i = 0; i < server->check_http.len; i++)
+		free(urls[i].text);
+	ini_list_clear(&server->check_http);
 	free(server->check_payload.data);
 	free(server->check_expect.data);
 	ini_list_clear(&server->allow);

@@ -8,11 +8,14 @@
 #include "common/addr.h"
 #include "common/ini/ini.h"
 #include "common/log.h"
+#include "common/url.h"
 
 #define CONFIG_VIRTUAL_SERVERS_MAX 8192u
 #define CONFIG_VIPS_MAX            64u   /* of one virtual server */
 #define CONFIG_PORTS_MAX           64u   /* items of one virtual server */
 #define CONFIG_CHECKS_MAX          8u    /* tcp checks of one virtual server */
+#define CONFIG_REQUESTS_MAX        4u    /* http checks of one virtual server */
+#define CONFIG_URL_MAX             384u  /* bytes of one: its request is one frame */
 #define CONFIG_CHECK_BYTES_MAX     512u  /* of check-payload and check-expect */
 #define CONFIG_REAL_SERVERS_MAX    4096u /* of one virtual server */
 
@@ -29,6 +32,11 @@ struct config_port {
 struct config_bytes {
 	uint8_t *data;
 	size_t size_bytes;
+};
+
+struct config_url {
+	char *text;
+	struct url parts; /* inside it */
 };
 
 struct config_real_server {
@@ -56,6 +64,7 @@ struct config_virtual_server {
 	bool drop_fragments;
 	bool check_agent, check_path, check_none;
 	struct ini_list check_tcp;                       /* uint16_t */
+	struct ini_list check_http;                      /* struct config_url */
 	struct config_bytes check_payload, check_expect; /* of datagrams of check = path */
 	uint64_t check_interval_us, check_timeout_us;
 	uint32_t check_fall, check_rise;

@@ -17,7 +17,7 @@ static void service_fill_path(
 }
 
 static void service_fill_registry(const struct service *service, const struct registry_port *ports,
-	struct registry_service *ret)
+	const struct registry_request *requests, struct registry_service *ret)
 {
 	const struct config_virtual_server *from = service->virtual_server;
 
@@ -34,6 +34,8 @@ static void service_fill_registry(const struct service *service, const struct re
 		.n_ports = from->ports.len,
 		.tcp_ports = from->check_tcp.items,
 		.n_tcp_ports = from->check_tcp.len,
+		.requests = requests,
+		.n_requests = from->check_http.len,
 		.check_interval_us = from->check_interval_us,
 		.check_timeout_us = from->check_timeout_us,
 		.check_fall = from->check_fall,
@@ -88,6 +90,28 @@ static int service_make_ports(const struct config *config, struct service_list *
 	return 0;
 }
 
+static int service_make_requests(const struct config *config, struct service_list *list)
+{
+	size_t len = 0, idx = 0;
+
+	for (size_t v = 0; v < config->n_virtual_servers; v++)
+		len += config->virtual_servers[v]->check_http.len;
+	list->requests = calloc(len + 1, sizeof(*list->requests));
+	if (!list->requests)
+		return -ENOMEM;
+	for (size_t v = 0; v < config->n_virtual_servers; v++) {
+		const struct config_virtual_server *server = config->virtual_servers[v];
+		const struct config_port *ports = server->ports.items;
+		const struct config_url *urls = server->check_http.items;
+
+		for (size_t i = 0; i < server->check_http.len; i++)
+			list->requests[idx++] =
+				(struct registry_request){ urls[i].text, urls[i].parts.target,
+					urls[i].parts.port ? urls[i].parts.port : ports[0].first };
+	}
+	return 0;
+}
+
 static int service_list_count(const struct config *config, struct service_list *list)
 {
 	for (size_t v = 0; v < config->n_virtual_servers; v++) {
@@ -101,7 +125,7 @@ int service_list_new(
 	const struct config *config, struct service_ids *ids, struct service_list **ret_list)
 {
 	_cleanup_(service_list_freep) struct service_list *list = calloc(1, sizeof(*list));
-	size_t idx = 0, n_ports = 0;
+	size_t idx = 0, n_ports = 0, n_requests = 0;
 	int r;
 
 	if (!list)
@@ -109,6 +133,8 @@ int service_list_new(
 	r = service_list_count(config, list);
 	if (r == 0)
 		r = service_make_ports(config, list);
+	if (r == 0)
+		r = service_make_requests(config, list);
 	if (r < 0)
 		return r;
 	list->items = calloc(list->len + 1, sizeof(*list->items));
@@ -131,9 +157,11 @@ int service_list_new(
 			if (r < 0)
 				return r;
 			list->positions[service->id] = (uint32_t)idx + 1;
-			service_fill_registry(service, &list->ports[n_ports], &list->registry[idx]);
+			service_fill_registry(service, &list->ports[n_ports],
+				&list->requests[n_requests], &list->registry[idx]);
 		}
 		n_ports += virtual_server->ports.len;
+		n_requests += virtual_server->check_http.len;
 	}
 	service_fill_statics(config, list->statics);
 	*ret_list = TAKE_PTR(list);
@@ -148,6 +176,7 @@ struct service_list *service_list_free(struct service_list *list)
 	free(list->positions);
 	free(list->registry);
 	free(list->ports);
+	free(list->requests);
 	free(list->statics);
 	free(list);
 	return NULL;

@@ -21,6 +21,7 @@ struct service_list {
 	uint32_t *positions;               /* by id: position in items + 1; 0: none */
 	struct registry_service *registry; /* the same, for registry_configure */
 	struct registry_port *ports;       /* of all virtual servers */
+	struct registry_request *requests; /* likewise */
 	struct registry_static *statics;
 	size_t n_statics;
 };

@@ -244,6 +244,38 @@ static int parse_tcp_check(
 	return 0;
 }
 
+static int parse_http_check(
+	struct config_virtual_server *server, const char *text, struct why *ret_why)
+{
+	const struct config_url *known = server->check_http.items;
+	_cleanup_free_ char *copy = NULL;
+	struct config_url *item;
+	struct url url;
+	int r;
+
+	if (strlen(text) > CONFIG_URL_MAX)
+		return why_fail(ret_why, -EINVAL, "'%.32s…' is longer than %u bytes; shorten it",
+			text, CONFIG_URL_MAX);
+	if (server->check_http.len == CONFIG_REQUESTS_MAX)
+		return why_fail(ret_why, -EINVAL, "more than %u http checks; remove some",
+			CONFIG_REQUESTS_MAX);
+	for (size_t i = 0; i < server->check_http.len; i++)
+		if (strcmp(known[i].text, text) == 0)
+			return why_fail(ret_why, -EINVAL,
+				"'%.64s' was given before; remove one of the two", text);
+	copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	r = url_parse(copy, &url, ret_why);
+	if (r < 0)
+		return r;
+	item = ini_list_append(&server->check_http, sizeof(*item));
+	if (!item)
+		return -ENOMEM;
+	*item = (struct config_url){ TAKE_PTR(copy), url };
+	return 0;
+}
+
 int config_parse_check(
 	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
@@ -264,10 +296,10 @@ int config_parse_check(
 		return 0;
 	}
 	if (strncasecmp(value, "http://", 7) == 0)
-		return why_fail(ret_why, -EINVAL,
-			"check %.64s " LATER "; write agent, path, tcp:PORT or none", value);
+		return parse_http_check(server, value, ret_why);
 	return why_fail(ret_why, -EINVAL,
-		"'%.64s' is no check; write agent, path, tcp:PORT or none", value);
+		"'%.64s' is no check; write agent, path, tcp:PORT, http://HOST/PATH or none",
+		value);
 }
 
 static int hex_digit(char digit)

@@ -39,6 +39,19 @@ static void checks_add_connections(json_t *checks,
 		}
 }
 
+/* What is asked of one service by way of its VIP. */
+static void checks_add_paths(
+	const struct balancer *balancer, size_t idx, const struct backend *backend, json_t *checks)
+{
+	const struct registry_service *service = &balancer->services->registry[idx];
+	struct registry_check_view view;
+
+	for (size_t i = 0; i <= service->n_requests; i++)
+		if (registry_path_view(balancer->registry, backend, service, i, &view))
+			checks_add(checks, i == 0 ? "path" : service->requests[i - 1].name,
+				&service->vip, view.ok, view.reason.text, view.since_us);
+}
+
 json_t *status_checks(const struct balancer *balancer,
 	const struct config_virtual_server *virtual_server, size_t first,
 	const struct backend *backend)
@@ -50,9 +63,6 @@ json_t *status_checks(const struct balancer *balancer,
 		checks_add(checks, "agent", NULL, view.ok, view.reason.text, view.since_us);
 	checks_add_connections(checks, virtual_server, backend);
 	for (size_t i = first; i < first + virtual_server->vips.len; i++)
-		if (registry_path_view(
-			    balancer->registry, backend, &balancer->services->registry[i], &view))
-			checks_add(checks, "path", &balancer->services->items[i].vip, view.ok,
-				view.reason.text, view.since_us);
+		checks_add_paths(balancer, i, backend, checks);
 	return checks;
 }

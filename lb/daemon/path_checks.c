@@ -37,6 +37,14 @@ static enum registry_path_verdict path_checks_verdict(enum path_verdict verdict)
 		return REGISTRY_PATH_UNREACHABLE;
 	case PATH_UNEXPECTED:
 		return REGISTRY_PATH_UNEXPECTED;
+	case PATH_STATUS:
+		return REGISTRY_PATH_STATUS;
+	case PATH_MUTE:
+		return REGISTRY_PATH_MUTE;
+	case PATH_CLOSED:
+		return REGISTRY_PATH_CLOSED;
+	case PATH_NOT_HTTP:
+		return REGISTRY_PATH_NOT_HTTP;
 	case PATH_NO_ADDRESS:
 		return REGISTRY_PATH_NO_ADDRESS;
 	case PATH_NOT_MADE:
@@ -76,6 +84,8 @@ static void path_checks_on_result(const struct path_result *result, void *contex
 	const struct registry_path_result told = {
 		.backend = result->backend,
 		.service = result->service,
+		.check = result->check,
+		.status = result->status,
 		.verdict = path_checks_verdict(result->verdict),
 		.began_us = result->began_us,
 	};
@@ -126,38 +136,98 @@ static struct path_target path_checks_target(
 	};
 }
 
+#define PATH_CHECKS_REQUEST \
+	"GET %s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: dsr-lb/" DSR_VERSION \
+	"\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+_Static_assert(sizeof(PATH_CHECKS_REQUEST) + CONFIG_URL_MAX <= PATH_FRAME_PAYLOAD_MAX,
+	"a request is one frame");
+
+/* One more request of a service; its text is the target's, to free. -ENOMEM. */
+static int path_checks_request(
+	const struct service *service, size_t idx, uint16_t port, struct path_target *ret_target)
+{
+	const struct config_virtual_server *virtual_server = service->virtual_server;
+	const struct config_url *url =
+		&((const struct config_url *)virtual_server->check_http.items)[idx];
+	char *text;
+	int size = asprintf(&text, PATH_CHECKS_REQUEST, url->parts.target,
+		(int)url->parts.authority_bytes, url->parts.authority);
+
+	if (size < 0)
+		return -ENOMEM;
+	*ret_target = (struct path_target){
+		.service = service->id,
+		.check = (uint16_t)(idx + 1),
+		.vip = service->vip,
+		.kind = PATH_HTTP,
+		.port = port,
+		.interval_us = virtual_server->check_interval_us,
+		.timeout_us = virtual_server->check_timeout_us,
+		.payload = { (const uint8_t *)text, (size_t)size },
+	};
+	return 0;
+}
+
 static int path_checks_compare(const void *a, const void *b)
 {
 	const struct path_target *left = a, *right = b;
 
-	return (int)left->service - (int)right->service;
+	return left->service != right->service ? (int)left->service - (int)right->service
+					       : (int)left->check - (int)right->check;
 }
 
-/* -ENOMEM, or how many there are of it, in the order of services' ids; to free. */
-static int path_checks_targets(const struct balancer *balancer, const struct backend *backend,
-	struct path_target **ret_targets, size_t *ret_len)
-{
-	size_t n_members = registry_memberships(balancer->registry, backend), len = 0;
-	struct path_target *targets = calloc(n_members + 1, sizeof(*targets));
+struct path_checks_targets {
+	struct path_target *items;
+	size_t len;
+};
 
-	if (!targets)
+static void path_checks_targets_clear(struct path_checks_targets *targets)
+{
+	for (size_t i = 0; i < targets->len; i++)
+		if (targets->items[i].kind == PATH_HTTP)
+			free((void *)(uintptr_t)targets->items[i].payload.data);
+	free(targets->items);
+}
+
+/* All that is asked of one service. -ENOMEM. */
+static int path_checks_add(struct path_checks_targets *targets, const struct service *service,
+	const struct registry_service *registry)
+{
+	int r = 0;
+
+	if (registry->path != REGISTRY_PATH_NONE)
+		targets->items[targets->len++] = path_checks_target(service, registry);
+	for (size_t i = 0; i < registry->n_requests && r == 0; i++) {
+		r = path_checks_request(
+			service, i, registry->requests[i].port, &targets->items[targets->len]);
+		targets->len += r == 0;
+	}
+	return r;
+}
+
+/* In the order of services' ids and their checks; to clear, also when it fails. -ENOMEM. */
+static int path_checks_list(const struct balancer *balancer, const struct backend *backend,
+	struct path_checks_targets *ret_targets)
+{
+	size_t n_members = registry_memberships(balancer->registry, backend);
+	int r = 0;
+
+	ret_targets->items =
+		calloc(n_members * (1 + REGISTRY_REQUESTS_MAX) + 1, sizeof(*ret_targets->items));
+	if (!ret_targets->items)
 		return -ENOMEM;
-	for (size_t i = 0; i < n_members; i++) {
+	for (size_t i = 0; i < n_members && r == 0; i++) {
 		struct registry_member member = registry_membership(balancer->registry, backend, i);
 		const struct service *service =
 			service_list_find(balancer->services, member.service);
-		const struct registry_service *registry;
 
-		if (!service)
-			continue;
-		registry = &balancer->services->registry[service - balancer->services->items];
-		if (registry->path != REGISTRY_PATH_NONE)
-			targets[len++] = path_checks_target(service, registry);
+		if (service)
+			r = path_checks_add(ret_targets, service,
+				&balancer->services->registry[service - balancer->services->items]);
 	}
-	qsort(targets, len, sizeof(*targets), path_checks_compare);
-	*ret_targets = targets;
-	*ret_len = len;
-	return 0;
+	qsort(ret_targets->items, ret_targets->len, sizeof(*ret_targets->items),
+		path_checks_compare);
+	return r;
 }
 
 static void path_checks_say(struct path_checks *checks, int r)
@@ -173,19 +243,21 @@ void path_checks_set(struct path_checks *checks, uint16_t id)
 {
 	const struct balancer *balancer = checks->balancer;
 	const struct backend *backend = registry_backend(balancer->registry, id);
-	_cleanup_free_ struct path_target *targets = NULL;
-	size_t len = 0;
-	int r = 0;
+	const struct mac nowhere = { 0 };
+	const struct addr nobody = { 0 };
+	struct path_checks_targets targets = { NULL, 0 };
+	int r;
 
 	/* Where its frames go is not known yet. */
 	if (!backend || mac_is_zero(&backend->mac)) {
-		(void)path_probe_set(checks->probes, id, NULL, NULL, NULL, 0);
+		(void)path_probe_set(checks->probes, id, &nowhere, &nobody, NULL, 0);
 		return;
 	}
-	r = path_checks_targets(balancer, backend, &targets, &len);
+	r = path_checks_list(balancer, backend, &targets);
 	if (r == 0)
-		r = path_probe_set(
-			checks->probes, id, &backend->mac, &backend->address, targets, len);
+		r = path_probe_set(checks->probes, id, &backend->mac, &backend->address,
+			targets.items, targets.len);
+	path_checks_targets_clear(&targets);
 	path_checks_say(checks, r);
 }
 

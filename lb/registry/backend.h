@@ -14,6 +14,7 @@
 #define REGISTRY_REASON_BYTES 256u
 #define REGISTRY_NAME_BYTES   (PROTO_NAME_MAX + 1)
 #define REGISTRY_CHECKS_MAX   8u /* of one backend */
+#define REGISTRY_REQUESTS_MAX 4u /* of one service */
 #define REGISTRY_NEVER_US     UINT64_MAX
 #define REGISTRY_NO_VIP       UINT8_MAX
 /* Backends that left of which it is remembered what an administrator said; more: the oldest goes. */
@@ -58,6 +59,13 @@ enum registry_path {
 	REGISTRY_PATH_ECHO,
 };
 
+/* One check = http://…: a request over the same path. */
+struct registry_request {
+	const char *name,
+		*target; /* as configured; its "/PATH"; live as long as the configuration */
+	uint16_t port;
+};
+
 /* One virtual server at one VIP, as the registry needs it. */
 struct registry_service {
 	uint16_t id;                /* 1–65535, stable */
@@ -71,8 +79,10 @@ struct registry_service {
 	size_t n_ports;            /* 0: all ports */
 	const uint16_t *tcp_ports; /* check = tcp:PORT, at the backend's real IP */
 	size_t n_tcp_ports;
-	enum registry_path path; /* check = path */
-	uint16_t path_port;      /* 0 of an echo */
+	enum registry_path path;                 /* check = path */
+	uint16_t path_port;                      /* 0 of an echo */
+	const struct registry_request *requests; /* at most REGISTRY_REQUESTS_MAX */
+	size_t n_requests;
 	uint64_t check_interval_us, check_timeout_us;
 	uint32_t check_fall, check_rise;
 	uint64_t drain_timeout_us;
@@ -222,6 +232,11 @@ enum registry_path_verdict {
 	REGISTRY_PATH_UNREACHABLE,
 	REGISTRY_PATH_UNEXPECTED, /* an answer, but another */
 	REGISTRY_PATH_LOST,       /* of no probe: see struct registry_loss */
+	/* Of a request, whose connection came about. */
+	REGISTRY_PATH_STATUS,   /* another HTTP status than 2xx and 3xx */
+	REGISTRY_PATH_MUTE,     /* no answer in time */
+	REGISTRY_PATH_CLOSED,   /* ended by the server before an answer */
+	REGISTRY_PATH_NOT_HTTP, /* an answer in another language */
 	/* For a want of the balancer's: they tell nothing of the backend. */
 	REGISTRY_PATH_NO_ADDRESS, /* it has none of the VIP's family */
 	REGISTRY_PATH_NOT_MADE,
@@ -231,6 +246,8 @@ struct registry_path_result {
 	uint16_t backend, service; /* ids */
 	enum registry_path_verdict verdict;
 	uint64_t began_us;
+	uint16_t check;  /* 0: the path probe; n: the service's request n - 1 */
+	uint16_t status; /* of REGISTRY_PATH_STATUS */
 };
 
 /* What is known of one check of a backend, to be shown. */

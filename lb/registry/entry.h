@@ -12,15 +12,19 @@
 
 #define ENTRY_NO_VIP REGISTRY_NO_VIP
 
-/* What path probes of one service have shown. */
+/* The path probe of a service, and its requests. */
+#define ENTRY_PATHS (1 + REGISTRY_REQUESTS_MAX)
+
+/* What path probes of one service have shown, or one of its requests. */
 struct entry_path {
 	uint64_t since_us; /* of `ok` */
 	uint64_t from_us;  /* probes that began before are of no interest */
 	uint32_t n_lost;   /* SYNs that came to nothing, which keeps it out; 0: it is not lost */
-	uint16_t service;  /* its id */
+	uint32_t key;      /* of what is requested; 0 of a probe */
+	uint16_t status;   /* HTTP's, of the last failure */
 	uint8_t verdict;   /* enum registry_path_verdict: of the last failure */
 	uint8_t streak;    /* results against `ok` in a row */
-	bool is_needed;    /* the service is probed */
+	bool is_needed;    /* it is made at all */
 	bool ok;           /* it may get clients */
 	bool known;        /* by a result since it was configured */
 	bool was_proven;   /* then a failure is the backend's */
@@ -32,7 +36,8 @@ struct entry_service {
 	uint16_t idx;         /* in registry->config.services */
 	uint8_t vip;          /* in backend.vips; ENTRY_NO_VIP: as a static */
 	uint8_t ramp_percent; /* of the weight: less than 100 in slow start; 0: not judged yet */
-	struct entry_path path;
+	uint16_t id;          /* of the service; set by path_carry() */
+	struct entry_path paths[ENTRY_PATHS];
 	bool unheard; /* nobody listens on one of its ports */
 };
 

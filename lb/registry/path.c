@@ -16,20 +16,30 @@ static const struct registry_service *service_of(
 
 static bool is_probed(const struct registry *registry, const struct entry_service *member)
 {
-	return service_of(registry, member)->path != REGISTRY_PATH_NONE;
+	const struct registry_service *service = service_of(registry, member);
+
+	return service->path != REGISTRY_PATH_NONE || service->n_requests > 0;
 }
 
 /* An agent that says that it lacks the VIP does not serve it; one that is a static always does. */
 static bool is_judged(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member)
 {
-	return (is_probed(registry, member) || member->path.n_lost > 0) &&
+	return (is_probed(registry, member) || member->paths[0].n_lost > 0) &&
 		(member->vip == ENTRY_NO_VIP || (entry->usable_vips & UINT64_C(1) << member->vip));
+}
+
+static bool one_is_proven(const struct entry_path *path)
+{
+	return path->is_needed ? path->ok : path->n_lost == 0;
 }
 
 bool path_is_proven(const struct entry_service *member)
 {
-	return member->path.is_needed ? member->path.ok : member->path.n_lost == 0;
+	ARRAY_FOREACH (path, member->paths, ENTRY_PATHS)
+		if (!one_is_proven(path))
+			return false;
+	return true;
 }
 
 static bool was_kept_as_proven(const struct entry *entry, uint16_t service)
@@ -47,43 +57,84 @@ static bool serves(const struct entry *entry)
 	return entry->backend.state == BACKEND_UP || entry->backend.state == BACKEND_DRAIN;
 }
 
+/* FNV-1a: whether a reload left a request as it was. Never 0. */
+static uint32_t key_of(const struct registry_request *request)
+{
+	uint32_t key = UINT32_C(2166136261) ^ request->port;
+
+	for (const char *at = request->name; *at; at++)
+		key = (key ^ (uint8_t)*at) * UINT32_C(16777619);
+	return key ? key : 1;
+}
+
+/* `old` NULL: the service was not there. What is asked now and was not is taken as proven while it gets clients. */
+static void carry_one(const struct entry *entry, const struct entry_path *old, bool is_kept,
+	uint64_t now_us, struct entry_path *path)
+{
+	const bool needed = path->is_needed;
+	const uint32_t key = path->key;
+	const bool same = old && (old->key == key || !needed);
+
+	if (same)
+		*path = *old;
+	else
+		path->since_us = now_us;
+	path->key = key;
+	if (path->is_needed != needed)
+		path->n_lost = 0; /* what would end it is another thing now */
+	path->is_needed = needed;
+	path->ok |= old ? (!old->is_needed || (!same && old->ok)) && entry->was_up : is_kept;
+	path->is_added |= !old && serves(entry);
+	/* What gets clients already is failed like any other, not passed over. */
+	path->was_proven |= path->ok;
+}
+
+static void carry_service(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *old, struct entry_service *member, uint64_t now_us)
+{
+	const struct registry_service *service = service_of(registry, member);
+	bool is_kept = !old && was_kept_as_proven(entry, service->id);
+
+	member->id = service->id;
+	for (size_t k = 0; k < ENTRY_PATHS; k++) {
+		struct entry_path *path = &member->paths[k];
+
+		path->is_needed =
+			k == 0 ? service->path != REGISTRY_PATH_NONE : k <= service->n_requests;
+		path->key = k > 0 && path->is_needed ? key_of(&service->requests[k - 1]) : 0;
+		carry_one(entry, old ? &old->paths[k] : NULL, is_kept, now_us, path);
+	}
+}
+
+/* Whether something is to be probed, or was. */
+static bool wants_paths(const struct entry_service *members, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		ARRAY_FOREACH (path, members[i].paths, ENTRY_PATHS)
+			if (path->is_needed)
+				return true;
+	return false;
+}
+
 void path_carry(struct registry *registry, struct entry *entry, struct entry_service *services,
 	size_t n_services, uint64_t now_us)
 {
 	uint32_t *at = registry->path_at;
-	bool any = false;
 
-	for (size_t i = 0; i < entry->n_services; i++) {
-		at[entry->services[i].path.service] = (uint32_t)i + 1;
-		any |= entry->services[i].path.is_needed;
-	}
+	for (size_t i = 0; i < entry->n_services; i++)
+		at[entry->services[i].id] = (uint32_t)i + 1;
 	for (size_t i = 0; i < n_services; i++) {
-		const struct registry_service *service = service_of(registry, &services[i]);
-		const struct entry_service *old =
-			at[service->id] ? &entry->services[at[service->id] - 1] : NULL;
-		struct entry_path *path = &services[i].path;
+		uint16_t id = service_of(registry, &services[i])->id;
 
-		if (old)
-			*path = old->path;
-		else
-			path->since_us = now_us;
-		if (path->is_needed != (service->path != REGISTRY_PATH_NONE))
-			path->n_lost = 0; /* what would end it is another thing now */
-		path->ok |= old ? !old->path.is_needed && entry->was_up
-				: was_kept_as_proven(entry, service->id);
-		path->is_added |= !old && serves(entry);
-		/* What gets clients already is failed like any other, not passed over. */
-		path->was_proven |= path->ok;
-		path->service = service->id;
-		path->is_needed = service->path != REGISTRY_PATH_NONE;
-		any |= path->is_needed;
+		carry_service(registry, entry, at[id] ? &entry->services[at[id] - 1] : NULL,
+			&services[i], now_us);
 	}
 	for (size_t i = 0; i < entry->n_services; i++)
-		at[entry->services[i].path.service] = 0;
+		at[entry->services[i].id] = 0;
 	free(TAKE_PTR(entry->restored_paths));
 	entry->n_restored_paths = 0;
 	entry->paths_carried = true;
-	if (!any)
+	if (!wants_paths(entry->services, entry->n_services) && !wants_paths(services, n_services))
 		return;
 	entry->wants_paths = true;
 	entries_mark_dirty(&registry->entries, entry);
@@ -108,34 +159,54 @@ static void flip(struct registry *registry, struct entry_path *path, bool ok, ui
 	entries_mark_changed(&registry->entries, !ok);
 }
 
+/* What began before it was asked anew, or is not asked any more, is of no interest. */
+static struct entry_path *find_path(const struct registry *registry, const struct entry *entry,
+	const struct registry_path_result *result)
+{
+	struct entry_service *member = find_member(registry, entry, result->service);
+	struct entry_path *path =
+		member && result->check < ENTRY_PATHS ? &member->paths[result->check] : NULL;
+
+	return path && path->is_needed && result->began_us >= path->from_us ? path : NULL;
+}
+
+/* A word of the host's, or its silence. */
+static void note_host(
+	struct entry *entry, const struct registry_path_result *result, uint64_t now_us)
+{
+	if (result->verdict == REGISTRY_PATH_NO_ANSWER)
+		entry->path_silent_us = MAX(entry->path_silent_us, result->began_us);
+	else
+		entry->answered_us = now_us;
+}
+
 bool path_settle(struct registry *registry, struct entry *entry,
 	const struct registry_path_result *result, uint64_t now_us)
 {
-	struct entry_service *member = find_member(registry, entry, result->service);
+	struct entry_path *path = find_path(registry, entry, result);
 	bool good = result->verdict == REGISTRY_PATH_OK, before;
 	const struct registry_service *service;
-	struct entry_path *path;
 	uint32_t wanted;
 
-	if (!member || !is_probed(registry, member) || result->verdict == REGISTRY_PATH_NOT_MADE ||
-		result->began_us < member->path.from_us)
+	if (!path || result->verdict == REGISTRY_PATH_NOT_MADE)
 		return false;
-	path = &member->path;
-	service = service_of(registry, member);
+	service = service_of(registry, find_member(registry, entry, result->service));
 	if (result->verdict == REGISTRY_PATH_NO_ADDRESS) {
 		before = path->verdict != result->verdict && !path->known && !path->ok;
 		path->verdict = path->known || path->ok ? path->verdict : (uint8_t)result->verdict;
 		return before;
 	}
-	if (result->verdict == REGISTRY_PATH_NO_ANSWER)
-		entry->path_silent_us = MAX(entry->path_silent_us, result->began_us);
-	else
-		entry->answered_us = now_us;
+	note_host(entry, result, now_us);
 	/* The last word of a failure stays until the next failure, for who looks why it was. */
-	before = path->known && (good || path->verdict == (uint8_t)result->verdict);
+	before = path->known &&
+		(good ||
+			(path->verdict == (uint8_t)result->verdict &&
+				path->status == result->status));
 	path->known = true;
-	if (!good)
+	if (!good) {
 		path->verdict = (uint8_t)result->verdict;
+		path->status = result->status;
+	}
 	if (good == path->ok) {
 		path->streak = 0;
 		return !before;
@@ -158,8 +229,8 @@ bool path_lose(struct registry *registry, struct entry *entry, const struct regi
 
 	if (!member)
 		return false;
-	path = &member->path;
-	if (is_probed(registry, member)) {
+	path = &member->paths[0];
+	if (path->is_needed) {
 		/* What is out already gets no clients; good probes end it. */
 		if (loss->n_syns == 0 || !path->ok)
 			return false;
@@ -178,6 +249,17 @@ bool path_lose(struct registry *registry, struct entry *entry, const struct regi
 	return true;
 }
 
+static void forgive_one(const struct entry *entry, struct entry_path *path, uint64_t now_us)
+{
+	if (!path->is_needed || path->ok)
+		return;
+	path->known = false;
+	path->was_proven = false;
+	path->is_added = serves(entry);
+	path->streak = 0;
+	path->from_us = now_us;
+}
+
 void path_forgive(
 	const struct registry *registry, struct entry *entry, uint64_t vips, uint64_t now_us)
 {
@@ -185,13 +267,10 @@ void path_forgive(
 		struct entry_service *member = &entry->services[i];
 
 		if (member->vip == ENTRY_NO_VIP || !(vips & UINT64_C(1) << member->vip) ||
-			member->path.ok || !is_probed(registry, member))
+			!is_probed(registry, member))
 			continue;
-		member->path.known = false;
-		member->path.was_proven = false;
-		member->path.is_added = serves(entry);
-		member->path.streak = 0;
-		member->path.from_us = now_us;
+		ARRAY_FOREACH (path, member->paths, ENTRY_PATHS)
+			forgive_one(entry, path, now_us);
 	}
 }
 
@@ -258,11 +337,53 @@ static void failure_words(const struct registry_service *service, const struct e
 	}
 }
 
+/* Of a request: what was asked, and where, is the same in all of them. */
+static void request_words(const struct registry_service *service,
+	const struct registry_request *request, const struct entry_path *path, struct why *ret_why)
+{
+	const struct addr_port endpoint = { service->vip, request->port };
+	char place[ADDR_PORT_STRLEN], asked[ADDR_PORT_STRLEN + 80];
+
+	snprintf(asked, sizeof(asked), "GET %.64s at %s", request->target,
+		addr_port_format(&endpoint, place));
+	if (!path->known) {
+		why_set(ret_why,
+			path->verdict == REGISTRY_PATH_NO_ADDRESS
+				? "%s cannot be asked: this balancer has no address of its kind"
+				: "%s has not been answered yet",
+			asked);
+		return;
+	}
+	switch ((enum registry_path_verdict)path->verdict) {
+	case REGISTRY_PATH_STATUS:
+		why_set(ret_why, "answered %u to %s", path->status, asked);
+		break;
+	case REGISTRY_PATH_MUTE:
+		why_set(ret_why, "took the connection, but did not answer %s within %llu ms", asked,
+			(unsigned long long)(service->check_timeout_us / US_PER_MS));
+		break;
+	case REGISTRY_PATH_CLOSED:
+		why_set(ret_why, "closed the connection without an answer to %s", asked);
+		break;
+	case REGISTRY_PATH_NOT_HTTP:
+		why_set(ret_why, "answered something else than HTTP to %s", asked);
+		break;
+	case REGISTRY_PATH_REFUSED:
+		why_set(ret_why, "connection refused for %s (nothing listens there)", asked);
+		break;
+	case REGISTRY_PATH_NO_ANSWER:
+		why_set(ret_why, "no connection for %s (VIP missing on lo? firewall?)", asked);
+		break;
+	default:
+		why_set(ret_why, "unreachable or prohibited by ICMP: %s", asked);
+	}
+}
+
 void path_words(const struct registry *registry, const struct entry *entry,
-	const struct entry_service *member, struct why *ret_why)
+	const struct entry_service *member, size_t check, struct why *ret_why)
 {
 	const struct registry_service *service = service_of(registry, member);
-	const struct entry_path *path = &member->path;
+	const struct entry_path *path = &member->paths[check];
 	char place[ADDR_PORT_STRLEN];
 
 	*ret_why = (struct why){ 0 };
@@ -270,6 +391,8 @@ void path_words(const struct registry *registry, const struct entry *entry,
 		lost_words(service, entry, path->n_lost, ret_why);
 	else if (path->ok)
 		return;
+	else if (check > 0)
+		request_words(service, &service->requests[check - 1], path, ret_why);
 	else if (path->known)
 		failure_words(service, entry, (enum registry_path_verdict)path->verdict, ret_why);
 	else if (path->verdict == REGISTRY_PATH_NO_ADDRESS)
@@ -280,27 +403,58 @@ void path_words(const struct registry *registry, const struct entry *entry,
 		why_set(ret_why, "path: %s has not answered yet", format_place(service, place));
 }
 
-/* What one service says, which has not been proven. */
-static enum path_judgement judge_one(const struct registry *registry, const struct entry *entry,
-	const struct entry_service *member)
+bool path_view(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member, size_t check, struct registry_check_view *ret_view)
 {
-	if (path_is_proven(member) || !is_judged(registry, entry, member))
-		return PATH_GOOD;
-	if (member->path.n_lost > 0)
-		return PATH_BAD;
-	if (member->path.is_added && !member->path.was_proven)
-		return PATH_GOOD;
-	return member->path.known ? PATH_BAD : PATH_UNPROVEN;
+	const struct entry_path *path =
+		member && check < ENTRY_PATHS ? &member->paths[check] : NULL;
+
+	if (!path || !path->is_needed)
+		return false;
+	ret_view->ok = path->ok;
+	ret_view->since_us = path->since_us;
+	path_words(registry, entry, member, check, &ret_view->reason);
+	return true;
 }
 
-/* One more of `n_said`; the first takes the place of what was there. */
-static void say(const struct registry *registry, const struct entry *entry,
-	const struct entry_service *member, size_t n_said, struct why *why)
+/* What one probe or request says, which has not been proven. */
+static enum path_judgement judge_one(const struct entry_path *path)
 {
-	size_t used = n_said > 0 ? strlen(why->text) : 0;
-	struct why words;
+	if (path->n_lost > 0)
+		return PATH_BAD;
+	if (path->is_added && !path->was_proven)
+		return PATH_GOOD;
+	return path->known ? PATH_BAD : PATH_UNPROVEN;
+}
 
-	path_words(registry, entry, member, &words);
+/* What is said of a backend: the worst of what fails, and how much more there is. */
+struct saying {
+	enum path_judgement judgement;
+	size_t n_said, n_more;
+	struct why *why;
+};
+
+/* One more; the first takes the place of what was there. */
+static void say(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member, size_t check, struct saying *saying)
+{
+	enum path_judgement one = judge_one(&member->paths[check]);
+	struct why *why = saying->why;
+	struct why words;
+	size_t used;
+
+	if (one < saying->judgement)
+		return;
+	/* What is worse takes the place of what is not. */
+	if (one > saying->judgement)
+		saying->n_said = saying->n_more = 0;
+	saying->judgement = one;
+	if (saying->n_said == PATH_SAID_MAX) {
+		saying->n_more++;
+		return;
+	}
+	path_words(registry, entry, member, check, &words);
+	used = saying->n_said++ > 0 ? strlen(why->text) : 0;
 	snprintf(why->text + used, sizeof(why->text) - used, "%s%s", used > 0 ? "; " : "",
 		words.text);
 }
@@ -315,29 +469,21 @@ static void say_more(size_t n_more, struct why *why)
 enum path_judgement path_judge(
 	const struct registry *registry, const struct entry *entry, struct why *ret_why)
 {
-	enum path_judgement judgement = PATH_GOOD;
-	size_t n_said = 0, n_more = 0;
+	struct saying saying = { .judgement = PATH_GOOD, .why = ret_why };
 
 	*ret_why = (struct why){ 0 };
 	for (size_t i = 0; i < entry->n_services; i++) {
 		const struct entry_service *member = &entry->services[i];
-		enum path_judgement one = judge_one(registry, entry, member);
 
-		if (path_is_proven(member) || !is_judged(registry, entry, member) ||
-			one < judgement)
+		if (path_is_proven(member) || !is_judged(registry, entry, member))
 			continue;
-		/* What is worse takes the place of what is not. */
-		if (one > judgement)
-			n_said = n_more = 0;
-		judgement = one;
-		if (n_said < PATH_SAID_MAX)
-			say(registry, entry, member, n_said++, ret_why);
-		else
-			n_more++;
+		for (size_t k = 0; k < ENTRY_PATHS; k++)
+			if (!one_is_proven(&member->paths[k]))
+				say(registry, entry, member, k, &saying);
 	}
-	if (n_more > 0)
-		say_more(n_more, ret_why);
-	return judgement;
+	if (saying.n_more > 0)
+		say_more(saying.n_more, ret_why);
+	return saying.judgement;
 }
 
 /* Of all that is known: whether each is so; false where nothing is. */
@@ -349,11 +495,15 @@ static bool all_are(const struct registry *registry, const struct entry *entry,
 	for (size_t i = 0; i < entry->n_services; i++) {
 		const struct entry_service *member = &entry->services[i];
 
-		if (!member->path.known || !is_judged(registry, entry, member))
+		if (!is_judged(registry, entry, member))
 			continue;
-		if (!is_so(&member->path))
-			return false;
-		any = true;
+		ARRAY_FOREACH (path, member->paths, ENTRY_PATHS) {
+			if (!path->is_needed || !path->known)
+				continue;
+			if (!is_so(path))
+				return false;
+			any = true;
+		}
 	}
 	return any;
 }
@@ -379,14 +529,22 @@ bool path_is_silent(const struct registry *registry, const struct entry *entry)
 	return all_are(registry, entry, one_is_silent);
 }
 
+static bool one_is_refused(const struct entry_path *path)
+{
+	return path->is_needed && path->known && !path->ok &&
+		path->verdict != REGISTRY_PATH_NO_ANSWER;
+}
+
 bool path_is_refused(const struct registry *registry, const struct entry *entry)
 {
 	for (size_t i = 0; i < entry->n_services; i++) {
 		const struct entry_service *member = &entry->services[i];
 
-		if (member->path.known && !member->path.ok && is_judged(registry, entry, member) &&
-			member->path.verdict != REGISTRY_PATH_NO_ANSWER)
-			return true;
+		if (!is_judged(registry, entry, member))
+			continue;
+		ARRAY_FOREACH (path, member->paths, ENTRY_PATHS)
+			if (one_is_refused(path))
+				return true;
 	}
 	return false;
 }

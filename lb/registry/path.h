@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Results of path probes, for each service of a backend: whether it is proven that clients' packets arrive there and
- * are answered, and what the silence of a path means. A service without a path check needs no proof.
+ * Results of path probes and of requests, for each service of a backend: whether it is proven that clients' packets
+ * arrive there and are answered, and what the silence of a path means. A service without a path check needs no proof.
  */
 #pragma once
 
@@ -44,6 +44,9 @@ bool path_is_suspect(const struct registry *registry, const struct entry *entry)
 bool path_is_silent(const struct registry *registry, const struct entry *entry);
 /* A failure that was answered: the host is there, and does not serve. */
 bool path_is_refused(const struct registry *registry, const struct entry *entry);
-/* What is known of it, in words; "" when it is proven. */
+/* What is known of one of its paths, in words; "" when it is proven. */
 void path_words(const struct registry *registry, const struct entry *entry,
-	const struct entry_service *member, struct why *ret_why);
+	const struct entry_service *member, size_t check, struct why *ret_why);
+/* The same to be shown; false: it is not made, or `member` is NULL. */
+bool path_view(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member, size_t check, struct registry_check_view *ret_view);

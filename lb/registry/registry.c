@@ -571,16 +571,10 @@ struct registry_member registry_membership(
 }
 
 bool registry_path_view(const struct registry *registry, const struct backend *backend,
-	const struct registry_service *service, struct registry_check_view *ret_view)
+	const struct registry_service *service, size_t check, struct registry_check_view *ret_view)
 {
-	const struct entry_service *member = find_member(registry, backend, service);
-
-	if (!member || !member->path.is_needed)
-		return false;
-	ret_view->ok = member->path.ok;
-	ret_view->since_us = member->path.since_us;
-	path_words(registry, registry->entries.by_id[backend->id], member, &ret_view->reason);
-	return true;
+	return path_view(registry, registry->entries.by_id[backend->id],
+		find_member(registry, backend, service), check, ret_view);
 }
 
 bool registry_agent_view(const struct registry *registry, const struct backend *backend,

@@ -91,7 +91,7 @@ void registry_neighbour(struct registry *registry, const struct addr *address,
 	const struct mac *mac, uint64_t now_us);
 void registry_check_result(
 	struct registry *registry, const struct registry_check_result *result, uint64_t now_us);
-/* A path probe has ended. True: actions may wait. */
+/* A path probe or a request has ended. True: actions may wait. */
 bool registry_path_result(
 	struct registry *registry, const struct registry_path_result *result, uint64_t now_us);
 /* It takes no connections of a service, or does again: see struct registry_loss. True: actions may wait. */
@@ -180,9 +180,12 @@ size_t registry_memberships(const struct registry *registry, const struct backen
 struct registry_member registry_membership(
 	const struct registry *registry, const struct backend *backend, size_t idx);
 
-/* What is known of the backend's path to a service; false: it is not probed, or no member. */
+/*
+ * What is known of the backend's path to a service (`check` 0), or of the service's request check - 1; false: it is not
+ * made, or no member.
+ */
 bool registry_path_view(const struct registry *registry, const struct backend *backend,
-	const struct registry_service *service, struct registry_check_view *ret_view);
+	const struct registry_service *service, size_t check, struct registry_check_view *ret_view);
 /* What the backend's agent says of itself; false: it has none. */
 bool registry_agent_view(const struct registry *registry, const struct backend *backend,
 	struct registry_check_view *ret_view);

@@ -11,6 +11,7 @@
 /* What fits a link of 1500 bytes, as an ordinary client offers it. */
 #define MSS_IP4 1460u
 #define MSS_IP6 1440u
+#define TCP_PSH 0x08u
 
 #define IP4_PROTECTED 0x4000u /* DF */
 
@@ -65,7 +66,7 @@ static uint16_t sum_finish(uint32_t sum)
 
 static uint8_t protocol_of(const struct path_frame *frame)
 {
-	if (frame->kind == PATH_TCP)
+	if (frame->kind == PATH_TCP || frame->kind == PATH_HTTP)
 		return PROTO_TCP;
 	if (frame->kind == PATH_UDP)
 		return PROTO_UDP;
@@ -181,6 +182,7 @@ size_t path_frame_build(const struct path_frame *probe, uint8_t buffer[PATH_FRAM
 	assert(probe->source.family == probe->vip.family);
 	switch (probe->kind) {
 	case PATH_TCP:
+	case PATH_HTTP:
 		return build_syn(probe, buffer);
 	case PATH_UDP:
 		return build_datagram(probe, buffer);
@@ -188,6 +190,30 @@ size_t path_frame_build(const struct path_frame *probe, uint8_t buffer[PATH_FRAM
 		break;
 	}
 	return build_echo(probe, buffer);
+}
+
+size_t path_frame_build_segment(
+	const struct path_frame *segment, uint8_t buffer[PATH_FRAME_MAX_BYTES])
+{
+	struct wire_tcp tcp = {
+		.source_port = WIRE_16(segment->source_port),
+		.destination_port = WIRE_16(segment->port),
+		.sequence = WIRE_32(segment->sequence),
+		.acknowledged = WIRE_32(segment->acknowledged),
+		.offset_words = sizeof(tcp) / 4 << 4,
+		.flags = WIRE_TCP_ACK | (segment->payload_bytes > 0 ? TCP_PSH : 0),
+		.window = WIRE_16(WINDOW),
+	};
+	size_t message_bytes = sizeof(tcp) + segment->payload_bytes;
+	size_t at = put_headers(segment, message_bytes, buffer);
+
+	assert(segment->payload_bytes <= PATH_FRAME_PAYLOAD_MAX);
+	memcpy(buffer + at, &tcp, sizeof(tcp));
+	if (segment->payload_bytes > 0)
+		memcpy(buffer + at + sizeof(tcp), segment->payload, segment->payload_bytes);
+	tcp.checksum = WIRE_16(message_sum(segment, buffer + at, message_bytes));
+	memcpy(buffer + at, &tcp, sizeof(tcp));
+	return at + message_bytes;
 }
 
 size_t path_frame_build_reset(const struct path_frame *reset, uint8_t buffer[PATH_FRAME_MAX_BYTES])
@@ -236,6 +262,7 @@ static bool rest_skip(struct rest *rest, size_t size_bytes)
 struct packet {
 	struct addr source, destination;
 	uint8_t proto;
+	size_t message_bytes; /* behind the IP header, as sent */
 };
 
 /* A whole packet, or the part of one that an error quotes; without extension headers, which probes have not. */
@@ -257,7 +284,10 @@ static bool take_ip4(struct rest *rest, bool quoted, struct packet *ret_packet)
 	if (!quoted)
 		rest->size_bytes = MIN(rest->size_bytes, total_bytes - header_bytes);
 	*ret_packet = (struct packet){
-		.source.family = AF_INET, .destination.family = AF_INET, .proto = header.proto
+		.source.family = AF_INET,
+		.destination.family = AF_INET,
+		.proto = header.proto,
+		.message_bytes = total_bytes - header_bytes,
 	};
 	memcpy(ret_packet->source.bytes, &header.source, 4);
 	memcpy(ret_packet->destination.bytes, &header.destination, 4);
@@ -273,15 +303,19 @@ static bool take_ip6(struct rest *rest, bool quoted, struct packet *ret_packet)
 	if (!quoted)
 		rest->size_bytes = MIN(rest->size_bytes, (size_t)WIRE_16(header.payload_bytes));
 	*ret_packet = (struct packet){
-		.source.family = AF_INET6, .destination.family = AF_INET6, .proto = header.next
+		.source.family = AF_INET6,
+		.destination.family = AF_INET6,
+		.proto = header.next,
+		.message_bytes = WIRE_16(header.payload_bytes),
 	};
 	memcpy(ret_packet->source.bytes, header.source, 16);
 	memcpy(ret_packet->destination.bytes, header.destination, 16);
 	return true;
 }
 
-static void parse_tcp(struct rest *rest, struct path_answer *answer)
+static void parse_tcp(struct rest *rest, size_t message_bytes, struct path_answer *answer)
 {
+	size_t header_bytes;
 	struct wire_tcp tcp;
 
 	/* A reset that acknowledges nothing shows no knowledge of the SYN. */
@@ -295,6 +329,15 @@ static void parse_tcp(struct rest *rest, struct path_answer *answer)
 		answer->kind = PATH_ANSWER_RESET;
 	else
 		answer->kind = tcp.flags & WIRE_TCP_SYN ? PATH_ANSWER_SYN_ACK : PATH_ANSWER_ACK;
+	header_bytes = (size_t)(tcp.offset_words >> 4) * 4u;
+	answer->server_sequence = WIRE_32(tcp.sequence);
+	answer->is_last = tcp.flags & WIRE_TCP_FIN;
+	if (header_bytes < sizeof(tcp) || message_bytes <= header_bytes ||
+		!rest_skip(rest, header_bytes - sizeof(tcp)))
+		return;
+	answer->server_bytes = message_bytes - header_bytes;
+	answer->payload = rest->data;
+	answer->payload_bytes = rest->size_bytes;
 }
 
 static void parse_udp(struct rest *rest, struct path_answer *answer)
@@ -414,7 +457,7 @@ void path_frame_parse(const void *data, size_t size_bytes, struct path_answer *r
 	ret_answer->vip = packet.source;
 	ret_answer->own = packet.destination;
 	if (packet.proto == PROTO_TCP)
-		parse_tcp(&rest, ret_answer);
+		parse_tcp(&rest, packet.message_bytes, ret_answer);
 	else if (packet.proto == PROTO_UDP)
 		parse_udp(&rest, ret_answer);
 	else if (packet.proto == (ip4 ? PROTO_ICMP4 : PROTO_ICMP6))

@@ -56,7 +56,7 @@ static int ports_bind(struct path_ports *ports, const char *interface, uint16_t 
 	for (uint16_t i = 0; i < PATH_PORTS && r == 0; i++) {
 		r = port_bind(SOCK_DGRAM, interface, first + i, &ports->fds[ports->n_fds]);
 		ports->n_fds += r == 0;
-		if (r == 0 && i < PATH_PORTS_TCP) {
+		if (r == 0) {
 			r = port_bind(SOCK_STREAM, interface, first + i, &ports->fds[ports->n_fds]);
 			ports->n_fds += r == 0;
 		}

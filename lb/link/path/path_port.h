@@ -8,8 +8,10 @@
 
 #include "common/util.h"
 
-#define PATH_PORTS     16u /* a power of two: `first` is a multiple of it */
-#define PATH_PORTS_TCP 4u  /* the first of them, for TCP */
+#define PATH_PORTS 16u /* a power of two: `first` is a multiple of it */
+/* For TCP: those of SYNs, and behind them those of requests, which so never meet on a server. */
+#define PATH_PORTS_SYN 4u
+#define PATH_PORTS_TCP PATH_PORTS
 
 struct path_ports {
 	uint16_t first; /* 0: none are bound */

@@ -6,21 +6,20 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 
+#include "lb/link/path/path_await.h"
 #include "lb/link/path/path_port.h"
 #include "lb/link/path/path_socket.h"
-#include "lb/link/path/path_target.h"
 #include "lb/link/path/path_wheel.h"
 
 #define PROBES_ADDRESSES_MAX 64u
-#define PROBES_HASH          4096u /* a power of two */
+/* That wait for an answer at once; more wait for their turn. */
+#define PROBES_REQUESTS_MAX 1024u
 /* Sent in one tick; the rest waits for the next. */
 #define PROBES_PACE 256u
 /* Read in one turn of the loop. */
 #define PROBES_READS 16u
 /* A deadline missed by more than this means that we were stalled ourselves. */
 #define PROBES_STALL_US (100 * US_PER_MS)
-/* Silence says nothing for so long after an ICMP error. */
-#define PROBES_ICMP_GAP_US (2 * US_PER_S)
 /* After what has arrived was read. */
 #define PROBES_TIMER_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
 
@@ -47,7 +46,8 @@ struct path_probes {
 	sd_event_source *sources[FAMILIES];
 
 	struct path_wheel wheel;
-	struct probe *awaited[PROBES_HASH];
+	struct path_await await;
+	size_t n_requests;                               /* that wait for an answer */
 	struct probes_backend *backends[UINT16_MAX + 1]; /* by id */
 	size_t n_probes;
 	bool told; /* a result since the last `done` */
@@ -91,49 +91,51 @@ static void probes_arm(struct path_probes *probes)
 	(void)sd_event_source_set_enabled(probes->timer, SD_EVENT_ONESHOT);
 }
 
-/* Those that are awaited, found by what an answer knows. */
-
-static struct probe **probes_bucket(struct path_probes *probes, enum path_kind kind,
-	uint32_t secret, uint16_t own_port, uint16_t port)
-{
-	uint32_t key = kind == PATH_TCP ? secret : (uint32_t)own_port << 16 | port;
-
-	key = (key ^ (uint32_t)kind) * UINT32_C(0x9e3779b1);
-	return &probes->awaited[(key >> 16) % PROBES_HASH];
-}
-
-static uint16_t probe_wire_port(const struct probe *probe)
-{
-	return probe->kind == PATH_ECHO ? (uint16_t)probe->secret : probe->port;
-}
-
-static void probe_await(struct path_probes *probes, struct probe *probe)
-{
-	struct probe **bucket = probes_bucket(
-		probes, probe->kind, probe->secret, probe->own_port, probe_wire_port(probe));
-
-	probe->awaiting = true;
-	probe->next = *bucket;
-	probe->link = bucket;
-	if (probe->next)
-		probe->next->link = &probe->next;
-	*bucket = probe;
-}
-
-static void probe_unawait(struct probe *probe)
-{
-	if (!probe->awaiting)
-		return;
-	probe->awaiting = false;
-	*probe->link = probe->next;
-	if (probe->next)
-		probe->next->link = probe->link;
-}
-
 static void probe_schedule(struct path_probes *probes, struct probe *probe, uint64_t when_us)
 {
 	probe->due_us = when_us;
 	path_wheel_set(&probes->wheel, &probe->wheel, when_us);
+}
+
+/* Connections. */
+
+static struct path_socket *probe_socket(const struct path_probes *probes, const struct probe *probe)
+{
+	return probes->sockets[probe->vip.family == AF_INET ? IP4 : IP6];
+}
+
+/* A segment behind the SYN. */
+static void probe_send_segment(struct path_probes *probes, struct probe *probe, bool with_request)
+{
+	struct path_socket *socket = probe_socket(probes, probe);
+	uint8_t *buffer = path_socket_next(socket, probe);
+
+	path_socket_add(
+		socket, path_target_build_segment(probe, &probes->mac, with_request, buffer));
+}
+
+static void probe_await(struct path_probes *probes, struct probe *probe)
+{
+	path_await_add(&probes->await, probe);
+	probes->n_requests += probe->kind == PATH_HTTP;
+}
+
+/* Whatever became of a request, no connection of it stays on the server. */
+static void probe_unawait(struct path_probes *probes, struct probe *probe)
+{
+	struct path_socket *socket = probe_socket(probes, probe);
+	uint8_t *buffer;
+
+	if (!probe->awaiting)
+		return;
+	path_await_remove(probe);
+	if (probe->kind != PATH_HTTP)
+		return;
+	probes->n_requests--;
+	if (!probe->request.is_connected || !socket)
+		return;
+	buffer = path_socket_next(socket, NULL);
+	path_socket_add(socket, path_target_build_reset(probe, &probes->mac, buffer));
 }
 
 /* The first comes at once; those after it are spread, so that probes that began together do not stay together. */
@@ -151,13 +153,15 @@ static void probe_end(
 	const struct path_result result = {
 		.backend = probe->backend->id,
 		.service = probe->service,
+		.check = probe->check,
+		.status = verdict == PATH_STATUS ? probe->request.status : 0,
 		.verdict = verdict,
 		.began_us = probe->began_us,
 		.error = error,
 	};
 	uint64_t now_us = probes_now(probes);
 
-	probe_unawait(probe);
+	probe_unawait(probes, probe);
 	probe_schedule(probes, probe, MAX(now_us, probe->began_us + probe_gap_us(probes, probe)));
 	probes->told = true;
 	probes->callbacks->result(&result, probes->context);
@@ -196,28 +200,35 @@ static const struct addr *probes_source(const struct path_probes *probes, const 
 	return best;
 }
 
-static void probe_choose_secret(struct path_probes *probes, struct probe *probe)
+/* False: it has to wait for its turn. */
+static bool probe_choose_secret(struct path_probes *probes, struct probe *probe)
 {
 	uint64_t random = probes_random(probes);
 
-	probe->secret = (uint32_t)random;
+	probe->secret = path_await_secret(probe->kind, (uint32_t)random);
 	if (probe->kind == PATH_ECHO) {
 		uint64_t echo = probes_random(probes);
 
 		probe->own_port = probes->echo_id;
 		memcpy(probe->echo, &echo, sizeof(probe->echo));
-	} else {
-		probe->own_port = (uint16_t)(probes->ports.first +
-			(random >> 32) % (probe->kind == PATH_TCP ? PATH_PORTS_TCP : PATH_PORTS));
+		return true;
 	}
+	probe->own_port = path_target_port(probe, probes->ports.first, (uint32_t)(random >> 32));
+	return probe->own_port != 0;
+}
+
+static void probe_send(struct path_probes *probes, struct probe *probe)
+{
+	struct path_socket *socket = probe_socket(probes, probe);
+	uint8_t *buffer = path_socket_next(socket, probe);
+
+	path_socket_add(socket, path_target_build(probe, &probes->mac, buffer));
 }
 
 static void probe_begin(struct path_probes *probes, struct probe *probe, uint64_t now_us)
 {
-	struct path_socket *socket = probes->sockets[probe->vip.family == AF_INET ? IP4 : IP6];
+	struct path_socket *socket = probe_socket(probes, probe);
 	const struct addr *own = probes_source(probes, probe);
-	struct path_frame frame;
-	uint8_t *buffer;
 
 	probe->began_us = now_us;
 	if (!probes->running || !socket || !own) {
@@ -226,25 +237,18 @@ static void probe_begin(struct path_probes *probes, struct probe *probe, uint64_
 		return;
 	}
 	probe->own = *own;
-	probe_choose_secret(probes, probe);
-	frame = (struct path_frame){
-		.kind = probe->kind,
-		.from = probes->mac,
-		.to = probe->backend->mac,
-		.source = probe->own,
-		.vip = probe->vip,
-		.source_port = probe->own_port,
-		.port = probe_wire_port(probe),
-		.sequence = probe->secret,
-		.payload = probe->kind == PATH_ECHO ? probe->echo : probe->payload,
-		.payload_bytes =
-			probe->kind == PATH_ECHO ? PATH_TARGET_ECHO_BYTES : probe->payload_bytes,
-	};
+	if (!probe_choose_secret(probes, probe)) {
+		probe_schedule(probes, probe, now_us);
+		return;
+	}
+	path_request_begin(
+		&probe->request, probe->secret, probe->payload_bytes, now_us, probe->timeout_us);
 	/* Awaited first: it may fail as soon as there is no more room. */
 	probe_await(probes, probe);
-	probe_schedule(probes, probe, now_us + probe->timeout_us);
-	buffer = path_socket_next(socket, probe);
-	path_socket_add(socket, path_frame_build(&frame, buffer));
+	probe_schedule(probes, probe,
+		probe->kind == PATH_HTTP ? path_request_due_us(&probe->request, now_us)
+					 : now_us + probe->timeout_us);
+	probe_send(probes, probe);
 }
 
 static void probes_on_failed(void *tag, int error, void *context)
@@ -284,50 +288,21 @@ static void probes_reset(struct path_probes *probes, const struct path_answer *a
 	path_socket_add(socket, path_frame_build_reset(&reset, buffer));
 }
 
-static bool probe_is_answered(const struct probe *probe, const struct path_answer *answer)
+static void probe_go_on(
+	struct path_probes *probes, struct probe *probe, const struct path_answer *answer)
 {
-	bool from_backend = mac_equal(&answer->from, &probe->backend->mac);
-
-	if (probe->kind != answer->probe || !addr_equal(&probe->vip, &answer->vip) ||
-		!addr_equal(&probe->own, &answer->own) || probe->own_port != answer->own_port ||
-		probe_wire_port(probe) != answer->port)
-		return false;
-	if (probe->kind == PATH_TCP)
-		return probe->secret == answer->sequence;
-	/* A server may answer by another card than it is asked at; what it knows proves that it was asked. */
-	if (answer->kind == PATH_ANSWER_ECHO)
-		return answer->payload_bytes == PATH_TARGET_ECHO_BYTES &&
-			memcmp(answer->payload, probe->echo, PATH_TARGET_ECHO_BYTES) == 0;
-	return from_backend;
-}
-
-static struct probe *probes_find(struct path_probes *probes, const struct path_answer *answer)
-{
-	struct probe *probe = *probes_bucket(
-		probes, answer->probe, answer->sequence, answer->own_port, answer->port);
-
-	while (probe && !probe_is_answered(probe, answer))
-		probe = probe->next;
-	return probe;
-}
-
-static enum path_verdict probe_verdict(const struct probe *probe, const struct path_answer *answer)
-{
-	switch (answer->kind) {
-	case PATH_ANSWER_RESET:
-		return PATH_REFUSED;
-	case PATH_ANSWER_ERROR:
-		if (answer->error == PATH_ERROR_PORT)
-			return PATH_PORT_UNREACHABLE;
-		return answer->error == PATH_ERROR_PROHIBITED ? PATH_PROHIBITED : PATH_UNREACHABLE;
-	case PATH_ANSWER_DATAGRAM:
-		if (probe->expect_bytes > 0 &&
-			!memmem(answer->payload, answer->payload_bytes, probe->expect,
-				probe->expect_bytes))
-			return PATH_UNEXPECTED;
-		return PATH_OK;
-	default:
-		return PATH_OK;
+	switch (path_request_take(&probe->request, answer)) {
+	case PATH_REQUEST_WAIT:
+		break;
+	case PATH_REQUEST_SEND:
+		probe_send_segment(probes, probe, true);
+		break;
+	case PATH_REQUEST_ACKNOWLEDGE:
+		probe_send_segment(probes, probe, false);
+		break;
+	case PATH_REQUEST_END:
+		probe_end(probes, probe, path_request_verdict(&probe->request), 0);
+		break;
 	}
 }
 
@@ -338,17 +313,19 @@ static void probes_on_answer(const struct path_answer *answer, void *context)
 
 	if (answer->kind == PATH_ANSWER_NONE || !mac_equal(&answer->to, &probes->mac))
 		return;
+	probe = path_await_find(&probes->await, answer);
+	if (probe && probe->kind == PATH_HTTP && answer->kind != PATH_ANSWER_ERROR) {
+		probe_go_on(probes, probe, answer);
+		return;
+	}
 	/* Also what nobody waits for: a reset was lost, or a server answers late. */
 	if (answer->kind == PATH_ANSWER_SYN_ACK || answer->kind == PATH_ANSWER_ACK)
 		probes_reset(probes, answer);
-	if (answer->kind == PATH_ANSWER_ACK)
-		return;
-	probe = probes_find(probes, answer);
-	if (!probe)
+	if (answer->kind == PATH_ANSWER_ACK || !probe)
 		return;
 	if (answer->kind == PATH_ANSWER_ERROR)
 		probe->refused_us = probes_now(probes);
-	probe_end(probes, probe, probe_verdict(probe, answer), 0);
+	probe_end(probes, probe, path_target_verdict(probe, answer), 0);
 }
 
 /* The interface is down, or was for a moment: who was asked then may not have heard. */
@@ -356,11 +333,11 @@ static void probes_forgive(struct path_probes *probes)
 {
 	uint64_t now_us = probes_now(probes);
 
-	for (size_t i = 0; i < PROBES_HASH; i++)
-		while (probes->awaited[i]) {
-			struct probe *probe = probes->awaited[i];
+	for (size_t i = 0; i < PATH_AWAIT_BUCKETS; i++)
+		while (probes->await.buckets[i]) {
+			struct probe *probe = probes->await.buckets[i];
 
-			probe_unawait(probe);
+			probe_unawait(probes, probe);
 			probe_schedule(probes, probe, now_us + probe->interval_us);
 		}
 }
@@ -392,22 +369,37 @@ static int probes_on_readable(sd_event_source *source, int fd, uint32_t revents,
 /* Nobody was listening for so long: who was asked before has it left. */
 static void probes_extend(struct path_probes *probes, uint64_t late_us)
 {
-	for (size_t i = 0; i < PROBES_HASH; i++)
-		for (struct probe *probe = probes->awaited[i]; probe; probe = probe->next)
+	for (size_t i = 0; i < PATH_AWAIT_BUCKETS; i++)
+		for (struct probe *probe = probes->await.buckets[i]; probe; probe = probe->next) {
+			probe->request.deadline_us += late_us;
 			probe_schedule(probes, probe, probe->due_us + late_us);
+		}
 }
 
-/*
- * Where nothing is expected silence is well; but not soon after an ICMP error, of which a host sends one a second
- * (icmp(7), icmp_ratelimit): then it says nothing.
- */
-static enum path_verdict probe_silence(const struct probe *probe, uint64_t now_us)
+/* A frame of a request may be lost like any client's: what is not acknowledged is sent again. */
+static void probe_send_again(struct path_probes *probes, struct probe *probe, uint64_t now_us)
 {
-	if (probe->kind != PATH_UDP || probe->expect_bytes > 0)
-		return PATH_NO_ANSWER;
-	if (probe->refused_us > 0 && now_us < probe->refused_us + PROBES_ICMP_GAP_US)
-		return PATH_NOT_MADE;
-	return PATH_OK;
+	struct path_request *request = &probe->request;
+
+	request->again_us *= 2;
+	probe_schedule(probes, probe, path_request_due_us(request, now_us));
+	if (!request->is_connected)
+		probe_send(probes, probe);
+	else if (!request->is_acknowledged)
+		probe_send_segment(probes, probe, true);
+}
+
+static bool probe_has_time(const struct probe *probe, uint64_t now_us)
+{
+	return probe->kind == PATH_HTTP && now_us < probe->request.deadline_us;
+}
+
+/* Too many at once wait for the next tick. */
+static bool probe_has_to_wait(
+	const struct path_probes *probes, const struct probe *probe, unsigned int n_begun)
+{
+	return n_begun == PROBES_PACE ||
+		(probe->kind == PATH_HTTP && probes->n_requests >= PROBES_REQUESTS_MAX);
 }
 
 static int probes_on_timer(sd_event_source *source, uint64_t due_us, void *userdata)
@@ -428,10 +420,12 @@ static int probes_on_timer(sd_event_source *source, uint64_t due_us, void *userd
 	while ((item = path_wheel_next(&probes->wheel, now_us))) {
 		struct probe *probe = (struct probe *)item;
 
-		if (probe->awaiting) {
+		if (probe->awaiting && probe_has_time(probe, now_us)) {
+			probe_send_again(probes, probe, now_us);
+		} else if (probe->awaiting) {
 			probe_end(probes, probe,
-				lost ? PATH_NOT_MADE : probe_silence(probe, now_us), 0);
-		} else if (n_begun == PROBES_PACE) {
+				lost ? PATH_NOT_MADE : path_target_silence(probe, now_us), 0);
+		} else if (probe_has_to_wait(probes, probe, n_begun)) {
 			probe_schedule(probes, probe, now_us);
 		} else {
 			n_begun++;
@@ -449,7 +443,7 @@ static void probe_free(struct path_probes *probes, struct probe *probe)
 {
 	if (!probe)
 		return;
-	probe_unawait(probe);
+	probe_unawait(probes, probe);
 	path_wheel_unset(&probes->wheel, &probe->wheel);
 	path_target_free(probe);
 }
@@ -486,7 +480,8 @@ static int backend_make(struct path_probes *probes, const struct probes_backend 
 	size_t at = 0;
 
 	for (size_t i = 0; i < n_targets; i++) {
-		while (at < backend->len && backend->probes[at]->service < targets[i].service)
+		while (at < backend->len &&
+			path_target_compare(backend->probes[at], &targets[i]) < 0)
 			at++;
 		if (at < backend->len && path_target_is(backend->probes[at], &targets[i]))
 			continue;
@@ -510,7 +505,8 @@ static void backend_take(struct path_probes *probes, struct probes_backend *back
 	for (size_t i = 0; i < n_targets; i++) {
 		struct probe *old = NULL;
 
-		while (at < backend->len && backend->probes[at]->service < targets[i].service)
+		while (at < backend->len &&
+			path_target_compare(backend->probes[at], &targets[i]) < 0)
 			probe_free(probes, backend->probes[at++]);
 		if (made[i]) {
 			made[i]->backend = backend;
@@ -538,12 +534,12 @@ static void backend_move(struct path_probes *probes, struct probes_backend *back
 {
 	bool moved = !mac_equal(&backend->mac, mac);
 
-	backend->mac = *mac;
-	backend->address = *address;
 	for (size_t i = 0; moved && i < backend->len; i++) {
-		probe_unawait(backend->probes[i]);
+		probe_unawait(probes, backend->probes[i]);
 		probe_schedule(probes, backend->probes[i], probes_now(probes));
 	}
+	backend->mac = *mac;
+	backend->address = *address;
 }
 
 /* Sockets. */
@@ -635,6 +631,7 @@ int path_probe_set(struct path_probes *probes, uint16_t backend, const struct ma
 
 	if (n_targets == 0) {
 		backend_free(probes, probes->backends[backend]);
+		probes_flush(probes);
 		probes_arm(probes);
 		return 0;
 	}
@@ -649,6 +646,7 @@ int path_probe_set(struct path_probes *probes, uint16_t backend, const struct ma
 	}
 	backend_take(probes, known, targets, n_targets, made);
 	backend_move(probes, known, mac, address);
+	probes_flush(probes);
 	probes_arm(probes);
 	return probes_open(probes);
 }
@@ -682,6 +680,7 @@ struct path_probes *path_probe_free(struct path_probes *probes)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_LEN(probes->backends); i++)
 		backend_free(probes, probes->backends[i]);
+	probes_flush(probes);
 	probes_close(probes);
 	sd_event_source_disable_unref(probes->timer);
 	sd_event_unref(probes->event);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Path probes: for each backend and service a SYN, a datagram or an echo request to the VIP, in a frame to the
+ * Path probes: for each backend and service a SYN, a datagram, an echo request or an HTTP request to the VIP, in a frame to the
  * backend's MAC, as a client's, from an address of the balancer's own. Each begins an interval after the one before
- * began, and they never overlap. A connection that a server half opens is reset at once, so that nothing stays on it.
+ * began, and they never overlap. A connection that a server half opens is reset at once, so that nothing stays on it,
+ * and that of a request when its answer has ended.
  * What comes back counts as an answer only if it knows what cannot be guessed: the SYN's sequence number, or what the
  * echo carried; a datagram, which carries nothing, must come from the backend's MAC. One timer wheel for all, under
  * sd-event, no thread. Knows no backend but by its id, and neither rise nor fall.
@@ -15,21 +16,9 @@
 
 struct path_probes;
 
-enum path_verdict {
-	PATH_OK,
-	PATH_NO_ANSWER,
-	PATH_REFUSED, /* a reset: nothing listens there */
-	PATH_PORT_UNREACHABLE,
-	PATH_PROHIBITED,
-	PATH_UNREACHABLE, /* another ICMP error */
-	PATH_UNEXPECTED,  /* an answer without what was expected in it */
-	/* For a want of our own: they tell nothing of the backend. */
-	PATH_NO_ADDRESS, /* none of the VIP's family on the interface */
-	PATH_NOT_MADE,
-};
-
 struct path_result {
-	uint16_t backend, service;
+	uint16_t backend, service, check;
+	uint16_t status; /* of PATH_STATUS */
 	enum path_verdict verdict;
 	uint64_t began_us;
 	int error; /* of PATH_NOT_MADE, negative; 0: the interface is not up */
@@ -63,7 +52,7 @@ DEFINE_CLEANUP(struct path_probes *, path_probe_free)
  */
 int path_probe_set_link(struct path_probes *probes, const struct path_link *link);
 /*
- * Exactly these, in the order of their services, are probed of the backend at this MAC; `address` is its own.
+ * Exactly these, in the order of their services and checks, are probed of the backend at this MAC; `address` is its own.
  * What is new is probed at once; what stays goes on. None: it is forgotten. No callback comes from within, nor later
  * of what goes. -ENOMEM: as it was.
  */

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lb/link/path/path_frame.h"
+#include "lb/link/path/path_request.h"
 #include "lb/link/path/path_wheel.h"
 
 #define PATH_TARGET_ECHO_BYTES 8u
@@ -15,11 +16,13 @@ struct path_bytes {
 /* What is probed of a backend. */
 struct path_target {
 	uint16_t service;
+	uint16_t check; /* of several of one service */
 	struct addr vip;
 	enum path_kind kind;
 	uint16_t port; /* not of an echo */
 	uint64_t interval_us, timeout_us;
-	struct path_bytes payload; /* of a datagram; the caller's during path_probe_set() */
+	struct path_bytes
+		payload; /* of a datagram, or the whole request; the caller's during path_probe_set() */
 	struct path_bytes expect; /* contained in the answer; empty: any, and silence is well too */
 };
 
@@ -29,7 +32,7 @@ struct probes_backend;
 struct probe {
 	struct path_wheel_item wheel; /* first, so that one pointer is both */
 	struct probes_backend *backend;
-	uint16_t service;
+	uint16_t service, check;
 	enum path_kind kind;
 	struct addr vip;
 	uint16_t port;
@@ -46,14 +49,15 @@ struct probe {
 	uint16_t own_port;
 	uint32_t secret; /* TCP: the sequence number; echo: in its sequence number and payload */
 	uint8_t echo[PATH_TARGET_ECHO_BYTES];
-	struct probe *next, **link; /* in `awaited` */
+	struct path_request request;
+	struct probe *next, **link; /* in one of path_await's buckets */
 };
 
 struct probes_backend {
 	uint16_t id;
 	struct mac mac;
 	struct addr address;
-	struct probe **probes; /* in the order of services */
+	struct probe **probes; /* in the order of services, and of their checks */
 	size_t len;
 };
 
@@ -62,5 +66,28 @@ struct probe *path_target_new(const struct path_target *target);
 /* One that is neither awaited nor in a wheel. */
 struct probe *path_target_free(struct probe *probe);
 DEFINE_CLEANUP(struct probe *, path_target_free)
+/* Below, at or above zero: where it stands, in the order of services and their checks. */
+int path_target_compare(const struct probe *probe, const struct path_target *target);
 /* The same target: only its times may differ. */
 bool path_target_is(const struct probe *probe, const struct path_target *target);
+/* On the wire: of an echo its sequence number. */
+uint16_t path_target_wire_port(const struct probe *probe);
+/*
+ * The port to ask from, of those from `first` on. No two requests to one place on a server have the same at once; 0: all
+ * are taken. Not of an echo.
+ */
+uint16_t path_target_port(const struct probe *probe, uint16_t first, uint32_t random);
+/*
+ * Its frames, from this MAC, when it is chosen what it is sent from: what it begins with; behind it, with the request or
+ * only to acknowledge what came; and the end of its connection. Each returns bytes.
+ */
+size_t path_target_build(
+	const struct probe *probe, const struct mac *from, uint8_t buffer[PATH_FRAME_MAX_BYTES]);
+size_t path_target_build_segment(const struct probe *probe, const struct mac *from,
+	bool with_request, uint8_t buffer[PATH_FRAME_MAX_BYTES]);
+size_t path_target_build_reset(
+	const struct probe *probe, const struct mac *from, uint8_t buffer[PATH_FRAME_MAX_BYTES]);
+/* What an answer says; of a request an ICMP error alone. */
+enum path_verdict path_target_verdict(const struct probe *probe, const struct path_answer *answer);
+/* What it says that there was none in time. */
+enum path_verdict path_target_silence(const struct probe *probe, uint64_t now_us);

@@ -105,9 +105,11 @@ static const struct key_case virtual_server_cases[] = {
 	{ "syn-rate", { "0", "1", "64k", "4294967295" }, { "4294967296", "4G", "-1", "x" } },
 	{ "syn-rate-source", { "0", "1", "64k", "4294967295" }, { "4294967296", "4G", "-1", "x" } },
 	{ "fragments", { "hash", "drop" }, { "pass" } },
-	{ "check", { "agent", "none", "tcp:1", "path", "agent, path, tcp:65535" },
-		{ "http://x/", "tcp:0", "tcp:65536", "tcp:", "ping", "none, agent",
-			"none, path" } },
+	{ "check",
+		{ "agent", "none", "tcp:1", "path", "agent, path, tcp:65535",
+			"http://www.example.org/health, path, http://[::1]:8080/?a=%2C\nport = 80" },
+		{ "http://x/\nport = any", "http://x", "https://x/", "tcp:0", "tcp:65536",
+			"tcp:", "ping", "none, agent", "none, path" } },
 	{ "check-payload",
 		{ "hex:\nprotocol = udp\nport = 53\ncheck = path",
 			"hex:00fF\nprotocol = udp\nport = 53\ncheck = path",
@@ -314,6 +316,25 @@ static void config_limits_the_items_of_a_list(void **state)
 	config_free(load_good(text));
 	snprintf(text + used, sizeof(text) - used, "check = tcp:1000\n");
 	assert_error(text, "lb.conf:13: check: ", "more than 8");
+
+	used = (size_t)snprintf(text, sizeof(text), BASE WEB);
+	for (size_t i = 1; i <= CONFIG_REQUESTS_MAX; i++)
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used, "check = http://a:1/%zu\n", i);
+	config_free(load_good(text));
+	snprintf(text + used, sizeof(text) - used, "check = http://a:1/x\n");
+	assert_error(text, "lb.conf:9: check: ", "more than 4");
+	snprintf(text, sizeof(text), BASE WEB "check = http://a:1/%0*d\n",
+		(int)(CONFIG_URL_MAX - strlen("http://a:1/")), 7);
+	config_free(load_good(text));
+	snprintf(text, sizeof(text), BASE WEB "check = http://a:1/%0*d\n",
+		(int)(CONFIG_URL_MAX + 1 - strlen("http://a:1/")), 7);
+	assert_error(text, "lb.conf:5: check: ", "longer than 384 bytes");
+	assert_error(BASE WEB "check = http://a:1/b, http://a:1/b\n",
+		"lb.conf:5: check: ", "was given before");
+	assert_error(BASE "[virtual-server a]\nvip = 198.51.100.10\ncheck = http://a/b\n",
+		"lb.conf:5: check: ",
+		"http://a/b needs a port where port = any; write http://a:80/b");
 }
 
 static void config_limits_port_ranges_of_a_vip(void **state)

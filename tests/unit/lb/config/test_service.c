@@ -85,6 +85,35 @@ static void service_is_probed_at_its_first_port(void **state)
 	}
 }
 
+static void service_has_the_requests_of_its_virtual_server(void **state)
+{
+	_cleanup_(service_ids_freep) struct service_ids *ids = service_ids_new();
+	_cleanup_(service_list_freep) struct service_list *list = NULL;
+	_cleanup_(config_freep) struct config *config =
+		load(HEAD "[virtual-server any]\nvip = 198.51.100.12\n"
+			  "check = http://a:8080/x\n" WEB
+			  "check = path, http://www.example.org/health, http://b:1/y?z\n" DNS);
+
+	assert_int_equal(service_list_new(config, ids, &list), 0);
+	assert_int_equal(list->len, 4);
+	assert_int_equal(list->registry[0].n_requests, 1);
+	assert_int_equal(list->registry[0].requests[0].port, 8080);
+	assert_int_equal(list->registry[0].path, REGISTRY_PATH_NONE);
+	assert_int_equal(list->registry[1].n_requests, 0);
+	for (size_t i = 2; i < 4; i++) {
+		const struct registry_service *web = &list->registry[i];
+
+		assert_int_equal(web->n_requests, 2);
+		assert_string_equal(web->requests[0].name, "http://www.example.org/health");
+		assert_string_equal(web->requests[0].target, "/health");
+		assert_int_equal(web->requests[0].port, 80);
+		assert_string_equal(web->requests[1].target, "/y?z");
+		assert_int_equal(web->requests[1].port, 1);
+		assert_int_equal(web->path, REGISTRY_PATH_TCP);
+		assert_false(web->use_agents);
+	}
+}
+
 static void service_keeps_its_id_over_reload_and_restart(void **state)
 {
 	_cleanup_(config_freep) struct config *first = load(HEAD WEB DNS);
@@ -160,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(service_is_one_for_each_vip),
 		cmocka_unit_test(service_is_probed_at_its_first_port),
+		cmocka_unit_test(service_has_the_requests_of_its_virtual_server),
 		cmocka_unit_test(service_keeps_its_id_over_reload_and_restart),
 		cmocka_unit_test(service_ignores_damaged_entries),
 		cmocka_unit_test(service_statics_carry_their_virtual_server),

@@ -18,7 +18,7 @@ static bool result(struct world *world, const char *name, size_t service,
 	enum registry_path_verdict verdict, uint64_t age_us)
 {
 	const struct registry_path_result told = { world_backend(world, name)->id,
-		world->services[service].id, verdict, world->now_us - age_us };
+		world->services[service].id, verdict, world->now_us - age_us, 0, 0 };
 	bool changed = registry_path_result(world->registry, &told, world->now_us);
 
 	registry_tick(world->registry, world->now_us);
@@ -451,12 +451,12 @@ static void registry_shows_each_check(void **state)
 	open_statics(world, 1);
 	backend = world_backend(world, "win");
 	assert_false(registry_agent_view(world->registry, backend, &view));
-	assert_true(registry_path_view(world->registry, backend, &world->services[0], &view));
+	assert_true(registry_path_view(world->registry, backend, &world->services[0], 0, &view));
 	assert_false(view.ok);
 	assert_string_equal(view.reason.text, "path: 198.51.100.10:80 has not answered yet");
 	world_pass(world, MS(3000));
 	results(world, "win", 0, REGISTRY_PATH_OK, 1);
-	assert_true(registry_path_view(world->registry, backend, &world->services[0], &view));
+	assert_true(registry_path_view(world->registry, backend, &world->services[0], 0, &view));
 	assert_true(view.ok);
 	assert_string_equal(view.reason.text, "");
 	assert_int_equal(view.since_us, world->now_us);
@@ -499,7 +499,7 @@ static void registry_takes_out_whose_clients_come_to_nothing(void **state)
 	assert_reason(world, "win", "no client went on after 1,200 SYNs to 198.51.100.10:80");
 	assert_false(world_backend(world, "win")->takes_flows);
 	assert_true(registry_path_view(
-		world->registry, world_backend(world, "win"), &world->services[0], &view));
+		world->registry, world_backend(world, "win"), &world->services[0], 0, &view));
 	assert_false(view.ok);
 	assert_non_null(strstr(view.reason.text, "1,200 SYNs"));
 	assert_false(lose(world, "win", 0, 20));
@@ -536,6 +536,136 @@ static void registry_takes_out_whose_path_is_not_probed(void **state)
 	assert_state(world, "win", BACKEND_UP);
 }
 
+static const struct registry_request requests[] = {
+	{ "http://www.example.org/health", "/health", 80 },
+	{ "http://www.example.org:8080/", "/", 8080 },
+	{ "http://www.example.org/other", "/other", 80 },
+};
+
+/* Of a request; `check` counts from 1. */
+static void request_results(struct world *world, const char *name, uint16_t check,
+	enum registry_path_verdict verdict, uint16_t status, unsigned int n)
+{
+	const struct registry_path_result told = { world_backend(world, name)->id,
+		world->services[0].id, verdict, world->now_us - MS(1), check, status };
+
+	for (unsigned int i = 0; i < n; i++)
+		(void)registry_path_result(world->registry, &told, world->now_us);
+	registry_tick(world->registry, world->now_us);
+	world_drain_actions(world);
+}
+
+static void open_requests(struct world *world, size_t n_requests)
+{
+	world->services[0].requests = requests;
+	world->services[0].n_requests = n_requests;
+	open_statics(world, 1);
+}
+
+static void registry_ups_nobody_before_every_request_is_answered(void **state)
+{
+	struct world *world = *state;
+	struct registry_check_view view;
+
+	open_requests(world, 2);
+	results(world, "win", 0, REGISTRY_PATH_OK, 1);
+	assert_state(world, "win", BACKEND_PENDING);
+	assert_reason(world, "win", "GET /health at 198.51.100.10:80 has not been answered yet");
+	assert_reason(world, "win", "GET / at 198.51.100.10:8080 has not been answered yet");
+	request_results(world, "win", 1, REGISTRY_PATH_OK, 0, 1);
+	assert_state(world, "win", BACKEND_PENDING);
+	assert_false(world_backend(world, "win")->takes_flows);
+	request_results(world, "win", 2, REGISTRY_PATH_OK, 0, 1);
+	assert_state(world, "win", BACKEND_UP);
+	/* One that there is not. */
+	request_results(world, "win", 3, REGISTRY_PATH_STATUS, 500, 9);
+	request_results(world, "win", 99, REGISTRY_PATH_STATUS, 500, 9);
+	assert_state(world, "win", BACKEND_UP);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(registry_path_view(world->registry, world_backend(world, "win"),
+				    &world->services[0], i, &view) &&
+			view.ok);
+	assert_false(registry_path_view(
+		world->registry, world_backend(world, "win"), &world->services[0], 3, &view));
+}
+
+static void registry_says_why_a_request_fails(void **state)
+{
+	static const struct {
+		enum registry_path_verdict verdict;
+		uint16_t status;
+		const char *words;
+	} cases[] = {
+		{ REGISTRY_PATH_STATUS, 503, "answered 503 to GET /health at 198.51.100.10:80" },
+		{ REGISTRY_PATH_STATUS, 404, "answered 404 to GET /health at 198.51.100.10:80" },
+		{ REGISTRY_PATH_MUTE, 0,
+			"took the connection, but did not answer GET /health at 198.51.100.10:80 within" },
+		{ REGISTRY_PATH_CLOSED, 0,
+			"closed the connection without an answer to GET /health" },
+		{ REGISTRY_PATH_NOT_HTTP, 0, "something else than HTTP to GET /health" },
+		{ REGISTRY_PATH_REFUSED, 0, "connection refused for GET /health" },
+		{ REGISTRY_PATH_NO_ANSWER, 0, "no connection for GET /health" },
+		{ REGISTRY_PATH_PROHIBITED, 0, "prohibited by ICMP: GET /health" },
+	};
+	struct world *world = *state;
+
+	open_requests(world, 1);
+	results(world, "win", 0, REGISTRY_PATH_OK, 1);
+	ARRAY_FOREACH (one, cases, ARRAY_LEN(cases)) {
+		request_results(world, "win", 1, one->verdict, one->status, 1);
+		assert_state(world, "win", BACKEND_DOWN);
+		assert_reason(world, "win", one->words);
+	}
+}
+
+static void registry_fails_a_request_with_fall_and_rise(void **state)
+{
+	struct world *world = *state;
+
+	open_requests(world, 1);
+	results(world, "win", 0, REGISTRY_PATH_OK, 1);
+	request_results(world, "win", 1, REGISTRY_PATH_OK, 0, 1);
+	request_results(world, "win", 1, REGISTRY_PATH_NOT_MADE, 0, 9);
+	request_results(world, "win", 1, REGISTRY_PATH_STATUS, 500, 2);
+	/* The path's own successes do not end the row of failures. */
+	results(world, "win", 0, REGISTRY_PATH_OK, 3);
+	assert_state(world, "win", BACKEND_UP);
+	request_results(world, "win", 1, REGISTRY_PATH_MUTE, 0, 1);
+	assert_state(world, "win", BACKEND_DOWN);
+	request_results(world, "win", 1, REGISTRY_PATH_OK, 0, 1);
+	assert_state(world, "win", BACKEND_DOWN);
+	request_results(world, "win", 1, REGISTRY_PATH_OK, 0, 1);
+	assert_state(world, "win", BACKEND_UP);
+}
+
+static void registry_asks_anew_what_a_reload_changes(void **state)
+{
+	struct world *world = *state;
+
+	open_requests(world, 1);
+	results(world, "win", 0, REGISTRY_PATH_OK, 1);
+	request_results(world, "win", 1, REGISTRY_PATH_OK, 0, 1);
+	results(world, "two", 0, REGISTRY_PATH_OK, 1);
+	request_results(world, "two", 1, REGISTRY_PATH_STATUS, 404, 1);
+	assert_state(world, "two", BACKEND_DOWN);
+	world->services[0].requests = &requests[2];
+	world->n_paths = 0;
+	world_configure(world);
+	assert_true(world->n_paths > 0);
+	/* What gets clients goes on and is failed as ever; what gets none has to prove itself. */
+	assert_state(world, "win", BACKEND_UP);
+	assert_reason(world, "two", "GET /other at 198.51.100.10:80 has not been answered yet");
+	assert_false(world_backend(world, "two")->takes_flows);
+	request_results(world, "two", 1, REGISTRY_PATH_OK, 0, 1);
+	assert_state(world, "two", BACKEND_UP);
+	request_results(world, "win", 1, REGISTRY_PATH_STATUS, 404, 3);
+	assert_state(world, "win", BACKEND_DOWN);
+	/* And what is not asked any more does not keep anybody out. */
+	world->services[0].n_requests = 0;
+	world_configure(world);
+	assert_state(world, "win", BACKEND_UP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +686,10 @@ int main(void)
 		FACT(registry_shows_each_check),
 		FACT(registry_takes_out_whose_clients_come_to_nothing),
 		FACT(registry_takes_out_whose_path_is_not_probed),
+		FACT(registry_ups_nobody_before_every_request_is_answered),
+		FACT(registry_says_why_a_request_fails),
+		FACT(registry_fails_a_request_with_fall_and_rise),
+		FACT(registry_asks_anew_what_a_reload_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

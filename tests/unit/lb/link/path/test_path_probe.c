@@ -33,6 +33,7 @@ struct fixture {
 	struct path_link link;
 	unsigned int n_results[SERVICES], n_done;
 	enum path_verdict verdicts[SERVICES];
+	uint16_t statuses[SERVICES];
 };
 
 static struct addr address(const char *text)
@@ -50,6 +51,7 @@ static void fixture_result(const struct path_result *result, void *context)
 	assert_int_equal(result->backend, 7);
 	fixture->n_results[result->service]++;
 	fixture->verdicts[result->service] = result->verdict;
+	fixture->statuses[result->service] = result->status;
 }
 
 static void fixture_done(void *context)
@@ -92,7 +94,7 @@ static void fixture_make_server(struct fixture *fixture)
 static struct path_target target(const struct fixture *fixture, uint16_t service,
 	enum path_kind kind, bool ip6, uint16_t port)
 {
-	return (struct path_target){ service, fixture->vip[ip6], kind, port, INTERVAL_US,
+	return (struct path_target){ service, 0, fixture->vip[ip6], kind, port, INTERVAL_US,
 		TIMEOUT_US, { NULL, 0 }, { NULL, 0 } };
 }
 
@@ -486,6 +488,115 @@ static void probe_reads_what_came_while_nobody_listened(void **state)
 	util_close(fd);
 }
 
+/* Takes what connects, and answers each that has asked. NULL: says nothing, and keeps it open. */
+static void serve(int fd, const char *answer, char *ret_asked)
+{
+	static int held[64];
+	static size_t n_held;
+	int connection = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (connection >= 0 && n_held < ARRAY_LEN(held))
+		held[n_held++] = connection;
+	for (size_t i = 0; i < n_held; i++) {
+		char asked[1024];
+		ssize_t size = recv(held[i], asked, sizeof(asked) - 1, 0);
+
+		if (size < 0 && errno == EAGAIN)
+			continue;
+		if (size > 0 && ret_asked)
+			snprintf(ret_asked, sizeof(asked), "%.*s", (int)size, asked);
+		if (size > 0 && !answer)
+			continue;
+		if (size > 0)
+			(void)send(held[i], answer, strlen(answer), MSG_NOSIGNAL);
+		util_close(held[i]);
+		held[i--] = held[--n_held];
+	}
+}
+
+static const char get[] = "GET /health HTTP/1.1\r\nHost: www.example.org\r\n\r\n";
+
+static void request_is_made_as_a_client_makes_it(void **state)
+{
+	static const struct {
+		const char *answer;
+		enum path_verdict verdict;
+		uint16_t status;
+	} cases[] = {
+		{ "HTTP/1.1 204 No Content\r\n\r\n", PATH_OK, 0 },
+		{ "HTTP/1.1 503 Busy\r\n\r\nlater", PATH_STATUS, 503 },
+		{ "220 ready\r\n", PATH_NOT_HTTP, 0 },
+		{ "", PATH_CLOSED, 0 },
+		{ NULL, PATH_MUTE, 0 },
+	};
+	struct fixture *fixture = *state;
+
+	require_root(fixture);
+	for (int ip6 = 0; ip6 < 2; ip6++) {
+		int fd = server_listen(fixture, SOCK_STREAM, ip6, 80);
+
+		ARRAY_FOREACH (one, cases, ARRAY_LEN(cases)) {
+			struct path_target ask = target(fixture, 0, PATH_HTTP, ip6, 80);
+			char asked[1024] = "";
+
+			ask.payload = (struct path_bytes){ (const uint8_t *)get, strlen(get) };
+			probe(fixture, &ask, 1);
+			fixture->n_results[0] = 0;
+			LOOP_UNTIL(fixture->event, DEADLINE_US,
+				(serve(fd, one->answer, asked), fixture->n_results[0] >= 3));
+			assert_int_equal(fixture->verdicts[0], one->verdict);
+			assert_int_equal(fixture->statuses[0], one->status);
+			assert_string_equal(asked, get);
+			probe(fixture, NULL, 0);
+		}
+		/* What it did not answer is reset by then. */
+		LOOP_UNTIL(fixture->event, DEADLINE_US,
+			(serve(fd, NULL, NULL), half_open(fixture) == 0));
+		util_close(fd);
+	}
+}
+
+static void requests_of_one_backend_do_not_meet(void **state)
+{
+	struct fixture *fixture = *state;
+	struct path_target targets[8];
+	char asked[1024];
+	int fd;
+
+	require_root(fixture);
+	fd = server_listen(fixture, SOCK_STREAM, false, 80);
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+		targets[i] =
+			target(fixture, (uint16_t)i, i % 4 == 0 ? PATH_TCP : PATH_HTTP, false, 80);
+		targets[i].timeout_us = 2 * US_PER_S;
+		if (targets[i].kind == PATH_HTTP)
+			targets[i].payload =
+				(struct path_bytes){ (const uint8_t *)get, strlen(get) };
+	}
+	probe(fixture, targets, ARRAY_LEN(targets));
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+		LOOP_UNTIL(fixture->event, DEADLINE_US,
+			(serve(fd, "HTTP/1.1 200 OK\r\n\r\n", asked), fixture->n_results[i] >= 5));
+		assert_int_equal(fixture->verdicts[i], PATH_OK);
+	}
+	util_close(fd);
+}
+
+static void request_is_refused_and_silent_like_any_client(void **state)
+{
+	struct fixture *fixture = *state;
+	struct path_target targets[2] = { target(fixture, 0, PATH_HTTP, false, 81),
+		target(fixture, 1, PATH_HTTP, false, 80) };
+
+	require_root(fixture);
+	targets[1].vip = address("198.51.100.99");
+	probe(fixture, targets, 2);
+	LOOP_UNTIL(fixture->event, DEADLINE_US,
+		fixture->n_results[0] >= 2 && fixture->n_results[1] >= 2);
+	assert_int_equal(fixture->verdicts[0], PATH_REFUSED);
+	assert_int_equal(fixture->verdicts[1], PATH_NO_ANSWER);
+}
+
 static void probe_ends_with_its_target(void **state)
 {
 	struct fixture *fixture = *state;
@@ -528,6 +639,9 @@ int main(void)
 		LIVE(probe_believes_nobody_who_guesses),
 		LIVE(probe_says_nothing_of_backends_while_it_cannot_ask),
 		LIVE(probe_reads_what_came_while_nobody_listened),
+		LIVE(request_is_made_as_a_client_makes_it),
+		LIVE(requests_of_one_backend_do_not_meet),
+		LIVE(request_is_refused_and_silent_like_any_client),
 		LIVE(probe_ends_with_its_target),
 	};
 
