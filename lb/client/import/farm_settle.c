@@ -39,26 +39,33 @@ static void clamp_u32(struct farm *farm, const struct farm_server *server, const
 	*value = (unsigned int)wide;
 }
 
-static void settle_checks(struct farm *farm, struct farm_server *server)
+/* What is too many of one kind of check is said, and freed. */
+static void settle_kind(struct farm *farm, struct farm_server *server, const char *kind, size_t max)
 {
-	size_t n_tcp = 0, len = 0;
+	size_t n_kind = 0, len = 0;
 
-	clamp(farm, server, "check-interval (ms)", 100, 3600000, &server->check_interval_ms);
-	clamp(farm, server, "check-timeout (ms)", 10, 60000, &server->check_timeout_ms);
-	clamp_u32(farm, server, "check-fall", 1, 20, &server->check_fall);
-	clamp_u32(farm, server, "check-rise", 1, 20, &server->check_rise);
 	for (size_t i = 0; i < server->n_checks; i++) {
 		char *check = server->checks[i];
 
-		if (strncmp(check, "tcp:", 4) == 0 && ++n_tcp > CONFIG_CHECKS_MAX) {
-			farm_note(farm, server->line, "check %s: more than %u such checks", check,
-				CONFIG_CHECKS_MAX);
+		if (strncmp(check, kind, strlen(kind)) == 0 && ++n_kind > max) {
+			farm_note(farm, server->line, "check %.128s: more than %zu such checks",
+				check, max);
 			free(check);
 			continue;
 		}
 		server->checks[len++] = check;
 	}
 	server->n_checks = len;
+}
+
+static void settle_checks(struct farm *farm, struct farm_server *server)
+{
+	clamp(farm, server, "check-interval (ms)", 100, 3600000, &server->check_interval_ms);
+	clamp(farm, server, "check-timeout (ms)", 10, 60000, &server->check_timeout_ms);
+	clamp_u32(farm, server, "check-fall", 1, 20, &server->check_fall);
+	clamp_u32(farm, server, "check-rise", 1, 20, &server->check_rise);
+	settle_kind(farm, server, "tcp:", CONFIG_CHECKS_MAX);
+	settle_kind(farm, server, "http:", CONFIG_REQUESTS_MAX);
 }
 
 static void settle_memory(struct farm *farm, struct farm_server *server)
