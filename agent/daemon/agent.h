@@ -67,6 +67,7 @@ struct agent {
 	enum report_admin admin;
 	struct proto_status status;
 	bool has_status;
+	uint64_t counts_age_us;  /* how old counts of connections may be: by what a count costs */
 	uint64_t fault_since_us; /* something is wrong with the host since; 0: nothing */
 	char notified[256];
 	uint64_t started_us;

@@ -46,6 +46,11 @@ static void daemon_on_balancers(void *context)
 	refresh_notify(context);
 }
 
+static void daemon_on_heard(void *context)
+{
+	refresh_counts(context);
+}
+
 /* ---- the loop ---- */
 
 static int daemon_on_stop_signal(
@@ -128,6 +133,8 @@ static int daemon_open_parts(struct agent *agent)
 	if (r < 0)
 		return log_errno(r, "cannot open socket diagnosis");
 	r = balancers_new(agent->event, daemon_on_balancers, agent, &agent->balancers);
+	if (r == 0)
+		balancers_on_heard(agent->balancers, daemon_on_heard);
 	if (r < 0)
 		return log_errno(r, "cannot prepare registrations");
 	r = checks_new(agent->event, daemon_on_look, agent, &agent->checks);

@@ -17,6 +17,10 @@
 #include "agent/registration/balancers.h"
 #include "common/log.h"
 
+/* lc sends by these numbers: they are as old as this, or older where a count takes more than a twentieth of it. */
+#define REFRESH_COUNTS_US    (50 * US_PER_MS)
+#define REFRESH_COUNTS_SHARE 20u
+
 static_assert(HOST_VIPS_MAX == PROTO_VIPS_MAX, "what a host serves can be told");
 
 /* ---- systemd and the log ---- */
@@ -254,6 +258,27 @@ void refresh_all(struct agent *agent)
 	if (agent->has_identity && agent->net && agent->phase != AGENT_LEAVING)
 		refresh_announce(agent, fit);
 	refresh_notify(agent);
+}
+
+void refresh_counts(struct agent *agent)
+{
+	uint64_t begun_us = agent_now(agent), age_us = agent->counts_age_us;
+	bool changed = false;
+
+	if (!agent->has_status || !agent->identity_is_told || agent->phase == AGENT_LEAVING ||
+		sockets_refresh(agent->sockets, MAX(age_us, REFRESH_COUNTS_US), begun_us) < 0)
+		return;
+	for (uint8_t i = 0; i < agent->status.n_vips; i++) {
+		uint32_t established = sockets_established(agent->sockets, i);
+
+		changed |= agent->status.vips[i].established != established;
+		agent->status.vips[i].established = established;
+	}
+	if (!changed)
+		return;
+	agent->counts_age_us =
+		MIN((agent_now(agent) - begun_us) * REFRESH_COUNTS_SHARE, SOCKETS_CACHE_US);
+	balancers_set_status(agent->balancers, &agent->status);
 }
 
 int refresh_admin(struct agent *agent, enum report_admin admin)

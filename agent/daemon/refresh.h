@@ -8,6 +8,8 @@
 
 /* Finds out who we are and how, and tells all who should know. */
 void refresh_all(struct agent *agent);
+/* Counts connections anew for the next answer, as often as that costs little. */
+void refresh_counts(struct agent *agent);
 /* Tells systemd the present state, when it is news. */
 void refresh_notify(struct agent *agent);
 /* What the administrator said, kept over a crash, then told. 0 or negative errno (nothing changed). */

@@ -29,6 +29,7 @@ struct balancers {
 	struct log_limit refusals;      /* what was logged of them */
 	balancers_changed_fn *changed;
 	balancers_asked_fn *asked; /* NULL: nobody wants to know */
+	balancers_asked_fn *heard; /* the same */
 	void *context;
 };
 
@@ -222,6 +223,8 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 			balancer = &balancers->items[idx];
 	}
 	if (balancer) {
+		if (balancers->heard)
+			balancers->heard(balancers->context);
 		n_asked = register_view(balancer->registration)->n_asked;
 		refusal = register_receive(balancer->registration,
 			&(struct register_datagram){ datagram->source, datagram->hop_limit,
@@ -416,6 +419,11 @@ void balancers_set_ports(
 void balancers_on_asked(struct balancers *balancers, balancers_asked_fn *asked)
 {
 	balancers->asked = asked;
+}
+
+void balancers_on_heard(struct balancers *balancers, balancers_asked_fn *heard)
+{
+	balancers->heard = heard;
 }
 
 size_t balancers_registered(const struct balancers *balancers)

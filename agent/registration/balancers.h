@@ -28,6 +28,8 @@ DEFINE_CLEANUP(struct balancers *, balancers_free)
 
 /* With the same context. */
 void balancers_on_asked(struct balancers *balancers, balancers_asked_fn *asked);
+/* Before a message in a balancer's name is taken: what its answer says can be looked at anew. As above. */
+void balancers_on_heard(struct balancers *balancers, balancers_asked_fn *heard);
 
 /* The socket to send by; NULL: none now. Borrowed. */
 void balancers_use_net(struct balancers *balancers, struct net *net);

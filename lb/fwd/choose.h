@@ -73,9 +73,9 @@ FWD_INLINE __u32 choose_take_position(struct fwd_port *port, __u32 *position)
 }
 
 /*
- * lc: the least (flows + 1) / weight, where flows are those of the last report and those sent since.
- * Because the latter count at once and on every CPU, nobody is flooded between two reports for
- * having looked idle in the last. Comparing begins one member later each time, so that equal
+ * lc: the least (flows + 1) / weight, where flows are those of the last report and those sent since, less those that
+ * clients ended since. Because the latter count at once and on every CPU, nobody is flooded between two reports for
+ * having looked idle in the last, nor starved for having looked busy. Comparing begins one member later each time, so that equal
  * ones take turns; of more than CHOOSE_LEAST_MAX members each flow sees a window that wanders
  * (d choices: Mitzenmacher, 2001).
  */
@@ -91,10 +91,13 @@ FWD_CALL int choose_least(struct fwd_port *port, const struct fwd_service *servi
 			port_order_backend(port, service, (position + i) % service->order_len);
 		const struct fwd_load *load = port_load(port, service->id, candidate);
 		__u64 flows, weight;
+		__s64 open;
 
 		if (!load)
 			continue;
-		flows = (__u64)FWD_LOAD(&load->established) + FWD_LOAD(&load->sent) + 1;
+		open = (__s64)FWD_LOAD(&load->established) + (__s32)FWD_LOAD(&load->sent);
+		/* An end that the report knew already counts twice until the next. */
+		flows = open > 0 ? (__u64)open + 1 : 1;
 		weight = FWD_LOAD(&load->weight);
 		if (weight == 0 || (backend && flows * least_weight >= least * weight))
 			continue;
@@ -187,9 +190,9 @@ FWD_INLINE __u16 choose_new(struct fwd_port *port, const struct fwd_service *ser
 	return backend;
 }
 
-/* A flow was given to the backend: lc counts it until the next report does. */
-FWD_INLINE void choose_note_sent(
-	struct fwd_port *port, const struct fwd_service *service, __u16 backend)
+/* A flow was given to the backend, or (-1) ended there: lc counts it until the next report does. */
+FWD_INLINE void choose_note_flow(
+	struct fwd_port *port, const struct fwd_service *service, __u16 backend, __s32 more)
 {
 	struct fwd_load *load;
 
@@ -197,7 +200,12 @@ FWD_INLINE void choose_note_sent(
 		return;
 	load = port_load(port, service->id, backend);
 	if (load)
-		(void)__sync_fetch_and_add(&load->sent, 1);
+		(void)__sync_fetch_and_add(&load->sent, more);
+}
+
+FWD_INLINE int choose_has_ended(__u8 state)
+{
+	return state == FLOW_TCP_FIN || state == FLOW_TCP_RESET;
 }
 
 FWD_INLINE void choose_key(struct fwd_port *port, const struct fwd_service *service,
@@ -242,7 +250,7 @@ FWD_CALL int choose_known(struct fwd_port *port, const struct fwd_service *servi
 		return 0;
 	state = flow_meta_state(row->found.meta);
 	backend = flow_meta_backend(row->found.meta);
-	row->again = choose_is_syn(flow) && (state == FLOW_TCP_FIN || state == FLOW_TCP_RESET);
+	row->again = choose_is_syn(flow) && choose_has_ended(state);
 	if (row->again ? !choose_stays(port, service, backend) : !flow_backend_lives(port, backend))
 		return 0;
 	next = row->again ? FLOW_TCP_SYN : choose_next_state(flow, state);
@@ -251,7 +259,9 @@ FWD_CALL int choose_known(struct fwd_port *port, const struct fwd_service *servi
 		!flow->only_asks && flow_state_is_unproven(state) && !flow_state_is_unproven(next);
 	choose_update(port, flow, &key, &row->found, backend, next, now_s);
 	if (row->again)
-		choose_note_sent(port, service, backend);
+		choose_note_flow(port, service, backend, 1);
+	else if (next != state && choose_has_ended(next) && !choose_has_ended(state))
+		choose_note_flow(port, service, backend, -1);
 	result->recorded = row->again;
 	return backend;
 }
@@ -348,13 +358,13 @@ FWD_INLINE __u16 choose_unrecorded(struct fwd_port *port, const struct fwd_servi
 			return 0;
 		(void)choose_move(port, service, flow, row, backend);
 		if (!flow->only_asks)
-			choose_note_sent(port, service, backend);
+			choose_note_flow(port, service, backend, 1);
 		result->recorded = row->again;
 		return backend;
 	}
 	if (choose_wants_record(service, flow, row, backend)) {
 		if (choose_record(port, service, flow, backend, result)) {
-			choose_note_sent(port, service, backend);
+			choose_note_flow(port, service, backend, 1);
 		} else {
 			/* Without a record TCP is found again at the base alone, UDP at the owner. */
 			backend = flow->is_udp ? row->owner : row->base;

@@ -198,7 +198,7 @@ struct fwd_service {
 struct fwd_load {
 	__u32 weight;
 	__u32 established; /* by the last report; of a static by the flow table */
-	__u32 sent;        /* new flows since: counted by every CPU, atomically */
+	__u32 sent; /* since then new flows less ended ones, signed: counted by every CPU, atomically */
 	__u32 pad;
 };
 

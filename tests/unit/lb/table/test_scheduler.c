@@ -340,6 +340,41 @@ static void lc_does_not_stampede_between_reports(void **state)
 	}
 }
 
+/* By the client's FIN or RST, once each; what the next report says is what counts then. */
+static void lc_forgets_what_clients_end(void **state)
+{
+	struct fwd_load *load;
+	uint16_t first;
+
+	publish(FWD_SERVICE_LEAST_LOADED, 2, NULL, 0);
+	first = syn(0).backend;
+	load = scheduler_load(bench.schedule, first);
+	(void)ack(0);
+	assert_int_equal(load->sent, 1);
+	for (unsigned int i = 0; i < 3; i++) {
+		(void)run(0, FWD_PROTO_TCP, WIRE_TCP_FIN | WIRE_TCP_ACK);
+		assert_int_equal(load->sent, 0);
+	}
+	(void)run(0, FWD_PROTO_TCP, WIRE_TCP_RST);
+	assert_int_equal(load->sent, 0);
+	/* One that a report has: the backend has room at once. */
+	assert_int_equal(syn(1).backend, 3 - first);
+	assert_int_equal(syn(2).backend, first);
+	(void)ack(2);
+	scheduler_report(bench.schedule, first, 9);
+	scheduler_report(bench.schedule, (uint16_t)(3 - first), 9);
+	(void)run(2, FWD_PROTO_TCP, WIRE_TCP_FIN | WIRE_TCP_ACK);
+	assert_int_equal((int32_t)load->sent, -1);
+	assert_int_equal(syn(3).backend, first);
+	assert_int_equal(load->sent, 0);
+	/* The report knew of its end before the client's FIN came: less than none is none. */
+	(void)ack(3);
+	scheduler_report(bench.schedule, first, 0);
+	(void)run(3, FWD_PROTO_TCP, WIRE_TCP_FIN | WIRE_TCP_ACK);
+	assert_int_equal((int32_t)load->sent, -1);
+	assert_int_equal(syn(4).backend, first);
+}
+
 static void lc_spreads_over_more_members_than_it_compares(void **state)
 {
 	uint32_t flows[MEMBERS + 1] = { 0 };
@@ -381,6 +416,7 @@ int main(void)
 		TEST(rr_goes_by_hash_where_nothing_can_be_recorded),
 		TEST(lc_prefers_the_least_loaded_for_its_weight),
 		TEST(lc_does_not_stampede_between_reports),
+		TEST(lc_forgets_what_clients_end),
 		TEST(lc_spreads_over_more_members_than_it_compares),
 		TEST(lc_counts_in_the_table_whom_nobody_reports),
 	};
