@@ -195,7 +195,7 @@ run-coverage: $(UNIT)
 
 deps:
 	$(Q)tests/deps
-# And what only the scenario `plugins` needs: servers of six protocols.
+# And what only the scenario `plugins` needs, servers of six protocols, and promtool.
 deps-all:
 	$(Q)tests/deps all
 
