@@ -566,13 +566,13 @@ static void requests_of_one_backend_do_not_meet(void **state)
 	require_root(fixture);
 	fd = server_listen(fixture, SOCK_STREAM, false, 80);
 	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
-		targets[i] =
-			target(fixture, (uint16_t)i, i % 4 == 0 ? PATH_TCP : PATH_HTTP, false, 80);
+		targets[i] = target(fixture, (uint16_t)i, i == 0 ? PATH_TCP : PATH_HTTP, false, 80);
 		targets[i].timeout_us = 2 * US_PER_S;
 		if (targets[i].kind == PATH_HTTP)
 			targets[i].payload =
 				(struct path_bytes){ (const uint8_t *)get, strlen(get) };
 	}
+	/* One SYN, as a VIP and port is of one service, and requests of any number. */
 	probe(fixture, targets, ARRAY_LEN(targets));
 	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
 		LOOP_UNTIL(fixture->event, DEADLINE_US,
@@ -595,6 +595,33 @@ static void request_is_refused_and_silent_like_any_client(void **state)
 		fixture->n_results[0] >= 2 && fixture->n_results[1] >= 2);
 	assert_int_equal(fixture->verdicts[0], PATH_REFUSED);
 	assert_int_equal(fixture->verdicts[1], PATH_NO_ANSWER);
+}
+
+static void request_is_sent_again_until_its_deadline(void **state)
+{
+	struct fixture *fixture = *state;
+	struct path_target ask = target(fixture, 0, PATH_HTTP, false, 80);
+	const struct addr vip = fixture->vip[0];
+	int fd;
+
+	require_root(fixture);
+	fixture->vip[0] = address("0.0.0.0");
+	fd = server_listen(fixture, SOCK_STREAM, false, 80);
+	fixture->vip[0] = vip;
+	ask.vip = address("198.51.100.50");
+	ask.timeout_us = 10 * US_PER_S;
+	ask.payload = (struct path_bytes){ (const uint8_t *)get, strlen(get) };
+	(void)watch_count(fixture, 0);
+	probe(fixture, &ask, 1);
+	/* The first SYN is lost, as far as it shows: its address comes later. */
+	LOOP_UNTIL(fixture->event, DEADLINE_US, watch_count(fixture, 0x02) > 0);
+	namespace_enter(fixture->server_fd);
+	assert_int_equal(system("ip address add 198.51.100.50/32 dev lo"), 0);
+	namespace_enter(fixture->here_fd);
+	LOOP_UNTIL(fixture->event, DEADLINE_US,
+		(serve(fd, "HTTP/1.1 200 OK\r\n\r\n", NULL), fixture->n_results[0] >= 1));
+	assert_int_equal(fixture->verdicts[0], PATH_OK);
+	util_close(fd);
 }
 
 static void probe_ends_with_its_target(void **state)
@@ -642,6 +669,7 @@ int main(void)
 		LIVE(request_is_made_as_a_client_makes_it),
 		LIVE(requests_of_one_backend_do_not_meet),
 		LIVE(request_is_refused_and_silent_like_any_client),
+		LIVE(request_is_sent_again_until_its_deadline),
 		LIVE(probe_ends_with_its_target),
 	};
 
