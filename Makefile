@@ -4,7 +4,7 @@
 # make demo       (root) the whole product once, in network namespaces
 # make check      (root) the tests and the lint; TESTS='scenario drain*' for those of that name alone
 # make check-all  (root) every scenario on every engine
-# make deps-all   (root) what even optional tests need: servers and plugins of the scenario `plugins`
+# make deps-all   (root) what even optional tests need: servers of six protocols, promtool, a browser
 # make lint       format, static analysis, layers, units
 # make coverage   of the forwarding core and its tables by the unit tests, a line a file
 # make fuzz       each fuzzer for FUZZ_SECONDS under ASan and UBSan
@@ -195,7 +195,7 @@ run-coverage: $(UNIT)
 
 deps:
 	$(Q)tests/deps
-# And what only the scenario `plugins` needs, servers of six protocols, and promtool.
+# And what only some tests need: servers of six protocols, promtool, a browser.
 deps-all:
 	$(Q)tests/deps all
 

@@ -452,6 +452,8 @@
 	function drawBalancer(doc) {
 		const said = problems(doc);
 
+		if (doc.health > 0 && said.length === 0)
+			said.push("not for anything that is shown here; the verb “doctor” says what it is");
 		verdict(`dsr-lb at ${location.host}`, grade(doc, said), said);
 		say(byId("facts"), `${doc.version}, mode ${doc.mode} on ${doc.interface}, ${doc.state ?? (doc.active ? "active" : "not active")}, up ${age(doc.uptime_s)}, configuration ${doc.config_generation}`);
 		drawTotals();
@@ -494,13 +496,12 @@
 	// Where the daemon has no stream of events, what this page saw change itself.
 	function notice(doc) {
 		const now = new Date().toISOString();
-		const begun = known.size === 0;
 
 		for (const server of doc.virtual_servers ?? [])
 			for (const { name, state, reason } of server.backends) {
 				const key = `${server.name}/${name}`, old = known.get(key);
 
-				if (!begun && !view.streams && old !== state)
+				if (old !== undefined && !view.streams && old !== state)
 					event({ time: now, event: "backend", virtual_server: server.name, backend: name, old, new: state, reason });
 				known.set(key, state);
 			}
