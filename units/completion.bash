@@ -25,7 +25,7 @@ _dsr() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 	elif [[ $word == -* ]]; then
-		words='--runtime-dir --state-dir --json --json=short --json=pretty --no-header
+		words='--runtime-dir --state-dir --json --json=short --json=pretty --no-header --no-legend
 			--color=auto --color=always --color=never --help'
 		case $verb in
 		run)
@@ -35,7 +35,10 @@ _dsr() {
 		check-config) words+=' --config --diff --no-keys' ;;
 		doctor | keygen | token | join) words+=' --config' ;;
 		drain) words+=' --wait --wait=' ;;
-		events) words+=' -f' ;;
+		events)
+			words+=' -f'
+			[[ ${program##*/} != dsr-lb ]] || words+=' --format=text --format=keepalived'
+			;;
 		esac
 	elif [[ $verb == import ]] && ((COMP_CWORD == 3)); then
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -9,6 +9,7 @@
 #include "agent/doctor/examine.h"
 #include "common/proto/auth.h"
 #include "common/cli/cli.h"
+#include "common/cli/cli_events.h"
 #include "common/cli/cli_table.h"
 #include "common/cli/cli_verb.h"
 
@@ -196,6 +197,11 @@ static int client_config(const struct cli *cli, void *context)
 	return cli_config(cli);
 }
 
+static int client_events(const struct cli *cli, void *context)
+{
+	return cli_events(cli);
+}
+
 /* ---- the table ---- */
 
 /* What main handed in: the daemon is none of the client's business. */
@@ -242,7 +248,11 @@ static const struct cli_verb client_verbs[] = {
 		.help = "become a real server, by a token of the balancer (-: from stdin)",
 		.run = join,
 		.takes_config = true },
-	{ .name = "events", .help = "what happened", .takes_follow = true },
+	{ .name = "events",
+		.args_help = "[-f]",
+		.help = "what happened, and what happens",
+		.run = client_events,
+		.takes_follow = true },
 	{ .name = "version", .help = "the version" },
 };
 

@@ -8,6 +8,7 @@
 #include "agent/daemon/refresh.h"
 #include "agent/daemon/reload.h"
 #include "agent/daemon/stop.h"
+#include "common/events/events_verb.h"
 
 typedef void verbs_fn(struct agent *agent, struct control_request *request, json_t *args);
 
@@ -36,6 +37,11 @@ static void verbs_config(struct agent *agent, struct control_request *request, j
 static void verbs_config_keys(struct agent *agent, struct control_request *request, json_t *args)
 {
 	control_reply(request, CONTROL_OK, settings_document(agent->settings));
+}
+
+static void verbs_events(struct agent *agent, struct control_request *request, json_t *args)
+{
+	events_verb_serve(agent->events_verb, request, args);
 }
 
 static bool verbs_set_admin(
@@ -92,6 +98,7 @@ static const struct {
 	{ "status", verbs_status, false },
 	{ "config", verbs_config, false },
 	{ "config-keys", verbs_config_keys, false },
+	{ EVENTS_VERB, verbs_events, false },
 	{ "drain", verbs_drain, true },
 	{ "disable", verbs_disable, true },
 	{ "enable", verbs_enable, true },

@@ -8,6 +8,7 @@
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
+#include "common/events/events_verb.h"
 #include "common/control/control.h"
 
 struct agent *agent_new(const char *config_path, const char *runtime_dir)
@@ -38,6 +39,8 @@ struct agent *agent_free(struct agent *agent)
 	settings_free(agent->settings);
 	sd_event_source_disable_unref(agent->listen_timer);
 	sd_event_source_disable_unref(agent->wait_timer);
+	events_verb_free(agent->events_verb);
+	events_free(agent->events);
 	sd_event_unref(agent->event);
 	free(agent);
 	return NULL;

@@ -20,6 +20,8 @@ struct balancers;
 struct checks;
 struct control;
 struct control_request;
+struct events;
+struct events_verb;
 struct listeners;
 struct net;
 struct reconcile;
@@ -59,6 +61,8 @@ struct agent {
 	struct balancers *balancers;
 	struct net *net;
 	unsigned int net_scope;
+	struct events *events; /* NULL until the runtime folder is ours: only logged */
+	struct events_verb *events_verb;
 	struct control *control;
 	struct identity identity;
 	bool has_identity;

@@ -19,6 +19,7 @@
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
+#include "common/events/events_verb.h"
 #include "common/log.h"
 #include "common/os/systemd.h"
 
@@ -70,8 +71,9 @@ static int daemon_on_reload_signal(
 	if (agent->phase != AGENT_SERVING)
 		return 0;
 	status = reload_run(agent, &text);
-	if (text)
-		daemon_tell_lines(status == CONTROL_OK ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, text);
+	/* Errors are in its event. */
+	if (text && status == CONTROL_OK)
+		daemon_tell_lines(LOG_LEVEL_WARNING, text);
 	return 0;
 }
 
@@ -115,7 +117,11 @@ static int daemon_open_control(struct agent *agent, control_verb_fn *serve)
 	r = control_listen(agent->event, agent->runtime_dir, serve, agent, &agent->control);
 	if (r == -EADDRINUSE)
 		return log_errno(r, "another agent serves %s", agent->runtime_dir);
-	return r < 0 ? log_errno(r, "cannot serve %s/control.sock", agent->runtime_dir) : 0;
+	if (r < 0)
+		return log_errno(r, "cannot serve %s/control.sock", agent->runtime_dir);
+	agent->events = events_new(agent->runtime_dir);
+	agent->events_verb = agent->events ? events_verb_new(agent->events) : NULL;
+	return agent->events_verb ? 0 : log_errno(-ENOMEM, "cannot keep events");
 }
 
 static int daemon_open_parts(struct agent *agent)
@@ -132,7 +138,8 @@ static int daemon_open_parts(struct agent *agent)
 		r = listeners_new(&agent->listeners);
 	if (r < 0)
 		return log_errno(r, "cannot open socket diagnosis");
-	r = balancers_new(agent->event, daemon_on_balancers, agent, &agent->balancers);
+	r = balancers_new(
+		agent->event, agent->events, daemon_on_balancers, agent, &agent->balancers);
 	if (r == 0)
 		balancers_on_heard(agent->balancers, daemon_on_heard);
 	if (r < 0)
@@ -140,8 +147,8 @@ static int daemon_open_parts(struct agent *agent)
 	r = checks_new(agent->event, daemon_on_look, agent, &agent->checks);
 	if (r < 0)
 		return log_errno(r, "cannot prepare checks");
-	return reconcile_new(
-		agent->event, agent->runtime_dir, daemon_on_look, agent, &agent->reconcile);
+	return reconcile_new(agent->event, agent->runtime_dir, agent->events, daemon_on_look, agent,
+		&agent->reconcile);
 }
 
 /*

@@ -15,6 +15,7 @@
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
+#include "common/events/events.h"
 #include "common/log.h"
 
 /* lc sends by these numbers: they are as old as this, or older where a count takes more than a twentieth of it. */
@@ -42,14 +43,25 @@ void refresh_notify(struct agent *agent)
 
 static void refresh_tell_state(const struct agent *agent, const struct proto_status *status)
 {
+	struct event event = {
+		.message = EVENT_BACKEND_STATE,
+		.level = LOG_LEVEL_WARNING,
+		.backend = agent->settings->name,
+		.reason = status->reason,
+	};
+
 	if (agent->has_status && agent->status.state == status->state &&
 		streq(agent->status.reason, status->reason))
 		return;
-	if (status->state == PROTO_STATE_UP)
-		log_info("the host serves its VIPs");
-	/* What the reconciler cannot mend it has said itself; what has not been looked at yet is no news. */
-	else if (!reconcile_blocked(agent->reconcile)[0] && !agent->verdict.undecided)
-		log_warning("%s: %s", proto_state_name(status->state), status->reason);
+	event.old = agent->has_status ? proto_state_name(agent->status.state) : "";
+	event.now = proto_state_name(status->state);
+	if (status->state == PROTO_STATE_UP) {
+		event.level = LOG_LEVEL_INFO;
+		events_raise(agent->events, &event, "the host serves its VIPs");
+	} else if (!reconcile_blocked(agent->reconcile)[0] && !agent->verdict.undecided) {
+		/* What the reconciler cannot mend it has said itself; what has not been looked at yet is no news. */
+		events_raise(agent->events, &event, "%s: %s", event.now, status->reason);
+	}
 }
 
 /* ---- who we are ---- */

@@ -11,7 +11,7 @@
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
 #include "common/control/control.h"
-#include "common/log.h"
+#include "common/events/events.h"
 #include "common/os/systemd.h"
 
 static_assert(BALANCERS_MAX > CONFIG_BALANCERS_MAX, "all of them, and some that are being left");
@@ -90,6 +90,27 @@ static int reload_try(struct agent *agent, char **ret_text)
 	return 0;
 }
 
+/* Errors are lines; an event is one. */
+static void reload_tell(const struct agent *agent, int error, const char *text)
+{
+	_cleanup_free_ char *line = text ? strdup(text) : NULL;
+
+	for (size_t i = 0; line && line[i]; i++)
+		if (line[i] == '\n')
+			line[i] = ';';
+	if (error < 0)
+		events_raise(agent->events,
+			&(struct event){ .message = EVENT_CONFIG_REFUSED,
+				.level = LOG_LEVEL_ERROR,
+				.reason = line },
+			"the configuration was not reloaded; nothing has changed: %s",
+			line ? line : strerror(-error));
+	else
+		events_raise(agent->events,
+			&(struct event){ .message = EVENT_CONFIG_LOADED, .level = LOG_LEVEL_INFO },
+			"the configuration was reloaded");
+}
+
 int reload_run(struct agent *agent, char **ret_text)
 {
 	char *text = NULL;
@@ -98,10 +119,7 @@ int reload_run(struct agent *agent, char **ret_text)
 	systemd_tell_reloading(agent_now(agent));
 	r = reload_try(agent, &text);
 	systemd_tell_ready();
-	if (r < 0)
-		log_error("the configuration was not reloaded; nothing has changed");
-	else
-		log_info("the configuration was reloaded");
+	reload_tell(agent, r, text);
 	*ret_text = text;
 	return r < 0 ? CONTROL_CONFIG : CONTROL_OK;
 }

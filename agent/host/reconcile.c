@@ -14,6 +14,7 @@
 #include "agent/host/observe.h"
 #include "common/os/clock.h"
 #include "common/grow.h"
+#include "common/events/events.h"
 #include "common/log.h"
 #include "common/os/nl.h"
 
@@ -23,6 +24,7 @@
 
 struct reconcile {
 	sd_event *event;
+	struct events *events_told; /* what is told of */
 	struct nl *nl;
 	struct nl *events;
 	sd_event_source *events_source;
@@ -107,48 +109,72 @@ static void reconcile_complain(struct reconcile *reconcile, int error, const cha
 	if (streq(text, reconcile->told))
 		return;
 	memcpy(reconcile->told, text, sizeof(text));
-	log_error("%s", text);
+	events_raise(reconcile->events_told,
+		&(struct event){ .message = EVENT_DRIFT_BLOCKED,
+			.level = LOG_LEVEL_ERROR,
+			.now = "cannot serve",
+			.reason = text },
+		"%s", text);
 }
 
 static void reconcile_mended(struct reconcile *reconcile)
 {
 	if (reconcile->told[0])
-		log_info("mended: %s", reconcile->told);
+		events_raise(reconcile->events_told,
+			&(struct event){ .message = EVENT_DRIFT_REPAIRED,
+				.level = LOG_LEVEL_INFO,
+				.old = "cannot serve",
+				.now = "mended",
+				.reason = reconcile->told },
+			"mended: %s", reconcile->told);
 	reconcile->told[0] = '\0';
 	reconcile->blocked[0] = '\0';
 }
 
+/* What the operation has done, in words. */
+static void reconcile_describe_op(
+	const struct plan_op *op, const char *interface, struct why *ret_words)
+{
+	char text[ADDR_STRLEN];
+
+	switch (op->type) {
+	case PLAN_SET_ARP:
+	case PLAN_RESTORE_ARP:
+		why_set(ret_words, "%s: arp_ignore %u, arp_announce %u%s (%s)", interface,
+			op->arp_ignore, op->arp_announce,
+			op->type == PLAN_RESTORE_ARP ? " again" : "", op->why);
+		break;
+	default:
+		why_set(ret_words, "%s: VIP %s %s (%s)", interface, addr_format(&op->vip, text),
+			op->type == PLAN_ADD_ADDRESS ? "added" : "removed", op->why);
+		break;
+	}
+}
+
+/* A repair is an event, unless it is one of a fight; what belongs to starting and stopping is a line. */
 static void reconcile_tell_op(
 	const struct reconcile *reconcile, const struct plan_op *op, enum log_level level)
 {
 	const struct host_link *link = host_link(&reconcile->host, op->ifindex);
 	const char *name = link ? link->name : "?";
-	char field_interface[32];
-	char field_vip[16 + ADDR_STRLEN];
-	char text[ADDR_STRLEN];
+	struct why words = { 0 };
+	char vip[ADDR_STRLEN];
+	const struct event event = {
+		.message = EVENT_DRIFT_REPAIRED,
+		.level = level,
+		.vip = addr_format(&op->vip, vip),
+		.interface = name,
+		.now = "repaired",
+		.reason = words.text,
+	};
 
-	snprintf(field_interface, sizeof(field_interface), "DSR_INTERFACE=%s", name);
-	snprintf(field_vip, sizeof(field_vip), "DSR_VIP=%s", addr_format(&op->vip, text));
-	switch (op->type) {
-	case PLAN_SET_ARP:
-		log_fields(level, LOG_FIELDS(field_interface),
-			"%s: arp_ignore %u, arp_announce %u (%s)", name, op->arp_ignore,
-			op->arp_announce, op->why);
-		break;
-	case PLAN_RESTORE_ARP:
-		log_fields(level, LOG_FIELDS(field_interface),
-			"%s: arp_ignore %u, arp_announce %u again (%s)", name, op->arp_ignore,
-			op->arp_announce, op->why);
-		break;
-	case PLAN_ADD_ADDRESS:
-		log_fields(level, LOG_FIELDS(field_vip, field_interface), "%s: VIP %s added (%s)",
-			name, text, op->why);
-		break;
-	default:
-		log_fields(level, LOG_FIELDS(field_vip, field_interface), "%s: VIP %s removed (%s)",
-			name, text, op->why);
-		break;
-	}
+	reconcile_describe_op(op, name, &words);
+	if (level == LOG_LEVEL_WARNING)
+		events_raise(reconcile->events_told, &event, "%s", words.text);
+	else if (level == LOG_LEVEL_INFO)
+		log_info("%s", words.text);
+	else
+		log_debug("%s", words.text);
 }
 
 /* Counts a repair and tells of it, until it is clear that somebody fights: that is told once. */
@@ -164,8 +190,10 @@ static void reconcile_tell_plan(
 		reconcile->last_repair_us = now_us;
 	}
 	if (repaired && reconcile->n_repairs == RECONCILE_FIGHT_FREE + 1)
-		log_warning("somebody on this host keeps undoing what is repaired; going on with "
-			    "growing pauses, without a word");
+		events_raise(reconcile->events_told,
+			&(struct event){ .message = EVENT_DRIFT_FIGHT, .level = LOG_LEVEL_WARNING },
+			"somebody on this host keeps undoing what is repaired; going on with "
+			"growing pauses, without a word");
 	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
 		enum log_level level = op->repair ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
 
@@ -369,8 +397,8 @@ static int reconcile_watch(struct reconcile *reconcile)
 	return r < 0 ? log_errno(r, "cannot watch the host") : 0;
 }
 
-int reconcile_new(sd_event *event, const char *directory, reconcile_looked_fn *looked,
-	void *context, struct reconcile **ret_reconcile)
+int reconcile_new(sd_event *event, const char *directory, struct events *events,
+	reconcile_looked_fn *looked, void *context, struct reconcile **ret_reconcile)
 {
 	_cleanup_(reconcile_freep) struct reconcile *reconcile = calloc(1, sizeof(*reconcile));
 	int r;
@@ -378,6 +406,7 @@ int reconcile_new(sd_event *event, const char *directory, reconcile_looked_fn *l
 	if (!reconcile)
 		return -ENOMEM;
 	reconcile->event = event;
+	reconcile->events_told = events;
 	reconcile->looked = looked;
 	reconcile->context = context;
 	r = nl_open(NETLINK_ROUTE, &reconcile->nl);

@@ -21,6 +21,7 @@
 #define RECONCILE_FIGHT_MAX_US   (30 * US_PER_S)
 #define RECONCILE_FIGHT_OVER_US  (60 * US_PER_S) /* quiet for so long: the fight is over */
 
+struct events;
 struct reconcile;
 
 /* After each look at the host, whatever was found. */
@@ -30,8 +31,8 @@ typedef void reconcile_looked_fn(void *context);
  * Opens netlink and loads what is ours from `directory`; does nothing yet. 0 or negative errno
  * (-EBADMSG: owned.json is damaged).
  */
-int reconcile_new(sd_event *event, const char *directory, reconcile_looked_fn *looked,
-	void *context, struct reconcile **ret_reconcile);
+int reconcile_new(sd_event *event, const char *directory, struct events *events,
+	reconcile_looked_fn *looked, void *context, struct reconcile **ret_reconcile);
 struct reconcile *reconcile_free(struct reconcile *reconcile); /* leaves the host as it is */
 DEFINE_CLEANUP(struct reconcile *, reconcile_free)
 

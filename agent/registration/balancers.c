@@ -6,6 +6,7 @@
 
 #include <sys/random.h>
 
+#include "common/events/events.h"
 #include "common/log.h"
 #include "common/log_limit.h"
 
@@ -18,6 +19,7 @@ struct balancer {
 
 struct balancers {
 	sd_event *event;
+	struct events *events;
 	sd_event_source *timer;
 	struct net *net;
 	struct balancer items[BALANCERS_MAX];
@@ -51,21 +53,43 @@ static void balancers_send(
 		(void)net_send(balancers->net, balancer, data, size_bytes);
 }
 
-static void balancers_tell(struct balancer *balancer)
+static const char *balancers_state_name(enum register_state state)
+{
+	static const char *const names[] = {
+		[REGISTER_IDLE] = "",
+		[REGISTER_CONNECTING] = "not registered",
+		[REGISTER_REGISTERED] = "registered",
+		[REGISTER_REFUSED] = "refused",
+		[REGISTER_LEAVING] = "leaving",
+		[REGISTER_LEFT] = "left",
+	};
+	_Static_assert(ARRAY_LEN(names) == REGISTER_STATE_N_, "every state has its word");
+
+	return names[state];
+}
+
+static void balancers_tell(const struct balancers *balancers, const struct balancer *balancer)
 {
 	const struct register_view *view = register_view(balancer->registration);
-	char field[16 + ADDR_PORT_STRLEN];
-	char address[ADDR_PORT_STRLEN];
+	char address[ADDR_PORT_STRLEN], host[ADDR_STRLEN];
+	const struct event event = {
+		.message = EVENT_REGISTRATION,
+		.level = view->state == REGISTER_REFUSED || view->state == REGISTER_CONNECTING
+			? LOG_LEVEL_WARNING
+			: LOG_LEVEL_INFO,
+		.address = addr_format(&view->balancer.addr, host),
+		.old = balancers_state_name(balancer->told),
+		.now = balancers_state_name(view->state),
+		.reason = view->reason,
+	};
 
 	addr_port_format(&view->balancer, address);
-	snprintf(field, sizeof(field), "DSR_BALANCER=%s", address);
 	if (view->state == REGISTER_REGISTERED)
-		log_fields(LOG_LEVEL_INFO, LOG_FIELDS(field), "registered with %s", address);
+		events_raise(balancers->events, &event, "registered with %s", address);
 	else if (view->state == REGISTER_LEFT)
-		log_fields(LOG_LEVEL_INFO, LOG_FIELDS(field), "left %s", address);
+		events_raise(balancers->events, &event, "left %s", address);
 	else if (view->state == REGISTER_REFUSED || view->state == REGISTER_CONNECTING)
-		log_fields(
-			LOG_LEVEL_WARNING, LOG_FIELDS(field), "not registered: %s", view->reason);
+		events_raise(balancers->events, &event, "not registered: %s", view->reason);
 }
 
 /* A reason that comes back at each try is told once; the way to an answer is no news. */
@@ -125,7 +149,7 @@ static void balancers_go_on(struct balancers *balancers)
 
 		next_us = MIN(next_us, due_us);
 		if (balancers_is_news(balancer, view)) {
-			balancers_tell(balancer);
+			balancers_tell(balancers, balancer);
 			balancer->told = view->state;
 			memcpy(balancer->told_reason, view->reason, sizeof(balancer->told_reason));
 			changed = true;
@@ -154,8 +178,8 @@ static int balancers_on_timer(sd_event_source *source, uint64_t time_us, void *c
 	return 0;
 }
 
-int balancers_new(sd_event *event, balancers_changed_fn *changed, void *context,
-	struct balancers **ret_balancers)
+int balancers_new(sd_event *event, struct events *events, balancers_changed_fn *changed,
+	void *context, struct balancers **ret_balancers)
 {
 	_cleanup_(balancers_freep) struct balancers *balancers = calloc(1, sizeof(*balancers));
 	int r;
@@ -163,6 +187,7 @@ int balancers_new(sd_event *event, balancers_changed_fn *changed, void *context,
 	if (!balancers)
 		return -ENOMEM;
 	balancers->event = event;
+	balancers->events = events;
 	balancers->changed = changed;
 	balancers->context = context;
 	r = sd_event_add_time(event, &balancers->timer, CLOCK_MONOTONIC, 0, US_PER_MS,
@@ -196,14 +221,22 @@ void balancers_use_net(struct balancers *balancers, struct net *net)
 static void balancers_tell_refusal(
 	struct balancers *balancers, const struct addr_port *source, enum register_refusal refusal)
 {
-	char text[ADDR_PORT_STRLEN];
+	char text[ADDR_PORT_STRLEN], address[ADDR_STRLEN];
+	struct event event = {
+		.message = EVENT_REFUSED,
+		.level = LOG_LEVEL_WARNING,
+		.now = register_refusal_name(refusal),
+		.reason = register_refusal_name(refusal),
+	};
 	uint64_t silenced;
 	bool many;
 
 	if (!log_limit_is_due(&balancers->refusals, &source->addr, balancers_now(balancers),
 		    &silenced, &many))
 		return;
-	log_warning("message from %s refused: %s (%llu more since the last such line)%s",
+	event.address = addr_format(&source->addr, address);
+	events_raise(balancers->events, &event,
+		"message from %s refused: %s (%llu more since the last such line)%s",
 		addr_port_format(source, text), register_refusal_name(refusal),
 		(unsigned long long)silenced, many ? "; many sources at once" : "");
 }

@@ -12,6 +12,7 @@
 
 #define BALANCERS_MAX 32u /* with those taken out of the configuration and not yet left */
 
+struct events;
 struct balancers;
 
 /* After a balancer's state changed. It must not free the balancers. */
@@ -21,8 +22,8 @@ typedef void balancers_changed_fn(void *context);
 typedef void balancers_asked_fn(void *context);
 
 /* Takes no ownership. 0 or negative errno. */
-int balancers_new(sd_event *event, balancers_changed_fn *changed, void *context,
-	struct balancers **ret_balancers);
+int balancers_new(sd_event *event, struct events *events, balancers_changed_fn *changed,
+	void *context, struct balancers **ret_balancers);
 struct balancers *balancers_free(struct balancers *balancers);
 DEFINE_CLEANUP(struct balancers *, balancers_free)
 

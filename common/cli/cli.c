@@ -28,6 +28,10 @@ enum cli_option_id {
 	CLI_DIFF,
 	CLI_NO_KEYS,
 	CLI_DETACH,
+	CLI_FORMAT,
+	CLI_ONCE,
+	CLI_STATS,
+	CLI_RATE,
 };
 
 enum cli_value {
@@ -52,6 +56,7 @@ static const struct cli_option cli_options[] = {
 	{ "--json", CLI_JSON, CLI_VALUE_OPTIONAL },
 	{ "-j", CLI_JSON, CLI_VALUE_OPTIONAL },
 	{ "--no-header", CLI_NO_HEADER, CLI_VALUE_NONE },
+	{ "--no-legend", CLI_NO_HEADER, CLI_VALUE_NONE },
 	{ "--color", CLI_COLOR, CLI_VALUE_OPTIONAL },
 	{ "--wait", CLI_WAIT, CLI_VALUE_OPTIONAL },
 	{ "--follow", CLI_FOLLOW, CLI_VALUE_NONE },
@@ -59,6 +64,10 @@ static const struct cli_option cli_options[] = {
 	{ "--diff", CLI_DIFF, CLI_VALUE_NONE },
 	{ "--no-keys", CLI_NO_KEYS, CLI_VALUE_NONE },
 	{ "--detach-on-exit", CLI_DETACH, CLI_VALUE_NONE },
+	{ "--format", CLI_FORMAT, CLI_VALUE_REQUIRED },
+	{ "--once", CLI_ONCE, CLI_VALUE_NONE },
+	{ "--stats", CLI_STATS, CLI_VALUE_NONE },
+	{ "--rate", CLI_RATE, CLI_VALUE_NONE },
 };
 
 struct cli_parser {
@@ -208,6 +217,13 @@ static bool cli_verb_takes(const struct cli_verb *verb, enum cli_option_id id)
 		return verb->takes_check;
 	case CLI_DETACH:
 		return verb->takes_detach;
+	case CLI_FORMAT:
+		return verb->takes_format;
+	case CLI_ONCE:
+		return verb->takes_once;
+	case CLI_STATS:
+	case CLI_RATE:
+		return verb->takes_rate;
 	case CLI_CONFIG:
 		return verb->takes_config;
 	default:
@@ -260,6 +276,18 @@ static int cli_set_option(
 		return 0;
 	case CLI_DETACH:
 		cli->detach = true;
+		return 0;
+	case CLI_FORMAT:
+		cli->format = value;
+		return 0;
+	case CLI_ONCE:
+		cli->once = true;
+		return 0;
+	case CLI_STATS:
+		cli->stats = true;
+		return 0;
+	case CLI_RATE:
+		cli->rate = true;
 		return 0;
 	}
 	return 0;
@@ -409,7 +437,7 @@ int cli_main(const struct cli_program *program, int argc, char **argv, void *con
 	return status;
 }
 
-static int cli_fail_call(const struct cli *cli, int error, int unreachable_status)
+int cli_fail_call(const struct cli *cli, int error, int unreachable_status)
 {
 	const char *directory = cli->runtime_dir;
 

@@ -29,7 +29,7 @@ struct cli {
 	const char *runtime_dir; /* --runtime-dir, $RUNTIME_DIRECTORY, or the default */
 	const char *state_dir;   /* --state-dir, $STATE_DIRECTORY, or the default */
 	enum cli_json json;      /* --json[=short|pretty], -j */
-	bool header;             /* false with --no-header */
+	bool header;             /* false with --no-header, --no-legend */
 	bool color;              /* --color=auto|always|never, NO_COLOR, a terminal */
 	bool wait;               /* --wait[=TIME] */
 	uint64_t wait_us;        /* 0 with wait: no limit */
@@ -37,6 +37,9 @@ struct cli {
 	bool diff;               /* --diff */
 	bool no_keys;            /* --no-keys */
 	bool detach;             /* --detach-on-exit */
+	const char *format;      /* --format; NULL: not given */
+	bool once;               /* --once */
+	bool stats, rate;        /* --stats, --rate */
 };
 
 struct cli_verb {
@@ -50,6 +53,7 @@ struct cli_verb {
 	 */
 	int (*run)(const struct cli *cli, void *context);
 	bool takes_wait, takes_follow, takes_check, takes_config, takes_detach;
+	bool takes_format, takes_once, takes_rate;
 };
 
 struct cli_program {
@@ -67,6 +71,8 @@ int cli_main(const struct cli_program *program, int argc, char **argv, void *con
 
 /* One line on stderr: "PROGRAM: …". Returns `status`: `return cli_fail(cli, 64, "…");` */
 int cli_fail(const struct cli *cli, int status, const char *format, ...) _printf_(3, 4);
+/* The same for what control_call() or control_follow() returned: why, and what to do. */
+int cli_fail_call(const struct cli *cli, int error, int unreachable_status);
 /*
  * Calls the daemon; on a failure says so on stderr ("not running: no daemon serves DIR; start it
  * with …") and returns the exit status: `unreachable_status` (3 for status, else 69) or the daemon's.

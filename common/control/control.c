@@ -6,14 +6,11 @@
 #include "common/control/control.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
+#include "common/control/control_path.h"
 #include "common/os/clock.h"
 
 #define CONTROL_FLUSH_BYTES (1u << 20) /* written in one turn of the loop */
@@ -28,7 +25,8 @@ enum request_state {
 	REQUEST_SERVED, /* given to the verb function, which has neither answered nor kept it */
 	REQUEST_KEPT,
 	REQUEST_WRITING,
-	REQUEST_DONE, /* to be freed */
+	REQUEST_STREAMING, /* `next` has more, or will */
+	REQUEST_DONE,      /* to be freed */
 };
 
 struct control_request {
@@ -47,6 +45,7 @@ struct control_request {
 	char *output;
 	size_t output_bytes;
 	size_t written_bytes;
+	control_stream_fn *next_text; /* of a stream */
 	void (*gone)(struct control_request *request, void *context);
 	void *gone_context;
 };
@@ -54,8 +53,7 @@ struct control_request {
 struct control {
 	sd_event *event;
 	int fd;
-	struct sockaddr_un address;
-	struct stat file; /* the socket file that we made: no other is removed */
+	struct control_path path;
 	control_verb_fn *fn;
 	void *context;
 	sd_event_source *listener;
@@ -64,6 +62,7 @@ struct control {
 	sd_event_source *queue;         /* runs once when a queued guest may be served */
 	size_t n_talking, n_kept;       /* of those who may change things */
 	size_t n_guests, n_guests_busy; /* of those who may not */
+	size_t n_streams, n_guest_streams;
 };
 
 /* Clients beyond the limits stay in the kernel's backlog: the listener is not read for a while. */
@@ -89,7 +88,10 @@ static void request_count(const struct control_request *request, bool more)
 	struct control *control = request->control;
 	size_t by = more ? 1 : (size_t)-1;
 
-	if (!request->may_change) {
+	if (request->state == REQUEST_STREAMING) {
+		control->n_streams += by;
+		control->n_guest_streams += request->may_change ? 0 : by;
+	} else if (!request->may_change) {
 		control->n_guests += by;
 		if (request_is_busy(request))
 			control->n_guests_busy += by;
@@ -244,6 +246,75 @@ void control_request_keep(struct control_request *request,
 	(void)sd_event_source_set_enabled(request->timer, SD_EVENT_OFF);
 }
 
+/* The client has gone, or is given up. */
+static void request_abandon(struct control_request *request)
+{
+	if (request->gone)
+		request->gone(request, request->gone_context);
+	request_set_state(request, REQUEST_DONE);
+}
+
+/* Writes what the client takes now, some of it. False: the stream has ended. */
+static bool request_pump(struct control_request *request)
+{
+	size_t pumped_bytes = 0;
+	const char *text;
+
+	while (pumped_bytes < CONTROL_FLUSH_BYTES) {
+		size_t before_bytes = request->written_bytes;
+		bool ended = request_flush(request);
+
+		pumped_bytes += request->written_bytes - before_bytes;
+		if (ended && request->written_bytes < request->output_bytes)
+			return false;
+		if (!ended)
+			break;
+		text = request->next_text(request->gone_context);
+		free(request->output);
+		request->output = text ? strdup(text) : NULL;
+		request->output_bytes = request->output ? strlen(request->output) : 0;
+		request->written_bytes = 0;
+		if (request->output)
+			continue;
+		return sd_event_source_set_io_events(request->io, 0) >= 0 &&
+			sd_event_source_set_enabled(request->timer, SD_EVENT_OFF) >= 0 && !text;
+	}
+	/* Whoever takes something has the whole time again. */
+	if (pumped_bytes > 0)
+		(void)sd_event_source_set_time_relative(request->timer, CONTROL_IDLE_US);
+	return sd_event_source_set_io_events(request->io, EPOLLOUT) >= 0 &&
+		sd_event_source_set_enabled(request->timer, SD_EVENT_ONESHOT) >= 0;
+}
+
+int control_stream(struct control_request *request, control_stream_fn *next,
+	void (*gone)(struct control_request *request, void *context), void *context)
+{
+	const struct control *control = request->control;
+
+	assert(request->state == REQUEST_SERVED);
+	if (control->n_streams >= CONTROL_STREAMS_MAX ||
+		(!request->may_change && control->n_guest_streams >= CONTROL_STREAMS_MAX / 2))
+		return -EBUSY;
+	request->next_text = next;
+	request->gone = gone;
+	request->gone_context = context;
+	request_set_state(request, REQUEST_STREAMING);
+	/* It begins when the loop comes to it. */
+	(void)sd_event_source_set_io_events(request->io, EPOLLOUT);
+	(void)sd_event_source_set_time_relative(request->timer, CONTROL_IDLE_US);
+	return 0;
+}
+
+void control_stream_wake(struct control_request *request)
+{
+	/* One that is slow is asked again when it can take more. */
+	if (request->state != REQUEST_STREAMING || request->written_bytes < request->output_bytes ||
+		request_pump(request))
+		return;
+	request_abandon(request);
+	request_free(request);
+}
+
 static void request_send_http(struct control_request *request)
 {
 	static const char answer[] = "HTTP/1.1 501 Not Implemented\r\n"
@@ -366,9 +437,10 @@ static int control_on_request_io(sd_event_source *source, int fd, uint32_t reven
 		request_read(request);
 	} else if (request->state == REQUEST_QUEUED || request->state == REQUEST_KEPT) {
 		/* Whoever waits for an answer says nothing more: this is the end. */
-		if (request->state == REQUEST_KEPT && request->gone)
-			request->gone(request, request->gone_context);
-		request_set_state(request, REQUEST_DONE);
+		request_abandon(request);
+	} else if (request->state == REQUEST_STREAMING) {
+		if ((revents & (EPOLLHUP | EPOLLERR)) || !request_pump(request))
+			request_abandon(request);
 	} else if (request_flush(request)) {
 		request_set_state(request, REQUEST_DONE);
 	}
@@ -380,7 +452,11 @@ static int control_on_request_io(sd_event_source *source, int fd, uint32_t reven
 
 static int control_on_request_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	request_free(userdata);
+	struct control_request *request = userdata;
+
+	if (request->state == REQUEST_STREAMING)
+		request_abandon(request);
+	request_free(request);
 	return 0;
 }
 
@@ -510,61 +586,10 @@ static int control_on_connection(sd_event_source *source, int fd, uint32_t reven
 	return 0;
 }
 
-/* Removes the file of a daemon that is no more. -EADDRINUSE: one is there and listens. */
-static int control_remove_stale(const struct sockaddr_un *address)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat file;
-
-	if (fd < 0)
-		return -errno;
-	if (lstat(address->sun_path, &file) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	/* Somebody else's file of this name is not ours to remove. */
-	if (!S_ISSOCK(file.st_mode))
-		return -EEXIST;
-	/* EAGAIN is a full backlog, EACCES another user's socket: both are served. */
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-		errno != ECONNREFUSED)
-		return -EADDRINUSE;
-	return unlink(address->sun_path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-static int control_bind(struct control *control, const char *directory)
-{
-	_cleanup_free_ char *lock_path = NULL;
-	_cleanup_close_ int lock = -1;
-	int r;
-
-	/* Of two daemons that start at once, the second must see the first one's socket served. */
-	if (asprintf(&lock_path, "%s/%s", directory, CONTROL_LOCK_NAME) < 0)
-		return -ENOMEM;
-	lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (lock < 0 || flock(lock, LOCK_EX) < 0)
-		return -errno;
-	r = control_remove_stale(&control->address);
-	if (r < 0)
-		return r;
-	/*
-	 * The mode is set before the name exists (af_unix.c:unix_bind takes the socket's own mode,
-	 * less the umask), then widened for the group: never open to others in between.
-	 */
-	if (fchmod(control->fd, 0660) < 0 ||
-		bind(control->fd, (const struct sockaddr *)&control->address,
-			sizeof(control->address)) < 0)
-		return -errno;
-	if (lstat(control->address.sun_path, &control->file) < 0)
-		return -errno;
-	if (chmod(control->address.sun_path, 0660) < 0 || listen(control->fd, SOMAXCONN) < 0)
-		return -errno;
-	return 0;
-}
-
 int control_listen(sd_event *event, const char *directory, control_verb_fn *fn, void *context,
 	struct control **ret_control)
 {
 	_cleanup_(control_freep) struct control *control = calloc(1, sizeof(*control));
-	size_t room_bytes = sizeof(control->address.sun_path);
 	int r;
 
 	if (!control)
@@ -572,15 +597,10 @@ int control_listen(sd_event *event, const char *directory, control_verb_fn *fn, 
 	control->event = sd_event_ref(event);
 	control->fn = fn;
 	control->context = context;
-	control->address.sun_family = AF_UNIX;
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->fd < 0)
 		return -errno;
-	r = snprintf(
-		control->address.sun_path, room_bytes, "%s/%s", directory, CONTROL_SOCKET_NAME);
-	if (r < 0 || (size_t)r >= room_bytes)
-		return -ENAMETOOLONG;
-	r = control_bind(control, directory);
+	r = control_path_bind(control->fd, directory, &control->path);
 	if (r < 0)
 		return r;
 	r = sd_event_add_io(
@@ -597,23 +617,13 @@ int control_listen(sd_event *event, const char *directory, control_verb_fn *fn, 
 	return 0;
 }
 
-/* The file may be another daemon's by now; only the one that we made is removed. */
-static void control_remove_file(const struct control *control)
-{
-	struct stat file;
-
-	if (control->file.st_ino != 0 && lstat(control->address.sun_path, &file) == 0 &&
-		file.st_ino == control->file.st_ino && file.st_dev == control->file.st_dev)
-		(void)unlink(control->address.sun_path);
-}
-
 struct control *control_free(struct control *control)
 {
 	static const char stopping[] = "{\"status\":69,\"error\":\"the daemon stops\"}\n";
 
 	if (!control)
 		return NULL;
-	control_remove_file(control);
+	control_path_remove(&control->path);
 	sd_event_source_disable_unref(control->listener);
 	control->listener = NULL;
 	sd_event_source_disable_unref(control->queue);
@@ -621,7 +631,9 @@ struct control *control_free(struct control *control)
 	sd_event_source_disable_unref(control->rest);
 	for (struct control_request *request = control->requests, *next; request; request = next) {
 		next = request->next;
-		if (request->state == REQUEST_KEPT || request->state == REQUEST_QUEUED)
+		if (request->state == REQUEST_KEPT || request->state == REQUEST_QUEUED ||
+			(request->state == REQUEST_STREAMING &&
+				request->written_bytes == request->output_bytes))
 			(void)send(request->fd, stopping, sizeof(stopping) - 1,
 				MSG_NOSIGNAL | MSG_DONTWAIT);
 		request_free(request);

@@ -12,10 +12,9 @@
 #include <jansson.h>
 #include <systemd/sd-event.h>
 
+#include "common/control/control_path.h"
 #include "common/util.h"
 
-#define CONTROL_SOCKET_NAME "control.sock"
-#define CONTROL_LOCK_NAME   "control.lock" /* held while the socket file is looked at and replaced */
 #define CONTROL_REQUEST_MAX 65536u /* bytes of one line, its end included; longer: error, closed */
 #define CONTROL_CLIENTS_MAX 32u    /* not kept; more wait in the backlog */
 #define CONTROL_KEPT_MAX    256u   /* kept requests (--wait); more clients wait in the backlog */
@@ -26,6 +25,8 @@
 #define CONTROL_GUESTS_MAX        256u
 #define CONTROL_GUESTS_BUSY_MAX   16u      /* served at once, until their answers are taken */
 #define CONTROL_GUEST_PATIENCE_US US_PER_S /* for so long a new connection may say nothing */
+/* Answers that go on (control_stream); half of them for guests. */
+#define CONTROL_STREAMS_MAX 64u
 /* Clients are served when nothing else is to do: heartbeats, timers and the kernel's news come first. */
 #define CONTROL_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 20)
 /* A request must be complete by then, and an answer must be taken by then. */
@@ -83,3 +84,14 @@ void control_fail(struct control_request *request, int status, const char *forma
  */
 void control_request_keep(struct control_request *request,
 	void (*gone)(struct control_request *request, void *context), void *context);
+
+/*
+ * For answers that go on: `next` is asked for text whenever the client takes some; it is borrowed until the next call.
+ * NULL: there is none until control_stream_wake(). Who takes nothing for CONTROL_IDLE_US is hung up on. `gone` as above,
+ * and it is called too then. -EBUSY: too many; the request is as it was.
+ */
+typedef const char *control_stream_fn(void *context);
+int control_stream(struct control_request *request, control_stream_fn *next,
+	void (*gone)(struct control_request *request, void *context), void *context);
+/* There is more; may end the stream, and then calls `gone`. */
+void control_stream_wake(struct control_request *request);

@@ -5,7 +5,6 @@
  */
 #include "common/control/control_call.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -164,18 +163,131 @@ static int call_exchange(const char *directory, const char *request, size_t requ
 	return call_parse(line, line_bytes, ret_result, ret_error);
 }
 
+/* One line, to free; NULL: an argument is not UTF-8. Steals `args`. */
+static char *call_request(const char *verb, json_t *args, size_t *ret_size_bytes)
+{
+	json_t *request = json_pack("{s:s, s:o*}", "verb", verb, "args", args);
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+
+	json_decref(request);
+	if (!text)
+		return NULL;
+	/* The line end takes the place of the terminating zero. */
+	*ret_size_bytes = strlen(text) + 1;
+	text[*ret_size_bytes - 1] = '\n';
+	return text;
+}
+
 int control_call(const char *directory, const char *verb, json_t *args, uint64_t timeout_us,
 	json_t **ret_result, char **ret_error)
 {
-	json_t *request = json_pack("{s:s, s:o*}", "verb", verb, "args", args);
-	_cleanup_free_ char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-	size_t size_bytes;
+	size_t size_bytes = 0;
+	_cleanup_free_ char *text = call_request(verb, args, &size_bytes);
 
-	json_decref(request);
 	/* A verb comes from our own table; what is not UTF-8 are the user's arguments. */
 	if (!text)
 		return -EINVAL;
-	size_bytes = strlen(text);
-	text[size_bytes++] = '\n';
 	return call_exchange(directory, text, size_bytes, timeout_us, ret_result, ret_error);
+}
+
+struct call_stream {
+	int fd;
+	const struct control_watch *watch;
+	char *text;
+	size_t text_bytes;
+};
+
+/* 1: it goes on; else what control_follow() returns. */
+static int call_take_line(
+	const char *line, size_t line_bytes, control_line_fn *fn, void *context, char **ret_error)
+{
+	json_t *json = json_loadb(line, line_bytes, 0, NULL), *result = NULL;
+	bool more;
+	int r;
+
+	if (!json_is_object(json)) {
+		json_decref(json);
+		return -EPROTO;
+	}
+	if (json_object_get(json, "status")) {
+		json_decref(json);
+		r = call_parse(line, line_bytes, &result, ret_error);
+		json_decref(result);
+		return r;
+	}
+	more = fn(json, context);
+	json_decref(json);
+	return more ? 1 : 0;
+}
+
+/* Waits for the daemon and for what else is watched. */
+static int call_wait_stream(const struct call_stream *stream)
+{
+	struct pollfd fds[] = { { stream->fd, POLLIN, 0 }, stream->watch->fds[0],
+		stream->watch->fds[1] };
+
+	while (poll(fds, ARRAY_LEN(fds), -1) < 0)
+		if (errno != EINTR)
+			return util_negative_errno();
+	return fds[1].revents || fds[2].revents ? -ECANCELED : 0;
+}
+
+static int call_read_stream(struct call_stream *stream)
+{
+	int r = call_wait_stream(stream);
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	n = recv(stream->fd, stream->text + stream->text_bytes,
+		CONTROL_LINE_MAX - stream->text_bytes, MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : util_negative_errno();
+	stream->text_bytes += (size_t)n;
+	return n == 0 ? -ECONNRESET : 0;
+}
+
+static int call_stream(
+	struct call_stream *stream, control_line_fn *fn, void *context, char **ret_error)
+{
+	for (;;) {
+		const char *end;
+		int r;
+
+		while ((end = memchr(stream->text, '\n', stream->text_bytes))) {
+			size_t line_bytes = (size_t)(end - stream->text);
+
+			r = call_take_line(stream->text, line_bytes, fn, context, ret_error);
+			if (r != 1)
+				return r;
+			stream->text_bytes -= line_bytes + 1;
+			memmove(stream->text, end + 1, stream->text_bytes);
+		}
+		if (stream->text_bytes == CONTROL_LINE_MAX)
+			return -EMSGSIZE;
+		r = call_read_stream(stream);
+		if (r < 0)
+			return r;
+	}
+}
+
+int control_follow(const char *directory, const char *verb, json_t *args,
+	const struct control_watch *watch, control_line_fn *fn, void *context, char **ret_error)
+{
+	size_t size_bytes = 0;
+	_cleanup_free_ char *text = call_request(verb, args, &size_bytes);
+	_cleanup_free_ char *lines = malloc(CONTROL_LINE_MAX);
+	_cleanup_close_ int fd = -1;
+	struct call_stream stream = { .watch = watch, .text = lines };
+	int r;
+
+	if (!text || !lines)
+		return text ? -ENOMEM : -EINVAL;
+	r = call_connect(directory, 0, &fd);
+	if (r >= 0)
+		r = call_send(fd, text, size_bytes, 0);
+	if (r < 0)
+		return r;
+	stream.fd = fd;
+	return call_stream(&stream, fn, context, ret_error);
 }

@@ -24,6 +24,11 @@ const char *event_kind(enum event_message message)
 	return messages[message].kind;
 }
 
+bool event_is_strangers(const char *kind)
+{
+	return streq(kind, event_kind(EVENT_REFUSED)) || streq(kind, event_kind(EVENT_CLAIM));
+}
+
 bool event_is_known(const char *id, const char *kind)
 {
 	for (size_t i = 0; id && kind && i < ARRAY_LEN(messages); i++)

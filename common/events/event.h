@@ -14,9 +14,9 @@
 #define EVENT_ID_BYTES      33u
 #define EVENT_WORDS_BYTES   1024u /* of the words, their end included; longer: cut */
 #define EVENT_TEXT_BYTES    512u  /* of each other text */
-#define EVENT_SERVICES_MAX  16u
+#define EVENT_SERVICES_MAX  64u
 #define EVENT_SERVICE_BYTES 80u    /* "[198.51.100.10]:tcp:80" */
-#define EVENT_LINE_MAX      16384u /* bytes of its JSON, its line end included */
+#define EVENT_LINE_MAX      32768u /* bytes of its JSON, its line end included */
 #define EVENT_SEQUENCE_MAX  (UINT64_C(1) << 53)
 #define EVENT_TIME_BYTES    32u
 
@@ -63,6 +63,8 @@ struct event {
 
 const char *event_id(enum event_message message);
 const char *event_kind(enum event_message message);
+/* Whether anybody on the link can raise events of this kind. */
+bool event_is_strangers(const char *kind);
 /* Whether a message of this id and kind exists; NULL names none. */
 bool event_is_known(const char *id, const char *kind);
 

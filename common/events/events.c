@@ -5,12 +5,14 @@
 #include <assert.h>
 #include <time.h>
 
-#define EVENTS_FIELDS_MAX  12u
-#define EVENTS_FIELD_BYTES (EVENT_TEXT_BYTES + 32u)
+#define EVENTS_STRANGERS_MAX (EVENTS_KEPT_MAX / 4)
+#define EVENTS_FIELDS_MAX    12u
+#define EVENTS_FIELD_BYTES   (EVENT_TEXT_BYTES + 32u)
 
 struct events_entry {
 	uint64_t sequence;
 	char *json;
+	bool strangers; /* anybody on the link can raise such a one */
 };
 
 struct events_watch {
@@ -24,6 +26,7 @@ struct events {
 	char *directory;
 	struct events_entry ring[EVENTS_KEPT_MAX];
 	size_t first, len;
+	size_t n_strangers;
 	uint64_t last; /* sequence of the newest */
 	int fd;        /* -1: what is raised is not kept */
 	size_t n_lines;
@@ -37,25 +40,45 @@ static struct events_entry *events_at(const struct events *events, size_t idx)
 	return (struct events_entry *)&events->ring[(events->first + idx) % EVENTS_KEPT_MAX];
 }
 
-/* Takes the text. */
-static void events_add(struct events *events, uint64_t sequence, char *json)
+static void events_remove(struct events *events, size_t idx)
 {
-	if (events->len == EVENTS_KEPT_MAX) {
-		free(events_at(events, 0)->json);
-		events->first = (events->first + 1) % EVENTS_KEPT_MAX;
-		events->len--;
-	}
-	*events_at(events, events->len++) = (struct events_entry){ sequence, json };
-	events->last = sequence;
+	struct events_entry gone = *events_at(events, idx);
+
+	for (; idx > 0; idx--)
+		*events_at(events, idx) = *events_at(events, idx - 1);
+	events->first = (events->first + 1) % EVENTS_KEPT_MAX;
+	events->len--;
+	events->n_strangers -= gone.strangers;
+	free(gone.json);
 }
 
-static void events_on_line(uint64_t sequence, const char *line, size_t line_bytes, void *context)
+/* The oldest goes; but strangers, who could say more than all others, have a share that they cannot leave. */
+static void events_make_room(struct events *events)
 {
-	struct events *events = context;
-	char *json = strndup(line, line_bytes);
+	size_t idx = 0;
+
+	if (events->len < EVENTS_KEPT_MAX)
+		return;
+	while (events->n_strangers > EVENTS_STRANGERS_MAX && !events_at(events, idx)->strangers)
+		idx++;
+	events_remove(events, idx);
+}
+
+/* Takes the text of the entry. */
+static void events_add(struct events *events, struct events_entry entry)
+{
+	events_make_room(events);
+	*events_at(events, events->len++) = entry;
+	events->n_strangers += entry.strangers;
+	events->last = entry.sequence;
+}
+
+static void events_on_line(const struct events_line *line, void *context)
+{
+	char *json = strndup(line->text, line->text_bytes);
 
 	if (json)
-		events_add(events, sequence, json);
+		events_add(context, (struct events_entry){ line->sequence, json, line->strangers });
 }
 
 /* ---- the file ---- */
@@ -202,7 +225,9 @@ void events_raise(struct events *events, const struct event *event, const char *
 	json = event_json(event, events->last + 1, events_realtime_us(), words);
 	if (!json)
 		return;
-	events_add(events, events->last + 1, json);
+	events_add(events,
+		(struct events_entry){
+			events->last + 1, json, event_is_strangers(event_kind(event->message)) });
 	events_keep(events, json);
 	events_tell(events);
 }

@@ -17,24 +17,30 @@ static const char *events_string(const json_t *json, const char *name)
 	return json_string_value(json_object_get(json, name));
 }
 
-/* 0: it is no event. */
-static uint64_t events_file_judge(const char *line, size_t line_bytes)
+/* False: it is no event. */
+static bool events_file_judge(struct events_line *line)
 {
 	static const char *const needed[] = { "time", "old", "new", "reason", "message" };
-	json_t *json;
 	json_int_t sequence;
+	const char *kind;
+	json_t *json;
 	bool good;
 
-	if (line_bytes >= EVENT_LINE_MAX)
-		return 0;
-	json = json_loadb(line, line_bytes, JSON_REJECT_DUPLICATES, NULL);
+	if (line->text_bytes >= EVENT_LINE_MAX)
+		return false;
+	json = json_loadb(line->text, line->text_bytes, JSON_REJECT_DUPLICATES, NULL);
 	sequence = json_integer_value(json_object_get(json, "sequence"));
+	kind = events_string(json, "event");
 	good = sequence > 0 && sequence < (json_int_t)EVENT_SEQUENCE_MAX &&
-		event_is_known(events_string(json, "id"), events_string(json, "event"));
+		event_is_known(events_string(json, "id"), kind);
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
 		good = good && events_string(json, needed[i]);
+	if (good) {
+		line->sequence = (uint64_t)sequence;
+		line->strangers = event_is_strangers(kind);
+	}
 	json_decref(json);
-	return good ? (uint64_t)sequence : 0;
+	return good;
 }
 
 size_t events_file_parse(const char *text, size_t text_bytes, events_line_fn *fn, void *context)
@@ -44,14 +50,15 @@ size_t events_file_parse(const char *text, size_t text_bytes, events_line_fn *fn
 	const char *end;
 
 	while (text_bytes > 0 && (end = memchr(text, '\n', text_bytes))) {
-		size_t line_bytes = (size_t)(end - text);
-		uint64_t sequence = events_file_judge(text, line_bytes);
+		struct events_line line = { .text = text, .text_bytes = (size_t)(end - text) };
 
-		if (sequence > last)
-			fn(last = sequence, text, line_bytes, context);
-		else
+		if (events_file_judge(&line) && line.sequence > last) {
+			last = line.sequence;
+			fn(&line, context);
+		} else {
 			n_bad++;
-		text_bytes -= line_bytes + 1;
+		}
+		text_bytes -= line.text_bytes + 1;
 		text = end + 1;
 	}
 	return n_bad;

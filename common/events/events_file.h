@@ -11,10 +11,16 @@
 #define EVENTS_FILE_NAME  "events.jsonl"
 #define EVENTS_KEPT_MAX   1024u       /* events that are remembered: the newest */
 #define EVENTS_LINES_MAX  2048u       /* lines of the file before it is written anew */
-#define EVENTS_FILE_BYTES (32u << 20) /* EVENTS_LINES_MAX lines of EVENT_LINE_MAX bytes */
+#define EVENTS_FILE_BYTES (64u << 20) /* EVENTS_LINES_MAX lines of EVENT_LINE_MAX bytes */
 
-/* One event that was read: the text is the line without its end, and borrowed. */
-typedef void events_line_fn(uint64_t sequence, const char *line, size_t line_bytes, void *context);
+/* One event that was read. */
+struct events_line {
+	uint64_t sequence;
+	bool strangers;   /* event_is_strangers() */
+	const char *text; /* without its end, borrowed */
+	size_t text_bytes;
+};
+typedef void events_line_fn(const struct events_line *line, void *context);
 
 /*
  * Any bytes as such a file: tells of each event in its order. Sequences must grow. Returns how many lines were no

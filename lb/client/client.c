@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/cli/cli.h"
+#include "common/cli/cli_events.h"
 #include "common/cli/cli_table.h"
 #include "common/cli/cli_verb.h"
 #include "common/control/control_call.h"
@@ -284,6 +285,11 @@ static int client_config(const struct cli *cli, void *context)
 	return cli_config(cli);
 }
 
+static int client_events(const struct cli *cli, void *context)
+{
+	return cli_events(cli);
+}
+
 #define CLIENT_VERB(verb, callback, low, high, args, text) \
 	{ \
 		.name = (verb), .args_help = (args), .min_args = (low), .max_args = (high), \
@@ -297,64 +303,63 @@ static int client_config(const struct cli *cli, void *context)
 	}
 #define CLIENT_LATER(verb, text) CLIENT_VERB(verb, NULL, 0, 0, NULL, text)
 
+/* main hands in what runs here. */
+static const struct cli_verb client_verbs[] = {
+	{ .name = "run",
+		.help = "serve; what the unit starts",
+		.takes_config = true,
+		.takes_detach = true },
+	CLIENT_VERB("status", client_status, 0, 0, NULL, "everything at a glance"),
+	CLIENT_VERB("virtual-servers", client_virtual_servers, 0, 0, NULL,
+		"virtual servers, one a line"),
+	CLIENT_VERB("backends", client_backends, 0, 1, "[VS]", "backends with state and reason"),
+	CLIENT_VERB("flows", client_flows, 0, 1, "[VS]", "flows that are recorded now"),
+	CLIENT_VERB("explain", client_explain, 2, 3, "CLIENT:PORT VIP:PORT [tcp|udp]",
+		"where this packet would go, and why"),
+	{ .name = "drain",
+		.args_help = "BACKEND [--wait[=TIME]]",
+		.min_args = 1,
+		.max_args = 1,
+		.help = "keep its flows, give it no new ones",
+		.run = client_drain,
+		.takes_wait = true },
+	CLIENT_VERB("enable", client_change_backend, 1, 1, "BACKEND", "undo drain and disable"),
+	CLIENT_VERB("disable", client_change_backend, 1, 1, "BACKEND", "move its flows away now"),
+	CLIENT_VERB("weight", client_weight, 2, 2, "BACKEND N|N%|configured", "set its weight"),
+	CLIENT_VERB("adopt", client_change_backend, 1, 1, "BACKEND", "admit it (adopt = approve)"),
+	CLIENT_VERB("reject", client_change_backend, 1, 1, "BACKEND", "refuse it from now on"),
+	CLIENT_VERB("ready", client_ready, 0, 1, "[VS]", "exit 0 if this balancer can serve"),
+	CLIENT_VERB("active", client_change, 0, 0, NULL, "announce and forward"),
+	CLIENT_VERB("standby", client_change, 0, 0, NULL, "neither announce nor forward"),
+	CLIENT_VERB("reload", client_change, 0, 0, NULL,
+		"apply the configuration, whole or not at all"),
+	{ .name = "check-config",
+		.args_help = "[--diff] [--no-keys]",
+		.help = "validate the configuration",
+		.takes_config = true,
+		.takes_check = true },
+	CLIENT_VERB("config", client_config, 0, 0, NULL, "the configuration in force"),
+	CLIENT_FILES(
+		"keygen", keygen, 0, 2, "[ID [master]|ID/NAME]", "print a line for a key file"),
+	CLIENT_FILES("token", token_print, 1, 1, "NAME",
+		"an invitation for an agent, one word and a secret"),
+	CLIENT_LATER("top", "live view"),
+	{ .name = "events",
+		.args_help = "[-f] [--format=text|keepalived]",
+		.help = "what happened, and what happens",
+		.run = client_events,
+		.takes_follow = true,
+		.takes_format = true },
+	CLIENT_LATER("capture", "record frames"),
+	CLIENT_LATER("metrics", "Prometheus text"),
+	CLIENT_FILES("doctor", examine, 0, 0, NULL, "look for what is wrong"),
+	CLIENT_VERB("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),
+	CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),
+};
+
 int client_main(int argc, char **argv, client_verb_fn *run, client_verb_fn *check_config)
 {
-	struct cli_verb verbs[] = {
-		{ .name = "run",
-			.help = "serve; what the unit starts",
-			.run = run,
-			.takes_config = true,
-			.takes_detach = true },
-		CLIENT_VERB("status", client_status, 0, 0, NULL, "everything at a glance"),
-		CLIENT_VERB("virtual-servers", client_virtual_servers, 0, 0, NULL,
-			"virtual servers, one a line"),
-		CLIENT_VERB("backends", client_backends, 0, 1, "[VS]",
-			"backends with state and reason"),
-		CLIENT_VERB("flows", client_flows, 0, 1, "[VS]", "flows that are recorded now"),
-		CLIENT_VERB("explain", client_explain, 2, 3, "CLIENT:PORT VIP:PORT [tcp|udp]",
-			"where this packet would go, and why"),
-		{ .name = "drain",
-			.args_help = "BACKEND [--wait[=TIME]]",
-			.min_args = 1,
-			.max_args = 1,
-			.help = "keep its flows, give it no new ones",
-			.run = client_drain,
-			.takes_wait = true },
-		CLIENT_VERB(
-			"enable", client_change_backend, 1, 1, "BACKEND", "undo drain and disable"),
-		CLIENT_VERB("disable", client_change_backend, 1, 1, "BACKEND",
-			"move its flows away now"),
-		CLIENT_VERB(
-			"weight", client_weight, 2, 2, "BACKEND N|N%|configured", "set its weight"),
-		CLIENT_VERB("adopt", client_change_backend, 1, 1, "BACKEND",
-			"admit it (adopt = approve)"),
-		CLIENT_VERB(
-			"reject", client_change_backend, 1, 1, "BACKEND", "refuse it from now on"),
-		CLIENT_VERB(
-			"ready", client_ready, 0, 1, "[VS]", "exit 0 if this balancer can serve"),
-		CLIENT_VERB("active", client_change, 0, 0, NULL, "announce and forward"),
-		CLIENT_VERB("standby", client_change, 0, 0, NULL, "neither announce nor forward"),
-		CLIENT_VERB("reload", client_change, 0, 0, NULL,
-			"apply the configuration, whole or not at all"),
-		{ .name = "check-config",
-			.args_help = "[--diff] [--no-keys]",
-			.help = "validate the configuration",
-			.run = check_config,
-			.takes_config = true,
-			.takes_check = true },
-		CLIENT_VERB("config", client_config, 0, 0, NULL, "the configuration in force"),
-		CLIENT_FILES("keygen", keygen, 0, 2, "[ID [master]|ID/NAME]",
-			"print a line for a key file"),
-		CLIENT_FILES("token", token_print, 1, 1, "NAME",
-			"an invitation for an agent, one word and a secret"),
-		CLIENT_LATER("top", "live view"),
-		CLIENT_LATER("events", "what happened"),
-		CLIENT_LATER("capture", "record frames"),
-		CLIENT_LATER("metrics", "Prometheus text"),
-		CLIENT_FILES("doctor", examine, 0, 0, NULL, "look for what is wrong"),
-		CLIENT_VERB("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),
-		CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),
-	};
+	struct cli_verb verbs[ARRAY_LEN(client_verbs)];
 	const struct cli_program program = {
 		.name = "dsr-lb",
 		.summary = "Load balancer for Direct Server Return: rewrites only MAC addresses.",
@@ -365,5 +370,12 @@ int client_main(int argc, char **argv, client_verb_fn *run, client_verb_fn *chec
 		.n_verbs = ARRAY_LEN(verbs),
 	};
 
+	memcpy(verbs, client_verbs, sizeof(verbs));
+	ARRAY_FOREACH (verb, verbs, ARRAY_LEN(verbs)) {
+		if (streq(verb->name, "run"))
+			verb->run = run;
+		else if (streq(verb->name, "check-config"))
+			verb->run = check_config;
+	}
 	return cli_main(&program, argc, argv, NULL);
 }

@@ -218,3 +218,28 @@ void service_list_set_in_force(const struct service_list *list, struct service_i
 		in_force[list->items[i].id] = true;
 	service_ids_set_in_force(ids, in_force);
 }
+
+size_t service_format(
+	const struct service *service, char (*ret_texts)[SERVICE_TEXT_BYTES], size_t room)
+{
+	const struct config_virtual_server *server = service->virtual_server;
+	const struct config_port any = { 0 }, *ports = server->ports.items;
+	size_t len = server->ports.len;
+	char vip[ADDR_STRLEN];
+
+	if (len == 0) {
+		ports = &any;
+		len = 1;
+	}
+	len = MIN(len, room);
+	for (size_t i = 0; i < len; i++) {
+		char range[16] = "";
+
+		if (ports[i].last != ports[i].first)
+			snprintf(range, sizeof(range), "-%u", ports[i].last);
+		snprintf(ret_texts[i], SERVICE_TEXT_BYTES, "[%s]:%s:%u%s",
+			addr_format(&service->vip, vip), config_protocol_name(server->protocol),
+			ports[i].first, range);
+	}
+	return len;
+}

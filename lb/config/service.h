@@ -15,6 +15,8 @@ struct service {
 	struct addr vip;
 };
 
+#define SERVICE_TEXT_BYTES 80u
+
 struct service_list {
 	struct service *items; /* in the order of virtual servers' names, then of their VIPs */
 	size_t len;
@@ -34,6 +36,12 @@ int service_list_new(
 	const struct config *config, struct service_ids *ids, struct service_list **ret_list);
 struct service_list *service_list_free(struct service_list *list);
 DEFINE_CLEANUP(struct service_list *, service_list_free)
+/*
+ * "[198.51.100.10]:tcp:80" for each of its ports, "…:tcp:8000-8099" for a range, "…:any:0" where every port is served; at
+ * most `room` of them. Returns how many.
+ */
+size_t service_format(
+	const struct service *service, char (*ret_texts)[SERVICE_TEXT_BYTES], size_t room);
 /* The list is what is forwarded by from now on; ids of others have gone. */
 void service_list_set_in_force(const struct service_list *list, struct service_ids *ids);
 /* NULL: no service has this id. */

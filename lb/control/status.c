@@ -240,6 +240,24 @@ bool status_is_ready(
 	return found;
 }
 
+void status_each_ready(const struct balancer *balancer, status_ready_fn *fn, void *context)
+{
+	_cleanup_(status_members_clear) struct status_members members = { 0 };
+	const struct config *config = balancer->config;
+	size_t first = 0;
+
+	if (status_members_make(balancer, &members) < 0)
+		return;
+	for (size_t i = 0; i < config->n_virtual_servers; i++) {
+		const struct config_virtual_server *each = config->virtual_servers[i];
+		struct why why = { 0 };
+		bool ready = status_virtual_server_is_ready(balancer, &members, each, first, &why);
+
+		first += each->vips.len;
+		fn(each->name, ready, ready ? "" : why.text, context);
+	}
+}
+
 static int status_compare_positions(const void *a, const void *b)
 {
 	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;

@@ -29,3 +29,7 @@ json_t *status_flows(const struct balancer *balancer, const char *virtual_server
 /* False with `ret_why` when this balancer cannot serve the virtual server (NULL: any of them). */
 bool status_is_ready(
 	const struct balancer *balancer, const char *virtual_server, struct why *ret_why);
+/* The same for each virtual server; nothing without memory. `reason` is "" where it is ready. */
+typedef void status_ready_fn(
+	const char *virtual_server, bool ready, const char *reason, void *context);
+void status_each_ready(const struct balancer *balancer, status_ready_fn *fn, void *context);

@@ -3,10 +3,12 @@
 #include "lb/control/verbs.h"
 
 #include "common/os/clock.h"
+#include "common/events/events_verb.h"
 #include "common/log.h"
 #include "common/ini/ini_document.h"
 #include "lb/config/service.h"
 #include "lb/control/explain.h"
+#include "lb/control/ready_watch.h"
 #include "lb/control/status.h"
 #include "lb/control/status_job.h"
 #include "lb/daemon/actions.h"
@@ -21,11 +23,14 @@
 struct verbs {
 	struct balancer *balancer;
 	struct status_jobs *status_jobs;
+	struct events_verb *events;
+	struct ready_watch *ready_watch;
 };
 
 struct verbs_call {
 	struct balancer *balancer;
 	struct status_jobs *status_jobs;
+	struct events_verb *events;
 	struct control_request *request;
 	const char *verb;
 	json_t *args;
@@ -130,6 +135,11 @@ static void verbs_explain(const struct verbs_call *call)
 	explain_run(dataplane_snapshot(dataplane), dataplane_rates(dataplane), &question,
 		clock_now_us(), &answer);
 	control_reply(call->request, CONTROL_OK, verbs_explain_json(balancer, &answer));
+}
+
+static void verbs_events(const struct verbs_call *call)
+{
+	events_verb_serve(call->events, call->request, call->args);
 }
 
 /* The running configuration, line by line, for `check-config --diff`. */
@@ -338,7 +348,6 @@ static void verbs_reload(const struct verbs_call *call)
 	_cleanup_free_ char *errors = NULL;
 
 	if (reload_run(call->balancer->reload, &errors) != 0) {
-		log_warning("reload refused, nothing has changed: %s", errors ? errors : "");
 		control_fail(call->request, CONTROL_CONFIG, "%s",
 			errors ? errors : "the configuration is refused");
 		return;
@@ -357,6 +366,7 @@ static const struct {
 	{ "explain", verbs_explain, false },
 	{ "config", verbs_config, false },
 	{ "config-keys", verbs_config_keys, false },
+	{ EVENTS_VERB, verbs_events, false },
 	{ "drain", verbs_drain, true },
 	{ "disable", verbs_disable, true },
 	{ "enable", verbs_enable, true },
@@ -372,7 +382,8 @@ void verbs_serve(struct control_request *request, const char *verb, json_t *args
 	void *context)
 {
 	const struct verbs *own = context;
-	const struct verbs_call call = { own->balancer, own->status_jobs, request, verb, args };
+	const struct verbs_call call = { own->balancer, own->status_jobs, own->events, request,
+		verb, args };
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (!streq(verbs[i].name, verb))
@@ -396,8 +407,13 @@ int verbs_start(struct balancer *balancer, void **ret_context)
 		return -ENOMEM;
 	own->balancer = balancer;
 	r = status_jobs_new(balancer, &own->status_jobs);
+	if (r >= 0)
+		r = ready_watch_new(balancer, &own->ready_watch);
+	own->events = events_verb_new(balancer->events);
+	if (r >= 0 && !own->events)
+		r = -ENOMEM;
 	if (r < 0) {
-		free(own);
+		verbs_stop(own);
 		return r;
 	}
 	*ret_context = own;
@@ -409,5 +425,7 @@ void verbs_stop(void *context)
 	struct verbs *own = context;
 
 	status_jobs_free(own->status_jobs);
+	ready_watch_free(own->ready_watch);
+	events_verb_free(own->events);
 	free(own);
 }

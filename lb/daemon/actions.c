@@ -3,8 +3,9 @@
 #include "lb/daemon/actions.h"
 
 #include "common/os/clock.h"
+#include "common/events/events.h"
 #include "common/log.h"
-#include "lb/config/model.h"
+#include "lb/config/service.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/path_checks.h"
 #include "lb/daemon/update.h"
@@ -20,6 +21,8 @@
 /* A backend that flaps gets one line in this time, with what it is then. */
 #define ACTIONS_STATE_LINE_US US_PER_S
 #define ACTIONS_NO_CHECK_US   (60 * US_PER_S)
+
+_Static_assert(SERVICE_TEXT_BYTES == EVENT_SERVICE_BYTES, "a service's text is an event's");
 
 /* Of one backend: what the log says of its state. */
 struct actions_state_log {
@@ -40,23 +43,52 @@ struct actions {
 	uint64_t no_check_us; /* when it was said that checks cannot be made; 0: never */
 };
 
-static void actions_log_state(
-	const struct backend *backend, const struct actions_state_log *state_log)
-{
-	char name[sizeof("DSR_BACKEND=") + REGISTRY_NAME_BYTES];
-	char state[32], reason[sizeof("DSR_REASON=") + REGISTRY_REASON_BYTES];
-	const char *const fields[] = { name, state, reason, NULL };
-	char more[48] = "";
+/* The services that the backend belongs to, and that anybody can look up by its state. */
+struct actions_services {
+	char texts[EVENT_SERVICES_MAX][EVENT_SERVICE_BYTES];
+	size_t len;
+};
 
-	snprintf(name, sizeof(name), "DSR_BACKEND=%s", backend->name);
-	snprintf(state, sizeof(state), "DSR_STATE=%s", backend_state_name(backend->state));
-	snprintf(reason, sizeof(reason), "DSR_REASON=%s", backend->reason);
+static void actions_list_services(const struct balancer *balancer, const struct backend *backend,
+	struct actions_services *ret_services)
+{
+	size_t len = registry_memberships(balancer->registry, backend);
+
+	ret_services->len = 0;
+	for (size_t i = 0; i < len; i++) {
+		struct registry_member member = registry_membership(balancer->registry, backend, i);
+		const struct service *service =
+			service_list_find(balancer->services, member.service);
+
+		if (service)
+			ret_services->len +=
+				service_format(service, &ret_services->texts[ret_services->len],
+					EVENT_SERVICES_MAX - ret_services->len);
+	}
+}
+
+static void actions_log_state(const struct balancer *balancer, const struct backend *backend,
+	const struct actions_state_log *state_log)
+{
+	struct actions_services services;
+	char more[48] = "", address[ADDR_STRLEN];
+	struct event event = {
+		.message = EVENT_BACKEND_STATE,
+		.level = backend->state == BACKEND_DOWN ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+		.backend = backend->name,
+		.address = addr_format(&backend->address, address),
+		.old = backend_state_name(state_log->old_state),
+		.now = backend_state_name(backend->state),
+		.reason = backend->reason,
+		.services = services.texts,
+	};
+
+	actions_list_services(balancer, backend, &services);
+	event.n_services = services.len;
 	if (state_log->n_withheld > 1)
 		snprintf(more, sizeof(more), " (%u changes in a second)", state_log->n_withheld);
-	log_fields(backend->state == BACKEND_DOWN ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, fields,
-		"backend %s: %s -> %s%s%s%s", backend->name,
-		backend_state_name(state_log->old_state), backend_state_name(backend->state), more,
-		backend->reason[0] ? ": " : "", backend->reason);
+	events_raise(balancer->events, &event, "backend %s: %s -> %s%s%s%s", backend->name,
+		event.old, event.now, more, backend->reason[0] ? ": " : "", backend->reason);
 }
 
 /* Logs what the backend has come to, if it has had no line for a while. */
@@ -70,7 +102,7 @@ static void actions_log_due(struct actions *actions, const struct backend *backe
 		actions->withheld = true;
 		return;
 	}
-	actions_log_state(backend, state_log);
+	actions_log_state(actions->balancer, backend, state_log);
 	*state_log = (struct actions_state_log){ .logged_us = now_us };
 }
 
@@ -166,13 +198,39 @@ static void actions_heartbeat(struct balancer *balancer, const struct registry_a
 
 static void actions_forget(struct balancer *balancer, const struct registry_action *action)
 {
+	char address[ADDR_STRLEN];
+
 	session_forget(balancer->sessions, action->backend);
 	tcp_check_cancel(balancer->tcp_checks, action->backend);
 	path_checks_set(balancer->path_checks, action->backend);
 	leaks_forget(balancer->leaks, action->backend);
 	neigh_forget(balancer->neigh, &action->address);
 	update_mark_save(balancer->update);
-	log_info("backend %s has left", action->name);
+	events_raise(balancer->events,
+		&(struct event){ .message = EVENT_BACKEND_LEFT,
+			.level = LOG_LEVEL_INFO,
+			.backend = action->name,
+			.address = addr_format(&action->address, address) },
+		"backend %s has left", action->name);
+}
+
+/* `what` of it is another now. */
+static void actions_tell_move(const struct balancer *balancer, const struct backend *backend,
+	const char *what, const char *old, const char *now)
+{
+	char address[ADDR_STRLEN];
+	const struct event event = {
+		.message = EVENT_BACKEND_MOVED,
+		.level = LOG_LEVEL_INFO,
+		.backend = backend->name,
+		.address = addr_format(&backend->address, address),
+		.old = old,
+		.now = now,
+		.reason = what,
+	};
+
+	events_raise(balancer->events, &event, "backend %s: its %s changed, %s -> %s",
+		backend->name, what, old, now);
 }
 
 static void actions_moved(struct balancer *balancer, const struct registry_action *action)
@@ -182,17 +240,28 @@ static void actions_moved(struct balancer *balancer, const struct registry_actio
 
 	neigh_forget(balancer->neigh, &action->address);
 	update_mark_save(balancer->update);
-	if (backend)
-		log_info("backend %s: its address changed, %s -> %s", action->name,
-			addr_format(&action->address, old), addr_format(&backend->address, new));
+	if (!backend)
+		return;
+	addr_format(&action->address, old);
+	addr_format(&backend->address, new);
+	actions_tell_move(balancer, backend, "address", old, new);
 }
 
 static void actions_remark(const struct balancer *balancer, const struct registry_action *action)
 {
 	const struct backend *backend = registry_backend(balancer->registry, action->backend);
+	char address[ADDR_STRLEN];
 
 	if (backend)
-		log_warning("backend %s is up, but: %s", backend->name, backend->reason);
+		events_raise(balancer->events,
+			&(struct event){ .message = EVENT_BACKEND_ODD,
+				.level = LOG_LEVEL_WARNING,
+				.backend = backend->name,
+				.address = addr_format(&backend->address, address),
+				.old = backend_state_name(backend->state),
+				.now = backend_state_name(backend->state),
+				.reason = backend->reason },
+			"backend %s is up, but: %s", backend->name, backend->reason);
 }
 
 static void actions_ask_mac(struct balancer *balancer, const struct registry_action *action)
@@ -225,8 +294,8 @@ static void actions_log_macs(struct actions *actions)
 			continue;
 		leaks_forget(actions->balancer->leaks, backend->id);
 		if (!mac_is_zero(known))
-			log_info("backend %s: its MAC changed, %s -> %s", backend->name,
-				mac_format(known, old), mac_format(&backend->mac, new));
+			actions_tell_move(actions->balancer, backend, "MAC", mac_format(known, old),
+				mac_format(&backend->mac, new));
 		*known = backend->mac;
 		path_checks_set(actions->balancer->path_checks, backend->id);
 	}

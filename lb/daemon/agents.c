@@ -3,6 +3,7 @@
 #include "lb/daemon/agents.h"
 
 #include "common/os/clock.h"
+#include "common/events/events.h"
 #include "common/log.h"
 #include "common/log_limit.h"
 #include "lb/config/model.h"
@@ -171,12 +172,20 @@ static void agents_refused(void *context, const struct addr_port *source,
 	struct agents *agents = context;
 	uint64_t silenced = 0;
 	bool overflow = false;
-	char text[ADDR_PORT_STRLEN];
+	char text[ADDR_PORT_STRLEN], address[ADDR_STRLEN];
+	const struct event event = {
+		.message = EVENT_REFUSED,
+		.level = LOG_LEVEL_WARNING,
+		.address = addr_format(&source->addr, address),
+		.now = session_refusals_name(refusal),
+		.reason = words[0] ? words : session_refusals_name(refusal),
+	};
 
 	if (!log_limit_is_due(
 		    &agents->refusals, &source->addr, clock_now_us(), &silenced, &overflow))
 		return;
-	log_warning("message from %s refused: %s%s%s (%llu more since the last such line)%s",
+	events_raise(agents->balancer->events, &event,
+		"message from %s refused: %s%s%s (%llu more since the last such line)%s",
 		addr_port_format(source, text), session_refusals_name(refusal),
 		words[0] ? ": " : "", words, (unsigned long long)silenced,
 		overflow ? "; many sources at once" : "");

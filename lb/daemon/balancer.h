@@ -39,6 +39,7 @@ struct balancer {
 	struct neigh *neigh;
 	struct announce *announce;
 	struct tcp_checks *tcp_checks;
+	struct events *events;   /* NULL until the runtime folder is ours: only logged */
 	struct control *control; /* NULL until everything else stands */
 
 	/* Of this room. */

@@ -7,6 +7,7 @@
 
 #include "common/os/clock.h"
 #include "common/os/idle.h"
+#include "common/events/events.h"
 #include "common/log.h"
 #include "common/proto/auth.h"
 #include "common/os/systemd.h"
@@ -107,16 +108,19 @@ static void daemon_on_claim(const struct addr *vip, const struct mac *mac, void 
 {
 	struct balancer *balancer = &((struct daemon *)context)->balancer;
 	const struct backend *owner = NULL;
-	char address[ADDR_STRLEN], text[MAC_STRLEN], field[64];
+	char address[ADDR_STRLEN], text[MAC_STRLEN];
+	struct event event = { .message = EVENT_CLAIM, .level = LOG_LEVEL_WARNING };
 
 	for (size_t i = 0; i < registry_len(balancer->registry) && !owner; i++)
 		if (mac_equal(&registry_backend_at(balancer->registry, i)->mac, mac))
 			owner = registry_backend_at(balancer->registry, i);
 	leaks_claimed(balancer->leaks, vip, mac);
-	snprintf(field, sizeof(field), "DSR_VIP=%s", addr_format(vip, address));
-	log_fields(LOG_LEVEL_WARNING, ((const char *const[]){ field, NULL }),
-		"%s claims %s, which this balancer serves: %s", mac_format(mac, text), address,
-		owner ? owner->name : "another balancer, or a host that leaks or forges ARP");
+	event.vip = addr_format(vip, address);
+	event.backend = owner ? owner->name : NULL;
+	event.now = mac_format(mac, text);
+	event.reason = owner ? owner->name : "another balancer, or a host that leaks or forges ARP";
+	events_raise(balancer->events, &event, "%s claims %s, which this balancer serves: %s", text,
+		address, event.reason);
 }
 
 static int daemon_on_stop_signal(
@@ -134,8 +138,7 @@ static int daemon_on_reload_signal(
 	struct daemon *daemon = context;
 	_cleanup_free_ char *errors = NULL;
 
-	if (reload_run(daemon->balancer.reload, &errors) != 0)
-		log_error("reload refused, nothing has changed: %s", errors ? errors : "");
+	(void)reload_run(daemon->balancer.reload, &errors);
 	return 0;
 }
 
@@ -191,6 +194,9 @@ static int daemon_start_keep(struct balancer *balancer, json_t **ret_document, b
 	r = keep_open(&keep, &balancer->keep, ret_fresh, &why);
 	if (r < 0)
 		return log_errno(r, "cannot keep state in %s: %s", directory, why.text);
+	balancer->events = events_new(directory);
+	if (!balancer->events)
+		return log_errno(-ENOMEM, "cannot start");
 	*ret_document = keep_load_document(balancer->keep);
 	balancer->boot_id =
 		document_boot_id(*ret_document, keep_boot(balancer->keep), clock_now_us());
@@ -261,7 +267,8 @@ static int daemon_start_control_plane(struct balancer *balancer, bool fresh)
 	balancer->publish = publish_new(&publish);
 	balancer->service_ids = service_ids_new();
 	balancer->role = role_new();
-	balancer->dataplane = dataplane_new(config->mode, config->workers, balancer->keep);
+	balancer->dataplane =
+		dataplane_new(config->mode, config->workers, balancer->keep, balancer->events);
 	if (!balancer->agents || !balancer->registry || !balancer->publish ||
 		!balancer->service_ids || !balancer->role || !balancer->dataplane)
 		return log_errno(-ENOMEM, "cannot start");
@@ -491,6 +498,7 @@ static void daemon_free(struct daemon *daemon)
 	actions_free(balancer->actions);
 	idle_free(balancer->idle);
 	sd_event_source_disable_unref(daemon->housekeeping);
+	events_free(balancer->events);
 	sd_event_unref(balancer->event);
 }
 

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "common/log.h"
+#include "common/events/events.h"
 #include "common/why.h"
 #include "lb/engine/bpf/engine_bpf.h"
 #include "lb/engine/packet/engine_packet.h"
@@ -16,6 +16,7 @@ struct dataplane {
 	enum config_mode mode;
 	uint32_t workers;
 	const struct keep *keep;
+	struct events *events;
 	const struct engine_ops *ops; /* of `engine`, or of the last one */
 	struct engine *engine;        /* NULL while an interface is not there */
 	unsigned int ifindex, out_ifindex;
@@ -24,7 +25,8 @@ struct dataplane {
 	struct engine_totals totals_before; /* of engines that ended */
 };
 
-struct dataplane *dataplane_new(enum config_mode mode, uint32_t workers, const struct keep *keep)
+struct dataplane *dataplane_new(
+	enum config_mode mode, uint32_t workers, const struct keep *keep, struct events *events)
 {
 	struct dataplane *dataplane = calloc(1, sizeof(*dataplane));
 
@@ -33,6 +35,7 @@ struct dataplane *dataplane_new(enum config_mode mode, uint32_t workers, const s
 	dataplane->mode = mode;
 	dataplane->workers = workers;
 	dataplane->keep = keep;
+	dataplane->events = events;
 	dataplane->ops = &engine_packet_ops;
 	return dataplane;
 }
@@ -143,6 +146,32 @@ static int dataplane_try(struct dataplane *dataplane, const struct engine_config
 	return r;
 }
 
+static void dataplane_tell(const struct dataplane *dataplane, enum event_message message,
+	const char *interface, const char *reason)
+{
+	struct event event = { .message = message, .interface = interface, .reason = reason };
+
+	switch (message) {
+	case EVENT_ENGINE_CHOSEN:
+		event.level = LOG_LEVEL_INFO;
+		event.now = dataplane->ops->name;
+		events_raise(dataplane->events, &event, "forwarding on %s by the %s engine (%s)",
+			interface, event.now, reason);
+		break;
+	case EVENT_ENGINE_ENDED:
+		event.level = LOG_LEVEL_WARNING;
+		event.old = dataplane->ops->name;
+		events_raise(dataplane->events, &event, "the %s engine on %s ends: %s", event.old,
+			interface, reason);
+		break;
+	default:
+		event.level = LOG_LEVEL_ERROR;
+		events_raise(dataplane->events, &event, "no engine can be started on %s: %s",
+			interface, reason);
+		break;
+	}
+}
+
 static void dataplane_start(struct dataplane *dataplane, const struct neigh_link *clients,
 	const struct neigh_link *backends)
 {
@@ -160,7 +189,7 @@ static void dataplane_start(struct dataplane *dataplane, const struct neigh_link
 	if (r < 0) {
 		/* It is tried again each second; what has been said is not said again. */
 		if (!streq(said.text, dataplane->reason.text))
-			(void)log_errno(r, "no engine can be started on %s: %s", clients->name,
+			dataplane_tell(dataplane, EVENT_ENGINE_NONE, clients->name,
 				dataplane->reason.text);
 		return;
 	}
@@ -171,8 +200,7 @@ static void dataplane_start(struct dataplane *dataplane, const struct neigh_link
 		why_set(&dataplane->reason, "as configured");
 	else if (dataplane->reason.text[0] == '\0')
 		why_set(&dataplane->reason, "auto: the best that the interface has");
-	log_info("forwarding on %s by the %s engine (%s)", clients->name, dataplane->ops->name,
-		dataplane->reason.text);
+	dataplane_tell(dataplane, EVENT_ENGINE_CHOSEN, clients->name, dataplane->reason.text);
 }
 
 /* An interface that is down only pauses the engine. */
@@ -190,7 +218,7 @@ bool dataplane_update(struct dataplane *dataplane, const struct neigh_link *clie
 	int health = dataplane->engine ? dataplane->ops->health(dataplane->engine) : 0;
 
 	if (dataplane->engine && dataplane_must_end(dataplane, health, clients, backends)) {
-		log_warning("the %s engine on %s ends: %s", dataplane->ops->name, clients->name,
+		dataplane_tell(dataplane, EVENT_ENGINE_ENDED, clients->name,
 			health < 0 ? strerror(-health) : "the interface is another one now");
 		dataplane_stop(dataplane, false);
 		changed = true;

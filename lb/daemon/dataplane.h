@@ -12,6 +12,7 @@
 struct keep;
 struct neigh_link;
 struct dataplane;
+struct events;
 
 struct dataplane_status {
 	bool is_running;
@@ -24,8 +25,9 @@ struct dataplane_status {
 	bool reaches_stack;
 };
 
-/* `workers` 0: as many as processors. Takes no ownership; `keep` must outlive it. NULL: out of memory. */
-struct dataplane *dataplane_new(enum config_mode mode, uint32_t workers, const struct keep *keep);
+/* `workers` 0: as many as processors. Takes no ownership; `keep` and `events` must outlive it. NULL: out of memory. */
+struct dataplane *dataplane_new(
+	enum config_mode mode, uint32_t workers, const struct keep *keep, struct events *events);
 /* What forwards in the kernel goes on, unless `detach`. */
 void dataplane_stop(struct dataplane *dataplane, bool detach);
 struct dataplane *dataplane_free(struct dataplane *dataplane);

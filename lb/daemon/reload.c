@@ -4,6 +4,7 @@
 
 #include "common/os/clock.h"
 #include "common/control/control.h"
+#include "common/events/events.h"
 #include "common/log.h"
 #include "common/os/systemd.h"
 #include "lb/config/config.h"
@@ -363,8 +364,36 @@ static void reload_take(struct balancer *balancer, struct reload_candidate *cand
 	update_follow(balancer->update);
 	update_mark(balancer->update, true);
 	actions_flush(balancer->actions);
-	log_info("reloaded %s: %zu virtual servers", balancer->paths.config,
-		balancer->config->n_virtual_servers);
+}
+
+/* Errors are lines; an event is one. */
+static void reload_tell_refused(const struct balancer *balancer, const char *errors)
+{
+	struct event event = { .message = EVENT_CONFIG_REFUSED, .level = LOG_LEVEL_ERROR };
+	_cleanup_free_ char *line = errors ? strdup(errors) : NULL;
+
+	for (size_t i = 0; line && line[i]; i++)
+		if (line[i] == '\n')
+			line[i] = ';';
+	event.reason = line;
+	events_raise(balancer->events, &event, "reload refused, nothing has changed: %s",
+		line ? line : "");
+}
+
+static void reload_tell_loaded(const struct balancer *balancer)
+{
+	char old[24], now[24];
+	const struct event event = {
+		.message = EVENT_CONFIG_LOADED,
+		.level = LOG_LEVEL_INFO,
+		.old = old,
+		.now = now,
+	};
+
+	snprintf(old, sizeof(old), "%llu", (unsigned long long)balancer->config_generation - 1);
+	snprintf(now, sizeof(now), "%llu", (unsigned long long)balancer->config_generation);
+	events_raise(balancer->events, &event, "reloaded %s: %zu virtual servers",
+		balancer->paths.config, balancer->config->n_virtual_servers);
 }
 
 static int reload_now(struct reload *reload, char **ret_errors)
@@ -407,6 +436,10 @@ int reload_run(struct reload *reload, char **ret_errors)
 
 	systemd_tell_reloading(clock_now_us());
 	r = reload_now(reload, ret_errors);
+	if (r == 0)
+		reload_tell_loaded(reload->balancer);
+	else
+		reload_tell_refused(reload->balancer, *ret_errors);
 	systemd_tell_ready();
 	return r;
 }

@@ -6,6 +6,7 @@
 
 #include "common/os/clock.h"
 #include "common/os/idle.h"
+#include "common/events/events.h"
 #include "common/log.h"
 #include "lb/config/service.h"
 #include "lb/daemon/balancer.h"
@@ -33,7 +34,9 @@ struct update {
 	bool publish_failed, save_failed; /* and it was said */
 	uint64_t from_us;                 /* the next publication waits until then */
 	struct update_status status;
-	struct why advice;          /* of the interfaces, as it was logged */
+	struct why advice; /* of the interfaces, as it was logged */
+	const char *told_clients,
+		*told_backends;     /* the interfaces' states; NULL: not looked at yet */
 	uint64_t routes_generation; /* of the configuration that VIPs' routes are of */
 	bool has_routes;
 };
@@ -71,7 +74,47 @@ static void update_role(const struct balancer *balancer)
 	if (!role_update(balancer->role, &facts))
 		return;
 	role = role_status(balancer->role);
-	log_info("%s%s", role.active ? "active" : "not active: ", role.reason);
+	events_raise(balancer->events,
+		&(struct event){ .message = EVENT_ACTIVE,
+			.level = LOG_LEVEL_INFO,
+			.old = role.active ? "standby" : "active",
+			.now = role.active ? "active" : "standby",
+			.reason = role.reason },
+		"%s%s", role.active ? "active" : "not active: ", role.reason);
+}
+
+static const char *update_link_state(const struct neigh_link *link)
+{
+	return link->ifindex == 0 ? "absent" : link->running ? "up" : "down";
+}
+
+/* The first look is no change. */
+static void update_tell_link(
+	const struct balancer *balancer, const struct neigh_link *link, const char **told)
+{
+	const char *now = update_link_state(link);
+	const char *old = *told;
+
+	*told = now;
+	if (old && !streq(old, now))
+		events_raise(balancer->events,
+			&(struct event){ .message = EVENT_INTERFACE,
+				.level = LOG_LEVEL_WARNING,
+				.interface = link->name,
+				.old = old,
+				.now = now },
+			"interface %s: %s -> %s", link->name, old, now);
+}
+
+static void update_tell_links(struct update *update)
+{
+	const struct balancer *balancer = update->balancer;
+	const struct neigh_link *clients = neigh_client_link(balancer->neigh);
+	const struct neigh_link *backends = neigh_backend_link(balancer->neigh);
+
+	update_tell_link(balancer, clients, &update->told_clients);
+	if (!streq(clients->name, backends->name))
+		update_tell_link(balancer, backends, &update->told_backends);
 }
 
 /* Takes over what the links and the role say now; true if a snapshot depends on a difference. */
@@ -174,6 +217,7 @@ void update_follow(struct update *update)
 		neigh_backend_link(balancer->neigh));
 
 	update_advise(update);
+	update_tell_links(update);
 	update_role(balancer);
 	update_routes(update);
 	path_checks_follow(balancer->path_checks);

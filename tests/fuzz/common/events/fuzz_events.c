@@ -17,24 +17,24 @@ struct taken {
 	size_t text_bytes;
 };
 
-static void take(uint64_t sequence, const char *line, size_t line_bytes, void *context)
+static void take(const struct events_line *line, void *context)
 {
 	struct taken *taken = context;
-	json_t *json = json_loadb(line, line_bytes, 0, NULL);
+	json_t *json = json_loadb(line->text, line->text_bytes, 0, NULL);
 
-	if (!json || sequence <= taken->last || sequence >= EVENT_SEQUENCE_MAX ||
-		line_bytes >= EVENT_LINE_MAX || memchr(line, '\n', line_bytes) ||
+	if (!json || line->sequence <= taken->last || line->sequence >= EVENT_SEQUENCE_MAX ||
+		line->text_bytes >= EVENT_LINE_MAX || memchr(line->text, '\n', line->text_bytes) ||
 		!json_is_string(json_object_get(json, "message")))
 		abort();
 	json_decref(json);
-	taken->last = sequence;
+	taken->last = line->sequence;
 	taken->n++;
-	taken->text = realloc(taken->text, taken->text_bytes + line_bytes + 1);
+	taken->text = realloc(taken->text, taken->text_bytes + line->text_bytes + 1);
 	if (!taken->text)
 		abort();
-	memcpy(taken->text + taken->text_bytes, line, line_bytes);
-	taken->text[taken->text_bytes + line_bytes] = '\n';
-	taken->text_bytes += line_bytes + 1;
+	memcpy(taken->text + taken->text_bytes, line->text, line->text_bytes);
+	taken->text[taken->text_bytes + line->text_bytes] = '\n';
+	taken->text_bytes += line->text_bytes + 1;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

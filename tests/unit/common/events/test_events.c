@@ -208,6 +208,27 @@ static void events_are_the_newest_of_a_bounded_number(void **state)
 	}
 }
 
+/* Strangers can raise as many as they like; what is ours is not lost by that. */
+static void events_of_strangers_have_a_share(void **state)
+{
+	const struct event claim = { .message = EVENT_CLAIM, .level = LOG_LEVEL_DEBUG };
+	struct fixture *fixture = *state;
+	uint64_t sequence = 0;
+
+	raise_state(fixture, "down");
+	for (unsigned int i = 0; i < 2 * EVENTS_KEPT_MAX; i++)
+		events_raise(fixture->events, &claim, "claim");
+	for (unsigned int round = 0; round < 2; round++) {
+		assert_int_equal(count(fixture), EVENTS_KEPT_MAX);
+		assert_non_null(strstr(events_next(fixture->events, 0, &sequence), "web1"));
+		restart(fixture);
+	}
+	for (unsigned int i = 0; i < EVENTS_KEPT_MAX; i++)
+		raise_state(fixture, "up");
+	assert_int_equal(count(fixture), EVENTS_KEPT_MAX);
+	assert_non_null(strstr(events_next(fixture->events, 0, &sequence), "web1"));
+}
+
 static void events_forget_a_torn_line(void **state)
 {
 	struct fixture *fixture = *state;
@@ -222,7 +243,7 @@ static void events_forget_a_torn_line(void **state)
 	assert_newest(fixture, "new", "drain");
 }
 
-static void ignore_line(uint64_t sequence, const char *line, size_t line_bytes, void *context)
+static void ignore_line(const struct events_line *line, void *context)
 {
 	++*(size_t *)context;
 }
@@ -372,6 +393,7 @@ int main(void)
 		cmocka_unit_test(event_is_never_longer_than_its_line),
 		EVENTS_TEST(events_are_kept_over_a_restart),
 		EVENTS_TEST(events_are_the_newest_of_a_bounded_number),
+		EVENTS_TEST(events_of_strangers_have_a_share),
 		EVENTS_TEST(events_forget_a_torn_line),
 		EVENTS_TEST(events_say_what_is_garbage),
 		EVENTS_TEST(events_work_without_their_file),
