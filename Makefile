@@ -36,7 +36,7 @@ ENTRY_GOALS := demo check check-all bench
 PLAIN_GOALS := deps deps-all clean $(ENTRY_GOALS)
 
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
-PACKAGES := libmnl libnl-3.0 libnl-route-3.0 libsystemd inih cmocka libsodium jansson smartcols libcurl $(if $(filter 0,$(XDP)),,libbpf)
+PACKAGES := libmnl libnl-3.0 libnl-route-3.0 libsystemd inih cmocka libsodium jansson smartcols libcurl ncursesw $(if $(filter 0,$(XDP)),,libbpf)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing; `make deps` installs what the build needs)
 endif
@@ -47,7 +47,7 @@ endif
 PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 LIBS_common := $(shell pkg-config --libs libmnl libsystemd inih libsodium jansson smartcols) -lpthread
 LIBS_agent  := $(shell pkg-config --libs libnl-route-3.0 libnl-3.0 libcurl)
-LIBS_lb     := $(if $(filter 0,$(XDP)),,$(shell pkg-config --libs libbpf))
+LIBS_lb     := $(if $(filter 0,$(XDP)),,$(shell pkg-config --libs libbpf)) $(shell pkg-config --libs ncursesw)
 LIBS_test   := $(shell pkg-config --libs cmocka)
 endif
 

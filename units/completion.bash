@@ -34,6 +34,8 @@ _dsr() {
 			;;
 		check-config) words+=' --config --diff --no-keys' ;;
 		doctor | keygen | token | join) words+=' --config' ;;
+		top) words+=' --once' ;;
+		backends) words+=' --stats --rate' ;;
 		drain) words+=' --wait --wait=' ;;
 		events)
 			words+=' -f'

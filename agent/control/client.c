@@ -129,6 +129,10 @@ static void client_print_status(const struct cli *cli, const json_t *document)
 
 	printf("%s: %s%s%s\n", client_text(document, "name"), client_text(document, "state"),
 		reason[0] ? ": " : "", reason);
+	printf("%s\n",
+		client_integer(document, "health") == 0
+			? "All is well."
+			: "Not all is well: `dsr-agent doctor` says what mends it.");
 	printf("real IP %s on %s, weight %" JSON_INTEGER_FORMAT ", running for %s\n",
 		client_text(document, "real_ip"), client_text(document, "interface"),
 		client_integer(document, "weight"),

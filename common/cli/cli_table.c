@@ -7,8 +7,11 @@
 
 #include <libsmartcols.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 
 #include "common/cli/cli.h"
+
+#define CLI_TABLE_LAST_MIN 24u /* columns of the terminal, for text that is wrapped */
 
 struct cli_table {
 	struct libscols_table *table;
@@ -16,8 +19,18 @@ struct cli_table {
 	size_t n_columns;
 	size_t column; /* the next cell's */
 	bool color;
-	bool failed; /* out of memory: said when it is printed */
+	bool header;
+	size_t *widths; /* of each column, in bytes: what its longest cell needs */
+	bool wraps;     /* the last column is one of text */
+	bool failed;    /* out of memory: said when it is printed */
 };
+
+static void cli_table_free(struct cli_table *table)
+{
+	scols_unref_table(table->table);
+	free(table->widths);
+	free(table);
+}
 
 struct cli_table *cli_table_new(
 	const struct cli *cli, const struct cli_column *columns, size_t n_columns)
@@ -28,19 +41,26 @@ struct cli_table *cli_table_new(
 		return NULL;
 	table->n_columns = n_columns;
 	table->color = cli->color;
+	table->header = cli->header;
+	table->widths = calloc(n_columns, sizeof(*table->widths));
+	table->wraps = !columns[n_columns - 1].right;
 	table->table = scols_new_table();
-	if (!table->table) {
-		free(table);
+	if (!table->table || !table->widths) {
+		cli_table_free(table);
 		return NULL;
 	}
 	scols_table_enable_colors(table->table, cli->color);
 	scols_table_enable_noheadings(table->table, !cli->header);
 	/* To a terminal it would cut what does not fit; a reason must never be lost. */
 	scols_table_set_termforce(table->table, SCOLS_TERMFORCE_NEVER);
-	for (size_t idx = 0; idx < n_columns; idx++)
+	for (size_t idx = 0; idx < n_columns; idx++) {
+		table->widths[idx] = strlen(columns[idx].title);
 		if (!scols_table_new_column(table->table, columns[idx].title, 0,
-			    columns[idx].right ? SCOLS_FL_RIGHT : 0))
+			    columns[idx].right             ? SCOLS_FL_RIGHT
+				    : idx + 1 == n_columns ? SCOLS_FL_WRAP
+							   : 0))
 			table->failed = true;
+	}
 	return table;
 }
 
@@ -51,6 +71,7 @@ static struct libscols_cell *cli_table_next(struct cli_table *table, const char 
 
 	if (table->failed)
 		return NULL;
+	table->widths[column] = MAX(table->widths[column], strlen(text));
 	if (column == 0)
 		table->line = scols_table_new_line(table->table, NULL);
 	table->column = (column + 1) % table->n_columns;
@@ -89,16 +110,41 @@ void cli_table_state(struct cli_table *table, const char *state)
 		(void)scols_cell_set_color(cell, color);
 }
 
+/*
+ * A terminal's width is for the last column to be wrapped in. Where the others leave it too little, the table is wider than
+ * the terminal: libsmartcols would cut them.
+ */
+static void cli_table_fit(struct cli_table *table)
+{
+	struct winsize size;
+	size_t others = 0;
+
+	if (!table->wraps || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return;
+	for (size_t idx = 0; idx + 1 < table->n_columns; idx++)
+		others += table->widths[idx] + 1;
+	(void)scols_table_set_termforce(table->table, SCOLS_TERMFORCE_ALWAYS);
+	(void)scols_table_set_termwidth(
+		table->table, MAX((size_t)size.ws_col, others + CLI_TABLE_LAST_MIN));
+}
+
+void cli_table_print_or(struct cli_table *table, const char *words)
+{
+	if (!table || table->failed) {
+		fprintf(stderr, "out of memory\n");
+	} else if (scols_table_get_nlines(table->table) > 0) {
+		cli_table_fit(table);
+		(void)scols_print_table(table->table);
+	} else if (words && table->header) {
+		printf("%s\n", words);
+	}
+	if (table)
+		cli_table_free(table);
+}
+
 void cli_table_print(struct cli_table *table)
 {
-	if (!table || table->failed)
-		fprintf(stderr, "out of memory\n");
-	else if (scols_table_get_nlines(table->table) > 0)
-		(void)scols_print_table(table->table);
-	if (!table)
-		return;
-	scols_unref_table(table->table);
-	free(table);
+	cli_table_print_or(table, NULL);
 }
 
 void cli_print_json(const struct cli *cli, const json_t *value)

@@ -19,7 +19,9 @@ struct cli_column {
 	const char *title;
 	bool right; /* numbers */
 };
-/* NULL when out of memory, which the functions below take, and the last one says. */
+/*
+ * On a terminal the last column is wrapped where the width ends, if it is one of text: nothing is cut.
+ * NULL when out of memory, which the functions below take, and the last one says. */
 struct cli_table *cli_table_new(
 	const struct cli *cli, const struct cli_column *columns, size_t n_columns);
 /* Next cell of the current row, left to right; a new row begins by itself. */
@@ -29,6 +31,8 @@ void cli_table_cell(struct cli_table *table, const char *format, ...) _printf_(2
 void cli_table_state(struct cli_table *table, const char *state);
 /* Prints (nothing, when there is no row) and frees. */
 void cli_table_print(struct cli_table *table);
+/* The same; without a row these words, where there would be a header. NULL: none. */
+void cli_table_print_or(struct cli_table *table, const char *words);
 
 /* "3s", "5min 2s", "2h", "4d 7h" into `buffer` (CLI_AGE_BYTES): the largest two units at most. */
 const char *cli_format_age(double seconds, char *buffer);

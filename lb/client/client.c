@@ -5,6 +5,7 @@
  */
 #include "lb/client/client.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cli/cli.h"
@@ -16,6 +17,8 @@
 #include "lb/client/import_config.h"
 #include "lb/client/keygen.h"
 #include "lb/client/print.h"
+#include "lb/client/print_rates.h"
+#include "lb/client/top.h"
 #include "lb/client/token.h"
 #include "lb/doctor/examine.h"
 
@@ -41,6 +44,13 @@ static int client_virtual_servers(const struct cli *cli, void *context)
 		print_virtual_servers(cli, document);
 	json_decref(document);
 	return 0;
+}
+
+static int client_fail_virtual_server(const struct cli *cli, const char *virtual_server)
+{
+	return cli_fail(cli, CONTROL_USAGE,
+		"backends: no virtual server is named %s; `dsr-lb virtual-servers` lists them",
+		virtual_server);
 }
 
 /* The backends of one virtual server or of all, each with the name of its virtual server. */
@@ -69,13 +79,53 @@ static int client_backends_json(
 	return found ? 0 : -ENOENT;
 }
 
+/* Without --rate NULL: totals. A second is long enough for rates that mean something. */
+static int client_sample(const struct cli *cli, json_t **ret_before, uint64_t *ret_us)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	int status = 0;
+
+	if (!cli->rate)
+		return 0;
+	status = cli_call(cli, "status", NULL, CONTROL_UNAVAILABLE, ret_before);
+	*ret_us = clock_now_us();
+	if (status == 0)
+		(void)nanosleep(&second, NULL);
+	return status;
+}
+
+static int client_rates(const struct cli *cli, const char *virtual_server)
+{
+	json_t *before = NULL, *document = NULL;
+	uint64_t before_us = 0;
+	int status = client_sample(cli, &before, &before_us);
+	int r = 0;
+
+	if (status == 0)
+		status = cli_call(cli, "status", NULL, CONTROL_UNAVAILABLE, &document);
+	if (status == 0)
+		r = print_rates(cli, before, document,
+			(double)(clock_now_us() - before_us) / (double)US_PER_S, virtual_server);
+	json_decref(before);
+	json_decref(document);
+	return r < 0 ? client_fail_virtual_server(cli, virtual_server) : status;
+}
+
 static int client_backends(const struct cli *cli, void *context)
 {
 	const char *virtual_server = cli->n_args > 0 ? cli->args[0] : NULL;
 	json_t *document = NULL;
-	int status = cli_call(cli, "status", NULL, CONTROL_UNAVAILABLE, &document);
-	int r;
+	int status, r;
 
+	if (cli->stats && cli->rate)
+		return cli_fail(
+			cli, CONTROL_USAGE, "backends: --stats and --rate exclude each other");
+	if (cli->stats || cli->rate)
+		return cli->json == CLI_JSON_OFF
+			? client_rates(cli, virtual_server)
+			: cli_fail(cli, CONTROL_USAGE,
+				  "backends: --json has all counters; take --stats and --rate out");
+	status = cli_call(cli, "status", NULL, CONTROL_UNAVAILABLE, &document);
 	if (status != 0)
 		return status;
 	if (cli->json != CLI_JSON_OFF)
@@ -83,11 +133,7 @@ static int client_backends(const struct cli *cli, void *context)
 	else
 		r = print_backends(cli, document, virtual_server);
 	json_decref(document);
-	if (r == -ENOENT)
-		return cli_fail(cli, CONTROL_USAGE,
-			"backends: no virtual server is named %s; `dsr-lb virtual-servers` lists them",
-			virtual_server);
-	return 0;
+	return r == -ENOENT ? client_fail_virtual_server(cli, virtual_server) : 0;
 }
 
 /* {"virtual_server": NAME}, or NULL where none was given. */
@@ -312,7 +358,12 @@ static const struct cli_verb client_verbs[] = {
 	CLIENT_VERB("status", client_status, 0, 0, NULL, "everything at a glance"),
 	CLIENT_VERB("virtual-servers", client_virtual_servers, 0, 0, NULL,
 		"virtual servers, one a line"),
-	CLIENT_VERB("backends", client_backends, 0, 1, "[VS]", "backends with state and reason"),
+	{ .name = "backends",
+		.args_help = "[VS] [--stats|--rate]",
+		.max_args = 1,
+		.help = "backends with state and reason, or their counters",
+		.run = client_backends,
+		.takes_rate = true },
 	CLIENT_VERB("flows", client_flows, 0, 1, "[VS]", "flows that are recorded now"),
 	CLIENT_VERB("explain", client_explain, 2, 3, "CLIENT:PORT VIP:PORT [tcp|udp]",
 		"where this packet would go, and why"),
@@ -343,7 +394,11 @@ static const struct cli_verb client_verbs[] = {
 		"keygen", keygen, 0, 2, "[ID [master]|ID/NAME]", "print a line for a key file"),
 	CLIENT_FILES("token", token_print, 1, 1, "NAME",
 		"an invitation for an agent, one word and a secret"),
-	CLIENT_LATER("top", "live view"),
+	{ .name = "top",
+		.args_help = "[--once]",
+		.help = "live view",
+		.run = top,
+		.takes_once = true },
 	{ .name = "events",
 		.args_help = "[-f] [--format=text|keepalived]",
 		.help = "what happened, and what happens",

@@ -7,8 +7,7 @@
 
 #include "common/cli/cli.h"
 #include "common/cli/cli_table.h"
-
-#define PRINT_AMOUNT_BYTES 24u
+#include "lb/client/verdict.h"
 
 static const char *print_string(const json_t *object, const char *name)
 {
@@ -22,8 +21,7 @@ static unsigned long long print_number(const json_t *object, const char *name)
 	return (unsigned long long)json_integer_value(json_object_get(object, name));
 }
 
-/* "1.5M" in powers of 1000, as ipvsadm counts. */
-static const char *print_amount(unsigned long long value, char *buffer)
+const char *print_amount(unsigned long long value, char *buffer)
 {
 	static const char units[] = { 'k', 'M', 'G', 'T', 'P', 'E' };
 	double scaled = (double)value;
@@ -274,6 +272,10 @@ void print_status(const struct cli *cli, const json_t *document)
 	const json_t *server, *backend;
 
 	if (cli->header) {
+		char words[VERDICT_BYTES];
+
+		(void)verdict_words(document, words, sizeof(words));
+		printf("%s\n", words);
 		print_head(document);
 		print_counters(document);
 		print_claims(document);
@@ -284,7 +286,7 @@ void print_status(const struct cli *cli, const json_t *document)
 		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend)
 			print_backend_row(table, backend, "  ");
 	}
-	cli_table_print(table);
+	cli_table_print_or(table, "no virtual server is configured");
 	if (cli->header)
 		print_warnings(document);
 }
@@ -333,7 +335,7 @@ void print_virtual_servers(const struct cli *cli, const json_t *document)
 		cli_table_cell(table, "%s", print_string(server, "table_digest"));
 		cli_table_cell(table, "%s", ready || !why ? "" : why);
 	}
-	cli_table_print(table);
+	cli_table_print_or(table, "no virtual server is configured");
 }
 
 static void print_backend_line(
@@ -392,7 +394,8 @@ int print_backends(const struct cli *cli, const json_t *document, const char *vi
 		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend)
 			print_backend_line(table, name, backend);
 	}
-	cli_table_print(table);
+	cli_table_print_or(
+		table, found ? "no backend has registered, and none is configured" : NULL);
 	return found ? 0 : -ENOENT;
 }
 
@@ -433,7 +436,8 @@ void print_flows(const struct cli *cli, const json_t *flows)
 		cli_table_cell(table, "%s",
 			cli_format_age(json_number_value(json_object_get(flow, "idle_s")), age));
 	}
-	cli_table_print(table);
+	cli_table_print_or(table,
+		"no flow is recorded; under a hash scheduler the table remembers the others");
 }
 
 void print_explain(const struct cli *cli, const json_t *answer)

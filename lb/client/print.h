@@ -4,7 +4,12 @@
 
 #include <jansson.h>
 
+#define PRINT_AMOUNT_BYTES 24u
+
 struct cli;
+
+/* "1.5M" in powers of 1000, as ipvsadm counts. Returns `buffer` (PRINT_AMOUNT_BYTES). */
+const char *print_amount(unsigned long long value, char *buffer);
 
 /*
  * Text on standard output, each from the daemon's `status` document (the last two: from the answer
