@@ -8,7 +8,7 @@
 #define REPLACEMENTS_MAX 1000u /* in one line: a variable may hold itself */
 #define SEQUENCE_MAX     65536
 #define WORK_MAX \
-	(UINT64_C(1) << 29) /* bytes that are copied and names that are compared, for variables */
+	(UINT64_C(1) << 27) /* bytes that are copied and names that are compared, for variables */
 
 struct variable {
 	char name[NAME_BYTES_MAX + 1];
