@@ -3,8 +3,10 @@
 #include "lb/client/import/farm.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 
 #include "common/grow.h"
+#include "common/url.h"
 
 #define NOTE_BYTES_MAX 600u /* a line of our configuration has 1024 */
 
@@ -179,6 +181,48 @@ void farm_check_add(struct farm *farm, struct farm_server *server, const char *f
 		return;
 	}
 	server->checks[server->n_checks++] = check;
+}
+
+/* A comma would end the value, and nothing but printable ASCII stands in a request. */
+static void add_path(struct text *url, const char *path)
+{
+	if (path[0] != '/')
+		text_add(url, "/", 1);
+	for (; *path; path++)
+		if (*path <= ' ' || *path >= 0x7f || *path == '#' || *path == ',')
+			text_format(url, "%%%02X", (unsigned char)*path);
+		else
+			text_add(url, path, 1);
+}
+
+bool farm_request_add(struct farm *farm, struct farm_server *server, unsigned int line,
+	const char *host, uint64_t port, const char *path)
+{
+	_cleanup_(text_clearp) struct text url = { 0 };
+	char vip[ADDR_STRLEN] = "";
+	struct why why = { 0 };
+	struct url parts;
+
+	if (server->n_vips > 0)
+		addr_format(&server->vips[0], vip);
+	if (host && *host)
+		text_format(&url, "http://%s", host);
+	else
+		text_format(&url, strchr(vip, ':') ? "http://[%s]" : "http://%s", vip);
+	if (port > 0 && port != server->port)
+		text_format(&url, ":%" PRIu64, port);
+	add_path(&url, path);
+	if (url.failed) {
+		farm->failed = true;
+		return false;
+	}
+	if (url_parse(url.data, &parts, &why) < 0 || strcspn(url.data, ",") < url.size_bytes ||
+		url.size_bytes > CONFIG_URL_MAX || (server->port == 0 && parts.port == 0)) {
+		farm_note(farm, line, "%s: no such request can be made here", url.data);
+		return false;
+	}
+	farm_check_add(farm, server, "%s", url.data);
+	return true;
 }
 
 bool farm_parse_mask(const char *text, unsigned int *ret_bits)

@@ -81,5 +81,11 @@ void farm_vip_add(struct farm *farm, struct farm_server *server, const struct ad
 /* As our key writes it; the same twice is one. */
 _printf_(3, 4) void farm_check_add(
 	struct farm *farm, struct farm_server *server, const char *format, ...);
+/*
+ * check = http://HOST[:PORT]/PATH. `host` NULL or "": the first VIP; `port` 0: the virtual server's. False, with a note,
+ * where there is no such check here.
+ */
+bool farm_request_add(struct farm *farm, struct farm_server *server, unsigned int line,
+	const char *host, uint64_t port, const char *path);
 /* A mask (255.255.255.0) or a length (64) as bits, 0 to 128. False: neither. */
 bool farm_parse_mask(const char *text, unsigned int *ret_bits);

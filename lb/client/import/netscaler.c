@@ -217,11 +217,12 @@ enum monitor_option {
 	MONITOR_SUCCESSES,
 	MONITOR_PORT,
 	MONITOR_STATE,
+	MONITOR_REQUEST,
+	MONITOR_STATUS,
 };
 static const char *const monitor_names[] = { "interval", "resptimeout", "retries", "successRetries",
-	"destPort", "state", NULL };
-static const char *const monitor_quiet[] = { "LRTM", "respCode", "httpRequest", "alertRetries",
-	NULL };
+	"destPort", "state", "httpRequest", "respCode", NULL };
+static const char *const monitor_quiet[] = { "LRTM", "alertRetries", NULL };
 
 /* "5", "5 SEC", "500 MSEC", "1 MIN" */
 static void set_time(
@@ -259,6 +260,11 @@ static int take_monitor_option(struct netscaler_reader *reader, struct netscaler
 		break;
 	case MONITOR_STATE:
 		monitor->disabled = netscaler_is_off(option);
+		break;
+	case MONITOR_REQUEST:
+		return netscaler_set_text(&monitor->request, netscaler_value(option));
+	case MONITOR_STATUS:
+		netscaler_note_option(reader, option, "2xx and 3xx are well here, and no others");
 		break;
 	}
 	return 0;

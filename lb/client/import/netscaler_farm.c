@@ -50,6 +50,21 @@ static void apply_times(struct place *place, const struct netscaler_binding *bin
 	server->check_rise = (unsigned int)rise;
 }
 
+/* "HEAD /alive": the appliance asks so when nothing else is said; here it is GET. */
+static void add_request(struct place *place, const struct netscaler_binding *binding,
+	const struct netscaler_object *monitor)
+{
+	const char *request = monitor->request ? monitor->request : "HEAD /";
+	const char *path = strchr(request, ' ');
+
+	if (strncasecmp(request, "GET ", 4) != 0 && strncasecmp(request, "HEAD ", 5) != 0)
+		farm_note(place->farm, binding->line, "monitor %s: %s: only GET is asked here",
+			binding->name, request);
+	else
+		farm_request_add(place->farm, place->server, binding->line, NULL,
+			monitor->check_port, path + strspn(path, " "));
+}
+
 static void add_monitor(struct place *place, const struct netscaler_binding *binding)
 {
 	static const struct netscaler_object built_in; /* ping, tcp, http: named as their types */
@@ -65,6 +80,8 @@ static void add_monitor(struct place *place, const struct netscaler_binding *bin
 	if (strcasecmp(type, "TCP") == 0 || strcasecmp(type, "tcp-default") == 0) {
 		if (port > 0 && port <= UINT16_MAX)
 			farm_check_add(place->farm, place->server, "tcp:%u", (unsigned int)port);
+	} else if (strcasecmp(type, "HTTP") == 0) {
+		add_request(place, binding, monitor);
 	} else if (strcasecmp(type, "PING") != 0 && strcasecmp(type, "ping-default") != 0 &&
 		strcasecmp(type, "ARP") != 0 && strcasecmp(type, "ND6") != 0) {
 		farm_note(place->farm, binding->line,

@@ -22,6 +22,7 @@ static void object_free(struct netscaler_object *object)
 	free(object->backup);
 	free(object->mask4);
 	free(object->mask6);
+	free(object->request);
 	free(object);
 }
 

@@ -57,6 +57,7 @@ struct netscaler_object {
 	uint64_t persistence_min, health_threshold, client_timeout_s, range;
 	/* monitors */
 	uint64_t interval_ms, timeout_ms, retries, successes, check_port;
+	char *request; /* "HEAD /alive" */
 };
 
 struct netscaler_objects {

@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "common/url.h"
-#include "lb/config/model.h"
 
 void keepalived_note(struct farm *farm, const struct keepalived_node *node, const char *format, ...)
 {
@@ -150,39 +149,10 @@ static bool take_connection(struct farm *farm, const struct addr *real_server,
 	return false;
 }
 
-/* "http://HOST[:PORT]/PATH", as our key takes it; else a note. HOST is the VIP's where none is said. */
-static void add_url(struct farm *farm, struct farm_server *server,
-	const struct keepalived_node *url, const char *host, const char *of_port, const char *path)
-{
-	_cleanup_free_ char *text = NULL;
-	char vip[ADDR_PORT_STRLEN] = "localhost";
-	struct url parts;
-	struct why why;
-
-	if (!host && server->n_vips > 0) {
-		bool ip6 = server->vips[0].family == AF_INET6;
-		char address[ADDR_STRLEN];
-
-		(void)snprintf(vip, sizeof(vip), "%s%s%s", ip6 ? "[" : "",
-			addr_format(&server->vips[0], address), ip6 ? "]" : "");
-	}
-	if (asprintf(&text, "http://%s%s%s%s", host ? host : vip, of_port,
-		    path[0] == '/' ? "" : "/", path) < 0) {
-		text = NULL;
-		farm->failed = true;
-		return;
-	}
-	if (url_parse(text, &parts, &why) < 0 || strlen(text) > CONFIG_URL_MAX || strchr(text, ','))
-		keepalived_note(farm, url, "%.128s: that is no URL of check = http://", text);
-	else
-		farm_check_add(farm, server, "%s", text);
-}
-
 static void take_url(struct farm *farm, struct farm_server *server,
 	const struct keepalived_node *url, const char *host, uint64_t port)
 {
 	const char *path = "/";
-	char of_port[sizeof(":65535")] = "";
 
 	for (size_t i = 0; i < url->n_children; i++) {
 		const struct keepalived_node *node = url->children[i];
@@ -198,9 +168,7 @@ static void take_url(struct farm *farm, struct farm_server *server,
 	}
 	if (port == 0 && server->port == 0)
 		port = URL_HTTP_PORT;
-	if (port > 0 && port != server->port)
-		(void)snprintf(of_port, sizeof(of_port), ":%u", (unsigned int)port);
-	add_url(farm, server, url, host, of_port, path);
+	farm_request_add(farm, server, url->place.line, host, port, path);
 }
 
 static void check_http(struct farm *farm, struct farm_server *server,
