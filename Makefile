@@ -10,6 +10,7 @@
 # make fuzz       each fuzzer for FUZZ_SECONDS under ASan and UBSan
 # make bench      (root) the benchmark, ten minutes; BENCH="xdp packet" ROUNDS= SECONDS_EACH= for less
 # make install    DESTDIR= PREFIX=/usr
+# make deb        Debian packages, in build/deb; what that needs: make deps-all
 #
 # V=1 verbose; SAN=address,undefined or thread; COVERAGE=1; XDP=0 without libbpf and clang.
 
@@ -33,7 +34,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Goals that install what is missing, then call make again with pkg-config in place.
 ENTRY_GOALS := demo check check-all bench
-PLAIN_GOALS := deps deps-all clean $(ENTRY_GOALS)
+PLAIN_GOALS := deps deps-all clean deb $(ENTRY_GOALS)
 
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 PACKAGES := libmnl libnl-3.0 libnl-route-3.0 libsystemd inih cmocka libsodium jansson smartcols libcurl ncursesw $(if $(filter 0,$(XDP)),,libbpf)
@@ -96,7 +97,7 @@ TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 
-.PHONY: all tests clean deps deps-all demo check check-all bench install lint format check-layers check-units fuzz unit coverage \
+.PHONY: all tests clean deps deps-all demo check check-all bench install deb lint format check-layers check-units fuzz unit coverage \
 	run-check run-check-all run-demo
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
 tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
@@ -235,6 +236,13 @@ install: all
 	ln -sf dsr-lb $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsr-agent
 	install -m 644 units/dsr-lb.conf units/dsr-agent.conf units/dsr-agent.sysctl \
 		$(DESTDIR)$(PREFIX)/share/doc/dsr/examples/
+
+# From a copy of the tree, without network; debian/ is packaging/debian.
+deb:
+	rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/dsr
+	tar --exclude=./build --exclude='./build-*' --exclude=./.git -cf - . | tar -C $(BUILD)/deb/dsr -xf -
+	cp -r packaging/debian $(BUILD)/deb/dsr/debian
+	cd $(BUILD)/deb/dsr && dpkg-buildpackage -us -uc -b
 
 clean:
 	rm -rf $(BUILD)
