@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "common/control/control_path.h"
+#include "common/control/control_text.h"
 #include "common/os/clock.h"
 
 #define CONTROL_FLUSH_BYTES (1u << 20) /* written in one turn of the loop */
@@ -42,9 +43,9 @@ struct control_request {
 	char *input; /* grows up to CONTROL_REQUEST_MAX, freed when it is parsed */
 	size_t input_bytes;
 	size_t input_room_bytes;
-	char *output;
-	size_t output_bytes;
+	struct control_text *output; /* NULL: none yet */
 	size_t written_bytes;
+	uint64_t progress_us;         /* when the client took some of it */
 	control_stream_fn *next_text; /* of a stream */
 	void (*gone)(struct control_request *request, void *context);
 	void *gone_context;
@@ -63,6 +64,8 @@ struct control {
 	size_t n_talking, n_kept;       /* of those who may change things */
 	size_t n_guests, n_guests_busy; /* of those who may not */
 	size_t n_streams, n_guest_streams;
+	size_t unread_bytes
+		[CONTROL_PEER_N_]; /* of answers, each counted once for all who share it */
 };
 
 /* Clients beyond the limits stay in the kernel's backlog: the listener is not read for a while. */
@@ -102,11 +105,23 @@ static void request_count(const struct control_request *request, bool more)
 	}
 }
 
+static enum control_peer request_peer(const struct control_request *request)
+{
+	return request->may_change ? CONTROL_PEER_OWN : CONTROL_PEER_GUEST;
+}
+
+/* A guest's request can be served now: enough others have their answers, and have taken them. */
+static bool control_has_room(const struct control *control)
+{
+	return control->n_guests_busy < CONTROL_GUESTS_BUSY_MAX &&
+		control->unread_bytes[CONTROL_PEER_GUEST] < CONTROL_UNREAD_MAX_BYTES;
+}
+
 /* To be called when something has ended: there may be room for those who wait. */
 static void control_make_way(struct control *control)
 {
 	control_update_listener(control);
-	if (control->queue && control->n_guests_busy < CONTROL_GUESTS_BUSY_MAX)
+	if (control->queue && control_has_room(control))
 		(void)sd_event_source_set_enabled(control->queue, SD_EVENT_ONESHOT);
 }
 
@@ -118,9 +133,18 @@ static void request_set_state(struct control_request *request, enum request_stat
 	control_make_way(request->control);
 }
 
+/* The answer is the request's no more: its last reader frees it. */
+static void request_drop_output(struct control_request *request)
+{
+	request->control->unread_bytes[request_peer(request)] -=
+		control_text_leave(request->output, request_peer(request));
+	request->output = NULL;
+}
+
 static void request_free(struct control_request *request)
 {
 	request_count(request, false);
+	request_drop_output(request);
 	control_make_way(request->control);
 	*request->link = request->next;
 	if (request->next)
@@ -129,7 +153,6 @@ static void request_free(struct control_request *request)
 	sd_event_source_disable_unref(request->timer);
 	util_close(request->fd);
 	free(request->input);
-	free(request->output);
 	free(request);
 }
 
@@ -139,10 +162,12 @@ static void request_free(struct control_request *request)
  */
 static bool request_flush(struct control_request *request)
 {
-	size_t end_bytes = MIN(request->output_bytes, request->written_bytes + CONTROL_FLUSH_BYTES);
+	size_t output_bytes;
+	const char *output = control_text_bytes(request->output, &output_bytes);
+	size_t end_bytes = MIN(output_bytes, request->written_bytes + CONTROL_FLUSH_BYTES);
 
 	while (request->written_bytes < end_bytes) {
-		ssize_t n = send(request->fd, request->output + request->written_bytes,
+		ssize_t n = send(request->fd, output + request->written_bytes,
 			end_bytes - request->written_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
@@ -150,17 +175,32 @@ static bool request_flush(struct control_request *request)
 		if (n < 0)
 			return errno != EAGAIN;
 		request->written_bytes += (size_t)n;
+		request->progress_us = clock_now_us();
 	}
-	return request->written_bytes == request->output_bytes;
+	return request->written_bytes == output_bytes;
 }
 
-/* Takes the bytes of an answer (NULL: out of memory, the connection is closed without one). */
-static void request_send(struct control_request *request, char *output, size_t output_bytes)
+static void request_take_output(struct control_request *request, struct control_text *text)
 {
-	free(request->output);
-	request->output = output;
-	request->output_bytes = output ? output_bytes : 0;
+	request_drop_output(request);
+	request->output = control_text_ref(text);
+	request->control->unread_bytes[request_peer(request)] +=
+		control_text_enter(text, request_peer(request));
 	request->written_bytes = 0;
+	request->progress_us = clock_now_us();
+}
+
+static bool request_is_written(const struct control_request *request)
+{
+	size_t output_bytes;
+
+	(void)control_text_bytes(request->output, &output_bytes);
+	return request->written_bytes == output_bytes;
+}
+
+void control_reply_text(struct control_request *request, struct control_text *text)
+{
+	request_take_output(request, text);
 	request_set_state(request, REQUEST_WRITING);
 	if (!request_flush(request) && sd_event_source_set_io_events(request->io, EPOLLOUT) >= 0 &&
 		sd_event_source_set_time_relative(request->timer, CONTROL_IDLE_US) >= 0 &&
@@ -169,6 +209,15 @@ static void request_send(struct control_request *request, char *output, size_t o
 	request_set_state(request, REQUEST_DONE);
 	if (!request->in_handler)
 		request_free(request);
+}
+
+/* Takes the bytes of an answer (NULL: out of memory, the connection is closed without one). */
+static void request_send(struct control_request *request, char *output, size_t output_bytes)
+{
+	struct control_text *text = output ? control_text_new(output, output_bytes) : NULL;
+
+	control_reply_text(request, text);
+	control_text_unref(text);
 }
 
 static void request_send_json(struct control_request *request, json_t *answer)
@@ -193,25 +242,6 @@ void control_reply(struct control_request *request, int status, json_t *result)
 	}
 	json_decref(result);
 	request_send_json(request, answer);
-}
-
-void control_reply_text(
-	struct control_request *request, const char *object, const char *more, size_t more_bytes)
-{
-	static const char before[] = "{\"status\":0,\"result\":", after[] = "}\n";
-	size_t object_bytes = strlen(object);
-	size_t size_bytes = sizeof(before) - 1 + object_bytes + more_bytes + sizeof(after) - 1;
-	char *text = malloc(size_bytes);
-
-	if (text) {
-		char *end = mempcpy(text, before, sizeof(before) - 1);
-
-		end = mempcpy(end, object, object_bytes);
-		if (more)
-			end = mempcpy(end, more, more_bytes);
-		memcpy(end, after, sizeof(after) - 1);
-	}
-	request_send(request, text, size_bytes);
 }
 
 void control_fail(struct control_request *request, int status, const char *format, ...)
@@ -254,30 +284,35 @@ static void request_abandon(struct control_request *request)
 	request_set_state(request, REQUEST_DONE);
 }
 
+/* The next of a stream, NULL when it has no more; false: out of memory. */
+static bool request_take_next(struct control_request *request)
+{
+	const char *line = request->next_text(request->gone_context);
+	char *copy = line ? strdup(line) : NULL;
+	struct control_text *text = copy ? control_text_new(copy, strlen(copy)) : NULL;
+
+	request_take_output(request, text);
+	control_text_unref(text);
+	return !line || text;
+}
+
 /* Writes what the client takes now, some of it. False: the stream has ended. */
 static bool request_pump(struct control_request *request)
 {
 	size_t pumped_bytes = 0;
-	const char *text;
 
 	while (pumped_bytes < CONTROL_FLUSH_BYTES) {
 		size_t before_bytes = request->written_bytes;
 		bool ended = request_flush(request);
 
 		pumped_bytes += request->written_bytes - before_bytes;
-		if (ended && request->written_bytes < request->output_bytes)
-			return false;
 		if (!ended)
 			break;
-		text = request->next_text(request->gone_context);
-		free(request->output);
-		request->output = text ? strdup(text) : NULL;
-		request->output_bytes = request->output ? strlen(request->output) : 0;
-		request->written_bytes = 0;
-		if (request->output)
-			continue;
-		return sd_event_source_set_io_events(request->io, 0) >= 0 &&
-			sd_event_source_set_enabled(request->timer, SD_EVENT_OFF) >= 0 && !text;
+		if (!request_is_written(request) || !request_take_next(request))
+			return false;
+		if (!request->output)
+			return sd_event_source_set_io_events(request->io, 0) >= 0 &&
+				sd_event_source_set_enabled(request->timer, SD_EVENT_OFF) >= 0;
 	}
 	/* Whoever takes something has the whole time again. */
 	if (pumped_bytes > 0)
@@ -308,7 +343,7 @@ int control_stream(struct control_request *request, control_stream_fn *next,
 void control_stream_wake(struct control_request *request)
 {
 	/* One that is slow is asked again when it can take more. */
-	if (request->state != REQUEST_STREAMING || request->written_bytes < request->output_bytes ||
+	if (request->state != REQUEST_STREAMING || !request_is_written(request) ||
 		request_pump(request))
 		return;
 	request_abandon(request);
@@ -356,17 +391,44 @@ static void request_serve(struct control_request *request, size_t line_bytes)
 	json_decref(document);
 }
 
+/* Closes those who took nothing of their answers for a while: somebody else needs the place. */
+static void control_evict_unread(struct control *control, enum control_peer peer)
+{
+	uint64_t now_us = clock_now_us();
+
+	for (struct control_request *each = control->requests, *next; each; each = next) {
+		next = each->next;
+		if (request_peer(each) == peer && each->state == REQUEST_WRITING &&
+			!each->in_handler && now_us >= each->progress_us + CONTROL_UNREAD_US)
+			request_free(each);
+	}
+}
+
+/* Looks after a while whether those who are before it read their answers. */
+static void request_arm_queued(struct control_request *request)
+{
+	(void)sd_event_source_set_time_relative(request->timer, CONTROL_UNREAD_US);
+	(void)sd_event_source_set_enabled(request->timer, SD_EVENT_ONESHOT);
+}
+
 /* A guest waits for its turn where others are served; only its hanging up is heard meanwhile. */
 static void request_queue(struct control_request *request)
 {
 	request_set_state(request, REQUEST_QUEUED);
 	(void)sd_event_source_set_io_events(request->io, 0);
-	(void)sd_event_source_set_enabled(request->timer, SD_EVENT_OFF);
+	request_arm_queued(request);
 }
 
+/* Root and the service's own user never wait for others' reading. */
 static bool request_must_queue(const struct control_request *request)
 {
-	return !request->may_change && request->control->n_guests_busy >= CONTROL_GUESTS_BUSY_MAX;
+	struct control *control = request->control;
+
+	if (!request->may_change)
+		return !control_has_room(control);
+	if (control->unread_bytes[CONTROL_PEER_OWN] >= CONTROL_UNREAD_MAX_BYTES)
+		control_evict_unread(control, CONTROL_PEER_OWN);
+	return false;
 }
 
 /* Looks at what has come so far: a whole line, HTTP, too much, or not enough yet. */
@@ -454,6 +516,11 @@ static int control_on_request_timer(sd_event_source *source, uint64_t usec, void
 {
 	struct control_request *request = userdata;
 
+	if (request->state == REQUEST_QUEUED) {
+		control_evict_unread(request->control, CONTROL_PEER_GUEST);
+		request_arm_queued(request);
+		return 0;
+	}
 	if (request->state == REQUEST_STREAMING)
 		request_abandon(request);
 	request_free(request);
@@ -476,8 +543,7 @@ static int control_on_queue(sd_event_source *source, void *userdata)
 	struct control *control = userdata;
 	struct control_request *request;
 
-	while (control->n_guests_busy < CONTROL_GUESTS_BUSY_MAX &&
-		(request = control_oldest(control, REQUEST_QUEUED))) {
+	while (control_has_room(control) && (request = control_oldest(control, REQUEST_QUEUED))) {
 		char *line_end = memchr(request->input, '\n', request->input_bytes);
 
 		request->in_handler = true;
@@ -632,8 +698,7 @@ struct control *control_free(struct control *control)
 	for (struct control_request *request = control->requests, *next; request; request = next) {
 		next = request->next;
 		if (request->state == REQUEST_KEPT || request->state == REQUEST_QUEUED ||
-			(request->state == REQUEST_STREAMING &&
-				request->written_bytes == request->output_bytes))
+			(request->state == REQUEST_STREAMING && request_is_written(request)))
 			(void)send(request->fd, stopping, sizeof(stopping) - 1,
 				MSG_NOSIGNAL | MSG_DONTWAIT);
 		request_free(request);

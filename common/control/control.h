@@ -29,6 +29,13 @@
 #define CONTROL_STREAMS_MAX 64u
 /* Clients are served when nothing else is to do: heartbeats, timers and the kernel's news come first. */
 #define CONTROL_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 20)
+/*
+ * Answers that are made and not taken: when these bytes are reached, the next guest waits, and who has
+ * taken nothing for CONTROL_UNREAD_US is closed for it. Root's are counted apart: it never waits. The
+ * answers that are being made come on top; those who share one text have it once.
+ */
+#define CONTROL_UNREAD_MAX_BYTES ((size_t)32 << 20)
+#define CONTROL_UNREAD_US        US_PER_S
 /* A request must be complete by then, and an answer must be taken by then. */
 #define CONTROL_IDLE_US (10 * US_PER_S)
 
@@ -43,6 +50,7 @@ enum control_status {
 };
 
 struct control;
+struct control_text;
 struct control_request; /* one waiting client; lives until answered or the client hangs up */
 
 /*
@@ -71,11 +79,10 @@ DEFINE_CLEANUP(struct control *, control_free)
 /* Answer and forget the request. Steals `result` (NULL: none). Never blocks. */
 void control_reply(struct control_request *request, int status, json_t *result);
 /*
- * The same with status CONTROL_OK for a result that is text of JSON already, because it is large and was
- * made in parts: an object's text without its last brace, then more of its text, which may be NULL.
+ * Answers with a line that is made already, because it is large, and several wait for the same: the
+ * request takes a reference of its own. NULL: out of memory, the connection is closed without an answer.
  */
-void control_reply_text(
-	struct control_request *request, const char *object, const char *more, size_t more_bytes);
+void control_reply_text(struct control_request *request, struct control_text *text);
 void control_fail(struct control_request *request, int status, const char *format, ...)
 	_printf_(3, 4);
 /*

@@ -3,6 +3,7 @@
 #include "lb/control/status_job.h"
 
 #include "common/control/control.h"
+#include "common/control/control_text.h"
 #include "common/os/idle.h"
 #include "lb/config/model.h"
 #include "lb/control/status.h"
@@ -12,11 +13,17 @@
 
 #define STATUS_STEP_BACKENDS 1024u
 #define STATUS_TEXT_BYTES    ((size_t)4096) /* at first */
+#define STATUS_END           "]}}\n"        /* of virtual servers, result and answer */
+
+/* One who waits for the answer. */
+struct status_waiter {
+	struct status_waiter *next;
+	struct control_request *request;
+};
 
 struct status_job {
-	struct status_job *next;
 	struct status_jobs *jobs;
-	struct control_request *request;
+	struct status_waiter *waiters;
 	struct status_counts counts;
 	struct status_members members;
 	struct flow_walk_job walk;
@@ -24,33 +31,35 @@ struct status_job {
 	bool lists;           /* members are known, and virtual servers are being listed */
 	size_t server, first; /* the next, and where its services begin */
 	uint64_t config_generation;
-	char *text; /* of the virtual servers, each followed by a comma */
+	char *text; /* of the answer so far; each virtual server is followed by a comma */
 	size_t text_bytes, room_bytes;
 };
 
 struct status_jobs {
 	struct balancer *balancer;
-	struct status_job *first;
+	struct status_job *job; /* NULL: none */
+	struct status_waiter
+		*waiters; /* who came when it had begun: the next one is for them all */
 };
+
+static struct status_waiter *status_waiters_free(struct status_waiter *waiters)
+{
+	while (waiters) {
+		struct status_waiter *next = waiters->next;
+
+		free(waiters);
+		waiters = next;
+	}
+	return NULL;
+}
 
 static void status_job_free(struct status_job *job)
 {
+	status_waiters_free(job->waiters);
 	status_members_clear(&job->members);
 	free(job->text);
 	status_counts_clear(&job->counts);
 	free(job);
-}
-
-/* Takes it out of the list and frees it. */
-static void status_job_end(struct status_jobs *jobs, struct status_job *job)
-{
-	struct status_job **link = &jobs->first;
-
-	while (*link != job)
-		link = &(*link)->next;
-	*link = job->next;
-	flow_walk_leave(jobs->balancer->flow_walk, &job->walk);
-	status_job_free(job);
 }
 
 static void status_job_count(const struct flows_entry *entry, void *context)
@@ -68,30 +77,10 @@ static void status_job_counted(void *context)
 	idle_wake(job->jobs->balancer->idle);
 }
 
-static int status_job_begin_list(const struct balancer *balancer, struct status_job *job)
+static int status_job_append(struct status_job *job, const char *bytes, size_t size_bytes)
 {
-	status_members_clear(&job->members);
-	job->text_bytes = job->server = job->first = 0;
-	job->config_generation = balancer->config_generation;
-	job->lists = true;
-	if (!job->text)
-		job->text = malloc(STATUS_TEXT_BYTES);
-	job->room_bytes = MAX(job->room_bytes, STATUS_TEXT_BYTES);
-	return job->text ? status_members_make(balancer, &job->members) : -ENOMEM;
-}
-
-/* Steals `server`. As text it takes a fourth of the memory, and need not be written all at once. */
-static int status_job_add(struct status_job *job, json_t *server)
-{
-	_cleanup_free_ char *text = server ? json_dumps(server, JSON_COMPACT) : NULL;
-	size_t size_bytes = text ? strlen(text) : 0;
-
-	json_decref(server);
-	if (!text)
-		return -ENOMEM;
-	/* Its comma; and the end of the document may be a byte longer than that. */
-	if (job->room_bytes - job->text_bytes < size_bytes + 2) {
-		size_t room_bytes = 2 * (job->room_bytes + size_bytes + 2);
+	if (job->room_bytes - job->text_bytes < size_bytes) {
+		size_t room_bytes = MAX(2 * (job->room_bytes + size_bytes), STATUS_TEXT_BYTES);
 		char *larger = realloc(job->text, room_bytes);
 
 		if (!larger)
@@ -99,10 +88,54 @@ static int status_job_add(struct status_job *job, json_t *server)
 		job->text = larger;
 		job->room_bytes = room_bytes;
 	}
-	memcpy(job->text + job->text_bytes, text, size_bytes);
-	job->text[job->text_bytes + size_bytes] = ',';
-	job->text_bytes += size_bytes + 1;
+	memcpy(job->text + job->text_bytes, bytes, size_bytes);
+	job->text_bytes += size_bytes;
 	return 0;
+}
+
+/* {"status":0,"result":{…,"virtual_servers":[ */
+static int status_job_begin_text(const struct balancer *balancer, struct status_job *job)
+{
+	static const char before[] = "{\"status\":0,\"result\":",
+			  after[] = ",\"virtual_servers\":[";
+	json_t *document = status_document(balancer, &job->counts, &job->members);
+	_cleanup_free_ char *head = document ? json_dumps(document, JSON_COMPACT) : NULL;
+	int r;
+
+	json_decref(document);
+	if (!head)
+		return -ENOMEM;
+	job->text_bytes = 0;
+	r = status_job_append(job, before, strlen(before));
+	/* Its last brace comes later. */
+	if (r == 0)
+		r = status_job_append(job, head, strlen(head) - 1);
+	return r < 0 ? r : status_job_append(job, after, strlen(after));
+}
+
+static int status_job_begin_list(const struct balancer *balancer, struct status_job *job)
+{
+	int r;
+
+	status_members_clear(&job->members);
+	job->server = job->first = 0;
+	job->config_generation = balancer->config_generation;
+	job->lists = true;
+	r = status_members_make(balancer, &job->members);
+	return r < 0 ? r : status_job_begin_text(balancer, job);
+}
+
+/* Steals `server`. As text it takes a fourth of the memory, and need not be written all at once. */
+static int status_job_add(struct status_job *job, json_t *server)
+{
+	_cleanup_free_ char *text = server ? json_dumps(server, JSON_COMPACT) : NULL;
+	int r;
+
+	json_decref(server);
+	if (!text)
+		return -ENOMEM;
+	r = status_job_append(job, text, strlen(text));
+	return r < 0 ? r : status_job_append(job, ",", 1);
 }
 
 /* Some virtual servers; `*ret_more`: there are others. */
@@ -128,55 +161,85 @@ static int status_job_list(const struct balancer *balancer, struct status_job *j
 	return r;
 }
 
-/* {…, "virtual_servers":[…]} */
-static void status_job_answer(const struct balancer *balancer, struct status_job *job)
+/* The whole answer, in no more room than it takes. NULL: out of memory. */
+static struct control_text *status_job_text(struct status_job *job)
 {
-	json_t *document = status_document(balancer, &job->counts, &job->members);
-	_cleanup_free_ char *head = document ? json_dumps(document, JSON_COMPACT) : NULL;
-	_cleanup_free_ char *object = NULL;
+	char *exact;
 
-	json_decref(document);
-	/* Its last brace comes later, and so does the end of the array. */
-	if (!head ||
-		asprintf(&object, "%.*s,\"virtual_servers\":[", (int)strlen(head) - 1, head) < 0) {
-		control_fail(job->request, CONTROL_UNAVAILABLE, "status: out of memory");
+	job->text_bytes -= job->text[job->text_bytes - 1] == ',';
+	if (status_job_append(job, STATUS_END, strlen(STATUS_END)) < 0)
+		return NULL;
+	exact = realloc(job->text, job->text_bytes);
+	if (exact)
+		job->text = exact;
+	return control_text_new(TAKE_PTR(job->text), job->text_bytes);
+}
+
+/* All who wait have the same text, once. */
+static void status_job_answer(struct status_job *job, int r)
+{
+	struct control_text *text = r < 0 ? NULL : status_job_text(job);
+
+	while (job->waiters) {
+		struct status_waiter *waiter = job->waiters;
+
+		job->waiters = waiter->next;
+		if (text)
+			control_reply_text(waiter->request, text);
+		else
+			control_fail(waiter->request, CONTROL_UNAVAILABLE, "status: out of memory");
+		free(waiter);
+	}
+	control_text_unref(text);
+}
+
+static void status_jobs_start(struct status_jobs *jobs)
+{
+	struct status_job *job = calloc(1, sizeof(*job));
+
+	if (!job) {
+		struct status_job none = { 0 };
+
+		none.waiters = TAKE_PTR(jobs->waiters);
+		status_job_answer(&none, -ENOMEM);
 		return;
 	}
-	job->text_bytes -= job->text_bytes > 0;
-	memcpy(job->text + job->text_bytes, "]}", 2);
-	control_reply_text(job->request, object, job->text, job->text_bytes + 2);
+	job->jobs = jobs;
+	job->waiters = TAKE_PTR(jobs->waiters);
+	job->walk = (struct flow_walk_job){
+		.each = status_job_count,
+		.done = status_job_counted,
+		.context = job,
+	};
+	jobs->job = job;
+	flow_walk_join(jobs->balancer->flow_walk, &job->walk);
 }
 
-/* One part; with the last one the client has its answer, and the job is no more. */
-static void status_job_step(struct status_jobs *jobs, struct status_job *job)
+/* The job is no more; the next one begins if somebody waits for it. */
+static void status_job_end(struct status_jobs *jobs)
 {
-	bool more = true;
-	int r;
-
-	r = status_job_list(jobs->balancer, job, &more);
-	if (r == 0 && more)
-		return;
-	if (r < 0)
-		control_fail(job->request, CONTROL_UNAVAILABLE, "status: out of memory");
-	else
-		status_job_answer(jobs->balancer, job);
-	status_job_end(jobs, job);
+	flow_walk_leave(jobs->balancer->flow_walk, &jobs->job->walk);
+	status_job_free(TAKE_PTR(jobs->job));
+	if (jobs->waiters)
+		status_jobs_start(jobs);
 }
 
+/* One part; with the last one the clients have their answer. */
 static bool status_jobs_step(void *context)
 {
 	struct status_jobs *jobs = context;
-	struct status_job *next;
-	bool more = false;
+	struct status_job *job = jobs->job;
+	bool more = true;
+	int r;
 
-	for (struct status_job *job = jobs->first; job; job = next) {
-		next = job->next;
-		if (job->counted)
-			status_job_step(jobs, job);
-	}
-	for (const struct status_job *job = jobs->first; job; job = job->next)
-		more |= job->counted;
-	return more;
+	if (!job || !job->counted)
+		return false;
+	r = status_job_list(jobs->balancer, job, &more);
+	if (r == 0 && more)
+		return true;
+	status_job_answer(job, r);
+	status_job_end(jobs);
+	return jobs->job && jobs->job->counted;
 }
 
 int status_jobs_new(struct balancer *balancer, struct status_jobs **ret_jobs)
@@ -198,40 +261,54 @@ int status_jobs_new(struct balancer *balancer, struct status_jobs **ret_jobs)
 
 struct status_jobs *status_jobs_free(struct status_jobs *jobs)
 {
-	while (jobs && jobs->first)
-		status_job_end(jobs, jobs->first);
+	if (!jobs)
+		return NULL;
+	jobs->waiters = status_waiters_free(jobs->waiters);
+	if (jobs->job)
+		status_job_end(jobs);
 	free(jobs);
 	return NULL;
+}
+
+static bool status_waiters_drop(struct status_waiter **link, const struct control_request *request)
+{
+	for (; *link; link = &(*link)->next) {
+		struct status_waiter *waiter = *link;
+
+		if (waiter->request != request)
+			continue;
+		*link = waiter->next;
+		free(waiter);
+		return true;
+	}
+	return false;
 }
 
 static void status_job_gone(struct control_request *request, void *context)
 {
 	struct status_jobs *jobs = context;
 
-	for (struct status_job *job = jobs->first; job; job = job->next)
-		if (job->request == request) {
-			status_job_end(jobs, job);
-			return;
-		}
+	if (jobs->job && status_waiters_drop(&jobs->job->waiters, request)) {
+		if (!jobs->job->waiters)
+			status_job_end(jobs);
+	} else {
+		(void)status_waiters_drop(&jobs->waiters, request);
+	}
 }
 
+/* Who comes when a job has begun waits for the next: it might have passed what this client just changed. */
 void status_jobs_begin(struct status_jobs *jobs, struct control_request *request)
 {
-	struct status_job *job = calloc(1, sizeof(*job));
+	struct status_waiter *waiter = calloc(1, sizeof(*waiter));
 
-	if (!job) {
+	if (!waiter) {
 		control_fail(request, CONTROL_UNAVAILABLE, "status: out of memory");
 		return;
 	}
-	job->jobs = jobs;
-	job->request = request;
-	job->walk = (struct flow_walk_job){
-		.each = status_job_count,
-		.done = status_job_counted,
-		.context = job,
-	};
-	job->next = jobs->first;
-	jobs->first = job;
+	waiter->request = request;
+	waiter->next = jobs->waiters;
+	jobs->waiters = waiter;
 	control_request_keep(request, status_job_gone, jobs);
-	flow_walk_join(jobs->balancer->flow_walk, &job->walk);
+	if (!jobs->job)
+		status_jobs_start(jobs);
 }

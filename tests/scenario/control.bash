@@ -8,8 +8,8 @@
 . "$(dirname "$0")/../netns/farm.bash"
 
 SERVICES=8000
-# What unread answers may cost: sixteen of 12 MB each, in memory that doubles as they grow.
-ANSWERS_MB=400
+# What unread answers may cost: those up to the limit of 32 MiB, one above it, and what is being made of the next.
+ANSWERS_MB=100
 STATUS='{"verb": "status"}'
 
 topology_up --webs 0 --no-nginx
@@ -84,7 +84,7 @@ for pid in "${listers[@]}"; do
 	stop_pid "$pid" KILL
 done
 
-# Answers that nobody reads: sixteen of a guest's are made at a time.
+# Answers that nobody reads: those who wait at once share one, and unread ones are closed for the next.
 memory=$(memory_mb)
 clients unread guest 250 "$STATUS"
 worst=0

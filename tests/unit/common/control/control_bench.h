@@ -13,6 +13,7 @@
 
 #include "common/os/clock.h"
 #include "common/control/control.h"
+#include "common/control/control_text.h"
 #include "tests/unit/tools/temp_dir.h"
 
 #define DEADLINE_US (5 * US_PER_S)
@@ -20,11 +21,15 @@
 /* Of an answer that is not written in one turn (CONTROL_FLUSH_BYTES). */
 #define LARGE_BYTES 1500000u
 
+/* Of an answer of which a few reach the limit for unread ones. */
+#define HUGE_BYTES ((size_t)12 << 20)
+
 struct fixture {
 	char directory[TEMP_DIR_BYTES];
 	sd_event *event;
 	struct control *control;
 	struct control_request *kept;
+	struct control_text *shared;
 	unsigned int n_served, n_gone;
 	bool may_change;
 };
@@ -35,6 +40,15 @@ static inline void fixture_gone(struct control_request *request, void *context)
 
 	fixture->n_gone++;
 	fixture->kept = NULL;
+}
+
+static inline void fixture_reply_text(
+	struct control_request *request, char *bytes, size_t size_bytes)
+{
+	struct control_text *text = control_text_new(bytes, size_bytes);
+
+	control_reply_text(request, text);
+	control_text_unref(text);
 }
 
 static inline void fixture_verb(struct control_request *request, const char *verb, json_t *args,
@@ -51,9 +65,14 @@ static inline void fixture_verb(struct control_request *request, const char *ver
 		control_request_keep(request, NULL, NULL);
 		control_reply(request, 0, NULL);
 	} else if (streq(verb, "text")) {
-		control_reply_text(request, "{\"a\":[", "1,2]}", 5);
-	} else if (streq(verb, "text-alone")) {
-		control_reply_text(request, "{}", NULL, 0);
+		fixture_reply_text(
+			request, strdup("{\"status\":0,\"result\":{\"a\":[1,2]}}\n"), 34);
+	} else if (streq(verb, "huge")) {
+		fixture_reply_text(request, calloc(1, HUGE_BYTES), HUGE_BYTES);
+	} else if (streq(verb, "shared")) {
+		if (!fixture->shared)
+			fixture->shared = control_text_new(calloc(1, HUGE_BYTES), HUGE_BYTES);
+		control_reply_text(request, fixture->shared);
 	} else if (streq(verb, "large")) {
 		char *text = calloc(1, LARGE_BYTES + 1);
 
@@ -89,6 +108,7 @@ static inline int fixture_teardown(void **state)
 	char path[128];
 
 	control_free(fixture->control);
+	control_text_unref(fixture->shared);
 	sd_event_unref(fixture->event);
 	snprintf(path, sizeof(path), "%s/control.lock", fixture->directory);
 	unlink(path);

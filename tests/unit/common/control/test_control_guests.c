@@ -109,6 +109,93 @@ static void control_makes_few_answers_at_once_for_guests(void **state)
 	free(buffer);
 }
 
+/* Runs the loop for so long. */
+static void daemon_run_for(struct fixture *fixture, uint64_t time_us)
+{
+	uint64_t end_us = clock_now_us() + time_us;
+
+	while (clock_now_us() < end_us)
+		(void)sd_event_run(fixture->event, 10 * US_PER_MS);
+}
+
+static bool client_is_closed(int fd)
+{
+	static char buffer[65536];
+	ssize_t n;
+
+	while ((n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
+		continue;
+	return n == 0;
+}
+
+static void control_bounds_the_bytes_that_guests_do_not_read(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned int n_fit = (CONTROL_UNREAD_MAX_BYTES + HUGE_BYTES - 1) / HUGE_BYTES;
+	uint64_t end_us = clock_now_us() + DEADLINE_US;
+	int fds[8];
+
+	REQUIRE_ROOT();
+	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds))
+		*fd = guest_say(fixture, "{\"verb\":\"huge\"}\n");
+	assert_int_equal(fixture->n_served, n_fit);
+	assert_root_is_served(fixture);
+	/* They take nothing: the others have their turn. */
+	while (fixture->n_served < n_fit + 1 + n_fit) {
+		assert_true(clock_now_us() < end_us);
+		daemon_run_for(fixture, 10 * US_PER_MS);
+	}
+	assert_int_equal(fixture->n_served, n_fit + 1 + n_fit);
+	assert_true(client_is_closed(fds[0]));
+	assert_false(client_is_closed(fds[n_fit]));
+	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds))
+		close(*fd);
+}
+
+static void control_keeps_unread_answers_while_nobody_needs_the_place(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd;
+
+	REQUIRE_ROOT();
+	fd = guest_say(fixture, "{\"verb\":\"huge\"}\n");
+	daemon_run_for(fixture, CONTROL_UNREAD_US + 100 * US_PER_MS);
+	assert_false(client_is_closed(fd));
+	close(fd);
+}
+
+static void control_counts_a_shared_answer_once(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[CONTROL_GUESTS_BUSY_MAX];
+
+	REQUIRE_ROOT();
+	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds))
+		*fd = guest_say(fixture, "{\"verb\":\"shared\"}\n");
+	assert_int_equal(fixture->n_served, CONTROL_GUESTS_BUSY_MAX);
+	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds))
+		close(*fd);
+}
+
+static void control_serves_root_beside_its_unread_answers(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[8];
+
+	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds)) {
+		*fd = client_connect(fixture);
+		client_say(*fd, "{\"verb\":\"huge\"}\n");
+		daemon_settle(fixture);
+	}
+	assert_int_equal(fixture->n_served, ARRAY_LEN(fds));
+	daemon_run_for(fixture, CONTROL_UNREAD_US + 50 * US_PER_MS);
+	assert_root_is_served(fixture);
+	ARRAY_FOREACH (fd, fds, ARRAY_LEN(fds)) {
+		assert_true(client_is_closed(*fd));
+		close(*fd);
+	}
+}
+
 static int count_turn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	unsigned int *n_turns = userdata;
@@ -145,6 +232,10 @@ int main(void)
 		CONTROL_TEST(control_serves_root_whatever_guests_do),
 		CONTROL_TEST(control_closes_an_idle_guest_for_a_new_one),
 		CONTROL_TEST(control_makes_few_answers_at_once_for_guests),
+		CONTROL_TEST(control_bounds_the_bytes_that_guests_do_not_read),
+		CONTROL_TEST(control_keeps_unread_answers_while_nobody_needs_the_place),
+		CONTROL_TEST(control_counts_a_shared_answer_once),
+		CONTROL_TEST(control_serves_root_beside_its_unread_answers),
 		CONTROL_TEST(control_gives_way_to_the_daemons_work),
 	};
 
