@@ -57,6 +57,8 @@ struct control {
 	struct control_path path;
 	control_verb_fn *fn;
 	void *context;
+	control_http_fn *http; /* NULL: HTTP is no request */
+	void *http_context;
 	sd_event_source *listener;
 	sd_event_source *rest; /* non-NULL while accepting rests */
 	struct control_request *requests;
@@ -211,54 +213,27 @@ void control_reply_text(struct control_request *request, struct control_text *te
 		request_free(request);
 }
 
-/* Takes the bytes of an answer (NULL: out of memory, the connection is closed without one). */
-static void request_send(struct control_request *request, char *output, size_t output_bytes)
+void control_reply(struct control_request *request, int status, json_t *result)
 {
-	struct control_text *text = output ? control_text_new(output, output_bytes) : NULL;
+	struct control_text *text = control_text_result(status, result);
 
 	control_reply_text(request, text);
 	control_text_unref(text);
 }
 
-static void request_send_json(struct control_request *request, json_t *answer)
-{
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
-	size_t size_bytes = text ? strlen(text) : 0;
-
-	json_decref(answer);
-	/* The line end takes the place of the terminating zero. */
-	if (text)
-		text[size_bytes++] = '\n';
-	request_send(request, text, size_bytes);
-}
-
-void control_reply(struct control_request *request, int status, json_t *result)
-{
-	json_t *answer = json_pack("{s:i}", "status", status);
-
-	if (result && (!answer || json_object_set(answer, "result", result) < 0)) {
-		json_decref(answer);
-		answer = NULL;
-	}
-	json_decref(result);
-	request_send_json(request, answer);
-}
-
 void control_fail(struct control_request *request, int status, const char *format, ...)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *words = NULL;
+	struct control_text *text;
 	va_list arguments;
-	json_t *error;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	if (vasprintf(&words, format, arguments) < 0)
+		words = NULL;
 	va_end(arguments);
-	/* Words that a client sent may be no UTF-8, and then no JSON. */
-	error = json_string(text ? text : "out of memory");
-	if (!error)
-		error = json_string("the request is not UTF-8");
-	request_send_json(request, json_pack("{s:i, s:o}", "status", status, "error", error));
+	text = control_text_error(status, words ? words : "out of memory");
+	control_reply_text(request, text);
+	control_text_unref(text);
 }
 
 void control_request_keep(struct control_request *request,
@@ -350,18 +325,6 @@ void control_stream_wake(struct control_request *request)
 	request_free(request);
 }
 
-static void request_send_http(struct control_request *request)
-{
-	static const char answer[] = "HTTP/1.1 501 Not Implemented\r\n"
-				     "Content-Type: text/plain; charset=utf-8\r\n"
-				     "Content-Length: 44\r\n"
-				     "Connection: close\r\n"
-				     "\r\n"
-				     "HTTP: not available in this version of dsr.\n";
-
-	request_send(request, strdup(answer), sizeof(answer) - 1);
-}
-
 static void request_serve(struct control_request *request, size_t line_bytes)
 {
 	json_error_t why;
@@ -444,8 +407,6 @@ static void request_judge(struct control_request *request, bool ended)
 			control_fail(request, CONTROL_USAGE, "the request has no line end");
 		else
 			request_set_state(request, REQUEST_DONE);
-	} else if (line_end && memcmp(request->input, "GET ", MIN(request->input_bytes, 4u)) == 0) {
-		request_send_http(request);
 	} else if (line_end && request_must_queue(request)) {
 		request_queue(request);
 	} else if (line_end) {
@@ -471,10 +432,33 @@ static bool request_grow_input(struct control_request *request)
 	return true;
 }
 
+/* A request is an object of JSON; what begins with a capital is a method, and nothing of it is read here. */
+static bool request_is_http(const struct control_request *request)
+{
+	char first;
+
+	return request->control->http && request->input_bytes == 0 &&
+		recv(request->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first >= 'A' &&
+		first <= 'Z';
+}
+
+static void request_hand_over(struct control_request *request)
+{
+	struct control *control = request->control;
+
+	request->io = sd_event_source_disable_unref(request->io);
+	request_set_state(request, REQUEST_DONE);
+	control->http(TAKE_FD(request->fd), control->http_context);
+}
+
 static void request_read(struct control_request *request)
 {
 	ssize_t n;
 
+	if (request_is_http(request)) {
+		request_hand_over(request);
+		return;
+	}
 	if (!request_grow_input(request)) {
 		request_set_state(request, REQUEST_DONE);
 		return;
@@ -681,6 +665,12 @@ int control_listen(sd_event *event, const char *directory, control_verb_fn *fn, 
 		return r;
 	*ret_control = TAKE_PTR(control);
 	return 0;
+}
+
+void control_set_http(struct control *control, control_http_fn *fn, void *context)
+{
+	control->http = fn;
+	control->http_context = context;
 }
 
 struct control *control_free(struct control *control)

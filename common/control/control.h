@@ -5,7 +5,7 @@
  * JSON, {"status": EXIT STATUS, "error": "…"} or {"status": 0, "result": …}, then the daemon closes.
  * Looking needs access to the socket (mode 0660, its group); changing needs root or the service's
  * own user (SO_PEERCRED).
- * A connection that begins with "GET " is HTTP and gets 501 until the HTTP surface exists.
+ * A connection that begins with a capital is HTTP, and somebody else's (control_set_http()).
  */
 #pragma once
 
@@ -78,13 +78,17 @@ DEFINE_CLEANUP(struct control *, control_free)
 
 /* Answer and forget the request. Steals `result` (NULL: none). Never blocks. */
 void control_reply(struct control_request *request, int status, json_t *result);
-/*
- * Answers with a line that is made already, because it is large, and several wait for the same: the
- * request takes a reference of its own. NULL: out of memory, the connection is closed without an answer.
- */
-void control_reply_text(struct control_request *request, struct control_text *text);
+/* The same with words for what is wrong. */
 void control_fail(struct control_request *request, int status, const char *format, ...)
 	_printf_(3, 4);
+/* Takes the connection of a client that speaks HTTP; nothing was read of it. */
+typedef void control_http_fn(int fd, void *context);
+void control_set_http(struct control *control, control_http_fn *fn, void *context);
+
+/*
+ * Answers with a line that is made, and forgets the request: it takes a reference of its own. NULL: out of memory, the connection is closed without an answer.
+ */
+void control_reply_text(struct control_request *request, struct control_text *text);
 /*
  * For answers that come later. `gone` may be NULL; it must not answer, and the request is invalid
  * when it returns.

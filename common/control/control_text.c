@@ -25,6 +25,42 @@ struct control_text *control_text_new(char *bytes, size_t size_bytes)
 	return text;
 }
 
+/* Steals `answer`. */
+static struct control_text *control_text_json(json_t *answer)
+{
+	char *line = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	size_t size_bytes = line ? strlen(line) : 0;
+
+	json_decref(answer);
+	if (!line)
+		return NULL;
+	/* The line end takes the place of the terminating zero. */
+	line[size_bytes++] = '\n';
+	return control_text_new(line, size_bytes);
+}
+
+struct control_text *control_text_result(int status, json_t *result)
+{
+	json_t *answer = json_pack("{s:i}", "status", status);
+
+	if (result && (!answer || json_object_set(answer, "result", result) < 0)) {
+		json_decref(answer);
+		answer = NULL;
+	}
+	json_decref(result);
+	return control_text_json(answer);
+}
+
+struct control_text *control_text_error(int status, const char *words)
+{
+	/* Words that a client sent may be no UTF-8, and then no JSON. */
+	json_t *error = json_string(words);
+
+	if (!error)
+		error = json_string("the request is not UTF-8");
+	return control_text_json(json_pack("{s:i, s:o}", "status", status, "error", error));
+}
+
 struct control_text *control_text_ref(struct control_text *text)
 {
 	if (text)

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "common/util.h"
 
 /* Whose unread answers are counted together. */
@@ -17,6 +19,9 @@ struct control_text;
 
 /* With one reference. Steals `bytes` (malloc), also on an error. NULL: out of memory. */
 struct control_text *control_text_new(char *bytes, size_t size_bytes);
+/* A line of JSON: the status, and `result` (stolen; NULL: none) or words for what is wrong. NULL: out of memory. */
+struct control_text *control_text_result(int status, json_t *result);
+struct control_text *control_text_error(int status, const char *words);
 /* NULL is legal, and gives NULL. */
 struct control_text *control_text_ref(struct control_text *text);
 struct control_text *control_text_unref(struct control_text *text);

@@ -6,6 +6,7 @@
 #include "common/events/events_verb.h"
 
 #include "common/control/control.h"
+#include "common/control/control_text.h"
 
 struct events_follower {
 	struct events_verb *verb;
@@ -102,8 +103,9 @@ static void events_follow(struct events_verb *verb, struct control_request *requ
 void events_verb_serve(
 	struct events_verb *verb, struct control_request *request, const json_t *args)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t text_bytes = 0;
+	_cleanup_free_ char *line = NULL;
+	struct control_text *text;
+	size_t line_bytes = 0;
 	uint64_t sequence = 0;
 	const char *json;
 	FILE *stream;
@@ -112,17 +114,21 @@ void events_verb_serve(
 		events_follow(verb, request);
 		return;
 	}
-	stream = open_memstream(&text, &text_bytes);
+	stream = open_memstream(&line, &line_bytes);
 	if (!stream) {
 		control_fail(request, CONTROL_UNAVAILABLE, "out of memory");
 		return;
 	}
+	fputs("{\"status\":0,\"result\":{\"events\":[", stream);
 	for (const char *comma = ""; (json = events_next(verb->events, sequence, &sequence));
 		comma = ",")
 		fprintf(stream, "%s%s", comma, json);
-	fputs("]}", stream);
-	if (fclose(stream) != 0)
+	fputs("]}}\n", stream);
+	if (fclose(stream) != 0) {
 		control_fail(request, CONTROL_UNAVAILABLE, "out of memory");
-	else
-		control_reply_text(request, "{\"events\":[", text, text_bytes);
+		return;
+	}
+	text = control_text_new(TAKE_PTR(line), line_bytes);
+	control_reply_text(request, text);
+	control_text_unref(text);
 }

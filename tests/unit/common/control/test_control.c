@@ -205,22 +205,31 @@ static void control_is_not_held_up_by_a_slow_reader(void **state)
 	free(buffer);
 }
 
-static void control_tells_http_that_it_is_not_available(void **state)
+static void take_http(int fd, void *context)
+{
+	char *said = context;
+	ssize_t n = read(fd, said, 63);
+
+	assert_true(n > 0);
+	said[n] = '\0';
+	close(fd);
+}
+
+/* Unread, and without a place of those who ask in JSON. */
+static void control_hands_http_over(void **state)
 {
 	struct fixture *fixture = *state;
-	char buffer[1024];
+	char buffer[256], said[64] = "";
 	int fd = client_connect(fixture);
-	const char *body;
-	unsigned int length;
 
-	client_say(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+	control_set_http(fixture->control, take_http, said);
+	client_say(fd, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
 	client_read_all(fixture, fd, buffer, sizeof(buffer));
-	assert_ptr_equal(strstr(buffer, "HTTP/1.1 501 "), buffer);
-	body = strstr(buffer, "\r\n\r\n") + 4;
-	assert_non_null(strstr(body, "not available"));
-	assert_int_equal(
-		sscanf(strstr(buffer, "Content-Length:"), "Content-Length: %u", &length), 1);
-	assert_int_equal(length, strlen(body));
+	assert_string_equal(buffer, "");
+	assert_string_equal(said, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+	fd = client_connect(fixture);
+	client_say(fd, "{\"verb\":\"echo\"}\n");
+	assert_answer(fixture, fd, "{\"status\":0,\"result\":{}}\n");
 }
 
 static void control_socket_is_for_its_group(void **state)
@@ -441,7 +450,7 @@ int main(void)
 		CONTROL_TEST(control_keeps_serving_while_requests_are_kept),
 		CONTROL_TEST(control_tells_when_a_waiting_client_has_gone),
 		CONTROL_TEST(control_is_not_held_up_by_a_slow_reader),
-		CONTROL_TEST(control_tells_http_that_it_is_not_available),
+		CONTROL_TEST(control_hands_http_over),
 		CONTROL_TEST(control_socket_is_for_its_group),
 		CONTROL_TEST(control_lets_its_own_user_change),
 		CONTROL_TEST(control_lets_others_look_by_group_and_change_never),
