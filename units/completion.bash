@@ -45,6 +45,8 @@ _dsr() {
 	elif [[ $verb == import ]] && ((COMP_CWORD == 3)); then
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
+	elif [[ $verb == explain ]] && ((COMP_CWORD == 4)); then
+		words='tcp udp sctp icmp'
 	elif ((COMP_CWORD == 2)); then
 		case ${program##*/}:$verb in
 		dsr-lb:drain | dsr-lb:enable | dsr-lb:disable | dsr-lb:weight | dsr-lb:adopt | dsr-lb:reject)

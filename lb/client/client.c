@@ -365,7 +365,7 @@ static const struct cli_verb client_verbs[] = {
 		.run = client_backends,
 		.takes_rate = true },
 	CLIENT_VERB("flows", client_flows, 0, 1, "[VS]", "flows that are recorded now"),
-	CLIENT_VERB("explain", client_explain, 2, 3, "CLIENT:PORT VIP:PORT [tcp|udp]",
+	CLIENT_VERB("explain", client_explain, 2, 3, "CLIENT[:PORT] VIP[:PORT] [PROTOCOL]",
 		"where this packet would go, and why"),
 	{ .name = "drain",
 		.args_help = "BACKEND [--wait[=TIME]]",

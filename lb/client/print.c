@@ -442,12 +442,9 @@ void print_flows(const struct cli *cli, const json_t *flows)
 
 void print_explain(const struct cli *cli, const json_t *answer)
 {
-	static const char *const names[] = { "verdict", "reason", "virtual_server", "backend",
-		"mac", "how" };
-	const json_t *slot = json_object_get(answer, "slot");
+	const json_t *story = json_object_get(answer, "story"), *step;
+	size_t idx;
 
-	ARRAY_FOREACH (name, names, ARRAY_LEN(names))
-		printf("%14s: %s\n", *name, print_string(answer, *name));
-	if (json_is_integer(slot) && json_integer_value(slot) >= 0)
-		printf("%14s: %lld\n", "slot", (long long)json_integer_value(slot));
+	json_array_foreach ((json_t *)story, idx, step)
+		printf("%2zu. %s\n", idx + 1, json_string_value(step));
 }

@@ -31,19 +31,94 @@ static const struct {
 };
 _Static_assert(ARRAY_LEN(reasons) == FWD_REASON_N_, "a name for each reason");
 
+/* The IANA's numbers; those with two names have the one that is shown first. */
+static const struct {
+	const char *name;
+	uint8_t number;
+	bool has_ports;
+} protocols[] = {
+	{ "tcp", FWD_PROTO_TCP, true },
+	{ "udp", FWD_PROTO_UDP, true },
+	{ "sctp", 132, true },
+	{ "dccp", 33, true },
+	{ "udplite", 136, true },
+	{ "icmp", FWD_PROTO_ICMP, false },
+	{ "icmpv6", FWD_PROTO_ICMPV6, false },
+	{ "ipv6-icmp", FWD_PROTO_ICMPV6, false },
+	{ "igmp", 2, false },
+	{ "ipip", 4, false },
+	{ "ipv6", 41, false },
+	{ "gre", 47, false },
+	{ "esp", 50, false },
+	{ "ah", 51, false },
+	{ "ospf", 89, false },
+	{ "pim", 103, false },
+	{ "vrrp", 112, false },
+	{ "l2tp", 115, false },
+};
+
+const char *explain_proto_name(uint8_t proto, char *buffer)
+{
+	snprintf(buffer, EXPLAIN_PROTO_BYTES, "%u", proto);
+	for (size_t i = ARRAY_LEN(protocols); i-- > 0;)
+		if (protocols[i].number == proto)
+			snprintf(buffer, EXPLAIN_PROTO_BYTES, "%s", protocols[i].name);
+	return buffer;
+}
+
+bool explain_has_ports(uint8_t proto)
+{
+	ARRAY_FOREACH (each, protocols, ARRAY_LEN(protocols))
+		if (each->number == proto)
+			return each->has_ports;
+	return false;
+}
+
+static int explain_parse_proto(const char *text, uint8_t *ret_proto, char *ret_why)
+{
+	unsigned int number;
+	char end;
+
+	ARRAY_FOREACH (each, protocols, ARRAY_LEN(protocols))
+		if (streq(each->name, text)) {
+			*ret_proto = each->number;
+			return 0;
+		}
+	if (text[0] < '0' || text[0] > '9' || strlen(text) > 3 ||
+		sscanf(text, "%u%c", &number, &end) != 1 || number > UINT8_MAX) {
+		snprintf(ret_why, EXPLAIN_WHY_BYTES,
+			"protocol %.64s: tcp, udp, sctp, the name of another one, or its number",
+			text);
+		return -EINVAL;
+	}
+	*ret_proto = (uint8_t)number;
+	return 0;
+}
+
 static int explain_parse_endpoint(
 	const char *what, const char *text, struct addr_port *ret_endpoint, char *ret_why)
 {
-	struct addr_port endpoint;
+	if (addr_port_parse(text, false, ret_endpoint) == 0)
+		return 0;
+	snprintf(ret_why, EXPLAIN_WHY_BYTES,
+		"%s %.64s: not ADDRESS or ADDRESS:PORT, for instance 192.0.2.1:80 or [2001:db8::1]:80",
+		what, text);
+	return -EINVAL;
+}
 
-	if (addr_port_parse(text, false, &endpoint) < 0 || endpoint.port == 0) {
+static int explain_check(
+	const struct explain_question *question, const char *protocol, char *ret_why)
+{
+	if (question->client.addr.family != question->vip.addr.family)
+		snprintf(
+			ret_why, EXPLAIN_WHY_BYTES, "client and VIP are not of one address family");
+	else if (!explain_has_ports(question->proto) &&
+		(question->client.port || question->vip.port))
 		snprintf(ret_why, EXPLAIN_WHY_BYTES,
-			"%s %.64s: not ADDRESS:PORT, for instance 192.0.2.1:80 or [2001:db8::1]:80",
-			what, text);
-		return -EINVAL;
-	}
-	*ret_endpoint = endpoint;
-	return 0;
+			"protocol %.64s has no ports, so give addresses alone", protocol);
+	else
+		return 0;
+	return -EINVAL;
 }
 
 int explain_parse(const char *client, const char *vip, const char *protocol,
@@ -52,23 +127,26 @@ int explain_parse(const char *client, const char *vip, const char *protocol,
 	struct explain_question question = { 0 };
 
 	if (explain_parse_endpoint("client", client, &question.client, ret_why) < 0 ||
-		explain_parse_endpoint("VIP", vip, &question.vip, ret_why) < 0)
+		explain_parse_endpoint("VIP", vip, &question.vip, ret_why) < 0 ||
+		explain_parse_proto(protocol, &question.proto, ret_why) < 0 ||
+		explain_check(&question, protocol, ret_why) < 0)
 		return -EINVAL;
-	if (question.client.addr.family != question.vip.addr.family) {
-		snprintf(ret_why, EXPLAIN_WHY_BYTES,
-			"client %.64s and VIP %.64s are not of one address family", client, vip);
-		return -EINVAL;
-	}
-	if (streq(protocol, "tcp")) {
-		question.proto = FWD_PROTO_TCP;
-	} else if (streq(protocol, "udp")) {
-		question.proto = FWD_PROTO_UDP;
-	} else {
-		snprintf(ret_why, EXPLAIN_WHY_BYTES, "protocol %.64s: tcp or udp", protocol);
-		return -EINVAL;
+	/* Whoever says icmp of an IPv6 address means its own. */
+	if (question.proto == FWD_PROTO_ICMP && question.vip.addr.family == AF_INET6)
+		question.proto = FWD_PROTO_ICMPV6;
+	if (explain_has_ports(question.proto) && question.client.port == 0) {
+		question.client.port = EXPLAIN_CLIENT_PORT;
+		question.client_port_assumed = true;
 	}
 	*ret_question = question;
 	return 0;
+}
+
+uint16_t explain_alternative(const struct explain_answer *answer)
+{
+	if (!answer->moving || answer->owner == answer->base)
+		return 0;
+	return answer->result.backend == answer->owner ? answer->base : answer->owner;
 }
 
 struct explain_frame {
@@ -80,8 +158,23 @@ struct explain_frame {
 	union {
 		struct wire_tcp tcp;
 		struct wire_udp udp;
+		uint8_t other[12]; /* an echo request; the ports of SCTP, a tag and a checksum */
 	} l4;
 };
+
+/* What begins with ports, or an echo request, or zeros; returns its size in bytes. */
+static size_t explain_build_other(const struct explain_question *question, void *at)
+{
+	uint8_t bytes[12] = { 0 };
+	__be16 ports[2] = { htons(question->client.port), htons(question->vip.port) };
+
+	if (question->proto == FWD_PROTO_ICMP || question->proto == FWD_PROTO_ICMPV6)
+		bytes[0] = question->proto == FWD_PROTO_ICMP ? 8 : 128; /* RFC 792, RFC 4443 §4.1 */
+	else if (explain_has_ports(question->proto))
+		memcpy(bytes, ports, sizeof(ports));
+	memcpy(at, bytes, sizeof(bytes));
+	return sizeof(bytes);
+}
 
 /* The L4 header of a question at `at`; returns its size in bytes. */
 static size_t explain_build_l4(const struct explain_question *question, void *at)
@@ -97,6 +190,8 @@ static size_t explain_build_l4(const struct explain_question *question, void *at
 		memcpy(at, &tcp, sizeof(tcp));
 		return sizeof(tcp);
 	}
+	if (question->proto != FWD_PROTO_UDP)
+		return explain_build_other(question, at);
 	struct wire_udp udp = {
 		.source_port = htons(question->client.port),
 		.destination_port = htons(question->vip.port),
@@ -149,7 +244,8 @@ static size_t explain_build(const struct fwd_settings *settings,
 	return sizeof(ethernet) + explain_build_ip(question, frame + sizeof(ethernet));
 }
 
-static void explain_take_row(const struct snapshot *snapshot, struct explain_answer *answer)
+static void explain_take_row(
+	const struct snapshot *snapshot, uint32_t now_s, struct explain_answer *answer)
 {
 	const struct fwd_service *service = snapshot_service(snapshot, answer->result.service);
 	const struct fwd_slot *row =
@@ -161,6 +257,8 @@ static void explain_take_row(const struct snapshot *snapshot, struct explain_ans
 	answer->moving = answer->result.moving;
 	answer->owner = FWD_LOAD(&row->owner);
 	answer->base = answer->moving ? FWD_LOAD(&row->base) : answer->owner;
+	if (answer->moving && (int32_t)(now_s - FWD_LOAD(&row->seen_s)) > 0)
+		answer->base_idle_s = now_s - FWD_LOAD(&row->seen_s);
 }
 
 void explain_run(const struct snapshot *snapshot, struct rates rates,
@@ -191,6 +289,6 @@ void explain_run(const struct snapshot *snapshot, struct rates rates,
 		memcpy(answer.mac.bytes, backend->mac, sizeof(answer.mac.bytes));
 	if (answer.result.reason == FWD_REASON_FORWARDED ||
 		answer.result.reason == FWD_REASON_NO_BACKEND)
-		explain_take_row(snapshot, &answer);
+		explain_take_row(snapshot, port.now_s, &answer);
 	*ret_answer = answer;
 }

@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/ini/ini_document.h"
 #include "lb/config/service.h"
-#include "lb/control/explain.h"
+#include "lb/control/explain_verb.h"
 #include "lb/control/ready_watch.h"
 #include "lb/control/status.h"
 #include "lb/control/status_job.h"
@@ -82,59 +82,9 @@ static void verbs_ready(const struct verbs_call *call)
 		json_pack("{s:b, s:s}", "ready", ready, "reason", why.text));
 }
 
-static const char *verbs_backend_name(const struct balancer *balancer, uint16_t id)
-{
-	const struct backend *backend = registry_backend(balancer->registry, id);
-
-	return backend ? backend->name : "";
-}
-
-static json_t *verbs_explain_json(
-	const struct balancer *balancer, const struct explain_answer *answer)
-{
-	const struct service *service =
-		service_list_find(balancer->services, answer->result.service);
-	char mac[MAC_STRLEN];
-	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "verdict", answer->verdict,
-		"reason", answer->reason, "text", answer->text, "virtual_server",
-		service ? service->virtual_server->name : "", "backend",
-		verbs_backend_name(balancer, answer->result.backend), "mac",
-		mac_is_zero(&answer->mac) ? "" : mac_format(&answer->mac, mac), "how", answer->how);
-
-	json_object_set_new(
-		json, "slot", answer->has_slot ? json_integer(answer->result.slot) : json_null());
-	if (answer->moving) {
-		json_object_set_new(json, "slot_owner",
-			json_string(verbs_backend_name(balancer, answer->owner)));
-		json_object_set_new(
-			json, "slot_base", json_string(verbs_backend_name(balancer, answer->base)));
-	}
-	return json;
-}
-
 static void verbs_explain(const struct verbs_call *call)
 {
-	const char *client = verbs_string(call, "client"), *vip = verbs_string(call, "vip");
-	const char *protocol = verbs_string(call, "protocol");
-	const struct balancer *balancer = call->balancer;
-	const struct dataplane *dataplane = balancer->dataplane;
-	struct explain_question question = { 0 };
-	struct explain_answer answer;
-	char why[EXPLAIN_WHY_BYTES] = "";
-
-	if (explain_parse(client ? client : "", vip ? vip : "", protocol ? protocol : "tcp",
-		    &question, why) < 0) {
-		control_fail(call->request, CONTROL_USAGE, "explain: %s", why);
-		return;
-	}
-	if (!dataplane_status(dataplane).is_running) {
-		control_fail(call->request, CONTROL_UNAVAILABLE, "no packet engine: %s",
-			dataplane_status(dataplane).reason);
-		return;
-	}
-	explain_run(dataplane_snapshot(dataplane), dataplane_rates(dataplane), &question,
-		clock_now_us(), &answer);
-	control_reply(call->request, CONTROL_OK, verbs_explain_json(balancer, &answer));
+	explain_verb_serve(call->balancer, call->request, call->args);
 }
 
 static void verbs_events(const struct verbs_call *call)

@@ -62,6 +62,12 @@ told() {
 fact explain_tells_where_a_connection_goes told
 fact explain_says_how equal "$(lb explain "$CLIENT:1" "$VIP:80" --json | jq -r '.verdict + " " + .how')" "forward hash"
 fact explain_knows_what_is_not_served equal "$(lb explain "$CLIENT:1" "$VIP:81" --json | jq -r '.verdict + " " + .reason')" "pass no-service"
+fact explain_tells_a_story says '^ 1\. Packet: a TCP SYN from' lb explain "$CLIENT" "$VIP"
+fact explain_tells_what_would_change_it says '\. Change: a drain of web[12]' lb explain "$CLIENT" "$VIP"
+fact explain_knows_no_other_owner_of_a_settled_row equal \
+	"$(lb explain "$CLIENT:1" "$VIP:80" --json | jq -r '.alternative')" null
+fact explain_knows_other_protocols equal "$(lb explain "$CLIENT" "$VIP:80" sctp --json | jq -r .reason)" no-service
+fact explain_refuses_nonsense exits 64 lb explain "$CLIENT:1" "$VIP:80" nothing
 
 names() {
 	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$VIP/?[1-60]" |

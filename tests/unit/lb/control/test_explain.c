@@ -145,13 +145,53 @@ static void explain_knows_what_is_not_forwarded(void **state)
 	assert_string_equal(answer.reason, "land");
 }
 
+static void explain_takes_ports_and_protocols_as_they_come(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 1, 1, 0 });
+	char why[EXPLAIN_WHY_BYTES] = "", name[EXPLAIN_PROTO_BYTES];
+	struct explain_question question;
+
+	assert_string_equal(ask(snapshot, "192.0.2.7", "198.51.100.10:80", "6").verdict, "forward");
+	assert_int_equal(explain_parse("192.0.2.7", "198.51.100.10", "tcp", &question, why), 0);
+	assert_true(question.client_port_assumed);
+	assert_int_equal(question.client.port, EXPLAIN_CLIENT_PORT);
+	assert_int_equal(question.vip.port, 0);
+	assert_string_equal(
+		ask(snapshot, "192.0.2.7:1", "198.51.100.10:80", "sctp").reason, "no-service");
+	assert_string_equal(
+		ask(snapshot, "192.0.2.7", "198.51.100.10", "icmp").reason, "forwarded");
+	assert_string_equal(
+		ask(snapshot, "2001:db8::7", "2001:db8::10", "icmp").reason, "forwarded");
+	assert_string_equal(ask(snapshot, "192.0.2.7", "198.51.100.10", "255").verdict, "pass");
+	assert_string_equal(explain_proto_name(132, name), "sctp");
+	assert_string_equal(explain_proto_name(58, name), "icmpv6");
+	assert_string_equal(explain_proto_name(200, name), "200");
+}
+
+static void explain_names_the_other_owner_of_a_moving_row(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *moving = make((struct fwd_slot){ 2, 1, 999 });
+	struct explain_answer answer = ask(moving, "192.0.2.7:1000", "198.51.100.10:80", "tcp");
+
+	assert_int_equal(explain_alternative(&answer), 1);
+	assert_int_equal(answer.base_idle_s, 1);
+	answer.result.backend = 1;
+	assert_int_equal(explain_alternative(&answer), 2);
+	answer.base = 2;
+	assert_int_equal(explain_alternative(&answer), 0);
+	answer = (struct explain_answer){ .owner = 2, .base = 1 };
+	assert_int_equal(explain_alternative(&answer), 0);
+}
+
 static void explain_refuses_questions_without_sense(void **state)
 {
 	static const char *const questions[][3] = {
-		{ "192.0.2.7", "198.51.100.10:80", "tcp" },
 		{ "192.0.2.7:1", "web", "tcp" },
 		{ "192.0.2.7:1", "[2001:db8::10]:80", "tcp" },
-		{ "192.0.2.7:1", "198.51.100.10:80", "sctp" },
+		{ "192.0.2.7:1", "198.51.100.10:80", "nothing" },
+		{ "192.0.2.7:1", "198.51.100.10:80", "256" },
+		{ "192.0.2.7:1", "198.51.100.10:80", "6x" },
+		{ "192.0.2.7:1", "198.51.100.10:80", "icmp" },
 		{ "192.0.2.7:0", "198.51.100.10:80", "tcp" },
 	};
 	struct explain_question question;
@@ -174,6 +214,8 @@ int main(void)
 		cmocka_unit_test(explain_leaves_no_trace),
 		cmocka_unit_test(explain_says_what_a_rate_would_do_now),
 		cmocka_unit_test(explain_knows_what_is_not_forwarded),
+		cmocka_unit_test(explain_takes_ports_and_protocols_as_they_come),
+		cmocka_unit_test(explain_names_the_other_owner_of_a_moving_row),
 		cmocka_unit_test(explain_refuses_questions_without_sense),
 	};
 
