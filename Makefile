@@ -37,7 +37,7 @@ ENTRY_GOALS := demo check check-all bench
 PLAIN_GOALS := deps deps-all clean deb $(ENTRY_GOALS)
 
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
-PACKAGES := libmnl libnl-3.0 libnl-route-3.0 libsystemd inih cmocka libsodium jansson smartcols libcurl ncursesw $(if $(filter 0,$(XDP)),,libbpf)
+PACKAGES := libmnl libnl-3.0 libnl-route-3.0 libsystemd inih cmocka libsodium jansson smartcols libcurl ncursesw libmicrohttpd $(if $(filter 0,$(XDP)),,libbpf)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing; `make deps` installs what the build needs)
 endif
@@ -46,7 +46,7 @@ ifneq ($(strip $(MISSING)),)
 $(error missing libraries: $(strip $(MISSING)); `make deps` installs what the build needs)
 endif
 PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
-LIBS_common := $(shell pkg-config --libs libmnl libsystemd inih libsodium jansson smartcols) -lpthread
+LIBS_common := $(shell pkg-config --libs libmnl libsystemd inih libsodium jansson smartcols libmicrohttpd) -lm -lpthread
 LIBS_agent  := $(shell pkg-config --libs libnl-route-3.0 libnl-3.0 libcurl)
 LIBS_lb     := $(if $(filter 0,$(XDP)),,$(shell pkg-config --libs libbpf)) $(shell pkg-config --libs ncursesw)
 LIBS_test   := $(shell pkg-config --libs cmocka)

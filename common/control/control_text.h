@@ -12,6 +12,7 @@
 enum control_peer {
 	CONTROL_PEER_GUEST,
 	CONTROL_PEER_OWN, /* root and the service's own user */
+	CONTROL_PEER_HTTP,
 	CONTROL_PEER_N_
 };
 
