@@ -246,6 +246,13 @@ int addr_compare(const struct addr *a, const struct addr *b)
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
+int addr_prefix_compare(const struct addr_prefix *a, const struct addr_prefix *b)
+{
+	int order = addr_compare(&a->addr, &b->addr);
+
+	return order ? order : a->len - b->len;
+}
+
 bool addr_in_prefix(const struct addr *addr, const struct addr_prefix *prefix)
 {
 	if (addr->family != prefix->addr.family || addr->family == AF_UNSPEC)

@@ -60,6 +60,8 @@ const char *mac_format(const struct mac *mac, char *buffer);
 bool addr_equal(const struct addr *a, const struct addr *b);
 /* Total order: family, then bytes. */
 int addr_compare(const struct addr *a, const struct addr *b);
+/* Total order: the address, then the length, so that a prefix stands behind those that hold it. */
+int addr_prefix_compare(const struct addr_prefix *a, const struct addr_prefix *b);
 bool addr_in_prefix(const struct addr *addr, const struct addr_prefix *prefix);
 /* A host on some network: not unspecified, multicast, broadcast or loopback. */
 bool addr_is_unicast(const struct addr *addr);

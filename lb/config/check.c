@@ -318,12 +318,33 @@ static int check_real_servers(const struct config *config, struct ini_report *re
 	return 0;
 }
 
+static void check_clients(const struct config *config, struct ini_report *report)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < config->n_virtual_servers; i++) {
+		const struct config_virtual_server *server = config->virtual_servers[i];
+		bool fit = len <= CONFIG_CLIENTS_MAX;
+		const char *key = ini_report_is_set(report, SECTION, server->name, "deny-clients")
+			? "deny-clients"
+			: "allow-clients";
+
+		len += server->clients.len;
+		if (fit && len > CONFIG_CLIENTS_MAX)
+			ini_report_add(report, SECTION, server->name, key,
+				"the virtual servers up to this one have %zu networks of clients "
+				"together; %u are the most, join some",
+				len, CONFIG_CLIENTS_MAX);
+	}
+}
+
 int config_check(struct config *config, struct ini_report *report)
 {
 	int r;
 
 	for (size_t i = 0; i < config->n_virtual_servers; i++)
 		check_alone(config->virtual_servers[i], report);
+	check_clients(config, report);
 	r = check_bindings(config, report);
 	if (r == 0)
 		r = check_real_servers(config, report);

@@ -28,6 +28,7 @@ static struct config_virtual_server *virtual_server_free(struct config_virtual_s
 	ini_list_clear(&server->check_http);
 	free(server->check_payload.data);
 	free(server->check_expect.data);
+	ini_list_clear(&server->clients);
 	ini_list_clear(&server->allow);
 	free(server->name);
 	free(server);

@@ -11,13 +11,14 @@
 #include "common/url.h"
 
 #define CONFIG_VIRTUAL_SERVERS_MAX 8192u
-#define CONFIG_VIPS_MAX            64u   /* of one virtual server */
-#define CONFIG_PORTS_MAX           64u   /* items of one virtual server */
-#define CONFIG_CHECKS_MAX          8u    /* tcp checks of one virtual server */
-#define CONFIG_REQUESTS_MAX        4u    /* http checks of one virtual server */
-#define CONFIG_URL_MAX             384u  /* bytes of one: its request is one frame */
-#define CONFIG_CHECK_BYTES_MAX     512u  /* of check-payload and check-expect */
-#define CONFIG_REAL_SERVERS_MAX    4096u /* of one virtual server */
+#define CONFIG_VIPS_MAX            64u    /* of one virtual server */
+#define CONFIG_PORTS_MAX           64u    /* items of one virtual server */
+#define CONFIG_CHECKS_MAX          8u     /* tcp checks of one virtual server */
+#define CONFIG_REQUESTS_MAX        4u     /* http checks of one virtual server */
+#define CONFIG_URL_MAX             384u   /* bytes of one: its request is one frame */
+#define CONFIG_CHECK_BYTES_MAX     512u   /* of check-payload and check-expect */
+#define CONFIG_REAL_SERVERS_MAX    4096u  /* of one virtual server */
+#define CONFIG_CLIENTS_MAX         16384u /* prefixes in the lists of all virtual servers */
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
 enum config_adopt { CONFIG_ADOPT_AUTO, CONFIG_ADOPT_APPROVE, CONFIG_ADOPT_OFF };
@@ -37,6 +38,12 @@ struct config_bytes {
 struct config_url {
 	char *text;
 	struct url parts; /* inside it */
+};
+
+/* Of allow-clients or deny-clients. */
+struct config_client {
+	struct addr_prefix prefix;
+	bool denied;
 };
 
 struct config_real_server {
@@ -62,6 +69,7 @@ struct config_virtual_server {
 	bool drop_on_all_down;
 	uint64_t syn_rate, syn_rate_source; /* packets a second; 0: off */
 	bool drop_fragments;
+	struct ini_list clients; /* struct config_client, in the order of addr_prefix_compare() */
 	bool check_agent, check_path, check_none;
 	struct ini_list check_tcp;                       /* uint16_t */
 	struct ini_list check_http;                      /* struct config_url */

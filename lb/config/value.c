@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "common/proto/proto.h"
+#include "common/search.h"
 
 #define LATER "is not available in this version"
 
@@ -219,6 +220,47 @@ int config_parse_drop(
 	if (r == 0)
 		*(bool *)target = idx == 1;
 	return r;
+}
+
+static int compare_clients(const void *key, const void *element)
+{
+	return addr_prefix_compare(key, &((const struct config_client *)element)->prefix);
+}
+
+/* Both lists are one, in which the longest prefix that holds an address speaks for it. */
+static int parse_client(struct ini_list *list, const char *value, bool denied, struct why *ret_why)
+{
+	struct config_client client = { .denied = denied }, *items = list->items;
+	size_t at;
+
+	if (addr_prefix_parse(value, &client.prefix) < 0)
+		return why_fail(ret_why, -EINVAL,
+			"'%.64s' is no network; write one like 192.0.2.0/24, without host bits",
+			value);
+	if (search_find(&client.prefix, items, list->len, sizeof(client), compare_clients, &at))
+		return why_fail(ret_why, -EINVAL, "'%.64s' is in %s already; remove one", value,
+			items[at].denied ? "deny-clients" : "allow-clients");
+	if (list->len == CONFIG_CLIENTS_MAX)
+		return why_fail(
+			ret_why, -EINVAL, "more than %u networks; join some", CONFIG_CLIENTS_MAX);
+	if (!ini_list_append(list, sizeof(client)))
+		return -ENOMEM;
+	items = list->items;
+	memmove(&items[at + 1], &items[at], (list->len - 1 - at) * sizeof(client));
+	items[at] = client;
+	return 0;
+}
+
+int config_parse_allow_client(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	return parse_client(target, value, false, ret_why);
+}
+
+int config_parse_deny_client(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	return parse_client(target, value, true, ret_why);
 }
 
 static int parse_tcp_check(

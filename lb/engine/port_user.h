@@ -78,6 +78,11 @@ FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 
 	return snapshot_slot(port->snapshot, table, row);
 }
 
+FWD_INLINE const struct fwd_clients *port_clients(struct fwd_port *port)
+{
+	return snapshot_clients(port->snapshot);
+}
+
 FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id)
 {
 	return image_backend(snapshot_image(port->snapshot), id);

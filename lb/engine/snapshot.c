@@ -19,7 +19,8 @@ struct snapshot_table {
 };
 
 struct snapshot {
-	struct fwd_image *image; /* populated: who copies it would fault for every page */
+	struct fwd_image *image;     /* populated: who copies it would fault for every page */
+	struct fwd_clients *clients; /* NULL as long as no service has a list */
 	struct flows_table flows;
 	struct snapshot_table *tables;
 	size_t n_tables;
@@ -80,6 +81,7 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
 	free(snapshot->schedules);
 	if (snapshot->image)
 		munmap(snapshot->image, sizeof(*snapshot->image));
+	client_lists_free(snapshot->clients);
 	free(snapshot);
 	return NULL;
 }
@@ -112,8 +114,18 @@ int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *se
 	if (image->lens.services > FWD_SERVICES_MAX)
 		return -ENOSPC;
 	image->services[image->lens.services] = *service;
+	if (service->clients)
+		image->services[image->lens.services].flags |= FWD_SERVICE_CLIENTS;
 	image->service_at[service->id] = (uint16_t)image->lens.services++;
 	return 0;
+}
+
+int snapshot_add_clients(struct snapshot *snapshot, const struct client_prefix *prefixes,
+	size_t len, uint32_t *ret_place)
+{
+	int r = snapshot->clients ? 0 : client_lists_new(&snapshot->clients);
+
+	return r < 0 ? r : client_lists_add(snapshot->clients, prefixes, len, ret_place);
 }
 
 /* Where lc counts a member's flows, if the service is one of lc. */
@@ -398,6 +410,11 @@ int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint
 const struct fwd_image *snapshot_image(const struct snapshot *snapshot)
 {
 	return snapshot->image;
+}
+
+const struct fwd_clients *snapshot_clients(const struct snapshot *snapshot)
+{
+	return snapshot->clients;
 }
 
 const struct fwd_settings *snapshot_settings(const struct snapshot *snapshot)

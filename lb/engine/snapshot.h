@@ -7,6 +7,7 @@
 #pragma once
 
 #include "common/addr.h"
+#include "lb/engine/client_lists.h"
 #include "lb/table/flows.h"
 #include "lb/fwd/types.h"
 #include "lb/table/scheduler.h"
@@ -15,6 +16,7 @@
 #define SNAPSHOT_BACKENDS_MAX 16384u
 
 struct snapshot;
+struct fwd_clients;
 struct fwd_image;
 
 /* Starts a snapshot with these settings; flow memory is the caller's and outlives the snapshot. */
@@ -37,6 +39,12 @@ int snapshot_add_table(struct snapshot *snapshot, struct fwd_table *rows, int ma
  * no table. -ENOSPC: FWD_SERVICES_MAX or SNAPSHOT_BACKENDS_MAX. -ENOMEM.
  */
 int snapshot_add_service(struct snapshot *snapshot, const struct fwd_service *service);
+/*
+ * Adds a list of clients: their prefixes as client_lists_add() takes them. Gives the place for services in
+ * `*ret_place`; one that has a place judges by it. -ENOSPC: CLIENTS_LISTS, or too many prefixes; -ENOMEM.
+ */
+int snapshot_add_clients(struct snapshot *snapshot, const struct client_prefix *prefixes,
+	size_t len, uint32_t *ret_place);
 /*
  * Gives a service (added already) under rr or lc its order, which is copied, and its counters, of
  * which it takes a reference. -ENOENT: no such service. -EEXIST: it has them. -ENOSPC: there is no
@@ -63,6 +71,8 @@ int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint
 
 /* What a BPF engine copies; and which maps it needs besides. */
 const struct fwd_image *snapshot_image(const struct snapshot *snapshot);
+/* NULL: no list was added. */
+const struct fwd_clients *snapshot_clients(const struct snapshot *snapshot);
 size_t snapshot_tables_len(const struct snapshot *snapshot);
 int snapshot_table_map(const struct snapshot *snapshot, uint32_t table);
 

@@ -5,12 +5,13 @@
  *
  * The frame is read first (parse.h). The order of judgement: what is not for us or for a VIP is
  * passed whatever else is wrong with it; then senders that cannot be; then the headers, outside in;
- * then the virtual server; then loops, size and fragments; then the rate of SYNs; then the backend.
+ * then the virtual server and whether it takes the client; then loops, size and fragments; then the rate of SYNs; then the backend.
  * Functions return a reason; FWD_REASON_FORWARDED, which is 0, means "go on".
  */
 #pragma once
 
 #include "lb/fwd/choose.h"
+#include "lb/fwd/clients.h"
 #include "lb/fwd/hash.h"
 #include "lb/fwd/parse.h"
 #include "lb/fwd/port.h"
@@ -103,6 +104,20 @@ FWD_INLINE enum fwd_reason core_set_service(struct core *core, const struct fwd_
 	core->table = service->table;
 	core->flags = service->flags;
 	core->result->service = service->id;
+	return FWD_REASON_FORWARDED;
+}
+
+/* enum fwd_reason: of a service with a list of clients. What is not known to be taken is not. */
+FWD_CALL int core_judge_client(
+	struct fwd_port *port, const struct fwd_service *service, const struct packet_flow *flow)
+{
+	const struct fwd_clients *clients;
+
+	if (FWD_NEVER(!port || !service || !flow))
+		return FWD_REASON_CLIENT_DENIED;
+	clients = port_clients(port);
+	if (!clients || !clients_take(clients, service->clients, &flow->client, flow->is_ip6))
+		return FWD_REASON_CLIENT_DENIED;
 	return FWD_REASON_FORWARDED;
 }
 
@@ -305,6 +320,8 @@ FWD_INLINE enum fwd_reason core_decide(
 			return core_decide_later(core, ethernet, gso, ret_backend);
 		reason = core_find_service(core);
 	}
+	if (!reason && (core->flags & FWD_SERVICE_CLIENTS))
+		reason = (enum fwd_reason)core_judge_client(core->port, core->service, flow);
 	if (!reason)
 		reason = core_admit(core, ethernet, gso);
 	if (!reason && choose_is_syn(flow))

@@ -15,6 +15,8 @@
 
 /* The target's context of one run: snapshot, worker, clock. Opaque to the core. */
 struct fwd_port;
+/* Of clients.h, which includes this. */
+struct fwd_clients;
 
 FWD_INLINE const struct fwd_settings *port_settings(struct fwd_port *port);
 /* Seconds of CLOCK_MONOTONIC. */
@@ -34,6 +36,8 @@ FWD_INLINE const struct fwd_service *port_service(struct fwd_port *port, __u16 i
 FWD_INLINE __u16 port_settled(struct fwd_port *port, __u32 table, __u32 row);
 /* row < FWD_ROWS. The row may be written (seen_s) unless the target only looks. */
 FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 row);
+/* The lists of clients; NULL: no service has one. Asked of services with a list only. */
+FWD_INLINE const struct fwd_clients *port_clients(struct fwd_port *port);
 FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id);
 /* Whether the backend serves this service now, in whatever state. Asked on rare paths only. */
 FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend);

@@ -23,6 +23,8 @@
 		"IPv6 extension header chain too long or malformed") \
 	X(MULTICAST_SOURCE, "multicast-source-mac", FWD_DROP, "source MAC is a group address") \
 	X(LAND, "land", FWD_DROP, "source address is the VIP itself") \
+	X(CLIENT_DENIED, "client-denied", FWD_DROP, \
+		"allow-clients and deny-clients of the virtual server do not take this client") \
 	X(LOOP, "loop", FWD_DROP, "sent by ourselves or a backend of this VIP") \
 	X(SYN_RATE, "syn-rate", FWD_DROP, "more SYNs than the virtual server's syn-rate") \
 	X(SYN_RATE_SOURCE, "syn-rate-source", FWD_DROP, \

@@ -105,7 +105,8 @@ struct fwd_settings {
 	/* A flow is looked for in its group among the first so many, then in that among so many (0: no more). */
 	__u32 flow4_among[2];
 	__u32 flow6_among[2];
-	__u32 mtu_bytes;             /* of the link to the backends: longest IP packet forwarded */
+	__u32 clients_place; /* of the lists of clients, where a target holds more than these */
+	__u32 mtu_bytes;     /* of the link to the backends: longest IP packet forwarded */
 	__u8 own_mac[FWD_MAC_BYTES]; /* frames to any other destination are passed */
 	__u8 out_mac[FWD_MAC_BYTES]; /* source address of forwarded frames */
 };
@@ -165,6 +166,7 @@ enum fwd_service_flags {
 	FWD_SERVICE_ROUND_ROBIN = 1 << 5, /* in the order of backends */
 	FWD_SERVICE_LEAST_LOADED = 1
 		<< 6, /* the order names each member once; the least loaded of them */
+	FWD_SERVICE_CLIENTS = 1 << 7, /* takes only clients that its list (clients.h) takes */
 };
 
 /* Of a token bucket of rate.h. */
@@ -191,7 +193,7 @@ struct fwd_service {
 	__u32 position_load;             /* the load whose `sent` is the position; 0: none */
 	struct fwd_rate syn_rate;        /* of SYNs that open a connection */
 	struct fwd_rate syn_rate_source; /* the same of one /24 or /56 */
-	__u32 pad_end;                   /* to 64 bytes, of which an image makes cache lines */
+	__u32 clients;                   /* place of its list of clients; 0: it takes all */
 };
 
 /* What lc knows of a backend in a service. Writers of different fields never meet in one. */

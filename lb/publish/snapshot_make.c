@@ -4,8 +4,14 @@
  */
 #include "lb/publish/snapshot_make.h"
 
+#include "lb/fwd/clients.h"
 #include "lb/publish/schedule_make.h"
 #include "lb/publish/want.h"
+
+/* Each prefix makes two beginnings, and each list one more. */
+_Static_assert(2 * CONFIG_CLIENTS_MAX + CONFIG_VIRTUAL_SERVERS_MAX <= CLIENTS_BEGINNINGS &&
+		CONFIG_VIRTUAL_SERVERS_MAX < CLIENTS_LISTS,
+	"lists have room for all clients");
 
 /* What the registry may hold, tables and snapshots have room for. */
 _Static_assert(REGISTRY_BACKENDS_MAX <= TABLE_MEMBERS_MAX, "a table has room for all backends");
@@ -85,7 +91,28 @@ static struct fwd_rate snapshot_make_rate(uint64_t per_s)
 	return (struct fwd_rate){ (uint32_t)per_s, (uint32_t)burst_pkts };
 }
 
-static int snapshot_make_service(struct snapshot *snapshot, bool follow,
+/* The list of a virtual server that has one; once for all its VIPs, which follow each other. */
+static int snapshot_make_clients(struct snapshot *snapshot, const struct service *service,
+	const struct service *before, uint32_t *place)
+{
+	const struct ini_list *list = &service->virtual_server->clients;
+	const struct config_client *from = list->items;
+	_cleanup_free_ struct client_prefix *prefixes = NULL;
+
+	if (before && before->virtual_server == service->virtual_server)
+		return 0;
+	*place = 0;
+	if (list->len == 0)
+		return 0;
+	prefixes = calloc(list->len, sizeof(*prefixes));
+	if (!prefixes)
+		return -ENOMEM;
+	for (size_t i = 0; i < list->len; i++)
+		prefixes[i] = (struct client_prefix){ from[i].prefix, from[i].denied };
+	return snapshot_add_clients(snapshot, prefixes, list->len, place);
+}
+
+static int snapshot_make_service(struct snapshot *snapshot, bool follow, uint32_t clients,
 	const struct service *service, const struct pool *pool)
 {
 	const struct config_virtual_server *from = service->virtual_server;
@@ -100,6 +127,7 @@ static int snapshot_make_service(struct snapshot *snapshot, bool follow,
 		.fin_timeout_s = whole_seconds(from->fin_timeout_us),
 		.udp_timeout_s = whole_seconds(from->udp_timeout_us),
 		.n_members = (uint32_t)pool->n_members,
+		.clients = clients,
 		.syn_rate = snapshot_make_rate(from->syn_rate),
 		.syn_rate_source = snapshot_make_rate(from->syn_rate_source),
 	};
@@ -125,6 +153,7 @@ static int snapshot_make_pool(struct snapshot *snapshot, uint64_t number, struct
 
 static int snapshot_make_services(struct snapshot *snapshot, const struct snapshot_request *request)
 {
+	uint32_t clients = 0;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < request->services->len; i++) {
@@ -133,7 +162,11 @@ static int snapshot_make_services(struct snapshot *snapshot, const struct snapsh
 
 		r = snapshot_make_pool(snapshot, request->pools->n_snapshots, built->pool);
 		if (r == 0)
-			r = snapshot_make_service(snapshot, request->follow, service, built->pool);
+			r = snapshot_make_clients(
+				snapshot, service, i > 0 ? service - 1 : NULL, &clients);
+		if (r == 0)
+			r = snapshot_make_service(
+				snapshot, request->follow, clients, service, built->pool);
 		if (r == 0)
 			r = schedule_add(snapshot, built, service->virtual_server);
 		if (r == 0 && request->links->active)

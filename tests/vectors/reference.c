@@ -5,7 +5,22 @@
 #include <assert.h>
 
 /* The world of vectors.h, said again. */
-enum { WEB = 1, DNS, WEB6, DNS6, ANY, ANY6, EMPTY, WHOLE, MOVING, CLOSED, CLOSED_SOURCE, METERED };
+enum {
+	WEB = 1,
+	DNS,
+	WEB6,
+	DNS6,
+	ANY,
+	ANY6,
+	EMPTY,
+	WHOLE,
+	MOVING,
+	CLOSED,
+	CLOSED_SOURCE,
+	METERED,
+	CHOSEN,
+	SHUNNED
+};
 enum { BASE_OF_MOVING = 1, OWNER_OF_MOVING = 2 };
 enum {
 	ICMP4 = 1,
@@ -51,6 +66,14 @@ static const struct binding {
 	{ false, { 198, 51, 100, 16 }, TCP, 80, 80, CLOSED_SOURCE },
 	{ false, { 198, 51, 100, 17 }, TCP, 80, 80, METERED },
 	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x17 }, TCP, 80, 80, METERED },
+	{ false, { 198, 51, 100, 18 }, TCP, 80, 80, CHOSEN },
+	{ false, { 198, 51, 100, 18 }, UDP, 53, 53, CHOSEN },
+	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x18 }, TCP, 80, 80, CHOSEN },
+	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x18 }, UDP, 53, 53, CHOSEN },
+	{ false, { 198, 51, 100, 19 }, TCP, 80, 80, SHUNNED },
+	{ false, { 198, 51, 100, 19 }, UDP, 53, 53, SHUNNED },
+	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x19 }, TCP, 80, 80, SHUNNED },
+	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x19 }, UDP, 53, 53, SHUNNED },
 };
 
 /* An IP packet, or one that is quoted. */
@@ -361,6 +384,30 @@ static unsigned int backend_of(struct judgement *judgement)
 	return answer->service == MOVING ? OWNER_OF_MOVING : answer->row % 3 + 1;
 }
 
+static bool is_between(unsigned int number, unsigned int first, unsigned int last)
+{
+	return first <= number && number <= last;
+}
+
+/* The lists of clients, said in numbers. */
+static bool is_taken(const struct reference_flow *flow)
+{
+	static const uint8_t ip4[2] = { 192, 0 }, ip6[4] = { 0x20, 1, 0xd, 0xb8 };
+	const uint8_t *client = flow->client;
+	unsigned int third = client[4] * 256u + client[5], fourth = client[6] * 256u + client[7];
+
+	if (flow->service == CHOSEN && !flow->is_ip6)
+		return same(client, ip4, 2) && client[2] < 4 &&
+			(client[2] != 2 || client[3] == 17 || !is_between(client[3], 16, 23));
+	if (flow->service == CHOSEN)
+		return same(client, ip6, 4) && third < 16 && !(third == 8 && fourth == 1);
+	if (flow->service == SHUNNED && !flow->is_ip6)
+		return !same(client, ip4, 2) || client[2] != 2 || client[3] > 127;
+	if (flow->service == SHUNNED)
+		return !same(client, ip6, 4) || !is_between(third, 8, 11);
+	return true;
+}
+
 /*
  * What opens a connection is metered: under CLOSED and CLOSED_SOURCE none is let through; METERED lets one
  * of a source through and two of all, time standing still. A source spends its own first.
@@ -444,6 +491,8 @@ static unsigned int judge_service(struct judgement *judgement, unsigned int serv
 	answer->flow.service = service;
 	if (service == 0)
 		return FWD_REASON_NO_SERVICE;
+	if (!is_taken(&answer->flow))
+		return FWD_REASON_CLIENT_DENIED;
 	reason = judge_size_and_loop(judgement);
 	if (reason)
 		return reason;

@@ -19,7 +19,7 @@
  * The world. VIPs: "198.51.100.10" and "2001:db8::10" (web and dns), ".11" and "::11" (any port,
  * sessionless, by source address), ".12" (nobody serves it), ".13" (fragments = drop), ".14" (its
  * rows are moving from backend 1 to backend 2). ".15" to ".17" meter SYNs; at rates without a burst none
- * comes through, whatever the time. Backends 1–3 serve all but .12; backend 4 none.
+ * comes through, whatever the time. ".18" and ".19" have lists of clients. Backends 1–3 serve all but .12; backend 4 none.
  */
 enum vector_service {
 	VECTOR_WEB = 1,       /* 198.51.100.10 tcp 80, 443, 8000–8100 */
@@ -34,6 +34,8 @@ enum vector_service {
 	VECTOR_CLOSED,        /* 198.51.100.15 and 2001:db8::15 tcp 80: syn-rate without a burst */
 	VECTOR_CLOSED_SOURCE, /* 198.51.100.16 tcp 80: syn-rate-source too */
 	VECTOR_METERED, /* .17, ::17 tcp 80: a second 1 SYN of a source, burst 1; of all 1, burst 2 */
+	VECTOR_CHOSEN,  /* .18, ::18 tcp 80, udp 53: takes some clients (world.h) */
+	VECTOR_SHUNNED, /* .19, ::19 tcp 80, udp 53: takes all clients but some */
 	VECTOR_SERVICE_N_
 };
 

@@ -113,6 +113,43 @@ static inline void vector_world_meter(struct fwd_service *service)
 	}
 }
 
+/* allow-clients and deny-clients of CHOSEN, deny-clients of SHUNNED; each in its order. */
+static inline uint32_t vector_world_clients(struct snapshot *snapshot, unsigned int service)
+{
+	static const struct {
+		const char *prefix;
+		bool denied;
+	} chosen[] = {
+		{ "192.0.0.0/22", false },
+		{ "192.0.2.16/29", true },
+		{ "192.0.2.17/32", false },
+		{ "2001:db8::/44", false },
+		{ "2001:db8:8:1::/64", true },
+	}, shunned[] = {
+		{ "192.0.2.0/25", true },
+		{ "2001:db8:8::/46", true },
+	};
+	size_t len = service == VECTOR_CHOSEN ? ARRAY_LEN(chosen)
+		: service == VECTOR_SHUNNED   ? ARRAY_LEN(shunned)
+					      : 0;
+	struct client_prefix prefixes[ARRAY_LEN(chosen)];
+	uint32_t place = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bool is_chosen = service == VECTOR_CHOSEN;
+
+		prefixes[i].denied = is_chosen ? chosen[i].denied : shunned[i].denied;
+		r |= addr_prefix_parse(
+			is_chosen ? chosen[i].prefix : shunned[i].prefix, &prefixes[i].prefix);
+	}
+	if (len > 0)
+		r |= snapshot_add_clients(snapshot, prefixes, len, &place);
+	assert(r == 0);
+	(void)r;
+	return place;
+}
+
 static inline void vector_world_add_services(
 	struct snapshot *snapshot, const uint32_t tables[VECTOR_ROWS_N_])
 {
@@ -126,6 +163,7 @@ static inline void vector_world_add_services(
 			.fin_timeout_s = 120,
 			.udp_timeout_s = 300,
 			.n_members = id == VECTOR_EMPTY ? 0 : 3,
+			.clients = vector_world_clients(snapshot, id),
 		};
 		int r;
 
@@ -209,6 +247,14 @@ static inline struct snapshot *vector_memory_snapshot(const struct vector_memory
 	vector_world_bind(snapshot, "198.51.100.16", 6, 80, 80, VECTOR_CLOSED_SOURCE);
 	vector_world_bind(snapshot, "198.51.100.17", 6, 80, 80, VECTOR_METERED);
 	vector_world_bind(snapshot, "2001:db8::17", 6, 80, 80, VECTOR_METERED);
+	vector_world_bind(snapshot, "198.51.100.18", 6, 80, 80, VECTOR_CHOSEN);
+	vector_world_bind(snapshot, "198.51.100.18", 17, 53, 53, VECTOR_CHOSEN);
+	vector_world_bind(snapshot, "2001:db8::18", 6, 80, 80, VECTOR_CHOSEN);
+	vector_world_bind(snapshot, "2001:db8::18", 17, 53, 53, VECTOR_CHOSEN);
+	vector_world_bind(snapshot, "198.51.100.19", 6, 80, 80, VECTOR_SHUNNED);
+	vector_world_bind(snapshot, "198.51.100.19", 17, 53, 53, VECTOR_SHUNNED);
+	vector_world_bind(snapshot, "2001:db8::19", 6, 80, 80, VECTOR_SHUNNED);
+	vector_world_bind(snapshot, "2001:db8::19", 17, 53, 53, VECTOR_SHUNNED);
 	return snapshot;
 }
 

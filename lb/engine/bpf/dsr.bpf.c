@@ -38,6 +38,14 @@ struct image_map {
 	__uint(value_size, sizeof(struct fwd_image));
 };
 
+struct clients_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct fwd_clients));
+};
+
 struct rows_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KEEP_MAP_ROWS_ENTRIES);
@@ -52,6 +60,14 @@ struct {
 	__type(key, __u32);
 	__array(values, struct image_map);
 } dsr_images SEC(".maps");
+
+/* Where the image in force says (settings.clients_place); empty as long as nobody has a list. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, BPF_CLIENTS);
+	__type(key, __u32);
+	__array(values, struct clients_map);
+} dsr_clients SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -256,6 +272,14 @@ FWD_INLINE struct fwd_slot *port_slot(struct fwd_port *port, __u32 table, __u32 
 	__u32 key = KEEP_MAP_ROWS_FIRST + row;
 
 	return rows ? bpf_map_lookup_elem(rows, &key) : 0;
+}
+
+FWD_INLINE const struct fwd_clients *port_clients(struct fwd_port *port)
+{
+	__u32 place = port->image.settings.clients_place, zero = 0;
+	void *lists = bpf_map_lookup_elem(&dsr_clients, &place);
+
+	return lists ? bpf_map_lookup_elem(lists, &zero) : 0;
 }
 
 FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id)

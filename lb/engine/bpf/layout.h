@@ -5,12 +5,14 @@
  */
 #pragma once
 
+#include "lb/fwd/clients.h"
 #include "lb/fwd/image.h"
 #include "lb/fwd/reason.h"
 #include "lb/fwd/types.h"
 
 /* Rows and flows lie behind a header of one page in their maps (lb/state/keep_layout.h). */
 #define BPF_TABLES      32768u /* twice SNAPSHOT_TABLES_MAX: those in force, and their successors */
+#define BPF_CLIENTS     2u     /* lists of clients: those in force, and their successors */
 #define BPF_FRAGMENTS   16384u
 #define BPF_GUARDED     (2 * IMAGE_VIPS) /* those in force, and their successors */
 #define BPF_PAIRS       65536u /* places of (service, backend) pairs of each CPU; a power of two */

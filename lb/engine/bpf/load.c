@@ -169,24 +169,66 @@ static void copy_image(struct fwd_image *image, const struct fwd_image *from)
 	memcpy(image->service_at, from->service_at, sizeof(from->service_at));
 }
 
-/* A map whose only value is the snapshot's image, its services pointing to the tables' places. */
-static int make_image(const struct snapshot *snapshot, const uint32_t *places)
+/* A map of one value, which is zero and is in `*ret_memory` until it is unmapped. Its descriptor, or negative. */
+static int make_value(const char *name, size_t size_bytes, void **ret_memory)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dsr_image", sizeof(uint32_t),
-		sizeof(struct fwd_image), 1, &options);
-	struct fwd_image *image;
+	int fd = bpf_map_create(
+		BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), (uint32_t)size_bytes, 1, &options);
+	void *memory;
 
 	if (fd < 0)
 		return fd;
-	image = mmap(NULL, sizeof(*image), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (image == MAP_FAILED) {
+	memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED) {
 		int r = util_negative_errno();
 
 		util_close(fd);
 		return r;
 	}
+	*ret_memory = memory;
+	return fd;
+}
+
+/*
+ * Gives the snapshot's lists of clients a place; `*ret_place` is where the programs find them under its image. Lists
+ * that say what those in force say stay where these are.
+ */
+static int place_clients(
+	const struct engine *engine, const struct snapshot *snapshot, uint32_t *ret_place)
+{
+	const struct fwd_clients *clients = snapshot_clients(snapshot);
+	uint32_t place = (engine->clients_place + 1) % BPF_CLIENTS;
+	_cleanup_close_ int fd = -1;
+	void *memory = NULL;
+	int r;
+
+	*ret_place = engine->clients_place;
+	if (!clients || client_lists_equal(clients, snapshot_clients(engine->current)))
+		return 0;
+	fd = make_value("dsr_clients", sizeof(*clients), &memory);
+	if (fd < 0)
+		return fd;
+	client_lists_copy(memory, clients);
+	munmap(memory, sizeof(*clients));
+	r = bpf_map_update_elem(engine->clients_fd, &place, &fd, BPF_ANY);
+	if (r == 0)
+		*ret_place = place;
+	return r;
+}
+
+/* A map whose only value is the snapshot's image, its services pointing to the tables' places. */
+static int make_image(
+	const struct snapshot *snapshot, const uint32_t *places, uint32_t clients_place)
+{
+	void *memory = NULL;
+	int fd = make_value("dsr_image", sizeof(struct fwd_image), &memory);
+	struct fwd_image *image = memory;
+
+	if (fd < 0)
+		return fd;
 	copy_image(image, snapshot_image(snapshot));
+	image->settings.clients_place = clients_place;
 	for (uint32_t i = 1; i < image->lens.services; i++)
 		image->services[i].table = places[image->services[i].table];
 	for (uint32_t i = 0; i < IMAGE_BINDINGS; i++)
@@ -198,11 +240,20 @@ static int make_image(const struct snapshot *snapshot, const uint32_t *places)
 
 static int load_image(struct engine *engine, struct snapshot *snapshot, const uint32_t *places)
 {
-	_cleanup_close_ int fd = make_image(snapshot, places);
-	uint32_t zero = 0;
+	_cleanup_close_ int fd = -1;
+	uint32_t clients_place, zero = 0;
+	int r = place_clients(engine, snapshot, &clients_place);
 
+	if (r < 0)
+		return r;
+	fd = make_image(snapshot, places, clients_place);
+	if (fd < 0)
+		return fd;
 	/* Returns when no program reads the replaced one. */
-	return fd < 0 ? fd : bpf_map_update_elem(engine->images_fd, &zero, &fd, BPF_ANY);
+	r = bpf_map_update_elem(engine->images_fd, &zero, &fd, BPF_ANY);
+	if (r == 0)
+		engine->clients_place = clients_place;
+	return r;
 }
 
 int load_snapshot(struct engine *engine, struct snapshot *snapshot)

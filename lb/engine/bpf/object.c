@@ -151,6 +151,7 @@ int object_load(struct engine *engine, struct why *ret_why)
 		return why_errno(ret_why, r,
 			"the kernel refuses the program (log-level = debug tells more)");
 	engine->images_fd = object_map_fd(engine, "dsr_images");
+	engine->clients_fd = object_map_fd(engine, "dsr_clients");
 	engine->tables_fd = object_map_fd(engine, "dsr_tables");
 	engine->fragments_fd = object_map_fd(engine, "dsr_fragments");
 	r = map_counters(engine);

@@ -18,8 +18,8 @@ struct engine {
 	struct engine_config config;
 	struct attachment attachment;
 	struct bpf_object *object;
-	int images_fd, tables_fd; /* maps of the object, closed with it */
-	int fragments_fd;         /* the same; the slow path's thread reads the map */
+	int images_fd, tables_fd, clients_fd; /* maps of the object, closed with it */
+	int fragments_fd;                     /* the same; the slow path's thread reads the map */
 	/* Mapped; written by the program, read by the main loop. */
 	struct bpf_totals *totals;   /* of each CPU */
 	struct bpf_pair *pairs;      /* BPF_PAIRS of each CPU */
@@ -33,8 +33,9 @@ struct engine {
 	struct snapshot *current; /* in force, owned; the thread reads the one that it was given */
 	/* Of load.c: whose rows stand at each place of dsr_tables; NULL: free. */
 	const struct fwd_slot **tables;
-	uint32_t n_placed; /* places that ever had a map, the first ones */
-	int link_fd;       /* a socket to ask about links */
+	uint32_t n_placed;      /* places that ever had a map, the first ones */
+	uint32_t clients_place; /* of the lists in force among dsr_clients */
+	int link_fd;            /* a socket to ask about links */
 };
 
 /* Before anything else of libbpf: what it says goes to the log. */

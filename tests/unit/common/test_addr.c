@@ -100,6 +100,24 @@ static void prefix_parses(void **state)
 	}
 }
 
+static void prefixes_stand_behind_those_that_hold_them(void **state)
+{
+	static const char *const in_order[] = { "0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/9", "10.0.0.0",
+		"10.0.1.0/24", "::/0", "2001:db8::/32" };
+
+	for (size_t i = 0; i < ARRAY_LEN(in_order); i++)
+		for (size_t k = 0; k < ARRAY_LEN(in_order); k++) {
+			struct addr_prefix a, b;
+			int order;
+
+			assert_int_equal(addr_prefix_parse(in_order[i], &a), 0);
+			assert_int_equal(addr_prefix_parse(in_order[k], &b), 0);
+			order = addr_prefix_compare(&a, &b);
+			assert_int_equal(order < 0, i < k);
+			assert_int_equal(order > 0, i > k);
+		}
+}
+
 static void prefix_refuses_host_bits_and_bad_lengths(void **state)
 {
 	static const char *const cases[] = { "192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/",
@@ -357,6 +375,7 @@ int main(void)
 		cmocka_unit_test(addr_none_formats_as_nothing),
 		cmocka_unit_test(addr_leaves_unused_bytes_zero),
 		cmocka_unit_test(prefix_parses),
+		cmocka_unit_test(prefixes_stand_behind_those_that_hold_them),
 		cmocka_unit_test(prefix_refuses_host_bits_and_bad_lengths),
 		cmocka_unit_test(prefix_knows_its_members),
 		cmocka_unit_test(prefix_of_nothing_has_no_members),

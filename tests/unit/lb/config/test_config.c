@@ -124,6 +124,12 @@ static const struct key_case virtual_server_cases[] = {
 	{ "check-timeout", { "10ms", "1min" }, { "9ms", "61s", "x" } },
 	{ "check-fall", { "1", "20" }, { "0", "21", "x" } },
 	{ "check-rise", { "1", "20" }, { "0", "21", "x" } },
+	{ "allow-clients",
+		{ "192.0.2.0/24", "192.0.2.7", "0.0.0.0/0, ::/0", "192.0.2.0/25, 2001:db8::/64",
+			"192.0.2.0/24\ndeny-clients = 192.0.2.0/25\nallow-clients = 192.0.2.0/26" },
+		{ "192.0.2.1/24", "192.0.2.0/33", "2001:db8::1/64", "any",
+			"192.0.2.0/24, 192.0.2.0/24", "192.0.2.7, 192.0.2.7/32" } },
+	{ "deny-clients", { "192.0.2.0/24", "::/0" }, { "192.0.2.1/24", "x", "::/0, ::/0" } },
 	{ "allow", { "192.0.2.0/24", "192.0.2.0/25, 2001:db8::/64" },
 		{ "192.0.2.1/24", "192.0.2.0/33", "all" } },
 	{ "real-server",
@@ -337,6 +343,67 @@ static void config_limits_the_items_of_a_list(void **state)
 		"http://a/b needs a port where port = any; write http://a:80/b");
 }
 
+static void config_keeps_clients_in_order(void **state)
+{
+	static const struct {
+		const char *prefix;
+		bool denied;
+	} expected[] = { { "10.0.0.0/8", false }, { "192.0.2.0/24", true },
+		{ "192.0.2.0/25", false }, { "2001:db8::/32", true } };
+	_cleanup_(config_freep) struct config *config =
+		load_good(BASE WEB "deny-clients = 2001:db8::/32, 192.0.2.0/24\n"
+				   "allow-clients = 192.0.2.0/25\nallow-clients = 10.0.0.0/8\n");
+	const struct config_client *clients = config->virtual_servers[0]->clients.items;
+
+	assert_int_equal(config->virtual_servers[0]->clients.len, ARRAY_LEN(expected));
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		struct addr_prefix prefix;
+
+		assert_int_equal(addr_prefix_parse(expected[i].prefix, &prefix), 0);
+		assert_int_equal(addr_prefix_compare(&clients[i].prefix, &prefix), 0);
+		assert_int_equal(clients[i].denied, expected[i].denied);
+	}
+	assert_error(BASE WEB "allow-clients = ::/0\ndeny-clients = ::/0\n",
+		"lb.conf:6: deny-clients: ", "'::/0' is in allow-clients already");
+	assert_error(BASE WEB "deny-clients = 192.0.2.7/24\n",
+		"lb.conf:5: deny-clients: ", "'192.0.2.7/24' is no network");
+}
+
+/* `len` addresses from that number on, ten a line. */
+static size_t print_clients(char *text, size_t room, const char *key, uint32_t number, size_t len)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < len; i++)
+		used += (size_t)snprintf(text + used, room - used, "%s%s10.%zu.%zu.%zu%s",
+			i % 10 ? "" : key, i % 10 ? ", " : " = ", (number + i) >> 16,
+			(number + i) >> 8 & 255, (number + i) & 255,
+			i % 10 == 9 || i + 1 == len ? "\n" : "");
+	return used;
+}
+
+static void config_limits_the_clients_of_all_virtual_servers(void **state)
+{
+	size_t room = (size_t)CONFIG_CLIENTS_MAX * 32, used;
+	_cleanup_free_ char *text = malloc(room);
+
+	assert_non_null(text);
+	used = (size_t)snprintf(text, room, BASE WEB);
+	used += print_clients(text + used, room - used, "allow-clients", 0, CONFIG_CLIENTS_MAX);
+	config_free(load_good(text));
+	snprintf(text + used, room - used, "deny-clients = 192.0.2.1\n");
+	assert_error(text, "lb.conf:1644: deny-clients: ", "more than 16384 networks");
+
+	used = (size_t)snprintf(text, room, BASE WEB);
+	used += print_clients(text + used, room - used, "allow-clients", 0, CONFIG_CLIENTS_MAX - 1);
+	used += (size_t)snprintf(text + used, room - used,
+		"[virtual-server x]\nvip = 198.51.100.99\ndeny-clients = 192.0.2.1\n");
+	config_free(load_good(text));
+	snprintf(text + used, room - used, "deny-clients = 192.0.2.2\n");
+	assert_error(
+		text, "lb.conf:1647: deny-clients: ", "have 16385 networks of clients together");
+}
+
 static void config_limits_port_ranges_of_a_vip(void **state)
 {
 	char text[4096];
@@ -483,6 +550,8 @@ int main(void)
 		cmocka_unit_test(config_wants_interface_and_vip),
 		cmocka_unit_test(config_wants_unicast_vips),
 		cmocka_unit_test(config_limits_the_items_of_a_list),
+		cmocka_unit_test(config_keeps_clients_in_order),
+		cmocka_unit_test(config_limits_the_clients_of_all_virtual_servers),
 		cmocka_unit_test(config_limits_port_ranges_of_a_vip),
 		cmocka_unit_test(config_refuses_the_same_port_twice),
 		cmocka_unit_test(config_parses_real_servers),

@@ -41,6 +41,7 @@ static void limits_are_those_of_the_manual(void **state)
 		{ CONFIG_PORTS_MAX, "ports and ranges" },
 		{ CONFIG_REAL_SERVERS_MAX, "real servers" },
 		{ CONFIG_CHECKS_MAX, "tcp checks" },
+		{ CONFIG_CLIENTS_MAX, "networks together" },
 		{ FWD_RANGES_MAX, "port ranges over all" },
 		{ PROTO_VIPS_MAX, "VIPs. " },
 		{ KEYRING_KEYS_MAX, "keys in" },

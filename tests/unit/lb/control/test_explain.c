@@ -126,6 +126,30 @@ static void explain_says_what_a_rate_would_do_now(void **state)
 	memset(source_rates, 0, sizeof(source_rates));
 }
 
+static void explain_says_which_clients_are_denied(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 1, 1, 0 });
+	struct fwd_service service = { .id = 4, .tcp_timeout_s = 900 };
+	struct client_prefix prefix = { .denied = true };
+	struct addr vip = { .family = AF_INET };
+	struct explain_answer answer;
+
+	assert_int_equal(addr_prefix_parse("192.0.2.0/29", &prefix.prefix), 0);
+	assert_int_equal(inet_pton(AF_INET, "198.51.100.11", &vip.ip4), 1);
+	assert_int_equal(snapshot_add_clients(snapshot, &prefix, 1, &service.clients), 0);
+	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 80, 80, 4), 0);
+	answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.11:80", "tcp");
+	assert_string_equal(answer.verdict, "drop");
+	assert_string_equal(answer.reason, "client-denied");
+	assert_int_equal(answer.result.service, 4);
+	assert_false(answer.has_slot);
+	answer = ask(snapshot, "192.0.2.8:1000", "198.51.100.11:80", "tcp");
+	assert_string_equal(answer.verdict, "forward");
+	answer = ask(snapshot, "192.0.2.7:1000", "198.51.100.10:80", "tcp");
+	assert_string_equal(answer.verdict, "forward");
+}
+
 static void explain_knows_what_is_not_forwarded(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 0, 0, 0 });
@@ -213,6 +237,7 @@ int main(void)
 		cmocka_unit_test(explain_says_that_a_row_is_moving),
 		cmocka_unit_test(explain_leaves_no_trace),
 		cmocka_unit_test(explain_says_what_a_rate_would_do_now),
+		cmocka_unit_test(explain_says_which_clients_are_denied),
 		cmocka_unit_test(explain_knows_what_is_not_forwarded),
 		cmocka_unit_test(explain_takes_ports_and_protocols_as_they_come),
 		cmocka_unit_test(explain_names_the_other_owner_of_a_moving_row),

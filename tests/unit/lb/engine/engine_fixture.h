@@ -95,9 +95,11 @@ static inline uint32_t snapshot_add_rows(struct snapshot *snapshot)
 	return table;
 }
 
-static inline struct snapshot *snapshot_make(
-	const char *out_mac, const char *server_mac, uint32_t mtu_bytes)
+/* `denied`: a network of clients that the service does not take, or NULL. */
+static inline struct snapshot *snapshot_make_denying(
+	const char *out_mac, const char *server_mac, uint32_t mtu_bytes, const char *denied)
 {
+	struct client_prefix prefix = { .denied = true };
 	static const struct flows_table flows = { 0 };
 	struct fwd_settings settings = { .mtu_bytes = mtu_bytes };
 	struct fwd_service service = { .id = SERVICE,
@@ -115,6 +117,10 @@ static inline struct snapshot *snapshot_make(
 	memcpy(backend.mac, server.bytes, MAC_LEN);
 	assert_int_equal(snapshot_new(&settings, &flows, &snapshot), 0);
 	service.table = snapshot_add_rows(snapshot);
+	if (denied) {
+		assert_int_equal(addr_prefix_parse(denied, &prefix.prefix), 0);
+		assert_int_equal(snapshot_add_clients(snapshot, &prefix, 1, &service.clients), 0);
+	}
 	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
 	assert_int_equal(snapshot_add_backend(snapshot, BACKEND, &backend), 0);
 	assert_int_equal(snapshot_add_member(snapshot, SERVICE, BACKEND), 0);
@@ -124,6 +130,12 @@ static inline struct snapshot *snapshot_make(
 		snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 0, UINT16_MAX, SERVICE), 0);
 	assert_int_equal(snapshot_add_binding(snapshot, &vip6, FWD_PROTO_TCP, 80, 80, SERVICE), 0);
 	return snapshot;
+}
+
+static inline struct snapshot *snapshot_make(
+	const char *out_mac, const char *server_mac, uint32_t mtu_bytes)
+{
+	return snapshot_make_denying(out_mac, server_mac, mtu_bytes, NULL);
 }
 
 /* ---- the engine ---- */

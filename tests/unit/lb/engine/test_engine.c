@@ -107,6 +107,43 @@ static void engine_keeps_the_vlan_tag(void **state)
 	engine_stop();
 }
 
+/* Frames are of 203.0.113.5. Lists come, stay, change and go with the snapshots. */
+static void engine_takes_the_clients_of_its_snapshot(void **state)
+{
+	static const struct {
+		const char *denied;
+		bool takes;
+	} steps[] = { { NULL, true }, { "203.0.113.0/24", false }, { "203.0.113.0/24", false },
+		{ "203.0.112.0/24", true }, { "203.0.113.5/32", false }, { NULL, true },
+		{ "203.0.113.5/32", false }, { "203.0.113.4/32", true }, { "::/0", true } };
+	_cleanup_close_ int client = -1, server = -1;
+	struct udp_frame frame;
+	struct engine *engine;
+	uint64_t n_denied = 0;
+
+	NEEDS_ENGINE();
+	client = wire_open("c0");
+	server = wire_open(kind_server());
+	engine = engine_serve(kind_out(), MTU_BYTES);
+	ARRAY_FOREACH (step, steps, ARRAY_LEN(steps)) {
+		assert_int_equal(ops->load(engine,
+					 snapshot_make_denying(
+						 OUT_MAC, SERVER_MAC, MTU_BYTES, step->denied)),
+			0);
+		frame_fill(&frame, 4000, 100);
+		if (step->takes) {
+			assert_forwarded(client, server, &frame, 100);
+			continue;
+		}
+		wire_send(client, &frame, 100);
+		n_denied++;
+		WIRE_WAIT(reason_pkts(engine, FWD_REASON_CLIENT_DENIED) == n_denied);
+	}
+	assert_int_equal(reason_pkts(engine, FWD_REASON_CLIENT_DENIED), n_denied);
+	assert_true(wire_is_silent(server));
+	engine_stop();
+}
+
 static void engine_drops_what_the_link_does_not_take(void **state)
 {
 	_cleanup_close_ int client = -1;
@@ -180,6 +217,7 @@ int main(void)
 		TEST(engine_changes_nothing_but_the_addresses),
 		TEST(engine_takes_each_frame_once),
 		TEST(engine_keeps_the_vlan_tag),
+		TEST(engine_takes_the_clients_of_its_snapshot),
 		TEST(engine_drops_what_the_link_does_not_take),
 		TEST(engine_waits_for_an_interface_that_is_down),
 		TEST(engine_says_when_the_interface_is_gone),

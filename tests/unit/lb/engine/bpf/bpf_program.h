@@ -121,7 +121,24 @@ static inline void under_test_close(struct bpf_program_under_test *program)
 	bpf_object__close(program->object);
 }
 
-/* Tables stand at the places that the snapshot gives them. */
+static inline void under_test_publish_clients(
+	const struct bpf_program_under_test *program, const struct fwd_clients *clients)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dsr_clients", sizeof(uint32_t),
+		sizeof(struct fwd_clients), 1, &options);
+	uint32_t zero = 0;
+
+	assert_true(map >= 0);
+	assert_int_equal(bpf_map_update_elem(map, &zero, clients, BPF_ANY), 0);
+	assert_int_equal(
+		bpf_map_update_elem(bpf_object__find_map_fd_by_name(program->object, "dsr_clients"),
+			&zero, &map, BPF_ANY),
+		0);
+	util_close(map);
+}
+
+/* Tables stand at the places that the snapshot gives them, lists of clients at the first. */
 static inline void under_test_publish(
 	const struct bpf_program_under_test *program, const struct snapshot *snapshot)
 {
@@ -139,6 +156,8 @@ static inline void under_test_publish(
 
 		assert_int_equal(bpf_map_update_elem(tables, &i, &map, BPF_ANY), 0);
 	}
+	if (snapshot_clients(snapshot))
+		under_test_publish_clients(program, snapshot_clients(snapshot));
 	assert_int_equal(bpf_map_update_elem(images, &zero, &image, BPF_ANY), 0);
 	util_close(image);
 }

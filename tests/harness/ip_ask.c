@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Packets of any IP protocol, of which the kernel knows nothing, and their answers:
+ *
+ *	ip_ask FROM TO PROTOCOL COUNT SIZE_BYTES WAIT_MS
+ *	ip_ask answer NAME PROTOCOL ADDRESS…
+ *
+ * The first sends COUNT packets with SIZE_BYTES behind their IP header, one after the other, echo requests where PROTOCOL
+ * is 1 or 58, and waits for the answer of each that long. It prints {"asked": 10, "answered": 10, "servers":
+ * {"web1": 10}}; who answers an echo says no name and counts as "echo". The second answers
+ * each packet to one of its addresses with its name, until it is killed.
+ */
+#include <netinet/icmp6.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <poll.h>
+
+#include "tests/harness/tool.h"
+
+#define COUNT_MAX        100000u
+#define PACKET_MAX_BYTES 16000u
+#define WAIT_MS_MAX      60000u
+#define SERVERS_MAX      16u
+#define NAME_BYTES       32u
+#define SOCKETS_MAX      8u
+
+struct asker {
+	int fd, protocol;
+	bool is_ip6, is_echo;
+	uint8_t packet[PACKET_MAX_BYTES];
+	size_t size_bytes;
+	int wait_ms;
+	unsigned long answered;
+	char servers[SERVERS_MAX][NAME_BYTES];
+	unsigned long counts[SERVERS_MAX];
+	size_t n_servers;
+};
+
+/* A raw socket at the address. */
+static int raw_socket(const struct addr *address, int protocol)
+{
+	struct addr_port endpoint = { .addr = *address };
+	struct sockaddr_storage sockaddr;
+	socklen_t length = addr_to_sockaddr(&endpoint, 0, &sockaddr);
+	int fd = socket(address->family, SOCK_RAW | SOCK_CLOEXEC, protocol);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sockaddr, length) < 0)
+		err(1, "raw socket of protocol %d", protocol);
+	return fd;
+}
+
+/* What is behind the IP header, which IPv4 delivers with it; its size, or negative. */
+static ssize_t payload_of(uint8_t *buffer, ssize_t size_bytes, bool is_ip6, uint8_t **ret_payload)
+{
+	size_t header_bytes = is_ip6 || size_bytes < 1 ? 0 : (size_t)(buffer[0] & 15) * 4;
+
+	*ret_payload = buffer + header_bytes;
+	return size_bytes - (ssize_t)header_bytes;
+}
+
+static uint16_t checksum(const uint8_t *bytes, size_t size_bytes)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < size_bytes; i++)
+		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	return htons((uint16_t) ~((sum & UINT16_MAX) + (sum >> 16)));
+}
+
+static void fill(struct asker *asker, unsigned long number)
+{
+	struct icmphdr *echo = (struct icmphdr *)asker->packet;
+
+	memset(asker->packet, 'x', asker->size_bytes);
+	if (!asker->is_echo)
+		return;
+	*echo = (struct icmphdr){
+		.type = asker->is_ip6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO,
+		.un.echo = { htons((uint16_t)getpid()), htons((uint16_t)number) },
+	};
+	if (!asker->is_ip6)
+		echo->checksum = checksum(asker->packet, asker->size_bytes);
+}
+
+/* Whether it is an answer to that packet; its server's name. */
+static bool is_answer(const struct asker *asker, const uint8_t *payload, ssize_t size_bytes,
+	unsigned long number, char name[NAME_BYTES])
+{
+	const struct icmphdr *echo = (const struct icmphdr *)payload;
+
+	if (!asker->is_echo) {
+		snprintf(name, NAME_BYTES, "%.*s", (int)MAX(size_bytes, 0), (const char *)payload);
+		return true;
+	}
+	snprintf(name, NAME_BYTES, "echo");
+	return size_bytes >= (ssize_t)sizeof(*echo) &&
+		echo->type == (asker->is_ip6 ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) &&
+		echo->un.echo.id == htons((uint16_t)getpid()) &&
+		echo->un.echo.sequence == htons((uint16_t)number);
+}
+
+static void count_server(struct asker *asker, const char *name)
+{
+	size_t idx = 0;
+
+	while (idx < asker->n_servers && !streq(asker->servers[idx], name))
+		idx++;
+	if (idx == SERVERS_MAX)
+		errx(1, "more than %u servers", SERVERS_MAX);
+	if (idx == asker->n_servers)
+		snprintf(asker->servers[asker->n_servers++], NAME_BYTES, "%s", name);
+	asker->counts[idx]++;
+	asker->answered++;
+}
+
+static void ask(struct asker *asker, unsigned long number)
+{
+	uint64_t end_us = tool_now_us(CLOCK_MONOTONIC) + (uint64_t)asker->wait_ms * US_PER_MS;
+	uint8_t buffer[PACKET_MAX_BYTES + 64], *payload;
+	uint64_t now_us;
+
+	fill(asker, number);
+	if (send(asker->fd, asker->packet, asker->size_bytes, 0) < 0)
+		err(1, "send");
+	while ((now_us = tool_now_us(CLOCK_MONOTONIC)) < end_us) {
+		struct pollfd poll_fd = { .fd = asker->fd, .events = POLLIN };
+		char name[NAME_BYTES];
+		ssize_t size_bytes;
+
+		if (poll(&poll_fd, 1, (int)((end_us - now_us) / US_PER_MS) + 1) < 1)
+			continue;
+		size_bytes = payload_of(buffer, recv(asker->fd, buffer, sizeof(buffer), 0),
+			asker->is_ip6, &payload);
+		if (!is_answer(asker, payload, size_bytes, number, name))
+			continue;
+		count_server(asker, name);
+		return;
+	}
+}
+
+static int ask_all(char **argv)
+{
+	static struct asker asker;
+	struct addr from = tool_address(argv[0]);
+	struct addr_port to = { .addr = tool_address(argv[1]) };
+	unsigned long count = tool_number(argv[3], COUNT_MAX);
+	struct sockaddr_storage sockaddr;
+	socklen_t length = addr_to_sockaddr(&to, 0, &sockaddr);
+
+	asker.protocol = (int)tool_number(argv[2], 255);
+	asker.is_ip6 = from.family == AF_INET6;
+	asker.is_echo = asker.protocol == (asker.is_ip6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	asker.size_bytes = tool_number(argv[4], PACKET_MAX_BYTES);
+	asker.size_bytes = MAX(asker.size_bytes, sizeof(struct icmphdr));
+	asker.wait_ms = (int)tool_number(argv[5], WAIT_MS_MAX);
+	asker.fd = raw_socket(&from, asker.protocol);
+	/* Connected: only answers that come from the address that was asked are heard. */
+	if (connect(asker.fd, (struct sockaddr *)&sockaddr, length) < 0)
+		err(1, "connect");
+	for (unsigned long number = 0; number < count; number++)
+		ask(&asker, number);
+	printf("{\"asked\": %lu, \"answered\": %lu, \"servers\": {", count, asker.answered);
+	for (size_t idx = 0; idx < asker.n_servers; idx++)
+		printf("%s\"%s\": %lu", idx > 0 ? ", " : "", asker.servers[idx], asker.counts[idx]);
+	printf("}}\n");
+	return 0;
+}
+
+static void answer(int fd, bool is_ip6, const char *name)
+{
+	struct sockaddr_storage from;
+	socklen_t length = sizeof(from);
+	uint8_t buffer[PACKET_MAX_BYTES + 64];
+
+	if (recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &length) < 0)
+		return;
+	/* Of a raw socket the port is the protocol, and must be or be 0 (net/ipv6/raw.c). */
+	if (is_ip6)
+		((struct sockaddr_in6 *)&from)->sin6_port = 0;
+	if (sendto(fd, name, strlen(name), 0, (struct sockaddr *)&from, length) < 0)
+		warn("sendto");
+}
+
+static int answer_all(int argc, char **argv)
+{
+	int protocol = (int)tool_number(argv[1], 255);
+	struct pollfd fds[SOCKETS_MAX];
+	bool is_ip6[SOCKETS_MAX];
+	nfds_t len = 0;
+
+	for (int i = 2; i < argc && len < SOCKETS_MAX; i++, len++) {
+		struct addr address = tool_address(argv[i]);
+
+		is_ip6[len] = address.family == AF_INET6;
+		fds[len] = (struct pollfd){ raw_socket(&address, protocol), POLLIN, 0 };
+	}
+	/* The one line that whoever started it waits for. */
+	printf("{\"answers\": %lu}\n", (unsigned long)len);
+	(void)fflush(stdout);
+	for (;;) {
+		if (poll(fds, len, -1) < 0)
+			err(1, "poll");
+		for (nfds_t i = 0; i < len; i++)
+			if (fds[i].revents & POLLIN)
+				answer(fds[i].fd, is_ip6[i], argv[0]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 5 && streq(argv[1], "answer"))
+		return answer_all(argc - 2, argv + 2);
+	if (argc != 7)
+		errx(64,
+			"usage: ip_ask FROM TO PROTOCOL COUNT SIZE_BYTES WAIT_MS | "
+			"answer NAME PROTOCOL ADDRESS...");
+	return ask_all(argv + 1);
+}
