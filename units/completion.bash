@@ -37,6 +37,7 @@ _dsr() {
 		top) words+=' --once' ;;
 		backends) words+=' --stats --rate' ;;
 		drain) words+=' --wait --wait=' ;;
+		standby) words+=' --linger=' ;;
 		events)
 			words+=' -f'
 			[[ ${program##*/} != dsr-lb ]] || words+=' --format=text --format=keepalived'

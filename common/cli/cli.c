@@ -32,6 +32,7 @@ enum cli_option_id {
 	CLI_ONCE,
 	CLI_STATS,
 	CLI_RATE,
+	CLI_LINGER,
 };
 
 enum cli_value {
@@ -68,6 +69,7 @@ static const struct cli_option cli_options[] = {
 	{ "--once", CLI_ONCE, CLI_VALUE_NONE },
 	{ "--stats", CLI_STATS, CLI_VALUE_NONE },
 	{ "--rate", CLI_RATE, CLI_VALUE_NONE },
+	{ "--linger", CLI_LINGER, CLI_VALUE_REQUIRED },
 };
 
 struct cli_parser {
@@ -204,6 +206,15 @@ static int cli_set_wait(struct cli *cli, const char *value)
 	return 0;
 }
 
+static int cli_set_linger(struct cli *cli, const char *value)
+{
+	cli->linger = true;
+	if (ini_duration_parse(value, &cli->linger_us) < 0 || cli->linger_us > CLI_LINGER_MAX_US)
+		return cli_fail_value(
+			cli, "--linger", value, "a time of at most 1h, such as 30s, or 0");
+	return 0;
+}
+
 /* Options that only some verbs take would otherwise be ignored in silence. */
 static bool cli_verb_takes(const struct cli_verb *verb, enum cli_option_id id)
 {
@@ -224,6 +235,8 @@ static bool cli_verb_takes(const struct cli_verb *verb, enum cli_option_id id)
 	case CLI_STATS:
 	case CLI_RATE:
 		return verb->takes_rate;
+	case CLI_LINGER:
+		return verb->takes_linger;
 	case CLI_CONFIG:
 		return verb->takes_config;
 	default:
@@ -289,6 +302,8 @@ static int cli_set_option(
 	case CLI_RATE:
 		cli->rate = true;
 		return 0;
+	case CLI_LINGER:
+		return cli_set_linger(cli, value);
 	}
 	return 0;
 }

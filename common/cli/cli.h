@@ -10,8 +10,9 @@
 #include "common/control/control.h"
 #include "common/util.h"
 
-#define CLI_ARGS_MAX    8u
-#define CLI_NOT_RUNNING 3 /* exit status of `status` */
+#define CLI_ARGS_MAX      8u
+#define CLI_LINGER_MAX_US (3600 * US_PER_S)
+#define CLI_NOT_RUNNING   3 /* exit status of `status` */
 
 enum cli_json {
 	CLI_JSON_OFF,
@@ -40,6 +41,8 @@ struct cli {
 	const char *format;      /* --format; NULL: not given */
 	bool once;               /* --once */
 	bool stats, rate;        /* --stats, --rate */
+	bool linger;             /* --linger=TIME */
+	uint64_t linger_us;      /* with linger; 0: not at all */
 };
 
 struct cli_verb {
@@ -53,7 +56,7 @@ struct cli_verb {
 	 */
 	int (*run)(const struct cli *cli, void *context);
 	bool takes_wait, takes_follow, takes_check, takes_config, takes_detach;
-	bool takes_format, takes_once, takes_rate;
+	bool takes_format, takes_once, takes_rate, takes_linger;
 };
 
 struct cli_program {

@@ -249,6 +249,15 @@ static int client_change(const struct cli *cli, void *context)
 	return client_change_with(cli, NULL);
 }
 
+static int client_standby(const struct cli *cli, void *context)
+{
+	json_t *args = NULL;
+
+	if (cli->linger)
+		args = json_pack("{s:I}", "linger_us", (json_int_t)cli->linger_us);
+	return client_change_with(cli, args);
+}
+
 static int client_change_backend(const struct cli *cli, void *context)
 {
 	return client_change_with(cli, json_pack("{s:s}", "backend", cli->args[0]));
@@ -381,7 +390,11 @@ static const struct cli_verb client_verbs[] = {
 	CLIENT_VERB("reject", client_change_backend, 1, 1, "BACKEND", "refuse it from now on"),
 	CLIENT_VERB("ready", client_ready, 0, 1, "[VS]", "exit 0 if this balancer can serve"),
 	CLIENT_VERB("active", client_change, 0, 0, NULL, "announce and forward"),
-	CLIENT_VERB("standby", client_change, 0, 0, NULL, "neither announce nor forward"),
+	{ .name = "standby",
+		.args_help = "[--linger=TIME]",
+		.help = "announce nothing, and soon forward nothing",
+		.run = client_standby,
+		.takes_linger = true },
 	CLIENT_VERB("reload", client_change, 0, 0, NULL,
 		"apply the configuration, whole or not at all"),
 	{ .name = "check-config",

@@ -71,15 +71,21 @@ static void print_head(const json_t *document)
 	const char *why = json_string_value(json_object_get(document, "inactive_reason"));
 	const char *reason = json_string_value(json_object_get(document, "reason"));
 	bool active = json_is_true(json_object_get(document, "active"));
+	bool lingers = streq(print_string(document, "state"), "lingering");
 	char age[CLI_AGE_BYTES];
 
 	printf("dsr-lb %s, mode %s on %s", print_string(document, "version"),
 		print_string(document, "mode"), interface);
 	if (!streq(backends, "-") && !streq(backends, interface))
 		printf(" (backends on %s)", backends);
-	printf(", %s", active ? "active" : "not active");
+	printf(", %s", active ? "active" : lingers ? "lingering" : "not active");
 	if (!active && why && why[0])
 		printf(" (%s)", why);
+	if (lingers)
+		printf(" for %s more",
+			cli_format_age(
+				json_number_value(json_object_get(document, "linger_left_s")),
+				age));
 	printf(", up %s, configuration %llu\n",
 		cli_format_age(json_number_value(json_object_get(document, "uptime_s")), age),
 		print_number(document, "config_generation"));

@@ -275,7 +275,9 @@ static void top_add_head(struct top *top)
 
 	top_add(top, TOP_HEAD, "dsr-lb %s, mode %s on %s, %s", top_string(top->now, "version"),
 		top_string(top->now, "mode"), top_string(top->now, "interface"),
-		json_is_true(json_object_get(top->now, "active")) ? "active" : "not active");
+		json_is_true(json_object_get(top->now, "active"))           ? "active"
+			: streq(top_string(top->now, "state"), "lingering") ? "lingering"
+									    : "not active");
 	top_add_wrapped(top, well ? TOP_GOOD : TOP_BAD, "", words);
 	top_add(top, TOP_PLAIN, "packets/s: %s received, %s forwarded, %s passed, %s dropped",
 		top_amount(top_rate(top, before, packets, "received"), received),

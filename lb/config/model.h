@@ -19,6 +19,7 @@
 #define CONFIG_CHECK_BYTES_MAX     512u   /* of check-payload and check-expect */
 #define CONFIG_REAL_SERVERS_MAX    4096u  /* of one virtual server */
 #define CONFIG_CLIENTS_MAX         16384u /* prefixes in the lists of all virtual servers */
+#define CONFIG_LINGER_MAX_US       (3600 * US_PER_S)
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
 enum config_adopt { CONFIG_ADOPT_AUTO, CONFIG_ADOPT_APPROVE, CONFIG_ADOPT_OFF };
@@ -93,6 +94,7 @@ struct config {
 	enum config_adopt adopt;
 	bool announce;
 	uint64_t announce_refresh_us;
+	uint64_t linger_us;      /* at most CONFIG_LINGER_MAX_US */
 	char *cluster_seed;      /* "" when not given */
 	struct addr active_when; /* AF_UNSPEC: always */
 	bool http;

@@ -176,7 +176,7 @@ static struct status_usable status_usable(const struct status_members *members,
 	return usable;
 }
 
-/* Whether this balancer forwards at all. */
+/* Whether this balancer could forward at all, if it were active. */
 static bool status_serves(const struct balancer *balancer, struct why *ret_why)
 {
 	const struct neigh_link *const links[] = { neigh_client_link(balancer->neigh),
@@ -194,9 +194,10 @@ static bool status_serves(const struct balancer *balancer, struct why *ret_why)
 		why_set(ret_why, "interface %s is down", links[i]->name);
 		return false;
 	}
-	if (!role.active)
+	/* One whose address is elsewhere could. */
+	if (role.standby || role.guarded)
 		why_set(ret_why, "not active: %s", role.reason);
-	return role.active;
+	return !role.standby && !role.guarded;
 }
 
 static bool status_virtual_server_is_ready(const struct balancer *balancer,
@@ -441,6 +442,13 @@ static json_t *status_publications(const struct balancer *balancer)
 		(json_int_t)update.last_us, "longest_us", (json_int_t)update.longest_us);
 }
 
+static double status_linger_left_s(const struct role_status *role)
+{
+	uint64_t now_us = clock_now_us();
+
+	return (double)(MAX(role->until_us, now_us) - now_us) / (double)US_PER_S;
+}
+
 json_t *status_document(const struct balancer *balancer, const struct status_counts *counts,
 	const struct status_members *members)
 {
@@ -451,22 +459,24 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 
 	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
-		"{s:i, s:s, s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"{s:i, s:s, s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:f, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(),
 		"config_file", balancer->paths.config, "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
 		balancer->config->interface, "backend_interface",
 		balancer->config->backend_interface, "mode", dataplane.mode, "mode_reason",
-		dataplane.reason, "active", role.active && dataplane.is_running, "inactive_reason",
-		role.reason, "reason", role.reason[0] ? role.reason : advice, "config_generation",
-		(json_int_t)balancer->config_generation, "health", status_health(balancer, members),
-		"packets", status_packets(&totals), "drops", status_drops(&totals), "flow_table",
-		status_flow_table(balancer, counts, &totals), "fragments",
-		status_fragments(&totals), "icmp_answers", status_answers(&totals), "control",
-		status_control(balancer), "publications", status_publications(balancer), "claims",
-		status_warnings_claims(balancer), "refusals", status_warnings_refusals(balancer),
-		"balancers", status_warnings_balancers(balancer));
+		dataplane.reason, "active", role.active && dataplane.is_running, "state",
+		role_state_name(role.state), "linger_left_s", status_linger_left_s(&role),
+		"inactive_reason", role.reason, "reason", role.reason[0] ? role.reason : advice,
+		"config_generation", (json_int_t)balancer->config_generation, "health",
+		status_health(balancer, members), "packets", status_packets(&totals), "drops",
+		status_drops(&totals), "flow_table", status_flow_table(balancer, counts, &totals),
+		"fragments", status_fragments(&totals), "icmp_answers", status_answers(&totals),
+		"control", status_control(balancer), "publications", status_publications(balancer),
+		"claims", status_warnings_claims(balancer), "refusals",
+		status_warnings_refusals(balancer), "balancers",
+		status_warnings_balancers(balancer));
 }
 
 /* Flows. */

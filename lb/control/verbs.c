@@ -290,6 +290,11 @@ static void verbs_active(const struct verbs_call *call)
 
 static void verbs_standby(const struct verbs_call *call)
 {
+	const json_t *linger = json_object_get(call->args, "linger_us");
+
+	if (json_is_integer(linger) && json_integer_value(linger) >= 0)
+		role_set_linger(call->balancer->role,
+			MIN((uint64_t)json_integer_value(linger), CONFIG_LINGER_MAX_US));
 	verbs_set_standby(call, true);
 }
 

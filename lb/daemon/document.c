@@ -303,6 +303,7 @@ static bool document_read_session(const json_t *item, struct session_kept *ret_k
 json_t *document_make(const struct balancer *balancer)
 {
 	json_t *backends = json_array(), *sessions = json_array();
+	struct role_status role = role_status(balancer->role);
 
 	for (size_t i = 0; i < registry_len(balancer->registry); i++) {
 		const struct backend *backend = registry_backend_at(balancer->registry, i);
@@ -316,22 +317,27 @@ json_t *document_make(const struct balancer *balancer)
 			json_array_append_new(sessions, document_session(&kept));
 		sodium_memzero(&kept, sizeof(kept));
 	}
-	return json_pack("{s:i, s:s, s:I, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "layout",
-		DOCUMENT_LAYOUT, "host_boot", keep_boot(balancer->keep), "saved_us",
+	return json_pack("{s:i, s:s, s:I, s:s, s:I, s:b, s:b, s:I, s:o, s:o, s:o, s:o, s:o}",
+		"layout", DOCUMENT_LAYOUT, "host_boot", keep_boot(balancer->keep), "saved_us",
 		(json_int_t)clock_now_us(), "version", DSR_VERSION, "boot_id",
-		(json_int_t)balancer->boot_id, "standby", role_status(balancer->role).standby,
-		"services", service_ids_export(balancer->service_ids), "tables",
+		(json_int_t)balancer->boot_id, "standby", role.standby, "active", role.was_active,
+		"lingers_until_us", (json_int_t)role.until_us, "services",
+		service_ids_export(balancer->service_ids), "tables",
 		publish_export(balancer->publish), "backends", backends, "departed",
 		document_overrides(balancer->registry), "sessions", sessions);
 }
 
 void document_restore(struct balancer *balancer, const json_t *document)
 {
-	uint64_t now_us = clock_now_us();
+	uint64_t now_us = clock_now_us(), until_us = 0;
 	size_t idx;
 	json_t *item;
 
 	role_set_standby(balancer->role, json_is_true(json_object_get(document, "standby")));
+	if (!document_get_u64(
+		    document, "lingers_until_us", now_us + CONFIG_LINGER_MAX_US, &until_us))
+		until_us = 0;
+	role_restore(balancer->role, json_is_true(json_object_get(document, "active")), until_us);
 	service_ids_import(balancer->service_ids, json_object_get(document, "services"));
 	publish_import(balancer->publish, json_object_get(document, "tables"));
 	json_array_foreach (json_object_get(document, "backends"), idx, item) {

@@ -60,25 +60,29 @@ static const struct addr *update_local_vip(const struct balancer *balancer)
 	return NULL;
 }
 
-static void update_role(const struct balancer *balancer)
+static void update_role(struct update *update)
 {
+	const struct balancer *balancer = update->balancer;
 	const struct addr *when = &balancer->config->active_when;
 	const struct role_facts facts = {
 		.when = when,
 		.has_when = when->family != AF_UNSPEC && neigh_has_address(balancer->neigh, when),
 		.local_vip = update_local_vip(balancer),
 		.unguarded = dataplane_status(balancer->dataplane).unguarded,
+		.linger_us = balancer->config->linger_us,
+		.now_us = clock_now_us(),
 	};
-	struct role_status role;
+	struct role_status before = role_status(balancer->role), role;
 
 	if (!role_update(balancer->role, &facts))
 		return;
 	role = role_status(balancer->role);
+	update->save_due = true;
 	events_raise(balancer->events,
 		&(struct event){ .message = EVENT_ACTIVE,
 			.level = LOG_LEVEL_INFO,
-			.old = role.active ? "standby" : "active",
-			.now = role.active ? "active" : "standby",
+			.old = role_state_name(before.state),
+			.now = role_state_name(role.state),
 			.reason = role.reason },
 		"%s%s", role.active ? "active" : "not active: ", role.reason);
 }
@@ -124,7 +128,7 @@ static bool update_links(struct update *update)
 	const struct neigh_link *clients = neigh_client_link(balancer->neigh);
 	const struct neigh_link *backends = neigh_backend_link(balancer->neigh);
 	struct publish_links *links = &update->links;
-	bool active = role_status(balancer->role).active;
+	bool active = role_status(balancer->role).forwards;
 	bool changed = !mac_equal(&links->own_mac, &clients->mac) ||
 		!mac_equal(&links->out_mac, &backends->mac) ||
 		links->mtu_bytes != backends->mtu_bytes || links->active != active;
@@ -189,7 +193,7 @@ static void update_routes(struct update *update)
 {
 	const struct balancer *balancer = update->balancer;
 	bool wanted = dataplane_status(balancer->dataplane).reaches_stack ||
-		!role_status(balancer->role).active;
+		!role_status(balancer->role).forwards;
 
 	if (update->has_routes == wanted &&
 		update->routes_generation == balancer->config_generation)
@@ -218,7 +222,7 @@ void update_follow(struct update *update)
 
 	update_advise(update);
 	update_tell_links(update);
-	update_role(balancer);
+	update_role(update);
 	update_routes(update);
 	path_checks_follow(balancer->path_checks);
 	publish |= update_links(update);
@@ -314,9 +318,9 @@ static void update_tell_systemd(const struct balancer *balancer)
 	for (size_t i = 0; i < all; i++)
 		up += registry_backend_at(balancer->registry, i)->state == BACKEND_UP;
 	(void)sd_notifyf(0, "STATUS=%s; %zu of %zu backends up",
-		!dataplane_status(balancer->dataplane).is_running ? "no packet engine"
-			: role_status(balancer->role).active      ? "active"
-								  : "not active",
+		!dataplane_status(balancer->dataplane).is_running
+			? "no packet engine"
+			: role_state_name(role_status(balancer->role).state),
 		up, all);
 }
 

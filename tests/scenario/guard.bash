@@ -116,7 +116,7 @@ must wait_until 10 serves "$VIP2"
 fact an_added_vip_does_not kept_from_the_stack vip2 "$VIP2"
 
 # Inactive, the balancer keeps nothing.
-must lb standby
+must lb standby --linger=0
 fact on_standby_the_vip_reaches_the_stack reaches_the_stack vip "$VIP"
 must lb active
 fact active_again_it_does_not kept_from_the_stack vip "$VIP"
@@ -125,7 +125,7 @@ is_active() {
 }
 ip -n "$(ns lb)" address add "$VIP/32" dev lo
 fact a_vip_of_the_hosts_own_is_kept_from_it kept_from_the_stack vip "$VIP"
-must lb standby
+must lb standby --linger=0
 ip -n "$(ns router)" neigh replace "$VIP" dev eth0 lladdr "$(mac_of lb)" nud permanent
 fact on_standby_it_is_the_hosts host_answers "$VIP"
 must lb active

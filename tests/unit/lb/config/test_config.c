@@ -78,6 +78,7 @@ static const struct key_case balancer_cases[] = {
 	{ "max-flows", { "1k", "64M", "1024" }, { "1023", "65537k", "65M", "lots" } },
 	{ "adopt", { "auto", "approve", "off" }, { "yes" } },
 	{ "announce", { "self", "none" }, { "vrrp" } },
+	{ "linger", { "0", "1h" }, { "3601s", "-1", "for ever" } },
 	{ "announce-refresh", { "0", "1h" }, { "3601s", "-1" } },
 	{ "cluster-seed", { "a secret, with blanks" }, { "" } },
 	{ "active-when", { "always", "address 192.0.2.9", "address 2001:db8::9" },
@@ -237,6 +238,7 @@ static void config_has_the_defaults_of_the_page(void **state)
 	assert_int_equal(config->adopt, CONFIG_ADOPT_AUTO);
 	assert_true(config->announce);
 	assert_int_equal(config->announce_refresh_us, 60 * US_PER_S);
+	assert_int_equal(config->linger_us, 120 * US_PER_S);
 	assert_string_equal(config->cluster_seed, "");
 	assert_int_equal(config->active_when.family, AF_UNSPEC);
 	assert_false(config->http);
