@@ -18,7 +18,7 @@ _Static_assert(CONFIG_REQUESTS_MAX == REGISTRY_REQUESTS_MAX, "one limit");
 /* One VIP, protocol and port range of a virtual server. */
 struct binding {
 	const struct addr *vip;
-	bool udp;
+	enum config_protocol protocol;
 	bool any; /* port = any: beside the ports of others, which win */
 	struct config_port port;
 	const struct config_virtual_server *server;
@@ -36,7 +36,7 @@ static int compare_bindings(const void *a, const void *b)
 	int order = addr_compare(left->vip, right->vip);
 
 	if (order == 0)
-		order = left->udp - right->udp;
+		order = (int)left->protocol - (int)right->protocol;
 	if (order == 0)
 		order = left->any - right->any;
 	return order ? order : left->port.first - right->port.first;
@@ -129,7 +129,7 @@ static void check_alone(struct config_virtual_server *server, struct ini_report 
 static size_t count_bindings(const struct config_virtual_server *server)
 {
 	return server->vips.len * MAX(server->ports.len, (size_t)1) *
-		(server->protocol == CONFIG_ANY ? 2 : 1);
+		(server->protocol == CONFIG_ANY ? CONFIG_ANY : 1);
 }
 
 static size_t add_bindings(const struct config_virtual_server *server, struct binding *bindings)
@@ -139,12 +139,12 @@ static size_t add_bindings(const struct config_virtual_server *server, struct bi
 	size_t len = 0;
 
 	for (size_t i = 0; i < server->vips.len; i++)
-		for (int udp = 0; udp < 2; udp++)
+		for (enum config_protocol protocol = CONFIG_TCP; protocol < CONFIG_ANY; protocol++)
 			for (size_t k = 0; k < MAX(server->ports.len, (size_t)1); k++) {
-				if (server->protocol == (udp ? CONFIG_TCP : CONFIG_UDP))
+				if (!config_serves(server, protocol))
 					continue;
 				bindings[len] = (struct binding){ .vip = &vips[i],
-					.udp = udp,
+					.protocol = protocol,
 					.any = server->ports.len == 0,
 					.port = { 0, UINT16_MAX },
 					.server = server };
@@ -163,7 +163,7 @@ static void check_overlaps(const struct binding *bindings, size_t len, struct in
 
 	for (const struct binding *binding = bindings; binding < bindings + len; binding++) {
 		bool same = farthest && addr_equal(farthest->vip, binding->vip) &&
-			farthest->udp == binding->udp && farthest->any == binding->any;
+			farthest->protocol == binding->protocol && farthest->any == binding->any;
 
 		if (same && binding->port.first <= farthest->port.last &&
 			binding->server != farthest->server) {
@@ -175,7 +175,8 @@ static void check_overlaps(const struct binding *bindings, size_t len, struct in
 				binding->any ? "vip" : "port",
 				"%s %s port %s is served by virtual server %s already; remove it "
 				"from one of the two",
-				addr_format(binding->vip, text), binding->udp ? "udp" : "tcp", port,
+				addr_format(binding->vip, text),
+				config_protocol_name(binding->protocol), port,
 				farthest->server->name);
 		}
 		if (!same || binding->port.last > farthest->port.last)
@@ -195,7 +196,7 @@ static void check_ranges(const struct binding *bindings, size_t len, struct ini_
 			continue;
 		if (++ranges == FWD_RANGES_MAX + 1)
 			ini_report_add(report, SECTION, bindings[i].server->name, "port",
-				"VIP %s has more than %u port ranges (protocol any counts twice); "
+				"VIP %s has more than %u port ranges (protocol any counts three times); "
 				"join some",
 				addr_format(bindings[i].vip, text), FWD_RANGES_MAX);
 	}

@@ -66,7 +66,7 @@ static const struct ini_key virtual_server_keys[] = {
 	{ "port", config_parse_port, VIRTUAL_SERVER(ports), .flags = INI_LIST,
 		.doc = "80, 443, 8000-8100, or any (the default)" },
 	{ "protocol", ini_parse_enum, VIRTUAL_SERVER(protocol), .data = config_protocol_names,
-		.doc = "tcp (the default), udp or any (the default when port is any)" },
+		.doc = "tcp (the default), udp, sctp or any (the default when port is any)" },
 	{ "scheduler", ini_parse_enum, VIRTUAL_SERVER(scheduler), .default_value = "maglev",
 		.data = config_scheduler_names, .doc = "maglev, source-hash, rr or lc" },
 	{ "hash", ini_parse_enum, VIRTUAL_SERVER(hash), .default_value = "source-ip-port",

@@ -5,7 +5,7 @@
 #include "common/grow.h"
 #include "common/search.h"
 
-const char *const config_protocol_names[] = { "tcp", "udp", "any", NULL };
+const char *const config_protocol_names[] = { "tcp", "udp", "sctp", "any", NULL };
 const char *const config_scheduler_names[] = { "maglev", "source-hash", "rr", "lc", NULL };
 
 static struct config_virtual_server *virtual_server_free(struct config_virtual_server *server)
@@ -104,6 +104,12 @@ const char *config_scheduler_name(enum config_scheduler scheduler)
 	return (size_t)scheduler < ARRAY_LEN(config_scheduler_names) - 1
 		? config_scheduler_names[scheduler]
 		: "unknown";
+}
+
+bool config_serves(
+	const struct config_virtual_server *virtual_server, enum config_protocol protocol)
+{
+	return virtual_server->protocol == CONFIG_ANY || virtual_server->protocol == protocol;
 }
 
 const char *config_protocol_name(enum config_protocol protocol)

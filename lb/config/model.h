@@ -23,7 +23,7 @@
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
 enum config_adopt { CONFIG_ADOPT_AUTO, CONFIG_ADOPT_APPROVE, CONFIG_ADOPT_OFF };
-enum config_protocol { CONFIG_TCP, CONFIG_UDP, CONFIG_ANY };
+enum config_protocol { CONFIG_TCP, CONFIG_UDP, CONFIG_SCTP, CONFIG_ANY };
 enum config_scheduler { CONFIG_MAGLEV, CONFIG_SOURCE_HASH, CONFIG_RR, CONFIG_LC };
 enum config_hash { CONFIG_SOURCE_IP, CONFIG_SOURCE_IP_PORT };
 
@@ -115,6 +115,9 @@ struct config_virtual_server *config_virtual_server_get(struct config *config, c
 const struct config_virtual_server *config_virtual_server_find(
 	const struct config *config, const char *name);
 const char *config_scheduler_name(enum config_scheduler scheduler);
+/* Whether it serves this protocol, which is not CONFIG_ANY. */
+bool config_serves(
+	const struct config_virtual_server *virtual_server, enum config_protocol protocol);
 const char *config_protocol_name(enum config_protocol protocol);
 /* "80, 443, 8000-8100" or "any", to free. NULL: no memory. */
 char *config_ports_format(const struct config_virtual_server *virtual_server);

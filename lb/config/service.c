@@ -2,7 +2,10 @@
 /* Services: see service.h. */
 #include "lb/config/service.h"
 
-/* The first port stands for all; where every port is served none is known to, and echo is. */
+/*
+ * The first port stands for all; where every port is served none is known to, and echo is. It stands for SCTP, too,
+ * which the balancer does not speak.
+ */
 static void service_fill_path(
 	const struct config_virtual_server *from, struct registry_service *ret)
 {
@@ -10,10 +13,10 @@ static void service_fill_path(
 
 	if (!from->check_path)
 		return;
-	ret->path = from->ports.len == 0       ? REGISTRY_PATH_ECHO
-		: from->protocol == CONFIG_UDP ? REGISTRY_PATH_UDP
-					       : REGISTRY_PATH_TCP;
-	ret->path_port = from->ports.len == 0 ? 0 : ports[0].first;
+	ret->path = from->ports.len == 0 || from->protocol == CONFIG_SCTP ? REGISTRY_PATH_ECHO
+		: from->protocol == CONFIG_UDP                            ? REGISTRY_PATH_UDP
+									  : REGISTRY_PATH_TCP;
+	ret->path_port = ret->path == REGISTRY_PATH_ECHO ? 0 : ports[0].first;
 }
 
 static void service_fill_registry(const struct service *service, const struct registry_port *ports,
@@ -28,8 +31,8 @@ static void service_fill_registry(const struct service *service, const struct re
 		.allow = from->allow.items,
 		.n_allow = from->allow.len,
 		.use_agents = from->check_agent,
-		.tcp = from->protocol != CONFIG_UDP,
-		.udp = from->protocol != CONFIG_TCP,
+		.tcp = config_serves(from, CONFIG_TCP),
+		.udp = config_serves(from, CONFIG_UDP),
 		.ports = ports,
 		.n_ports = from->ports.len,
 		.tcp_ports = from->check_tcp.items,

@@ -39,7 +39,7 @@ static const struct {
 } protocols[] = {
 	{ "tcp", FWD_PROTO_TCP, true },
 	{ "udp", FWD_PROTO_UDP, true },
-	{ "sctp", 132, true },
+	{ "sctp", FWD_PROTO_SCTP, true },
 	{ "dccp", 33, true },
 	{ "udplite", 136, true },
 	{ "icmp", FWD_PROTO_ICMP, false },
@@ -158,7 +158,8 @@ struct explain_frame {
 	union {
 		struct wire_tcp tcp;
 		struct wire_udp udp;
-		uint8_t other[12]; /* an echo request; the ports of SCTP, a tag and a checksum */
+		struct wire_sctp sctp;
+		uint8_t other[12]; /* an echo request; ports, and what follows them */
 	} l4;
 };
 
@@ -189,6 +190,17 @@ static size_t explain_build_l4(const struct explain_question *question, void *at
 
 		memcpy(at, &tcp, sizeof(tcp));
 		return sizeof(tcp);
+	}
+	if (question->proto == FWD_PROTO_SCTP) {
+		struct wire_sctp sctp = {
+			.source_port = htons(question->client.port),
+			.destination_port = htons(question->vip.port),
+			.chunk = WIRE_SCTP_INIT,
+			.chunk_bytes = htons(20),
+		};
+
+		memcpy(at, &sctp, sizeof(sctp));
+		return sizeof(sctp);
 	}
 	if (question->proto != FWD_PROTO_UDP)
 		return explain_build_other(question, at);

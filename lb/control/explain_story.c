@@ -65,6 +65,8 @@ static const char *packet_format(const struct explain_question *question, char *
 		return "a TCP SYN";
 	if (question->proto == FWD_PROTO_UDP)
 		return "a UDP datagram";
+	if (question->proto == FWD_PROTO_SCTP)
+		return "an SCTP INIT";
 	if (question->proto == FWD_PROTO_ICMP || question->proto == FWD_PROTO_ICMPV6)
 		return "an echo request";
 	snprintf(buffer, 64, "a packet of protocol %s", explain_proto_name(question->proto, proto));
@@ -126,6 +128,17 @@ static bool tell_binding(struct story *story)
 	tell(story, "Binding: virtual server %s, protocol %s, ports %s.", server->name,
 		config_protocol_name(server->protocol), ports ? ports : "?");
 	return true;
+}
+
+/* Only where there are lists. */
+static bool tell_clients(struct story *story)
+{
+	bool is_denied = reason_of(story) == FWD_REASON_CLIENT_DENIED;
+
+	if (story->facts->service->virtual_server->clients.len > 0)
+		tell(story, "Clients: allow-clients and deny-clients %s this client.",
+			is_denied ? "do not take" : "take");
+	return !is_denied;
 }
 
 static bool tell_limits(struct story *story)
@@ -238,8 +251,9 @@ static void tell_change_of_flow(struct story *story)
 		"`dsr-lb disable %s` or its failure would, at the next packet. Its record ends "
 		"after %s of silence.",
 		name, name,
-		time_format(is_tcp(story) ? facts->service->virtual_server->tcp_timeout_us
-					  : facts->service->virtual_server->udp_timeout_us,
+		time_format(facts->question->proto == FWD_PROTO_UDP
+				? facts->service->virtual_server->udp_timeout_us
+				: facts->service->virtual_server->tcp_timeout_us,
 			timeout));
 }
 
@@ -280,6 +294,8 @@ static const char *change_of_reason(enum fwd_reason reason)
 		       "lists what there is";
 	case FWD_REASON_NOT_FORWARDED_ICMP:
 		return "only echo requests, and errors about a flow of ours, go on";
+	case FWD_REASON_CLIENT_DENIED:
+		return "allow-clients or deny-clients of the virtual server, and a reload";
 	case FWD_REASON_SYN_RATE:
 	case FWD_REASON_SYN_RATE_SOURCE:
 		return "fewer SYNs, or a larger rate; ask again in a second";
@@ -309,7 +325,8 @@ json_t *explain_story(const struct explain_facts *facts)
 	if (!story.steps)
 		return NULL;
 	tell_packet(&story);
-	if (tell_vip(&story) && tell_binding(&story) && tell_limits(&story)) {
+	if (tell_vip(&story) && tell_binding(&story) && tell_clients(&story) &&
+		tell_limits(&story)) {
 		tell_row(&story);
 		tell_record(&story);
 		tell_backend(&story);

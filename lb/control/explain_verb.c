@@ -23,9 +23,9 @@ static const char *name_of(const struct balancer *balancer, uint16_t id)
 
 static bool serves(const struct config_virtual_server *server, uint8_t proto)
 {
-	return server->protocol == CONFIG_ANY ||
-		(server->protocol == CONFIG_TCP && proto == FWD_PROTO_TCP) ||
-		(server->protocol == CONFIG_UDP && proto == FWD_PROTO_UDP);
+	return (proto == FWD_PROTO_TCP && config_serves(server, CONFIG_TCP)) ||
+		(proto == FWD_PROTO_UDP && config_serves(server, CONFIG_UDP)) ||
+		(proto == FWD_PROTO_SCTP && config_serves(server, CONFIG_SCTP));
 }
 
 /* A VIP without a port: the first that is served there. True: it was guessed. */

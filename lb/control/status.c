@@ -502,7 +502,7 @@ static void status_list_flow(const struct flows_entry *entry, void *context)
 		json_pack("{s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:I}", "client",
 			addr_format(&entry->client, client), "client_port", (int)entry->client_port,
 			"vip", addr_format(&service->vip, vip), "vip_port", (int)entry->vip_port,
-			"protocol", flows_is_tcp(entry->state) ? "tcp" : "udp", "virtual_server",
+			"protocol", flows_protocol_name(entry->state), "virtual_server",
 			service->virtual_server->name, "backend", backend ? backend->name : "",
 			"state", flows_state_name(entry->state), "idle_s",
 			(json_int_t)entry->idle_s));

@@ -290,8 +290,7 @@ static int snapshot_take_vip(
 			if (image->lens.vips == IMAGE_VIPS)
 				return -ENOSPC;
 			id = image->lens.vips++;
-			image->vips[id] =
-				(struct fwd_vip){ .address = address, .vip_id = (uint16_t)id };
+			image->vips[id] = (struct fwd_vip){ .address = address };
 			image->vip_slots[at] = (uint16_t)id;
 		}
 		*ret_vip = &image->vips[id];
@@ -327,7 +326,9 @@ static int snapshot_bind_binding(struct fwd_image *image, const struct fwd_vip *
 
 static int snapshot_bind_any(struct fwd_vip *vip, uint8_t proto, uint16_t service)
 {
-	uint16_t *any = proto == FWD_PROTO_TCP ? &vip->any_tcp : &vip->any_udp;
+	uint16_t *any = proto == FWD_PROTO_TCP ? &vip->any_tcp
+		: proto == FWD_PROTO_UDP       ? &vip->any_udp
+					       : &vip->any_sctp;
 
 	if (*any)
 		return -EEXIST;
@@ -344,7 +345,9 @@ static bool snapshot_is_one_port(const struct fwd_range *range)
 static int snapshot_bind_range(struct fwd_image *image, struct fwd_vip *vip, uint8_t proto,
 	uint16_t first_port, uint16_t last_port, uint16_t service)
 {
-	uint16_t *first = proto == FWD_PROTO_TCP ? &vip->ranges_tcp : &vip->ranges_udp;
+	uint16_t *first = proto == FWD_PROTO_TCP ? &vip->ranges_tcp
+		: proto == FWD_PROTO_UDP         ? &vip->ranges_udp
+						 : &vip->ranges_sctp;
 	struct fwd_range added = { first_port, last_port, service, 0 };
 	uint16_t *link = first;
 
@@ -386,8 +389,7 @@ int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint
 	struct fwd_vip *entry;
 	int r;
 
-	if ((proto != FWD_PROTO_TCP && proto != FWD_PROTO_UDP) || first_port > last_port ||
-		!snapshot_service(snapshot, service))
+	if (!fwd_has_ports(proto) || first_port > last_port || !snapshot_service(snapshot, service))
 		return -EINVAL;
 	r = snapshot_take_vip(snapshot, vip, &entry);
 	if (r < 0)
@@ -403,7 +405,22 @@ int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint
 		return r;
 	if (!entry->echo)
 		entry->echo = service;
-	entry->protos |= proto == FWD_PROTO_TCP ? FWD_VIP_TCP : FWD_VIP_UDP;
+	entry->protos |= proto == FWD_PROTO_TCP ? FWD_VIP_TCP
+		: proto == FWD_PROTO_UDP        ? FWD_VIP_UDP
+						: FWD_VIP_SCTP;
+	return 0;
+}
+
+int snapshot_add_others(struct snapshot *snapshot, const struct addr *vip, uint16_t service)
+{
+	struct fwd_vip *entry;
+	int r = snapshot_take_vip(snapshot, vip, &entry);
+
+	if (r < 0)
+		return r;
+	if (service == 0 || entry->any_tcp != service)
+		return -EINVAL;
+	entry->protos |= FWD_VIP_OTHERS;
 	return 0;
 }
 

@@ -61,13 +61,15 @@ int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t ba
 /* The last word on a MAC counts, but a balancer's is never taken for a backend's. -ENOSPC: too many. */
 int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fwd_mac kind);
 /*
- * Binds VIP, protocol (FWD_PROTO_TCP or _UDP) and ports first–last (0–65535: any; one port:
+ * Binds VIP, protocol (FWD_PROTO_TCP, _UDP or _SCTP) and ports first–last (0–65535: any; one port:
  * exact; else a range) to a service. -EEXIST: bound already, or a range overlaps one; -ENOSPC: more
  * than FWD_RANGES_MAX; -EINVAL: another protocol, first > last, or no such service; -ENOMEM.
  * ICMP echo is answered by the backends of the VIP's first service.
  */
 int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint8_t proto,
 	uint16_t first_port, uint16_t last_port, uint16_t service);
+/* Binds all protocols without ports to the service, to which all ports of TCP are bound. -EINVAL: they are not. */
+int snapshot_add_others(struct snapshot *snapshot, const struct addr *vip, uint16_t service);
 
 /* What a BPF engine copies; and which maps it needs besides. */
 const struct fwd_image *snapshot_image(const struct snapshot *snapshot);

@@ -19,7 +19,7 @@
 
 FWD_INLINE int choose_is_syn(const struct packet_flow *flow)
 {
-	return !flow->is_udp && !flow->only_asks &&
+	return flow->kind != FWD_UDP && !flow->only_asks &&
 		(flow->tcp_flags & (WIRE_TCP_SYN | WIRE_TCP_ACK | WIRE_TCP_RST)) == WIRE_TCP_SYN;
 }
 
@@ -30,15 +30,25 @@ FWD_INLINE int choose_is_syn(const struct packet_flow *flow)
  */
 FWD_INLINE __u8 choose_next_state(const struct packet_flow *flow, __u8 state)
 {
-	if (flow->is_udp)
+	__u8 sctp = flow->kind == FWD_SCTP ? FLOW_SCTP : 0;
+
+	if (flow->kind == FWD_UDP)
 		return FLOW_UDP_ESTABLISHED;
 	if (flow->tcp_flags & WIRE_TCP_RST)
-		return FLOW_TCP_RESET;
+		return FLOW_TCP_RESET + sctp;
 	if (flow->tcp_flags & WIRE_TCP_FIN)
-		return FLOW_TCP_FIN;
-	if ((flow->tcp_flags & WIRE_TCP_SYN) || state == FLOW_TCP_FIN)
+		return FLOW_TCP_FIN + sctp;
+	if ((flow->tcp_flags & WIRE_TCP_SYN) || state == FLOW_TCP_FIN + sctp)
 		return state;
-	return FLOW_TCP_ESTABLISHED;
+	return FLOW_TCP_ESTABLISHED + sctp;
+}
+
+/* Of a flow that a packet begins. */
+FWD_INLINE __u8 choose_first_state(const struct packet_flow *flow)
+{
+	return flow->kind == FWD_UDP     ? FLOW_UDP_NEW
+		: flow->kind == FWD_SCTP ? FLOW_SCTP_INIT
+					 : FLOW_TCP_SYN;
 }
 
 FWD_INLINE void choose_update(struct fwd_port *port, const struct packet_flow *flow,
@@ -205,6 +215,7 @@ FWD_INLINE void choose_note_flow(
 
 FWD_INLINE int choose_has_ended(__u8 state)
 {
+	state = flow_state_plain(state);
 	return state == FLOW_TCP_FIN || state == FLOW_TCP_RESET;
 }
 
@@ -212,7 +223,7 @@ FWD_INLINE void choose_key(struct fwd_port *port, const struct fwd_service *serv
 	const struct packet_flow *flow, struct flow_key *ret_key)
 {
 	ret_key->service = service->id;
-	ret_key->is_udp = flow->is_udp;
+	ret_key->kind = flow->kind;
 	flow_key_make(
 		port, ret_key, &flow->client, flow->client_port, flow->vip_port, flow->is_ip6);
 }
@@ -253,7 +264,7 @@ FWD_CALL int choose_known(struct fwd_port *port, const struct fwd_service *servi
 	row->again = choose_is_syn(flow) && choose_has_ended(state);
 	if (row->again ? !choose_stays(port, service, backend) : !flow_backend_lives(port, backend))
 		return 0;
-	next = row->again ? FLOW_TCP_SYN : choose_next_state(flow, state);
+	next = row->again ? choose_first_state(flow) : choose_next_state(flow, state);
 	result->how = FWD_HOW_FLOW;
 	row->proves =
 		!flow->only_asks && flow_state_is_unproven(state) && !flow_state_is_unproven(next);
@@ -276,7 +287,7 @@ FWD_CALL int choose_move(struct fwd_port *port, const struct fwd_service *servic
 	if (FWD_NEVER(!port || !service || !flow || !row))
 		return 0;
 	choose_key(port, service, flow, &key);
-	state = row->again ? FLOW_TCP_SYN
+	state = row->again ? choose_first_state(flow)
 			   : choose_next_state(flow, flow_meta_state(row->found.meta));
 	choose_update(port, flow, &key, &row->found, (__u16)backend, state, port_now_s(port));
 	return 0;
@@ -309,7 +320,7 @@ FWD_CALL int choose_record(struct fwd_port *port, const struct fwd_service *serv
 
 	if (FWD_NEVER(!port || !service || !flow || !result))
 		return 0;
-	state = flow->is_udp ? FLOW_UDP_NEW : FLOW_TCP_SYN;
+	state = choose_first_state(flow);
 	now_s = port_now_s(port);
 	choose_key(port, service, flow, &key);
 	put = flow_put(port, &key, flow_meta(key.service, (__u16)backend, state, now_s), now_s);
@@ -325,7 +336,7 @@ FWD_INLINE int choose_wants_record(const struct fwd_service *service,
 {
 	if (!backend || flow->only_asks)
 		return 0;
-	if (flow->is_udp || (service->flags & FWD_SERVICE_RECORD_TCP))
+	if (flow->kind == FWD_UDP || (service->flags & FWD_SERVICE_RECORD_TCP))
 		return 1;
 	return choose_is_syn(flow) &&
 		(backend != row->base || (service->flags & FWD_SERVICE_RECORD_SYN));
@@ -351,7 +362,7 @@ FWD_INLINE __u16 choose_unrecorded(struct fwd_port *port, const struct fwd_servi
 {
 	__u16 backend = row->base;
 
-	if (row->found.at || flow->is_udp || choose_is_syn(flow))
+	if (row->found.at || flow->kind == FWD_UDP || choose_is_syn(flow))
 		backend = choose_new(port, service, flow, row->owner, result);
 	if (row->found.at) {
 		if (!backend)
@@ -367,11 +378,11 @@ FWD_INLINE __u16 choose_unrecorded(struct fwd_port *port, const struct fwd_servi
 			choose_note_flow(port, service, backend, 1);
 		} else {
 			/* Without a record TCP is found again at the base alone, UDP at the owner. */
-			backend = flow->is_udp ? row->owner : row->base;
+			backend = flow->kind == FWD_UDP ? row->owner : row->base;
 			result->how = FWD_HOW_HASH;
 		}
 	}
-	if (row->moving && !flow->is_udp && backend == row->base)
+	if (row->moving && flow->kind != FWD_UDP && backend == row->base)
 		choose_seen(port, service, flow, row);
 	return backend;
 }
@@ -414,7 +425,7 @@ FWD_INLINE int choose_records_all(__u16 flags, int is_udp)
 FWD_INLINE __u16 choose_backend(struct fwd_port *port, const struct fwd_service *service,
 	__u16 flags, __u32 table, const struct packet_flow *flow, struct fwd_result *result)
 {
-	int records_all = choose_records_all(flags, flow->is_udp);
+	int records_all = choose_records_all(flags, flow->kind == FWD_UDP);
 	/* Who only looks is told the row, too. */
 	int record_first = records_all && !port_only_looks(port);
 	struct choose_row row = { 0 };
@@ -438,7 +449,7 @@ FWD_INLINE __u16 choose_backend(struct fwd_port *port, const struct fwd_service 
 	return choose_unrecorded(port, service, flow, &row, result);
 }
 
-/* Echo requests and others without ports or flow: the owner of the source address's row. */
+/* Echo requests and protocols without ports or flow: the owner of the source address's row. */
 FWD_INLINE __u16 choose_by_source(struct fwd_port *port, __u16 flags, __u32 table,
 	const struct fwd_addr *client, struct fwd_result *result)
 {

@@ -81,19 +81,22 @@ FWD_INLINE enum fwd_reason core_receive(struct core *core, const struct wire_eth
 	return (enum fwd_reason)packet->fault;
 }
 
-/* The service of a VIP's port by range, else any. NULL: none. */
-FWD_INLINE const struct fwd_service *core_service_of(
-	const struct core *core, __u8 proto, __be16 port)
+/* The id of the service of a VIP's port (host byte order) by range, else any; 0: none. */
+FWD_CALL int core_service_at(
+	struct fwd_port *port, const struct fwd_vip *vip, __u32 kind, __u32 number)
 {
-	const struct fwd_vip *vip = core->vip;
-	__u16 first = proto == FWD_PROTO_TCP ? vip->ranges_tcp : vip->ranges_udp;
-	__u16 id = 0;
+	__u16 first, id = 0;
 
+	if (FWD_NEVER(!port || !vip))
+		return 0;
+	first = kind == FWD_TCP   ? vip->ranges_tcp
+		: kind == FWD_UDP ? vip->ranges_udp
+				  : vip->ranges_sctp;
 	if (first)
-		id = port_range(core->port, first, WIRE_16(port));
-	if (!id)
-		id = proto == FWD_PROTO_TCP ? vip->any_tcp : vip->any_udp;
-	return id ? port_service(core->port, id) : 0;
+		id = port_range(port, first, (__u16)number);
+	if (id)
+		return id;
+	return kind == FWD_TCP ? vip->any_tcp : kind == FWD_UDP ? vip->any_udp : vip->any_sctp;
 }
 
 FWD_INLINE enum fwd_reason core_set_service(struct core *core, const struct fwd_service *service)
@@ -191,24 +194,21 @@ FWD_CALL int core_find_first(
 		!core_fragment_is_old(port, ret_fragment);
 }
 
-FWD_INLINE int core_proto_is_served(const struct packet *packet)
-{
-	if (packet->flow.is_ip6 && parse_is_extension(packet->ip.proto))
-		return 1; /* a later fragment begins in the middle of the chain */
-	return packet->ip.proto == FWD_PROTO_TCP || packet->ip.proto == FWD_PROTO_UDP ||
-		packet->ip.proto == (packet->flow.is_ip6 ? FWD_PROTO_ICMPV6 : FWD_PROTO_ICMP);
-}
-
 /* Whether any first fragment of this protocol could concern a service of the VIP. */
 FWD_INLINE int core_vip_may_serve(const struct core *core)
 {
-	if (!core_proto_is_served(&core->packet))
-		return 0;
-	if (core->packet.ip.proto == FWD_PROTO_TCP)
-		return (core->vip->protos & FWD_VIP_TCP) != 0;
-	if (core->packet.ip.proto == FWD_PROTO_UDP)
-		return (core->vip->protos & FWD_VIP_UDP) != 0;
-	return 1;
+	__u8 protos = core->vip->protos;
+
+	switch (core->packet.ip.proto) {
+	case FWD_PROTO_TCP:
+		return (protos & FWD_VIP_TCP) != 0;
+	case FWD_PROTO_UDP:
+		return (protos & FWD_VIP_UDP) != 0;
+	case FWD_PROTO_SCTP:
+		return (protos & FWD_VIP_SCTP) != 0;
+	default:
+		return 1; /* ICMP, or begins in the middle of a chain of extension headers */
+	}
 }
 
 /* A fragment that is not the first goes where the first went. */
@@ -220,8 +220,9 @@ FWD_INLINE enum fwd_reason core_decide_later(
 
 	if (!core_vip_may_serve(core))
 		return FWD_REASON_NO_SERVICE;
-	/* It would write over the flags of the first (RFC 1858 §4.2, RFC 3128). */
-	if (core->packet.ip.proto == FWD_PROTO_TCP && core->packet.ip.fragment_offset_bytes < 16)
+	/* It would write over the flags of the first, or its chunk (RFC 1858 §4.2, RFC 3128). */
+	if ((core->packet.ip.proto == FWD_PROTO_TCP || core->packet.ip.proto == FWD_PROTO_SCTP) &&
+		core->packet.ip.fragment_offset_bytes < 16)
 		return FWD_REASON_FRAGMENT_TINY;
 	if (!core_find_first(core->port, &core->packet, &fragment))
 		return FWD_REASON_FRAGMENT_EARLY;
@@ -251,40 +252,47 @@ FWD_INLINE enum fwd_reason core_admit(
 
 	if (reason)
 		return reason;
-	if (core->packet.ip.fragment == PACKET_FIRST && (core->flags & FWD_SERVICE_DROP_FRAGMENTS))
+	if (core->packet.ip.fragment != PACKET_WHOLE && (core->flags & FWD_SERVICE_DROP_FRAGMENTS))
 		return FWD_REASON_FRAGMENT_DROPPED;
 	return FWD_REASON_FORWARDED;
 }
 
-/* The service of a flow's port, of a packet that came by no binding. */
-FWD_INLINE enum fwd_reason core_enter_by_vip(struct core *core, __u8 proto, __be16 port)
+FWD_INLINE enum fwd_reason core_set_service_of(struct core *core, __u16 id)
 {
+	return core_set_service(core, id ? port_service(core->port, id) : 0);
+}
+
+/* The service of a flow's port, of a packet that came by no binding. */
+FWD_INLINE enum fwd_reason core_enter_by_vip(struct core *core, const struct packet_flow *flow)
+{
+	__u32 proto = flow->kind == FWD_TCP ? FWD_PROTO_TCP
+		: flow->kind == FWD_UDP     ? FWD_PROTO_UDP
+					    : FWD_PROTO_SCTP;
 	const struct fwd_binding *binding =
-		port_binding(core->port, &core->packet.destination, proto, port);
+		port_binding(core->port, &core->packet.destination, proto, flow->vip_port);
 
 	if (!binding)
-		return core_set_service(core, core_service_of(core, proto, port));
+		return core_set_service_of(core,
+			(__u16)core_service_at(
+				core->port, core->vip, flow->kind, WIRE_16(flow->vip_port)));
 	core_enter(core, binding);
 	return FWD_REASON_FORWARDED;
 }
 
-/* The service of the packet's flow. Echo has no flow: it goes by its source. */
+/* The service of the packet's flow. Echo and protocols without ports have none: they go by their source. */
 FWD_INLINE enum fwd_reason core_find_service(struct core *core)
 {
 	const struct packet *packet = &core->packet;
-	const struct packet_flow *flow = &packet->flow;
-	__u8 proto = flow->is_udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
 	enum fwd_reason reason = FWD_REASON_NO_SERVICE;
 
-	if (packet->ip.proto == FWD_PROTO_TCP || packet->ip.proto == FWD_PROTO_UDP)
-		return core_enter_by_vip(core, proto, flow->vip_port);
-	if (!core_proto_is_served(packet))
-		return FWD_REASON_NO_SERVICE;
-	if (packet->icmp == PACKET_ICMP_ERROR)
-		reason = core_enter_by_vip(core, proto, flow->vip_port);
-	else if (packet->icmp == PACKET_ICMP_ECHO && core->vip->echo)
-		reason = core_set_service(core, port_service(core->port, core->vip->echo));
-	return reason ? FWD_REASON_NOT_FORWARDED_ICMP : FWD_REASON_FORWARDED;
+	if (packet->kind == PACKET_NO_PORTS)
+		return core_set_service_of(
+			core, core->vip->protos & FWD_VIP_OTHERS ? core->vip->any_tcp : 0);
+	if (packet->kind == PACKET_ICMP_ECHO)
+		reason = core_set_service_of(core, core->vip->echo);
+	else if (packet->kind != PACKET_ICMP_OTHER)
+		reason = core_enter_by_vip(core, &packet->flow);
+	return reason && packet->kind != PACKET_PORTS ? FWD_REASON_NOT_FORWARDED_ICMP : reason;
 }
 
 /* Nothing more is asked where nothing is metered. */
@@ -316,7 +324,7 @@ FWD_INLINE enum fwd_reason core_decide(
 	enum fwd_reason reason = FWD_REASON_FORWARDED;
 
 	if (core->vip) {
-		if (packet->ip.fragment == PACKET_LATER)
+		if (packet->ip.fragment == PACKET_LATER && packet->kind == PACKET_PORTS)
 			return core_decide_later(core, ethernet, gso, ret_backend);
 		reason = core_find_service(core);
 	}
@@ -328,14 +336,15 @@ FWD_INLINE enum fwd_reason core_decide(
 		reason = core_meter_syn(core, flow);
 	if (reason)
 		return reason;
-	if (packet->icmp == PACKET_ICMP_ECHO) {
+	if (packet->kind == PACKET_ICMP_ECHO || packet->kind == PACKET_NO_PORTS) {
 		*ret_backend = choose_by_source(
 			core->port, core->flags, core->table, &flow->client, core->result);
 		return FWD_REASON_FORWARDED;
 	}
 	*ret_backend = choose_backend(
 		core->port, core->service, core->flags, core->table, flow, core->result);
-	if (choose_is_syn(flow))
+	/* Of SCTP nobody reports what comes of it. */
+	if (choose_is_syn(flow) && flow->kind == FWD_TCP)
 		core->result->syn = (__u8)(FWD_SYN | core_client_number(&flow->client) << 1);
 	return FWD_REASON_FORWARDED;
 }

@@ -42,9 +42,15 @@ enum flow_state {
 	FLOW_UDP_ESTABLISHED,
 	FLOW_PERSIST_NEW, /* no flow, but a client's backend (persist.h); nothing proves the client yet */
 	FLOW_PERSIST,
+	/* Of SCTP, as those of TCP: FLOW_SCTP behind them. */
+	FLOW_SCTP_INIT,
+	FLOW_SCTP_ESTABLISHED,
+	FLOW_SCTP_SHUTDOWN,
+	FLOW_SCTP_ABORT,
 	FLOW_BUSY = 15, /* being written */
 };
 
+#define FLOW_SCTP           (FLOW_SCTP_INIT - FLOW_TCP_SYN)
 #define FLOW_SYN_TIMEOUT_S  60u
 #define FLOW_BUSY_TIMEOUT_S 2u
 
@@ -81,10 +87,32 @@ FWD_INLINE __u32 flow_meta_age_s(__u64 meta, __u32 now_s)
 	return age_s > FLOW_TIME_MASK / 2 ? 0 : age_s;
 }
 
+FWD_INLINE int flow_state_is_udp(__u8 state)
+{
+	return state == FLOW_UDP_NEW || state == FLOW_UDP_ESTABLISHED;
+}
+
+FWD_INLINE int flow_state_is_sctp(__u8 state)
+{
+	return state >= FLOW_SCTP_INIT && state <= FLOW_SCTP_ABORT;
+}
+
+/* enum fwd_kind, of a flow. */
+FWD_INLINE __u8 flow_state_kind(__u8 state)
+{
+	return flow_state_is_udp(state) ? FWD_UDP : flow_state_is_sctp(state) ? FWD_SCTP : FWD_TCP;
+}
+
+/* What SCTP has in common with TCP is said of TCP's state: this one. */
+FWD_INLINE __u8 flow_state_plain(__u8 state)
+{
+	return flow_state_is_sctp(state) ? (__u8)(state - FLOW_SCTP) : state;
+}
+
 /* How long a record lives without a packet. */
 FWD_INLINE __u32 flow_timeout_s(const struct fwd_service *service, __u8 state)
 {
-	switch (state) {
+	switch (flow_state_plain(state)) {
 	case FLOW_TCP_SYN:
 		return FLOW_SYN_TIMEOUT_S;
 	case FLOW_TCP_ESTABLISHED:

@@ -28,7 +28,7 @@ struct flow_key {
 	};
 	__u32 hash; /* where its buckets are, in any number of buckets: hash_reduce_half() */
 	__u16 service;
-	__u8 is_udp;
+	__u8 kind; /* enum fwd_kind */
 	__u8 is_persist;
 	__u8 is_ip6;
 	__u8 pad[7];
@@ -47,14 +47,10 @@ enum flow_put_result {
 	FLOW_PUT_FULL,    /* all of both groups' are proven flows, or another CPU was faster */
 };
 
-FWD_INLINE int flow_state_is_udp(__u8 state)
-{
-	return state == FLOW_UDP_NEW || state == FLOW_UDP_ESTABLISHED;
-}
-
 FWD_INLINE int flow_state_is_unproven(__u8 state)
 {
-	return state == FLOW_TCP_SYN || state == FLOW_UDP_NEW || state == FLOW_PERSIST_NEW;
+	return state == FLOW_TCP_SYN || state == FLOW_SCTP_INIT || state == FLOW_UDP_NEW ||
+		state == FLOW_PERSIST_NEW;
 }
 
 FWD_INLINE int flow_state_is_persist(__u8 state)
@@ -148,7 +144,7 @@ FWD_INLINE int flow_find_in(const __u64 *bucket, const struct flow_key *key, con
 		/* Most entries are told by their key alone. */
 		if (!flow_key_equal(entry, key, key_words) || state == FLOW_FREE ||
 			state == FLOW_BUSY || flow_meta_service(meta) != key->service ||
-			flow_state_is_udp(state) != key->is_udp ||
+			flow_state_kind(state) != key->kind ||
 			flow_state_is_persist(state) != key->is_persist)
 			continue;
 		again = FWD_LOAD(&entry[key_words]);

@@ -41,7 +41,7 @@ struct fwd_image {
 	struct image_lens lens;
 	struct fwd_service services[IMAGE_SERVICES]
 		__attribute__((__aligned__(64))); /* [0] stands for "none" */
-	struct fwd_vip vips[IMAGE_VIPS];          /* by vip_id; [0]: none */
+	struct fwd_vip vips[IMAGE_VIPS];          /* by id; [0]: none */
 	struct fwd_backend backends[IMAGE_IDS];   /* by id */
 	struct fwd_binding bindings[IMAGE_BINDINGS];
 	__u64 macs[IMAGE_MACS];                /* 0: free; six bytes of MAC, backend id above */
@@ -49,7 +49,7 @@ struct fwd_image {
 	__u32 members[IMAGE_MEMBERS];          /* service << 16 | backend; 0: free */
 	__u16 member_loads[IMAGE_MEMBERS];     /* beside it: place among loads, 0: none */
 	__u16 orders[IMAGE_ORDERS];            /* backend ids, from fwd_service.order_first on */
-	__u16 vip_slots[IMAGE_VIP_SLOTS];      /* vip_id; 0: free */
+	__u16 vip_slots[IMAGE_VIP_SLOTS];      /* ids of VIPs; 0: free */
 	__u16 service_at[IMAGE_IDS];           /* by id: place among services; 0: none */
 };
 
@@ -83,7 +83,7 @@ FWD_INLINE int image_addr_equal(const struct fwd_addr *a, const struct fwd_addr 
 		       (a->word[3] ^ b->word[3])) == 0;
 }
 
-/* The vip_id of an address that is not at its place; 0: none. */
+/* The id of an address that is not at its place; 0: none. */
 FWD_CALL int image_vip_far(
 	const struct fwd_image *image, const struct fwd_addr *address, __u32 place)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From bytes to a struct packet: Ethernet with up to two VLAN tags, IPv4 with options, IPv6 with
- * extension headers, TCP, UDP, ICMP, and packets quoted in ICMP errors. Knows no virtual server.
+ * extension headers, TCP, UDP, SCTP, ICMP, and packets quoted in ICMP errors. Knows no virtual server.
  *
  * There are two ways, with one outcome. parse_plain() takes the frames that come a million times a
  * second (no tag, no option, no extension, no fragment, TCP or UDP) by offsets that the compiler knows;
@@ -38,7 +38,10 @@ enum packet_fragment {
 	PACKET_LATER, /* has no L4 header */
 };
 
-enum packet_icmp {
+/* What belongs to a flow, and what does not. */
+enum packet_kind {
+	PACKET_PORTS,    /* TCP, UDP or SCTP; or a later fragment of who knows what */
+	PACKET_NO_PORTS, /* neither those nor ICMP; later fragments of them too */
 	PACKET_ICMP_OTHER,
 	PACKET_ICMP_ECHO,
 	PACKET_ICMP_ERROR, /* about a packet that the destination of this one sent: of packet->flow */
@@ -47,7 +50,7 @@ enum packet_icmp {
 /* What the IP headers say beside addresses. */
 struct packet_ip {
 	__u32 total_bytes;  /* the whole IP packet, as its header says */
-	__u32 header_bytes; /* of IP, and of TCP or UDP once that was read */
+	__u32 header_bytes; /* of IP, and of what has ports once that was read */
 	__u32 fragment_id;
 	__u32 fragment_offset_bytes;
 	__u8 fragment; /* enum packet_fragment */
@@ -61,8 +64,8 @@ struct packet_flow {
 	__be16 client_port;
 	__be16 vip_port;
 	__u8 is_ip6;
-	__u8 is_udp;
-	__u8 tcp_flags; /* TCP only */
+	__u8 kind;      /* enum fwd_kind */
+	__u8 tcp_flags; /* TCP only; of SCTP those that say the same */
 	__u8 only_asks; /* an ICMP error about the flow: proves nothing, so leaves no trace */
 };
 
@@ -72,7 +75,7 @@ struct packet {
 	struct packet_ip ip;
 	struct fwd_addr source; /* of a fragment; of others it is not filled in */
 	__u8 is_land;           /* the source is the destination */
-	__u8 icmp;              /* enum packet_icmp */
+	__u8 kind;              /* enum packet_kind */
 	__u8 unread;            /* enum fwd_reason: there are no addresses to judge by */
 	__u8 fault; /* enum fwd_reason: addresses are there, and something behind them is wrong */
 };
@@ -319,8 +322,22 @@ FWD_INLINE enum fwd_reason parse_udp(
 		return FWD_REASON_BAD_L4;
 	packet->flow.client_port = udp->source_port;
 	packet->flow.vip_port = udp->destination_port;
-	packet->flow.is_udp = 1;
+	packet->flow.kind = FWD_UDP;
 	packet->ip.header_bytes += (__u32)sizeof(*udp);
+	return FWD_REASON_FORWARDED;
+}
+
+/* An association begins and ends as a connection does: INIT, and SHUTDOWN COMPLETE or ABORT, stand first in a packet. */
+FWD_INLINE enum fwd_reason parse_sctp(const struct wire_sctp *sctp, struct packet *packet)
+{
+	packet->flow.client_port = sctp->source_port;
+	packet->flow.vip_port = sctp->destination_port;
+	packet->flow.kind = FWD_SCTP;
+	packet->flow.tcp_flags = sctp->chunk == WIRE_SCTP_INIT ? WIRE_TCP_SYN
+		: sctp->chunk == WIRE_SCTP_ABORT               ? WIRE_TCP_RST
+		: sctp->chunk == WIRE_SCTP_SHUTDOWN_COMPLETE   ? WIRE_TCP_FIN
+							       : WIRE_TCP_ACK;
+	packet->ip.header_bytes += (__u32)sizeof(*sctp);
 	return FWD_REASON_FORWARDED;
 }
 
@@ -363,7 +380,7 @@ FWD_INLINE int parse_quoted_ip(struct fwd_context *context, struct cursor *curso
  * The packet that an ICMP error quotes, from there on. An error concerns a packet that the VIP's backend
  * sent: so the quoted source is where the error goes to, and the quoted destination is the client.
  * Non-zero: so it is, and packet->flow is that of the quoted packet; else it is spoilt. At least eight bytes of its TCP or
- * UDP header must be there, as RFC 792 has promised since 1981.
+ * UDP header must be there, as RFC 792 has promised since 1981; so must those of SCTP.
  */
 FWD_CALL int parse_quote(struct fwd_context *context, __u32 offset_bytes, __u32 remaining_bytes,
 	struct packet *packet)
@@ -379,13 +396,15 @@ FWD_CALL int parse_quote(struct fwd_context *context, __u32 offset_bytes, __u32 
 		return 0;
 	if (ip.fragment == PACKET_LATER || !parse_addr_equal(&source, &packet->destination))
 		return 0;
-	if (ip.proto != FWD_PROTO_TCP && ip.proto != FWD_PROTO_UDP)
+	if (!fwd_has_ports(ip.proto))
 		return 0;
 	if (!cursor_read(context, &cursor, &ports, sizeof(ports)))
 		return 0;
 	packet->flow.client_port = ports.destination_port;
 	packet->flow.vip_port = ports.source_port;
-	packet->flow.is_udp = ip.proto == FWD_PROTO_UDP;
+	packet->flow.kind = ip.proto == FWD_PROTO_UDP ? FWD_UDP
+		: ip.proto == FWD_PROTO_SCTP          ? FWD_SCTP
+						      : FWD_TCP;
 	packet->flow.only_asks = 1;
 	return 1;
 }
@@ -412,13 +431,26 @@ FWD_INLINE enum fwd_reason parse_icmp(
 
 	if (!cursor_read(context, cursor, &icmp, sizeof(icmp)))
 		return parse_short(packet);
+	packet->kind = PACKET_ICMP_OTHER;
 	if (parse_icmp_is_echo(packet, &icmp))
-		packet->icmp = PACKET_ICMP_ECHO;
+		packet->kind = PACKET_ICMP_ECHO;
 	else if (parse_icmp_is_error(packet, &icmp) &&
 		parse_quote(context, cursor->offset_bytes + (__u32)sizeof(icmp),
 			cursor->remaining_bytes - (__u32)sizeof(icmp), packet))
-		packet->icmp = PACKET_ICMP_ERROR;
+		packet->kind = PACKET_ICMP_ERROR;
 	return FWD_REASON_FORWARDED;
+}
+
+/* A protocol without ports that is not the family's ICMP. A later fragment of IPv6 may hide which one it is. */
+FWD_INLINE int parse_has_no_ports(const struct packet *packet)
+{
+	__u8 proto = packet->ip.proto;
+
+	if (fwd_has_ports(proto) ||
+		proto == (packet->flow.is_ip6 ? FWD_PROTO_ICMPV6 : FWD_PROTO_ICMP))
+		return 0;
+	return packet->ip.fragment != PACKET_LATER || !packet->flow.is_ip6 ||
+		!parse_is_extension(proto);
 }
 
 /* What follows the IP headers of anything but a later fragment. */
@@ -438,6 +470,12 @@ FWD_INLINE enum fwd_reason parse_l4(
 		return cursor_read(context, cursor, &udp, sizeof(udp))
 			? parse_udp(&udp, cursor->remaining_bytes, packet)
 			: parse_short(packet);
+	}
+	if (packet->ip.proto == FWD_PROTO_SCTP) {
+		struct wire_sctp sctp;
+
+		return cursor_read(context, cursor, &sctp, sizeof(sctp)) ? parse_sctp(&sctp, packet)
+									 : parse_short(packet);
 	}
 	if (packet->ip.proto == (packet->flow.is_ip6 ? FWD_PROTO_ICMPV6 : FWD_PROTO_ICMP))
 		return parse_icmp(context, cursor, packet);
@@ -498,7 +536,9 @@ FWD_CALL int parse_any(struct fwd_context *context, __u32 length_bytes, __u32 gs
 		reason = parse_ip(context, &cursor, type, gso, packet);
 	packet->unread = (__u8)reason;
 	packet->source = packet->flow.client;
-	if (!reason && !packet->fault && packet->ip.fragment != PACKET_LATER)
+	if (parse_has_no_ports(packet))
+		packet->kind = PACKET_NO_PORTS;
+	else if (!reason && !packet->fault && packet->ip.fragment != PACKET_LATER)
 		packet->fault = (__u8)parse_l4(context, &cursor, packet);
 	return 0;
 }

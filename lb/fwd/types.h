@@ -48,7 +48,7 @@
 
 #define FWD_ROWS         65537u /* of a Maglev table: a prime (Maglev, NSDI 2016 §3.4) */
 #define FWD_ID_MAX       65535u /* service and backend ids are 1–65535; 0 is "none" */
-#define FWD_RANGES_MAX   16u    /* port ranges of one VIP, over all its virtual servers */
+#define FWD_RANGES_MAX   24u    /* port ranges of one VIP, over all its virtual servers */
 #define FWD_SERVICES_MAX 16383u /* VIPs, over all virtual servers */
 #define FWD_MAC_BYTES    6u
 
@@ -90,6 +90,15 @@ FWD_INLINE int fwd_mac_equal(const void *a, const void *b)
 #define FWD_PROTO_TCP    6u
 #define FWD_PROTO_UDP    17u
 #define FWD_PROTO_ICMPV6 58u
+#define FWD_PROTO_SCTP   132u
+
+/* Of flows: protocols with ports. */
+enum fwd_kind { FWD_TCP, FWD_UDP, FWD_SCTP };
+
+FWD_INLINE int fwd_has_ports(__u8 proto)
+{
+	return proto == FWD_PROTO_TCP || proto == FWD_PROTO_UDP || proto == FWD_PROTO_SCTP;
+}
 
 /* An address of either family; IPv4 as ::ffff:a.b.c.d, so that one map serves both. */
 struct fwd_addr {
@@ -121,19 +130,22 @@ struct fwd_range {
 enum fwd_vip_protos {
 	FWD_VIP_TCP = 1 << 0,
 	FWD_VIP_UDP = 1 << 1,
+	FWD_VIP_SCTP = 1 << 2,
+	FWD_VIP_OTHERS = 1 << 3, /* protocols without ports are any_tcp's, which is any's */
 };
 
 /* A virtual address and what is not found by exact port. */
 struct fwd_vip {
 	struct fwd_addr address;
-	__u16 vip_id;  /* part of the exact-port key; not 0 */
-	__u16 protos;  /* enum fwd_vip_protos: those with any service at all */
+	__u8 protos; /* enum fwd_vip_protos: those with any service at all */
+	__u8 n_ranges;
 	__u16 any_tcp; /* service for any port, or 0 */
 	__u16 any_udp;
+	__u16 any_sctp;
 	__u16 ranges_tcp; /* first of a chain of ranges; 0: none */
 	__u16 ranges_udp;
+	__u16 ranges_sctp;
 	__u16 echo; /* service whose backends answer ICMP echo, or 0 */
-	__u16 n_ranges;
 };
 
 /*

@@ -93,13 +93,28 @@ struct wire_tcp {
 	__be16 urgent;
 } WIRE;
 
-/* The first eight bytes of TCP and of UDP have their ports in the same place. */
+/* TCP, UDP and SCTP have their ports in the same place. */
 struct wire_udp {
 	__be16 source_port;
 	__be16 destination_port;
 	__be16 length_bytes;
 	__be16 checksum;
 } WIRE;
+
+/* Of SCTP the common header and the beginning of the first chunk (RFC 9260 §3). */
+struct wire_sctp {
+	__be16 source_port;
+	__be16 destination_port;
+	__be32 tag;
+	__be32 checksum;
+	__u8 chunk; /* its type */
+	__u8 chunk_flags;
+	__be16 chunk_bytes;
+} WIRE;
+
+#define WIRE_SCTP_INIT              1u
+#define WIRE_SCTP_ABORT             6u
+#define WIRE_SCTP_SHUTDOWN_COMPLETE 14u
 
 struct wire_icmp {
 	__u8 type;

@@ -17,7 +17,7 @@ static void ceiling_count(const struct flows_entry *entry, void *context)
 {
 	struct ceiling *ceiling = context;
 
-	if (entry->state != FLOW_TCP_FIN && entry->state != FLOW_TCP_RESET)
+	if (!flows_has_ended(entry->state))
 		ceiling->flows[entry->backend]++;
 }
 

@@ -28,7 +28,7 @@ static bool relocate_read(struct relocation *relocation, const __u64 *entry,
 		key.words[i] = FWD_LOAD(&entry[i]);
 	if (FWD_LOAD(&entry[relocation->key_words]) != meta)
 		return false;
-	key.is_udp = flow_state_is_udp(state) != 0;
+	key.kind = flow_state_kind(state);
 	key.is_persist = flow_state_is_persist(state) != 0;
 	if (relocation->is_ip6)
 		memcpy(client.word, key.of6.client, sizeof(client.word));

@@ -22,7 +22,8 @@ void persist_hold_client(
 	uint32_t least_s;
 
 	if (!service || service->persistence_s == 0 ||
-		(entry->state != FLOW_TCP_ESTABLISHED && entry->state != FLOW_UDP_ESTABLISHED))
+		(flow_state_plain((__u8)entry->state) != FLOW_TCP_ESTABLISHED &&
+			entry->state != FLOW_UDP_ESTABLISHED))
 		return;
 	snapshot_addr(&entry->client, &client);
 	persist_find(&port, service, &client, entry->client.family == AF_INET6, now_s, &persist);

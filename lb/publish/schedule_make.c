@@ -16,7 +16,7 @@ static bool schedule_has_loads(const struct pool_service *service)
 static bool schedule_is_reported(
 	const struct config_virtual_server *virtual_server, const struct backend *backend)
 {
-	return backend->source == BACKEND_AGENT && virtual_server->protocol != CONFIG_UDP;
+	return backend->source == BACKEND_AGENT && config_serves(virtual_server, CONFIG_TCP);
 }
 
 /* A load for each member; those of a scheduler that is in use are noted. */
@@ -54,7 +54,7 @@ int schedule_make(struct scheduler_loads *loads, const struct pool_service *old,
 	built->scheduler = in_use ? scheduler_ref(old->scheduler) : scheduler_new(loads, least);
 	if (!built->scheduler)
 		return -ENOMEM;
-	built->reported = virtual_server->protocol != CONFIG_UDP;
+	built->reported = config_serves(virtual_server, CONFIG_TCP);
 	return least ? schedule_add_loads(built, in_use, changes) : 0;
 }
 
@@ -163,8 +163,7 @@ void schedule_count_flow(const struct pools *pools, const struct flows_entry *en
 {
 	const struct pool_service *service = pool_service_find(pools, entry->service);
 
-	if (schedule_has_loads(service) && entry->state != FLOW_TCP_FIN &&
-		entry->state != FLOW_TCP_RESET)
+	if (schedule_has_loads(service) && !flows_has_ended(entry->state))
 		scheduler_count(service->scheduler, entry->backend);
 }
 

@@ -114,7 +114,8 @@ static void settle_note_record(
 
 	/* Where every flow is recorded no row is asked about it. */
 	if (!service || !forward || !service->pool->disagrees ||
-		(forward->flags & FWD_SERVICE_RECORD_TCP) || !flows_is_tcp(entry->state))
+		(forward->flags & FWD_SERVICE_RECORD_TCP) ||
+		!flows_is_tcp(flow_state_plain((__u8)entry->state)))
 		return;
 	bits = service->pool->disagrees;
 	snapshot_addr(&entry->client, &client);

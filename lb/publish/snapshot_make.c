@@ -52,16 +52,20 @@ static int snapshot_make_bindings(struct snapshot *snapshot, const struct servic
 	const struct config_port any = { 0, UINT16_MAX };
 	const struct config_port *ports = from->ports.len ? from->ports.items : &any;
 	size_t n_ports = from->ports.len ? from->ports.len : 1;
+	static const struct {
+		enum config_protocol protocol;
+		uint8_t number;
+	} protocols[] = { { CONFIG_TCP, FWD_PROTO_TCP }, { CONFIG_UDP, FWD_PROTO_UDP },
+		{ CONFIG_SCTP, FWD_PROTO_SCTP } };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < n_ports; i++) {
-		if (from->protocol != CONFIG_UDP)
-			r = snapshot_add_binding(snapshot, &service->vip, FWD_PROTO_TCP,
-				ports[i].first, ports[i].last, service->id);
-		if (r == 0 && from->protocol != CONFIG_TCP)
-			r = snapshot_add_binding(snapshot, &service->vip, FWD_PROTO_UDP,
-				ports[i].first, ports[i].last, service->id);
-	}
+	ARRAY_FOREACH (each, protocols, ARRAY_LEN(protocols))
+		for (size_t i = 0; r == 0 && i < n_ports; i++)
+			if (config_serves(from, each->protocol))
+				r = snapshot_add_binding(snapshot, &service->vip, each->number,
+					ports[i].first, ports[i].last, service->id);
+	if (r == 0 && from->protocol == CONFIG_ANY && from->ports.len == 0)
+		r = snapshot_add_others(snapshot, &service->vip, service->id);
 	return r;
 }
 

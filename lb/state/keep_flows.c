@@ -80,7 +80,8 @@ static uint64_t rank(uint64_t meta, uint64_t record_meta)
 
 	if (state == FLOW_FREE)
 		return UINT64_MAX;
-	if (state == FLOW_TCP_SYN || state == FLOW_UDP_NEW || state == FLOW_PERSIST_NEW)
+	if (flow_state_plain(state) == FLOW_TCP_SYN || state == FLOW_UDP_NEW ||
+		state == FLOW_PERSIST_NEW)
 		return age_s + FLOW_TIME_MASK;
 	return age_s;
 }
@@ -90,7 +91,8 @@ static bool is_same(const struct bucket_view *bucket, size_t idx, const uint8_t 
 	uint64_t other = *meta_at(bucket, idx);
 
 	return is_record(other) && flow_meta_service(other) == flow_meta_service(meta) &&
-		flows_is_tcp(flow_meta_state(other)) == flows_is_tcp(flow_meta_state(meta)) &&
+		flows_protocol_name(flow_meta_state(other)) ==
+		flows_protocol_name(flow_meta_state(meta)) &&
 		memcmp(key_at(bucket, idx), key, bucket->key_bytes) == 0;
 }
 

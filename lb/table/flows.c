@@ -55,6 +55,19 @@ bool flows_is_tcp(enum flow_state state)
 	return state >= FLOW_TCP_SYN && state <= FLOW_TCP_RESET;
 }
 
+bool flows_has_ended(enum flow_state state)
+{
+	state = flow_state_plain((__u8)state);
+	return state == FLOW_TCP_FIN || state == FLOW_TCP_RESET;
+}
+
+const char *flows_protocol_name(enum flow_state state)
+{
+	if (flow_state_is_sctp((__u8)state))
+		return "sctp";
+	return flows_is_tcp(state) ? "tcp" : "udp";
+}
+
 const char *flows_state_name(enum flow_state state)
 {
 	switch (state) {
@@ -69,6 +82,14 @@ const char *flows_state_name(enum flow_state state)
 		return "reset";
 	case FLOW_UDP_NEW:
 		return "new";
+	case FLOW_SCTP_INIT:
+		return "init";
+	case FLOW_SCTP_ESTABLISHED:
+		return "established";
+	case FLOW_SCTP_SHUTDOWN:
+		return "shutdown";
+	case FLOW_SCTP_ABORT:
+		return "abort";
 	case FLOW_FREE:
 	case FLOW_PERSIST_NEW:
 	case FLOW_PERSIST:

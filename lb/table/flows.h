@@ -74,6 +74,10 @@ bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_serv
 typedef bool flows_void_fn(uint16_t service, uint16_t backend, void *context);
 void flows_purge_in(
 	const struct flows_table *table, uint64_t bucket, flows_void_fn *is_void, void *context);
-/* "syn", "established", "fin", "reset", "new" */
+/* "syn", "established", "fin", "reset", "new"; of SCTP "init", "established", "shutdown", "abort" */
 const char *flows_state_name(enum flow_state state);
 bool flows_is_tcp(enum flow_state state);
+/* A flow that said its farewell, or was cut off. */
+bool flows_has_ended(enum flow_state state);
+/* "tcp", "udp", "sctp" */
+const char *flows_protocol_name(enum flow_state state);

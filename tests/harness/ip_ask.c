@@ -6,7 +6,7 @@
  *	ip_ask answer NAME PROTOCOL ADDRESS…
  *
  * The first sends COUNT packets with SIZE_BYTES behind their IP header, one after the other, echo requests where PROTOCOL
- * is 1 or 58, and waits for the answer of each that long. It prints {"asked": 10, "answered": 10, "servers":
+ * is 1 or 58, an SCTP association from port 5000 to 5060, as far as it can be seen, where it is 132, and waits for the answer of each that long. It prints {"asked": 10, "answered": 10, "servers":
  * {"web1": 10}}; who answers an echo says no name and counts as "echo". The second answers
  * each packet to one of its addresses with its name, until it is killed.
  */
@@ -19,6 +19,7 @@
 
 #define COUNT_MAX        100000u
 #define PACKET_MAX_BYTES 16000u
+#define SIZE_MIN_BYTES   16u
 #define WAIT_MS_MAX      60000u
 #define SERVERS_MAX      16u
 #define NAME_BYTES       32u
@@ -68,11 +69,22 @@ static uint16_t checksum(const uint8_t *bytes, size_t size_bytes)
 	return htons((uint16_t) ~((sum & UINT16_MAX) + (sum >> 16)));
 }
 
+/* Ports, a tag, no checksum, and a chunk: INIT, then DATA (RFC 9260 §3). */
+static void fill_sctp(uint8_t *packet, unsigned long number)
+{
+	const uint8_t header[16] = { 5000 >> 8, 5000 & 255, 5060 >> 8,
+		5060 & 255, [12] = number == 0 ? 1 : 0, [15] = 20 };
+
+	memcpy(packet, header, sizeof(header));
+}
+
 static void fill(struct asker *asker, unsigned long number)
 {
 	struct icmphdr *echo = (struct icmphdr *)asker->packet;
 
 	memset(asker->packet, 'x', asker->size_bytes);
+	if (asker->protocol == IPPROTO_SCTP)
+		fill_sctp(asker->packet, number);
 	if (!asker->is_echo)
 		return;
 	*echo = (struct icmphdr){
@@ -152,7 +164,7 @@ static int ask_all(char **argv)
 	asker.is_ip6 = from.family == AF_INET6;
 	asker.is_echo = asker.protocol == (asker.is_ip6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 	asker.size_bytes = tool_number(argv[4], PACKET_MAX_BYTES);
-	asker.size_bytes = MAX(asker.size_bytes, sizeof(struct icmphdr));
+	asker.size_bytes = MAX(asker.size_bytes, (size_t)SIZE_MIN_BYTES);
 	asker.wait_ms = (int)tool_number(argv[5], WAIT_MS_MAX);
 	asker.fd = raw_socket(&from, asker.protocol);
 	/* Connected: only answers that come from the address that was asked are heard. */

@@ -85,6 +85,15 @@ static uint8_t *put_udp(const struct vector_packet *packet, uint8_t *at)
 	return put16(at, 0);
 }
 
+static uint8_t *put_sctp(const struct vector_packet *packet, uint8_t *at)
+{
+	at = put16(at, packet->client_port ? packet->client_port : 40000);
+	at = put16(at, packet->port ? packet->port : 80);
+	at = put32(put32(at, 0), 0);
+	at = put8(put8(at, packet->chunk ? packet->chunk : 1), 0);
+	return put16(at, 20);
+}
+
 static uint8_t *put_icmp(const struct vector_packet *packet, uint8_t *at)
 {
 	uint8_t *quote, *end;
@@ -106,6 +115,8 @@ static uint8_t *put_l4(const struct vector_packet *packet, uint8_t *at)
 			at = put_tcp(packet, at);
 		else if (proto_of(packet) == 17)
 			at = put_udp(packet, at);
+		else if (proto_of(packet) == 132)
+			at = put_sctp(packet, at);
 		else if (packet->icmp_type)
 			at = put_icmp(packet, at);
 	}

@@ -4,77 +4,7 @@
 
 #include <assert.h>
 
-/* The world of vectors.h, said again. */
-enum {
-	WEB = 1,
-	DNS,
-	WEB6,
-	DNS6,
-	ANY,
-	ANY6,
-	EMPTY,
-	WHOLE,
-	MOVING,
-	CLOSED,
-	CLOSED_SOURCE,
-	METERED,
-	CHOSEN,
-	SHUNNED
-};
-enum { BASE_OF_MOVING = 1, OWNER_OF_MOVING = 2 };
-enum {
-	ICMP4 = 1,
-	TCP = 6,
-	UDP = 17,
-	HOP = 0,
-	ROUTING = 43,
-	FRAGMENT = 44,
-	AH = 51,
-	ICMP6 = 58,
-	DESTINATION = 60
-};
-
-#define LINK_MTU_BYTES 1500u
-#define IP6_CHAIN_MAX  6u
-
-static const uint8_t own_mac[6] = { 2, 0, 0, 0, 0, 1 };
-
-/* One VIP's ports; a VIP's first line answers its echo requests. */
-static const struct binding {
-	bool is_ip6;
-	uint8_t vip[16];
-	uint8_t proto;
-	uint16_t first_port, last_port;
-	unsigned int service;
-} bindings[] = {
-	{ false, { 198, 51, 100, 10 }, TCP, 80, 80, WEB },
-	{ false, { 198, 51, 100, 10 }, TCP, 443, 443, WEB },
-	{ false, { 198, 51, 100, 10 }, TCP, 8000, 8100, WEB },
-	{ false, { 198, 51, 100, 10 }, UDP, 53, 53, DNS },
-	{ false, { 198, 51, 100, 10 }, UDP, 5000, 5999, DNS },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x10 }, TCP, 80, 80, WEB6 },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x10 }, UDP, 53, 53, DNS6 },
-	{ false, { 198, 51, 100, 11 }, TCP, 0, 65535, ANY },
-	{ false, { 198, 51, 100, 11 }, UDP, 0, 65535, ANY },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x11 }, TCP, 0, 65535, ANY6 },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x11 }, UDP, 0, 65535, ANY6 },
-	{ false, { 198, 51, 100, 12 }, TCP, 80, 80, EMPTY },
-	{ false, { 198, 51, 100, 13 }, UDP, 53, 53, WHOLE },
-	{ false, { 198, 51, 100, 14 }, TCP, 80, 80, MOVING },
-	{ false, { 198, 51, 100, 15 }, TCP, 80, 80, CLOSED },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x15 }, TCP, 80, 80, CLOSED },
-	{ false, { 198, 51, 100, 16 }, TCP, 80, 80, CLOSED_SOURCE },
-	{ false, { 198, 51, 100, 17 }, TCP, 80, 80, METERED },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x17 }, TCP, 80, 80, METERED },
-	{ false, { 198, 51, 100, 18 }, TCP, 80, 80, CHOSEN },
-	{ false, { 198, 51, 100, 18 }, UDP, 53, 53, CHOSEN },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x18 }, TCP, 80, 80, CHOSEN },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x18 }, UDP, 53, 53, CHOSEN },
-	{ false, { 198, 51, 100, 19 }, TCP, 80, 80, SHUNNED },
-	{ false, { 198, 51, 100, 19 }, UDP, 53, 53, SHUNNED },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x19 }, TCP, 80, 80, SHUNNED },
-	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x19 }, UDP, 53, 53, SHUNNED },
-};
+#include "tests/vectors/reference_world.h"
 
 /* An IP packet, or one that is quoted. */
 struct packet {
@@ -94,7 +24,7 @@ struct judgement {
 	const struct reference_frame *frame;
 	struct reference_answer *answer;
 	struct packet packet;
-	unsigned int flags; /* of TCP */
+	unsigned int flags; /* of TCP; of SCTP what stands for them */
 };
 
 static unsigned int byte(const struct judgement *judgement, size_t at)
@@ -125,9 +55,9 @@ static bool there(const struct judgement *judgement, size_t at, size_t size_byte
 	return at + size_bytes <= end && at + size_bytes <= judgement->frame->readable_bytes;
 }
 
-static bool same(const uint8_t *a, const uint8_t *b, size_t size_bytes)
+static bool has_ports(unsigned int proto)
 {
-	return memcmp(a, b, size_bytes) == 0;
+	return proto == TCP || proto == UDP || proto == SCTP;
 }
 
 static bool is_vip(const struct packet *packet)
@@ -335,9 +265,9 @@ static uint32_t syn_bucket_of(const struct reference_flow *flow)
 
 static bool is_same_flow(const struct reference_flow *a, const struct reference_flow *b)
 {
-	return a->is_ip6 == b->is_ip6 && a->is_udp == b->is_udp && a->service == b->service &&
-		same(a->client, b->client, 16) && a->client_port == b->client_port &&
-		a->vip_port == b->vip_port;
+	return a->is_ip6 == b->is_ip6 && a->is_udp == b->is_udp && a->is_sctp == b->is_sctp &&
+		a->service == b->service && same(a->client, b->client, 16) &&
+		a->client_port == b->client_port && a->vip_port == b->vip_port;
 }
 
 /* Whether the flow is known; one that is and was not `begins` to be. */
@@ -361,8 +291,8 @@ static unsigned int backend_of_flow(struct judgement *judgement)
 {
 	struct reference_answer *answer = judgement->answer;
 	bool opens = judgement->packet.proto == UDP ||
-		(judgement->packet.proto == TCP && answer->service == MOVING &&
-			(judgement->flags & 0x02) && !(judgement->flags & 0x14));
+		(judgement->flags && answer->service == MOVING && (judgement->flags & 0x02) &&
+			!(judgement->flags & 0x14));
 
 	answer->records = is_recorded(judgement->memory, &answer->flow, opens);
 	if (answer->service != MOVING)
@@ -384,30 +314,6 @@ static unsigned int backend_of(struct judgement *judgement)
 	return answer->service == MOVING ? OWNER_OF_MOVING : answer->row % 3 + 1;
 }
 
-static bool is_between(unsigned int number, unsigned int first, unsigned int last)
-{
-	return first <= number && number <= last;
-}
-
-/* The lists of clients, said in numbers. */
-static bool is_taken(const struct reference_flow *flow)
-{
-	static const uint8_t ip4[2] = { 192, 0 }, ip6[4] = { 0x20, 1, 0xd, 0xb8 };
-	const uint8_t *client = flow->client;
-	unsigned int third = client[4] * 256u + client[5], fourth = client[6] * 256u + client[7];
-
-	if (flow->service == CHOSEN && !flow->is_ip6)
-		return same(client, ip4, 2) && client[2] < 4 &&
-			(client[2] != 2 || client[3] == 17 || !is_between(client[3], 16, 23));
-	if (flow->service == CHOSEN)
-		return same(client, ip6, 4) && third < 16 && !(third == 8 && fourth == 1);
-	if (flow->service == SHUNNED && !flow->is_ip6)
-		return !same(client, ip4, 2) || client[2] != 2 || client[3] > 127;
-	if (flow->service == SHUNNED)
-		return !same(client, ip6, 4) || !is_between(third, 8, 11);
-	return true;
-}
-
 /*
  * What opens a connection is metered: under CLOSED and CLOSED_SOURCE none is let through; METERED lets one
  * of a source through and two of all, time standing still. A source spends its own first.
@@ -418,8 +324,7 @@ static unsigned int judge_rate(struct judgement *judgement)
 	unsigned int service = judgement->answer->service;
 	uint32_t bucket;
 
-	if (judgement->packet.proto != TCP || !(judgement->flags & 0x02) ||
-		(judgement->flags & 0x14))
+	if (!(judgement->flags & 0x02) || (judgement->flags & 0x14))
 		return 0;
 	if (service == CLOSED || service == CLOSED_SOURCE)
 		return service == CLOSED ? FWD_REASON_SYN_RATE : FWD_REASON_SYN_RATE_SOURCE;
@@ -496,7 +401,7 @@ static unsigned int judge_service(struct judgement *judgement, unsigned int serv
 	reason = judge_size_and_loop(judgement);
 	if (reason)
 		return reason;
-	if (judgement->packet.is_first && service == WHOLE)
+	if ((judgement->packet.is_first || judgement->packet.is_later) && service == WHOLE)
 		return FWD_REASON_FRAGMENT_DROPPED;
 	reason = judge_rate(judgement);
 	if (reason)
@@ -510,7 +415,7 @@ static bool may_be_served(const struct packet *packet)
 {
 	unsigned int icmp = packet->is_ip6 ? ICMP6 : ICMP4;
 
-	if (packet->proto != TCP && packet->proto != UDP)
+	if (!has_ports(packet->proto))
 		return packet->proto == icmp || (packet->is_ip6 && is_extension(packet->proto));
 	ARRAY_FOREACH (binding, bindings, ARRAY_LEN(bindings))
 		if (binding->is_ip6 == packet->is_ip6 && binding->proto == packet->proto &&
@@ -529,7 +434,7 @@ static unsigned int judge_later(struct judgement *judgement)
 	if (!may_be_served(packet))
 		return FWD_REASON_NO_SERVICE;
 	/* RFC 1858 §4.2 and RFC 3128: nothing may lie over the flags of TCP. */
-	if (packet->proto == TCP && packet->offset_bytes < 16)
+	if ((packet->proto == TCP || packet->proto == SCTP) && packet->offset_bytes < 16)
 		return FWD_REASON_FRAGMENT_TINY;
 	for (size_t i = memory->n_firsts; i > 0; i--) {
 		__auto_type first = &memory->firsts[i - 1];
@@ -555,15 +460,21 @@ static unsigned int too_short(const struct packet *packet)
 	return packet->is_first ? FWD_REASON_FRAGMENT_TINY : FWD_REASON_TRUNCATED;
 }
 
-/* RFC 9293 §3.1, RFC 768. */
+/* RFC 9260 §3.2: INIT begins an association, ABORT and SHUTDOWN COMPLETE end it. */
+static unsigned int flags_of_chunk(unsigned int type)
+{
+	return type == 1 ? 0x02 : type == 6 ? 0x04 : type == 14 ? 0x01 : 0x10;
+}
+
+/* RFC 9293 §3.1, RFC 768, RFC 9260 §3.1. */
 static unsigned int judge_ports(struct judgement *judgement)
 {
 	const struct packet *packet = &judgement->packet;
 	struct reference_flow *flow = &judgement->answer->flow;
 	size_t l4_bytes = packet->end - packet->l4_at;
-	bool is_tcp = packet->proto == TCP;
+	bool is_tcp = packet->proto == TCP, is_sctp = packet->proto == SCTP;
 
-	if (!there(judgement, packet->l4_at, is_tcp ? 20 : 8, packet->end))
+	if (!there(judgement, packet->l4_at, is_tcp ? 20 : is_sctp ? 16 : 8, packet->end))
 		return too_short(packet);
 	if (is_tcp) {
 		size_t header_bytes = (size_t)(byte(judgement, packet->l4_at + 12) / 16) * 4;
@@ -573,6 +484,8 @@ static unsigned int judge_ports(struct judgement *judgement)
 		if (header_bytes > l4_bytes)
 			return packet->is_first ? FWD_REASON_FRAGMENT_TINY : FWD_REASON_BAD_L4;
 		judgement->flags = byte(judgement, packet->l4_at + 13);
+	} else if (is_sctp) {
+		judgement->flags = flags_of_chunk(byte(judgement, packet->l4_at + 12));
 	} else {
 		size_t length_bytes = two(judgement, packet->l4_at + 4);
 
@@ -580,7 +493,8 @@ static unsigned int judge_ports(struct judgement *judgement)
 			return FWD_REASON_BAD_L4;
 	}
 	judgement->answer->has_flow = true;
-	flow->is_udp = !is_tcp;
+	flow->is_udp = packet->proto == UDP;
+	flow->is_sctp = is_sctp;
 	flow->client_port = (uint16_t)two(judgement, packet->l4_at);
 	flow->vip_port = (uint16_t)two(judgement, packet->l4_at + 2);
 	return judge_service(judgement,
@@ -598,19 +512,33 @@ static unsigned int judge_error(struct judgement *judgement)
 	if (!read_addresses(judgement, &quoted, packet->end) ||
 		read_ip(judgement, &quoted, packet->end, true) || quoted.is_later)
 		return FWD_REASON_NOT_FORWARDED_ICMP;
-	if ((quoted.proto != TCP && quoted.proto != UDP) ||
-		!there(judgement, quoted.l4_at, 8, packet->end) ||
+	if (!has_ports(quoted.proto) || !there(judgement, quoted.l4_at, 8, packet->end) ||
 		!same(quoted.source, packet->destination, 16))
 		return FWD_REASON_NOT_FORWARDED_ICMP;
 	flow->vip_port = (uint16_t)two(judgement, quoted.l4_at);
 	flow->client_port = (uint16_t)two(judgement, quoted.l4_at + 2);
 	memcpy(flow->client, quoted.destination, 16);
 	flow->is_udp = quoted.proto == UDP;
+	flow->is_sctp = quoted.proto == SCTP;
 	service = service_of(packet->is_ip6, packet->destination, quoted.proto, flow->vip_port);
 	if (service == 0)
 		return FWD_REASON_NOT_FORWARDED_ICMP;
 	judgement->answer->has_flow = true;
 	return judge_service(judgement, service);
+}
+
+static bool is_other(const struct packet *packet)
+{
+	return !has_ports(packet->proto) && packet->proto != (packet->is_ip6 ? ICMP6 : ICMP4) &&
+		!(packet->is_later && packet->is_ip6 && is_extension(packet->proto));
+}
+
+/* Who has a VIP of any protocol; all others pass. */
+static unsigned int other_service_of(const struct packet *packet)
+{
+	unsigned int service = echo_service_of(packet);
+
+	return service == ANY || service == ANY6 ? service : 0;
 }
 
 static unsigned int judge_icmp(struct judgement *judgement)
@@ -647,14 +575,14 @@ static unsigned int judge_packet(struct judgement *judgement)
 		return FWD_REASON_BAD_IP;
 	judgement->answer->flow.is_ip6 = packet->is_ip6;
 	memcpy(judgement->answer->flow.client, packet->source, 16);
-	if (packet->is_later)
+	if (is_other(packet))
+		reason = judge_service(judgement, other_service_of(packet));
+	else if (packet->is_later)
 		return judge_later(judgement);
-	if (packet->proto == TCP || packet->proto == UDP)
+	else if (has_ports(packet->proto))
 		reason = judge_ports(judgement);
-	else if (packet->proto == (packet->is_ip6 ? ICMP6 : ICMP4))
-		reason = judge_icmp(judgement);
 	else
-		reason = FWD_REASON_NO_SERVICE;
+		reason = judge_icmp(judgement);
 	remember_first(judgement, reason);
 	return reason;
 }

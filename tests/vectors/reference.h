@@ -17,7 +17,7 @@
 /* Whose packet it is, seen from the client; an IPv4 address stands in the first four bytes. */
 struct reference_flow {
 	bool is_ip6;
-	bool is_udp;
+	bool is_udp, is_sctp;
 	uint8_t client[16];
 	uint16_t client_port;
 	uint16_t vip_port;

@@ -16,22 +16,22 @@
 #define VECTOR_EXTENSIONS 8u
 
 /*
- * The world. VIPs: "198.51.100.10" and "2001:db8::10" (web and dns), ".11" and "::11" (any port,
+ * The world. VIPs: "198.51.100.10" and "2001:db8::10" (web and dns), ".11" and "::11" (any protocol,
  * sessionless, by source address), ".12" (nobody serves it), ".13" (fragments = drop), ".14" (its
  * rows are moving from backend 1 to backend 2). ".15" to ".17" meter SYNs; at rates without a burst none
  * comes through, whatever the time. ".18" and ".19" have lists of clients. Backends 1–3 serve all but .12; backend 4 none.
  */
 enum vector_service {
-	VECTOR_WEB = 1,       /* 198.51.100.10 tcp 80, 443, 8000–8100 */
-	VECTOR_DNS,           /* 198.51.100.10 udp 53, 5000–5999 */
-	VECTOR_WEB6,          /* 2001:db8::10 tcp 80 */
-	VECTOR_DNS6,          /* 2001:db8::10 udp 53 */
-	VECTOR_ANY,           /* 198.51.100.11, any tcp and udp */
-	VECTOR_ANY6,          /* 2001:db8::11 */
-	VECTOR_EMPTY,         /* 198.51.100.12 tcp 80 */
-	VECTOR_WHOLE,         /* 198.51.100.13 udp 53 */
-	VECTOR_MOVING,        /* 198.51.100.14 tcp 80 */
-	VECTOR_CLOSED,        /* 198.51.100.15 and 2001:db8::15 tcp 80: syn-rate without a burst */
+	VECTOR_WEB = 1, /* 198.51.100.10 tcp 80, 443, 8000–8100; sctp 80, 6000–6100 */
+	VECTOR_DNS,     /* 198.51.100.10 udp 53, 5000–5999 */
+	VECTOR_WEB6,    /* 2001:db8::10 tcp 80; sctp 80 */
+	VECTOR_DNS6,    /* 2001:db8::10 udp 53 */
+	VECTOR_ANY,     /* 198.51.100.11, any protocol and port */
+	VECTOR_ANY6,    /* 2001:db8::11 */
+	VECTOR_EMPTY,   /* 198.51.100.12 tcp 80 */
+	VECTOR_WHOLE,   /* 198.51.100.13 udp 53 */
+	VECTOR_MOVING,  /* 198.51.100.14 tcp and sctp 80 */
+	VECTOR_CLOSED, /* 198.51.100.15 and 2001:db8::15 tcp 80, .15 sctp 80: syn-rate without a burst */
 	VECTOR_CLOSED_SOURCE, /* 198.51.100.16 tcp 80: syn-rate-source too */
 	VECTOR_METERED, /* .17, ::17 tcp 80: a second 1 SYN of a source, burst 1; of all 1, burst 2 */
 	VECTOR_CHOSEN,  /* .18, ::18 tcp 80, udp 53: takes some clients (world.h) */
@@ -82,6 +82,7 @@ struct vector_packet {
 	uint16_t datagram;          /* added to the identification: whose fragment it is */
 	uint8_t proto;              /* 0: TCP; ICMP of the family by icmp_type */
 	uint8_t tcp_flags;          /* 0: SYN */
+	uint8_t chunk;              /* of SCTP, the first one's type; 0: INIT */
 	uint16_t client_port, port; /* 0: 40000, 80 */
 	uint32_t payload_bytes;     /* behind the L4 header */
 	uint8_t icmp_type, icmp_code;

@@ -99,6 +99,21 @@ static inline void vector_world_bind(struct snapshot *snapshot, const char *vip,
 	(void)r;
 }
 
+/* Every protocol, and every port. */
+static inline void vector_world_bind_all(
+	struct snapshot *snapshot, const char *vip, uint16_t service)
+{
+	struct addr addr;
+	int r = addr_parse(vip, &addr);
+
+	vector_world_bind(snapshot, vip, FWD_PROTO_TCP, 0, UINT16_MAX, service);
+	vector_world_bind(snapshot, vip, FWD_PROTO_UDP, 0, UINT16_MAX, service);
+	vector_world_bind(snapshot, vip, FWD_PROTO_SCTP, 0, UINT16_MAX, service);
+	r |= snapshot_add_others(snapshot, &addr, service);
+	assert(r == 0);
+	(void)r;
+}
+
 static inline void vector_world_meter(struct fwd_service *service)
 {
 	static const struct fwd_rate closed = { 1, 0 }, one = { 1, 1 }, two = { 1, 2 };
@@ -231,18 +246,21 @@ static inline struct snapshot *vector_memory_snapshot(const struct vector_memory
 	vector_world_bind(snapshot, "198.51.100.10", 6, 80, 80, VECTOR_WEB);
 	vector_world_bind(snapshot, "198.51.100.10", 6, 443, 443, VECTOR_WEB);
 	vector_world_bind(snapshot, "198.51.100.10", 6, 8000, 8100, VECTOR_WEB);
+	vector_world_bind(snapshot, "198.51.100.10", 132, 80, 80, VECTOR_WEB);
+	vector_world_bind(snapshot, "198.51.100.10", 132, 6000, 6100, VECTOR_WEB);
 	vector_world_bind(snapshot, "198.51.100.10", 17, 53, 53, VECTOR_DNS);
 	vector_world_bind(snapshot, "198.51.100.10", 17, 5000, 5999, VECTOR_DNS);
 	vector_world_bind(snapshot, "2001:db8::10", 6, 80, 80, VECTOR_WEB6);
+	vector_world_bind(snapshot, "2001:db8::10", 132, 80, 80, VECTOR_WEB6);
 	vector_world_bind(snapshot, "2001:db8::10", 17, 53, 53, VECTOR_DNS6);
-	vector_world_bind(snapshot, "198.51.100.11", 6, 0, 65535, VECTOR_ANY);
-	vector_world_bind(snapshot, "198.51.100.11", 17, 0, 65535, VECTOR_ANY);
-	vector_world_bind(snapshot, "2001:db8::11", 6, 0, 65535, VECTOR_ANY6);
-	vector_world_bind(snapshot, "2001:db8::11", 17, 0, 65535, VECTOR_ANY6);
+	vector_world_bind_all(snapshot, "198.51.100.11", VECTOR_ANY);
+	vector_world_bind_all(snapshot, "2001:db8::11", VECTOR_ANY6);
 	vector_world_bind(snapshot, "198.51.100.12", 6, 80, 80, VECTOR_EMPTY);
 	vector_world_bind(snapshot, "198.51.100.13", 17, 53, 53, VECTOR_WHOLE);
 	vector_world_bind(snapshot, "198.51.100.14", 6, 80, 80, VECTOR_MOVING);
+	vector_world_bind(snapshot, "198.51.100.14", 132, 80, 80, VECTOR_MOVING);
 	vector_world_bind(snapshot, "198.51.100.15", 6, 80, 80, VECTOR_CLOSED);
+	vector_world_bind(snapshot, "198.51.100.15", 132, 80, 80, VECTOR_CLOSED);
 	vector_world_bind(snapshot, "2001:db8::15", 6, 80, 80, VECTOR_CLOSED);
 	vector_world_bind(snapshot, "198.51.100.16", 6, 80, 80, VECTOR_CLOSED_SOURCE);
 	vector_world_bind(snapshot, "198.51.100.17", 6, 80, 80, VECTOR_METERED);

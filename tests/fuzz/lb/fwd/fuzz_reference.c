@@ -94,8 +94,10 @@ static bool is_meta_of(uint64_t meta, const struct reference_answer *answer)
 	unsigned int state = flow_meta_state(meta);
 	bool is_udp = state == FLOW_UDP_NEW || state == FLOW_UDP_ESTABLISHED;
 
+	bool is_sctp = state >= FLOW_SCTP_INIT && state <= FLOW_SCTP_ABORT;
+
 	return state != FLOW_FREE && is_udp == answer->flow.is_udp &&
-		flow_meta_service(meta) == answer->service &&
+		is_sctp == answer->flow.is_sctp && flow_meta_service(meta) == answer->service &&
 		flow_meta_backend(meta) == answer->backend;
 }
 

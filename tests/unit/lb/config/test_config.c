@@ -90,7 +90,7 @@ static const struct key_case balancer_cases[] = {
 static const struct key_case virtual_server_cases[] = {
 	{ "port", { "1", "65535", "80, 443", "any", "1-65535", "80, 8000-8100" },
 		{ "0", "65536", "9-8", "8-8", "80,any", "80, 80", "http", "1-2-3" } },
-	{ "protocol", { "tcp", "udp", "any" }, { "sctp" } },
+	{ "protocol", { "tcp", "udp", "sctp", "any" }, { "icmp", "132" } },
 	{ "scheduler", { "maglev", "source-hash", "rr", "lc" }, { "wlc", "" } },
 	{ "hash", { "source-ip", "source-ip-port" }, { "port" } },
 	{ "sessionless", { "yes", "no" }, { "maybe", "yes\nscheduler = rr" } },
@@ -417,7 +417,7 @@ static void config_limits_port_ranges_of_a_vip(void **state)
 	config_free(load_good(text));
 	snprintf(text + used, sizeof(text) - used,
 		"[virtual-server b]\nvip = 198.51.100.10\nport = 2-3\n");
-	assert_error(text, "lb.conf:20: port: ", "more than 16 port ranges");
+	assert_error(text, "lb.conf:28: port: ", "more than 24 port ranges");
 }
 
 static void config_refuses_the_same_port_twice(void **state)
@@ -435,6 +435,9 @@ static void config_refuses_the_same_port_twice(void **state)
 		{ "port = 80\n", "port = any\n", NULL },
 		{ "port = any\n", "protocol = tcp\n", "port any" },
 		{ "protocol = tcp\n", "protocol = udp\n", NULL },
+		{ "port = 80\nprotocol = sctp\n", "port = 80\nprotocol = udp\n", NULL },
+		{ "port = 80\nprotocol = sctp\n", "port = 80\nprotocol = any\n",
+			"sctp port 80 is served by virtual server" },
 	};
 	char text[512];
 

@@ -67,6 +67,7 @@ static void service_is_probed_at_its_first_port(void **state)
 		{ "port = 8000-8010, 80\ncheck = path\n", REGISTRY_PATH_TCP, 8000 },
 		{ "port = 53\nprotocol = any\ncheck = path\n", REGISTRY_PATH_TCP, 53 },
 		{ "port = 53\nprotocol = udp\ncheck = path\n", REGISTRY_PATH_UDP, 53 },
+		{ "port = 53\nprotocol = sctp\ncheck = path\n", REGISTRY_PATH_ECHO, 0 },
 		{ "check = path\n", REGISTRY_PATH_ECHO, 0 },
 	};
 

@@ -126,6 +126,31 @@ static void explain_says_what_a_rate_would_do_now(void **state)
 	memset(source_rates, 0, sizeof(source_rates));
 }
 
+static void explain_knows_every_protocol(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 1, 1, 0 });
+	struct fwd_service service = { .id = 4, .tcp_timeout_s = 900 };
+	struct addr vip = { .family = AF_INET };
+	struct explain_answer answer;
+
+	assert_int_equal(inet_pton(AF_INET, "198.51.100.11", &vip.ip4), 1);
+	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 0, 65535, 4), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_SCTP, 80, 80, 4), 0);
+	assert_int_equal(snapshot_add_others(snapshot, &vip, 4), 0);
+	answer = ask(snapshot, "192.0.2.7", "198.51.100.11", "esp");
+	assert_string_equal(answer.verdict, "forward");
+	assert_string_equal(answer.how, "hash");
+	answer = ask(snapshot, "192.0.2.7", "198.51.100.11", "253");
+	assert_string_equal(answer.verdict, "forward");
+	answer = ask(snapshot, "192.0.2.7", "198.51.100.11:80", "sctp");
+	assert_string_equal(answer.verdict, "forward");
+	answer = ask(snapshot, "192.0.2.7", "198.51.100.11:81", "sctp");
+	assert_string_equal(answer.reason, "no-service");
+	answer = ask(snapshot, "192.0.2.7", "198.51.100.10", "esp");
+	assert_string_equal(answer.reason, "no-service");
+}
+
 static void explain_says_which_clients_are_denied(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = make((struct fwd_slot){ 1, 1, 0 });
@@ -237,6 +262,7 @@ int main(void)
 		cmocka_unit_test(explain_says_that_a_row_is_moving),
 		cmocka_unit_test(explain_leaves_no_trace),
 		cmocka_unit_test(explain_says_what_a_rate_would_do_now),
+		cmocka_unit_test(explain_knows_every_protocol),
 		cmocka_unit_test(explain_says_which_clients_are_denied),
 		cmocka_unit_test(explain_knows_what_is_not_forwarded),
 		cmocka_unit_test(explain_takes_ports_and_protocols_as_they_come),

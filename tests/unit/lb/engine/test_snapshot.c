@@ -171,6 +171,25 @@ static void snapshot_binds_ranges_up_to_its_limit(void **state)
 	assert_int_equal(find_vip(snapshot, "192.0.2.1")->any_udp, 0);
 }
 
+static void snapshot_binds_protocols_without_ports(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	struct addr vip = address("192.0.2.1");
+
+	add_service(snapshot, 1);
+	add_service(snapshot, 2);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_SCTP, 80, 80, 1), 0);
+	assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_SCTP, 80), 1);
+	assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_TCP, 80), 0);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_SCTP, 0, 65535, 2), 0);
+	assert_int_equal(snapshot_add_others(snapshot, &vip, 2), -EINVAL);
+	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 0, 65535, 2), 0);
+	assert_int_equal(snapshot_add_others(snapshot, &vip, 1), -EINVAL);
+	assert_int_equal(snapshot_add_others(snapshot, &vip, 2), 0);
+	assert_int_equal(find_vip(snapshot, "192.0.2.1")->protos,
+		FWD_VIP_TCP | FWD_VIP_SCTP | FWD_VIP_OTHERS);
+}
+
 static void snapshot_refuses_senseless_bindings(void **state)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
@@ -297,6 +316,7 @@ int main(void)
 		cmocka_unit_test(snapshot_releases_its_tables),
 		cmocka_unit_test(snapshot_binds_ports_exactly),
 		cmocka_unit_test(snapshot_binds_ranges_up_to_its_limit),
+		cmocka_unit_test(snapshot_binds_protocols_without_ports),
 		cmocka_unit_test(snapshot_refuses_senseless_bindings),
 		cmocka_unit_test(snapshot_knows_members_and_macs),
 		cmocka_unit_test(snapshot_finds_vips_and_bindings_however_many),

@@ -246,7 +246,18 @@ static void flows_name_their_states(void **state)
 	assert_string_equal(flows_state_name(FLOW_TCP_RESET), "reset");
 	assert_string_equal(flows_state_name(FLOW_UDP_NEW), "new");
 	assert_string_equal(flows_state_name(FLOW_UDP_ESTABLISHED), "established");
+	assert_string_equal(flows_state_name(FLOW_SCTP_INIT), "init");
+	assert_string_equal(flows_state_name(FLOW_SCTP_ESTABLISHED), "established");
+	assert_string_equal(flows_state_name(FLOW_SCTP_SHUTDOWN), "shutdown");
+	assert_string_equal(flows_state_name(FLOW_SCTP_ABORT), "abort");
+	assert_string_equal(flows_protocol_name(FLOW_SCTP_INIT), "sctp");
+	assert_string_equal(flows_protocol_name(FLOW_TCP_RESET), "tcp");
+	assert_string_equal(flows_protocol_name(FLOW_UDP_NEW), "udp");
+	assert_true(flows_has_ended(FLOW_SCTP_SHUTDOWN));
+	assert_true(flows_has_ended(FLOW_TCP_RESET));
+	assert_false(flows_has_ended(FLOW_SCTP_ESTABLISHED));
 	assert_true(flows_is_tcp(FLOW_TCP_RESET));
+	assert_false(flows_is_tcp(FLOW_SCTP_ABORT));
 	assert_false(flows_is_tcp(FLOW_UDP_NEW));
 	assert_false(flows_is_tcp(FLOW_FREE));
 }

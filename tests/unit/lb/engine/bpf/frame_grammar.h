@@ -53,7 +53,9 @@ static inline void grammar_begin(
 
 static inline void grammar_flow(struct grammar *grammar, struct vector_packet *packet)
 {
-	static const uint16_t ports[] = { 80, 80, 80, 80, 443, 53, 53, 8050, 5500, 81 };
+	static const uint16_t ports[] = { 80, 80, 80, 80, 443, 53, 53, 8050, 5500, 81, 6050 };
+	static const uint8_t protos[] = { 132, 132, 132, 132, 50, 47, 51, 4, 253 };
+	static const uint8_t chunks[] = { 1, 1, 3, 3, 3, 6, 14, 8 };
 
 	packet->ip6 = grammar_once_in(grammar, 3);
 	packet->source = grammar->clients[packet->ip6][grammar_draw(grammar, GRAMMAR_CLIENTS)];
@@ -65,6 +67,10 @@ static inline void grammar_flow(struct grammar *grammar, struct vector_packet *p
 	packet->payload_bytes = grammar_draw(grammar, 64);
 	if (packet->port == 53 || packet->port == 5500 || grammar_once_in(grammar, 20))
 		packet->proto = 17;
+	/* Another protocol, some with ports. */
+	if (grammar_once_in(grammar, 12))
+		packet->proto = protos[grammar_draw(grammar, ARRAY_LEN(protos))];
+	packet->chunk = chunks[grammar_draw(grammar, ARRAY_LEN(chunks))];
 }
 
 static inline void grammar_flags(struct grammar *grammar, struct vector_packet *packet)

@@ -127,8 +127,7 @@ static void side_add_service(struct side *side, uint16_t id, const uint32_t *tab
 		snapshot_add_member(side->snapshot, id, (uint16_t)(OWN_BACKEND1 + i));
 	for (int is_ip6 = 0; is_ip6 < 2; is_ip6++) {
 		snprintf(vip, sizeof(vip), is_ip6 ? "2001:db8::%u" : "198.51.100.%u", id);
-		vector_world_bind(side->snapshot, vip, FWD_PROTO_TCP, 0, UINT16_MAX, id);
-		vector_world_bind(side->snapshot, vip, FWD_PROTO_UDP, 0, UINT16_MAX, id);
+		vector_world_bind_all(side->snapshot, vip, id);
 	}
 }
 
