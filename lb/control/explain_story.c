@@ -51,6 +51,12 @@ static bool is_tcp(const struct story *story)
 	return story->facts->question->proto == FWD_PROTO_TCP;
 }
 
+/* Of these syn-rate meters what begins. */
+static bool is_metered(const struct story *story)
+{
+	return is_tcp(story) || story->facts->question->proto == FWD_PROTO_SCTP;
+}
+
 static bool is_sessionless(const struct story *story)
 {
 	return story->facts->service->virtual_server->sessionless;
@@ -146,8 +152,8 @@ static bool tell_limits(struct story *story)
 	const struct config_virtual_server *server = story->facts->service->virtual_server;
 	enum fwd_reason reason = reason_of(story);
 
-	if (!is_tcp(story) || (!server->syn_rate && !server->syn_rate_source))
-		tell(story, "Limits: none%s.", is_tcp(story) ? ", syn-rate is off" : "");
+	if (!is_metered(story) || (!server->syn_rate && !server->syn_rate_source))
+		tell(story, "Limits: none%s.", is_metered(story) ? ", syn-rate is off" : "");
 	else
 		tell(story,
 			"Limits: syn-rate %" PRIu64 " and syn-rate-source %" PRIu64

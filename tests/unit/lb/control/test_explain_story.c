@@ -95,6 +95,40 @@ static void story_goes_from_the_packet_to_what_would_change_it(void **state)
 	}
 }
 
+static void story_tells_of_clients_where_there_are_lists(void **state)
+{
+	struct config_client client = { .denied = true };
+	struct explain_facts facts = usual();
+	const char *story;
+
+	assert_null(strstr(story_of(&facts), "Clients:"));
+	web.clients = (struct ini_list){ &client, 1 };
+	assert_has(story_of(&facts), "Clients: allow-clients and deny-clients take this client.");
+	answer.result = (struct fwd_result){ .service = 3, .reason = FWD_REASON_CLIENT_DENIED };
+	facts.backend = NULL;
+	story = story_of(&facts);
+	assert_has(story, "\nClients: allow-clients and deny-clients do not take this client.");
+	assert_null(strstr(story, "Limits"));
+	assert_null(strstr(story, "Row"));
+	assert_has(story, "Change: allow-clients or deny-clients");
+	web.clients = (struct ini_list){ 0 };
+}
+
+static void story_meters_associations_too(void **state)
+{
+	struct explain_facts facts = usual();
+	const char *story;
+
+	web.syn_rate = 100;
+	question.proto = FWD_PROTO_SCTP;
+	story = story_of(&facts);
+	assert_has(story, "Packet: an SCTP INIT from 192.0.2.7:1000");
+	assert_has(story, "Limits: syn-rate 100 ");
+	question.proto = FWD_PROTO_UDP;
+	assert_has(story_of(&facts), "Limits: none.");
+	web.syn_rate = 0;
+}
+
 static void story_ends_where_the_packet_does(void **state)
 {
 	struct explain_facts facts = usual();
@@ -178,6 +212,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(story_goes_from_the_packet_to_what_would_change_it),
+		cmocka_unit_test(story_tells_of_clients_where_there_are_lists),
+		cmocka_unit_test(story_meters_associations_too),
 		cmocka_unit_test(story_ends_where_the_packet_does),
 		cmocka_unit_test(story_tells_a_limit_that_is_reached),
 		cmocka_unit_test(story_tells_of_a_moving_row),
