@@ -241,12 +241,22 @@ static void balancers_tell_refusal(
 		(unsigned long long)silenced, many ? "; many sources at once" : "");
 }
 
+/* What one says of its table the others compare with theirs. */
+static void balancers_relay(struct balancers *balancers, const struct balancer *told)
+{
+	const struct register_view *view = register_view(told->registration);
+
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len)
+		if (balancer != told)
+			register_relay(balancer->registration, &view->balancer.addr, &view->told);
+}
+
 void balancers_receive(const struct udp_datagram *datagram, void *context)
 {
 	struct balancers *balancers = context;
 	struct balancer *balancer = NULL;
 	enum register_refusal refusal = REGISTER_SOURCE;
-	uint64_t n_asked = 0;
+	uint64_t n_asked = 0, n_told = 0;
 
 	for (size_t idx = 0; idx < balancers->len && !balancer; idx++) {
 		const struct register_view *view =
@@ -259,6 +269,7 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 		if (balancers->heard)
 			balancers->heard(balancers->context);
 		n_asked = register_view(balancer->registration)->n_asked;
+		n_told = register_view(balancer->registration)->n_told;
 		refusal = register_receive(balancer->registration,
 			&(struct register_datagram){ datagram->source, datagram->hop_limit,
 				datagram->data, datagram->size_bytes },
@@ -272,6 +283,8 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 	if (!balancer)
 		return;
 	n_asked = register_view(balancer->registration)->n_asked - n_asked;
+	if (register_view(balancer->registration)->n_told != n_told)
+		balancers_relay(balancers, balancer);
 	balancers_go_on(balancers);
 	if (n_asked > 0 && balancers->asked)
 		balancers->asked(balancers->context);

@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <sodium.h>
-#include <stdarg.h>
 
 #include "agent/registration/asked.h"
 #include "agent/registration/register_random.h"
@@ -67,28 +66,6 @@ struct registration {
 
 /* ---- life ---- */
 
-static void set_state(struct registration *registration, enum register_state state, uint64_t now_us)
-{
-	if (registration->view.state == state)
-		return;
-	registration->view.state = state;
-	registration->view.since_us = now_us;
-}
-
-_printf_(2, 3) static void set_reason(struct registration *registration, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(registration->view.reason, sizeof(registration->view.reason), format, args);
-	va_end(args);
-}
-
-static const char *balancer_name(const struct registration *registration, char *buffer)
-{
-	return addr_format(&registration->view.balancer.addr, buffer);
-}
-
 struct registration *register_new(const struct addr_port *balancer,
 	const uint8_t seed[REGISTER_SEED_BYTES], register_send_fn send, void *context,
 	uint64_t now_us)
@@ -103,7 +80,7 @@ struct registration *register_new(const struct addr_port *balancer,
 	registration->send = send;
 	registration->context = context;
 	memcpy(registration->random.seed, seed, REGISTER_SEED_BYTES);
-	set_reason(registration, "not started");
+	register_view_set_reason(&registration->view, "not started");
 	return registration;
 }
 
@@ -175,6 +152,12 @@ static void send_register(struct registration *registration)
 		registration, &message, registration->identity.key.secret, registration->request);
 }
 
+static struct proto_session next_in_session(struct registration *registration)
+{
+	return (struct proto_session){ registration->session_id, ++registration->sequence,
+		registration->echo };
+}
+
 static uint64_t send_in_session(struct registration *registration, enum proto_type type)
 {
 	struct proto_message message = { .version = registration->version, .type = type };
@@ -187,8 +170,7 @@ static uint64_t send_in_session(struct registration *registration, enum proto_ty
 		else
 			asked_fill(&registration->asked, &message.report);
 	}
-	message.session = (struct proto_session){ registration->session_id,
-		++registration->sequence, registration->echo };
+	message.session = next_in_session(registration);
 	send_message(registration, &message, registration->keys.to_balancer, buffer);
 	return registration->sequence;
 }
@@ -244,9 +226,9 @@ static void begin(struct registration *registration, uint64_t now_us)
 	char name[ADDR_STRLEN];
 
 	forget_session(registration);
-	set_state(registration, REGISTER_CONNECTING, now_us);
-	balancer_name(registration, name);
-	set_reason(registration, "waiting for an answer from %s", name);
+	register_view_set_state(&registration->view, REGISTER_CONNECTING, now_us);
+	addr_format(&registration->view.balancer.addr, name);
+	register_view_set_reason(&registration->view, "waiting for an answer from %s", name);
 	begin_handshake(registration, now_us);
 }
 
@@ -296,7 +278,7 @@ void register_set_identity(struct registration *registration,
 		if (registration->wanted) {
 			registration->handshake = HANDSHAKE_NONE;
 			forget_session(registration);
-			set_state(registration, REGISTER_CONNECTING, now_us);
+			register_view_set_state(&registration->view, REGISTER_CONNECTING, now_us);
 		}
 	}
 	if (rekeyed && registration->view.state == REGISTER_REGISTERED)
@@ -346,6 +328,19 @@ void register_set_others(
 	asked_set_others(&registration->asked, others, n_others);
 }
 
+void register_relay(struct registration *registration, const struct addr *other,
+	const struct proto_table *table)
+{
+	struct proto_message message = { .version = registration->version, .type = PROTO_RELAY };
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+
+	if (registration->view.state != REGISTER_REGISTERED ||
+		registration->version < PROTO_VERSION_TABLE)
+		return;
+	message.told = (struct proto_told){ next_in_session(registration), *other, *table };
+	send_message(registration, &message, registration->keys.to_balancer, buffer);
+}
+
 void register_leave(struct registration *registration, uint64_t now_us)
 {
 	registration->wanted = false;
@@ -353,12 +348,12 @@ void register_leave(struct registration *registration, uint64_t now_us)
 	if (registration->view.state == REGISTER_LEAVING)
 		return;
 	if (!registration->has_session) {
-		set_state(registration, REGISTER_LEFT, now_us);
-		set_reason(registration, "left");
+		register_view_set_state(&registration->view, REGISTER_LEFT, now_us);
+		register_view_set_reason(&registration->view, "left");
 		return;
 	}
-	set_state(registration, REGISTER_LEAVING, now_us);
-	set_reason(registration, "leaving");
+	register_view_set_state(&registration->view, REGISTER_LEAVING, now_us);
+	register_view_set_reason(&registration->view, "leaving");
 	begin_repeating(registration, PROTO_LEAVE, now_us);
 }
 
@@ -423,8 +418,8 @@ static enum register_refusal receive_accept(
 {
 	open_session(registration, accept, now_us);
 	registration->unacknowledged = false;
-	set_state(registration, REGISTER_REGISTERED, now_us);
-	set_reason(registration, "%s", "");
+	register_view_set_state(&registration->view, REGISTER_REGISTERED, now_us);
+	register_view_set_reason(&registration->view, "%s", "");
 	/* What changed while the REGISTER was on its way. */
 	if (report_differs(&registration->request_status, &registration->status))
 		begin_repeating(registration, PROTO_UPDATE, now_us);
@@ -439,8 +434,9 @@ static enum register_refusal receive_reject(
 	registration->handshake = HANDSHAKE_NONE;
 	registration->tries = 0;
 	forget_session(registration);
-	set_state(registration, REGISTER_REFUSED, now_us);
-	set_reason(registration, "%s refused: %s", balancer_name(registration, name),
+	register_view_set_state(&registration->view, REGISTER_REFUSED, now_us);
+	register_view_set_reason(&registration->view, "%s refused: %s",
+		addr_format(&registration->view.balancer.addr, name),
 		rejected->reason[0] != '\0' ? rejected->reason : proto_reject_name(rejected->code));
 	/* Our previous self, before its MAC or name changed, is soon found silent. */
 	registration->retry_us = now_us +
@@ -490,8 +486,8 @@ static void receive_heartbeat(
 	if (registration->view.state != REGISTER_REGISTERED) {
 		if (registration->handshake == HANDSHAKE_HELLO)
 			registration->handshake = HANDSHAKE_NONE;
-		set_state(registration, REGISTER_REGISTERED, now_us);
-		set_reason(registration, "%s", "");
+		register_view_set_state(&registration->view, REGISTER_REGISTERED, now_us);
+		register_view_set_reason(&registration->view, "%s", "");
 	}
 	send_in_session(registration, PROTO_ANSWER);
 }
@@ -505,8 +501,8 @@ static void receive_ack(
 	registration->unacknowledged = false;
 	if (registration->view.state == REGISTER_LEAVING) {
 		forget_session(registration);
-		set_state(registration, REGISTER_LEFT, now_us);
-		set_reason(registration, "left");
+		register_view_set_state(&registration->view, REGISTER_LEFT, now_us);
+		register_view_set_reason(&registration->view, "left");
 	}
 }
 
@@ -530,6 +526,8 @@ static enum register_refusal receive_session(struct registration *registration,
 	else if (message->type == PROTO_SERVE)
 		registration->view.n_asked +=
 			ports_take(&registration->asked.ports, &message->serve);
+	else if (message->type == PROTO_TABLE)
+		register_view_tell(&registration->view, &message->told.table);
 	else
 		receive_ack(registration, session, now_us);
 	return REGISTER_ACCEPTED;
@@ -557,6 +555,7 @@ static enum register_refusal receive(struct registration *registration,
 	case PROTO_HEARTBEAT:
 	case PROTO_ACK:
 	case PROTO_SERVE:
+	case PROTO_TABLE:
 		return receive_session(registration, &message, datagram, now_us);
 	default: /* what only an agent sends */
 		return REGISTER_TYPE;
@@ -593,7 +592,8 @@ static bool repeat_register(struct registration *registration)
 static void on_newer(struct registration *registration, uint64_t now_us)
 {
 	if (registration->former_key)
-		set_reason(registration, "goes on by its former key: key %s is not accepted yet",
+		register_view_set_reason(&registration->view,
+			"goes on by its former key: key %s is not accepted yet",
 			registration->identity.key.id);
 	plan_newer(registration, now_us);
 	if (registration->handshake != HANDSHAKE_REGISTER)
@@ -616,22 +616,22 @@ static void on_no_answer(struct registration *registration, uint64_t now_us)
 	}
 	registration->tries++;
 	registration->retry_us = now_us + back_off(registration);
-	set_state(registration, REGISTER_CONNECTING, now_us);
-	set_reason(registration, "no answer from %s (unreachable, or the key differs)",
-		balancer_name(registration, name));
+	register_view_set_state(&registration->view, REGISTER_CONNECTING, now_us);
+	register_view_set_reason(&registration->view,
+		"no answer from %s (unreachable, or the key differs)",
+		addr_format(&registration->view.balancer.addr, name));
 	/* A balancer is silent to a version that it does not know, so the versions take turns. */
 	if (!repeat_register(registration))
-		send_hello(registration,
-			PROTO_VERSION + PROTO_VERSION_1 - registration->hello_version);
+		send_hello(registration, register_next_version(registration->hello_version));
 }
 
 static void on_silence(struct registration *registration, uint64_t now_us)
 {
 	char name[ADDR_STRLEN];
 
-	set_state(registration, REGISTER_CONNECTING, now_us);
-	set_reason(registration, "no heartbeat from %s for %llu ms",
-		balancer_name(registration, name),
+	register_view_set_state(&registration->view, REGISTER_CONNECTING, now_us);
+	register_view_set_reason(&registration->view, "no heartbeat from %s for %llu ms",
+		addr_format(&registration->view.balancer.addr, name),
 		(unsigned long long)((now_us - registration->heard_us) / US_PER_MS));
 	begin_handshake(registration, now_us);
 }
@@ -647,8 +647,8 @@ static void on_repeat(struct registration *registration, uint64_t now_us)
 		return;
 	}
 	forget_session(registration);
-	set_state(registration, REGISTER_LEFT, now_us);
-	set_reason(registration, "left; the balancer did not acknowledge it");
+	register_view_set_state(&registration->view, REGISTER_LEFT, now_us);
+	register_view_set_reason(&registration->view, "left; the balancer did not acknowledge it");
 }
 
 static uint64_t next_deadline(const struct registration *registration)

@@ -13,11 +13,10 @@
 
 #include "agent/registration/register_identity.h"
 #include "agent/registration/register_random.h"
-#include "agent/registration/register_refusal.h"
+#include "agent/registration/register_view.h"
 #include "common/proto/ports.h"
 
 #define REGISTER_NEVER_US       UINT64_MAX
-#define REGISTER_REASON_BYTES   256u
 #define REGISTER_RETRY_FIRST_US (200 * US_PER_MS)
 #define REGISTER_RETRY_MAX_US   (5 * US_PER_S)
 #define REGISTER_RETRY_KNOWN_US \
@@ -29,32 +28,6 @@
 #define REGISTER_LEAVE_TRIES      6u
 /* A balancer that speaks an older version is asked so often whether it speaks the newest now. */
 #define REGISTER_NEWER_US (300 * US_PER_S)
-
-enum register_state {
-	REGISTER_IDLE,       /* not started */
-	REGISTER_CONNECTING, /* HELLO or REGISTER on the way, again and again */
-	REGISTER_REGISTERED,
-	REGISTER_REFUSED, /* a signed REJECT; tried again slowly */
-	REGISTER_LEAVING, /* LEAVE on the way */
-	REGISTER_LEFT,    /* acknowledged, or given up */
-	REGISTER_STATE_N_
-};
-
-/* For `status`. */
-struct register_view {
-	struct addr_port balancer;
-	enum register_state state;
-	uint64_t since_us;                  /* of the state */
-	uint64_t last_heartbeat_us;         /* 0: none ever */
-	char reason[REGISTER_REASON_BYTES]; /* "" only when registered */
-	uint64_t received;                  /* = accepted + all of rejected */
-	uint64_t accepted;
-	uint64_t rejected[REGISTER_REFUSAL_N_];
-	uint64_t boot_id;              /* of the balancer; 0: none yet */
-	unsigned int version;          /* of the protocol, in the newest session; 0: none yet */
-	char name[PROTO_NAME_MAX + 1]; /* of the balancer; "": not told */
-	uint64_t n_asked; /* rises with each new list of ports that the balancer asks about */
-};
 
 /* Sends one datagram to the balancer with hop limit 255. */
 typedef void (*register_send_fn)(
@@ -93,6 +66,9 @@ int register_set_ports(
 /* The other balancers, which are named in turns. */
 void register_set_others(
 	struct registration *registration, const struct proto_other *others, size_t n_others);
+/* Tells the balancer what `other` said of its table, if they speak a version that has a place for it. */
+void register_relay(struct registration *registration, const struct addr *other,
+	const struct proto_table *table);
 /* Begins (again), at once. Needs identity and status. */
 void register_start(struct registration *registration, uint64_t now_us);
 /* Leaves: a LEAVE repeated until acknowledged, REGISTER_LEAVE_TRIES times; then `left`. */

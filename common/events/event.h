@@ -27,6 +27,7 @@
 	X(BACKEND_MOVED, "backend", "769f12a7affa46419bf004b86f011fcb") \
 	X(BACKEND_ODD, "backend", "9dd7bf36fbe24e939ced03fa5eade45a") \
 	X(VIRTUAL_SERVER, "virtual-server", "b234ac50c9ee45a38767ad6bae72556a") \
+	X(TABLES, "drift", "5c0f6f4b7d3c4d0e9a4be0c6a5d1f2b7") \
 	X(ACTIVE, "active", "bb1cdfdee312453e9ce146a159889ed8") \
 	X(CONFIG_LOADED, "config", "2f9e6add37a6402bacdaf97918dbb1b6") \
 	X(CONFIG_REFUSED, "config", "a441c189b6394fefbc97f8c12a70839e") \

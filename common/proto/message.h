@@ -9,7 +9,8 @@
 #define PROTO_TTL             255u /* must arrive as sent: RFC 5082 */
 #define PROTO_VERSION_1       1u
 #define PROTO_VERSION_SERVE   2u    /* has SERVE, and fields at the end of messages */
-#define PROTO_VERSION         2u    /* the newest */
+#define PROTO_VERSION_TABLE   3u    /* has TABLE and RELAY */
+#define PROTO_VERSION         3u    /* the newest */
 #define PROTO_MESSAGE_MAX     1400u /* bytes of UDP payload, tag included */
 #define PROTO_NONCE_BYTES     32u
 #define PROTO_TAG_BYTES       32u
@@ -39,6 +40,8 @@ enum proto_type {
 	PROTO_LEAVE,
 	PROTO_ACK,
 	PROTO_SERVE,
+	PROTO_TABLE,
+	PROTO_RELAY,
 	PROTO_TYPE_N_
 };
 
@@ -173,6 +176,22 @@ struct proto_report {
 	struct proto_other other;
 };
 
+/* What a balancer forwards a virtual server's clients by, as far as others must have the same. */
+struct proto_table {
+	char name[PROTO_NAME_MAX + 1];    /* of the virtual server */
+	uint64_t digest;                  /* of the table */
+	uint32_t members;                 /* hash of the usable members' addresses */
+	uint32_t weights;                 /* the same, with their weights */
+	char version[PROTO_NAME_MAX + 1]; /* of the program */
+};
+
+/* TABLE: the balancer's own, one a message, in turns. RELAY: what `other` said in its TABLE. */
+struct proto_told {
+	struct proto_session session;
+	struct addr other; /* AF_UNSPEC in a TABLE */
+	struct proto_table table;
+};
+
 struct proto_message {
 	unsigned int version; /* PROTO_VERSION_1–PROTO_VERSION */
 	enum proto_type type;
@@ -185,5 +204,6 @@ struct proto_message {
 		struct proto_session session; /* HEARTBEAT, LEAVE, ACK */
 		struct proto_report report;   /* ANSWER, UPDATE */
 		struct proto_serve serve;
+		struct proto_told told; /* TABLE, RELAY */
 	};
 };

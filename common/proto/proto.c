@@ -8,6 +8,7 @@
 #include "common/proto/proto.h"
 
 #include "common/proto/fields.h"
+#include "common/proto/table.h"
 #include "common/proto/wire.h"
 
 #include <assert.h>
@@ -28,6 +29,8 @@
 #define SERVE_BYTES_MAX (SESSION_BYTES + FIELDS_SERVE_BYTES_MAX + PROTO_TAG_BYTES)
 _Static_assert(REGISTER_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest REGISTER must fit");
 _Static_assert(REPORT_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest ANSWER must fit");
+_Static_assert(SESSION_BYTES + TABLE_BYTES_MAX + PROTO_TAG_BYTES <= PROTO_MESSAGE_MAX,
+	"the largest RELAY must fit");
 _Static_assert(SERVE_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest SERVE must fit");
 
 #define VIP_PRESENT 0x01u
@@ -130,8 +133,9 @@ static bool session_is_valid(const struct proto_session *session, enum proto_typ
 {
 	if (session->session_id == 0 || session->sequence == 0)
 		return false;
-	/* A HEARTBEAT and a SERVE acknowledge nothing; everything else names what it answers. */
-	return (type == PROTO_HEARTBEAT || type == PROTO_SERVE) == (session->echo == 0);
+	/* What a balancer says by itself acknowledges nothing; everything else names what it answers. */
+	return (type == PROTO_HEARTBEAT || type == PROTO_SERVE || type == PROTO_TABLE) ==
+		(session->echo == 0);
 }
 
 static bool body_is_valid(const struct proto_message *message)
@@ -160,6 +164,11 @@ static bool body_is_valid(const struct proto_message *message)
 		return message->version >= PROTO_VERSION_SERVE &&
 			session_is_valid(&message->serve.session, message->type) &&
 			fields_serve_is_valid(&message->serve);
+	case PROTO_TABLE:
+	case PROTO_RELAY:
+		return message->version >= PROTO_VERSION_TABLE &&
+			session_is_valid(&message->told.session, message->type) &&
+			table_told_is_valid(&message->told, message->type == PROTO_RELAY);
 	case PROTO_TYPE_N_:
 		break;
 	}
@@ -177,11 +186,11 @@ static bool message_is_valid(const struct proto_message *message)
 		fields_are_valid(message);
 }
 
-/* The handshake's first two messages and SERVE are as they are. */
+/* The handshake's first two messages, and those that later versions added, are as they are. */
 static bool has_fields(const struct proto_message *message)
 {
 	return message->version > PROTO_VERSION_1 && message->type >= PROTO_REGISTER &&
-		message->type != PROTO_SERVE;
+		message->type < PROTO_SERVE;
 }
 
 /* ---- bytes -> message ---- */
@@ -307,6 +316,11 @@ static void get_body(struct wire_parser *parser, struct proto_message *message)
 		get_session(parser, &message->serve.session);
 		fields_get_serve(parser, &message->serve);
 		break;
+	case PROTO_TABLE:
+	case PROTO_RELAY:
+		get_session(parser, &message->told.session);
+		table_get(parser, message->type == PROTO_RELAY, &message->told);
+		break;
 	case PROTO_TYPE_N_:
 		break;
 	}
@@ -331,7 +345,8 @@ static enum proto_error peek(
 	if (!version_is_known(version))
 		return PROTO_ERROR_VERSION;
 	if (type < PROTO_HELLO || type >= PROTO_TYPE_N_ ||
-		(type == PROTO_SERVE && version < PROTO_VERSION_SERVE))
+		(type == PROTO_SERVE && version < PROTO_VERSION_SERVE) ||
+		(type > PROTO_SERVE && version < PROTO_VERSION_TABLE))
 		return PROTO_ERROR_TYPE;
 	if (cursor_get_u16(&reader) != 0) /* reserved */
 		return PROTO_ERROR_VALUE;
@@ -504,6 +519,11 @@ static void put_body(struct cursor_writer *writer, const struct proto_message *m
 	case PROTO_SERVE:
 		put_session(writer, &message->serve.session);
 		fields_put_serve(writer, &message->serve);
+		break;
+	case PROTO_TABLE:
+	case PROTO_RELAY:
+		put_session(writer, &message->told.session);
+		table_put(writer, &message->told);
 		break;
 	case PROTO_TYPE_N_:
 		break;

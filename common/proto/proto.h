@@ -11,8 +11,10 @@
  *    ◄── ACCEPT(nonces, session, interval …) | REJECT  tag: pre-shared key
  *    ◄── HEARTBEAT(session, sequence)                  tag: session key balancer → agent
  *    ◄── SERVE(session, sequence, ports)               the same, version 2: which ports are asked about
+ *    ◄── TABLE(session, sequence, table)               the same, version 3: what clients are forwarded by
  *    ANSWER(session, sequence, echo, status) ──►       tag: session key agent → balancer
  *    UPDATE(session, sequence, echo, status) ──►       the same, sent when something changed
+ *    RELAY(session, sequence, echo, balancer, table) ──►   the same, version 3: another balancer's TABLE
  *    LEAVE(session, sequence, echo) ──►
  *    ◄── ACK(session, sequence, echo of the UPDATE's or LEAVE's sequence)
  */

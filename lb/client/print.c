@@ -239,6 +239,18 @@ static void print_odd_backends(const json_t *document, size_t server_idx)
 	}
 }
 
+static void print_differences(const json_t *document)
+{
+	const json_t *other, *difference;
+	size_t idx, at;
+
+	json_array_foreach (json_object_get(document, "balancers"), idx, other)
+		json_array_foreach (json_object_get(other, "differences"), at, difference)
+			printf("warning: virtual server %s: the table of the balancer %s %s\n",
+				print_string(difference, "virtual_server"),
+				print_string(other, "address"), print_string(difference, "words"));
+}
+
 /* Behind everything else, where they are seen. */
 static void print_warnings(const json_t *document)
 {
@@ -254,6 +266,7 @@ static void print_warnings(const json_t *document)
 			print_string(refused, "address"), print_string(refused, "words"),
 			print_number(refused, "count"),
 			cli_format_age(json_number_value(json_object_get(refused, "last_s")), age));
+	print_differences(document);
 }
 
 static const struct cli_column print_status_columns[] = {

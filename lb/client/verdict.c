@@ -55,12 +55,25 @@ static void verdict_of_backend(const struct verdict_farm *farm, char *buffer, si
 		wanted ? name : "", wanted ? "ends that" : "says what mends it");
 }
 
+/* The first balancer with other tables; NULL: none. */
+static const json_t *verdict_other(const json_t *document)
+{
+	const json_t *other;
+	size_t idx;
+
+	json_array_foreach (json_object_get(document, "balancers"), idx, other)
+		if (json_array_size(json_object_get(other, "table_digests_differ")) > 0)
+			return other;
+	return NULL;
+}
+
 bool verdict_words(const json_t *document, char *buffer, size_t size_bytes)
 {
 	json_int_t health = json_integer_value(json_object_get(document, "health"));
 	const json_t *control = json_object_get(document, "control");
 	const json_t *claim = json_array_get(json_object_get(document, "claims"), 0);
 	const char *inactive = verdict_string(document, "inactive_reason");
+	const json_t *other = verdict_other(document);
 	struct verdict_farm farm;
 
 	verdict_count(document, &farm);
@@ -90,6 +103,12 @@ bool verdict_words(const json_t *document, char *buffer, size_t size_bytes)
 		snprintf(buffer, size_bytes,
 			"Degraded: %s is claimed by %s too. `dsr-lb doctor` says what mends it.",
 			verdict_string(claim, "vip"), verdict_string(claim, "mac"));
+	else if (other)
+		snprintf(buffer, size_bytes,
+			"Degraded: the balancer %s has other tables than this one: make %s the same on both.",
+			verdict_string(other, "address"),
+			json_string_value(
+				json_array_get(json_object_get(other, "table_digests_differ"), 0)));
 	else
 		snprintf(buffer, size_bytes,
 			"%s. `dsr-lb doctor` says what is wrong and what mends it.",

@@ -398,6 +398,7 @@ static int status_health(const struct balancer *balancer, const struct status_me
 	/* On standby by design is well; kept from being active by something wrong is not. */
 	degraded |= role.guarded || !agents_status(balancer->agents).is_listening;
 	degraded |= role.active && claims_live(announce_claims(balancer->announce), clock_now_us());
+	degraded |= session_others_differ(session_others(balancer->sessions, clock_now_us()));
 	return degraded ? 1 : 0;
 }
 

@@ -63,10 +63,22 @@ json_t *status_warnings_balancers(const struct balancer *balancer)
 	json_t *array = json_array();
 	char address[ADDR_STRLEN];
 
-	ARRAY_FOREACH (other, others->items, others->len)
+	ARRAY_FOREACH (other, others->items, others->len) {
+		json_t *names = json_array(), *differences = json_array();
+
+		ARRAY_FOREACH (table, other->tables, other->n_tables) {
+			if (!table->stands)
+				continue;
+			(void)json_array_append_new(names, json_string(table->name));
+			(void)json_array_append_new(differences,
+				json_pack("{s:s, s:s}", "virtual_server", table->name, "words",
+					session_difference_words(table->difference)));
+		}
 		(void)json_array_append_new(array,
-			json_pack("{s:s, s:s?}", "address",
+			json_pack("{s:s, s:s?, s:o, s:o}", "address",
 				addr_format(&other->balancer.address, address), "name",
-				other->balancer.name[0] ? other->balancer.name : NULL));
+				other->balancer.name[0] ? other->balancer.name : NULL,
+				"table_digests_differ", names, "differences", differences));
+	}
 	return array;
 }

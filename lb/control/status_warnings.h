@@ -8,7 +8,10 @@ struct balancer;
 
 /* [{vip, mac, backend, count, last_s}] */
 json_t *status_warnings_claims(const struct balancer *balancer);
-/* [{address, name}] of the other balancers that agents serve; name: null where it told none */
+/*
+ * [{address, name, table_digests_differ, differences: [{virtual_server, words}]}] of the other balancers that agents
+ * serve; name: null where it told none
+ */
 json_t *status_warnings_balancers(const struct balancer *balancer);
 /* [{address, reason, words, count, last_s}] */
 json_t *status_warnings_refusals(const struct balancer *balancer);

@@ -14,9 +14,11 @@
 #include "lb/link/reminder.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session_socket.h"
+#include "lb/watch/tables.h"
 
 struct agents {
 	struct balancer *balancer;
+	struct tables tables;
 	struct session_socket *socket; /* NULL while the backend interface is not there */
 	unsigned int ifindex;
 	int reminder_fd;           /* -1 until it is needed */
@@ -201,12 +203,36 @@ static const char *agents_mac_owner(void *context, const struct mac *mac)
 	return NULL;
 }
 
+static struct tables_parts agents_tables_parts(const struct balancer *balancer)
+{
+	return (struct tables_parts){ balancer->services, balancer->publish, balancer->sessions,
+		balancer->events, balancer->config->heartbeat_interval_us };
+}
+
+static bool agents_table(void *context, struct proto_table *ret_table)
+{
+	struct agents *agents = context;
+	const struct tables_parts parts = agents_tables_parts(agents->balancer);
+
+	return tables_next(&agents->tables, &parts, clock_now_us(), ret_table);
+}
+
+static void agents_told(void *context, const struct addr *other, const struct proto_table *table)
+{
+	const struct agents *agents = context;
+	const struct tables_parts parts = agents_tables_parts(agents->balancer);
+
+	tables_told(&parts, other, table, clock_now_us());
+}
+
 struct session_calls agents_calls(struct agents *agents)
 {
 	return (struct session_calls){
 		.send = agents_send,
 		.refused = agents_refused,
 		.mac_owner = agents_mac_owner,
+		.table = agents_table,
+		.told = agents_told,
 		.context = agents,
 	};
 }

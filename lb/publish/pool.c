@@ -2,6 +2,8 @@
 /* See pool.h. */
 #include "lb/publish/pool.h"
 
+#include <endian.h>
+
 #include "common/search.h"
 
 struct pool *pool_new(void)
@@ -47,6 +49,35 @@ const char *pool_digest(struct pool *pool)
 		(void)table_digest(pool->members, pool->n_members,
 			keep_rows_table(pool->rows)->rows, pool->digest);
 	return pool->digest;
+}
+
+/* FNV-1a. */
+#define POOL_HASH_BASIS UINT32_C(2166136261)
+#define POOL_HASH_PRIME UINT32_C(16777619)
+
+static uint32_t pool_hash(uint32_t hash, const void *data, size_t size_bytes)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < size_bytes; i++)
+		hash = (hash ^ bytes[i]) * POOL_HASH_PRIME;
+	return hash;
+}
+
+void pool_marks(const struct pool *pool, uint32_t *ret_members, uint32_t *ret_weights)
+{
+	uint32_t members = POOL_HASH_BASIS, weights = POOL_HASH_BASIS;
+
+	ARRAY_FOREACH (member, pool->members, pool->n_members) {
+		size_t size_bytes = addr_size_bytes(&member->address);
+		uint32_t weight = htobe32(member->weight);
+
+		members = pool_hash(members, member->address.bytes, size_bytes);
+		weights = pool_hash(weights, member->address.bytes, size_bytes);
+		weights = pool_hash(weights, &weight, sizeof(weight));
+	}
+	*ret_members = members;
+	*ret_weights = weights;
 }
 
 /* Owners do not change while a table lives, so rows are counted once. */

@@ -68,6 +68,8 @@ DEFINE_CLEANUP(struct pool *, pool_unref)
 void pool_alive(const struct pool *pool, struct table_ids *ret_ids);
 /* Rows that the backend owns. 0 also where memory is short. */
 size_t pool_owned(struct pool *pool, uint16_t backend);
+/* Hashes of the members' addresses, and of these with their weights. */
+void pool_marks(const struct pool *pool, uint32_t *ret_members, uint32_t *ret_weights);
 /* "" where it is not known. */
 const char *pool_digest(struct pool *pool);
 

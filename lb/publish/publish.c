@@ -428,6 +428,17 @@ const char *publish_digest(const struct publish *publish, uint16_t service)
 	return found ? pool_digest(found->pool) : "";
 }
 
+bool publish_marks(const struct publish *publish, uint16_t service, uint32_t *ret_members,
+	uint32_t *ret_weights)
+{
+	const struct pool_service *found = pool_service_find(&publish->pools, service);
+
+	if (!found || found->scheduler || pool_digest(found->pool)[0] == '\0')
+		return false;
+	pool_marks(found->pool, ret_members, ret_weights);
+	return true;
+}
+
 size_t publish_moving(const struct publish *publish, uint16_t service)
 {
 	const struct pool_service *found = pool_service_find(&publish->pools, service);

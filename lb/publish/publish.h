@@ -74,6 +74,12 @@ void publish_report(
 
 /* For status; "" and 0 for an unknown service. */
 const char *publish_digest(const struct publish *publish, uint16_t service);
+/*
+ * Hashes of what other balancers must have too: the members' addresses, and these with their weights. False: the
+ * service's rows are not all that flows go by (rr, lc), or it has none.
+ */
+bool publish_marks(const struct publish *publish, uint16_t service, uint32_t *ret_members,
+	uint32_t *ret_weights);
 size_t publish_moving(const struct publish *publish, uint16_t service);
 /* Rows that the backend owns in the service's table, of FWD_ROWS. */
 size_t publish_owned(const struct publish *publish, uint16_t service, uint16_t backend);

@@ -7,6 +7,7 @@
 #include "lb/session/session.h"
 
 #include "common/proto/wire.h"
+#include "lb/session/session_random.h"
 #include "lb/session/session_table.h"
 
 #include <assert.h>
@@ -17,8 +18,8 @@ struct sessions {
 	struct registry *registry;
 	struct session_calls calls;
 	struct keyring *ring;
-	uint64_t n_randoms; /* drawn from the seed so far */
-	uint64_t now_us;    /* of the last event */
+	struct session_random random;
+	uint64_t now_us; /* of the last event */
 	struct session_counters counters;
 	struct session_refusals refusals;
 	struct session_others others;
@@ -44,34 +45,6 @@ static enum session_refusal refusal_of(enum proto_error error)
 	return (enum session_refusal)error;
 }
 
-/* ---- randomness, all of it from the seed ---- */
-
-static void draw(const struct sessions *sessions, const char *label, uint64_t number,
-	void *ret_data, size_t size_bytes)
-{
-	crypto_generichash_state state;
-
-	crypto_generichash_init(&state, sessions->config.seed, SESSION_SEED_BYTES, size_bytes);
-	crypto_generichash_update(&state, (const uint8_t *)label, strlen(label) + 1);
-	crypto_generichash_update(&state, (const uint8_t *)&number, sizeof(number));
-	crypto_generichash_final(&state, ret_data, size_bytes);
-}
-
-static uint64_t draw_u64(struct sessions *sessions, const char *label)
-{
-	uint64_t values[crypto_generichash_BYTES_MIN / sizeof(uint64_t)];
-
-	draw(sessions, label, sessions->n_randoms++, values, sizeof(values));
-	return values[0];
-}
-
-/* The challenge secret of a period; it changes by itself, and no state is kept for it. */
-static void challenge_secret(
-	const struct sessions *sessions, uint64_t period, uint8_t ret_secret[AUTH_KEY_BYTES])
-{
-	draw(sessions, "dsr challenge secret", period, ret_secret, AUTH_KEY_BYTES);
-}
-
 /* ---- life ---- */
 
 struct sessions *session_new(const struct session_config *config, struct registry *registry,
@@ -82,10 +55,13 @@ struct sessions *session_new(const struct session_config *config, struct registr
 	if (!sessions)
 		return NULL;
 	sessions->config = *config;
+	memcpy(sessions->random.seed, config->seed, sizeof(sessions->random.seed));
 	sessions->registry = registry;
 	sessions->calls = *calls;
-	draw(sessions, "dsr strangers", 0, sessions->strangers.key, SESSION_LIMIT_KEY_BYTES);
-	draw(sessions, "dsr sessions", 0, sessions->table.key, SESSION_LIMIT_KEY_BYTES);
+	session_random_draw(&sessions->random, "dsr strangers", 0, sessions->strangers.key,
+		SESSION_LIMIT_KEY_BYTES);
+	session_random_draw(
+		&sessions->random, "dsr sessions", 0, sessions->table.key, SESSION_LIMIT_KEY_BYTES);
 	return sessions;
 }
 
@@ -184,6 +160,19 @@ static void ask_ports(struct sessions *sessions, struct session_entry *entry, ui
 	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
 }
 
+/* One of our tables, for another balancer that the agent serves, if there is one. */
+static void tell_table(struct sessions *sessions, struct session_entry *entry, uint64_t now_us)
+{
+	struct proto_message message = { .version = entry->kept.version, .type = PROTO_TABLE };
+
+	if (sessions->others.len == 0 || !sessions->calls.table ||
+		!sessions->calls.table(sessions->calls.context, &message.told.table))
+		return;
+	message.told.session.session_id = entry->kept.session_id;
+	message.told.session.sequence = next_sequence(entry, now_us);
+	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
+}
+
 int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_us)
 {
 	struct session_entry *entry = session_table_by_backend(&sessions->table, backend);
@@ -194,6 +183,8 @@ int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_
 		return -ENOENT;
 	if (entry->kept.version >= PROTO_VERSION_SERVE)
 		ask_ports(sessions, entry, now_us);
+	if (entry->kept.version >= PROTO_VERSION_TABLE)
+		tell_table(sessions, entry, now_us);
 	message.version = entry->kept.version;
 	message.session.session_id = entry->kept.session_id;
 	message.session.sequence = next_echo_sequence(entry, now_us);
@@ -277,7 +268,7 @@ static enum session_refusal receive_hello(struct sessions *sessions, const struc
 	uint8_t secret[AUTH_KEY_BYTES];
 
 	registry_hello(sessions->registry, &arrival->path->remote.addr, arrival->now_us);
-	challenge_secret(sessions, arrival->now_us / SESSION_SECRET_US, secret);
+	session_random_challenge(&sessions->random, arrival->now_us / SESSION_SECRET_US, secret);
 	memcpy(message.challenge.nonce_agent, hello->nonce_agent, PROTO_NONCE_BYTES);
 	auth_challenge_make(secret, &arrival->path->remote, hello->nonce_agent, arrival->now_us,
 		message.challenge.nonce_balancer);
@@ -295,7 +286,7 @@ static bool challenge_is_ours(
 
 	_Static_assert(AUTH_CHALLENGE_VALID_US < SESSION_SECRET_US, "two periods suffice");
 	for (unsigned int back = 0; back <= 1 && back <= period; back++) {
-		challenge_secret(sessions, period - back, secret);
+		session_random_challenge(&sessions->random, period - back, secret);
 		if (auth_challenge_check(secret, &arrival->path->remote, reg->nonce_agent,
 			    reg->nonce_balancer, arrival->now_us, ret_made_us))
 			return true;
@@ -378,8 +369,8 @@ static enum session_refusal admit(struct sessions *sessions, const struct arriva
 	/* A stranger may replay it from his own MAC: whether it is stale comes first, and is met with silence. */
 	if (!mac_is_allowed(sessions, arrival, key, &why))
 		request.mac_why = why.text;
-	request.session_id =
-		session_table_new_id(&sessions->table, draw_u64(sessions, "dsr session"));
+	request.session_id = session_table_new_id(
+		&sessions->table, session_random_u64(&sessions->random, "dsr session"));
 	if (request.session_id == 0)
 		return send_reject(
 			sessions, arrival, key, PROTO_REJECT_FULL, "all sessions are in use");
@@ -483,6 +474,15 @@ static enum session_refusal receive_report(struct sessions *sessions, struct ses
 	return SESSION_ACCEPTED;
 }
 
+static enum session_refusal receive_relay(struct sessions *sessions, const struct arrival *arrival)
+{
+	const struct proto_told *told = &arrival->message.told;
+
+	if (sessions->calls.told)
+		sessions->calls.told(sessions->calls.context, &told->other, &told->table);
+	return SESSION_ACCEPTED;
+}
+
 static enum session_refusal receive_leave(
 	struct sessions *sessions, struct session_entry *entry, const struct arrival *arrival)
 {
@@ -548,6 +548,8 @@ static enum session_refusal receive_session(
 	auth_replay_move(&entry->kept.replay, arrival->message.session.sequence);
 	if (type == PROTO_LEAVE)
 		return receive_leave(sessions, entry, arrival);
+	if (type == PROTO_RELAY)
+		return receive_relay(sessions, arrival);
 	return receive_report(sessions, entry, arrival, echoed);
 }
 
@@ -571,6 +573,7 @@ static enum session_refusal receive(
 	case PROTO_ANSWER:
 	case PROTO_UPDATE:
 	case PROTO_LEAVE:
+	case PROTO_RELAY:
 		return receive_session(sessions, arrival, type);
 	default: /* what only a balancer sends */
 		return SESSION_TYPE;
@@ -615,7 +618,7 @@ static void note_refusal(struct sessions *sessions, const struct arrival *arriva
 			&sessions->refusals, &refused, ret_words->text, arrival->now_us);
 }
 
-const struct session_others *session_others(struct sessions *sessions, uint64_t now_us)
+struct session_others *session_others(struct sessions *sessions, uint64_t now_us)
 {
 	session_others_expire(&sessions->others, now_us);
 	return &sessions->others;

@@ -17,9 +17,9 @@
 #include "lb/registry/registry.h"
 #include "lb/session/session_entry.h"
 #include "lb/session/session_others.h"
+#include "lb/session/session_random.h"
 #include "lb/session/session_refusals.h"
 
-#define SESSION_SEED_BYTES   32u
 #define SESSION_REASON_BYTES 32u
 /* Packets a second and burst: handshakes of one source; messages of one session. */
 #define SESSION_HANDSHAKE_RATE  10u
@@ -53,6 +53,12 @@ struct session_calls {
 		const char *words);
 	/* Whose MAC this is, in words, if no agent can have it; NULL: nobody's. May be NULL. */
 	const char *(*mac_owner)(void *context, const struct mac *mac);
+	/*
+	 * The next of our tables to tell other balancers, in turns; false: none now. And what another balancer says
+	 * of one of its own. Both may be NULL.
+	 */
+	bool (*table)(void *context, struct proto_table *ret_table);
+	void (*told)(void *context, const struct addr *other, const struct proto_table *table);
 	void *context;
 };
 
@@ -100,8 +106,8 @@ void session_forget(struct sessions *sessions, uint16_t backend);
 const struct session_counters *session_counters(const struct sessions *sessions);
 /* Who was refused lately; expired ones go first. */
 const struct session_refusals *session_refused(struct sessions *sessions, uint64_t now_us);
-/* The other balancers that agents named lately. */
-const struct session_others *session_others(struct sessions *sessions, uint64_t now_us);
+/* The other balancers that agents named lately. Borrowed. */
+struct session_others *session_others(struct sessions *sessions, uint64_t now_us);
 size_t session_len(const struct sessions *sessions);
 /* Whether an agent reaches this balancer at that address. */
 bool session_is_local(const struct sessions *sessions, const struct addr *address);

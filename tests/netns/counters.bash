@@ -37,12 +37,14 @@ queues_refused() {
 	printf '%d' "$(($(port_refused) + $(link_counter switch lb rx.dropped)))"
 }
 
-# spoofed_count_start : at every server, the SYNs of syn_storm; none answers them.
+# spoofed_count_start : at every server, the SYNs of syn_storm. Few are answered: none at all would be a server that accepts
+# no connection, which the balancer would rightly find out about. The answers end at the router.
 spoofed_count_start() {
+	ip -n "$(ns router)" route replace blackhole 198.18.0.0/15
 	local idx
 	for ((idx = 1; idx <= topology_webs; idx++)); do
 		count_frames "web$idx" eth0 ingress spoofed "${1:-} ip saddr 198.18.0.0/15"
-		on "web$idx" nft add rule netdev count-spoofed ingress ip saddr 198.18.0.0/15 drop
+		on "web$idx" nft add rule netdev count-spoofed ingress ip saddr 198.18.0.0/15 limit rate over 20/second drop
 	done
 }
 

@@ -65,5 +65,24 @@ fact both_choose_alike same_choice
 digest_before=$(digest lb)
 must dsr_lb lb weight web2 9
 fact another_weight_changes_the_digest wait_until 5 digest_differs
+differ_is() {
+	[[ $(lb_json '[.balancers[] | .table_digests_differ[]] | join(" ")' lb) == "$1" &&
+		$(lb_json '[.balancers[] | .table_digests_differ[]] | join(" ")' lb2) == "$1" ]]
+}
+# They tell each other by way of the agents. While the servers came, tables differed too.
+since=$(now_ms)
+fact both_name_the_table_that_differs wait_until 5 differ_is web
+note "after $(($(now_ms) - since)) ms"
+fact it_says_what_differs equal "$(lb_json '.balancers[0].differences[0].words' lb2)" "has other weights"
+warned() {
+	dsr_lb lb2 status > "$work/lb2/said"
+	equal $? 1 && grep -qx "warning: virtual server web: the table of the balancer $LB has other weights" "$work/lb2/said"
+}
+fact the_status_warns_of_it warned
 must dsr_lb lb2 weight web2 9
 fact the_same_weight_on_both_makes_them_equal wait_until 5 digests_equal
+fact then_nothing_differs wait_until 5 differ_is ""
+is_an_event() {
+	dsr_lb lb events --json | jq -se '[.[] | select(.event == "drift") | .new][-2:] == ["differs", "same"]' > /dev/null
+}
+fact both_were_events is_an_event

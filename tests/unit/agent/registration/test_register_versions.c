@@ -4,14 +4,14 @@
 
 /* ---- versions ---- */
 
-static void register_asks_in_both_versions_in_turns(void **state)
+static void register_asks_in_all_versions_in_turns(void **state)
 {
 	struct bench *bench = *state;
 
 	start(bench);
-	for (unsigned int i = 0; i < 6; i++) {
+	for (unsigned int i = 0; i < 2 * PROTO_VERSION; i++) {
 		assert_int_equal(take(bench, PROTO_HELLO)->message.version,
-			i % 2 == 0 ? PROTO_VERSION : PROTO_VERSION_1);
+			PROTO_VERSION - i % PROTO_VERSION);
 		pass(bench);
 	}
 }
@@ -24,8 +24,10 @@ static void join_former(struct bench *bench)
 	bench->version = PROTO_VERSION_1;
 	bench->status.max_connections = 7;
 	start(bench);
-	take(bench, PROTO_HELLO);
-	pass(bench);
+	for (unsigned int version = PROTO_VERSION; version > PROTO_VERSION_1; version--) {
+		take(bench, PROTO_HELLO);
+		pass(bench);
+	}
 	challenge(bench);
 	take_register(bench);
 	message = accept_of(bench);
@@ -177,17 +179,61 @@ static void register_names_other_balancers_in_turns(void **state)
 	assert_int_equal(named[1], 2);
 }
 
+/* ---- what other balancers say ---- */
+
+static const struct proto_table table = {
+	.name = "web", .digest = 5, .members = 6, .weights = 7, .version = "1.2.3"
+};
+
+static void register_hears_of_tables_and_tells_them_on(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message;
+	const struct sent *sent;
+	struct addr other;
+
+	assert_int_equal(addr_parse("192.0.2.3", &other), 0);
+	/* Before there is a session there is nobody to tell it. */
+	register_relay(bench->registration, &other, &table);
+	take_nothing(bench);
+	join(bench);
+	message = session_message(bench, PROTO_TABLE, 0);
+	message.told.table = table;
+	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_ACCEPTED);
+	assert_int_equal(register_view(bench->registration)->n_told, 1);
+	assert_memory_equal(&register_view(bench->registration)->told, &table, sizeof(table));
+	take_nothing(bench);
+	register_relay(bench->registration, &other, &table);
+	sent = take(bench, PROTO_RELAY);
+	assert_true(addr_equal(&sent->message.told.other, &other));
+	assert_memory_equal(&sent->message.told.table, &table, sizeof(table));
+	assert_true(auth_open(sent->data, sent->size, bench->keys.to_balancer));
+}
+
+static void register_tells_no_table_to_a_former_balancer(void **state)
+{
+	struct bench *bench = *state;
+	struct addr other;
+
+	assert_int_equal(addr_parse("192.0.2.3", &other), 0);
+	join_former(bench);
+	register_relay(bench->registration, &other, &table);
+	take_nothing(bench);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(register_asks_in_both_versions_in_turns),
+		TEST(register_asks_in_all_versions_in_turns),
 		TEST(register_speaks_the_former_version_to_a_former_balancer),
 		TEST(register_takes_an_answer_in_the_version_of_its_question_only),
 		TEST(register_finds_out_that_its_balancer_was_upgraded),
 		TEST(register_answers_what_its_balancer_asks_about),
 		TEST(register_names_other_balancers_in_turns),
+		TEST(register_hears_of_tables_and_tells_them_on),
+		TEST(register_tells_no_table_to_a_former_balancer),
 	};
 
 	return cmocka_run_group_tests_name("register_versions", tests, NULL, NULL);

@@ -17,8 +17,15 @@
 /* Of each version, each type that it has. */
 #define EACH(version, type) \
 	for (unsigned int version = PROTO_VERSION_1; version <= PROTO_VERSION; version++) \
-		for (enum proto_type type = PROTO_HELLO; \
-			type < (version == PROTO_VERSION_1 ? PROTO_SERVE : PROTO_TYPE_N_); type++)
+		for (enum proto_type type = PROTO_HELLO; type < end_of_types(version); type++)
+
+static enum proto_type end_of_types(unsigned int version)
+{
+	static const enum proto_type ends[] = { 0, PROTO_SERVE, PROTO_TABLE, PROTO_TYPE_N_ };
+	_Static_assert(ARRAY_LEN(ends) == PROTO_VERSION + 1, "every version has its types");
+
+	return ends[version];
+}
 
 static void fill(char *text, size_t length)
 {
@@ -83,6 +90,14 @@ static struct proto_message smallest(unsigned int version, enum proto_type type)
 	case PROTO_HEARTBEAT:
 	case PROTO_SERVE:
 		message.session = (struct proto_session){ 1, 1, 0 };
+		break;
+	case PROTO_TABLE:
+	case PROTO_RELAY:
+		message.session = (struct proto_session){ 1, 1, type == PROTO_RELAY };
+		if (type == PROTO_RELAY)
+			message.told.other = address("192.0.2.3");
+		fill(message.told.table.name, 1);
+		fill(message.told.table.version, 1);
 		break;
 	case PROTO_LEAVE:
 	case PROTO_ACK:
@@ -188,6 +203,19 @@ static struct proto_message largest(unsigned int version, enum proto_type type)
 		largest_serve(&message.serve);
 		message.serve.session = session;
 		message.serve.session.echo = 0;
+		break;
+	case PROTO_TABLE:
+	case PROTO_RELAY:
+		message.told.session = session;
+		message.told.table = (struct proto_table){
+			.digest = UINT64_MAX, .members = UINT32_MAX, .weights = UINT32_MAX
+		};
+		if (type == PROTO_TABLE)
+			message.told.session.echo = 0;
+		else
+			message.told.other = address("2001:db8::3");
+		fill(message.told.table.name, PROTO_NAME_MAX);
+		fill(message.told.table.version, PROTO_NAME_MAX);
 		break;
 	default:
 		message.report.session = session;

@@ -28,6 +28,7 @@ struct bench {
 	struct sessions *sessions;
 	uint64_t now_us;
 	size_t n_sent;
+	bool stop_after_first; /* the first of several is kept */
 	struct session_path sent_path;
 	uint8_t sent[PROTO_MESSAGE_MAX];
 	size_t sent_size;
@@ -35,6 +36,10 @@ struct bench {
 	enum session_refusal refused;
 	struct why refused_words;
 	struct mac mac_of_balancer;
+	struct proto_table table; /* to tell, once; no name: none */
+	struct proto_table told;  /* by another balancer */
+	struct addr told_by;
+	size_t n_told;
 	bool mac_differs; /* frames come from another MAC than a REGISTER says */
 };
 
@@ -60,6 +65,8 @@ _unused_ static int on_send(
 	struct bench *bench = context;
 
 	bench->n_sent++;
+	if (bench->stop_after_first && bench->n_sent > 1)
+		return 0;
 	bench->sent_path = *path;
 	memcpy(bench->sent, data, size_bytes);
 	bench->sent_size = size_bytes;
@@ -74,6 +81,28 @@ _unused_ static void on_refused(void *context, const struct addr_port *source,
 	bench->n_refused++;
 	bench->refused = refusal;
 	why_set(&bench->refused_words, "%s", words);
+}
+
+/* What there is to tell, once; and what another balancer told. */
+_unused_ static bool next_table(void *context, struct proto_table *ret_table)
+{
+	struct bench *bench = context;
+
+	if (!bench->table.name[0])
+		return false;
+	*ret_table = bench->table;
+	bench->table.name[0] = '\0';
+	return true;
+}
+
+_unused_ static void on_told(
+	void *context, const struct addr *other, const struct proto_table *table)
+{
+	struct bench *bench = context;
+
+	bench->n_told++;
+	bench->told_by = *other;
+	bench->told = *table;
 }
 
 _unused_ static const char *mac_owner(void *context, const struct mac *mac)
@@ -94,7 +123,8 @@ _unused_ static struct keyring *ring_of(const char *text)
 
 _unused_ static struct sessions *sessions_new(struct bench *bench, uint8_t seed)
 {
-	const struct session_calls calls = { on_send, on_refused, mac_owner, bench };
+	const struct session_calls calls = { on_send, on_refused, mac_owner, next_table, on_told,
+		bench };
 	struct session_config config = { .boot_id = 7, .interval_us = 300000, .multiplier = 3 };
 	struct sessions *sessions;
 

@@ -57,11 +57,66 @@ static void others_have_room_for_the_newest(void **state)
 				    &others.items[i].balancer.address) < 0);
 }
 
+static void others_tables_differ_when_it_was_heard_twice(void **state)
+{
+	struct session_others others = { 0 };
+	struct proto_other first = balancer(3, "lb3");
+	const struct addr stranger = { .family = AF_INET, .bytes = { 192, 0, 2, 9 } };
+	const struct addr *address = &first.address;
+
+	session_others_take(&others, &first, 1);
+	/* Who is not known says nothing; what is on its way says nothing yet. */
+	assert_false(
+		session_others_compare(&others, &stranger, "web", SESSION_DIFFERS_MEMBERS, 300, 1));
+	assert_false(session_others_compare(
+		&others, address, "web", SESSION_DIFFERS_MEMBERS, 300, 1000));
+	assert_false(session_others_compare(
+		&others, address, "web", SESSION_DIFFERS_MEMBERS, 300, 1299));
+	assert_false(session_others_differ(&others));
+	assert_true(session_others_compare(
+		&others, address, "web", SESSION_DIFFERS_WEIGHTS, 300, 1300));
+	assert_true(session_others_differ(&others));
+	assert_int_equal(others.items[0].tables[0].difference, SESSION_DIFFERS_WEIGHTS);
+	assert_false(
+		session_others_compare(&others, address, "web", SESSION_DIFFERS_SEED, 300, 2000));
+	/* A name anew is no reason to forget it. */
+	session_others_take(&others, &first, 2000);
+	assert_true(session_others_differ(&others));
+	assert_false(session_others_compare(&others, address, "dns", SESSION_SAME, 300, 2000));
+	assert_true(session_others_compare(&others, address, "web", SESSION_SAME, 300, 2001));
+	assert_false(session_others_differ(&others));
+	/* One word, and then agreement, was a change on its way. */
+	assert_false(
+		session_others_compare(&others, address, "web", SESSION_DIFFERS_SEED, 300, 3000));
+	assert_false(session_others_compare(&others, address, "web", SESSION_SAME, 300, 3100));
+}
+
+static void others_forget_tables_that_nobody_tells_any_more(void **state)
+{
+	struct session_others others = { 0 };
+	struct proto_other first = balancer(3, "lb3");
+	char name[PROTO_NAME_MAX + 1];
+
+	session_others_take(&others, &first, 1);
+	for (unsigned int i = 0; i <= SESSION_OTHERS_TABLES_MAX; i++) {
+		snprintf(name, sizeof(name), "web%u", i);
+		session_others_compare(
+			&others, &first.address, name, SESSION_DIFFERS_MISSING, 0, 1);
+	}
+	assert_int_equal(others.items[0].n_tables, SESSION_OTHERS_TABLES_MAX);
+	session_others_take(&others, &first, SESSION_OTHERS_KEEP_US);
+	session_others_expire(&others, 1 + SESSION_OTHERS_KEEP_US);
+	assert_int_equal(others.len, 1);
+	assert_int_equal(others.items[0].n_tables, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(others_are_those_that_were_named_lately),
 		cmocka_unit_test(others_have_room_for_the_newest),
+		cmocka_unit_test(others_tables_differ_when_it_was_heard_twice),
+		cmocka_unit_test(others_forget_tables_that_nobody_tells_any_more),
 	};
 
 	return cmocka_run_group_tests_name("session_others", tests, NULL, NULL);

@@ -11,9 +11,11 @@ static void session_keeps_its_version(void **state)
 		join(bench, &agent);
 		take_heartbeat(bench, &agent);
 		assert_int_equal(say(bench, &agent, PROTO_ANSWER), SESSION_ACCEPTED);
-		agent.version = PROTO_VERSION_1 + PROTO_VERSION - agent.version;
+		unsigned int version = agent.version;
+
+		agent.version = version == PROTO_VERSION ? PROTO_VERSION_1 : PROTO_VERSION;
 		assert_int_equal(say(bench, &agent, PROTO_ANSWER), SESSION_VERSION);
-		agent.version = PROTO_VERSION_1 + PROTO_VERSION - agent.version;
+		agent.version = version;
 		assert_int_equal(say(bench, &agent, PROTO_UPDATE), SESSION_ACCEPTED);
 	}
 }
@@ -63,11 +65,86 @@ static void session_asks_about_ports_until_it_is_answered(void **state)
 	assert_int_equal(asked_by_heartbeat(bench, &agent), 0);
 }
 
+/* An agent that serves another balancer is told our tables, and tells us the other's. */
+static enum session_refusal say_other(struct bench *bench, struct agent *agent,
+	const struct addr *other, const struct proto_table *relayed)
+{
+	struct proto_message message = { .version = agent->version,
+		.type = relayed ? PROTO_RELAY : PROTO_ANSWER };
+	uint8_t data[PROTO_MESSAGE_MAX];
+	int size;
+
+	if (relayed) {
+		message.told.other = *other;
+		message.told.table = *relayed;
+	} else {
+		message.report.status = status_of(agent);
+		message.report.other.address = *other;
+	}
+	message.session =
+		(struct proto_session){ agent->session_id, ++agent->sequence, agent->echo };
+	size = proto_write(&message, data);
+	assert_true(size > 0);
+	auth_seal(data, (size_t)size, agent->session_keys.to_balancer);
+	return deliver(bench, agent, data, (size_t)size);
+}
+
+static void session_tells_tables_where_there_is_another_balancer(void **state)
+{
+	const struct proto_table table = {
+		.name = "web", .digest = 5, .members = 6, .weights = 7, .version = "1.2.3"
+	};
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377");
+	struct proto_message message;
+	struct addr other;
+
+	assert_int_equal(addr_parse("192.0.2.3", &other), 0);
+	bench->table = table;
+	join(bench, &agent);
+	take_heartbeat(bench, &agent);
+	assert_int_equal(say_other(bench, &agent, &other, NULL), SESSION_ACCEPTED);
+	/* Of the two that go out now this is the first. */
+	bench->n_sent = 0;
+	bench->stop_after_first = true;
+	assert_int_equal(session_heartbeat(bench->sessions, backend_of(bench, &agent)->id,
+				 bench->now_us + STEP_US),
+		0);
+	bench->stop_after_first = false;
+	assert_int_equal(bench->n_sent, 2);
+	bench->n_sent = 1;
+	message = take(bench, PROTO_TABLE, agent.session_keys.to_agent);
+	assert_memory_equal(&message.told.table, &table, sizeof(table));
+
+	assert_int_equal(say_other(bench, &agent, &other, &table), SESSION_ACCEPTED);
+	assert_int_equal(bench->n_told, 1);
+	assert_true(addr_equal(&bench->told_by, &other));
+	assert_memory_equal(&bench->told, &table, sizeof(table));
+}
+
+static void session_tells_no_table_to_a_former_version(void **state)
+{
+	struct bench *bench = *state;
+	struct agent agent = agent_make("192.0.2.11:7377");
+	struct addr other;
+
+	assert_int_equal(addr_parse("192.0.2.3", &other), 0);
+	agent.version = PROTO_VERSION_SERVE;
+	join(bench, &agent);
+	take_heartbeat(bench, &agent);
+	assert_int_equal(say_other(bench, &agent, &other, NULL), SESSION_ACCEPTED);
+	snprintf(bench->table.name, sizeof(bench->table.name), "%s", "web");
+	take_heartbeat(bench, &agent);
+	assert_string_equal(bench->table.name, "web");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BENCH_TEST(session_keeps_its_version),
 		BENCH_TEST(session_asks_about_ports_until_it_is_answered),
+		BENCH_TEST(session_tells_tables_where_there_is_another_balancer),
+		BENCH_TEST(session_tells_no_table_to_a_former_version),
 	};
 
 	return cmocka_run_group_tests_name("session_versions", tests, NULL, NULL);

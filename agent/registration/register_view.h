@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a registration shows of itself, and how that changes. For register.c; read by all. Pure. */
+#pragma once
+
+#include "agent/registration/register_refusal.h"
+#include "common/proto/message.h"
+
+#define REGISTER_REASON_BYTES 256u
+
+enum register_state {
+	REGISTER_IDLE,       /* not started */
+	REGISTER_CONNECTING, /* HELLO or REGISTER on the way, again and again */
+	REGISTER_REGISTERED,
+	REGISTER_REFUSED, /* a signed REJECT; tried again slowly */
+	REGISTER_LEAVING, /* LEAVE on the way */
+	REGISTER_LEFT,    /* acknowledged, or given up */
+	REGISTER_STATE_N_
+};
+
+/* For `status`. */
+struct register_view {
+	struct addr_port balancer;
+	enum register_state state;
+	uint64_t since_us;                  /* of the state */
+	uint64_t last_heartbeat_us;         /* 0: none ever */
+	char reason[REGISTER_REASON_BYTES]; /* "" only when registered */
+	uint64_t received;                  /* = accepted + all of rejected */
+	uint64_t accepted;
+	uint64_t rejected[REGISTER_REFUSAL_N_];
+	uint64_t boot_id;              /* of the balancer; 0: none yet */
+	unsigned int version;          /* of the protocol, in the newest session; 0: none yet */
+	char name[PROTO_NAME_MAX + 1]; /* of the balancer; "": not told */
+	uint64_t n_asked; /* rises with each new list of ports that the balancer asks about */
+	uint64_t n_told;  /* rises with each TABLE */
+	struct proto_table told; /* the newest */
+};
+
+/* The state, and since when, if it is another. */
+void register_view_set_state(
+	struct register_view *view, enum register_state state, uint64_t now_us);
+_printf_(2, 3) void register_view_set_reason(struct register_view *view, const char *format, ...);
+void register_view_tell(struct register_view *view, const struct proto_table *table);
+/* In which version a balancer is asked that was silent in this one: down, and then from the newest again. */
+unsigned int register_next_version(unsigned int version);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See session_random.h. */
+#include "lb/session/session_random.h"
+
+#include <sodium.h>
+
+void session_random_draw(const struct session_random *random, const char *label, uint64_t number,
+	void *ret_data, size_t size_bytes)
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, random->seed, SESSION_SEED_BYTES, size_bytes);
+	crypto_generichash_update(&state, (const uint8_t *)label, strlen(label) + 1);
+	crypto_generichash_update(&state, (const uint8_t *)&number, sizeof(number));
+	crypto_generichash_final(&state, ret_data, size_bytes);
+}
+
+uint64_t session_random_u64(struct session_random *random, const char *label)
+{
+	uint64_t values[crypto_generichash_BYTES_MIN / sizeof(uint64_t)];
+
+	session_random_draw(random, label, random->n_drawn++, values, sizeof(values));
+	return values[0];
+}
+
+void session_random_challenge(
+	const struct session_random *random, uint64_t period, uint8_t ret_secret[AUTH_KEY_BYTES])
+{
+	session_random_draw(random, "dsr challenge secret", period, ret_secret, AUTH_KEY_BYTES);
+}
