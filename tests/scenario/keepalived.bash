@@ -139,4 +139,21 @@ fact then_the_first_lingers equal "$(lb_json .state lb)" lingering
 fact the_router_has_gone_back wait_until 5 is_served_by lb2
 fact no_connection_is_broken_by_its_stop all_talk
 fact and_no_frame_is_lost_either equal "$(retransmitted)" "$before"
-note "retransmitted: $(retransmitted)"
+
+# An address of their own instead: the VIPs are on neither host.
+stop_pid "${keepalived_pid[lb2]}"
+for name in lb lb2; do
+	sed -i 's/^active-when = .*/active-when = address 192.0.2.100/' "$work/$name/lb.conf"
+	must dsr_lb "$name" reload
+done
+keepalived_start lb2 address.conf
+fact with_an_address_of_its_own_the_second_is_active wait_until 15 state_is lb2 active
+fact it_has_no_vip equal "$(ip -n "$(ns lb2)" -o address show to "$VIP" | wc -l)" 0
+keepalived_start lb address.conf
+must wait_until 10 is_backup lb
+before=$(retransmitted)
+must dsr_lb lb2 standby
+fact from_which_a_standby_hands_over_too wait_until 10 state_is lb active
+fact which_the_router_is_told wait_until 5 is_served_by lb
+fact no_connection_has_broken all_talk
+fact and_again_no_frame_is_lost equal "$(retransmitted)" "$before"
