@@ -44,7 +44,7 @@ static const struct ini_key balancer_keys[] = {
 	{ "adopt", ini_parse_enum, BALANCER(adopt), .default_value = "auto", .data = adopt_names,
 		.doc = "auto, approve or off: what becomes of agents that register" },
 	{ "announce", config_parse_announce, BALANCER(announce), .default_value = "self",
-		.doc = "self or none: who answers ARP and ND for the VIPs" },
+		.doc = "self, route or none: how frames for the VIPs get here" },
 	{ "announce-refresh", ini_parse_duration, BALANCER(announce_refresh_us), 0, HOURS(1), "60s",
 		.doc = "0 to 1h between gratuitous announcements" },
 	{ "cluster-seed", ini_parse_text, BALANCER(cluster_seed),

@@ -22,6 +22,7 @@
 #define CONFIG_LINGER_MAX_US       (3600 * US_PER_S)
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
+enum config_announce { CONFIG_ANNOUNCE_NONE, CONFIG_ANNOUNCE_SELF, CONFIG_ANNOUNCE_ROUTE };
 enum config_adopt { CONFIG_ADOPT_AUTO, CONFIG_ADOPT_APPROVE, CONFIG_ADOPT_OFF };
 enum config_protocol { CONFIG_TCP, CONFIG_UDP, CONFIG_SCTP, CONFIG_ANY };
 enum config_scheduler { CONFIG_MAGLEV, CONFIG_SOURCE_HASH, CONFIG_RR, CONFIG_LC };
@@ -92,7 +93,7 @@ struct config {
 	uint32_t heartbeat_fall, heartbeat_rise;
 	uint64_t max_flows;
 	enum config_adopt adopt;
-	bool announce;
+	enum config_announce announce;
 	uint64_t announce_refresh_us;
 	uint64_t linger_us;      /* at most CONFIG_LINGER_MAX_US */
 	char *cluster_seed;      /* "" when not given */

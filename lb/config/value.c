@@ -57,12 +57,12 @@ int config_parse_listen(
 int config_parse_announce(
 	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {
-	static const char *const names[] = { "none", "self", NULL };
+	static const char *const names[] = { "none", "self", "route", NULL };
 	int idx = 0;
 	int r = parse_choice(names, value, &idx, ret_why);
 
 	if (r == 0)
-		*(bool *)target = idx == 1;
+		*(enum config_announce *)target = (enum config_announce)idx;
 	return r;
 }
 

@@ -11,7 +11,7 @@
 ini_parse_fn config_parse_mode;         /* enum config_mode */
 ini_parse_fn config_parse_workers;      /* uint32_t */
 ini_parse_fn config_parse_listen;       /* struct addr_port */
-ini_parse_fn config_parse_announce;     /* bool */
+ini_parse_fn config_parse_announce;     /* enum config_announce */
 ini_parse_fn config_parse_active_when;  /* struct addr */
 ini_parse_fn config_parse_http;         /* struct config: http, http_listen */
 ini_parse_fn config_parse_log_level;    /* enum log_level */

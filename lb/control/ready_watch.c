@@ -14,8 +14,8 @@
 struct ready_watch {
 	struct balancer *balancer;
 	sd_event_source *post, *timer;
-	uint64_t publications; /* at the last look */
-	json_t *told;          /* virtual server → whether it was ready */
+	uint64_t changes; /* at the last look */
+	json_t *told;     /* virtual server → whether it was ready */
 };
 
 static size_t ready_watch_services(const struct balancer *balancer, const char *virtual_server,
@@ -77,10 +77,40 @@ static void ready_watch_forget(const struct ready_watch *watch)
 	}
 }
 
+static int ready_watch_compare(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+/* The VIPs all of whose virtual servers are ready. Without memory what was handed over stands. */
+static void ready_watch_hand_over(const struct ready_watch *watch)
+{
+	const struct service_list *services = watch->balancer->services;
+	struct addr *vips = NULL, *unready = calloc(services->len + 1, sizeof(*unready));
+	size_t n_vips = 0, n_unready = 0, n_ready = 0;
+
+	if (!unready || service_list_vips(services, &vips, &n_vips) < 0) {
+		free(unready);
+		return;
+	}
+	for (size_t i = 0; i < services->len; i++)
+		if (!json_is_true(
+			    json_object_get(watch->told, services->items[i].virtual_server->name)))
+			unready[n_unready++] = services->items[i].vip;
+	qsort(unready, n_unready, sizeof(*unready), ready_watch_compare);
+	for (size_t i = 0; i < n_vips; i++)
+		if (!bsearch(&vips[i], unready, n_unready, sizeof(*unready), ready_watch_compare))
+			vips[n_ready++] = vips[i];
+	free(unready);
+	update_take_ready(watch->balancer->update, vips, n_ready);
+}
+
 static void ready_watch_look(struct ready_watch *watch)
 {
-	watch->publications = update_status(watch->balancer->update).n;
+	watch->changes = update_status(watch->balancer->update).changes;
 	status_each_ready(watch->balancer, ready_watch_on_ready, watch);
+	if (watch->balancer->config->announce == CONFIG_ANNOUNCE_ROUTE)
+		ready_watch_hand_over(watch);
 	if (json_object_size(watch->told) > watch->balancer->config->n_virtual_servers)
 		ready_watch_forget(watch);
 }
@@ -89,7 +119,7 @@ static int ready_watch_on_post(sd_event_source *source, void *context)
 {
 	struct ready_watch *watch = context;
 
-	if (watch->publications != update_status(watch->balancer->update).n)
+	if (watch->changes != update_status(watch->balancer->update).changes)
 		ready_watch_look(watch);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Tells by events when a virtual server becomes ready or ceases to be, as the verb `ready` and the status say it: after
- * each publication, and once a second for what has nothing to do with tables (a link that goes down).
+ * each publication and each change of a link, and once a second for what has nothing to do with either. Where VIPs are announced by
+ * routes it also hands over which of them may be.
  */
 #pragma once
 

@@ -38,6 +38,7 @@ struct balancer {
 	struct sessions *sessions;
 	struct neigh *neigh;
 	struct announce *announce;
+	struct route_announce *route_announce;
 	struct tcp_checks *tcp_checks;
 	struct events *events;   /* NULL until the runtime folder is ours: only logged */
 	struct control *control; /* NULL until everything else stands */

@@ -24,6 +24,7 @@
 #include "lb/daemon/update.h"
 #include "lb/daemon/vip_routes.h"
 #include "lb/link/announce.h"
+#include "lb/link/route_announce.h"
 #include "lb/link/neigh/neigh.h"
 #include "lb/link/tcp_check.h"
 #include "lb/publish/ceiling.h"
@@ -376,6 +377,9 @@ static int daemon_start_network(struct daemon *daemon)
 	r = announce_start(balancer->event, &announces, daemon, &balancer->announce);
 	if (r < 0)
 		return log_errno(r, "cannot set up the announcing of VIPs");
+	r = route_announce_start(balancer->event, &balancer->route_announce);
+	if (r < 0)
+		return log_errno(r, "cannot set up routes to VIPs");
 	r = tcp_check_start(balancer->event, config->backend_interface, daemon_on_check, daemon,
 		&balancer->tcp_checks);
 	if (r < 0)
@@ -514,6 +518,7 @@ static void daemon_stop(struct daemon *daemon)
 	control_free(balancer->control);
 	if (daemon->verbs_context)
 		daemon->verbs->stop(daemon->verbs_context);
+	route_announce_free(balancer->route_announce);
 	if (balancer->announce)
 		announce_free(balancer->announce);
 	if (balancer->dataplane)

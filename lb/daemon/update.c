@@ -17,6 +17,7 @@
 #include "lb/daemon/role.h"
 #include "lb/daemon/vip_routes.h"
 #include "lb/link/announce.h"
+#include "lb/link/route_announce.h"
 #include "lb/link/neigh/neigh.h"
 #include "lb/publish/publish.h"
 #include "lb/state/keep.h"
@@ -39,6 +40,11 @@ struct update {
 		*told_backends;     /* the interfaces' states; NULL: not looked at yet */
 	uint64_t routes_generation; /* of the configuration that VIPs' routes are of */
 	bool has_routes;
+	struct addr *ready; /* the VIPs that are; sorted */
+	size_t n_ready;
+	bool knows_ready;  /* they were told once */
+	bool in_force;     /* a snapshot that forwards */
+	bool route_failed; /* and it was said */
 };
 
 struct update *update_free(struct update *update)
@@ -46,6 +52,7 @@ struct update *update_free(struct update *update)
 	if (!update)
 		return NULL;
 	sd_event_source_disable_unref(update->timer);
+	free(update->ready);
 	free(update);
 	return NULL;
 }
@@ -160,6 +167,34 @@ static struct addr update_asker(const struct neigh_link *link)
 	return has_local ? global : (struct addr){ 0 };
 }
 
+/* Whoever is not active withdraws at once; whoever begins waits until its tables are in force. */
+static void update_announce_routes(struct update *update)
+{
+	const struct balancer *balancer = update->balancer;
+	bool by_routes = balancer->config->announce == CONFIG_ANNOUNCE_ROUTE;
+	bool serves = by_routes && role_status(balancer->role).active && update->in_force &&
+		dataplane_status(balancer->dataplane).is_running;
+	int r;
+
+	/* Those of a previous run stay until it is known whether they should. */
+	if (by_routes && role_status(balancer->role).active && !update->knows_ready)
+		return;
+	r = route_announce_set(
+		balancer->route_announce, update->ready, serves ? update->n_ready : 0);
+	if (r < 0 && !update->route_failed)
+		(void)log_errno(r, "cannot announce the VIPs by routes");
+	update->route_failed = r < 0;
+}
+
+void update_take_ready(struct update *update, struct addr *vips, size_t n_vips)
+{
+	free(update->ready);
+	update->ready = vips;
+	update->n_ready = n_vips;
+	update->knows_ready = true;
+	update_announce_routes(update);
+}
+
 static void update_announce(struct update *update)
 {
 	const struct balancer *balancer = update->balancer;
@@ -175,25 +210,28 @@ static void update_announce(struct update *update)
 
 	update->announce_due = false;
 	if (role_status(balancer->role).active && dataplane.is_running &&
-		balancer->config->announce)
+		balancer->config->announce == CONFIG_ANNOUNCE_SELF)
 		r = service_list_vips(balancer->services, &vips, &config.n_vips);
 	config.vips = vips;
 	if (r == 0)
 		r = announce_set(balancer->announce, &config);
 	if (r < 0)
 		(void)log_errno(r, "cannot announce the VIPs on %s", balancer->config->interface);
+	update_announce_routes(update);
 }
 
 /*
  * Of what an engine in the kernel takes, the stack sees nothing, and a blackhole route would only do harm: the
  * source of real servers' answers is a VIP, and a host that is their gateway and checks reverse paths drops what
- * comes from one (net/ipv4/fib_frontend.c:__fib_validate_source, 6.1).
+ * comes from one (net/ipv4/fib_frontend.c:__fib_validate_source, 6.1). Where VIPs are announced by routes there is none
+ * either: FRR, which does not tell protocols of kernel routes apart, would announce it.
  */
 static void update_routes(struct update *update)
 {
 	const struct balancer *balancer = update->balancer;
-	bool wanted = dataplane_status(balancer->dataplane).reaches_stack ||
-		!role_status(balancer->role).forwards;
+	bool wanted = balancer->config->announce != CONFIG_ANNOUNCE_ROUTE &&
+		(dataplane_status(balancer->dataplane).reaches_stack ||
+			!role_status(balancer->role).forwards);
 
 	if (update->has_routes == wanted &&
 		update->routes_generation == balancer->config_generation)
@@ -223,6 +261,10 @@ void update_follow(struct update *update)
 	update_advise(update);
 	update_tell_links(update);
 	update_role(update);
+	update->status.changes++;
+	/* A route of the one kind has the other's place. */
+	if (balancer->config->announce != CONFIG_ANNOUNCE_ROUTE)
+		update_announce_routes(update);
 	update_routes(update);
 	path_checks_follow(balancer->path_checks);
 	publish |= update_links(update);
@@ -238,6 +280,8 @@ void update_mark(struct update *update, bool urgent)
 {
 	update->publish_due = true;
 	update->urgent |= urgent;
+	/* Large tables take longer than what must be said at once. */
+	update->status.changes += urgent;
 }
 
 void update_mark_save(struct update *update)
@@ -304,6 +348,8 @@ static void update_publish(struct update *update)
 	if (!dataplane_status(update->balancer->dataplane).is_running)
 		return;
 	status->n++;
+	status->changes++;
+	update->in_force = update->links.active;
 	status->last_us = now_us - begin_us;
 	status->longest_us = MAX(status->longest_us, status->last_us);
 	/* Where tables are many and large this takes long: then half of the time is the agents'. */

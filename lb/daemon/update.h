@@ -8,14 +8,18 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+struct addr;
 struct balancer;
 struct update;
 
 /* Of publications, from the first look at the registry until workers have the snapshot. */
 struct update_status {
 	uint64_t n, last_us, longest_us;
+	uint64_t
+		changes; /* also of links and roles: whoever remembers the number knows whether to look again */
 	const char *advice; /* what is odd about the interfaces (link_advice.h), ""; the update's */
 };
 
@@ -27,6 +31,11 @@ struct update *update_free(struct update *update);
 void update_follow(struct update *update);
 /* The tables are due; `urgent`: at once, else they may be joined with more. */
 void update_mark(struct update *update, bool urgent);
+/*
+ * The VIPs all of whose virtual servers are ready now (sorted, each once): with announce = route they are announced, and no
+ * others. Takes ownership of the array.
+ */
+void update_take_ready(struct update *update, struct addr *vips, size_t n_vips);
 /* The document is due. */
 void update_mark_save(struct update *update);
 /* Does what is due and may be done now; for the rest it sets a timer. */

@@ -292,12 +292,13 @@ int neigh_parse_route(const struct nlmsghdr *message, struct neigh_route_message
 	struct neigh_attributes attributes;
 	unsigned int ifindex = 0;
 
-	if (message->nlmsg_type != RTM_NEWROUTE)
+	if (message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE)
 		return -ENODATA;
 	if (!neigh_collect(message, sizeof(*info), &attributes))
 		return -EBADMSG;
 	if (info->rtm_family != AF_INET && info->rtm_family != AF_INET6)
 		return -ENODATA;
+	route.gone = message->nlmsg_type == RTM_DELROUTE;
 	route.destination.family = info->rtm_family;
 	/* A default route has no destination. */
 	if (attributes.of[RTA_DST] &&

@@ -57,6 +57,7 @@ struct neigh_route_gateway {
 };
 
 struct neigh_route_message {
+	bool gone;
 	struct addr destination;
 	struct neigh_route_gateway gateways[NEIGH_ROUTE_GATEWAYS_MAX];
 	size_t n_gateways;
@@ -72,5 +73,5 @@ int neigh_parse_link(const struct nlmsghdr *message, struct neigh_link_message *
 int neigh_parse_address(const struct nlmsghdr *message, struct neigh_address_message *ret_address);
 /* RTM_NEWNEIGH, RTM_DELNEIGH. */
 int neigh_parse_entry(const struct nlmsghdr *message, struct neigh_entry_message *ret_entry);
-/* RTM_NEWROUTE. */
+/* RTM_NEWROUTE, RTM_DELROUTE. */
 int neigh_parse_route(const struct nlmsghdr *message, struct neigh_route_message *ret_route);

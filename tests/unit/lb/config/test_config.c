@@ -77,7 +77,7 @@ static const struct key_case balancer_cases[] = {
 	{ "heartbeat-rise", { "1", "20" }, { "0", "21", "-" } },
 	{ "max-flows", { "1k", "64M", "1024" }, { "1023", "65537k", "65M", "lots" } },
 	{ "adopt", { "auto", "approve", "off" }, { "yes" } },
-	{ "announce", { "self", "none" }, { "vrrp" } },
+	{ "announce", { "self", "none", "route" }, { "vrrp", "routes" } },
 	{ "linger", { "0", "1h" }, { "3601s", "-1", "for ever" } },
 	{ "announce-refresh", { "0", "1h" }, { "3601s", "-1" } },
 	{ "cluster-seed", { "a secret, with blanks" }, { "" } },
@@ -236,7 +236,7 @@ static void config_has_the_defaults_of_the_page(void **state)
 	assert_int_equal(config->heartbeat_rise, 2);
 	assert_int_equal(config->max_flows, 1 << 20);
 	assert_int_equal(config->adopt, CONFIG_ADOPT_AUTO);
-	assert_true(config->announce);
+	assert_int_equal(config->announce, CONFIG_ANNOUNCE_SELF);
 	assert_int_equal(config->announce_refresh_us, 60 * US_PER_S);
 	assert_int_equal(config->linger_us, 120 * US_PER_S);
 	assert_string_equal(config->cluster_seed, "");
