@@ -180,6 +180,7 @@ else
 	bird_start lb balancer.conf
 	bird_start lb2 balancer.conf
 	fact the_router_has_two_ways wait_until 30 ways 2
+	fact and_hears_of_nothing_else equal "$(ip -n "$(ns router)" route show proto bird | grep -c '^198')" 1
 	tool_start held client connections "$VIP:80" 300 400
 	tool_start held6 client connections "[$VIP6]:80" 100 400
 	must wait_until 30 connections_are held '.open == 300'
