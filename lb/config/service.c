@@ -33,6 +33,7 @@ static void service_fill_registry(const struct service *service, const struct re
 		.use_agents = from->check_agent,
 		.tcp = config_serves(from, CONFIG_TCP),
 		.udp = config_serves(from, CONFIG_UDP),
+		.sctp = config_serves(from, CONFIG_SCTP),
 		.ports = ports,
 		.n_ports = from->ports.len,
 		.tcp_ports = from->check_tcp.items,

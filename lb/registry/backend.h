@@ -73,8 +73,8 @@ struct registry_service {
 	struct addr vip;
 	const struct addr_prefix *allow; /* of agents; n_allow 0: any address on the link */
 	size_t n_allow;
-	bool use_agents; /* check contains agent */
-	bool tcp, udp;   /* which of them it serves */
+	bool use_agents;     /* check contains agent */
+	bool tcp, udp, sctp; /* which of them it serves */
 	const struct registry_port *ports;
 	size_t n_ports;            /* 0: all ports */
 	const uint16_t *tcp_ports; /* check = tcp:PORT, at the backend's real IP */

@@ -254,7 +254,8 @@ const struct entry_service *membership_in(const struct entry *entry, size_t serv
 
 /*
  * Of several ports, as of passive FTP, none need be open; a virtual server of any protocol may be one of any of
- * them. Their connections are counted, and UDP has none.
+ * them. Their connections are counted, and UDP has none. Of SCTP an agent knows nothing: it is told of its ports as of
+ * some that need not be open, since its VIP is one that is served.
  */
 static void ask_service(const struct registry_service *service, const struct entry_service *member,
 	struct ports *asked)
@@ -262,13 +263,15 @@ static void ask_service(const struct registry_service *service, const struct ent
 	static const struct registry_port any = { 1, UINT16_MAX };
 	const struct registry_port *ports = service->n_ports > 0 ? service->ports : &any;
 	size_t n_ports = MAX(service->n_ports, (size_t)1);
+	bool is_unknown = service->sctp && !service->tcp && !service->udp;
 
 	for (size_t i = 0; i < n_ports; i++) {
-		bool counts = ports[i].first != ports[i].last || (service->tcp && service->udp);
+		bool counts = ports[i].first != ports[i].last || (service->tcp && service->udp) ||
+			is_unknown;
 		struct proto_port port = { member->vip, IPPROTO_TCP, ports[i].first, ports[i].last,
 			counts };
 
-		if (service->tcp)
+		if (service->tcp || is_unknown)
 			(void)ports_add(asked, &port, member->idx);
 		port.protocol = IPPROTO_UDP;
 		if (service->udp && !counts)

@@ -38,6 +38,7 @@ for idx in 1 2 3; do
 	listens_on "web$idx" 132 "$VIP2"
 done
 must wait_until 30 membership_is_quiet
+fact agents_find_nothing_wrong equal "$(agent web1 status --json | jq -r '.state + .reason')" up
 
 # asked FROM TO PROTOCOL COUNT SIZE
 asked() {

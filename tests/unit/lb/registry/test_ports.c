@@ -94,6 +94,24 @@ static void ports_of_any_protocol_are_not_judged(void **state)
 	check_state(world, BACKEND_UP, "");
 }
 
+/* What an agent cannot see is named to it, since its VIP is served, and asked of nobody. */
+static void ports_of_sctp_are_not_judged(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent;
+
+	serve_ports(world, 0, dns_ports, 1);
+	world->services[0].tcp = false;
+	world->services[0].sctp = true;
+	configure(world);
+	agent = join(world, PROTO_VERSION);
+	assert_int_equal(registry_asked(world->registry, agent->id)->len, 1);
+	assert_true(registry_asked(world->registry, agent->id)->items[0].counts);
+	answer(world, agent, 0, "");
+	world_pass(world, MS(1000));
+	check_state(world, BACKEND_UP, "");
+}
+
 static void ports_are_known_before_the_first_up(void **state)
 {
 	struct world *world = *state;
@@ -223,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(ports_of_a_virtual_server_are_asked),
 		TEST(ports_of_any_protocol_are_not_judged),
+		TEST(ports_of_sctp_are_not_judged),
 		TEST(ports_are_known_before_the_first_up),
 		TEST(ports_that_nobody_listens_on_keep_a_backend_out),
 		TEST(ports_of_agents_of_the_former_version_are_not_judged),
