@@ -3,7 +3,8 @@
 #include "common/events/events.h"
 
 #include <assert.h>
-#include <time.h>
+
+#include "common/os/clock.h"
 
 #define EVENTS_STRANGERS_MAX (EVENTS_KEPT_MAX / 4)
 #define EVENTS_FIELDS_MAX    12u
@@ -193,14 +194,6 @@ static void events_log(const struct event *event, const char *words)
 
 /* ---- raising and reading ---- */
 
-static uint64_t events_realtime_us(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / NS_PER_US;
-}
-
 static void events_tell(struct events *events)
 {
 	for (struct events_watch *watch = events->watches; watch; watch = events->calling) {
@@ -222,7 +215,7 @@ void events_raise(struct events *events, const struct event *event, const char *
 	events_log(event, words);
 	if (!events)
 		return;
-	json = event_json(event, events->last + 1, events_realtime_us(), words);
+	json = event_json(event, events->last + 1, clock_realtime_us(), words);
 	if (!json)
 		return;
 	events_add(events,

@@ -17,10 +17,10 @@
 #include "common/control/control_text.h"
 #include "common/http/http_clients.h"
 #include "common/http/http_host.h"
+#include "common/http/http_socket.h"
 #include "common/os/clock.h"
 
 #define HTTP_ACCEPT_MAX   32u /* in one turn of the loop */
-#define HTTP_BACKLOG      128
 #define HTTP_SECOND_US    US_PER_S
 #define HTTP_STREAM_BYTES ((size_t)4096) /* asked of a stream at once */
 /* Of a connection: what is read of it (half of that at first), and the headers of its answer. */
@@ -535,34 +535,26 @@ static int http_on_accept(sd_event_source *source, int fd, uint32_t revents, voi
 	return 0;
 }
 
-int http_bind(const struct addr_port *address, int *ret_fd)
+int http_bind(const struct http *http, const struct addr_port *address, int *ret_fd)
 {
-	static const int one = 1;
-	bool is_ipv6 = address->addr.family == AF_INET6;
-	struct sockaddr_storage socket_address;
-	socklen_t size_bytes = addr_to_sockaddr(address, 0, &socket_address);
-	_cleanup_close_ int fd = socket(
-		address->addr.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	int listen_fd = http ? http->listen_fd : -1;
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
-		return util_negative_errno();
-	if (is_ipv6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
-		return util_negative_errno();
-	/* Also at an address that comes later: lo is down, or DHCP has not answered. */
-	if (setsockopt(fd, is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
-		    is_ipv6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof(one)) < 0)
-		return util_negative_errno();
-	if (bind(fd, (struct sockaddr *)&socket_address, size_bytes) < 0 ||
-		listen(fd, HTTP_BACKLOG) < 0)
-		return util_negative_errno();
-	*ret_fd = TAKE_FD(fd);
-	return 0;
+	*ret_fd = HTTP_LISTEN_OFF;
+	if (address->addr.family == AF_UNSPEC)
+		return 0;
+	if (http_socket_is_at(listen_fd, address)) {
+		*ret_fd = HTTP_LISTEN_SAME;
+		return 0;
+	}
+	return http_socket_listen(address, listen_fd, ret_fd);
 }
 
 int http_set_listener(struct http *http, int fd)
 {
 	int r = 0;
 
+	if (fd == HTTP_LISTEN_SAME)
+		return 0;
 	http->listener = sd_event_source_disable_unref(http->listener);
 	util_close(http->listen_fd);
 	http->listen_fd = fd;
@@ -638,7 +630,7 @@ struct http *http_free(struct http *http)
 	if (!http)
 		return NULL;
 	http->stopping = true;
-	(void)http_set_listener(http, -1);
+	(void)http_set_listener(http, HTTP_LISTEN_OFF);
 	sd_event_source_disable_unref(http->io);
 	sd_event_source_disable_unref(http->due);
 	sd_event_source_disable_unref(http->second);

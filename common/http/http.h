@@ -32,11 +32,14 @@ DEFINE_CLEANUP(struct http *, http_free)
 /* A control_http_fn: takes a connection of the control socket. `http` is the context. */
 void http_adopt(int fd, void *http);
 /*
- * A listening socket, also at an address that this host does not have yet. 0, or negative errno: -EADDRINUSE, -EACCES
- * (a port below 1024).
+ * A listening socket for http_set_listener(), also at an address that this host does not have yet; HTTP_LISTEN_SAME
+ * where `http` (NULL: none yet) listens there already, HTTP_LISTEN_OFF for AF_UNSPEC. 0, or negative errno: -EADDRINUSE,
+ * -EACCES (a port below 1024).
  */
-int http_bind(const struct addr_port *address, int *ret_fd);
-/* Serves it in place of the one before, which is closed; -1: none. Takes ownership, also on an error. 0 or negative errno. */
+#define HTTP_LISTEN_OFF  (-1)
+#define HTTP_LISTEN_SAME (-2)
+int http_bind(const struct http *http, const struct addr_port *address, int *ret_fd);
+/* Serves it in place of the one before, which is closed. Takes ownership, also on an error. 0 or negative errno. */
 int http_set_listener(struct http *http, int fd);
 
 /* How an answer is to be read. */

@@ -337,6 +337,20 @@ int ini_parse_prefix_list(
 	return 0;
 }
 
+int ini_parse_listen(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	struct addr_port endpoint = { 0 };
+
+	if (strcasecmp(value, "off") != 0 &&
+		(addr_port_parse(value, false, &endpoint) < 0 || endpoint.port == 0))
+		return why_fail(ret_why, -EINVAL,
+			QUOTE " is no place to listen; write 127.0.0.1:9377, [::1]:9377 or off",
+			value);
+	*(struct addr_port *)target = endpoint;
+	return 0;
+}
+
 int ini_parse_addr_port_list(
 	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {

@@ -17,6 +17,7 @@ ini_parse_fn ini_parse_size;      /* uint64_t    k, M, G = powers of 1024 */
 ini_parse_fn ini_parse_enum;      /* int         data: NULL-terminated const char *const[] */
 ini_parse_fn ini_parse_addr;      /* struct addr */
 ini_parse_fn ini_parse_addr_port; /* struct addr_port, port may stand alone */
+ini_parse_fn ini_parse_listen;    /* struct addr_port, both parts, or off: AF_UNSPEC */
 ini_parse_fn
 	ini_parse_interface; /* char *      a legal interface name (IFNAMSIZ, no '/' or blank) */
 

@@ -20,3 +20,12 @@ static inline uint64_t clock_now_us(void)
 {
 	return clock_now_ns() / 1000;
 }
+
+/* Since 1970, for people; it may jump. */
+static inline uint64_t clock_realtime_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / 1000;
+}

@@ -31,6 +31,18 @@ static int client_status(const struct cli *cli, void *context)
 	return cli_status(cli, print_status);
 }
 
+/* As /metrics says it. */
+static int client_metrics(const struct cli *cli, void *context)
+{
+	json_t *text = NULL;
+	int status = cli_call(cli, "metrics", NULL, CONTROL_UNAVAILABLE, &text);
+
+	if (status == 0)
+		(void)fwrite(json_string_value(text), 1, json_string_length(text), stdout);
+	json_decref(text);
+	return status;
+}
+
 static int client_virtual_servers(const struct cli *cli, void *context)
 {
 	json_t *document = NULL;
@@ -419,7 +431,7 @@ static const struct cli_verb client_verbs[] = {
 		.takes_follow = true,
 		.takes_format = true },
 	CLIENT_LATER("capture", "record frames"),
-	CLIENT_LATER("metrics", "Prometheus text"),
+	CLIENT_VERB("metrics", client_metrics, 0, 0, NULL, "the metrics, as Prometheus reads them"),
 	CLIENT_FILES("doctor", examine, 0, 0, NULL, "look for what is wrong"),
 	CLIENT_VERB("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),
 	CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),

@@ -54,8 +54,10 @@ static const struct ini_key balancer_keys[] = {
 	{ "linger", ini_parse_duration, BALANCER(linger_us), 0, (int64_t)CONFIG_LINGER_MAX_US,
 		"2min",
 		.doc = "0 to 1h that one that is no longer active forwards what still comes" },
-	{ "http-listen", config_parse_http, 0, .default_value = "off",
-		.doc = "off: HTTP is not available in this version" },
+	{ "http-listen", ini_parse_listen, BALANCER(http_listen), .default_value = "127.0.0.1:9377",
+		.doc = "ADDRESS:PORT where HTTP answers, or off" },
+	{ "metrics-per-backend", ini_parse_bool, BALANCER(metrics_per_backend),
+		.default_value = "yes", .doc = "yes or no: metrics of each backend" },
 	{ "log-level", config_parse_log_level, BALANCER(log_level), .default_value = "info",
 		.doc = "err, warning, info or debug" },
 };

@@ -95,11 +95,11 @@ struct config {
 	enum config_adopt adopt;
 	enum config_announce announce;
 	uint64_t announce_refresh_us;
-	uint64_t linger_us;      /* at most CONFIG_LINGER_MAX_US */
-	char *cluster_seed;      /* "" when not given */
-	struct addr active_when; /* AF_UNSPEC: always */
-	bool http;
-	struct addr_port http_listen;
+	uint64_t linger_us;           /* at most CONFIG_LINGER_MAX_US */
+	char *cluster_seed;           /* "" when not given */
+	struct addr active_when;      /* AF_UNSPEC: always */
+	struct addr_port http_listen; /* AF_UNSPEC: off */
+	bool metrics_per_backend;
 	enum log_level log_level;
 	struct config_virtual_server **virtual_servers; /* in name order */
 	size_t n_virtual_servers;

@@ -10,8 +10,6 @@
 #include "common/proto/proto.h"
 #include "common/search.h"
 
-#define LATER "is not available in this version"
-
 /* ini_parse_enum() with a check of its own behind it, on the right type. */
 static int parse_choice(
 	const char *const *names, const char *value, int *ret_idx, struct why *ret_why)
@@ -85,17 +83,6 @@ int config_parse_active_when(
 		return why_fail(ret_why, -EINVAL,
 			"'%.64s' is no address of a host; write address 192.0.2.1", rest);
 	*(struct addr *)target = addr;
-	return 0;
-}
-
-int config_parse_http(
-	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
-{
-	struct config *config = target;
-
-	if (strcasecmp(value, "off") != 0)
-		return why_fail(ret_why, -EINVAL, "HTTP " LATER "; write off, or remove the line");
-	config->http = false;
 	return 0;
 }
 

@@ -13,7 +13,6 @@ ini_parse_fn config_parse_workers;      /* uint32_t */
 ini_parse_fn config_parse_listen;       /* struct addr_port */
 ini_parse_fn config_parse_announce;     /* enum config_announce */
 ini_parse_fn config_parse_active_when;  /* struct addr */
-ini_parse_fn config_parse_http;         /* struct config: http, http_listen */
 ini_parse_fn config_parse_log_level;    /* enum log_level */
 ini_parse_fn config_parse_vip;          /* struct ini_list of struct addr */
 ini_parse_fn config_parse_port;         /* struct ini_list of struct config_port; any: 0–65535 */

@@ -12,6 +12,7 @@
 #include "lb/daemon/agents.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/dataplane.h"
+#include "lb/daemon/reload.h"
 #include "lb/daemon/role.h"
 #include "lb/daemon/update.h"
 #include "lb/link/announce.h"
@@ -93,14 +94,16 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 	uint64_t since_us = now_us - MIN(backend->since_us, now_us);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, "
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:I, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, "
 		"s:I}",
 		"name", backend->name, "version", backend->version, "address",
 		addr_format(&backend->address, address), "mac",
 		mac_is_zero(&backend->mac) ? "" : mac_format(&backend->mac, mac), "state",
 		backend_state_name(backend->state), "reason", backend->reason, "since_s",
-		(double)since_us / (double)US_PER_S, "source", backend_source_name(backend->source),
-		"weight", (json_int_t)backend->weight, "effective_weight",
+		(double)since_us / (double)US_PER_S, "state_changes",
+		(json_int_t)backend->n_state_changes, "source",
+		backend_source_name(backend->source), "weight", (json_int_t)backend->weight,
+		"effective_weight",
 		status_effective_weight(backend->effective_weight, sum->ramp_percent), "share",
 		(double)sum->owned / (double)FWD_ROWS / (double)n_vips, "packets",
 		(json_int_t)sum->packets, "bytes", (json_int_t)sum->bytes, "syns",
@@ -435,6 +438,15 @@ static json_t *status_flow_table(const struct balancer *balancer,
 		(json_int_t)totals->unrecorded);
 }
 
+static json_t *status_last_reload(const struct balancer *balancer)
+{
+	struct reload_status reload = reload_status(balancer->reload);
+	uint64_t success_ms = reload.success_us / US_PER_MS;
+
+	return json_pack("{s:b, s:f}", "successful", reload.successful, "success_time_s",
+		(double)success_ms / 1000);
+}
+
 static json_t *status_publications(const struct balancer *balancer)
 {
 	struct update_status update = update_status(balancer->update);
@@ -457,27 +469,29 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 	struct role_status role = role_status(balancer->role);
 	const char *advice = update_status(balancer->update).advice;
 	struct engine_totals totals;
+	struct why why = { 0 };
 
 	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
-		"{s:i, s:s, s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:s, s:f, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o}",
+		"{s:i, s:s, s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:f, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:o, s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(),
 		"config_file", balancer->paths.config, "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
 		balancer->config->interface, "backend_interface",
 		balancer->config->backend_interface, "mode", dataplane.mode, "mode_reason",
-		dataplane.reason, "active", role.active && dataplane.is_running, "state",
-		role_state_name(role.state), "linger_left_s", status_linger_left_s(&role),
-		"inactive_reason", role.reason, "reason", role.reason[0] ? role.reason : advice,
-		"config_generation", (json_int_t)balancer->config_generation, "health",
-		status_health(balancer, members), "packets", status_packets(&totals), "drops",
-		status_drops(&totals), "flow_table", status_flow_table(balancer, counts, &totals),
-		"fragments", status_fragments(&totals), "icmp_answers", status_answers(&totals),
-		"control", status_control(balancer), "publications", status_publications(balancer),
-		"claims", status_warnings_claims(balancer), "refusals",
-		status_warnings_refusals(balancer), "balancers",
-		status_warnings_balancers(balancer));
+		dataplane.reason, "active", role.active && dataplane.is_running, "ready",
+		status_is_ready(balancer, NULL, &why), "state", role_state_name(role.state),
+		"linger_left_s", status_linger_left_s(&role), "inactive_reason", role.reason,
+		"reason", role.reason[0] ? role.reason : advice, "config_generation",
+		(json_int_t)balancer->config_generation, "health", status_health(balancer, members),
+		"packets", status_packets(&totals), "drops", status_drops(&totals), "flow_table",
+		status_flow_table(balancer, counts, &totals), "fragments",
+		status_fragments(&totals), "icmp_answers", status_answers(&totals), "control",
+		status_control(balancer), "publications", status_publications(balancer),
+		"config_last_reload", status_last_reload(balancer), "claims",
+		status_warnings_claims(balancer), "refusals", status_warnings_refusals(balancer),
+		"balancers", status_warnings_balancers(balancer));
 }
 
 /* Flows. */

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One job for each client that waits: see status_job.h. */
+/* One job for all who wait: see status_job.h. */
 #include "lb/control/status_job.h"
 
-#include "common/control/control.h"
 #include "common/control/control_text.h"
 #include "common/os/idle.h"
 #include "lb/config/model.h"
+#include "lb/control/form/form.h"
 #include "lb/control/status.h"
 #include "lb/control/status_count.h"
 #include "lb/daemon/balancer.h"
 #include "lb/table/flow_walk.h"
 
 #define STATUS_STEP_BACKENDS 1024u
-#define STATUS_TEXT_BYTES    ((size_t)4096) /* at first */
-#define STATUS_END           "]}}\n"        /* of virtual servers, result and answer */
 
 /* One who waits for the answer. */
 struct status_waiter {
 	struct status_waiter *next;
-	struct control_request *request;
+	status_answer_fn *fn;
+	void *context;
 };
 
 struct status_job {
@@ -31,12 +30,12 @@ struct status_job {
 	bool lists;           /* members are known, and virtual servers are being listed */
 	size_t server, first; /* the next, and where its services begin */
 	uint64_t config_generation;
-	char *text; /* of the answer so far; each virtual server is followed by a comma */
-	size_t text_bytes, room_bytes;
+	void *made; /* of the form, so far; NULL: nothing */
 };
 
 struct status_jobs {
 	struct balancer *balancer;
+	const struct status_form *form;
 	struct status_job *job; /* NULL: none */
 	struct status_waiter
 		*waiters; /* who came when it had begun: the next one is for them all */
@@ -57,7 +56,8 @@ static void status_job_free(struct status_job *job)
 {
 	status_waiters_free(job->waiters);
 	status_members_clear(&job->members);
-	free(job->text);
+	if (job->made)
+		job->jobs->form->free(job->made);
 	status_counts_clear(&job->counts);
 	free(job);
 }
@@ -77,40 +77,16 @@ static void status_job_counted(void *context)
 	idle_wake(job->jobs->balancer->idle);
 }
 
-static int status_job_append(struct status_job *job, const char *bytes, size_t size_bytes)
+static int status_job_begin_made(const struct balancer *balancer, struct status_job *job)
 {
-	if (job->room_bytes - job->text_bytes < size_bytes) {
-		size_t room_bytes = MAX(2 * (job->room_bytes + size_bytes), STATUS_TEXT_BYTES);
-		char *larger = realloc(job->text, room_bytes);
-
-		if (!larger)
-			return -ENOMEM;
-		job->text = larger;
-		job->room_bytes = room_bytes;
-	}
-	memcpy(job->text + job->text_bytes, bytes, size_bytes);
-	job->text_bytes += size_bytes;
-	return 0;
-}
-
-/* {"status":0,"result":{…,"virtual_servers":[ */
-static int status_job_begin_text(const struct balancer *balancer, struct status_job *job)
-{
-	static const char before[] = "{\"status\":0,\"result\":",
-			  after[] = ",\"virtual_servers\":[";
+	const struct status_form *form = job->jobs->form;
 	json_t *document = status_document(balancer, &job->counts, &job->members);
-	_cleanup_free_ char *head = document ? json_dumps(document, JSON_COMPACT) : NULL;
-	int r;
 
+	if (job->made)
+		form->free(job->made);
+	job->made = document ? form->begin(balancer, document) : NULL;
 	json_decref(document);
-	if (!head)
-		return -ENOMEM;
-	job->text_bytes = 0;
-	r = status_job_append(job, before, strlen(before));
-	/* Its last brace comes later. */
-	if (r == 0)
-		r = status_job_append(job, head, strlen(head) - 1);
-	return r < 0 ? r : status_job_append(job, after, strlen(after));
+	return job->made ? 0 : -ENOMEM;
 }
 
 static int status_job_begin_list(const struct balancer *balancer, struct status_job *job)
@@ -122,20 +98,16 @@ static int status_job_begin_list(const struct balancer *balancer, struct status_
 	job->config_generation = balancer->config_generation;
 	job->lists = true;
 	r = status_members_make(balancer, &job->members);
-	return r < 0 ? r : status_job_begin_text(balancer, job);
+	return r < 0 ? r : status_job_begin_made(balancer, job);
 }
 
-/* Steals `server`. As text it takes a fourth of the memory, and need not be written all at once. */
+/* Steals `server`. */
 static int status_job_add(struct status_job *job, json_t *server)
 {
-	_cleanup_free_ char *text = server ? json_dumps(server, JSON_COMPACT) : NULL;
-	int r;
+	int r = server ? job->jobs->form->add(job->made, server) : -ENOMEM;
 
 	json_decref(server);
-	if (!text)
-		return -ENOMEM;
-	r = status_job_append(job, text, strlen(text));
-	return r < 0 ? r : status_job_append(job, ",", 1);
+	return r;
 }
 
 /* Some virtual servers; `*ret_more`: there are others. */
@@ -161,33 +133,16 @@ static int status_job_list(const struct balancer *balancer, struct status_job *j
 	return r;
 }
 
-/* The whole answer, in no more room than it takes. NULL: out of memory. */
-static struct control_text *status_job_text(struct status_job *job)
-{
-	char *exact;
-
-	job->text_bytes -= job->text[job->text_bytes - 1] == ',';
-	if (status_job_append(job, STATUS_END, strlen(STATUS_END)) < 0)
-		return NULL;
-	exact = realloc(job->text, job->text_bytes);
-	if (exact)
-		job->text = exact;
-	return control_text_new(TAKE_PTR(job->text), job->text_bytes);
-}
-
 /* All who wait have the same text, once. */
 static void status_job_answer(struct status_job *job, int r)
 {
-	struct control_text *text = r < 0 ? NULL : status_job_text(job);
+	struct control_text *text = r < 0 ? NULL : job->jobs->form->end(job->made);
 
 	while (job->waiters) {
 		struct status_waiter *waiter = job->waiters;
 
 		job->waiters = waiter->next;
-		if (text)
-			control_reply_text(waiter->request, text);
-		else
-			control_fail(waiter->request, CONTROL_UNAVAILABLE, "status: out of memory");
+		waiter->fn(text, waiter->context);
 		free(waiter);
 	}
 	control_text_unref(text);
@@ -242,7 +197,8 @@ static bool status_jobs_step(void *context)
 	return jobs->job && jobs->job->counted;
 }
 
-int status_jobs_new(struct balancer *balancer, struct status_jobs **ret_jobs)
+int status_jobs_new(
+	struct balancer *balancer, const struct status_form *form, struct status_jobs **ret_jobs)
 {
 	struct status_jobs *jobs = calloc(1, sizeof(*jobs));
 	int r;
@@ -250,6 +206,7 @@ int status_jobs_new(struct balancer *balancer, struct status_jobs **ret_jobs)
 	if (!jobs)
 		return -ENOMEM;
 	jobs->balancer = balancer;
+	jobs->form = form;
 	r = idle_add(balancer->idle, status_jobs_step, jobs);
 	if (r < 0) {
 		free(jobs);
@@ -270,12 +227,12 @@ struct status_jobs *status_jobs_free(struct status_jobs *jobs)
 	return NULL;
 }
 
-static bool status_waiters_drop(struct status_waiter **link, const struct control_request *request)
+static bool status_waiters_drop(struct status_waiter **link, const void *context)
 {
 	for (; *link; link = &(*link)->next) {
 		struct status_waiter *waiter = *link;
 
-		if (waiter->request != request)
+		if (waiter->context != context)
 			continue;
 		*link = waiter->next;
 		free(waiter);
@@ -284,31 +241,26 @@ static bool status_waiters_drop(struct status_waiter **link, const struct contro
 	return false;
 }
 
-static void status_job_gone(struct control_request *request, void *context)
+void status_jobs_leave(struct status_jobs *jobs, const void *context)
 {
-	struct status_jobs *jobs = context;
-
-	if (jobs->job && status_waiters_drop(&jobs->job->waiters, request)) {
+	if (jobs->job && status_waiters_drop(&jobs->job->waiters, context)) {
 		if (!jobs->job->waiters)
 			status_job_end(jobs);
 	} else {
-		(void)status_waiters_drop(&jobs->waiters, request);
+		(void)status_waiters_drop(&jobs->waiters, context);
 	}
 }
 
 /* Who comes when a job has begun waits for the next: it might have passed what this client just changed. */
-void status_jobs_begin(struct status_jobs *jobs, struct control_request *request)
+int status_jobs_wait(struct status_jobs *jobs, status_answer_fn *fn, void *context)
 {
 	struct status_waiter *waiter = calloc(1, sizeof(*waiter));
 
-	if (!waiter) {
-		control_fail(request, CONTROL_UNAVAILABLE, "status: out of memory");
-		return;
-	}
-	waiter->request = request;
-	waiter->next = jobs->waiters;
+	if (!waiter)
+		return -ENOMEM;
+	*waiter = (struct status_waiter){ jobs->waiters, fn, context };
 	jobs->waiters = waiter;
-	control_request_keep(request, status_job_gone, jobs);
 	if (!jobs->job)
 		status_jobs_start(jobs);
+	return 0;
 }

@@ -4,10 +4,14 @@
 
 #include "common/os/clock.h"
 #include "common/events/events_verb.h"
+#include "common/control/control_text.h"
 #include "common/log.h"
 #include "common/ini/ini_document.h"
 #include "lb/config/service.h"
 #include "lb/control/explain_verb.h"
+#include "lb/control/form/metrics.h"
+#include "lb/control/form/status_text.h"
+#include "lb/control/paths.h"
 #include "lb/control/ready_watch.h"
 #include "lb/control/status.h"
 #include "lb/control/status_job.h"
@@ -22,14 +26,15 @@
 
 struct verbs {
 	struct balancer *balancer;
-	struct status_jobs *status_jobs;
+	struct status_jobs *status_jobs, *metrics_jobs;
+	struct paths *paths;
 	struct events_verb *events;
 	struct ready_watch *ready_watch;
 };
 
 struct verbs_call {
 	struct balancer *balancer;
-	struct status_jobs *status_jobs;
+	struct status_jobs *status_jobs, *metrics_jobs;
 	struct events_verb *events;
 	struct control_request *request;
 	const char *verb;
@@ -43,9 +48,47 @@ static const char *verbs_string(const struct verbs_call *call, const char *name)
 
 /* Looking. */
 
+static void verbs_gone(struct control_request *request, void *context)
+{
+	status_jobs_leave(context, request);
+}
+
+/* Keeps the request until the job has its answer. */
+static void verbs_keep(
+	const struct verbs_call *call, struct status_jobs *jobs, status_answer_fn *answer)
+{
+	control_request_keep(call->request, verbs_gone, jobs);
+	if (status_jobs_wait(jobs, answer, call->request) < 0)
+		answer(NULL, call->request);
+}
+
+static void verbs_answer_status(struct control_text *text, void *context)
+{
+	if (text)
+		control_reply_text(context, text);
+	else
+		control_fail(context, CONTROL_UNAVAILABLE, "status: out of memory");
+}
+
 static void verbs_status(const struct verbs_call *call)
 {
-	status_jobs_begin(call->status_jobs, call->request);
+	verbs_keep(call, call->status_jobs, verbs_answer_status);
+}
+
+static void verbs_answer_metrics(struct control_text *text, void *context)
+{
+	size_t size_bytes;
+	const char *bytes = control_text_bytes(text, &size_bytes);
+
+	if (text)
+		control_reply(context, CONTROL_OK, json_stringn(bytes, size_bytes));
+	else
+		control_fail(context, CONTROL_UNAVAILABLE, "metrics: out of memory");
+}
+
+static void verbs_metrics(const struct verbs_call *call)
+{
+	verbs_keep(call, call->metrics_jobs, verbs_answer_metrics);
 }
 
 static bool verbs_virtual_server_exists(const struct verbs_call *call, const char *name)
@@ -316,6 +359,7 @@ static const struct {
 	bool changes;
 } verbs[] = {
 	{ "status", verbs_status, false },
+	{ "metrics", verbs_metrics, false },
 	{ "flows", verbs_flows, false },
 	{ "ready", verbs_ready, false },
 	{ "explain", verbs_explain, false },
@@ -337,8 +381,8 @@ void verbs_serve(struct control_request *request, const char *verb, json_t *args
 	void *context)
 {
 	const struct verbs *own = context;
-	const struct verbs_call call = { own->balancer, own->status_jobs, own->events, request,
-		verb, args };
+	const struct verbs_call call = { own->balancer, own->status_jobs, own->metrics_jobs,
+		own->events, request, verb, args };
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (!streq(verbs[i].name, verb))
@@ -361,7 +405,11 @@ int verbs_start(struct balancer *balancer, void **ret_context)
 	if (!own)
 		return -ENOMEM;
 	own->balancer = balancer;
-	r = status_jobs_new(balancer, &own->status_jobs);
+	r = status_jobs_new(balancer, &status_text_form, &own->status_jobs);
+	if (r >= 0)
+		r = status_jobs_new(balancer, &metrics_form, &own->metrics_jobs);
+	if (r >= 0)
+		r = paths_new(balancer, own->status_jobs, own->metrics_jobs, &own->paths);
 	if (r >= 0)
 		r = ready_watch_new(balancer, &own->ready_watch);
 	own->events = events_verb_new(balancer->events);
@@ -371,6 +419,7 @@ int verbs_start(struct balancer *balancer, void **ret_context)
 		verbs_stop(own);
 		return r;
 	}
+	balancer->http = paths_server(own->paths);
 	*ret_context = own;
 	return 0;
 }
@@ -379,6 +428,9 @@ void verbs_stop(void *context)
 {
 	struct verbs *own = context;
 
+	own->balancer->http = NULL;
+	paths_free(own->paths);
+	status_jobs_free(own->metrics_jobs);
 	status_jobs_free(own->status_jobs);
 	ready_watch_free(own->ready_watch);
 	events_verb_free(own->events);

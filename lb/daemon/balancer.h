@@ -42,6 +42,7 @@ struct balancer {
 	struct tcp_checks *tcp_checks;
 	struct events *events;   /* NULL until the runtime folder is ours: only logged */
 	struct control *control; /* NULL until everything else stands */
+	struct http *http;       /* of the room above, which frees it */
 
 	/* Of this room. */
 	struct idle *idle;

@@ -8,6 +8,7 @@
 #include "common/os/clock.h"
 #include "common/os/idle.h"
 #include "common/events/events.h"
+#include "common/http/http.h"
 #include "common/log.h"
 #include "common/proto/auth.h"
 #include "common/os/systemd.h"
@@ -407,9 +408,12 @@ static int daemon_start_verbs(struct daemon *daemon)
 		return log_errno(r, "cannot start");
 	r = control_listen(balancer->event, balancer->paths.runtime_dir, daemon->verbs->serve,
 		daemon->verbs_context, &balancer->control);
-	return r < 0 ? log_errno(r, "cannot listen on the control socket in %s",
-			       balancer->paths.runtime_dir)
-		     : 0;
+	if (r < 0)
+		return log_errno(r, "cannot listen on the control socket in %s",
+			balancer->paths.runtime_dir);
+	control_set_http(balancer->control, http_adopt, balancer->http);
+	r = reload_start_http(balancer->reload);
+	return r < 0 ? log_errno(r, "cannot answer HTTP") : 0;
 }
 
 /* Everything stands: packets may flow. */

@@ -12,7 +12,10 @@ struct balancer_paths;
 
 /* Who answers on the control socket. */
 struct daemon_verbs {
-	/* 0 or negative errno; `*ret_context` is for the other two. The balancer outlives it. */
+	/*
+	 * 0 with the balancer's `http`, or negative errno; `*ret_context` is for the other two. The balancer
+	 * outlives it.
+	 */
 	int (*start)(struct balancer *balancer, void **ret_context);
 	/* When no request is there any more. */
 	void (*stop)(void *context);

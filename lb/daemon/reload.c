@@ -5,6 +5,7 @@
 #include "common/os/clock.h"
 #include "common/control/control.h"
 #include "common/events/events.h"
+#include "common/http/http.h"
 #include "common/log.h"
 #include "common/os/systemd.h"
 #include "lb/config/config.h"
@@ -26,14 +27,18 @@ struct reload {
 	bool subnets_failed;                    /* and it was said */
 	struct addr sources[PROTO_SOURCES_MAX]; /* own addresses on that interface */
 	size_t n_sources;
+	int http_listener; /* between loading and the start */
+	struct reload_status status;
 };
 
 struct reload *reload_new(struct balancer *balancer)
 {
 	struct reload *reload = calloc(1, sizeof(*reload));
 
-	if (reload)
-		reload->balancer = balancer;
+	if (!reload)
+		return NULL;
+	reload->balancer = balancer;
+	reload->http_listener = HTTP_LISTEN_OFF;
 	return reload;
 }
 
@@ -42,6 +47,7 @@ struct reload *reload_free(struct reload *reload)
 	if (!reload)
 		return NULL;
 	keyring_free(reload->ring);
+	util_close(reload->http_listener);
 	free(reload);
 	return NULL;
 }
@@ -52,10 +58,12 @@ struct reload_candidate {
 	struct ini_report *report;
 	struct keyring *ring;
 	struct service_list *services;
+	int http_listener; /* HTTP_LISTEN_SAME until it is opened */
 };
 
 static void reload_candidate_clear(struct reload_candidate *candidate)
 {
+	util_close(candidate->http_listener);
 	service_list_free(candidate->services);
 	keyring_free(candidate->ring);
 	config_free(candidate->config);
@@ -103,13 +111,52 @@ static void reload_log(const char *errors)
 	}
 }
 
+/*
+ * Opens `http-listen`. Whoever did not ask for it is not kept from balancing by another program at its default. What is
+ * wrong is said with its place. 0 or CONTROL_CONFIG.
+ */
+static int reload_open_http(
+	const struct balancer *balancer, struct reload_candidate *candidate, char **ret_errors)
+{
+	const struct addr_port *address = &candidate->config->http_listen;
+	size_t before = ini_report_len(candidate->report);
+	char text[ADDR_PORT_STRLEN];
+	int r = http_bind(balancer->http, address, &candidate->http_listener);
+
+	if (r == 0)
+		return 0;
+	addr_port_format(address, text);
+	if (!ini_report_is_set(candidate->report, "balancer", NULL, "http-listen")) {
+		(void)log_warning_errno(r,
+			"no HTTP but on the control socket: cannot listen on %s, the default of "
+			"http-listen; set another, or off",
+			text);
+		return 0;
+	}
+	ini_report_add(candidate->report, "balancer", NULL, "http-listen",
+		"cannot listen on %s: %s; write another address or port, or off", text,
+		strerror(-r));
+	for (size_t i = before; i < ini_report_len(candidate->report); i++)
+		reload_say(ret_errors, ini_report_line(candidate->report, i));
+	return CONTROL_CONFIG;
+}
+
+static void reload_note(struct reload *reload, bool successful)
+{
+	reload->status.successful = successful;
+	if (successful)
+		reload->status.success_us = clock_realtime_us();
+}
+
 int reload_load(struct reload *reload)
 {
-	struct reload_candidate candidate = { 0 };
+	struct reload_candidate candidate = { .http_listener = HTTP_LISTEN_SAME };
 	struct balancer *balancer = reload->balancer;
 	_cleanup_free_ char *errors = NULL;
 	int r = reload_load_files(balancer->paths.config, &candidate, &errors);
 
+	if (r == 0)
+		r = reload_open_http(balancer, &candidate, &errors);
 	if (r != 0) {
 		reload_log(errors);
 		reload_candidate_clear(&candidate);
@@ -120,6 +167,7 @@ int reload_load(struct reload *reload)
 	balancer->config = candidate.config;
 	balancer->report = candidate.report;
 	reload->ring = candidate.ring;
+	reload->http_listener = candidate.http_listener;
 	log_set_level(balancer->config->log_level);
 	return 0;
 }
@@ -288,7 +336,16 @@ int reload_start(struct reload *reload, const json_t *document)
 	subnets_take(&reload->subnets);
 	service_list_set_in_force(balancer->services, balancer->service_ids);
 	balancer->config_generation = 1;
+	reload_note(reload, true);
 	return 0;
+}
+
+int reload_start_http(struct reload *reload)
+{
+	int fd = reload->http_listener;
+
+	reload->http_listener = HTTP_LISTEN_OFF;
+	return http_set_listener(reload->balancer->http, fd);
 }
 
 void reload_subnets(struct reload *reload)
@@ -360,6 +417,8 @@ static void reload_take(struct balancer *balancer, struct reload_candidate *cand
 	balancer->config = TAKE_PTR(candidate->config);
 	balancer->report = TAKE_PTR(candidate->report);
 	balancer->config_generation++;
+	(void)http_set_listener(balancer->http, candidate->http_listener);
+	candidate->http_listener = HTTP_LISTEN_SAME;
 	log_set_level(balancer->config->log_level);
 	update_follow(balancer->update);
 	update_mark(balancer->update, true);
@@ -398,7 +457,7 @@ static void reload_tell_loaded(const struct balancer *balancer)
 
 static int reload_now(struct reload *reload, char **ret_errors)
 {
-	struct reload_candidate candidate = { 0 };
+	struct reload_candidate candidate = { .http_listener = HTTP_LISTEN_SAME };
 	struct balancer *balancer = reload->balancer;
 	struct registry_config config;
 	struct why why = { 0 };
@@ -417,6 +476,8 @@ static int reload_now(struct reload *reload, char **ret_errors)
 	if (r == 0)
 		r = reload_check_vips(balancer, candidate.config, candidate.report,
 			candidate.services, balancer->services, ret_errors);
+	if (r == 0)
+		r = reload_open_http(balancer, &candidate, ret_errors);
 	if (r == 0) {
 		reload_registry(reload, candidate.config, candidate.services,
 			subnets_in_force(&reload->subnets), &config);
@@ -436,10 +497,16 @@ int reload_run(struct reload *reload, char **ret_errors)
 
 	systemd_tell_reloading(clock_now_us());
 	r = reload_now(reload, ret_errors);
+	reload_note(reload, r == 0);
 	if (r == 0)
 		reload_tell_loaded(reload->balancer);
 	else
 		reload_tell_refused(reload->balancer, *ret_errors);
 	systemd_tell_ready();
 	return r;
+}
+
+struct reload_status reload_status(const struct reload *reload)
+{
+	return reload->status;
 }

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "common/util.h"
+
 struct balancer;
 struct reload;
 
@@ -21,6 +23,8 @@ int reload_load(struct reload *reload);
  * 0; CONTROL_CONFIG or negative errno, logged.
  */
 int reload_start(struct reload *reload, const json_t *document);
+/* Then HTTP is answered where `http-listen` says. 0 or negative errno. */
+int reload_start_http(struct reload *reload);
 /*
  * The backend interface's subnets may have changed: judges anew who is on the link. Each second, too: what
  * failed is tried again, and addresses may have been away for long enough.
@@ -31,3 +35,9 @@ void reload_subnets(struct reload *reload);
  * CONTROL_CONFIG with every reason, one a line, in `*ret_errors` (to free).
  */
 int reload_run(struct reload *reload, char **ret_errors);
+
+struct reload_status {
+	bool successful;     /* the last one, the start included */
+	uint64_t success_us; /* since 1970, of the last one that was */
+};
+struct reload_status reload_status(const struct reload *reload);

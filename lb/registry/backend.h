@@ -136,6 +136,7 @@ struct backend {
 	enum backend_state state;
 	char reason[REGISTRY_REASON_BYTES]; /* "" only when up */
 	uint64_t since_us;                  /* of the state */
+	uint64_t n_state_changes;           /* since this daemon knows it */
 	enum backend_admin admin;
 	bool approved, rejected;   /* adopt = approve; `reject` */
 	uint32_t weight;           /* configured, by agent, or by the verb */

@@ -414,6 +414,7 @@ static void enter_state(
 	entries_mark_dirty(&registry->entries, entry);
 	backend->state = state;
 	backend->since_us = now_us;
+	backend->n_state_changes++;
 	registry->fail_open.due = true;
 	if (state == BACKEND_DRAIN)
 		entry->drain_started_us = now_us;

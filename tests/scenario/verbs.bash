@@ -30,8 +30,7 @@ fact an_unknown_verb_is_64 exits 64 lb sing
 fact a_missing_argument_is_64 exits 64 lb weight web1
 fact a_weight_out_of_range_is_64 exits 64 lb weight web1 65536
 fact an_unknown_backend_fails not lb drain nobody
-fact metrics_is_not_available_and_says_so says 'not available' lb metrics
-fact metrics_does_not_pretend not lb metrics
+fact metrics_are_prometheus_text says '^dsr_build_info[{]version=' lb metrics
 fact version_names_the_version says '[0-9]+\.[0-9]+\.[0-9]+' "$work/bin/dsr-lb" --version
 
 # Looking, as a table and as JSON.

@@ -83,7 +83,7 @@ static int setup(void **state)
 		http_common_new(fixture->event, fixture->events, &calls, fixture, &fixture->common),
 		0);
 	assert_int_equal(addr_parse("127.0.0.1", &fixture->address.addr), 0);
-	assert_int_equal(http_bind(&fixture->address, &fd), 0);
+	assert_int_equal(http_bind(NULL, &fixture->address, &fd), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&bound, &size_bytes), 0);
 	fixture->address.port = ntohs(bound.sin_port);
 	assert_true(http_set_listener(http_common_server(fixture->common), fd) >= 0);
@@ -415,22 +415,36 @@ static void http_common_streams_to_few(void **state)
 
 static void http_common_listens_elsewhere(void **state)
 {
+	static const char request[] =
+		"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 	struct fixture *fixture = *state;
 	struct http *http = http_common_server(fixture->common);
-	struct addr_port taken = fixture->address, elsewhere = { 0 };
+	struct addr_port taken = fixture->address, all = taken, off = { 0 };
 	int fd = -1;
 
-	assert_int_equal(http_bind(&taken, &fd), -EADDRINUSE);
-	assert_int_equal(addr_parse("::1", &elsewhere.addr), 0);
-	assert_int_equal(http_bind(&elsewhere, &fd), 0);
+	assert_int_equal(http_bind(NULL, &taken, &fd), -EADDRINUSE);
+	assert_int_equal(http_bind(http, &taken, &fd), 0);
+	assert_int_equal(fd, HTTP_LISTEN_SAME);
+	assert_int_equal(http_set_listener(http, fd), 0);
+	assert_says(fixture, tcp_client(fixture), request, "200", "ok");
+	/* All addresses at the same port, which nobody else may have meanwhile. */
+	assert_int_equal(addr_parse("0.0.0.0", &all.addr), 0);
+	assert_int_equal(http_bind(http, &all, &fd), 0);
 	assert_true(http_set_listener(http, fd) >= 0);
-	assert_int_equal(http_bind(&taken, &fd), 0);
+	assert_int_equal(http_bind(NULL, &taken, &fd), -EADDRINUSE);
+	assert_says(fixture, tcp_client(fixture), request, "200", "ok");
+	assert_int_equal(http_bind(http, &taken, &fd), 0);
+	assert_true(http_set_listener(http, fd) >= 0);
+	assert_says(fixture, tcp_client(fixture), request, "200", "ok");
+	assert_int_equal(http_bind(http, &off, &fd), 0);
+	assert_int_equal(fd, HTTP_LISTEN_OFF);
+	assert_int_equal(http_set_listener(http, fd), 0);
+	assert_int_equal(http_bind(NULL, &taken, &fd), 0);
+	close(fd);
 	/* An address that is not there yet. */
+	assert_int_equal(addr_parse("203.0.113.77", &taken.addr), 0);
+	assert_int_equal(http_bind(http, &taken, &fd), 0);
 	close(fd);
-	assert_int_equal(addr_parse("203.0.113.77", &elsewhere.addr), 0);
-	assert_int_equal(http_bind(&elsewhere, &fd), 0);
-	close(fd);
-	assert_int_equal(http_set_listener(http, -1), 0);
 }
 
 #define HTTP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -423,7 +423,7 @@ static void client_makes_no_token_without_a_configuration(void **state)
 
 static void client_says_what_is_not_available(void **state)
 {
-	static const char *const verbs[] = { "capture -w x", "metrics" };
+	static const char *const verbs[] = { "capture -w x" };
 	struct caught caught;
 
 	ARRAY_FOREACH (verb, verbs, ARRAY_LEN(verbs)) {

@@ -83,7 +83,9 @@ static const struct key_case balancer_cases[] = {
 	{ "cluster-seed", { "a secret, with blanks" }, { "" } },
 	{ "active-when", { "always", "address 192.0.2.9", "address 2001:db8::9" },
 		{ "address", "address 0.0.0.0", "address224.0.0.1", "sometimes" } },
-	{ "http-listen", { "off" }, { "127.0.0.1:9377", "on" } },
+	{ "http-listen", { "off", "127.0.0.1:9377", "[::]:80" },
+		{ "9377", "127.0.0.1", "on", "localhost:80", "127.0.0.1:0" } },
+	{ "metrics-per-backend", { "yes", "no" }, { "some" } },
 	{ "log-level", { "err", "warning", "info", "debug" }, { "error", "4" } },
 };
 
@@ -241,7 +243,9 @@ static void config_has_the_defaults_of_the_page(void **state)
 	assert_int_equal(config->linger_us, 120 * US_PER_S);
 	assert_string_equal(config->cluster_seed, "");
 	assert_int_equal(config->active_when.family, AF_UNSPEC);
-	assert_false(config->http);
+	assert_int_equal(config->http_listen.addr.family, AF_INET);
+	assert_int_equal(config->http_listen.port, 9377);
+	assert_true(config->metrics_per_backend);
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(web->ports.len, 0);
 	assert_int_equal(web->protocol, CONFIG_ANY);
