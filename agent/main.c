@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dsr-agent: hands the daemon to the command line, and the verbs to the daemon. */
 #include "agent/control/client.h"
+#include "agent/control/paths.h"
 #include "agent/control/verbs.h"
 #include "agent/daemon/daemon.h"
 #include "common/cli/cli.h"
@@ -8,8 +9,10 @@
 
 static int main_run(const struct cli *cli)
 {
+	static const struct daemon_verbs verbs = { verbs_serve, paths_start };
+
 	log_open(cli->program);
-	return daemon_run(cli->config_path, cli->runtime_dir, verbs_serve);
+	return daemon_run(cli->config_path, cli->runtime_dir, &verbs);
 }
 
 int main(int argc, char **argv)

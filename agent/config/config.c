@@ -42,18 +42,6 @@ static int config_parse_pattern(
 	return ini_parse_string_list(key, value, target, ret_why);
 }
 
-/* What a later version will do must not seem to be done. */
-static int config_parse_unavailable(
-	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
-{
-	const char *nothing = key->data;
-
-	if (strcasecmp(value, nothing) == 0)
-		return 0;
-	return why_fail(ret_why, -EINVAL, "not available in this version; leave it out or write %s",
-		nothing);
-}
-
 static bool config_has_check(const struct ini_list *list, const struct check_spec *wanted)
 {
 	struct check_spec *const *specs = list->items;
@@ -142,8 +130,8 @@ static const struct ini_key config_keys[] = {
 		"10s", NULL, 0, "how long a stop waits for open connections" },
 	{ "on-stop", ini_parse_enum, KEY_OFFSET(on_stop), 0, 0, "withdraw", config_on_stop_names, 0,
 		"what a stop does to the VIPs and ARP settings" },
-	{ "http-listen", config_parse_unavailable, KEY_OFFSET(http_listen), 0, 0, "off", "off", 0,
-		"address of the HTTP surface" },
+	{ "http-listen", ini_parse_listen, KEY_OFFSET(http_listen), 0, 0, "off", NULL, 0,
+		"address:port where HTTP answers, or off" },
 };
 
 static void *config_open(void *context, const char *name, struct why *ret_why)

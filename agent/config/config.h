@@ -36,8 +36,8 @@ struct config {
 	uint64_t check_interval_us, check_timeout_us;
 	uint32_t check_fall, check_rise;
 	uint64_t drain_on_stop_us;
-	int on_stop;      /* enum config_on_stop */
-	char http_listen; /* nothing but "off" exists yet */
+	int on_stop;                  /* enum config_on_stop */
+	struct addr_port http_listen; /* AF_UNSPEC: off */
 };
 
 /*

@@ -178,7 +178,7 @@ json_t *status_make(const struct agent *agent)
 		addr_format(&agent->identity.real_ip, real_ip);
 	return json_pack(
 		"{s:i, s:s, s:i, s:s, s:f, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, "
-		"s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:I}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(),
 		"config_file", agent->config_path, "uptime_s", (double)uptime_us / (double)US_PER_S,
 		"health", (int)summary_health(agent), "name", agent->settings->name, "real_ip",
@@ -186,5 +186,6 @@ json_t *status_make(const struct agent *agent)
 		reason.text, "admin", report_admin_name(agent->admin), "weight",
 		(int)agent->settings->weight, "control", status_control(agent), "vips",
 		status_vips(agent), "arp", status_arp(agent), "balancers", status_balancers(agent),
-		"checks", status_checks(agent), "listeners", status_listeners(agent));
+		"checks", status_checks(agent), "listeners", status_listeners(agent), "repairs",
+		(json_int_t)reconcile_repairs(agent->reconcile));
 }

@@ -10,6 +10,7 @@
 #include "agent/registration/balancers.h"
 #include "common/events/events_verb.h"
 #include "common/control/control.h"
+#include "common/http/http_common.h"
 
 struct agent *agent_new(const char *config_path, const char *runtime_dir)
 {
@@ -27,6 +28,7 @@ struct agent *agent_free(struct agent *agent)
 	if (!agent)
 		return NULL;
 	control_free(agent->control);
+	http_common_free(agent->http);
 	checks_free(agent->checks);
 	reconcile_free(agent->reconcile);
 	balancers_free(agent->balancers);

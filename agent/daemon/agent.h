@@ -22,6 +22,7 @@ struct control;
 struct control_request;
 struct events;
 struct events_verb;
+struct http_common;
 struct listeners;
 struct net;
 struct reconcile;
@@ -64,6 +65,7 @@ struct agent {
 	struct events *events; /* NULL until the runtime folder is ours: only logged */
 	struct events_verb *events_verb;
 	struct control *control;
+	struct http_common *http; /* of the room above; NULL until the control socket is ours */
 	struct identity identity;
 	bool has_identity;
 	bool identity_is_told;  /* the balancers know it as it is */

@@ -20,6 +20,7 @@
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
 #include "common/events/events_verb.h"
+#include "common/http/http_common.h"
 #include "common/log.h"
 #include "common/os/systemd.h"
 
@@ -108,20 +109,39 @@ static bool daemon_has_net_admin(void)
 }
 
 /* The control socket comes first: it keeps a second agent from touching the host. */
-static int daemon_open_control(struct agent *agent, control_verb_fn *serve)
+static int daemon_open_control(struct agent *agent, const struct daemon_verbs *verbs)
 {
 	int r;
 
 	if (mkdir(agent->runtime_dir, 0755) < 0 && errno != EEXIST)
 		return log_errno(-errno, "cannot make %s", agent->runtime_dir);
-	r = control_listen(agent->event, agent->runtime_dir, serve, agent, &agent->control);
+	r = control_listen(agent->event, agent->runtime_dir, verbs->serve, agent, &agent->control);
 	if (r == -EADDRINUSE)
 		return log_errno(r, "another agent serves %s", agent->runtime_dir);
 	if (r < 0)
 		return log_errno(r, "cannot serve %s/control.sock", agent->runtime_dir);
 	agent->events = events_new(agent->runtime_dir);
 	agent->events_verb = agent->events ? events_verb_new(agent->events) : NULL;
-	return agent->events_verb ? 0 : log_errno(-ENOMEM, "cannot keep events");
+	if (!agent->events_verb)
+		return log_errno(-ENOMEM, "cannot keep events");
+	r = verbs->start(agent);
+	if (r < 0)
+		return log_errno(r, "cannot answer HTTP");
+	control_set_http(agent->control, http_adopt, http_common_server(agent->http));
+	return 0;
+}
+
+/* Before anything of the host is touched. False: it was told why not. */
+static bool daemon_open_http(struct agent *agent)
+{
+	_cleanup_free_ char *text = NULL;
+	int fd, r = reload_open_http(agent, agent->settings, &fd, &text);
+
+	if (r < 0)
+		daemon_tell_lines(LOG_LEVEL_ERROR, text);
+	else
+		r = http_set_listener(http_common_server(agent->http), fd);
+	return r >= 0;
 }
 
 static int daemon_open_parts(struct agent *agent)
@@ -205,7 +225,7 @@ static int daemon_load_settings(struct agent *agent)
 	return r;
 }
 
-int daemon_run(const char *config_path, const char *runtime_dir, control_verb_fn *serve)
+int daemon_run(const char *config_path, const char *runtime_dir, const struct daemon_verbs *verbs)
 {
 	_cleanup_(agent_freep) struct agent *agent = agent_new(config_path, runtime_dir);
 	int r;
@@ -228,8 +248,11 @@ int daemon_run(const char *config_path, const char *runtime_dir, control_verb_fn
 		(void)log_errno(r, "cannot make an event loop");
 		return EXIT_FAILURE;
 	}
-	if (daemon_open_control(agent, serve) < 0 || daemon_open_parts(agent) < 0 ||
-		daemon_start(agent) < 0)
+	if (daemon_open_control(agent, verbs) < 0)
+		return EXIT_FAILURE;
+	if (!daemon_open_http(agent))
+		return CONTROL_CONFIG;
+	if (daemon_open_parts(agent) < 0 || daemon_start(agent) < 0)
 		return EXIT_FAILURE;
 	r = sd_event_loop(agent->event);
 	if (r < 0) {

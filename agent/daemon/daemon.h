@@ -4,8 +4,14 @@
 
 #include "common/control/control.h"
 
-/*
- * Runs until stopped; returns the exit status. Errors are logged. `serve` gets what is asked on the
- * control socket, with the struct agent as context.
- */
-int daemon_run(const char *config_path, const char *runtime_dir, control_verb_fn *serve);
+struct agent;
+
+/* Who answers. */
+struct daemon_verbs {
+	control_verb_fn *serve; /* on the control socket, with the struct agent as context */
+	int (*start)(
+		struct agent *agent); /* makes `http` when there are events; 0 or negative errno */
+};
+
+/* Runs until stopped; returns the exit status. Errors are logged. */
+int daemon_run(const char *config_path, const char *runtime_dir, const struct daemon_verbs *verbs);

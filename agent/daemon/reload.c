@@ -12,6 +12,7 @@
 #include "agent/registration/balancers.h"
 #include "common/control/control.h"
 #include "common/events/events.h"
+#include "common/http/http_common.h"
 #include "common/os/systemd.h"
 
 static_assert(BALANCERS_MAX > CONFIG_BALANCERS_MAX, "all of them, and some that are being left");
@@ -68,15 +69,36 @@ static int reload_try_port(struct agent *agent, const struct config *config, cha
 	return r;
 }
 
+int reload_open_http(
+	const struct agent *agent, const struct settings *settings, int *ret_fd, char **ret_text)
+{
+	const struct addr_port *address = &settings->config->http_listen;
+	struct ini_report *report = settings->report;
+	int r = http_bind(http_common_server(agent->http), address, ret_fd);
+	char text[ADDR_PORT_STRLEN];
+
+	if (r == 0)
+		return 0;
+	ini_report_add(report, "agent", NULL, "http-listen",
+		"cannot listen on %s: %s; write another address or port, or off",
+		addr_port_format(address, text), strerror(-r));
+	free(*ret_text);
+	*ret_text = strdup(ini_report_line(report, ini_report_len(report) - 1));
+	return r;
+}
+
 static int reload_try(struct agent *agent, char **ret_text)
 {
 	_cleanup_(settings_freep) struct settings *settings = NULL;
 	_cleanup_(check_set_freep) struct check_set *set = NULL;
+	_cleanup_close_ int http_fd = -1;
 	int r;
 
 	r = settings_load(agent->config_path, SETTINGS_RUN, &settings, ret_text);
 	if (r == 0)
 		r = reload_try_port(agent, settings->config, ret_text);
+	if (r == 0)
+		r = reload_open_http(agent, settings, &http_fd, ret_text);
 	if (r == 0)
 		r = checks_prepare(agent->checks, settings->config, &set);
 	if (r < 0)
@@ -85,6 +107,8 @@ static int reload_try(struct agent *agent, char **ret_text)
 		settings->config->balancers.len);
 	if (r < 0)
 		return r;
+	(void)http_set_listener(http_common_server(agent->http), http_fd);
+	http_fd = -1;
 	parting_begin(agent, settings->config);
 	reload_adopt(agent, TAKE_PTR(settings), TAKE_PTR(set));
 	return 0;

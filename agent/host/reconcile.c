@@ -36,6 +36,7 @@ struct reconcile {
 	char blocked[RECONCILE_BLOCKED_BYTES];
 	char told[RECONCILE_BLOCKED_BYTES]; /* the last complaint */
 	unsigned int n_repairs;             /* in this fight */
+	uint64_t n_repairs_ever;
 	uint64_t last_repair_us;
 	bool told_exempt;   /* that the way to the balancer is not */
 	bool hopeless;      /* `blocked` is not ours to mend */
@@ -187,6 +188,7 @@ static void reconcile_tell_plan(
 		repaired = repaired || op->repair;
 	if (repaired) {
 		reconcile->n_repairs++;
+		reconcile->n_repairs_ever++;
 		reconcile->last_repair_us = now_us;
 	}
 	if (repaired && reconcile->n_repairs == RECONCILE_FIGHT_FREE + 1)
@@ -503,6 +505,11 @@ int reconcile_withdraw(struct reconcile *reconcile)
 		reconcile_tell_op(reconcile, op, LOG_LEVEL_INFO);
 	r = apply_forget(reconcile->apply);
 	return r < 0 ? log_errno(r, "cannot remove owned.json") : 0;
+}
+
+uint64_t reconcile_repairs(const struct reconcile *reconcile)
+{
+	return reconcile->n_repairs_ever;
 }
 
 const struct host *reconcile_host(const struct reconcile *reconcile)

@@ -50,6 +50,8 @@ int reconcile_withdraw(struct reconcile *reconcile);
 
 /* The host at the last look; empty before the first. Valid until the next. */
 const struct host *reconcile_host(const struct reconcile *reconcile);
+/* How often somebody had changed the host, and it was put right. */
+uint64_t reconcile_repairs(const struct reconcile *reconcile);
 const struct host_wanted *reconcile_wanted(const struct reconcile *reconcile);
 /* "" or what cannot be mended, or failed, in words. */
 const char *reconcile_blocked(const struct reconcile *reconcile);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "agent/control/paths.h"
 #include "agent/control/verbs.h"
 #include "agent/host/observe.h"
 #include "common/control/control_call.h"
@@ -151,7 +152,8 @@ static void start(struct fixture *f)
 		if (null < 0 || dup2(null, STDERR_FILENO) < 0)
 			_exit(99);
 		log_open("dsr-agent");
-		_exit(daemon_run(f->config_path, f->directory, verbs_serve));
+		_exit(daemon_run(f->config_path, f->directory,
+			&(struct daemon_verbs){ verbs_serve, paths_start }));
 	}
 }
 
