@@ -48,6 +48,10 @@ _dsr() {
 		return
 	elif [[ $verb == explain ]] && ((COMP_CWORD == 4)); then
 		words='tcp udp sctp icmp'
+	elif [[ ${program##*/}:$verb == dsr-lb:weight ]] && ((COMP_CWORD == 3)); then
+		words=configured
+	elif [[ ${program##*/}:$verb == dsr-lb:weight ]] && ((COMP_CWORD == 4)); then
+		words=$(_dsr_virtual_servers "$program")
 	elif ((COMP_CWORD == 2)); then
 		case ${program##*/}:$verb in
 		dsr-lb:drain | dsr-lb:enable | dsr-lb:disable | dsr-lb:weight | dsr-lb:adopt | dsr-lb:reject)

@@ -330,21 +330,25 @@ static int client_drain(const struct cli *cli, void *context)
 static int client_weight(const struct cli *cli, void *context)
 {
 	const char *text = cli->args[1];
-	char *end;
+	bool is_number, is_word;
 	unsigned long weight;
+	char *end;
 
 	errno = 0;
 	weight = strtoul(text, &end, 10);
-	if (streq(text, "configured") || (text[0] >= '0' && text[0] <= '9' && streq(end, "%")))
-		return client_change_with(
-			cli, json_pack("{s:s, s:s}", "backend", cli->args[0], "weight", text));
-	if (text[0] < '0' || text[0] > '9' || *end || errno || weight > CLIENT_WEIGHT_MAX)
+	is_number =
+		text[0] >= '0' && text[0] <= '9' && !*end && !errno && weight <= CLIENT_WEIGHT_MAX;
+	is_word =
+		streq(text, "configured") || (text[0] >= '0' && text[0] <= '9' && streq(end, "%"));
+	if (!is_number && !is_word)
 		return cli_fail(cli, CONTROL_USAGE,
 			"weight: '%s' is no number from 0 to %lu, no share (50%%), and not "
 			"\"configured\"",
 			text, CLIENT_WEIGHT_MAX);
 	return client_change_with(cli,
-		json_pack("{s:s, s:I}", "backend", cli->args[0], "weight", (json_int_t)weight));
+		json_pack("{s:s, s:o, s:s*}", "backend", cli->args[0], "weight",
+			is_number ? json_integer((json_int_t)weight) : json_string(text),
+			"virtual_server", cli->n_args > 2 ? cli->args[2] : NULL));
 }
 
 static int client_config(const struct cli *cli, void *context)
@@ -397,7 +401,8 @@ static const struct cli_verb client_verbs[] = {
 		.takes_wait = true },
 	CLIENT_VERB("enable", client_change_backend, 1, 1, "BACKEND", "undo drain and disable"),
 	CLIENT_VERB("disable", client_change_backend, 1, 1, "BACKEND", "move its flows away now"),
-	CLIENT_VERB("weight", client_weight, 2, 2, "BACKEND N|N%|configured", "set its weight"),
+	CLIENT_VERB("weight", client_weight, 2, 3, "BACKEND N|N%|configured [VS]",
+		"set its weight, in all virtual servers or one"),
 	CLIENT_VERB("adopt", client_change_backend, 1, 1, "BACKEND", "admit it (adopt = approve)"),
 	CLIENT_VERB("reject", client_change_backend, 1, 1, "BACKEND", "refuse it from now on"),
 	CLIENT_VERB("ready", client_ready, 0, 1, "[VS]", "exit 0 if this balancer can serve"),

@@ -145,13 +145,31 @@ static void print_cell_reason(struct cli_table *table, const json_t *backend)
 /* The weight that is in force stands behind the configured one where they differ. */
 static void print_cell_weight(struct cli_table *table, const json_t *backend)
 {
+	const char *tier = json_is_true(json_object_get(backend, "backup")) ? " backup" : "";
 	unsigned long long weight = print_number(backend, "weight");
 	double effective = json_number_value(json_object_get(backend, "effective_weight"));
 
 	if ((double)weight == effective)
-		cli_table_cell(table, "%llu", weight);
+		cli_table_cell(table, "%llu%s", weight, tier);
 	else
-		cli_table_cell(table, "%llu (%.7g)", weight, effective);
+		cli_table_cell(table, "%llu (%.7g)%s", weight, effective, tier);
+}
+
+/* Those that are up, all of them, and how many are needed where it is not one. */
+static void print_cell_up(struct cli_table *table, const json_t *virtual_server)
+{
+	json_t *backends = json_object_get(virtual_server, "backends");
+	unsigned long long minimum = print_number(virtual_server, "minimum");
+	size_t idx, n_up = 0;
+	const json_t *backend;
+
+	json_array_foreach (backends, idx, backend)
+		n_up += streq(print_string(backend, "state"), "up");
+	if (minimum > 1)
+		cli_table_cell(
+			table, "%zu/%zu, minimum %llu", n_up, json_array_size(backends), minimum);
+	else
+		cli_table_cell(table, "%zu/%zu", n_up, json_array_size(backends));
 }
 
 static void print_backend_row(struct cli_table *table, const json_t *backend, const char *indent)
@@ -327,18 +345,14 @@ void print_virtual_servers(const struct cli *cli, const json_t *document)
 		{ "REASON", false },
 	};
 	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
-	size_t server_idx, backend_idx;
-	const json_t *server, *backend;
+	size_t server_idx;
+	const json_t *server;
 
 	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {
 		_cleanup_free_ char *vips = print_join(json_object_get(server, "vip"));
 		const char *why = json_string_value(json_object_get(server, "ready_reason"));
 		bool ready = json_is_true(json_object_get(server, "ready"));
-		json_t *backends = json_object_get(server, "backends");
-		size_t n_up = 0;
 
-		json_array_foreach (backends, backend_idx, backend)
-			n_up += streq(print_string(backend, "state"), "up");
 		cli_table_cell(table, "%s", print_string(server, "name"));
 		cli_table_cell(table, "%s", vips ? vips : "-");
 		cli_table_cell(table, "%s", print_string(server, "ports"));
@@ -347,7 +361,7 @@ void print_virtual_servers(const struct cli *cli, const json_t *document)
 			json_is_true(json_object_get(server, "sessionless")) ? ", sessionless"
 									     : "");
 		cli_table_state(table, ready ? "ready" : "not ready");
-		cli_table_cell(table, "%zu/%zu", n_up, json_array_size(backends));
+		print_cell_up(table, server);
 		print_cell_amount(table, server, "flows");
 		print_cell_amount(table, server, "packets");
 		print_cell_amount(table, server, "bytes");

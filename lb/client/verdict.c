@@ -93,6 +93,11 @@ bool verdict_words(const json_t *document, char *buffer, size_t size_bytes)
 			"No service for virtual server %s: %s. `dsr-lb doctor` says what mends it.",
 			verdict_string(farm.not_ready, "name"),
 			verdict_string(farm.not_ready, "ready_reason"));
+	else if (farm.not_ready && !inactive[0])
+		snprintf(buffer, size_bytes,
+			"Degraded: virtual server %s is not ready: %s. `dsr-lb doctor` says what mends it.",
+			verdict_string(farm.not_ready, "name"),
+			verdict_string(farm.not_ready, "ready_reason"));
 	else if (farm.not_up)
 		verdict_of_backend(&farm, buffer, size_bytes);
 	else if (verdict_string(control, "listening_reason")[0])

@@ -233,33 +233,45 @@ static bool is_named(const struct config_real_server *real_server)
 	return !streq(real_server->name, addr_format(&real_server->address, text));
 }
 
-/* Two lines of one address: one backend, so they must agree. */
-static void check_agreement(
-	const struct line *first, const struct line *second, struct ini_report *report)
+/* What lines of one address have said so far; NULL: nothing. */
+struct agreement {
+	const struct line *last, *named, *with_mac;
+};
+
+static void say_contradiction(const struct line *line, const struct line *other, const char *what,
+	struct ini_report *report)
 {
-	const struct config_real_server *a = first->real_server, *b = second->real_server;
-	const char *what = NULL;
 	char text[ADDR_STRLEN];
 
-	addr_format(&b->address, text);
-	if (first->server == second->server) {
-		ini_report_add(report, SECTION, second->server->name, "real-server",
-			"%s was given before; remove one of the two", text);
-		return;
-	}
-	if (is_named(a) && is_named(b) && !streq(a->name, b->name))
-		what = "name";
-	else if (a->weight != b->weight)
-		what = "weight";
-	else if (!mac_is_zero(&a->mac) && !mac_is_zero(&b->mac) && !mac_equal(&a->mac, &b->mac))
-		what = "MAC";
-	else if (a->max_connections != b->max_connections)
-		what = "max-connections";
-	if (what)
-		ini_report_add(report, SECTION, second->server->name, "real-server",
-			"%s has another %s in virtual server %s; a backend is one thing in all of "
-			"them, write the same",
-			text, what, first->server->name);
+	ini_report_add(report, SECTION, line->server->name, "real-server",
+		"%s has another %s in virtual server %s; a backend is one thing in all of them, "
+		"write the same",
+		addr_format(&line->real_server->address, text), what, other->server->name);
+}
+
+/* Lines of one address are one backend: name and MAC agree; weight, backup and ceiling are of each alone. */
+static void check_agreement(
+	struct agreement *agreement, const struct line *line, struct ini_report *report)
+{
+	const struct config_real_server *real_server = line->real_server;
+	const struct line *named = agreement->named, *with_mac = agreement->with_mac;
+	char text[ADDR_STRLEN];
+
+	if (agreement->last && agreement->last->server == line->server)
+		ini_report_add(report, SECTION, line->server->name, "real-server",
+			"%s was given before; remove one of the two",
+			addr_format(&real_server->address, text));
+	else if (named && is_named(real_server) &&
+		!streq(named->real_server->name, real_server->name))
+		say_contradiction(line, named, "name", report);
+	else if (with_mac && !mac_is_zero(&real_server->mac) &&
+		!mac_equal(&with_mac->real_server->mac, &real_server->mac))
+		say_contradiction(line, with_mac, "MAC", report);
+	agreement->last = line;
+	if (!named && is_named(real_server))
+		agreement->named = line;
+	if (!with_mac && !mac_is_zero(&real_server->mac))
+		agreement->with_mac = line;
 }
 
 /* Of a host without an agent nothing but the flow table tells how many connections it has. */
@@ -283,6 +295,7 @@ static int check_real_servers(const struct config *config, struct ini_report *re
 {
 	_cleanup_free_ struct line *lines = NULL;
 	size_t room = 1, len = 0, n_backends = 0;
+	struct agreement agreement = { 0 };
 
 	for (size_t i = 0; i < config->n_virtual_servers; i++)
 		room += config->virtual_servers[i]->real_servers.len;
@@ -299,11 +312,14 @@ static int check_real_servers(const struct config *config, struct ini_report *re
 	}
 	qsort(lines, len, sizeof(*lines), compare_addresses);
 	for (size_t i = 0; i < len; i++) {
-		if (i > 0 &&
-			addr_equal(
-				&lines[i - 1].real_server->address, &lines[i].real_server->address))
-			check_agreement(&lines[i - 1], &lines[i], report);
-		else if (++n_backends == REGISTRY_BACKENDS_MAX + 1)
+		bool is_new = i == 0 ||
+			!addr_equal(
+				&lines[i - 1].real_server->address, &lines[i].real_server->address);
+
+		if (is_new)
+			agreement = (struct agreement){ 0 };
+		check_agreement(&agreement, &lines[i], report);
+		if (is_new && ++n_backends == REGISTRY_BACKENDS_MAX + 1)
 			ini_report_add(report, SECTION, lines[i].server->name, "real-server",
 				"more than %u real servers together; remove some",
 				REGISTRY_BACKENDS_MAX);

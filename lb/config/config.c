@@ -92,6 +92,8 @@ static const struct ini_key virtual_server_keys[] = {
 	{ "on-all-down", config_parse_drop, VIRTUAL_SERVER(drop_on_all_down),
 		.default_value = "keep", .data = all_down_names,
 		.doc = "keep or drop the backends when most vanish at once" },
+	{ "minimum", config_parse_minimum, VIRTUAL_SERVER(minimum), .default_value = "1",
+		.doc = "1 to 4096, or 1% to 100%, of usable backends that are no backups: with fewer not ready" },
 	{ "syn-rate", ini_parse_size, VIRTUAL_SERVER(syn_rate), 0, UINT32_MAX, "0",
 		.doc = "SYNs a second for the virtual server, 0 = off" },
 	{ "syn-rate-source", ini_parse_size, VIRTUAL_SERVER(syn_rate_source), 0, UINT32_MAX, "0",
@@ -120,7 +122,7 @@ static const struct ini_key virtual_server_keys[] = {
 		.doc = "CIDR, … of agents that may register" },
 	{ "real-server", config_parse_real_server, VIRTUAL_SERVER(real_servers),
 		.flags = INI_LIST | INI_WHOLE,
-		.doc = "IP [weight=N] [name=X] [mac=M], a host without an agent" },
+		.doc = "IP [weight=N] [name=X] [mac=M] [backup] [max-connections=N], a host without an agent" },
 };
 
 static void *open_balancer(void *context, const char *name, struct why *ret_why)

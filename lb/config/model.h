@@ -11,13 +11,14 @@
 #include "common/url.h"
 
 #define CONFIG_VIRTUAL_SERVERS_MAX 8192u
-#define CONFIG_VIPS_MAX            64u    /* of one virtual server */
-#define CONFIG_PORTS_MAX           64u    /* items of one virtual server */
-#define CONFIG_CHECKS_MAX          8u     /* tcp checks of one virtual server */
-#define CONFIG_REQUESTS_MAX        4u     /* http checks of one virtual server */
-#define CONFIG_URL_MAX             384u   /* bytes of one: its request is one frame */
-#define CONFIG_CHECK_BYTES_MAX     512u   /* of check-payload and check-expect */
-#define CONFIG_REAL_SERVERS_MAX    4096u  /* of one virtual server */
+#define CONFIG_VIPS_MAX            64u   /* of one virtual server */
+#define CONFIG_PORTS_MAX           64u   /* items of one virtual server */
+#define CONFIG_CHECKS_MAX          8u    /* tcp checks of one virtual server */
+#define CONFIG_REQUESTS_MAX        4u    /* http checks of one virtual server */
+#define CONFIG_URL_MAX             384u  /* bytes of one: its request is one frame */
+#define CONFIG_CHECK_BYTES_MAX     512u  /* of check-payload and check-expect */
+#define CONFIG_REAL_SERVERS_MAX    4096u /* of one virtual server */
+#define CONFIG_MINIMUM_MAX         CONFIG_REAL_SERVERS_MAX
 #define CONFIG_CLIENTS_MAX         16384u /* prefixes in the lists of all virtual servers */
 #define CONFIG_LINGER_MAX_US       (3600 * US_PER_S)
 
@@ -54,6 +55,13 @@ struct config_real_server {
 	struct mac mac; /* zero: not given */
 	uint32_t weight;
 	uint32_t max_connections; /* 0: no ceiling */
+	bool is_backup;
+};
+
+/* How many usable backends make a virtual server ready. */
+struct config_minimum {
+	uint32_t number; /* 1–CONFIG_MINIMUM_MAX, or 1–100 percent */
+	bool is_percent;
 };
 
 struct config_virtual_server {
@@ -69,6 +77,7 @@ struct config_virtual_server {
 	uint64_t tcp_timeout_us, fin_timeout_us, udp_timeout_us;
 	uint64_t drain_timeout_us, slow_start_us;
 	bool drop_on_all_down;
+	struct config_minimum minimum;
 	uint64_t syn_rate, syn_rate_source; /* packets a second; 0: off */
 	bool drop_fragments;
 	struct ini_list clients; /* struct config_client, in the order of addr_prefix_compare() */

@@ -47,6 +47,8 @@ static void service_fill_registry(const struct service *service, const struct re
 		.drain_timeout_us = from->drain_timeout_us,
 		.slow_start_us = from->slow_start_us,
 		.drop_on_all_down = from->drop_on_all_down,
+		.minimum = from->minimum.number,
+		.is_minimum_percent = from->minimum.is_percent,
 	};
 	service_fill_path(from, ret);
 }
@@ -67,6 +69,7 @@ static void service_fill_statics(const struct config *config, struct registry_st
 				.mac = servers[i].mac,
 				.weight = servers[i].weight,
 				.max_connections = servers[i].max_connections,
+				.is_backup = servers[i].is_backup,
 				.virtual_server = virtual_server->name,
 				.no_check = virtual_server->check_none,
 			};

@@ -382,7 +382,29 @@ int config_parse_bytes(
 	return 0;
 }
 
-#define NO_WEIGHT UINT32_MAX /* none was given */
+int config_parse_minimum(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	struct config_minimum minimum = { .is_percent = strchr(value, '%') != NULL };
+	const struct ini_key number_key = { .min = 1,
+		.max = minimum.is_percent ? 100 : CONFIG_MINIMUM_MAX };
+	_cleanup_free_ char *number = strndup(value, strcspn(value, "%"));
+	int r;
+
+	if (!number)
+		return -ENOMEM;
+	if (minimum.is_percent && value[strlen(number) + 1] != '\0')
+		return why_fail(ret_why, -EINVAL,
+			"'%.64s' is no number of backends and no share of them; write 2, or 50%%",
+			value);
+	r = ini_parse_u32(&number_key, number, &minimum.number, ret_why);
+	if (r == 0)
+		*(struct config_minimum *)target = minimum;
+	return r;
+}
+
+#define REAL_SERVER_FORM "IP [weight=N] [name=X] [mac=M] [backup] [max-connections=N]"
+#define NO_WEIGHT        UINT32_MAX /* none was given */
 
 /* One "word=value" behind the address. */
 static int parse_real_server_word(
@@ -394,6 +416,10 @@ static int parse_real_server_word(
 
 	if (strncasecmp(word, "weight=", 7) == 0 && server->weight == NO_WEIGHT)
 		return ini_parse_u32(&weight_key, word + 7, &server->weight, ret_why);
+	if (strcasecmp(word, "backup") == 0 && !server->is_backup) {
+		server->is_backup = true;
+		return 0;
+	}
 	if (strncasecmp(word, "max-connections=", 16) == 0 && server->max_connections == 0)
 		return ini_parse_u32(
 			&connections_key, word + 16, &server->max_connections, ret_why);
@@ -416,9 +442,7 @@ static int parse_real_server_word(
 			"'%.64s' is no MAC of a host; write mac=02:00:00:00:00:01", word + 4);
 	}
 	return why_fail(ret_why, -EINVAL,
-		"'%.64s' is not known or given twice; write IP [weight=N] [name=X] "
-		"[mac=M] [max-connections=N]",
-		word);
+		"'%.64s' is not known or given twice; write " REAL_SERVER_FORM, word);
 }
 
 static int parse_real_server_addr(const char *word, struct addr *ret_addr, struct why *ret_why)
@@ -436,8 +460,7 @@ static int parse_real_server_addr(const char *word, struct addr *ret_addr, struc
 			"'%.64s' has a port: DSR cannot translate ports; write the "
 			"address alone",
 			word);
-	return why_fail(ret_why, -EINVAL,
-		"'%.64s' is no address; write IP [weight=N] [name=X] [mac=M]", word);
+	return why_fail(ret_why, -EINVAL, "'%.64s' is no address; write " REAL_SERVER_FORM, word);
 }
 
 static int parse_real_server_text(
@@ -458,8 +481,7 @@ static int parse_real_server_text(
 		first = false;
 	}
 	if (first)
-		return why_fail(
-			ret_why, -EINVAL, "has no address; write IP [weight=N] [name=X] [mac=M]");
+		return why_fail(ret_why, -EINVAL, "has no address; write " REAL_SERVER_FORM);
 	return 0;
 }
 

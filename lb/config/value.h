@@ -22,4 +22,5 @@ ini_parse_fn config_parse_allow_client; /* struct ini_list of struct config_clie
 ini_parse_fn config_parse_deny_client;  /* the same */
 ini_parse_fn config_parse_check;        /* struct config_virtual_server: check_… */
 ini_parse_fn config_parse_bytes;        /* struct config_bytes */
+ini_parse_fn config_parse_minimum;      /* struct config_minimum */
 ini_parse_fn config_parse_real_server;  /* struct ini_list of struct config_real_server */

@@ -31,9 +31,9 @@
 /* One backend in one virtual server, summed over its VIPs. */
 struct status_sum {
 	uint64_t packets, bytes, syns, accepted, flows, established;
-	bool is_counted;       /* `accepted` is known */
-	size_t owned;          /* rows, over all VIPs */
-	uint32_t ramp_percent; /* of the weight, in slow start */
+	bool is_counted;               /* `accepted` is known */
+	size_t owned;                  /* rows, over all VIPs */
+	struct registry_member member; /* at the VIP where it has the most of its weight */
 	bool serves;
 };
 
@@ -49,18 +49,20 @@ static void status_sum_backend(const struct balancer *balancer, const struct sta
 	const struct config_virtual_server *virtual_server, size_t first,
 	const struct backend *backend, struct status_sum *ret_sum)
 {
-	struct status_sum sum = { .ramp_percent = 100 };
+	struct status_sum sum = { 0 };
 
 	for (size_t i = first; i < first + virtual_server->vips.len; i++) {
 		const struct service *service = &balancer->services->items[i];
 		const struct registry_service *registry = &balancer->services->registry[i];
 		struct engine_pair_counters pair;
+		struct registry_member member;
 		uint64_t accepted;
 
-		if (!registry_is_member(balancer->registry, backend, registry))
+		if (!registry_member_of(balancer->registry, backend, registry, &member))
 			continue;
+		if (!sum.serves || member.effective_weight > sum.member.effective_weight)
+			sum.member = member;
 		sum.serves = true;
-		sum.ramp_percent = registry_ramp_percent(balancer->registry, backend, registry);
 		sum.owned += publish_owned(balancer->publish, service->id, backend->id);
 		sum.flows += status_count_of(counts, service->id, backend->id);
 		sum.established += status_established(backend, &service->vip);
@@ -77,9 +79,9 @@ static void status_sum_backend(const struct balancer *balancer, const struct sta
 }
 
 /* A whole number where it is one: in slow start a weight of 1 is 0.2 at first. */
-static json_t *status_effective_weight(uint32_t weight, uint32_t ramp_percent)
+static json_t *status_effective_weight(const struct registry_member *member)
 {
-	uint64_t percent = (uint64_t)weight * ramp_percent;
+	uint64_t percent = (uint64_t)member->effective_weight * member->ramp_percent;
 
 	if (percent % 100 == 0)
 		return json_integer((json_int_t)(percent / 100));
@@ -94,23 +96,23 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 	uint64_t since_us = now_us - MIN(backend->since_us, now_us);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:I, s:s, s:I, s:o, s:f, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, "
-		"s:I}",
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:I, s:s, s:b, s:I, s:o, s:f, s:I, s:I, s:I, s:o, s:I, s:I, "
+		"s:I, s:I, s:I}",
 		"name", backend->name, "version", backend->version, "address",
 		addr_format(&backend->address, address), "mac",
 		mac_is_zero(&backend->mac) ? "" : mac_format(&backend->mac, mac), "state",
 		backend_state_name(backend->state), "reason", backend->reason, "since_s",
 		(double)since_us / (double)US_PER_S, "state_changes",
 		(json_int_t)backend->n_state_changes, "source",
-		backend_source_name(backend->source), "weight", (json_int_t)backend->weight,
-		"effective_weight",
-		status_effective_weight(backend->effective_weight, sum->ramp_percent), "share",
+		backend_source_name(backend->source), "backup", sum->member.is_backup, "weight",
+		(json_int_t)sum->member.weight, "effective_weight",
+		status_effective_weight(&sum->member), "share",
 		(double)sum->owned / (double)FWD_ROWS / (double)n_vips, "packets",
 		(json_int_t)sum->packets, "bytes", (json_int_t)sum->bytes, "syns",
 		(json_int_t)sum->syns, "accepted",
 		sum->is_counted ? json_integer((json_int_t)sum->accepted) : json_null(), "flows",
 		(json_int_t)sum->flows, "established", (json_int_t)sum->established,
-		"max_connections", (json_int_t)backend->max_connections, "heartbeat_rtt_us",
+		"max_connections", (json_int_t)sum->member.max_connections, "heartbeat_rtt_us",
 		(json_int_t)backend->rtt_us, "heartbeats_missed",
 		(json_int_t)backend->heartbeats_missed);
 }
@@ -160,23 +162,44 @@ static void status_digest(const struct balancer *balancer,
 }
 
 /*
- * Backends of a virtual server that are up: at the VIP that has the most, and at the one that has
- * the fewest. One that is silent but kept gets flows for want of a better, and is not counted.
+ * What a virtual server has for new flows, at the VIP where it has the most. One that is silent but kept gets flows for
+ * want of a better, and is not counted.
  */
 struct status_usable {
-	size_t most, fewest;
+	struct registry_tier best;
+	size_t fewest; /* backends, backups too, at the VIP that has the fewest */
 };
+
+static size_t status_usable_len(const struct registry_tier *tier)
+{
+	return (size_t)tier->n_usable + tier->n_backups;
+}
+
+static bool status_is_better(const struct registry_tier *tier, const struct registry_tier *than)
+{
+	if (tier->is_enough != than->is_enough)
+		return tier->is_enough;
+	if (tier->n_usable != than->n_usable)
+		return tier->n_usable > than->n_usable;
+	return tier->n_backups > than->n_backups;
+}
 
 static struct status_usable status_usable(const struct status_members *members,
 	const struct config_virtual_server *virtual_server, size_t first)
 {
-	struct status_usable usable = { .fewest = SIZE_MAX };
+	struct status_usable usable = { .best = members->tiers[first], .fewest = SIZE_MAX };
 
 	for (size_t i = first; i < first + virtual_server->vips.len; i++) {
-		usable.most = MAX(usable.most, (size_t)members->n_usable[i]);
-		usable.fewest = MIN(usable.fewest, (size_t)members->n_usable[i]);
+		if (status_is_better(&members->tiers[i], &usable.best))
+			usable.best = members->tiers[i];
+		usable.fewest = MIN(usable.fewest, status_usable_len(&members->tiers[i]));
 	}
 	return usable;
+}
+
+static uint32_t status_backups_in_use(const struct registry_tier *tier)
+{
+	return tier->is_enough ? 0 : tier->n_backups;
 }
 
 /* Whether this balancer could forward at all, if it were active. */
@@ -207,11 +230,21 @@ static bool status_virtual_server_is_ready(const struct balancer *balancer,
 	const struct status_members *members, const struct config_virtual_server *virtual_server,
 	size_t first, struct why *ret_why)
 {
+	struct registry_tier tier;
+
 	if (!status_serves(balancer, ret_why))
 		return false;
-	if (status_usable(members, virtual_server, first).most > 0)
+	tier = status_usable(members, virtual_server, first).best;
+	if (tier.is_enough)
 		return true;
-	why_set(ret_why, "virtual server %s has no usable backend", virtual_server->name);
+	if (status_usable_len(&tier) == 0)
+		why_set(ret_why, "virtual server %s has no usable backend", virtual_server->name);
+	else
+		why_set(ret_why,
+			"virtual server %s has %u usable backends of the %u that are its minimum, and "
+			"%u backups in use",
+			virtual_server->name, tier.n_usable, tier.minimum,
+			status_backups_in_use(&tier));
 	return false;
 }
 
@@ -314,6 +347,7 @@ json_t *status_virtual_server(const struct balancer *balancer, const struct stat
 	char digest[TABLE_DIGEST_LEN];
 	struct why why = { 0 };
 	_cleanup_free_ char *ports = config_ports_format(virtual_server);
+	struct registry_tier tier = status_usable(members, virtual_server, first).best;
 	uint64_t flows = 0;
 	size_t moving = 0;
 	json_t *backends;
@@ -333,14 +367,15 @@ json_t *status_virtual_server(const struct balancer *balancer, const struct stat
 	status_digest(balancer, virtual_server, first, digest);
 	ready = status_virtual_server_is_ready(balancer, members, virtual_server, first, &why);
 	return json_pack(
-		"{s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"{s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 		"name", virtual_server->name, "vip", status_vips(virtual_server), "ports",
 		ports ? ports : "", "protocol", config_protocol_name(virtual_server->protocol),
 		"scheduler", config_scheduler_name(virtual_server->scheduler), "sessionless",
 		virtual_server->sessionless, "ready", ready, "ready_reason", why.text,
 		"table_digest", digest, "packets", (json_int_t)total.packets, "bytes",
 		(json_int_t)total.bytes, "flows", (json_int_t)flows, "syns", (json_int_t)total.syns,
-		"moving_slots", (json_int_t)moving, "backends", backends);
+		"moving_slots", (json_int_t)moving, "minimum", (json_int_t)tier.minimum,
+		"backups_in_use", (json_int_t)status_backups_in_use(&tier), "backends", backends);
 }
 
 static json_t *status_drops(const struct engine_totals *totals)
@@ -392,9 +427,9 @@ static int status_health(const struct balancer *balancer, const struct status_me
 		struct status_usable usable = status_usable(members, each, first);
 
 		first += each->vips.len;
-		if (usable.most == 0)
+		if (status_usable_len(&usable.best) == 0)
 			return 2;
-		degraded |= usable.fewest == 0;
+		degraded |= usable.fewest == 0 || !usable.best.is_enough;
 	}
 	for (size_t i = 0; i < registry_len(balancer->registry); i++)
 		degraded |= registry_backend_at(balancer->registry, i)->state != BACKEND_UP;

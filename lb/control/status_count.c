@@ -72,7 +72,7 @@ void status_members_clear(struct status_members *members)
 	free(members->begins);
 	free(members->positions);
 	free(members->ids);
-	free(members->n_usable);
+	free(members->tiers);
 	*members = (struct status_members){ 0 };
 }
 
@@ -90,7 +90,6 @@ static void status_members_list(
 {
 	for (size_t i = 0; i < registry_len(registry); i++) {
 		const struct backend *backend = registry_backend_at(registry, i);
-		bool up = backend->state == BACKEND_UP && backend->effective_weight > 0;
 		size_t len = registry_memberships(registry, backend);
 
 		members->ids[i] = backend->id;
@@ -100,12 +99,10 @@ static void status_members_list(
 
 			if (at == SIZE_MAX)
 				continue;
-			if (counts) {
+			if (counts)
 				members->begins[at + 1]++;
-				members->n_usable[at] += up && member.serves;
-			} else {
+			else
 				members->positions[members->begins[at]++] = (uint32_t)i;
-			}
 		}
 	}
 }
@@ -116,11 +113,11 @@ int status_members_make(const struct balancer *balancer, struct status_members *
 	struct status_members made = {
 		.services = balancer->services,
 		.begins = calloc(len + 2, sizeof(*made.begins)),
-		.n_usable = calloc(len + 1, sizeof(*made.n_usable)),
+		.tiers = calloc(len + 1, sizeof(*made.tiers)),
 		.ids = calloc(registry_len(balancer->registry) + 1, sizeof(*made.ids)),
 	};
 
-	if (made.begins && made.n_usable && made.ids) {
+	if (made.begins && made.tiers && made.ids) {
 		status_members_list(balancer->registry, &made, true);
 		for (size_t i = 0; i < len; i++)
 			made.begins[i + 1] += made.begins[i];
@@ -131,6 +128,8 @@ int status_members_make(const struct balancer *balancer, struct status_members *
 		return -ENOMEM;
 	}
 	status_members_list(balancer->registry, &made, false);
+	for (size_t i = 0; i < len; i++)
+		made.tiers[i] = registry_tier(balancer->registry, &balancer->services->registry[i]);
 	/* Each begin stands at the next one's place now. */
 	memmove(&made.begins[1], &made.begins[0], len * sizeof(*made.begins));
 	made.begins[0] = 0;

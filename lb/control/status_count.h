@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/util.h"
+#include "lb/registry/backend.h"
 
 struct balancer;
 struct service_list;
@@ -25,10 +25,10 @@ void status_counts_clear(struct status_counts *counts);
 /* Who belongs to which service: one look at all backends instead of one for each service. */
 struct status_members {
 	const struct service_list *services;
-	uint32_t *begins;    /* of each service in `positions`, and the end */
-	uint32_t *positions; /* of backends in the order of names, when this was made */
-	uint16_t *ids;       /* of the backend that was at a position then */
-	uint32_t *n_usable;  /* of each service: backends that are up and serve it */
+	uint32_t *begins;            /* of each service in `positions`, and the end */
+	uint32_t *positions;         /* of backends in the order of names, when this was made */
+	uint16_t *ids;               /* of the backend that was at a position then */
+	struct registry_tier *tiers; /* of each service */
 };
 /* -ENOMEM. */
 int status_members_make(const struct balancer *balancer, struct status_members *ret_members);

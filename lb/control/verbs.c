@@ -239,42 +239,47 @@ static void verbs_enable(const struct verbs_call *call)
 	verbs_admin(call, BACKEND_ADMIN_NONE);
 }
 
-/* A number from 0 to 65535, a share of the configured weight ("50%"), or "configured". -EINVAL: none. */
-static int verbs_set_weight(const struct verbs_call *call, const char *backend)
+/* A number from 0 to 65535, a share of the configured weight ("50%"), or "configured". */
+static int verbs_get_weight(const struct verbs_call *call, struct weight_word *ret_word)
 {
 	const json_t *weight = json_object_get(call->args, "weight");
-	struct registry *registry = call->balancer->registry;
-	const char *text = json_string_value(weight);
-	unsigned int percent;
-	char end;
+	json_int_t number = json_integer_value(weight);
 
-	if (json_is_integer(weight) && json_integer_value(weight) >= 0 &&
-		json_integer_value(weight) <= UINT16_MAX)
-		return registry_weight(
-			registry, backend, (uint32_t)json_integer_value(weight), clock_now_us());
-	if (text && streq(text, "configured"))
-		return registry_weight_configured(registry, backend, clock_now_us());
-	if (text && *text >= '0' && *text <= '9' && strlen(text) <= 8 &&
-		sscanf(text, "%u%c", &percent, &end) == 2 && end == '%' &&
-		text[strlen(text) - 1] == '%')
-		return registry_weight_percent(registry, backend, percent, clock_now_us());
-	return -EINVAL;
+	if (json_is_string(weight))
+		return weight_parse(json_string_value(weight), ret_word);
+	if (!json_is_integer(weight) || number < 0 || number > WEIGHT_MAX)
+		return -EINVAL;
+	*ret_word = (struct weight_word){ WEIGHT_NUMBER, (uint32_t)number };
+	return 0;
 }
 
 static void verbs_weight(const struct verbs_call *call)
 {
-	const char *backend;
+	const char *backend, *virtual_server = verbs_string(call, "virtual_server");
+	struct balancer *balancer = call->balancer;
+	struct weight_word word;
 	int r;
 
 	if (!verbs_get_backend(call, &backend))
 		return;
-	r = verbs_set_weight(call, backend);
-	if (r == -EINVAL || r == -EAGAIN) {
-		control_fail(call->request, CONTROL_USAGE, "%s",
-			r == -EINVAL ? "weight: a number from 0 to 65535, such a share of the "
-				       "configured weight as 50%, or configured"
-				     : "weight: the backend is away, and so is its configured "
-				       "weight; give a number");
+	if (verbs_get_weight(call, &word) < 0) {
+		control_fail(call->request, CONTROL_USAGE,
+			"weight: a number from 0 to 65535, such a share of the configured weight as "
+			"50%%, or configured");
+		return;
+	}
+	if (virtual_server && !config_virtual_server_find(balancer->config, virtual_server)) {
+		control_fail(call->request, CONTROL_USAGE,
+			"weight: no virtual server is named %s; `dsr-lb virtual-servers` lists them",
+			virtual_server);
+		return;
+	}
+	r = registry_weight(balancer->registry, backend, virtual_server, &word, clock_now_us());
+	if (r == -ESRCH) {
+		control_fail(call->request, CONTROL_USAGE,
+			"weight %s: it is no backend of virtual server %s; `dsr-lb backends %s` lists "
+			"them",
+			backend, virtual_server, virtual_server);
 		return;
 	}
 	if (!verbs_answer_registry(call, backend, r))

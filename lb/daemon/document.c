@@ -71,24 +71,76 @@ static json_t *document_vips(const struct backend *backend)
 	return array;
 }
 
+/* What was said of the weight in all virtual servers, and in those that were named: "7", "50%". */
+static json_t *document_words(const struct weight_words *words)
+{
+	char text[WEIGHT_TEXT_BYTES];
+	json_t *named = json_object();
+
+	ARRAY_FOREACH (each, words->named, words->n_named)
+		json_object_set_new(
+			named, each->virtual_server, json_string(weight_format(each->word, text)));
+	return json_pack("{s:s, s:o}", "all", weight_format(words->all, text), "named", named);
+}
+
+static bool document_read_named(const json_t *named, struct weight_words *words)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *)named, name, value) {
+		const char *text = json_string_value(value);
+		struct weight_word word;
+
+		if (!text || weight_parse(text, &word) < 0 || strlen(name) >= WEIGHT_NAME_BYTES ||
+			weight_say(words, name, &word) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* Documents of versions that had one weight in all virtual servers have that, and whether it was said. */
+static bool document_read_words(const json_t *item, struct weight_words *ret_words)
+{
+	const json_t *words = json_object_get(item, "words");
+	const char *all = json_string_value(json_object_get(words, "all"));
+	uint64_t weight;
+
+	if (words)
+		return all && weight_parse(all, &ret_words->all) == 0 &&
+			document_read_named(json_object_get(words, "named"), ret_words);
+	if (!document_get_u64(item, "weight", WEIGHT_MAX, &weight))
+		return false;
+	if (json_is_true(json_object_get(item, "weight_set")))
+		ret_words->all = (struct weight_word){ WEIGHT_NUMBER, (uint32_t)weight };
+	return true;
+}
+
+/* For versions that know no words: the weight that was said of all, or the agent's. */
+static json_int_t document_weight(const struct weight_words *words, uint32_t configured)
+{
+	return (json_int_t)weight_of(&(struct weight_words){ .all = words->all }, "", configured);
+}
+
 static json_t *document_backend(const struct backend *backend)
 {
 	char address[ADDR_STRLEN], mac[MAC_STRLEN];
 
 	return json_pack(
 		"{s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:I, s:i, s:b, s:b, s:I, s:b, s:b, s:i, s:s, s:I, "
-		"s:I, s:s, s:b, s:i, s:o}",
+		"s:I, s:s, s:b, s:i, s:o, s:o, s:i}",
 		"id", (int)backend->id, "name", backend->name, "address",
 		addr_format(&backend->address, address), "mac", mac_format(&backend->mac, mac),
 		"source", (int)backend->source, "state", (int)backend->state, "reason",
 		backend->reason, "since_us", (json_int_t)backend->since_us, "admin",
 		(int)backend->admin, "approved", backend->approved, "rejected", backend->rejected,
-		"weight", (json_int_t)backend->weight, "weight_set", backend->weight_set, "kept",
-		backend->kept, "agent_state", (int)backend->status.state, "agent_reason",
-		backend->status.reason, "challenge_us", (json_int_t)backend->challenge_us,
-		"session_id", (json_int_t)backend->session_id, "key_id", backend->key_id,
-		"key_bound", backend->key_bound, "protocol", (int)backend->protocol, "vips",
-		document_vips(backend));
+		"weight", document_weight(&backend->words, backend->status.weight), "weight_set",
+		backend->words.all.kind != WEIGHT_CONFIGURED, "kept", backend->kept, "agent_state",
+		(int)backend->status.state, "agent_reason", backend->status.reason, "challenge_us",
+		(json_int_t)backend->challenge_us, "session_id", (json_int_t)backend->session_id,
+		"key_id", backend->key_id, "key_bound", backend->key_bound, "protocol",
+		(int)backend->protocol, "vips", document_vips(backend), "words",
+		document_words(&backend->words), "agent_weight", (int)backend->status.weight);
 }
 
 static bool document_read_vips(const json_t *array, struct backend *backend)
@@ -132,7 +184,8 @@ static bool document_read_numbers(const json_t *item, struct backend *backend)
 	backend->source = (enum backend_source)source;
 	backend->state = (enum backend_state)state;
 	backend->admin = (enum backend_admin)admin;
-	backend->weight = (uint32_t)weight;
+	/* Documents of versions that did not keep it have none. */
+	(void)document_get_u64(item, "agent_weight", UINT16_MAX, &weight);
 	backend->status.weight = (uint16_t)weight;
 	backend->status.state = (enum proto_state)agent_state;
 	return true;
@@ -153,6 +206,10 @@ static bool document_read_backend(const json_t *item, struct backend *ret_backen
 		!document_read_vips(json_object_get(item, "vips"), &backend) ||
 		strlen(name) >= sizeof(backend.name))
 		return false;
+	if (!document_read_words(item, &backend.words)) {
+		weight_clear(&backend.words);
+		return false;
+	}
 	(void)mac_parse(mac, &backend.mac); /* all zero is "unknown", and no MAC to the parser */
 	snprintf(backend.name, sizeof(backend.name), "%s", name);
 	snprintf(backend.reason, sizeof(backend.reason), "%s", reason);
@@ -163,7 +220,6 @@ static bool document_read_backend(const json_t *item, struct backend *ret_backen
 	backend.protocol = (uint8_t)protocol;
 	backend.approved = json_is_true(json_object_get(item, "approved"));
 	backend.rejected = json_is_true(json_object_get(item, "rejected"));
-	backend.weight_set = json_is_true(json_object_get(item, "weight_set"));
 	backend.kept = json_is_true(json_object_get(item, "kept"));
 	*ret_backend = backend;
 	return true;
@@ -211,12 +267,14 @@ static json_t *document_overrides(const struct registry *registry)
 		const struct registry_override *override = registry_override_at(registry, i);
 
 		json_array_append_new(array,
-			json_pack("{s:s, s:s, s:i, s:I, s:b, s:b, s:b, s:s, s:b}", "name",
+			json_pack("{s:s, s:s, s:i, s:I, s:b, s:b, s:b, s:s, s:b, s:o}", "name",
 				override->name, "address", addr_format(&override->address, text),
 				"admin", (int) override->admin, "weight",
-				(json_int_t) override->weight, "weight_set", override->weight_set,
-				"approved", override->approved, "rejected", override->rejected,
-				"key_id", override->key_id, "key_bound", override->key_bound));
+				document_weight(&override->words, 1), "weight_set",
+				override->words.all.kind != WEIGHT_CONFIGURED, "approved",
+				override->approved, "rejected", override->rejected, "key_id",
+				override->key_id, "key_bound", override->key_bound, "words",
+				document_words(&override->words)));
 	}
 	return array;
 }
@@ -225,23 +283,24 @@ static bool document_read_override(const json_t *item, struct registry_override 
 {
 	const char *name = json_string_value(json_object_get(item, "name"));
 	struct registry_override override = {
-		.weight_set = json_is_true(json_object_get(item, "weight_set")),
 		.approved = json_is_true(json_object_get(item, "approved")),
 		.rejected = json_is_true(json_object_get(item, "rejected")),
 		.key_bound = json_is_true(json_object_get(item, "key_bound")),
 	};
 	const char *key_id = json_string_value(json_object_get(item, "key_id"));
-	uint64_t admin, weight;
+	uint64_t admin;
 
 	if (!name || strlen(name) >= sizeof(override.name) ||
 		!document_get_addr(item, "address", &override.address) ||
-		!document_get_u64(item, "admin", BACKEND_ADMIN_N_ - 1, &admin) ||
-		!document_get_u64(item, "weight", UINT16_MAX, &weight))
+		!document_get_u64(item, "admin", BACKEND_ADMIN_N_ - 1, &admin))
 		return false;
+	if (!document_read_words(item, &override.words)) {
+		weight_clear(&override.words);
+		return false;
+	}
 	memcpy(override.name, name, strlen(name) + 1);
 	snprintf(override.key_id, sizeof(override.key_id), "%s", key_id ? key_id : "");
 	override.admin = (enum backend_admin)admin;
-	override.weight = (uint32_t)weight;
 	*ret_override = override;
 	return true;
 }
@@ -341,7 +400,7 @@ void document_restore(struct balancer *balancer, const json_t *document)
 	service_ids_import(balancer->service_ids, json_object_get(document, "services"));
 	publish_import(balancer->publish, json_object_get(document, "tables"));
 	json_array_foreach (json_object_get(document, "backends"), idx, item) {
-		struct backend backend;
+		struct backend backend = { 0 };
 
 		if (!document_read_backend(item, &backend) ||
 			registry_restore(balancer->registry, &backend, now_us) < 0 ||
@@ -349,15 +408,17 @@ void document_restore(struct balancer *balancer, const json_t *document)
 				balancer->registry, backend.id, json_object_get(item, "paths")) < 0)
 			log_warning("a kept backend (entry %zu) is damaged; it must register anew",
 				idx);
+		weight_clear(&backend.words);
 	}
 	/* Documents of versions that did not keep them have none. */
 	json_array_foreach (json_object_get(document, "departed"), idx, item) {
-		struct registry_override override;
+		struct registry_override override = { 0 };
 
 		if (!document_read_override(item, &override) ||
 			registry_restore_override(balancer->registry, &override) < 0)
 			log_warning(
 				"what was said of a backend that left (entry %zu) is damaged", idx);
+		weight_clear(&override.words);
 	}
 	json_array_foreach (json_object_get(document, "sessions"), idx, item) {
 		struct session_kept kept = { 0 };

@@ -93,6 +93,11 @@ FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backen
 	return snapshot_is_member(port->snapshot, service, backend);
 }
 
+FWD_INLINE int port_takes_new(struct fwd_port *port, __u16 service, __u16 backend)
+{
+	return snapshot_takes_new(port->snapshot, service, backend);
+}
+
 FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac)
 {
 	return image_mac(snapshot_image(port->snapshot), mac);

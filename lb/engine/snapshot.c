@@ -220,6 +220,15 @@ int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t ba
 	return -ENOSPC;
 }
 
+void snapshot_shut_member(struct snapshot *snapshot, uint16_t service, uint16_t backend)
+{
+	struct fwd_image *image = snapshot->image;
+	uint32_t at = image_member(image, service, backend);
+
+	if (at < IMAGE_MEMBERS)
+		image->members_shut[at / 32] |= 1u << at % 32;
+}
+
 int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fwd_mac kind)
 {
 	struct fwd_image *image = snapshot->image;
@@ -481,6 +490,13 @@ const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint
 bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend)
 {
 	return image_member(snapshot->image, service, backend) < IMAGE_MEMBERS;
+}
+
+bool snapshot_takes_new(const struct snapshot *snapshot, uint16_t service, uint16_t backend)
+{
+	uint32_t at = image_member(snapshot->image, service, backend);
+
+	return at >= IMAGE_MEMBERS || !image_member_is_shut(snapshot->image, at);
 }
 
 const struct flows_table *snapshot_flows(const struct snapshot *snapshot)

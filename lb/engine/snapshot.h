@@ -58,6 +58,11 @@ int snapshot_add_backend(struct snapshot *snapshot, uint16_t id, const struct fw
  * -ENOSPC: too many pairs.
  */
 int snapshot_add_member(struct snapshot *snapshot, uint16_t service, uint16_t backend);
+/*
+ * A member of the service takes no new flows there, though it does elsewhere (FWD_BACKEND_NEW_SOME). Nothing happens where
+ * there was no room for the pair.
+ */
+void snapshot_shut_member(struct snapshot *snapshot, uint16_t service, uint16_t backend);
 /* The last word on a MAC counts, but a balancer's is never taken for a backend's. -ENOSPC: too many. */
 int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fwd_mac kind);
 /*
@@ -87,6 +92,8 @@ const uint16_t *snapshot_settled(const struct snapshot *snapshot, uint32_t table
 struct fwd_slot *snapshot_slot(const struct snapshot *snapshot, uint32_t table, uint32_t row);
 const struct fwd_backend *snapshot_backend(const struct snapshot *snapshot, uint16_t id);
 bool snapshot_is_member(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
+/* False: shut. */
+bool snapshot_takes_new(const struct snapshot *snapshot, uint16_t service, uint16_t backend);
 const struct flows_table *snapshot_flows(const struct snapshot *snapshot);
 
 uint32_t *snapshot_position(const struct snapshot *snapshot, uint16_t service);

@@ -235,9 +235,7 @@ FWD_INLINE void choose_key(struct fwd_port *port, const struct fwd_service *serv
  */
 FWD_INLINE int choose_stays(struct fwd_port *port, const struct fwd_service *service, __u16 backend)
 {
-	const struct fwd_backend *found = port_backend(port, backend);
-
-	return !service->persistence_s && found && (found->flags & FWD_BACKEND_NEW);
+	return !service->persistence_s && flow_backend_takes_new(port, service->id, backend);
 }
 
 /*

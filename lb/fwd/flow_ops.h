@@ -65,6 +65,15 @@ FWD_INLINE int flow_backend_lives(struct fwd_port *port, __u16 id)
 	return backend && (backend->flags & FWD_BACKEND_FLOWS);
 }
 
+/* Whether a new flow of the service may go there where the table is not asked. */
+FWD_INLINE int flow_backend_takes_new(struct fwd_port *port, __u16 service, __u16 id)
+{
+	const struct fwd_backend *backend = port_backend(port, id);
+
+	return backend && (backend->flags & FWD_BACKEND_NEW) &&
+		(!(backend->flags & FWD_BACKEND_NEW_SOME) || port_takes_new(port, service, id));
+}
+
 /* Whether an entry may be taken without asking what it was. */
 FWD_INLINE int flow_is_void(struct fwd_port *port, __u64 meta, __u32 now_s)
 {

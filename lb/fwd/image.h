@@ -44,13 +44,14 @@ struct fwd_image {
 	struct fwd_vip vips[IMAGE_VIPS];          /* by id; [0]: none */
 	struct fwd_backend backends[IMAGE_IDS];   /* by id */
 	struct fwd_binding bindings[IMAGE_BINDINGS];
-	__u64 macs[IMAGE_MACS];                /* 0: free; six bytes of MAC, backend id above */
-	struct fwd_range ranges[IMAGE_RANGES]; /* [0]: the end of a chain */
-	__u32 members[IMAGE_MEMBERS];          /* service << 16 | backend; 0: free */
-	__u16 member_loads[IMAGE_MEMBERS];     /* beside it: place among loads, 0: none */
-	__u16 orders[IMAGE_ORDERS];            /* backend ids, from fwd_service.order_first on */
-	__u16 vip_slots[IMAGE_VIP_SLOTS];      /* ids of VIPs; 0: free */
-	__u16 service_at[IMAGE_IDS];           /* by id: place among services; 0: none */
+	__u64 macs[IMAGE_MACS];                 /* 0: free; six bytes of MAC, backend id above */
+	struct fwd_range ranges[IMAGE_RANGES];  /* [0]: the end of a chain */
+	__u32 members[IMAGE_MEMBERS];           /* service << 16 | backend; 0: free */
+	__u16 member_loads[IMAGE_MEMBERS];      /* beside it: place among loads, 0: none */
+	__u32 members_shut[IMAGE_MEMBERS / 32]; /* a bit for each: takes no new flows of it */
+	__u16 orders[IMAGE_ORDERS];             /* backend ids, from fwd_service.order_first on */
+	__u16 vip_slots[IMAGE_VIP_SLOTS];       /* ids of VIPs; 0: free */
+	__u16 service_at[IMAGE_IDS];            /* by id: place among services; 0: none */
 };
 
 _Static_assert(sizeof(struct fwd_service) == 64, "one cache line a service");
@@ -257,6 +258,11 @@ FWD_INLINE __u32 image_member(const struct fwd_image *image, __u16 service, __u1
 			break;
 	}
 	return IMAGE_MEMBERS;
+}
+
+FWD_INLINE int image_member_is_shut(const struct fwd_image *image, __u32 at)
+{
+	return image->members_shut[at / 32 & (IMAGE_MEMBERS / 32 - 1)] >> at % 32 & 1;
 }
 
 /* at < service->order_len */

@@ -52,9 +52,8 @@ FWD_INLINE void persist_find(struct fwd_port *port, const struct fwd_service *se
 FWD_INLINE __u16 persist_backend(struct fwd_port *port, const struct persist *persist)
 {
 	__u16 id = persist->found.at ? flow_meta_backend(persist->found.meta) : 0;
-	const struct fwd_backend *backend = id ? port_backend(port, id) : 0;
 
-	return backend && (backend->flags & FWD_BACKEND_NEW) ? id : 0;
+	return id && flow_backend_takes_new(port, persist->key.service, id) ? id : 0;
 }
 
 /*

@@ -41,6 +41,8 @@ FWD_INLINE const struct fwd_clients *port_clients(struct fwd_port *port);
 FWD_INLINE const struct fwd_backend *port_backend(struct fwd_port *port, __u16 id);
 /* Whether the backend serves this service now, in whatever state. Asked on rare paths only. */
 FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backend);
+/* Whether the backend, where it is FWD_BACKEND_NEW_SOME, takes new flows of this service. */
+FWD_INLINE int port_takes_new(struct fwd_port *port, __u16 service, __u16 backend);
 FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac);
 /* index < settings.flowN_buckets. */
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index);

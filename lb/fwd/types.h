@@ -222,7 +222,8 @@ enum fwd_backend_flags {
 	FWD_BACKEND_FLOWS = 1 << 0, /* existing flows may go there (up, drain, kept) */
 	FWD_BACKEND_NEW =
 		1 << 1, /* new flows of a persistent client may (up, kept; weight not 0) */
-	FWD_BACKEND_THERE = 1 << 2, /* of an image: the id is a backend's */
+	FWD_BACKEND_NEW_SOME = 1 << 3, /* but not in each of its services: see port_takes_new() */
+	FWD_BACKEND_THERE = 1 << 2,    /* of an image: the id is a backend's */
 };
 
 struct fwd_backend {

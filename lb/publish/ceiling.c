@@ -1,29 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Flows by backend: see ceiling.h. */
+/* Flows by backend and service: see ceiling.h. */
 #include "lb/publish/ceiling.h"
 
+#include "common/grow.h"
+#include "common/hash_map.h"
 #include "lb/table/flow_walk.h"
+
+/* One backend in one service where it has a ceiling. */
+struct ceiling_pair {
+	uint16_t backend, service;
+	uint32_t flows;
+};
 
 struct ceiling {
 	struct registry *registry;
 	struct flow_walk *walk;
 	struct flow_walk_job job;
-	bool is_counted;                /* `flows` is whole */
-	uint32_t flows[UINT16_MAX + 1]; /* by backend, while a walk runs */
+	bool is_counted; /* `pairs` are whole */
+	struct ceiling_pair *pairs;
+	size_t n_pairs;
+	struct hash_map at; /* of a pair in `pairs` */
+	bool concerns[UINT16_MAX +
+		1]; /* by backend: it has a pair, so that others are not looked for */
 };
+
+static void ceiling_key(uint16_t backend, uint16_t service, uint64_t ret_key[2])
+{
+	ret_key[0] = (uint64_t)service << 16 | backend;
+	ret_key[1] = 0;
+}
 
 /* A flow that said its farewell burdens nobody. */
 static void ceiling_count(const struct flows_entry *entry, void *context)
 {
 	struct ceiling *ceiling = context;
+	uint64_t key[2];
+	uint32_t at;
 
-	if (!flows_has_ended(entry->state))
-		ceiling->flows[entry->backend]++;
-}
-
-static bool ceiling_applies(const struct backend *backend)
-{
-	return backend->source == BACKEND_STATIC && backend->max_connections > 0;
+	if (!ceiling->concerns[entry->backend] || flows_has_ended(entry->state))
+		return;
+	ceiling_key(entry->backend, entry->service, key);
+	if (hash_map_get(&ceiling->at, key, &at))
+		ceiling->pairs[at].flows++;
 }
 
 static void ceiling_done(void *context)
@@ -47,34 +65,77 @@ struct ceiling *ceiling_new(struct registry *registry, struct flow_walk *walk)
 	return ceiling;
 }
 
+static void ceiling_forget(struct ceiling *ceiling)
+{
+	for (size_t i = 0; i < ceiling->n_pairs; i++)
+		ceiling->concerns[ceiling->pairs[i].backend] = false;
+	free(TAKE_PTR(ceiling->pairs));
+	ceiling->n_pairs = 0;
+	hash_map_clear(&ceiling->at);
+	ceiling->is_counted = false;
+}
+
 struct ceiling *ceiling_free(struct ceiling *ceiling)
 {
 	if (!ceiling)
 		return NULL;
 	flow_walk_leave(ceiling->walk, &ceiling->job);
+	ceiling_forget(ceiling);
 	free(ceiling);
 	return NULL;
 }
 
+static int ceiling_add(struct ceiling *ceiling, uint16_t backend, uint16_t service)
+{
+	uint64_t key[2];
+
+	ceiling_key(backend, service, key);
+	if (GROW(ceiling->pairs, ceiling->n_pairs) < 0 ||
+		hash_map_put(&ceiling->at, key, (uint32_t)ceiling->n_pairs) < 0)
+		return -ENOMEM;
+	ceiling->pairs[ceiling->n_pairs++] =
+		(struct ceiling_pair){ .backend = backend, .service = service };
+	ceiling->concerns[backend] = true;
+	return 0;
+}
+
+/* Without memory those that are found are counted, and the next time all are looked for again. */
+static void ceiling_find(struct ceiling *ceiling)
+{
+	const struct registry *registry = ceiling->registry;
+	int r = 0;
+
+	for (size_t i = 0; i < registry_len(registry); i++) {
+		const struct backend *backend = registry_backend_at(registry, i);
+		size_t len = registry_memberships(registry, backend);
+
+		for (size_t k = 0; r == 0 && backend->source == BACKEND_STATIC && k < len; k++) {
+			struct registry_member member = registry_membership(registry, backend, k);
+
+			if (member.max_connections > 0)
+				r = ceiling_add(ceiling, backend->id, member.service);
+		}
+	}
+}
+
+static void ceiling_report(struct ceiling *ceiling, uint64_t now_us)
+{
+	ARRAY_FOREACH (pair, ceiling->pairs, ceiling->n_pairs)
+		registry_count(ceiling->registry, pair->backend, pair->service, pair->flows);
+	for (size_t i = 0; i < ceiling->n_pairs; i++)
+		if (i + 1 == ceiling->n_pairs ||
+			ceiling->pairs[i].backend != ceiling->pairs[i + 1].backend)
+			registry_counted(ceiling->registry, ceiling->pairs[i].backend, now_us);
+}
+
 void ceiling_check(struct ceiling *ceiling, uint64_t now_us)
 {
-	bool applies = false;
-
 	if (ceiling->job.joined)
 		return;
-	for (size_t i = 0; i < registry_len(ceiling->registry); i++) {
-		const struct backend *backend = registry_backend_at(ceiling->registry, i);
-
-		if (!ceiling_applies(backend))
-			continue;
-		applies = true;
-		if (ceiling->is_counted)
-			registry_count(ceiling->registry, backend->id, ceiling->flows[backend->id],
-				now_us);
-	}
-	ceiling->is_counted = false;
-	if (!applies)
-		return;
-	memset(ceiling->flows, 0, sizeof(ceiling->flows));
-	flow_walk_join(ceiling->walk, &ceiling->job);
+	if (ceiling->is_counted)
+		ceiling_report(ceiling, now_us);
+	ceiling_forget(ceiling);
+	ceiling_find(ceiling);
+	if (ceiling->n_pairs > 0)
+		flow_walk_join(ceiling->walk, &ceiling->job);
 }

@@ -194,12 +194,28 @@ static int snapshot_make_members(struct snapshot *snapshot, const struct registr
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < len; i++) {
-		uint16_t service = registry_membership(registry, backend, i).service;
+		struct registry_member member = registry_membership(registry, backend, i);
 
-		if (positions[service] > 0)
-			r = snapshot_make_member(snapshot, service, backend->id);
+		if (positions[member.service] == 0)
+			continue;
+		r = snapshot_make_member(snapshot, member.service, backend->id);
+		if (r == 0 && backend->takes_new && member.effective_weight == 0)
+			snapshot_shut_member(snapshot, member.service, backend->id);
 	}
 	return r;
+}
+
+/* Whether it takes new flows in all of its services, in some (another weight, a backup, a ceiling), or in none. */
+static uint16_t snapshot_make_backend_flags(
+	const struct registry *registry, const struct backend *backend)
+{
+	size_t len = registry_memberships(registry, backend), n_new = 0;
+
+	for (size_t i = 0; backend->takes_new && i < len; i++)
+		n_new += registry_membership(registry, backend, i).effective_weight > 0;
+	return (uint16_t)((backend->takes_flows ? FWD_BACKEND_FLOWS : 0) |
+		(n_new > 0 ? FWD_BACKEND_NEW : 0) |
+		(n_new > 0 && n_new < len ? FWD_BACKEND_NEW_SOME : 0));
 }
 
 /*
@@ -225,8 +241,7 @@ static int snapshot_make_backends(struct snapshot *snapshot, const struct regist
 	for (size_t i = 0; r == 0 && i < registry_len(registry); i++) {
 		const struct backend *backend = registry_backend_at(registry, i);
 		struct fwd_backend to = {
-			.flags = (uint16_t)((backend->takes_flows ? FWD_BACKEND_FLOWS : 0) |
-				(backend->effective_weight > 0 ? FWD_BACKEND_NEW : 0)),
+			.flags = snapshot_make_backend_flags(registry, backend),
 		};
 
 		if (mac_is_zero(&backend->mac))

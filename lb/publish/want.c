@@ -24,20 +24,21 @@ void want_list_free(struct want *wants, size_t len)
 }
 
 /* Weights are in percent, as in slow start; want_finish() takes that out again. */
-static int want_add(struct want *want, const struct backend *backend, uint8_t ramp_percent)
+static int want_add(
+	struct want *want, const struct backend *backend, const struct registry_member *member)
 {
 	if (backend->takes_flows) {
 		if (GROW(want->alive, want->n_alive) < 0)
 			return -ENOMEM;
 		want->alive[want->n_alive++] = backend->id;
 	}
-	if (backend->effective_weight == 0)
+	if (member->effective_weight == 0)
 		return 0;
 	if (GROW(want->members, want->n_members) < 0)
 		return -ENOMEM;
-	want->ramps |= ramp_percent < 100;
+	want->ramps |= member->ramp_percent < 100;
 	want->members[want->n_members++] = (struct table_member){ backend->address, backend->id,
-		backend->effective_weight * ramp_percent };
+		member->effective_weight * member->ramp_percent };
 	return 0;
 }
 
@@ -71,8 +72,7 @@ static int want_add_services(const struct registry *registry, const struct backe
 		const struct registry_member member = registry_membership(registry, backend, i);
 
 		if (member.serves && positions[member.service] > 0)
-			r = want_add(&wants[positions[member.service] - 1], backend,
-				member.ramp_percent);
+			r = want_add(&wants[positions[member.service] - 1], backend, &member);
 	}
 	return r;
 }
@@ -86,7 +86,7 @@ int want_list_new(const struct registry *registry, const struct service_list *se
 	for (size_t i = 0; r == 0 && i < registry_len(registry); i++) {
 		const struct backend *backend = registry_backend_by_address(registry, i);
 
-		if (backend->takes_flows || backend->effective_weight > 0)
+		if (backend->takes_flows || backend->takes_new)
 			r = want_add_services(registry, backend, services->positions, wants);
 	}
 	if (r < 0) {

@@ -9,6 +9,7 @@
 #include "common/addr.h"
 #include "common/proto/proto.h"
 #include "common/why.h"
+#include "lb/registry/weight.h"
 
 #define REGISTRY_BACKENDS_MAX 4096u
 #define REGISTRY_REASON_BYTES 256u
@@ -88,8 +89,11 @@ struct registry_service {
 	uint64_t drain_timeout_us;
 	uint64_t slow_start_us;
 	bool drop_on_all_down; /* on-all-down = drop */
+	uint32_t minimum;      /* backends, or percent of those that are known, no backups; 0: 1 */
+	bool is_minimum_percent;
 };
 
+/* A real-server line: what it says of weight, backup and max-connections is of its virtual server alone. */
 struct registry_static {
 	char name[REGISTRY_NAME_BYTES];
 	struct addr address;
@@ -98,6 +102,7 @@ struct registry_static {
 	const char *virtual_server;
 	bool no_check;            /* check = none: up as soon as the MAC is known */
 	uint32_t max_connections; /* 0: no ceiling */
+	bool is_backup;
 };
 
 struct registry_config {
@@ -139,13 +144,10 @@ struct backend {
 	uint64_t n_state_changes;           /* since this daemon knows it */
 	enum backend_admin admin;
 	bool approved, rejected;   /* adopt = approve; `reject` */
-	uint32_t weight;           /* configured, by agent, or by the verb */
-	bool weight_set;           /* by the verb: the agent's weight does not override */
-	uint32_t max_connections;  /* its own or its agent's; 0: no ceiling */
-	uint32_t connections;      /* established, of all its VIPs */
-	uint32_t effective_weight; /* for new flows: 0 unless up (or kept); before slow start */
-	bool takes_flows;          /* existing flows stay: up, kept, drain until its timeout */
-	bool kept;                 /* silent, but kept: more than half vanished at once */
+	struct weight_words words; /* what was said of its weight */
+	bool takes_new;   /* new flows, where its weight is not 0: up or kept, and has room */
+	bool takes_flows; /* existing flows stay: up, kept, drain until its timeout */
+	bool kept;        /* silent, but kept: more than half vanished at once */
 	/* Agents. */
 	struct addr vips[PROTO_VIPS_MAX];
 	struct proto_status status; /* its words, as far as they are in force; status.n_vips VIPs */
@@ -174,8 +176,8 @@ struct registry_override {
 	char name[REGISTRY_NAME_BYTES];
 	struct addr address;
 	enum backend_admin admin;
-	uint32_t weight;
-	bool weight_set, approved, rejected;
+	struct weight_words words;
+	bool approved, rejected;
 	char key_id[PROTO_KEY_ID_MAX + 1]; /* that the approval is for; "": its next one */
 	bool key_bound;                    /* if not, the approval is for this address too */
 };
@@ -249,6 +251,16 @@ struct registry_path_result {
 	uint64_t began_us;
 	uint16_t check;  /* 0: the path probe; n: the service's request n - 1 */
 	uint16_t status; /* of REGISTRY_PATH_STATUS */
+};
+
+/* How many backends a service has for new flows. */
+struct registry_tier {
+	uint32_t
+		n_usable; /* up, of a weight above 0, with room, and not kept out of it; no backups */
+	uint32_t n_backups; /* the same of backups */
+	uint32_t n_known;   /* in whatever state; no backups */
+	uint32_t minimum;   /* how many are needed, 1 at least */
+	bool is_enough;     /* n_usable are; if not, backups take new flows */
 };
 
 /* What is known of one check of a backend, to be shown. */

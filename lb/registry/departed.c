@@ -62,6 +62,7 @@ static void drop_override(struct departed *departed, struct registry_override *o
 {
 	size_t behind = (size_t)(&departed->overrides[departed->n_overrides] - (override + 1));
 
+	weight_clear(&override->words);
 	memmove(override, override + 1, behind * sizeof(*override));
 	departed->n_overrides--;
 }
@@ -73,12 +74,16 @@ void departed_add(struct departed *departed, const struct registry_override *ove
 	departed->overrides[departed->n_overrides++] = *override;
 }
 
-static void remember(struct registry *registry, const struct backend *backend)
+void departed_clear(struct departed *departed)
+{
+	while (departed->n_overrides > 0)
+		drop_override(departed, &departed->overrides[departed->n_overrides - 1]);
+}
+
+static void remember(struct registry *registry, struct backend *backend)
 {
 	struct registry_override override = { .address = backend->address,
 		.admin = backend->admin,
-		.weight = backend->weight,
-		.weight_set = backend->weight_set,
 		/* Under adopt = auto everybody is approved: nobody said so. */
 		.approved = backend->source == BACKEND_AGENT && backend->approved &&
 			registry->config.adopt != REGISTRY_ADOPT_AUTO,
@@ -87,9 +92,12 @@ static void remember(struct registry *registry, const struct backend *backend)
 	memcpy(override.name, backend->name, sizeof(override.name));
 	memcpy(override.key_id, backend->key_id, sizeof(override.key_id));
 	override.key_bound = backend->key_bound;
-	if (override.admin != BACKEND_ADMIN_NONE || override.weight_set || override.rejected ||
-		override.approved)
-		departed_add(&registry->departed, &override);
+	if (override.admin == BACKEND_ADMIN_NONE && !weight_is_said(&backend->words) &&
+		!override.rejected && !override.approved)
+		return;
+	override.words = backend->words;
+	backend->words = (struct weight_words){ 0 };
+	departed_add(&registry->departed, &override);
 }
 
 bool departed_approves(const struct registry_override *override, const struct backend *backend)
@@ -112,12 +120,15 @@ void departed_restore(struct departed *departed, struct backend *backend)
 	backend->admin = override->admin;
 	backend->approved |= departed_approves(override, backend);
 	backend->rejected = override->rejected && backend->source == BACKEND_AGENT;
-	backend->weight_set = override->weight_set;
-	if (override->weight_set)
-		backend->weight = override->weight;
+	weight_clear(&backend->words);
 	/* Whom the approval is for may come yet. */
-	if (backend->approved || !override->approved)
-		drop_override(departed, override);
+	if (!backend->approved && override->approved) {
+		(void)weight_copy(&override->words, &backend->words);
+		return;
+	}
+	backend->words = override->words;
+	override->words = (struct weight_words){ 0 };
+	drop_override(departed, override);
 }
 
 void departed_leave(struct registry *registry, struct entry *entry, uint64_t now_us)

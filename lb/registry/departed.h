@@ -20,8 +20,10 @@ struct registry_override *departed_find(
 struct registry_override *departed_find_text(struct departed *departed, const char *text);
 /* An approval holds for the name and the key, and where that is not bound to the name, for the address. */
 bool departed_approves(const struct registry_override *override, const struct backend *backend);
-/* One more; where there is no room, the oldest goes. */
+/* One more, whose words are taken over; where there is no room, the oldest goes. */
 void departed_add(struct departed *departed, const struct registry_override *override);
+/* Frees what is remembered of weights. */
+void departed_clear(struct departed *departed);
 /* Gives the backend what was said of its name or address, and forgets it here. */
 void departed_restore(struct departed *departed, struct backend *backend);
 /* The entry leaves: what was said of it is remembered, its session ends, and it is forgotten. */

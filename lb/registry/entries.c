@@ -87,7 +87,6 @@ struct entry *entries_entry_new(
 	snprintf(entry->backend.name, sizeof(entry->backend.name), "%s", name);
 	entry->backend.address = *address;
 	entry->backend.source = source;
-	entry->backend.weight = 1;
 	entry->backend.since_us = now_us;
 	entry->fell_silent_us = REGISTRY_NEVER_US;
 	entry->host_asked_us = REGISTRY_NEVER_US;
@@ -101,6 +100,7 @@ void entries_entry_free(struct entry *entry)
 {
 	if (!entry)
 		return;
+	weight_clear(&entry->backend.words);
 	free(entry->restored_paths);
 	free(entry->services);
 	free(entry->next_services);
@@ -174,8 +174,7 @@ void entries_forget(struct entries *entries, struct entry *entry)
 {
 	struct entry *last = entries->slots[entries->len - 1];
 
-	entries_mark_changed(
-		entries, entry->backend.takes_flows || entry->backend.effective_weight > 0);
+	entries_mark_changed(entries, entry->backend.takes_flows || entry->backend.takes_new);
 	dirty_remove(entries, entry);
 	forgotten_add(entries, entry);
 	index_remove(&entries->by_name, compare_name, entry->backend.name);
@@ -280,4 +279,5 @@ void entries_mark_changed(struct entries *entries, bool urgent)
 {
 	entries->changed = true;
 	entries->changed_urgent |= urgent;
+	entries->n_changes++;
 }

@@ -7,7 +7,7 @@
 
 #include "lb/registry/entry.h"
 
-/* A new entry of weight 1 that nothing is known of. NULL: out of memory. */
+/* A new entry that nothing is known of. NULL: out of memory. */
 struct entry *entries_entry_new(
 	const char *name, const struct addr *address, enum backend_source source, uint64_t now_us);
 /* Of an entry that was never added; NULL is legal. */

@@ -3,7 +3,7 @@
  * What the files of the registry share, types alone: an entry, which is a backend with all that the
  * registry alone knows of it, and the registry as a whole. Nobody outside of the room includes it.
  * The order of the room, downstairs only: registry > admission, statics > liveness, fail_open >
- * health, departed > path > entries, membership, detection > entry > backend.
+ * health, departed > path > tier, entries, membership, detection > entry > backend > weight.
  */
 #pragma once
 
@@ -39,6 +39,14 @@ struct entry_service {
 	uint16_t id;          /* of the service; set by path_carry() */
 	struct entry_path paths[ENTRY_PATHS];
 	bool unheard; /* nobody listens on one of its ports */
+	const struct registry_static
+		*line;        /* the real-server line of the virtual server; NULL: there is none */
+	uint32_t connections; /* as counted of a static */
+	/* As health_judge() found it. */
+	uint32_t weight; /* configured, or as an administrator said */
+	bool takes_new;  /* it is for new flows, backup or not */
+	bool is_usable;  /* as in struct registry_tier */
+	bool is_backup;
 };
 
 struct entry {
@@ -57,7 +65,6 @@ struct entry {
 	bool no_check;
 	bool name_given;
 	struct mac given_mac;
-	uint32_t given_weight, given_max_connections;
 	char agent_name[REGISTRY_NAME_BYTES]; /* as it registered: another name is a clone */
 	uint8_t nonce_agent[PROTO_NONCE_BYTES];
 
@@ -152,7 +159,8 @@ struct entries {
 	struct entries_forgotten forgotten[REGISTRY_BACKENDS_MAX]; /* a ring */
 	size_t forgotten_first, n_forgotten;
 	bool changed, changed_urgent;
-	bool macs_changed; /* since entries_find_twins() */
+	uint64_t n_changes; /* that tables or who is usable may have seen */
+	bool macs_changed;  /* since entries_find_twins() */
 };
 
 /* membership.c */
@@ -210,6 +218,8 @@ struct fail_open {
 	uint64_t until_us; /* after it no silence is news, unless one is kept */
 };
 
+struct tiers;
+
 struct registry {
 	struct registry_config config;
 	bool configured;
@@ -218,6 +228,7 @@ struct registry {
 	struct membership membership; /* of `config` */
 	struct departed departed;
 	struct fail_open fail_open;
+	struct tiers *tiers; /* of each service of `config`; see tier.h */
 	uint32_t
 		path_at[UINT16_MAX + 1]; /* by service: room for path_carry(), zero outside of it */
 };

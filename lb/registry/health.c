@@ -448,7 +448,7 @@ static uint8_t ramp_percent(uint64_t slow_start_us, uint64_t age_us)
 static bool ramp_services(const struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	uint64_t age_us = now_us - MIN(entry->ramp_started_us, now_us);
-	bool ramps = entry->backend.effective_weight > 0, changed = false;
+	bool changed = false;
 
 	entry->ramp_next_us = REGISTRY_NEVER_US;
 	for (size_t i = 0; i < entry->n_services; i++) {
@@ -457,46 +457,109 @@ static bool ramp_services(const struct registry *registry, struct entry *entry, 
 		uint64_t n_steps = ramp_steps(slow_start_us), next;
 		uint8_t percent = ramp_percent(slow_start_us, age_us);
 
-		changed |= percent != (member->ramp_percent ? member->ramp_percent : 100);
+		changed |= member->takes_new &&
+			percent != (member->ramp_percent ? member->ramp_percent : 100);
 		member->ramp_percent = percent;
-		if (!ramps || age_us >= slow_start_us)
+		if (!member->takes_new || age_us >= slow_start_us)
 			continue;
 		/* Rounded up: a moment before it the step has not come. */
 		next = age_us * n_steps / slow_start_us + 1;
 		entry->ramp_next_us = MIN(entry->ramp_next_us,
 			entry->ramp_started_us + (next * slow_start_us + n_steps - 1) / n_steps);
 	}
-	return ramps && changed;
+	return changed;
 }
 
-/* How many connections it has: what its agent reports, or what was counted of a static. */
-static void judge_connections(struct entry *entry)
+uint32_t health_max_connections(const struct entry *entry, const struct entry_service *member)
 {
-	struct backend *backend = &entry->backend;
+	if (entry->backend.source == BACKEND_AGENT)
+		return entry->backend.status.max_connections;
+	return member->line ? member->line->max_connections : 0;
+}
+
+/* What its agent reports, or what was counted of a static in all services of one virtual server. */
+static uint64_t connections(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member)
+{
+	const struct registry_service *services = registry->config.services;
+	const struct backend *backend = &entry->backend;
 	uint64_t established = 0;
 
-	if (backend->source == BACKEND_STATIC) {
-		backend->max_connections = entry->given_max_connections;
-		return;
-	}
-	for (size_t i = 0; i < backend->status.n_vips; i++)
+	for (size_t i = 0; backend->source == BACKEND_AGENT && i < backend->status.n_vips; i++)
 		established += backend->status.vips[i].established;
-	backend->connections = (uint32_t)MIN(established, (uint64_t)UINT32_MAX);
-	backend->max_connections = backend->status.max_connections;
+	for (size_t i = 0; backend->source == BACKEND_STATIC && i < entry->n_services; i++)
+		if (streq(services[entry->services[i].idx].virtual_server,
+			    services[member->idx].virtual_server))
+			established += entry->services[i].connections;
+	return established;
 }
 
-static bool is_full(const struct backend *backend)
+static bool is_full(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member)
 {
-	return backend->max_connections > 0 && backend->connections >= backend->max_connections;
+	uint32_t most = health_max_connections(entry, member);
+
+	return most > 0 && connections(registry, entry, member) >= most;
 }
 
-/* Weight for new flows, before slow start. */
-static uint32_t effective_weight(const struct backend *backend)
+/* Where it is up, and has no room for new flows in some of its virtual servers. */
+static void say_full(const struct registry *registry, const struct entry *entry, struct why *why)
 {
-	bool wanted = backend->state == BACKEND_UP ||
-		(backend->kept && backend->admin != BACKEND_ADMIN_DRAIN);
+	const struct entry_service *first = NULL;
+	size_t n_full = 0;
 
-	return wanted && !is_full(backend) ? backend->weight : 0;
+	for (size_t i = 0; i < entry->n_services; i++)
+		if (is_full(registry, entry, &entry->services[i])) {
+			first = first ? first : &entry->services[i];
+			n_full++;
+		}
+	if (n_full == 0)
+		return;
+	if (n_full == entry->n_services)
+		why_set(why, "full: takes no new connections while it has %u",
+			health_max_connections(entry, first));
+	else
+		why_set(why, "full in virtual server %s: takes no new connections while it has %u",
+			registry->config.services[first->idx].virtual_server,
+			health_max_connections(entry, first));
+}
+
+/* The agent's, or that of the line, which has one for each virtual server. */
+static uint32_t configured_weight(const struct entry *entry, const struct entry_service *member)
+{
+	bool by_line = member->line &&
+		(entry->backend.source == BACKEND_STATIC || member->vip == ENTRY_NO_VIP);
+
+	return by_line ? member->line->weight : entry->backend.status.weight;
+}
+
+/* What it is to each of its services. True: not as before; `*ret_less`: some have no use of it any more. */
+static bool judge_members(
+	const struct registry *registry, struct entry *entry, bool wanted, bool *ret_less)
+{
+	struct backend *backend = &entry->backend;
+	bool changed = false;
+
+	backend->takes_new = false;
+	for (size_t i = 0; i < entry->n_services; i++) {
+		struct entry_service *member = &entry->services[i];
+		const struct entry_service before = *member;
+
+		member->is_backup = member->line && member->line->is_backup;
+		member->weight = weight_of(&backend->words,
+			registry->config.services[member->idx].virtual_server,
+			configured_weight(entry, member));
+		member->takes_new =
+			wanted && member->weight > 0 && !is_full(registry, entry, member);
+		member->is_usable = member->takes_new && backend->state == BACKEND_UP &&
+			health_serves(registry, entry, member);
+		backend->takes_new |= member->takes_new;
+		changed |= before.is_usable != member->is_usable ||
+			before.takes_new != member->takes_new ||
+			(member->takes_new && before.weight != member->weight);
+		*ret_less |= before.takes_new && !member->takes_new;
+	}
+	return changed;
 }
 
 static uint64_t usable_vips(const struct backend *backend)
@@ -546,8 +609,7 @@ static void judge_agent_check(const struct registry *registry, struct entry *ent
 void health_judge(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
-	const struct backend before = { .effective_weight = backend->effective_weight,
-		.takes_flows = backend->takes_flows };
+	bool took_flows = backend->takes_flows, changed, less = false;
 	uint64_t usable_before = entry->usable_vips;
 	struct why why = { 0 };
 	bool was_kept = backend->kept, ports_changed;
@@ -559,11 +621,9 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	path_forgive(registry, entry, entry->usable_vips & ~usable_before, now_us);
 	judge_agent_check(registry, entry, now_us);
 	ports_changed = judge_ports(entry);
-	judge_connections(entry);
 	state = judge_state(registry, entry, &why);
-	if (state == BACKEND_UP && is_full(backend))
-		why_set(&why, "full: takes no new connections while it has %u",
-			backend->max_connections);
+	if (state == BACKEND_UP)
+		say_full(registry, entry, &why);
 	if (state != BACKEND_MAINT && state != BACKEND_DRAIN)
 		say_twin(registry, entry, &why);
 	/* Heard, disabled or announced: then it is no longer kept for its silence. */
@@ -586,16 +646,15 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	(void)snprintf(backend->reason, sizeof(backend->reason), "%.*s",
 		(int)sizeof(backend->reason) - 1, why.text);
 
-	backend->effective_weight = effective_weight(backend);
+	changed = judge_members(registry, entry,
+		state == BACKEND_UP || (backend->kept && backend->admin != BACKEND_ADMIN_DRAIN),
+		&less);
 	backend->takes_flows = state == BACKEND_UP || backend->kept ||
 		(state == BACKEND_DRAIN && now_us < health_drain_end_us(registry, entry));
-	if (ramp_services(registry, entry, now_us) ||
-		backend->effective_weight != before.effective_weight ||
-		backend->takes_flows != before.takes_flows || entry->usable_vips != usable_before ||
+	if (ramp_services(registry, entry, now_us) || changed ||
+		backend->takes_flows != took_flows || entry->usable_vips != usable_before ||
 		ports_changed)
 		entries_mark_changed(&registry->entries,
-			ports_changed ||
-				(before.effective_weight > 0 && backend->effective_weight == 0) ||
-				(before.takes_flows && !backend->takes_flows) ||
+			ports_changed || less || (took_flows && !backend->takes_flows) ||
 				(usable_before & ~entry->usable_vips));
 }

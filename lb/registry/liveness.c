@@ -140,8 +140,6 @@ void liveness_take_words(struct registry *registry, struct entry *entry,
 		entry->hold = 0;
 	}
 	backend->status = entry->held ? worse_of(&backend->status, said, same_vips) : *said;
-	if (!backend->weight_set)
-		backend->weight = backend->status.weight;
 }
 
 void liveness_report(struct registry *registry, struct entry *entry,
@@ -191,8 +189,6 @@ void liveness_end_agent(struct registry *registry, struct entry *entry, uint64_t
 
 	departed_end_session(&registry->departed, backend, now_us);
 	backend->source = BACKEND_STATIC;
-	if (!backend->weight_set)
-		backend->weight = entry->given_weight;
 	memset(&backend->status, 0, sizeof(backend->status));
 	entry->hold = 0;
 	entry->held = false;
@@ -389,6 +385,10 @@ void liveness_take_services(struct registry *registry, struct entry *entry,
 			entry->served_vips |= UINT64_C(1) << services[i].vip;
 	membership_ask(&registry->config, entry);
 	take_checks(registry, entry, now_us);
+	for (size_t i = 0; i < n_services; i++)
+		if (registry->config.services[services[i].idx].is_minimum_percent)
+			entries_mark_changed(&registry->entries, false);
+	registry->entries.n_changes++;
 }
 
 /* Without an end a host that cannot send at all would never notice that its backends are gone. */

@@ -125,12 +125,14 @@ struct found {
 	size_t len;
 };
 
-static int found_add(struct found *found, uint16_t idx, uint8_t vip)
+static int found_add(
+	struct found *found, uint16_t idx, uint8_t vip, const struct registry_static *line)
 {
 	int r = GROW(found->services, found->len);
 
 	if (r == 0)
-		found->services[found->len++] = (struct entry_service){ .idx = idx, .vip = vip };
+		found->services[found->len++] =
+			(struct entry_service){ .idx = idx, .vip = vip, .line = line };
 	return r;
 }
 
@@ -169,25 +171,25 @@ static int find_as_agent(const struct membership *membership, const struct regis
 
 			if (key->service->use_agents &&
 				membership_allows(key->service, &backend->address))
-				r = found_add(found, key->idx, i);
+				r = found_add(found, key->idx, i, NULL);
 		}
 	}
 	return r;
 }
 
-/* All services of one virtual server. */
-static int find_by_name(
-	const struct membership *membership, const char *virtual_server, struct found *found)
+/* All services of the virtual server of one line. */
+static int find_by_line(const struct membership *membership, const struct registry_static *line,
+	struct found *found)
 {
-	const struct registry_service service = { .virtual_server = virtual_server };
+	const struct registry_service service = { .virtual_server = line->virtual_server };
 	size_t at = lower_bound(
 		membership->by_name, membership->n_services, compare_virtual_servers, &service);
 	int r = 0;
 
 	for (; r == 0 && at < membership->n_services &&
-		streq(membership->by_name[at].service->virtual_server, virtual_server);
+		streq(membership->by_name[at].service->virtual_server, line->virtual_server);
 		at++)
-		r = found_add(found, membership->by_name[at].idx, ENTRY_NO_VIP);
+		r = found_add(found, membership->by_name[at].idx, ENTRY_NO_VIP, line);
 	return r;
 }
 
@@ -207,7 +209,7 @@ static int find_as_static(
 	for (; r == 0 && at < membership->n_lines &&
 		addr_equal(&membership->lines[at]->address, &entry->backend.address);
 		at++)
-		r = find_by_name(membership, membership->lines[at]->virtual_server, found);
+		r = find_by_line(membership, membership->lines[at], found);
 	return r;
 }
 
@@ -226,9 +228,12 @@ int membership_find(const struct membership *membership, const struct registry_c
 	}
 	if (found.len > 0)
 		qsort(found.services, found.len, sizeof(*found.services), compare_found);
+	/* As an agent it is a member by its VIP; what the line says of the virtual server holds all the same. */
 	for (size_t i = 0; i < found.len; i++)
 		if (len == 0 || found.services[len - 1].idx != found.services[i].idx)
 			found.services[len++] = found.services[i];
+		else if (found.services[i].line)
+			found.services[len - 1].line = found.services[i].line;
 	*ret_services = found.services;
 	*ret_n_services = len;
 	return 0;

@@ -125,9 +125,10 @@ void path_carry(struct registry *registry, struct entry *entry, struct entry_ser
 		at[entry->services[i].id] = (uint32_t)i + 1;
 	for (size_t i = 0; i < n_services; i++) {
 		uint16_t id = service_of(registry, &services[i])->id;
+		const struct entry_service *old = at[id] ? &entry->services[at[id] - 1] : NULL;
 
-		carry_service(registry, entry, at[id] ? &entry->services[at[id] - 1] : NULL,
-			&services[i], now_us);
+		carry_service(registry, entry, old, &services[i], now_us);
+		services[i].connections = old ? old->connections : 0;
 	}
 	for (size_t i = 0; i < entry->n_services; i++)
 		at[entry->services[i].id] = 0;

@@ -13,6 +13,7 @@
 #include "lb/registry/membership.h"
 #include "lb/registry/path.h"
 #include "lb/registry/statics.h"
+#include "lb/registry/tier.h"
 
 struct registry *registry_new(uint64_t jitter_seed)
 {
@@ -29,6 +30,8 @@ struct registry *registry_free(struct registry *registry)
 	if (!registry)
 		return NULL;
 	entries_clear(&registry->entries);
+	departed_clear(&registry->departed);
+	tiers_free(registry->tiers);
 	free(registry->fail_open.keeping);
 	free(registry->fail_open.tallies);
 	membership_clear(&registry->membership);
@@ -224,65 +227,32 @@ int registry_admin(
 	return 0;
 }
 
-int registry_weight(
-	struct registry *registry, const char *backend, uint32_t weight, uint64_t now_us)
+static const struct entry_service *find_in(
+	const struct registry *registry, const struct entry *entry, const char *virtual_server)
+{
+	for (size_t i = 0; i < entry->n_services; i++)
+		if (streq(registry->config.services[entry->services[i].idx].virtual_server,
+			    virtual_server))
+			return &entry->services[i];
+	return NULL;
+}
+
+int registry_weight(struct registry *registry, const char *backend, const char *virtual_server,
+	const struct weight_word *word, uint64_t now_us)
 {
 	struct entry *entry = entries_find(&registry->entries, backend);
 	struct registry_override *override;
-
-	if (weight > UINT16_MAX)
-		return -EINVAL;
-	if (!entry) {
-		override = departed_find_text(&registry->departed, backend);
-		if (!override)
-			return -ENOENT;
-		override->weight = weight;
-		override->weight_set = true;
-		return 0;
-	}
-	entry->backend.weight = weight;
-	entry->backend.weight_set = true;
-	health_judge(registry, entry, now_us);
-	finish(registry, entry, now_us);
-	return 0;
-}
-
-static uint32_t configured_weight(const struct entry *entry)
-{
-	const struct backend *backend = &entry->backend;
-
-	return backend->source == BACKEND_AGENT ? backend->status.weight : entry->given_weight;
-}
-
-int registry_weight_percent(
-	struct registry *registry, const char *backend, uint32_t percent, uint64_t now_us)
-{
-	const struct entry *entry = entries_find(&registry->entries, backend);
-	uint64_t weight;
-
-	if (!entry)
-		return departed_find_text(&registry->departed, backend) ? -EAGAIN : -ENOENT;
-	weight = ((uint64_t)configured_weight(entry) * percent + 50) / 100;
-	if (weight == 0 && percent > 0 && configured_weight(entry) > 0)
-		weight = 1;
-	return registry_weight(
-		registry, backend, (uint32_t)MIN(weight, (uint64_t)UINT32_MAX), now_us);
-}
-
-int registry_weight_configured(struct registry *registry, const char *backend, uint64_t now_us)
-{
-	struct entry *entry = entries_find(&registry->entries, backend);
-	struct registry_override *override;
+	int r;
 
 	if (!entry) {
 		override = departed_find_text(&registry->departed, backend);
-		if (!override)
-			return -ENOENT;
-		override->weight_set = false;
-		return 0;
+		return override ? weight_say(&override->words, virtual_server, word) : -ENOENT;
 	}
-	entry->backend.weight = configured_weight(entry);
-	entry->backend.weight_set = false;
+	if (virtual_server && !find_in(registry, entry, virtual_server))
+		return -ESRCH;
+	r = weight_say(&entry->backend.words, virtual_server, word);
+	if (r < 0)
+		return r;
 	health_judge(registry, entry, now_us);
 	finish(registry, entry, now_us);
 	return 0;
@@ -322,13 +292,22 @@ void registry_hello(struct registry *registry, const struct addr *address, uint6
 }
 
 void registry_count(
-	struct registry *registry, uint16_t backend, uint32_t connections, uint64_t now_us)
+	struct registry *registry, uint16_t backend, uint16_t service, uint32_t connections)
+{
+	struct entry *entry = registry->entries.by_id[backend];
+	size_t idx = membership_service(&registry->membership, service);
+
+	for (size_t i = 0; entry && i < entry->n_services; i++)
+		if (entry->services[i].idx == idx)
+			entry->services[i].connections = connections;
+}
+
+void registry_counted(struct registry *registry, uint16_t backend, uint64_t now_us)
 {
 	struct entry *entry = registry->entries.by_id[backend];
 
 	if (!entry || entry->backend.source != BACKEND_STATIC)
 		return;
-	entry->backend.connections = connections;
 	health_judge(registry, entry, now_us);
 	finish(registry, entry, now_us);
 }
@@ -529,23 +508,42 @@ static const struct entry_service *find_member(const struct registry *registry,
 		     : NULL;
 }
 
-bool registry_is_member(const struct registry *registry, const struct backend *backend,
-	const struct registry_service *service)
+static struct registry_member member_view(const struct registry *registry,
+	const struct entry *entry, const struct entry_service *member)
 {
-	return find_member(registry, backend, service) != NULL;
+	return (struct registry_member){
+		.service = registry->config.services[member->idx].id,
+		.vip = member->vip,
+		.serves = health_serves(registry, entry, member),
+		.proven = path_is_proven(member),
+		.is_backup = member->is_backup,
+		.is_usable = member->is_usable,
+		.weight = member->weight,
+		.effective_weight = tier_takes_new(registry, member) ? member->weight : 0,
+		.max_connections = health_max_connections(entry, member),
+		.ramp_percent = member->ramp_percent ? member->ramp_percent : 100,
+	};
 }
 
-static uint8_t ramp_percent(const struct entry_service *member)
-{
-	return member->ramp_percent ? member->ramp_percent : 100;
-}
-
-uint32_t registry_ramp_percent(const struct registry *registry, const struct backend *backend,
-	const struct registry_service *service)
+bool registry_member_of(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service, struct registry_member *ret_member)
 {
 	const struct entry_service *member = find_member(registry, backend, service);
 
-	return member ? ramp_percent(member) : 100;
+	if (!member)
+		return false;
+	*ret_member = member_view(registry, registry->entries.by_id[backend->id], member);
+	return true;
+}
+
+struct registry_tier registry_tier(
+	const struct registry *registry, const struct registry_service *service)
+{
+	size_t idx = membership_service(&registry->membership, service->id);
+
+	if (idx == SIZE_MAX)
+		return (struct registry_tier){ .minimum = 1 };
+	return tier_of(registry, idx);
 }
 
 size_t registry_memberships(const struct registry *registry, const struct backend *backend)
@@ -559,15 +557,8 @@ struct registry_member registry_membership(
 	const struct registry *registry, const struct backend *backend, size_t idx)
 {
 	const struct entry *entry = registry->entries.by_id[backend->id];
-	const struct entry_service *member = &entry->services[idx];
 
-	return (struct registry_member){
-		.service = registry->config.services[member->idx].id,
-		.vip = member->vip,
-		.serves = health_serves(registry, entry, member),
-		.proven = path_is_proven(member),
-		.ramp_percent = ramp_percent(member),
-	};
+	return member_view(registry, entry, &entry->services[idx]);
 }
 
 bool registry_path_view(const struct registry *registry, const struct backend *backend,
@@ -629,13 +620,15 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 	if (!entry)
 		return -ENOMEM;
 	backend = &entry->backend;
+	if (weight_copy(&kept->words, &backend->words) < 0) {
+		entries_entry_free(entry);
+		return -ENOMEM;
+	}
 	backend->id = kept->id;
 	backend->mac = kept->mac;
 	backend->state = kept->state;
 	backend->since_us = kept->since_us;
 	backend->admin = kept->admin;
-	backend->weight = kept->weight;
-	backend->weight_set = kept->weight_set;
 	backend->restored = true;
 	backend->kept = kept->kept && kept->state == BACKEND_DOWN;
 	registry->fail_open.n_kept += backend->kept;
@@ -685,9 +678,13 @@ const struct registry_override *registry_override_at(const struct registry *regi
 
 int registry_restore_override(struct registry *registry, const struct registry_override *kept)
 {
+	struct registry_override override = *kept;
+
 	if (kept->name[0] == '\0' || kept->address.family == AF_UNSPEC ||
-		(unsigned int)kept->admin >= BACKEND_ADMIN_N_ || kept->weight > UINT16_MAX)
+		(unsigned int)kept->admin >= BACKEND_ADMIN_N_)
 		return -EINVAL;
-	departed_add(&registry->departed, kept);
+	if (weight_copy(&kept->words, &override.words) < 0)
+		return -ENOMEM;
+	departed_add(&registry->departed, &override);
 	return 0;
 }

@@ -108,20 +108,16 @@ void registry_not_sent(struct registry *registry, uint16_t backend, uint64_t now
 void registry_stalled(struct registry *registry, uint64_t stalled_us, uint64_t now_us);
 
 /*
- * What an administrator says; by name or address, also of a backend that left, where it is remembered. -ENOENT, -EINVAL (weight > 65535; not an agent).
+ * What an administrator says; by name or address, also of a backend that left, where it is remembered. -ENOENT, -EINVAL (not an agent).
  */
 int registry_admin(
 	struct registry *registry, const char *backend, enum backend_admin admin, uint64_t now_us);
-int registry_weight(
-	struct registry *registry, const char *backend, uint32_t weight, uint64_t now_us);
 /*
- * The same in percent of the configured weight (the agent's or the file's), rounded, but 0 only for 0 %.
- * -EAGAIN: the backend has left, and so has its configured weight.
+ * `virtual_server` NULL: in all, whatever was said of single ones. -ENOENT; -ESRCH: it is not in that one; -ENOSPC,
+ * -ENOMEM as weight_say().
  */
-int registry_weight_percent(
-	struct registry *registry, const char *backend, uint32_t percent, uint64_t now_us);
-/* Gives the configured weight back. */
-int registry_weight_configured(struct registry *registry, const char *backend, uint64_t now_us);
+int registry_weight(struct registry *registry, const char *backend, const char *virtual_server,
+	const struct weight_word *word, uint64_t now_us);
 int registry_approve(struct registry *registry, const char *backend, bool approve, uint64_t now_us);
 
 /*
@@ -129,9 +125,11 @@ int registry_approve(struct registry *registry, const char *backend, bool approv
  * so it gets a heartbeat now, unless it owes an answer already.
  */
 void registry_hello(struct registry *registry, const struct addr *address, uint64_t now_us);
-/* How many flows of a static backend were counted in the flow table; of an agent's nothing happens. */
+/* How many flows of a static backend were counted in the flow table for a service (id). */
 void registry_count(
-	struct registry *registry, uint16_t backend, uint32_t connections, uint64_t now_us);
+	struct registry *registry, uint16_t backend, uint16_t service, uint32_t connections);
+/* All of its services are counted: that is in force. */
+void registry_counted(struct registry *registry, uint16_t backend, uint64_t now_us);
 /* A heartbeat of the backend is unanswered for longer than answers take: it may be at another MAC now. */
 bool registry_is_overdue(
 	const struct registry *registry, const struct backend *backend, uint64_t now_us);
@@ -150,35 +148,41 @@ const struct backend *registry_backend_by_address(const struct registry *registr
 const struct backend *registry_find(const struct registry *registry, const char *name_or_address);
 const struct backend *registry_find_address(
 	const struct registry *registry, const struct addr *address);
-/* Belongs to the service, in whatever state: for listing. */
-bool registry_is_member(const struct registry *registry, const struct backend *backend,
-	const struct registry_service *service);
-/*
- * How much of its effective_weight the backend has in this service now, in percent: 100, or less
- * while it starts slowly. Slow start is the service's, so that a backend may be new in one
- * virtual server's eyes alone. Begins whenever the backend becomes up; but not for one that was
- * kept, whose connections never left it.
- */
-uint32_t registry_ramp_percent(const struct registry *registry, const struct backend *backend,
-	const struct registry_service *service);
 
 /* What a backend is to one of the services that it belongs to. */
 struct registry_member {
 	uint16_t service; /* id */
 	uint8_t vip;      /* of an agent: which of its VIPs; REGISTRY_NO_VIP: as a static */
 	/*
-	 * It is not kept out of this service alone: for the table, together with effective_weight and
-	 * takes_flows. An agent that is up, but whose VIP of this service is missing or not silent, does
+	 * It is not kept out of this service alone: for the table, together with effective_weight and the
+	 * backend's takes_flows. An agent that is up, but whose VIP of this service is missing or not silent, does
 	 * not serve it; nor does a kept backend where on-all-down = drop.
 	 */
 	bool serves;
-	bool proven;          /* its path, where it has one: may get clients as far as that goes */
-	uint8_t ramp_percent; /* see registry_ramp_percent() */
+	bool proven;     /* its path, where it has one: may get clients as far as that goes */
+	bool is_backup;  /* takes new flows only while fewer than `minimum` others are usable */
+	bool is_usable;  /* see struct registry_tier */
+	uint32_t weight; /* configured (its line's or its agent's), or as an administrator said */
+	uint32_t effective_weight; /* for new flows: 0 unless it takes some; before slow start */
+	uint32_t max_connections;  /* 0: no ceiling */
+	/*
+	 * How much of effective_weight it has in this service now: 100, or less while it starts slowly.
+	 * Slow start is the service's, so that a backend may be new in one virtual server's eyes alone.
+	 * Begins whenever the backend becomes up; but not for one that was kept, whose connections never left it.
+	 */
+	uint8_t ramp_percent;
 };
 /* For whoever looks at all services of a backend: how many there are, and each. */
 size_t registry_memberships(const struct registry *registry, const struct backend *backend);
 struct registry_member registry_membership(
 	const struct registry *registry, const struct backend *backend, size_t idx);
+
+/* The same of one service, in whatever state the backend is; false: it is no member. */
+bool registry_member_of(const struct registry *registry, const struct backend *backend,
+	const struct registry_service *service, struct registry_member *ret_member);
+/* What the service has for new flows. */
+struct registry_tier registry_tier(
+	const struct registry *registry, const struct registry_service *service);
 
 /*
  * What is known of the backend's path to a service (`check` 0), or of the service's request check - 1; false: it is not
@@ -192,7 +196,7 @@ bool registry_agent_view(const struct registry *registry, const struct backend *
 
 /*
  * Restart: puts back a backend as it was kept (id, name, address, mac, source, state, reason,
- * since_us, admin, weight, weight_set, kept, vips, status, challenge_us, session_id, approved,
+ * since_us, admin, words, kept, vips, status, challenge_us, session_id, approved,
  * rejected). Backends that were up stay up and are judged by the first missed heartbeats, or
  * checks, from now. Before registry_configure. -EINVAL: id 0 or a name or address that is none;
  * -EEXIST: id, name or address is taken; -ENOSPC, -ENOMEM.

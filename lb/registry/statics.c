@@ -8,6 +8,7 @@
 #include "lb/registry/health.h"
 #include "lb/registry/liveness.h"
 #include "lb/registry/membership.h"
+#include "lb/registry/tier.h"
 
 /* All lines of one address. */
 struct group {
@@ -21,6 +22,7 @@ struct plan {
 	size_t n_groups;
 	struct fail_open_keeping *keeping;
 	struct fail_open_tally *tallies;
+	struct tiers *tiers;
 	struct membership membership;
 };
 
@@ -31,6 +33,7 @@ static void plan_clear(struct plan *plan)
 	free(plan->groups);
 	free(plan->keeping);
 	free(plan->tallies);
+	tiers_free(plan->tiers);
 	membership_clear(&plan->membership);
 }
 
@@ -61,10 +64,6 @@ static int merge_group(struct group *group, const struct group *other, struct wh
 	if (!mac_is_zero(&into->mac) && !mac_is_zero(&from->mac) &&
 		!mac_equal(&into->mac, &from->mac)) {
 		return why_fail(ret_why, -EINVAL, "real-server %s has two MAC addresses", text);
-	}
-	if (into->weight != from->weight) {
-		return why_fail(ret_why, -EINVAL, "real-server %s has two weights, %u and %u", text,
-			into->weight, from->weight);
 	}
 	if (other->name_given) {
 		memcpy(into->name, from->name, sizeof(into->name));
@@ -255,7 +254,8 @@ static int plan_make(const struct registry *registry, const struct registry_conf
 		return r;
 	plan->keeping = calloc(config->n_services + 1, sizeof(*plan->keeping));
 	plan->tallies = calloc(config->n_services + 1, sizeof(*plan->tallies));
-	return plan->keeping && plan->tallies ? 0 : -ENOMEM;
+	plan->tiers = tiers_new(config->n_services);
+	return plan->keeping && plan->tallies && plan->tiers ? 0 : -ENOMEM;
 }
 
 /* A service that was keeping goes on where it has the same id. */
@@ -305,7 +305,7 @@ static void end_agents(struct registry *registry, const struct registry_config *
 	}
 }
 
-/* The line's words over what is there; a verb's weight and an agent's own stay. */
+/* The line's words over what is there. */
 static void take_static(struct registry *registry, struct entry *entry, const struct group *group)
 {
 	const struct registry_static *static_ = &group->static_;
@@ -315,12 +315,8 @@ static void take_static(struct registry *registry, struct entry *entry, const st
 	entry->no_check = static_->no_check;
 	entry->name_given = group->name_given;
 	entry->given_mac = static_->mac;
-	entry->given_weight = static_->weight;
-	entry->given_max_connections = static_->max_connections;
 	if (!mac_is_zero(&static_->mac) && !mac_equal(&static_->mac, &backend->mac))
 		entries_set_mac(&registry->entries, entry, &static_->mac, true);
-	if (backend->source == BACKEND_STATIC && !backend->weight_set)
-		backend->weight = static_->weight;
 	if (backend->source == BACKEND_AGENT)
 		backend->approved = true;
 }
@@ -399,11 +395,13 @@ int statics_configure(struct registry *registry, const struct registry_config *c
 	take_groups(registry, &plan);
 	free(registry->fail_open.keeping);
 	free(registry->fail_open.tallies);
+	tiers_free(registry->tiers);
 	membership_clear(&registry->membership);
 	registry->membership = plan.membership;
 	plan.membership = (struct membership){ 0 };
 	registry->fail_open.keeping = TAKE_PTR(plan.keeping);
 	registry->fail_open.tallies = TAKE_PTR(plan.tallies);
+	registry->tiers = TAKE_PTR(plan.tiers);
 	registry->config = *config;
 	registry->configured = true;
 	registry->fail_open.until_us = REGISTRY_NEVER_US;

@@ -67,6 +67,7 @@ static void losses_sample(const struct losses *losses, const struct backend *bac
 {
 	const struct losses_parts *parts = &losses->parts;
 	const struct ports *asked = registry_asked(parts->registry, backend->id);
+	struct registry_member member;
 	struct losses_count count;
 
 	parts->count(service->id, backend->id, &count, parts->context);
@@ -75,8 +76,9 @@ static void losses_sample(const struct losses *losses, const struct backend *bac
 		.syns = count.syns,
 		.packets = count.packets,
 		.clients = count.clients,
-		.takes_clients = backend->state == BACKEND_UP && !backend->kept &&
-			backend->effective_weight > 0,
+		.takes_clients = registry_member_of(parts->registry, backend, service, &member) &&
+			backend->state == BACKEND_UP && !backend->kept &&
+			member.effective_weight > 0,
 		.has_agent = backend->source == BACKEND_AGENT,
 		.breaks = asked ? asked->breaks : 0,
 		.told_us = backend->heard_us,

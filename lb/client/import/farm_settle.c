@@ -14,7 +14,6 @@
 
 #define DAY_S           UINT64_C(86400)
 #define PREFIX_BITS_MIN 8u
-#define WEIGHT_MAX      65535u
 
 /* A value in its range, or the nearest one that is, with a note. 0 stays: it was not said. */
 static void clamp(struct farm *farm, const struct farm_server *server, const char *what,

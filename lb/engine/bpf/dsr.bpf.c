@@ -303,6 +303,22 @@ FWD_INLINE int port_is_member(struct fwd_port *port, __u16 service, __u16 backen
 	return member_load(port, service, backend) >= 0;
 }
 
+/* 1: a member takes new flows; of one that there was no room for nothing else is known. */
+FWD_CALL int member_takes_new(struct fwd_port *port, __u32 service, __u32 backend)
+{
+	__u32 at;
+
+	if (FWD_NEVER(!port))
+		return 0;
+	at = image_member(&port->image, (__u16)service, (__u16)backend);
+	return at >= IMAGE_MEMBERS || !image_member_is_shut(&port->image, at);
+}
+
+FWD_INLINE int port_takes_new(struct fwd_port *port, __u16 service, __u16 backend)
+{
+	return member_takes_new(port, service, backend);
+}
+
 FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac)
 {
 	return image_mac(&port->image, mac);

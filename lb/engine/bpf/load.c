@@ -142,7 +142,8 @@ _Static_assert(sizeof(struct fwd_image) -
 				IMAGE_BYTES(vips) + IMAGE_BYTES(ranges) + IMAGE_BYTES(orders) +
 				IMAGE_BYTES(backends) + IMAGE_BYTES(bindings) + IMAGE_BYTES(macs) +
 				IMAGE_BYTES(members) + IMAGE_BYTES(member_loads) +
-				IMAGE_BYTES(vip_slots) + IMAGE_BYTES(service_at)) <
+				IMAGE_BYTES(members_shut) + IMAGE_BYTES(vip_slots) +
+				IMAGE_BYTES(service_at)) <
 		128,
 	"copy_image() copies every field: only padding is left");
 
@@ -165,6 +166,7 @@ static void copy_image(struct fwd_image *image, const struct fwd_image *from)
 	memcpy(image->macs, from->macs, sizeof(from->macs));
 	memcpy(image->members, from->members, sizeof(from->members));
 	memcpy(image->member_loads, from->member_loads, sizeof(from->member_loads));
+	memcpy(image->members_shut, from->members_shut, sizeof(from->members_shut));
 	memcpy(image->vip_slots, from->vip_slots, sizeof(from->vip_slots));
 	memcpy(image->service_at, from->service_at, sizeof(from->service_at));
 }

@@ -335,6 +335,8 @@ static void client_sends_what_was_asked(void **state)
 		{ "weight web1 50% -j", "{\"backend\":\"web1\",\"weight\":\"50%\"}\n" },
 		{ "weight web1 configured -j",
 			"{\"backend\":\"web1\",\"weight\":\"configured\"}\n" },
+		{ "weight web1 3 web -j",
+			"{\"backend\":\"web1\",\"weight\":3,\"virtual_server\":\"web\"}\n" },
 		{ "reload -j", "{}\n" },
 		{ "reload", "" },
 		{ "disable web1", "" },

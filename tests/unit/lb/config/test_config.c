@@ -61,8 +61,8 @@ static void assert_error(const char *text, const char *place, const char *part)
 
 struct key_case {
 	const char *key;
-	const char *good[6];
-	const char *bad[9];
+	const char *good[12];
+	const char *bad[16];
 };
 
 static const struct key_case balancer_cases[] = {
@@ -105,6 +105,8 @@ static const struct key_case virtual_server_cases[] = {
 	{ "drain-timeout", { "0", "24h" }, { "86401s", "-1s" } },
 	{ "slow-start", { "0", "300ms", "1s", "1h" }, { "3601s", "-1s", "x" } },
 	{ "on-all-down", { "keep", "drop" }, { "fail" } },
+	{ "minimum", { "1", "4096", "1%", "100%" },
+		{ "0", "4097", "0%", "101%", "-1", "", "%", "50%%", "50 %", "5%x", "x" } },
 	{ "syn-rate", { "0", "1", "64k", "4294967295" }, { "4294967296", "4G", "-1", "x" } },
 	{ "syn-rate-source", { "0", "1", "64k", "4294967295" }, { "4294967296", "4G", "-1", "x" } },
 	{ "fragments", { "hash", "drop" }, { "pass" } },
@@ -137,10 +139,17 @@ static const struct key_case virtual_server_cases[] = {
 		{ "192.0.2.1/24", "192.0.2.0/33", "all" } },
 	{ "real-server",
 		{ "192.0.2.1", "192.0.2.1 weight=1", "192.0.2.1 weight=0",
-			"192.0.2.1  weight=65535 name=win", "2001:db8::1 mac=02:00:00:00:00:01" },
+			"192.0.2.1  weight=65535 name=win", "2001:db8::1 mac=02:00:00:00:00:01",
+			"192.0.2.1 backup weight=2", "192.0.2.1 BACKUP",
+			"192.0.2.1 max-connections=1\nscheduler = rr",
+			"192.0.2.1 max-connections=1000000\npersistence = 1min" },
 		{ "192.0.2.1:80", "[2001:db8::1]:80", "192.0.2.1 name=192.0.2.2",
 			"192.0.2.1 weight=65536", "192.0.2.1 name=-x",
-			"192.0.2.1 mac=01:00:5e:0:0:1", "192.0.2.1 up", "weight=1" } },
+			"192.0.2.1 mac=01:00:5e:0:0:1", "192.0.2.1 up", "weight=1",
+			"192.0.2.1 backup backup", "192.0.2.1 backup=yes", "backup",
+			"192.0.2.1 max-connections=1",
+			"192.0.2.1 max-connections=0\nscheduler = lc",
+			"192.0.2.1 max-connections=1000001\nscheduler = lc" } },
 };
 
 static void try_case(
@@ -476,7 +485,6 @@ static void config_takes_a_real_server_as_one_thing(void **state)
 {
 	static const char *const bad[][2] = {
 		{ "192.0.2.1 name=a", "192.0.2.1 name=b" },
-		{ "192.0.2.1 weight=2", "192.0.2.1" },
 		{ "192.0.2.1 mac=02:00:00:00:00:01", "192.0.2.1 mac=02:00:00:00:00:02" },
 		{ "192.0.2.1 name=a", "192.0.2.2 name=a" },
 		{ "198.51.100.10", "192.0.2.1" },
@@ -495,6 +503,37 @@ static void config_takes_a_real_server_as_one_thing(void **state)
 	config_free(load_good(BASE WEB "real-server = 192.0.2.1 name=a\n"
 				       "[virtual-server x]\nvip = 198.51.100.11\n"
 				       "real-server = 192.0.2.1\n"));
+	/* What a line between them leaves open does not join two that contradict each other. */
+	assert_error(BASE WEB "real-server = 192.0.2.1 name=a\n"
+			      "[virtual-server x]\nvip = 198.51.100.11\nreal-server = 192.0.2.1\n"
+			      "[virtual-server y]\nvip = 198.51.100.12\n"
+			      "real-server = 192.0.2.1 name=b\n",
+		"lb.conf:11: real-server: ", "another name in virtual server web");
+}
+
+/* Weight, backup and ceiling belong to the line of one virtual server. */
+static void config_takes_weights_of_each_virtual_server(void **state)
+{
+	_cleanup_(config_freep) struct config *config =
+		load_good(BASE WEB "scheduler = rr\nminimum = 50%\n"
+				   "real-server = 192.0.2.1 weight=2 max-connections=7\n"
+				   "[virtual-server x]\nvip = 198.51.100.11\nminimum = 3\n"
+				   "real-server = 192.0.2.1 weight=5 backup\n");
+	const struct config_virtual_server *web = config->virtual_servers[0],
+					   *x = config->virtual_servers[1];
+	const struct config_real_server *first = web->real_servers.items,
+					*second = x->real_servers.items;
+
+	assert_int_equal(first->weight, 2);
+	assert_int_equal(first->max_connections, 7);
+	assert_false(first->is_backup);
+	assert_int_equal(second->weight, 5);
+	assert_int_equal(second->max_connections, 0);
+	assert_true(second->is_backup);
+	assert_int_equal(web->minimum.number, 50);
+	assert_true(web->minimum.is_percent);
+	assert_int_equal(x->minimum.number, 3);
+	assert_false(x->minimum.is_percent);
 }
 
 static void config_reports_every_error(void **state)
@@ -565,6 +604,7 @@ int main(void)
 		cmocka_unit_test(config_refuses_the_same_port_twice),
 		cmocka_unit_test(config_parses_real_servers),
 		cmocka_unit_test(config_takes_a_real_server_as_one_thing),
+		cmocka_unit_test(config_takes_weights_of_each_virtual_server),
 		cmocka_unit_test(config_reports_every_error),
 		cmocka_unit_test(config_sorts_virtual_servers_by_name),
 		cmocka_unit_test(config_formats_ports),

@@ -212,6 +212,12 @@ static void snapshot_knows_members_and_macs(void **state)
 	assert_int_equal(snapshot_add_member(snapshot, 1, 9), 0);
 	assert_true(snapshot_is_member(snapshot, 1, 9));
 	assert_false(snapshot_is_member(snapshot, 9, 1));
+	assert_int_equal(snapshot_add_member(snapshot, 2, 9), 0);
+	snapshot_shut_member(snapshot, 2, 9);
+	snapshot_shut_member(snapshot, 3, 9);
+	assert_true(snapshot_takes_new(snapshot, 1, 9));
+	assert_false(snapshot_takes_new(snapshot, 2, 9));
+	assert_true(snapshot_takes_new(snapshot, 3, 9)); /* no member: nothing is known */
 	assert_int_equal(snapshot_add_mac(snapshot, &web, kind), 0);
 	assert_int_equal(image_mac(snapshot_image(snapshot), web.bytes).backend, 9);
 	assert_int_equal(image_mac(snapshot_image(snapshot), balancer.bytes).kind, FWD_MAC_UNKNOWN);

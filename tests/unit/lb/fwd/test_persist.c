@@ -57,6 +57,9 @@ static void publish(void)
 			.flags = bench.flags[id] };
 
 		assert_int_equal(snapshot_add_backend(bench.snapshot, id, &backend), 0);
+		assert_int_equal(snapshot_add_member(bench.snapshot, SERVICE, id), 0);
+		if (bench.flags[id] & FWD_BACKEND_NEW_SOME)
+			snapshot_shut_member(bench.snapshot, SERVICE, id);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(vips); i++) {
 		assert_int_equal(
@@ -72,7 +75,8 @@ static void fill_rows(void)
 	size_t n_members = 0;
 
 	for (uint16_t id = 1; id <= BACKENDS; id++)
-		if (bench.flags[id] & FWD_BACKEND_NEW)
+		if ((bench.flags[id] & FWD_BACKEND_NEW) &&
+			!(bench.flags[id] & FWD_BACKEND_NEW_SOME))
 			members[n_members++] =
 				(struct table_member){ .address = { .family = AF_INET,
 							       .bytes = { 10, 0, 0, (uint8_t)id } },
@@ -263,6 +267,19 @@ static void persist_sends_new_connections_past_who_drains(void **state)
 	assert_int_equal(tcp(NULL, 1024, 80, WIRE_TCP_ACK).backend, backend);
 }
 
+/* It takes new flows, but not of this service: a backup, or of weight 0 there. */
+static void persist_sends_new_connections_past_who_is_shut(void **state)
+{
+	uint16_t backend = connect_from(NULL, 1024, 80), other;
+
+	set_backend(backend, FWD_BACKEND_FLOWS | FWD_BACKEND_NEW | FWD_BACKEND_NEW_SOME);
+	assert_int_equal(tcp(NULL, 1024, 80, WIRE_TCP_ACK).backend, backend);
+	other = connect_from(NULL, 1025, 80);
+	assert_int_not_equal(other, backend);
+	assert_int_equal(syn(1026, 80).backend, other);
+	assert_int_equal(tcp(NULL, 1024, 80, WIRE_TCP_ACK).backend, backend);
+}
+
 static void persist_leaves_the_dead(void **state)
 {
 	uint16_t backend = connect_from(NULL, 1024, 80), other;
@@ -374,6 +391,7 @@ int main(void)
 		TEST(persist_tells_clients_apart_by_prefix),
 		TEST(persist_restarts_with_each_connection_and_ends),
 		TEST(persist_sends_new_connections_past_who_drains),
+		TEST(persist_sends_new_connections_past_who_is_shut),
 		TEST(persist_leaves_the_dead),
 		TEST(persist_is_no_flow),
 		TEST(persist_leaves_no_trace_where_it_only_looks),

@@ -256,6 +256,64 @@ static void publish_stirs_rows_when_a_service_ceases_to_record(void **state)
 	assert_int_equal(publish_moving(world->publish, 1), 0);
 }
 
+static void say_weight(struct world *world, const char *virtual_server, uint32_t number)
+{
+	struct weight_word word = { WEIGHT_NUMBER, number };
+
+	assert_int_equal(
+		registry_weight(world->registry, "b1", virtual_server, &word, START_US), 0);
+	world_build(world, START_US);
+}
+
+static void publish_gives_each_virtual_server_its_weights(void **state)
+{
+	struct world *world = *state;
+	uint16_t id;
+
+	world_configure(world, 2, START_US);
+	world_build(world, START_US);
+	id = id_of(world, "b1");
+	assert_string_equal(publish_digest(world->publish, 1), publish_digest(world->publish, 2));
+	assert_int_equal(snapshot_backend(world->snapshot, id)->flags & FWD_BACKEND_NEW_SOME, 0);
+	say_weight(world, "s0", 3);
+	assert_in_range(owned(world, 1, "b1"), FWD_ROWS * 3 / 4 - 1, FWD_ROWS * 3 / 4 + 1);
+	assert_in_range(owned(world, 2, "b1"), FWD_ROWS / 2 - 1, FWD_ROWS / 2 + 1);
+	assert_string_not_equal(
+		publish_digest(world->publish, 1), publish_digest(world->publish, 2));
+	/* Of weight 0 in one alone: new flows of persistent clients are for the other. */
+	say_weight(world, "s0", 0);
+	assert_int_equal(owned(world, 1, "b1"), 0);
+	assert_int_equal(snapshot_backend(world->snapshot, id)->flags &
+			(FWD_BACKEND_NEW | FWD_BACKEND_NEW_SOME),
+		FWD_BACKEND_NEW | FWD_BACKEND_NEW_SOME);
+	assert_false(snapshot_takes_new(world->snapshot, 1, id));
+	assert_true(snapshot_takes_new(world->snapshot, 2, id));
+	say_weight(world, NULL, 0);
+	assert_int_equal(snapshot_backend(world->snapshot, id)->flags & FWD_BACKEND_NEW, 0);
+	say_weight(world, NULL, 1);
+	assert_string_equal(publish_digest(world->publish, 1), publish_digest(world->publish, 2));
+}
+
+/* In the table only while it is needed; what it has it keeps. */
+static void publish_has_backups_in_the_table_for_want_of_others(void **state)
+{
+	struct world *world = *state;
+
+	world->more = "real-server = 192.0.2.100 mac=02:00:00:00:00:64 name=spare backup\n";
+	world_configure(world, 2, START_US);
+	world_build(world, START_US);
+	assert_int_equal(owned(world, 1, "spare"), 0);
+	assert_int_equal(snapshot_backend(world->snapshot, id_of(world, "spare"))->flags &
+			(FWD_BACKEND_FLOWS | FWD_BACKEND_NEW),
+		FWD_BACKEND_FLOWS);
+	world_configure(world, 0, START_US + S(1));
+	world_build(world, START_US + S(1));
+	assert_int_equal(owned(world, 1, "spare"), FWD_ROWS);
+	world_configure(world, 2, START_US + S(2));
+	world_build(world, START_US + S(2));
+	assert_int_equal(owned(world, 1, "spare"), 0);
+}
+
 static void publish_counts_what_statics_hold_for_lc(void **state)
 {
 	struct world *world = *state;
@@ -383,6 +441,8 @@ int main(void)
 		TEST(publish_remembers_bases_over_a_restart),
 		TEST(publish_binds_nothing_while_not_active),
 		TEST(publish_gives_a_new_backend_a_fifth_at_first),
+		TEST(publish_gives_each_virtual_server_its_weights),
+		TEST(publish_has_backups_in_the_table_for_want_of_others),
 		TEST(publish_is_quiet_while_a_backend_starts_slowly),
 		TEST(publish_gives_rr_its_turns_and_keeps_their_number),
 		TEST(publish_stirs_rows_when_a_service_ceases_to_record),

@@ -144,6 +144,47 @@ static inline bool world_serves(const struct world *world, const char *name, siz
 	return false;
 }
 
+/* What it is to the service at this position of the world's. */
+static inline struct registry_member world_member(
+	const struct world *world, const char *name, size_t service)
+{
+	struct registry_member member;
+
+	assert_true(registry_member_of(
+		world->registry, world_backend(world, name), &world->services[service], &member));
+	return member;
+}
+
+static inline bool world_is_member(const struct world *world, const struct backend *backend,
+	const struct registry_service *service)
+{
+	struct registry_member member;
+
+	return registry_member_of(world->registry, backend, service, &member);
+}
+
+/* In the world's first service. */
+static inline uint32_t world_effective(const struct world *world, const char *name)
+{
+	return world_member(world, name, 0).effective_weight;
+}
+
+static inline uint32_t world_weight(const struct world *world, const char *name)
+{
+	return world_member(world, name, 0).weight;
+}
+
+/* "7", "50%", "configured"; virtual_server NULL: in all. */
+static inline int world_say_weight(
+	struct world *world, const char *name, const char *virtual_server, const char *text)
+{
+	struct weight_word word;
+	int r = weight_parse(text, &word);
+
+	return r < 0 ? r
+		     : registry_weight(world->registry, name, virtual_server, &word, world->now_us);
+}
+
 static inline struct world_agent *world_agent_of(struct world *world, uint16_t id)
 {
 	for (size_t i = 0; i < world->n_agents; i++)
@@ -165,9 +206,9 @@ static inline void world_check(const struct world *world)
 					    backend->name) < 0);
 		if (backend->state != BACKEND_UP)
 			assert_true(backend->reason[0] != '\0');
-		if (backend->effective_weight > 0)
+		if (backend->takes_new)
 			assert_true(backend->state == BACKEND_UP || backend->kept);
-		if (backend->effective_weight > 0 || backend->state == BACKEND_UP) {
+		if (backend->takes_new || backend->state == BACKEND_UP) {
 			assert_true(backend->takes_flows);
 			assert_false(mac_is_zero(&backend->mac));
 		}

@@ -62,8 +62,7 @@ static void registry_judges_allow(void **state)
 	assert_int_equal(addr_prefix_parse("192.0.2.12/32", &allow), 0);
 	world_configure(world);
 	assert_int_equal(world_backend(world, "web1")->state, BACKEND_DOWN);
-	assert_false(registry_is_member(
-		world->registry, world_backend(world, "web1"), &world->services[0]));
+	assert_false(world_is_member(world, world_backend(world, "web1"), &world->services[0]));
 	world->services[0].allow = NULL;
 }
 
@@ -425,27 +424,39 @@ static void registry_gives_the_configured_weight_back(void **state)
 	agent->reg.status.weight = 10;
 	assert_int_equal(world_register(world, agent).r, 0);
 	world_pass(world, MS(1000));
-	assert_int_equal(registry_weight_percent(registry, "web1", 50, world->now_us), 0);
-	assert_int_equal(world_backend(world, "web1")->effective_weight, 5);
-	assert_int_equal(registry_weight_percent(registry, "web1", 1, world->now_us), 0);
-	assert_int_equal(world_backend(world, "web1")->weight, 1);
-	assert_int_equal(registry_weight_percent(registry, "web1", 0, world->now_us), 0);
-	assert_int_equal(world_backend(world, "web1")->effective_weight, 0);
-	assert_int_equal(registry_weight_configured(registry, "web1", world->now_us), 0);
-	assert_int_equal(world_backend(world, "web1")->effective_weight, 10);
+	assert_int_equal(world_say_weight(world, "web1", NULL, "50%"), 0);
+	assert_int_equal(world_effective(world, "web1"), 5);
+	assert_int_equal(world_say_weight(world, "web1", NULL, "1%"), 0);
+	assert_int_equal(world_weight(world, "web1"), 1);
+	assert_int_equal(world_say_weight(world, "web1", NULL, "0%"), 0);
+	assert_int_equal(world_effective(world, "web1"), 0);
+	assert_int_equal(world_say_weight(world, "web1", NULL, "configured"), 0);
+	assert_int_equal(world_effective(world, "web1"), 10);
 	/* It is the agent's own again. */
 	agent->reg.status.weight = 7;
 	world_update(world, agent);
-	assert_int_equal(world_backend(world, "web1")->weight, 7);
+	assert_int_equal(world_weight(world, "web1"), 7);
+	/* A share follows what it is of. */
+	assert_int_equal(world_say_weight(world, "web1", NULL, "50%"), 0);
+	assert_int_equal(world_weight(world, "web1"), 4);
+	agent->reg.status.weight = 20;
+	world_update(world, agent);
+	assert_int_equal(world_weight(world, "web1"), 10);
+	agent->reg.status.weight = 7;
+	world_update(world, agent);
 	/* And of one that left. */
-	assert_int_equal(registry_weight(registry, "web1", 3, world->now_us), 0);
+	assert_int_equal(world_say_weight(world, "web1", NULL, "3"), 0);
 	registry_leave(registry, agent->id, world->now_us);
-	assert_int_equal(registry_weight_percent(registry, "web1", 50, world->now_us), -EAGAIN);
-	assert_int_equal(registry_weight_configured(registry, "web1", world->now_us), 0);
+	assert_int_equal(world_say_weight(world, "web1", NULL, "300%"), 0);
 	world_drain_actions(world);
 	assert_int_equal(world_register(world, agent).r, 0);
-	assert_int_equal(world_backend(world, "web1")->weight, 7);
-	assert_int_equal(registry_weight_configured(registry, "nobody", world->now_us), -ENOENT);
+	assert_int_equal(world_weight(world, "web1"), 21);
+	registry_leave(registry, agent->id, world->now_us);
+	assert_int_equal(world_say_weight(world, "web1", NULL, "configured"), 0);
+	world_drain_actions(world);
+	assert_int_equal(world_register(world, agent).r, 0);
+	assert_int_equal(world_weight(world, "web1"), 7);
+	assert_int_equal(world_say_weight(world, "nobody", NULL, "configured"), -ENOENT);
 }
 
 static void registry_gives_an_agent_of_weight_nothing_no_new_flows(void **state)
@@ -456,14 +467,14 @@ static void registry_gives_an_agent_of_weight_nothing_no_new_flows(void **state)
 	world->agents[0].reg.status.weight = 0;
 	world_pass(world, MS(300));
 	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 0);
+	assert_int_equal(world_effective(world, "web01"), 0);
 	assert_true(world_backend(world, "web01")->takes_flows);
-	assert_int_equal(registry_weight_percent(world->registry, "web01", 50, world->now_us), 0);
-	assert_int_equal(world_backend(world, "web01")->weight, 0);
-	assert_int_equal(registry_weight_configured(world->registry, "web01", world->now_us), 0);
+	assert_int_equal(world_say_weight(world, "web01", NULL, "50%"), 0);
+	assert_int_equal(world_weight(world, "web01"), 0);
+	assert_int_equal(world_say_weight(world, "web01", NULL, "configured"), 0);
 	world->agents[0].reg.status.weight = 3;
 	world_pass(world, MS(300));
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 3);
+	assert_int_equal(world_effective(world, "web01"), 3);
 }
 
 static void registry_knows_a_rejected_name_at_the_address_of_another(void **state)

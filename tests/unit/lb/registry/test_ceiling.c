@@ -24,20 +24,28 @@ static void ceiling_of_an_agent_ends_new_flows_alone(void **state)
 	world_pass(world, MS(1000));
 	backend = world_backend(world, "web1");
 	report(world, agent, 99);
-	assert_int_equal(backend->effective_weight, 1);
+	assert_int_equal(world_effective(world, "web1"), 1);
 	report(world, agent, 100);
 	assert_int_equal(backend->state, BACKEND_UP);
 	assert_true(backend->takes_flows);
-	assert_int_equal(backend->effective_weight, 0);
+	assert_int_equal(world_effective(world, "web1"), 0);
 	assert_string_equal(backend->reason, "full: takes no new connections while it has 100");
-	assert_int_equal(backend->max_connections, 100);
+	assert_int_equal(world_member(world, "web1", 0).max_connections, 100);
 	report(world, agent, 99);
-	assert_int_equal(backend->effective_weight, 1);
+	assert_int_equal(world_effective(world, "web1"), 1);
 	assert_string_equal(backend->reason, "");
 	/* Without a ceiling none is too many. */
 	agent->reg.status.max_connections = 0;
 	report(world, agent, 100000);
-	assert_int_equal(backend->effective_weight, 1);
+	assert_int_equal(world_effective(world, "web1"), 1);
+}
+
+static void count(
+	struct world *world, const struct backend *backend, size_t service, uint32_t connections)
+{
+	registry_count(world->registry, backend->id, world->services[service].id, connections);
+	registry_counted(world->registry, backend->id, world->now_us);
+	world_drain_actions(world);
 }
 
 static void ceiling_of_a_static_counts_its_flows(void **state)
@@ -54,13 +62,47 @@ static void ceiling_of_a_static_counts_its_flows(void **state)
 		registry_configure(world->registry, &world->config, world->now_us, &why), 0);
 	backend = world_backend(world, "192.0.2.50");
 	assert_int_equal(backend->state, BACKEND_UP);
-	registry_count(world->registry, backend->id, 9, world->now_us);
-	assert_int_equal(backend->effective_weight, 1);
-	registry_count(world->registry, backend->id, 10, world->now_us);
-	assert_int_equal(backend->effective_weight, 0);
+	count(world, backend, 0, 9);
+	assert_int_equal(world_effective(world, "192.0.2.50"), 1);
+	count(world, backend, 0, 10);
+	assert_int_equal(world_effective(world, "192.0.2.50"), 0);
 	assert_int_equal(backend->state, BACKEND_UP);
-	registry_count(world->registry, backend->id, 3, world->now_us);
-	assert_int_equal(backend->effective_weight, 1);
+	assert_string_equal(backend->reason, "full: takes no new connections while it has 10");
+	count(world, backend, 0, 3);
+	assert_int_equal(world_effective(world, "192.0.2.50"), 1);
+}
+
+/* Of the VIPs of one virtual server together, and of no other virtual server. */
+static void ceiling_of_a_static_is_of_one_virtual_server(void **state)
+{
+	struct world *world = *state;
+	struct registry_static *line = world_static(world, "web", "win", "192.0.2.50");
+	const struct backend *backend;
+
+	line->max_connections = 10;
+	world_static(world, "mail", "win", "192.0.2.50");
+	for (size_t i = 0; i < 2; i++) {
+		world->statics[i].no_check = true;
+		world->statics[i].mac = world_mac(50);
+	}
+	world_service(world, 1, "web", "198.51.100.11");
+	world_service(world, 2, "mail", "198.51.100.12");
+	world_configure(world);
+	backend = world_backend(world, "win");
+	assert_int_equal(world_member(world, "win", 0).max_connections, 10);
+	assert_int_equal(world_member(world, "win", 2).max_connections, 0);
+	count(world, backend, 2, 1000);
+	count(world, backend, 0, 5);
+	assert_int_equal(world_effective(world, "win"), 1);
+	count(world, backend, 1, 5);
+	assert_int_equal(world_effective(world, "win"), 0);
+	assert_int_equal(world_member(world, "win", 1).effective_weight, 0);
+	assert_int_equal(world_member(world, "win", 2).effective_weight, 1);
+	assert_string_equal(backend->reason,
+		"full in virtual server web: takes no new connections while it has 10");
+	/* A reload does not forget what it has. */
+	world_configure(world);
+	assert_int_equal(world_effective(world, "win"), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup_bare, world_teardown)
@@ -70,6 +112,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(ceiling_of_an_agent_ends_new_flows_alone),
 		TEST(ceiling_of_a_static_counts_its_flows),
+		TEST(ceiling_of_a_static_is_of_one_virtual_server),
 	};
 
 	return cmocka_run_group_tests_name("ceiling", tests, NULL, NULL);

@@ -44,7 +44,7 @@ static void registry_keeps_all_when_most_vanish(void **state)
 	}
 	assert_int_equal(count_kept(world), 6);
 	assert_int_equal(count_state(world, BACKEND_DOWN), 6);
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 1);
+	assert_int_equal(world_effective(world, "web01"), 1);
 	assert_non_null(strstr(world_backend(world, "web01")->reason,
 		"kept: most of virtual server web vanished at once"));
 	assert_true(world_serves(world, "web01", 0));
@@ -254,7 +254,7 @@ static void registry_ends_keeping_of_one_that_is_disabled(void **state)
 	/* And of one that says that it is down. */
 	world_say(world, &world->agents[0], PROTO_STATE_DOWN, "broken");
 	assert_false(world_backend(world, "web01")->kept);
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 0);
+	assert_int_equal(world_effective(world, "web01"), 0);
 }
 
 static void registry_does_not_keep_announced_failures(void **state)
@@ -368,7 +368,7 @@ static void registry_keeps_on_keeping_over_a_restart(void **state)
 	restart(world);
 	world_pass(world, MS(10000));
 	assert_int_equal(count_kept(world), 3);
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 1);
+	assert_int_equal(world_effective(world, "web01"), 1);
 }
 
 static void registry_keeps_over_a_restart_what_was_said_of_one_that_left(void **state)
@@ -379,7 +379,7 @@ static void registry_keeps_over_a_restart_what_was_said_of_one_that_left(void **
 	world_farm(world, 2);
 	assert_int_equal(
 		registry_admin(world->registry, "web01", BACKEND_ADMIN_MAINT, world->now_us), 0);
-	assert_int_equal(registry_weight(world->registry, "web01", 9, world->now_us), 0);
+	assert_int_equal(world_say_weight(world, "web01", NULL, "9"), 0);
 	registry_leave(world->registry, world->agents[0].id, world->now_us);
 	world_drain_actions(world);
 	assert_int_equal(registry_overrides_len(world->registry), 1);
@@ -388,14 +388,14 @@ static void registry_keeps_over_a_restart_what_was_said_of_one_that_left(void **
 	restart(world);
 	assert_int_equal(registry_restore_override(world->registry, &kept), 0);
 	damaged = kept;
-	damaged.weight = UINT16_MAX + 1;
+	damaged.admin = BACKEND_ADMIN_N_;
 	assert_int_equal(registry_restore_override(world->registry, &damaged), -EINVAL);
 	damaged = kept;
 	damaged.name[0] = '\0';
 	assert_int_equal(registry_restore_override(world->registry, &damaged), -EINVAL);
 	assert_int_equal(world_register(world, &world->agents[0]).r, 0);
 	assert_int_equal(world_backend(world, "web01")->admin, BACKEND_ADMIN_MAINT);
-	assert_int_equal(world_backend(world, "web01")->weight, 9);
+	assert_int_equal(world_weight(world, "web01"), 9);
 	assert_int_equal(registry_overrides_len(world->registry), 0);
 }
 

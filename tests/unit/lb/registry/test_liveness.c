@@ -147,14 +147,14 @@ static void registry_holds_back_weights_and_vips_too(void **state)
 		status->vips[1].present = i % 2;
 		world_update(world, agent);
 		if (i % 2 == 0)
-			assert_int_equal(world_backend(world, "web01")->effective_weight, 0);
+			assert_int_equal(world_effective(world, "web01"), 0);
 	}
 	assert_true(world->n_changed <= 3);
 	assert_false(world_serves(world, "web01", 1));
 	assert_reason(world, "web01", "VIP 198.51.100.20 is missing");
 	assert_reason(world, "web01", "; better again in ");
 	world_pass(world, LONGEST_US);
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 5);
+	assert_int_equal(world_effective(world, "web01"), 5);
 	assert_true(world_serves(world, "web01", 1));
 }
 

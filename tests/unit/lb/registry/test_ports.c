@@ -144,7 +144,7 @@ static void ports_that_nobody_listens_on_keep_a_backend_out(void **state)
 	check_state(world, BACKEND_UP, "");
 	answer(world, agent, 2, "");
 	check_state(world, BACKEND_DOWN, "nothing listens on 198.51.100.10:80");
-	assert_int_equal(world_backend(world, "web1")->effective_weight, 0);
+	assert_int_equal(world_effective(world, "web1"), 0);
 	/* It is as good as before as soon as somebody listens. */
 	answer(world, agent, 3, "");
 	check_state(world, BACKEND_UP, "");

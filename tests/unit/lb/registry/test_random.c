@@ -70,7 +70,8 @@ static void random_wish(struct world *world, const char *name, uint64_t *random)
 			world->registry, name, roll(random, BACKEND_ADMIN_N_), world->now_us);
 		break;
 	case 2:
-		registry_weight(world->registry, name, roll(random, 4), world->now_us);
+		registry_weight(world->registry, name, roll(random, 2) ? "web" : NULL,
+			&(struct weight_word){ WEIGHT_NUMBER, roll(random, 4) }, world->now_us);
 		break;
 	case 3:
 		registry_approve(world->registry, name, roll(random, 4) > 0, world->now_us);

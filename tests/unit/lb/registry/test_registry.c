@@ -18,7 +18,7 @@ static void registry_starts_an_agent_pending(void **state)
 	assert_int_equal(world_register(world, agent).r, 0);
 	assert_state(world, "web1", "pending");
 	assert_reason(world, "web1", "no heartbeat answered");
-	assert_int_equal(world_backend(world, "web1")->effective_weight, 0);
+	assert_int_equal(world_effective(world, "web1"), 0);
 	assert_false(world_backend(world, "web1")->takes_flows);
 }
 
@@ -31,7 +31,7 @@ static void registry_takes_one_good_answer_as_first_proof(void **state)
 	assert_int_equal(world->n_heartbeats, 1);
 	assert_state(world, "web1", "up");
 	assert_string_equal(world_backend(world, "web1")->reason, "");
-	assert_int_equal(world_backend(world, "web1")->effective_weight, 1);
+	assert_int_equal(world_effective(world, "web1"), 1);
 	assert_int_equal(world->last_state.old_state, BACKEND_PENDING);
 	assert_int_equal(world->last_state.new_state, BACKEND_UP);
 }
@@ -85,7 +85,7 @@ static void registry_excludes_a_bad_vip_alone(void **state)
 	backend = world_backend(world, "web1");
 	assert_true(world_serves(world, "web1", 0));
 	assert_false(world_serves(world, "web1", 1));
-	assert_true(registry_is_member(world->registry, backend, &world->services[1]));
+	assert_true(world_is_member(world, backend, &world->services[1]));
 	agent->reg.status.vips[1].silent = true;
 	world->n_changed = 0;
 	world_update(world, agent);
@@ -192,8 +192,8 @@ static void registry_knows_what_a_backend_belongs_to(void **state)
 		assert_true(member.serves);
 		assert_int_equal(member.ramp_percent, 100);
 	}
-	assert_true(registry_is_member(world->registry, backend, &world->services[2]));
-	assert_false(registry_is_member(world->registry, backend, &world->services[1]));
+	assert_true(world_is_member(world, backend, &world->services[2]));
+	assert_false(world_is_member(world, backend, &world->services[1]));
 	address.bytes[3] = 99;
 	assert_null(registry_find_address(world->registry, &address));
 }
@@ -279,7 +279,7 @@ static void registry_acts_on_an_announced_failure_at_once(void **state)
 	assert_state(world, "web01", "down");
 	assert_reason(world, "web01", "nginx.service is not active");
 	assert_false(world_backend(world, "web01")->kept);
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 0);
+	assert_int_equal(world_effective(world, "web01"), 0);
 	assert_int_equal(world->n_urgent, 1);
 	world_say(world, agent, PROTO_STATE_UP, "");
 	assert_state(world, "web01", "down");
@@ -297,7 +297,7 @@ static void registry_follows_drain_and_maint_of_the_agent(void **state)
 	world_say(world, agent, PROTO_STATE_DRAIN, "stops");
 	assert_state(world, "web01", "drain");
 	assert_true(world_backend(world, "web01")->takes_flows);
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 0);
+	assert_int_equal(world_effective(world, "web01"), 0);
 	world_say(world, agent, PROTO_STATE_MAINT, "disabled on the host");
 	assert_state(world, "web01", "maint");
 	assert_false(world_backend(world, "web01")->takes_flows);
@@ -363,23 +363,22 @@ static void registry_weighs_by_verb_before_the_agent(void **state)
 	world_farm(world, 2);
 	world->agents[0].reg.status.weight = 7;
 	world_pass(world, MS(300));
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 7);
-	assert_int_equal(registry_weight(world->registry, "web01", 65535, world->now_us), 0);
-	assert_int_equal(registry_weight(world->registry, "web01", 65536, world->now_us), -EINVAL);
-	assert_int_equal(registry_weight(world->registry, "nobody", 1, world->now_us), -ENOENT);
+	assert_int_equal(world_effective(world, "web01"), 7);
+	assert_int_equal(world_say_weight(world, "web01", NULL, "65535"), 0);
+	assert_int_equal(world_say_weight(world, "web01", NULL, "65536"), -EINVAL);
+	assert_int_equal(world_say_weight(world, "nobody", NULL, "1"), -ENOENT);
 	world_pass(world, MS(300));
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 65535);
-	assert_int_equal(registry_weight(world->registry, "web01", 0, world->now_us), 0);
+	assert_int_equal(world_effective(world, "web01"), 65535);
+	assert_int_equal(world_say_weight(world, "web01", NULL, "0"), 0);
 	world_pass(world, MS(300));
 	assert_state(world, "web01", "up");
-	assert_int_equal(world_backend(world, "web01")->effective_weight, 0);
+	assert_int_equal(world_effective(world, "web01"), 0);
 	assert_true(world_backend(world, "web01")->takes_flows);
 }
 
 static uint32_t ramp_of(const struct world *world, const char *name, size_t service)
 {
-	return registry_ramp_percent(
-		world->registry, world_backend(world, name), &world->services[service]);
+	return world_member(world, name, service).ramp_percent;
 }
 
 static void registry_starts_backends_slowly(void **state)
@@ -396,7 +395,7 @@ static void registry_starts_backends_slowly(void **state)
 	assert_state(world, "web1", "up");
 	assert_int_equal(ramp_of(world, "web1", 0), 20);
 	assert_int_equal(ramp_of(world, "web1", 1), 100);
-	assert_int_equal(world_backend(world, "web1")->effective_weight, 1);
+	assert_int_equal(world_effective(world, "web1"), 1);
 	began_us = world_backend(world, "web1")->since_us;
 	n_changed = world->n_changed;
 	while (ramp_of(world, "web1", 0) < 100) {
@@ -504,13 +503,13 @@ static void registry_remembers_wishes_over_a_leave(void **state)
 
 	world_farm(world, 2);
 	registry_admin(world->registry, "web01", BACKEND_ADMIN_DRAIN, world->now_us);
-	registry_weight(world->registry, "web01", 9, world->now_us);
+	world_say_weight(world, "web01", NULL, "9");
 	registry_leave(world->registry, world->agents[0].id, world->now_us);
 	world_drain_actions(world);
 	assert_int_equal(world_register(world, &world->agents[0]).r, 0);
 	world_pass(world, MS(1));
 	assert_state(world, "web01", "drain");
-	assert_int_equal(world_backend(world, "web01")->weight, 9);
+	assert_int_equal(world_weight(world, "web01"), 9);
 	registry_leave(world->registry, world->agents[0].id, world->now_us);
 	/* The override can be taken back while it is away. */
 	assert_int_equal(

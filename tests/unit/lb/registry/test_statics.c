@@ -31,7 +31,7 @@ static void registry_ups_a_static_when_its_mac_is_known(void **state)
 	neighbour(world, "192.0.2.50", &mac);
 	assert_state(world, "win", "up");
 	assert_true(mac_equal(&world_backend(world, "win")->mac, &mac));
-	assert_int_equal(world_backend(world, "win")->effective_weight, 3);
+	assert_int_equal(world_effective(world, "win"), 3);
 	assert_ptr_equal(world_backend(world, "win"), world_backend(world, "192.0.2.50"));
 }
 
@@ -190,7 +190,7 @@ static void registry_takes_one_address_in_two_virtual_servers_as_one(void **stat
 	assert_int_equal(registry_len(world->registry), 1);
 	backend = world_backend(world, "win");
 	for (size_t i = 0; i < 3; i++)
-		assert_true(registry_is_member(world->registry, backend, &world->services[i]));
+		assert_true(world_is_member(world, backend, &world->services[i]));
 	assert_null(registry_backend_at(world->registry, 1));
 }
 
@@ -451,8 +451,7 @@ static void registry_joins_an_agent_into_its_static(void **state)
 	world_drain_actions(world);
 	assert_int_equal(world_backend(world, "win")->source, BACKEND_STATIC);
 	assert_state(world, "win", "pending");
-	assert_false(registry_is_member(
-		world->registry, world_backend(world, "win"), &world->services[0]));
+	assert_false(world_is_member(world, world_backend(world, "win"), &world->services[0]));
 	neighbour(world, "192.0.2.11", &mac);
 	assert_state(world, "win", "up");
 }

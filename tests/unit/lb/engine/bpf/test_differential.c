@@ -123,8 +123,11 @@ static void side_add_service(struct side *side, uint16_t id, const uint32_t *tab
 	assert_int_equal(snapshot_add_service(side->snapshot, &service), 0);
 	if (side->schedules[id])
 		side_add_schedule(side, id);
-	for (uint16_t i = 0; i < OWN_BACKENDS; i++)
+	for (uint16_t i = 0; i < OWN_BACKENDS; i++) {
 		snapshot_add_member(side->snapshot, id, (uint16_t)(OWN_BACKEND1 + i));
+		if (test.flags[i] & FWD_BACKEND_NEW_SOME && id % 2)
+			snapshot_shut_member(side->snapshot, id, (uint16_t)(OWN_BACKEND1 + i));
+	}
 	for (int is_ip6 = 0; is_ip6 < 2; is_ip6++) {
 		snprintf(vip, sizeof(vip), is_ip6 ? "2001:db8::%u" : "198.51.100.%u", id);
 		vector_world_bind_all(side->snapshot, vip, id);
@@ -323,7 +326,8 @@ static void change_loads(void)
 static void begin_phase(void)
 {
 	static const uint16_t states[] = { FWD_BACKEND_FLOWS | FWD_BACKEND_NEW,
-		FWD_BACKEND_FLOWS | FWD_BACKEND_NEW, FWD_BACKEND_FLOWS, 0 };
+		FWD_BACKEND_FLOWS | FWD_BACKEND_NEW,
+		FWD_BACKEND_FLOWS | FWD_BACKEND_NEW | FWD_BACKEND_NEW_SOME, FWD_BACKEND_FLOWS, 0 };
 
 	for (unsigned int i = 0; i < OWN_BACKENDS; i++)
 		test.flags[i] = states[grammar_draw(&test.grammar, ARRAY_LEN(states))];
