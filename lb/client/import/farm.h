@@ -34,6 +34,7 @@ struct farm_server {
 	enum config_hash hash; /* of maglev */
 	bool sessionless;
 	bool weights_ignored; /* by the source's scheduler, but for 0 */
+	bool failover;        /* one real server serves, the one of the highest weight */
 	uint64_t persistence_s;
 	unsigned int prefix4, prefix6; /* 0: whole addresses */
 	unsigned int minimum;          /* 0: not said */

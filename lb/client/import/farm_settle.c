@@ -128,6 +128,28 @@ static void settle_weights(struct farm *farm, struct farm_server *server)
 			WEIGHT_MAX);
 }
 
+/* The first of those of the highest weight serves, and all others are there for when it does not. */
+static void settle_failover(struct farm *farm, struct farm_server *server)
+{
+	struct farm_real_server *best = NULL;
+	size_t n_backups = 0;
+
+	if (!server->failover)
+		return;
+	ARRAY_FOREACH (each, server->real_servers, server->n_real_servers)
+		if (!each->backup && each->weight > (best ? best->weight : 0))
+			best = each;
+	ARRAY_FOREACH (each, server->real_servers, server->n_real_servers) {
+		each->backup |= best && each != best && each->weight > 0;
+		n_backups += each->backup;
+	}
+	if (n_backups > 1)
+		farm_note(farm, server->line,
+			"scheduler fo has real servers take over one after the other; here all %zu "
+			"backups do at once",
+			n_backups);
+}
+
 static void drop_ceiling(struct farm *farm, const struct farm_server *server,
 	struct farm_real_server *each, const char *why)
 {
@@ -139,51 +161,18 @@ static void drop_ceiling(struct farm *farm, const struct farm_server *server,
 	each->max_connections = 0;
 }
 
-/* `uncounted` are addresses in virtual servers under which nobody counts the connections of a host without an agent. */
-static void settle_ceilings(
-	struct farm *farm, struct farm_server *server, const struct hash_map *uncounted)
+static void settle_ceilings(struct farm *farm, struct farm_server *server)
 {
-	ARRAY_FOREACH (each, server->real_servers, server->n_real_servers) {
-		uint64_t key[2];
-		uint32_t line;
+	bool counts = knows_connections(server);
 
-		make_key(&each->address, key);
-		if (each->max_connections == 0)
-			continue;
+	ARRAY_FOREACH (each, server->real_servers, server->n_real_servers) {
 		if (each->max_connections > PROTO_CONNECTIONS_MAX)
 			drop_ceiling(farm, server, each, "more than a ceiling may be");
-		else if (!knows_connections(server))
+		else if (each->max_connections > 0 && !counts)
 			drop_ceiling(farm, server, each,
 				"this scheduler records no flows to be counted; use lc, or say "
 				"max-connections in its dsr-agent.conf");
-		else if (hash_map_get(uncounted, key, &line))
-			drop_ceiling(farm, server, each,
-				"it is in another virtual server, too, whose scheduler records no "
-				"flows to be counted; say max-connections in its dsr-agent.conf");
 	}
-}
-
-static int settle_all_ceilings(struct farm *farm)
-{
-	_cleanup_(hash_map_clear) struct hash_map uncounted = { 0 };
-	int r = 0;
-
-	for (size_t i = 0; i < farm->n_servers; i++) {
-		const struct farm_server *server = farm->servers[i];
-
-		if (server->dropped || knows_connections(server))
-			continue;
-		for (size_t k = 0; r == 0 && k < server->n_real_servers; k++) {
-			uint64_t key[2];
-
-			make_key(&server->real_servers[k].address, key);
-			r = hash_map_put(&uncounted, key, server->line);
-		}
-	}
-	for (size_t i = 0; r == 0 && i < farm->n_servers; i++)
-		if (!farm->servers[i]->dropped)
-			settle_ceilings(farm, farm->servers[i], &uncounted);
-	return r;
 }
 
 /* Those that no configuration of ours may name. */
@@ -197,20 +186,14 @@ static void settle_real_servers(struct farm *farm, struct farm_server *server)
 
 		for (size_t i = 0; i < server->n_vips; i++)
 			is_vip |= addr_equal(&server->vips[i], &each->address);
-		if (!is_vip && !each->backup && addr_is_unicast(&each->address)) {
+		if (!is_vip && addr_is_unicast(&each->address)) {
 			server->real_servers[len++] = *each;
-			continue;
-		}
-		if (each->backup) {
-			farm_note(farm, each->line,
-				"real server %s: a backup, which this version has not",
-				addr_format(&each->address, text));
 			continue;
 		}
 		farm_note(farm, each->line, "real server %s: %s", addr_format(&each->address, text),
 			is_vip ? "is the virtual server's own address"
 			       : "is no address of a host on the link");
-		server->refused = true;
+		server->refused |= !each->backup;
 	}
 	server->n_real_servers = len;
 }
@@ -251,9 +234,10 @@ static void settle_alone(struct farm *farm, struct farm_server *server)
 	settle_checks(farm, server);
 	settle_memory(farm, server);
 	settle_weights(farm, server);
-	if (server->minimum > 1 || server->minimum_percent)
-		farm_note(farm, server->line,
-			"a minimum of real servers, which this version has not");
+	settle_failover(farm, server);
+	settle_ceilings(farm, server);
+	clamp_u32(farm, server, "minimum", 1, server->minimum_percent ? 100 : CONFIG_MINIMUM_MAX,
+		&server->minimum);
 }
 
 /* ---- what virtual servers say together ---- */
@@ -266,7 +250,6 @@ struct binding {
 
 /* One real server, in all virtual servers. */
 struct host {
-	const struct farm_real_server *first;
 	const struct farm_server *server; /* the last that has it */
 	char name[PROTO_NAME_MAX + 1];
 };
@@ -362,27 +345,6 @@ static void settle_name(const struct together *together, struct farm_real_server
 			each->name[0] = '\0';
 }
 
-static void agree(struct together *together, const struct host *host, struct farm_real_server *each)
-{
-	const struct farm_real_server *first = host->first;
-	char text[ADDR_STRLEN];
-
-	addr_format(&each->address, text);
-	memcpy(each->name, host->name, sizeof(each->name));
-	if (each->weight != first->weight)
-		farm_note(together->farm, each->line,
-			"real server %s: weight %" PRIu64 ", and %" PRIu64
-			" in line %u; it has one in all virtual servers here, the first",
-			text, each->weight, first->weight, first->line);
-	if (each->max_connections != first->max_connections)
-		farm_note(together->farm, each->line,
-			"real server %s: at most %" PRIu64 " connections, and %" PRIu64
-			" in line %u; it has one ceiling in all virtual servers here, the first",
-			text, each->max_connections, first->max_connections, first->line);
-	each->weight = first->weight;
-	each->max_connections = first->max_connections;
-}
-
 /* Whether the real server stays in this virtual server: 0 or 1; -ENOMEM. */
 static int take_real_server(
 	struct together *together, const struct farm_server *server, struct farm_real_server *each)
@@ -402,7 +364,7 @@ static int take_real_server(
 			return 0;
 		}
 		host->server = server;
-		agree(together, host, each);
+		memcpy(each->name, host->name, sizeof(each->name));
 		return 1;
 	}
 	if (together->n_hosts == REGISTRY_BACKENDS_MAX) {
@@ -414,14 +376,13 @@ static int take_real_server(
 	if (GROW(together->hosts, together->n_hosts) < 0 ||
 		hash_map_put(&together->addresses, key, (uint32_t)together->n_hosts) < 0)
 		return -ENOMEM;
-	together->hosts[together->n_hosts] = (struct host){ each, server, "" };
+	together->hosts[together->n_hosts] = (struct host){ server, "" };
 	memcpy(together->hosts[together->n_hosts++].name, each->name, sizeof(each->name));
 	return 1;
 }
 
 static int take_real_servers(struct together *together, struct farm_server *server)
 {
-	/* Marked and not moved: hosts point at the first of each. */
 	ARRAY_FOREACH (each, server->real_servers, server->n_real_servers) {
 		int r = take_real_server(together, server, each);
 
@@ -488,7 +449,7 @@ int farm_settle(struct farm *farm)
 	for (size_t i = 0; i < farm->n_servers; i++)
 		if (!farm->servers[i]->dropped)
 			settle_alone(farm, farm->servers[i]);
-	if (settle_all_ceilings(farm) < 0 || settle_together(&together) < 0 || farm->failed)
+	if (settle_together(&together) < 0 || farm->failed)
 		return -ENOMEM;
 	return 0;
 }

@@ -104,6 +104,8 @@ static void write_real_server(const struct farm_real_server *each, struct text *
 		text_format(text, " name=%s", each->name);
 	if (each->weight != 1)
 		text_format(text, " weight=%" PRIu64, each->weight);
+	if (each->backup)
+		text_format(text, " backup");
 	if (each->max_connections > 0)
 		text_format(text, " max-connections=%" PRIu64, each->max_connections);
 	text_format(text, "\n");
@@ -115,6 +117,9 @@ static void write_server(const struct farm_server *server, struct text *text)
 	write_binding(server, text);
 	write_choice(server, text);
 	write_checks(server, text);
+	if (server->minimum > 1 || server->minimum_percent)
+		text_format(text, "minimum = %u%s\n", server->minimum,
+			server->minimum_percent ? "%" : "");
 	ARRAY_FOREACH (each, server->real_servers, server->n_real_servers)
 		if (!each->dropped)
 			write_real_server(each, text);

@@ -19,7 +19,7 @@ static const struct scheduler schedulers[] = {
 	{ "sed", CONFIG_LC, false, "counts the connection that comes; lc is nearest" },
 	{ "nq", CONFIG_LC, false, "prefers an idle server; lc is nearest" },
 	{ "twos", CONFIG_LC, false, "compares two servers that it draws; lc is nearest" },
-	{ "fo", CONFIG_LC, false, "takes the server of the highest weight alone" },
+	{ "fo", CONFIG_LC, false, NULL }, /* see farm_server.failover */
 	{ "ovf", CONFIG_LC, false,
 		"fills the server of the highest weight first; max-connections is nearest" },
 	{ "dh", CONFIG_SOURCE_HASH, true,
@@ -42,6 +42,7 @@ void ipvs_schedule(
 	}
 	server->scheduler = found->nearest;
 	server->weights_ignored = found->weights_ignored;
+	server->failover = streq(found->name, "fo");
 	if (found->difference)
 		farm_note(
 			farm, scheduling->line, "scheduler %s %s", found->name, found->difference);
