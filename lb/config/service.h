@@ -7,7 +7,7 @@
 
 #include "lb/config/model.h"
 #include "lb/config/service_ids.h"
-#include "lb/registry/backend.h"
+#include "lb/registry/backend/backend.h"
 
 struct service {
 	uint16_t id;

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "lb/registry/backend.h"
+#include "lb/registry/backend/backend.h"
 
 struct balancer;
 struct config_virtual_server;

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "lb/registry/backend.h"
+#include "lb/registry/backend/backend.h"
 
 struct balancer;
 struct service_list;

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "common/proto/ports.h"
-#include "lb/registry/backend.h"
+#include "lb/registry/backend/backend.h"
 
 #define ENTRY_NO_VIP REGISTRY_NO_VIP
 

@@ -11,7 +11,7 @@
 
 #include "common/proto/ports.h"
 #include "common/why.h"
-#include "lb/registry/backend.h"
+#include "lb/registry/backend/backend.h"
 
 enum registry_action_type {
 	REGISTRY_HEARTBEAT, /* send one to the backend now, or say registry_not_sent() */

@@ -4,7 +4,7 @@
 
 #include "common/proto/auth.h"
 #include "common/proto/proto.h"
-#include "lb/registry/backend.h"
+#include "lb/registry/backend/backend.h"
 #include "lb/session/session_limit.h"
 
 #define SESSION_LEN_MAX     REGISTRY_BACKENDS_MAX

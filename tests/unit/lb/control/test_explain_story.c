@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The story says what was asked, what decided, and what would change it. */
 #include "lb/control/explain_story.h"
-#include "lb/registry/backend.h"
+#include "lb/registry/backend/backend.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

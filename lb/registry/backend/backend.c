@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names of a backend's states and sources, as the verbs and the log show them. */
-#include "lb/registry/backend.h"
+#include "lb/registry/backend/backend.h"
 
 static const char *const state_names[] = {
 	[BACKEND_PENDING] = "pending",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is said of weights: as text, for all virtual servers and for single ones. */
-#include "lb/registry/weight.h"
+#include "lb/registry/backend/weight.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See weight.h. A word for all is kept apart, so that a farm of which nothing is said costs no memory. */
-#include "lb/registry/weight.h"
+#include "lb/registry/backend/weight.h"
 
 #include "common/grow.h"
 #include "common/search.h"

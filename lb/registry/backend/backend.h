@@ -9,7 +9,7 @@
 #include "common/addr.h"
 #include "common/proto/proto.h"
 #include "common/why.h"
-#include "lb/registry/weight.h"
+#include "lb/registry/backend/weight.h"
 
 #define REGISTRY_BACKENDS_MAX 4096u
 #define REGISTRY_REASON_BYTES 256u
