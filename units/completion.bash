@@ -24,6 +24,11 @@ _dsr() {
 	elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --@(runtime|state)-dir ]]; then
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
+	elif [[ $verb == capture && ${COMP_WORDS[COMP_CWORD - 1]} == -w ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+	elif [[ $verb == capture && ${COMP_WORDS[COMP_CWORD - 1]} == --backend ]]; then
+		words=$(_dsr_backends "$program")
 	elif [[ $word == -* ]]; then
 		words='--runtime-dir --state-dir --json --json=short --json=pretty --no-header --no-legend
 			--color=auto --color=always --color=never --help'
@@ -35,6 +40,7 @@ _dsr() {
 		check-config) words+=' --config --diff --no-keys' ;;
 		doctor | keygen | token | join) words+=' --config' ;;
 		top) words+=' --once' ;;
+		capture) words+=' -w --count --client --vip --backend' ;;
 		backends) words+=' --stats --rate' ;;
 		drain) words+=' --wait --wait=' ;;
 		standby) words+=' --linger=' ;;

@@ -33,6 +33,11 @@ enum cli_option_id {
 	CLI_STATS,
 	CLI_RATE,
 	CLI_LINGER,
+	CLI_WRITE,
+	CLI_COUNT,
+	CLI_CLIENT,
+	CLI_VIP,
+	CLI_BACKEND,
 };
 
 enum cli_value {
@@ -70,6 +75,11 @@ static const struct cli_option cli_options[] = {
 	{ "--stats", CLI_STATS, CLI_VALUE_NONE },
 	{ "--rate", CLI_RATE, CLI_VALUE_NONE },
 	{ "--linger", CLI_LINGER, CLI_VALUE_REQUIRED },
+	{ "-w", CLI_WRITE, CLI_VALUE_REQUIRED },
+	{ "--count", CLI_COUNT, CLI_VALUE_REQUIRED },
+	{ "--client", CLI_CLIENT, CLI_VALUE_REQUIRED },
+	{ "--vip", CLI_VIP, CLI_VALUE_REQUIRED },
+	{ "--backend", CLI_BACKEND, CLI_VALUE_REQUIRED },
 };
 
 struct cli_parser {
@@ -237,10 +247,32 @@ static bool cli_verb_takes(const struct cli_verb *verb, enum cli_option_id id)
 		return verb->takes_rate;
 	case CLI_LINGER:
 		return verb->takes_linger;
+	case CLI_WRITE:
+	case CLI_COUNT:
+	case CLI_CLIENT:
+	case CLI_VIP:
+	case CLI_BACKEND:
+		return verb->takes_capture;
 	case CLI_CONFIG:
 		return verb->takes_config;
 	default:
 		return true;
+	}
+}
+
+static const char **cli_capture_option(struct cli_capture *capture, enum cli_option_id id)
+{
+	switch (id) {
+	case CLI_WRITE:
+		return &capture->file;
+	case CLI_COUNT:
+		return &capture->count;
+	case CLI_CLIENT:
+		return &capture->client;
+	case CLI_VIP:
+		return &capture->vip;
+	default:
+		return &capture->backend;
 	}
 }
 
@@ -304,6 +336,13 @@ static int cli_set_option(
 		return 0;
 	case CLI_LINGER:
 		return cli_set_linger(cli, value);
+	case CLI_WRITE:
+	case CLI_COUNT:
+	case CLI_CLIENT:
+	case CLI_VIP:
+	case CLI_BACKEND:
+		*cli_capture_option(&cli->capture, option->id) = value;
+		return 0;
 	}
 	return 0;
 }

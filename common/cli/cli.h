@@ -43,6 +43,9 @@ struct cli {
 	bool stats, rate;        /* --stats, --rate */
 	bool linger;             /* --linger=TIME */
 	uint64_t linger_us;      /* with linger; 0: not at all */
+	struct cli_capture {
+		const char *file, *count, *client, *vip, *backend;
+	} capture; /* -w, --count, --client, --vip, --backend; NULL: not given */
 };
 
 struct cli_verb {
@@ -56,7 +59,7 @@ struct cli_verb {
 	 */
 	int (*run)(const struct cli *cli, void *context);
 	bool takes_wait, takes_follow, takes_check, takes_config, takes_detach;
-	bool takes_format, takes_once, takes_rate, takes_linger;
+	bool takes_format, takes_once, takes_rate, takes_linger, takes_capture;
 };
 
 struct cli_program {

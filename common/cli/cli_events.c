@@ -55,8 +55,7 @@ static int cli_events_kept(struct cli_events *events)
 	return 0;
 }
 
-/* Readable when somebody interrupts. A descriptor to close; -1: there will be none. */
-static int cli_events_signals(void)
+int cli_signals(void)
 {
 	sigset_t signals;
 
@@ -70,7 +69,7 @@ static int cli_events_signals(void)
 
 static int cli_events_follow(struct cli_events *events)
 {
-	_cleanup_close_ int signals = cli_events_signals();
+	_cleanup_close_ int signals = cli_signals();
 	/* Of its output only the error is asked for: that nobody reads it any more. */
 	const struct control_watch watch = { .fds = { { signals, POLLIN, 0 },
 						     { STDOUT_FILENO, 0, 0 } } };

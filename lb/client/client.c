@@ -14,6 +14,7 @@
 #include "common/cli/cli_verb.h"
 #include "common/control/control_call.h"
 #include "common/os/clock.h"
+#include "lb/client/capture/capture.h"
 #include "lb/client/import_config.h"
 #include "lb/client/keygen.h"
 #include "lb/client/print.h"
@@ -372,7 +373,6 @@ static int client_events(const struct cli *cli, void *context)
 		.name = (verb), .args_help = (args), .min_args = (low), .max_args = (high), \
 		.help = (text), .run = (callback), .takes_config = true \
 	}
-#define CLIENT_LATER(verb, text) CLIENT_VERB(verb, NULL, 0, 0, NULL, text)
 
 /* main hands in what runs here. */
 static const struct cli_verb client_verbs[] = {
@@ -435,7 +435,11 @@ static const struct cli_verb client_verbs[] = {
 		.run = client_events,
 		.takes_follow = true,
 		.takes_format = true },
-	CLIENT_LATER("capture", "record frames"),
+	{ .name = "capture",
+		.args_help = "[-w FILE|-] [--count N]",
+		.help = "frames that are received and sent",
+		.run = capture,
+		.takes_capture = true },
 	CLIENT_VERB("metrics", client_metrics, 0, 0, NULL, "the metrics, as Prometheus reads them"),
 	CLIENT_FILES("doctor", examine, 0, 0, NULL, "look for what is wrong"),
 	CLIENT_VERB("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),

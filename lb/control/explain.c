@@ -31,6 +31,21 @@ static const struct {
 };
 _Static_assert(ARRAY_LEN(reasons) == FWD_REASON_N_, "a name for each reason");
 
+const char *explain_verdict_name(enum fwd_verdict verdict)
+{
+	return verdict_names[verdict];
+}
+
+const char *explain_reason_name(enum fwd_reason reason)
+{
+	return reasons[reason].name;
+}
+
+const char *explain_how_name(enum fwd_how how)
+{
+	return how_names[how];
+}
+
 /* The IANA's numbers; those with two names have the one that is shown first. */
 static const struct {
 	const char *name;

@@ -45,6 +45,10 @@ int explain_parse(const char *client, const char *vip, const char *protocol,
 	struct explain_question *ret_question, char *ret_why);
 /* "tcp", or the number where we know no name, into `buffer` (EXPLAIN_PROTO_BYTES). */
 const char *explain_proto_name(uint8_t proto, char *buffer);
+/* The words of a decision. */
+const char *explain_verdict_name(enum fwd_verdict verdict);
+const char *explain_reason_name(enum fwd_reason reason);
+const char *explain_how_name(enum fwd_how how);
 bool explain_has_ports(uint8_t proto);
 /* The row's other owner while it moves, of the backend that was chosen; 0: there is none. */
 uint16_t explain_alternative(const struct explain_answer *answer);

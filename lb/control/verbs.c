@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/ini/ini_document.h"
 #include "lb/config/service.h"
+#include "lb/control/capture_verb.h"
 #include "lb/control/explain_verb.h"
 #include "lb/control/form/metrics.h"
 #include "lb/control/form/status_text.h"
@@ -30,12 +31,14 @@ struct verbs {
 	struct paths *paths;
 	struct events_verb *events;
 	struct ready_watch *ready_watch;
+	struct capture_verb *capture;
 };
 
 struct verbs_call {
 	struct balancer *balancer;
 	struct status_jobs *status_jobs, *metrics_jobs;
 	struct events_verb *events;
+	struct capture_verb *capture;
 	struct control_request *request;
 	const char *verb;
 	json_t *args;
@@ -133,6 +136,11 @@ static void verbs_explain(const struct verbs_call *call)
 static void verbs_events(const struct verbs_call *call)
 {
 	events_verb_serve(call->events, call->request, call->args);
+}
+
+static void verbs_capture(const struct verbs_call *call)
+{
+	capture_verb_serve(call->capture, call->request, call->args);
 }
 
 /* The running configuration, line by line, for `check-config --diff`. */
@@ -371,6 +379,8 @@ static const struct {
 	{ "config", verbs_config, false },
 	{ "config-keys", verbs_config_keys, false },
 	{ EVENTS_VERB, verbs_events, false },
+	/* Who sees clients' traffic must be who could turn it elsewhere. */
+	{ "capture", verbs_capture, true },
 	{ "drain", verbs_drain, true },
 	{ "disable", verbs_disable, true },
 	{ "enable", verbs_enable, true },
@@ -387,7 +397,7 @@ void verbs_serve(struct control_request *request, const char *verb, json_t *args
 {
 	const struct verbs *own = context;
 	const struct verbs_call call = { own->balancer, own->status_jobs, own->metrics_jobs,
-		own->events, request, verb, args };
+		own->events, own->capture, request, verb, args };
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (!streq(verbs[i].name, verb))
@@ -418,7 +428,8 @@ int verbs_start(struct balancer *balancer, void **ret_context)
 	if (r >= 0)
 		r = ready_watch_new(balancer, &own->ready_watch);
 	own->events = events_verb_new(balancer->events);
-	if (r >= 0 && !own->events)
+	own->capture = capture_verb_new(balancer);
+	if (r >= 0 && (!own->events || !own->capture))
 		r = -ENOMEM;
 	if (r < 0) {
 		verbs_stop(own);
@@ -439,5 +450,6 @@ void verbs_stop(void *context)
 	status_jobs_free(own->status_jobs);
 	ready_watch_free(own->ready_watch);
 	events_verb_free(own->events);
+	capture_verb_free(own->capture);
 	free(own);
 }

@@ -20,9 +20,11 @@ struct dataplane {
 	const struct engine_ops *ops; /* of `engine`, or of the last one */
 	struct engine *engine;        /* NULL while an interface is not there */
 	unsigned int ifindex, out_ifindex;
-	bool is_new;                        /* nothing was loaded into it yet */
-	struct why reason;                  /* why there is none, or why this one */
-	struct engine_totals totals_before; /* of engines that ended */
+	bool is_new;                          /* nothing was loaded into it yet */
+	struct why reason;                    /* why there is none, or why this one */
+	struct engine_totals totals_before;   /* of engines that ended */
+	void (*capture_ended)(void *context); /* NULL: nobody captures */
+	void *capture_context;
 };
 
 struct dataplane *dataplane_new(
@@ -79,8 +81,12 @@ void dataplane_totals(const struct dataplane *dataplane, struct engine_totals *r
 
 void dataplane_stop(struct dataplane *dataplane, bool detach)
 {
+	void (*capture_ended)(void *context) = TAKE_PTR(dataplane->capture_ended);
+
 	if (!dataplane->engine)
 		return;
+	if (capture_ended)
+		capture_ended(dataplane->capture_context);
 	dataplane_totals(dataplane, &dataplane->totals_before);
 	dataplane->totals_before.fragments_held = 0;
 	dataplane->ops->stop(dataplane->engine, detach);
@@ -315,4 +321,45 @@ uint64_t dataplane_take_clients(struct dataplane *dataplane, uint16_t service, u
 {
 	return dataplane->engine ? dataplane->ops->take_clients(dataplane->engine, service, backend)
 				 : 0;
+}
+
+int dataplane_capture_start(struct dataplane *dataplane, const struct capture_filter *filter,
+	void (*ended)(void *context), void *context)
+{
+	int r;
+
+	if (dataplane->capture_ended)
+		return -EBUSY;
+	if (!dataplane->engine)
+		return -ENETDOWN;
+	r = dataplane->ops->capture(dataplane->engine, filter);
+	if (r < 0)
+		return r;
+	dataplane->capture_ended = ended;
+	dataplane->capture_context = context;
+	return 0;
+}
+
+void dataplane_capture_stop(struct dataplane *dataplane)
+{
+	if (!dataplane->capture_ended)
+		return;
+	dataplane->capture_ended = NULL;
+	(void)dataplane->ops->capture(dataplane->engine, NULL);
+}
+
+int dataplane_capture_fd(const struct dataplane *dataplane)
+{
+	return dataplane->ops->capture_fd(dataplane->engine);
+}
+
+bool dataplane_capture_take(struct dataplane *dataplane, struct captured *ret_captured)
+{
+	return dataplane->capture_ended &&
+		dataplane->ops->capture_take(dataplane->engine, ret_captured);
+}
+
+uint64_t dataplane_capture_lost(const struct dataplane *dataplane)
+{
+	return dataplane->capture_ended ? dataplane->ops->capture_lost(dataplane->engine) : 0;
 }

@@ -9,6 +9,8 @@
 #include "lb/config/model.h"
 #include "lb/engine/engine.h"
 
+struct capture_filter;
+struct captured;
 struct keep;
 struct neigh_link;
 struct dataplane;
@@ -59,3 +61,14 @@ void dataplane_pair_counters(const struct dataplane *dataplane, uint16_t service
 	struct engine_pair_counters *ret_counters);
 /* See engine_ops.take_clients: for one caller alone. */
 uint64_t dataplane_take_clients(struct dataplane *dataplane, uint16_t service, uint16_t backend);
+
+/*
+ * See engine_ops.capture; one at a time. `ended` is called when the engine ends before it was stopped, while its
+ * descriptor is still good. 0; -EBUSY: somebody captures; -ENETDOWN: there is no engine; or the engine's.
+ */
+int dataplane_capture_start(struct dataplane *dataplane, const struct capture_filter *filter,
+	void (*ended)(void *context), void *context);
+void dataplane_capture_stop(struct dataplane *dataplane);
+int dataplane_capture_fd(const struct dataplane *dataplane);
+bool dataplane_capture_take(struct dataplane *dataplane, struct captured *ret_captured);
+uint64_t dataplane_capture_lost(const struct dataplane *dataplane);

@@ -55,6 +55,8 @@ struct engine_pair_counters {
 	uint64_t syns;
 };
 
+struct capture_filter;
+struct captured;
 struct engine;
 struct snapshot;
 struct why;
@@ -103,6 +105,18 @@ struct engine_ops {
 	 * address of the host; the engine's. NULL, or no such member: it gets none but neighbour discovery.
 	 */
 	const char *(*unguarded)(const struct engine *engine);
+	/*
+	 * What is received and sent is captured from now on, as far as the filter takes it, until the engine stops or
+	 * this is called with NULL; never at the cost of forwarding. 0 or negative errno: -EOPNOTSUPP, this kernel
+	 * cannot.
+	 */
+	int (*capture)(struct engine *engine, const struct capture_filter *filter);
+	/* The rest while it is on. Readable when a frame waits; the engine's. */
+	int (*capture_fd)(const struct engine *engine);
+	/* Each frame once, nearly in their order. False: none waits. */
+	bool (*capture_take)(struct engine *engine, struct captured *ret_captured);
+	/* Frames that found no room, since it began. */
+	uint64_t (*capture_lost)(const struct engine *engine);
 	/*
 	 * Stops workers and frees everything; the kept memory (flows, rows) stays as it is. What forwards
 	 * in the kernel goes on with the snapshot in force, unless `detach`.

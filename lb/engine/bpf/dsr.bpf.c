@@ -539,6 +539,8 @@ FWD_CALL int hand_over(struct fwd_context *context, __u32 length_bytes, __u32 gs
 	return hand_over_in(context, &header, BPF_HANDED_OVER_BYTES_MAX);
 }
 
+#include "lb/engine/capture/capture_program.h"
+
 /* ---- programs ---- */
 
 /*
@@ -598,6 +600,8 @@ int dsr_tc(struct __sk_buff *context)
 	/* Segments of what fits are shorter still: their size, on a cache line of its own, need not be read. */
 	if (frame.length_bytes > port_settings(port)->mtu_bytes)
 		frame.gso = context->gso_size;
+	if (somebody_captures())
+		(void)capture_begin(context);
 	core_run(port, context, data, data_end, &frame, &result);
 	/* A tag counts as it does where frames carry it inside. */
 	if (frame.n_tags)
@@ -606,6 +610,8 @@ int dsr_tc(struct __sk_buff *context)
 		hand_over(context, frame.length_bytes, frame.gso, result.reason))
 		return TC_ACT_SHOT;
 	count(&result, frame.length_bytes);
+	if (somebody_captures())
+		(void)capture_end(context, frame.length_bytes, &result);
 	if (result.verdict == FWD_FORWARD)
 		return bpf_redirect(constants.out_ifindex, 0);
 	return result.verdict == FWD_PASS && frame_is_for_stack(context, result.reason)
@@ -624,11 +630,15 @@ int dsr_xdp(struct xdp_md *context)
 
 	if (!port)
 		return XDP_PASS;
+	if (somebody_captures())
+		(void)capture_begin(context);
 	core_run(port, context, data, data_end, &frame, &result);
 	if (result.verdict == FWD_SLOW_PATH &&
 		hand_over(context, frame.length_bytes, 0, result.reason))
 		return XDP_DROP;
 	count(&result, frame.length_bytes);
+	if (somebody_captures())
+		(void)capture_end(context, frame.length_bytes, &result);
 	if (result.verdict == FWD_FORWARD)
 		return constants.is_one_interface ? XDP_TX
 						  : (int)bpf_redirect(constants.out_ifindex, 0);

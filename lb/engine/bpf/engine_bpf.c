@@ -16,10 +16,12 @@
 #include <sys/socket.h>
 
 #include "common/log.h"
+#include "lb/engine/bpf/captured.h"
 #include "lb/engine/bpf/count.h"
 #include "lb/engine/bpf/load.h"
 #include "lb/engine/bpf/object.h"
 #include "lb/engine/bpf/slow_path_thread.h"
+#include "lb/engine/capture/capture_ring.h"
 #include "lb/engine/link_check.h"
 #include "lb/engine/snapshot.h"
 
@@ -59,6 +61,9 @@ static int start_slow_path(struct engine *engine, struct why *ret_why)
 		.context = engine,
 	};
 
+	engine->slow_path_capture = config.capture = capture_ring_new();
+	if (!config.capture)
+		return why_errno(ret_why, util_negative_errno(), "ring of captured frames");
 	engine->ring = ring_buffer__new(
 		object_map_fd(engine, "dsr_exceptions"), on_handed_over, engine, NULL);
 	if (!engine->ring)
@@ -105,6 +110,8 @@ static void bpf_stop(struct engine *engine, bool detach)
 	if (detach && engine->attachment.program_id)
 		attach_remove(&engine->attachment);
 	slow_path_thread_free(engine->slow_path);
+	captured_free(engine->captured);
+	capture_ring_free(engine->slow_path_capture);
 	ring_buffer__free(engine->ring);
 	snapshot_free(engine->current);
 	object_close(engine);
@@ -143,6 +150,8 @@ static int prepare(struct engine *engine, struct why *ret_why)
 		r = object_load(engine, ret_why);
 	if (r == 0)
 		r = start_slow_path(engine, ret_why);
+	if (r == 0)
+		r = captured_new(engine, engine->slow_path_capture, &engine->captured, ret_why);
 	if (r < 0)
 		return r;
 	/* Whether the driver takes it shows now; a program of a previous run has shown it, and goes on. */
@@ -237,7 +246,9 @@ static void tc_sweep(const struct engine_config *config)
 		.load = bpf_load, .current = bpf_current, .rates = bpf_rates, \
 		.reclaim = bpf_reclaim, .totals = count_totals, .service_counters = count_service, \
 		.pair_counters = count_pair, .take_clients = count_take_clients, \
-		.health = bpf_health, .stop = bpf_stop, .sweep = engine_sweep, \
+		.health = bpf_health, .capture = captured_set, .capture_fd = captured_fd, \
+		.capture_take = captured_take, .capture_lost = captured_lost, .stop = bpf_stop, \
+		.sweep = engine_sweep, \
 	}
 
 const struct engine_ops engine_xdp_ops = BPF_OPS("xdp", xdp_suits, xdp_start, xdp_sweep);

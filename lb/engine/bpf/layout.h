@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lb/engine/capture/capture_types.h"
 #include "lb/fwd/clients.h"
 #include "lb/fwd/image.h"
 #include "lb/fwd/reason.h"
@@ -20,7 +21,9 @@
 #define BPF_RING_BYTES  (1u << 20) /* of frames that wait for user space */
 #define BPF_HANDED_OVER_BYTES_MAX \
 	9216u /* bytes of an early fragment that are handed over; longer ones drop */
-#define BPF_ANSWER_BYTES 1536u /* of a frame that is too big: what its answer quotes, and headers */
+#define BPF_CAPTURE_RING_BYTES  (1u << 19) /* of captured frames that wait for the main loop */
+#define BPF_CAPTURE_SHORT_BYTES 256u       /* most frames are shorter, and take no more room */
+#define BPF_ANSWER_BYTES        1536u /* of a frame that is too big: what its answer quotes, and headers */
 
 /* Set before a program is loaded. */
 struct bpf_constants {
@@ -35,6 +38,7 @@ struct bpf_totals {
 	__u64 evictions;
 	__u64 unrecorded;
 	__u64 uncounted_pairs;
+	__u64 capture_lost; /* frames that found no room, ever */
 } __attribute__((__aligned__(64)));
 
 /*
@@ -90,4 +94,28 @@ struct bpf_handed_over {
 	__u16 vlan_tci;
 	__u32 copied_bytes; /* that follow, without the tag */
 	__u32 pad;
+};
+
+/* The program's only variable, written by the main loop: whether anybody captures, and what. */
+struct bpf_capture {
+	__u32 is_on;
+	__u32 pad;
+	struct capture_filter filter;
+};
+
+/* A frame's own addresses, from its arrival until its decision is captured. */
+struct bpf_captured_macs {
+	__u8 bytes[CAPTURE_MACS_BYTES];
+	__u32 are_kept; /* until they are captured */
+};
+
+/* Before the bytes of a captured frame, as it is when it is decided. */
+struct bpf_captured {
+	__u64 time_ns;      /* CLOCK_MONOTONIC */
+	__u32 length_bytes; /* of the frame, a tag beside it included */
+	__u32 copied_bytes; /* that follow, without the tag */
+	__u16 service, backend;
+	__u8 reason, how, pad[2];
+	__u16 vlan_proto, vlan_tci;    /* as in struct bpf_handed_over */
+	__u8 macs[CAPTURE_MACS_BYTES]; /* with which it came */
 };

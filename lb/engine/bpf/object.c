@@ -94,6 +94,7 @@ static int set_constants(struct engine *engine)
 	};
 	struct bpf_map *map = bpf_object__find_map_by_name(engine->object, ".rodata");
 
+	engine->copies_frames = constants.hands_over;
 	return map ? bpf_map__set_initial_value(map, &constants, sizeof(constants)) : -ENOENT;
 }
 

@@ -9,6 +9,8 @@
 #include "lb/engine/bpf/layout.h"
 #include "lb/engine/engine.h"
 
+struct capture_ring;
+struct captured_frames;
 struct count_sums;
 struct fwd_slot;
 struct ring_buffer;
@@ -30,6 +32,9 @@ struct engine {
 	struct ring_buffer
 		*ring; /* of handed-over frames; made and freed here, polled by the thread */
 	struct slow_path_thread *slow_path;
+	struct capture_ring *slow_path_capture; /* of the thread's frames */
+	struct captured_frames *captured;       /* of captured.c */
+	bool copies_frames;                     /* the kernel lets the program hand frames over */
 	struct snapshot *current; /* in force, owned; the thread reads the one that it was given */
 	/* Of load.c: whose rows stand at each place of dsr_tables; NULL: free. */
 	const struct fwd_slot **tables;

@@ -11,6 +11,7 @@
 #include "common/os/thread.h"
 #include "common/why.h"
 #include "lb/engine/bpf/layout.h"
+#include "lb/engine/capture/capture_ring.h"
 #include "lb/engine/counters.h"
 #include "lb/engine/fragments.h"
 #include "lb/engine/icmp_answer.h"
@@ -47,6 +48,8 @@ struct slow_path_thread {
 	/* The rest is the thread's alone. */
 	struct fragments *fragments;
 	uint64_t now_ms;
+	struct capture_tap tap;
+	uint8_t macs[CAPTURE_MACS_BYTES]; /* of the frame that was decided last, as it came */
 	struct waiting waiting[FRAGMENT_QUEUE_FRAMES_MAX];
 	size_t n_waiting;
 	/* A header of zeros, and a frame that lies behind it as in a ring. */
@@ -85,8 +88,16 @@ static void decide(struct slow_path_thread *thread, uint8_t *data, uint32_t size
 	};
 	struct fwd_frame info = { .length_bytes = size_bytes };
 
+	memcpy(thread->macs, data, sizeof(thread->macs));
 	fwd_run(&port, data, data + size_bytes, &info, result);
 	*ret_datagram = port.datagram;
+}
+
+static void capture(struct slow_path_thread *thread, const struct fwd_result *result,
+	const struct capture_frame *frame)
+{
+	if (capture_tap_follow(&thread->tap, thread->config.capture))
+		capture_tap_put(&thread->tap, thread->config.capture, result, frame);
 }
 
 /* ---- too big ---- */
@@ -109,18 +120,31 @@ static void answer_too_big(struct slow_path_thread *thread, const uint8_t *data,
 static void finish(struct slow_path_thread *thread, const uint8_t *data, uint32_t size_bytes,
 	struct fwd_result *result)
 {
+	struct capture_frame frame = { data, size_bytes, 0, thread->macs, false };
+
+	capture(thread, result, &frame);
+	frame.macs = NULL;
+	frame.is_out = true;
 	if (result->reason == FWD_REASON_TOO_BIG)
 		answer_too_big(thread, data, size_bytes, size_bytes, 0);
-	if (result->verdict == FWD_FORWARD &&
-		!send_frame(thread, thread->config.out_ifindex, data, size_bytes))
-		result->reason = FWD_REASON_SEND_FAILED;
+	if (result->verdict == FWD_FORWARD) {
+		if (!send_frame(thread, thread->config.out_ifindex, data, size_bytes))
+			result->reason = FWD_REASON_SEND_FAILED;
+		capture(thread, result, &frame);
+	}
 	counters_add_frame(thread->counters, result, size_bytes);
 }
 
 static void drop_expired(struct slow_path_thread *thread, struct fragment_queue_frame *expired)
 {
-	for (const struct fragment_queue_frame *frame = expired; frame; frame = frame->next)
+	const struct fwd_result result = { .reason = FWD_REASON_FRAGMENT_EARLY };
+
+	for (const struct fragment_queue_frame *held = expired; held; held = held->next) {
+		const struct capture_frame frame = { held->data, held->size_bytes, 0, NULL, false };
+
 		counters_add_reason(thread->counters, FWD_REASON_FRAGMENT_EARLY, 1);
+		capture(thread, &result, &frame);
+	}
 	fragment_queue_frames_free(expired);
 }
 
@@ -241,6 +265,11 @@ void slow_path_thread_take(struct slow_path_thread *thread, const void *data, si
 	} else if (header.reason == FWD_REASON_FRAGMENT_EARLY) {
 		take_early(thread, frame_data(thread), frame_bytes);
 	} else {
+		const struct fwd_result result = { .reason = (uint8_t)header.reason };
+		const struct capture_frame frame = { frame_data(thread), frame_bytes,
+			header.length_bytes, NULL, false };
+
+		capture(thread, &result, &frame);
 		answer_too_big(
 			thread, frame_data(thread), frame_bytes, header.length_bytes, header.gso);
 		counters_add_reason(thread->counters, (enum fwd_reason)header.reason, 1);

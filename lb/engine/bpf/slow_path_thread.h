@@ -9,6 +9,7 @@
 
 #include "common/util.h"
 
+struct capture_ring;
 struct counters;
 struct engine_totals;
 struct fwd_fragment;
@@ -26,6 +27,7 @@ struct slow_path_thread_config {
 	bool (*find_first)(void *context, const struct fwd_fragment_key *datagram,
 		struct fwd_fragment *ret_fragment);
 	void *context;
+	struct capture_ring *capture; /* borrowed */
 };
 
 /*

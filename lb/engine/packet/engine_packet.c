@@ -58,6 +58,7 @@ static void packet_stop(struct engine *engine, bool detach)
 	snapshot_free(engine->current);
 	fragments_free(engine->shared.fragments);
 	slow_path_free(engine->shared.slow_path);
+	capture_ring_free(engine->shared.capture);
 	free(engine->shared.rates.services);
 	free(engine->shared.rates.sources);
 	util_close(engine->stop_fd);
@@ -129,6 +130,9 @@ static int prepare(struct engine *engine, const struct engine_config *config, st
 	r = make_rates(&engine->shared.rates);
 	if (r < 0)
 		return why_errno(ret_why, r, "buckets of SYN rates");
+	engine->shared.capture = capture_ring_new();
+	if (!engine->shared.capture)
+		return why_errno(ret_why, util_negative_errno(), "ring of captured frames");
 	engine->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return engine->stop_fd < 0 ? why_errno(ret_why, util_negative_errno(), "eventfd") : 0;
 }
@@ -279,6 +283,27 @@ static const char *packet_unguarded(const struct engine *engine)
 	return engine->guard ? NULL : engine->unguarded.text;
 }
 
+static int packet_capture(struct engine *engine, const struct capture_filter *filter)
+{
+	capture_ring_set(engine->shared.capture, filter);
+	return 0;
+}
+
+static int packet_capture_fd(const struct engine *engine)
+{
+	return capture_ring_fd(engine->shared.capture);
+}
+
+static bool packet_capture_take(struct engine *engine, struct captured *ret_captured)
+{
+	return capture_ring_take(engine->shared.capture, ret_captured);
+}
+
+static uint64_t packet_capture_lost(const struct engine *engine)
+{
+	return capture_ring_lost(engine->shared.capture);
+}
+
 const struct engine_ops engine_packet_ops = {
 	.name = "packet",
 	.start = packet_start,
@@ -292,6 +317,10 @@ const struct engine_ops engine_packet_ops = {
 	.take_clients = packet_take_clients,
 	.health = packet_health,
 	.unguarded = packet_unguarded,
+	.capture = packet_capture,
+	.capture_fd = packet_capture_fd,
+	.capture_take = packet_capture_take,
+	.capture_lost = packet_capture_lost,
 	.stop = packet_stop,
 	.sweep = guard_sweep,
 };

@@ -54,6 +54,7 @@ struct worker {
 	struct ring_frame out_frames[RING_BATCH];
 	struct fwd_result out_results[RING_BATCH];
 	size_t n_out;
+	struct capture_tap tap;
 	uint16_t service; /* of the last frame that was for one: a guess about the next */
 	struct fragment_queue_frame *released; /* copies among them, freed when all are sent */
 } __attribute__((__aligned__(CACHE_LINE_BYTES)));
@@ -90,6 +91,36 @@ static void decide(struct fwd_port *port, const struct ring_frame *frame, struct
 	fwd_run(port, frame->data, frame->data + frame->size_bytes, &info, result);
 }
 
+static void capture(struct worker *worker, const struct ring_frame *frame,
+	const struct fwd_result *result, bool is_out, const uint8_t *macs)
+{
+	const struct capture_frame captured = {
+		.data = frame->data, .size_bytes = frame->size_bytes, .macs = macs, .is_out = is_out
+	};
+
+	if (worker->tap.is_on)
+		capture_tap_put(&worker->tap, worker->config.shared->capture, result, &captured);
+}
+
+/*
+ * Decides, and has what was received captured where somebody does. An early fragment comes here again when its
+ * fate is known.
+ */
+static void decide_told(struct worker *worker, struct fwd_port *port,
+	const struct ring_frame *frame, struct fwd_result *result)
+{
+	uint8_t macs[CAPTURE_MACS_BYTES] = { 0 };
+
+	if (!worker->tap.is_on) {
+		decide(port, frame, result);
+		return;
+	}
+	memcpy(macs, frame->data, MIN(frame->size_bytes, CAPTURE_MACS_BYTES));
+	decide(port, frame, result);
+	if (result->reason != FWD_REASON_FRAGMENT_EARLY)
+		capture(worker, frame, result, false, macs);
+}
+
 static void send_all(struct worker *worker)
 {
 	struct ring_sent sent;
@@ -101,6 +132,7 @@ static void send_all(struct worker *worker)
 		if (sent.failed[idx])
 			result->reason = FWD_REASON_SEND_FAILED;
 		counters_add_frame(worker->counters, result, worker->out_frames[idx].size_bytes);
+		capture(worker, &worker->out_frames[idx], result, true, NULL);
 	}
 	worker->n_out = 0;
 	if (sent.error)
@@ -125,8 +157,14 @@ static void send_or_count(struct worker *worker, const struct ring_frame *frame)
 
 static void drop_expired(struct worker *worker, struct fragment_queue_frame *expired)
 {
-	for (const struct fragment_queue_frame *frame = expired; frame; frame = frame->next)
+	const struct fwd_result result = { .reason = FWD_REASON_FRAGMENT_EARLY };
+
+	for (const struct fragment_queue_frame *held = expired; held; held = held->next) {
+		const struct ring_frame frame = { held->vnet, held->data, held->size_bytes };
+
 		counters_add_reason(worker->counters, FWD_REASON_FRAGMENT_EARLY, 1);
+		capture(worker, &frame, &result, false, NULL);
+	}
 	fragment_queue_frames_free(expired);
 }
 
@@ -144,7 +182,7 @@ static void release_queued(struct worker *worker, struct fwd_port *port)
 	for (const struct fragment_queue_frame *held = frames; held; held = held->next) {
 		const struct ring_frame frame = { held->vnet, held->data, held->size_bytes };
 
-		decide(port, &frame, &worker->out_results[worker->n_out]);
+		decide_told(worker, port, &frame, &worker->out_results[worker->n_out]);
 		send_or_count(worker, &frame);
 	}
 	while (*end)
@@ -215,7 +253,7 @@ static void decide_all(struct worker *worker, const struct snapshot *snapshot, s
 		const struct ring_frame *frame = &worker->frames[idx];
 		struct fwd_result *result = &worker->out_results[worker->n_out];
 
-		decide(&port, frame, result);
+		decide_told(worker, &port, frame, result);
 		if (result->service)
 			worker->service = result->service;
 		if (result->reason == FWD_REASON_FRAGMENT_EARLY) {
@@ -267,6 +305,7 @@ static bool run_batch(struct worker *worker)
 		return false;
 	read_clock(worker);
 	worker->n_taken += n_frames + lost_pkts;
+	(void)capture_tap_follow(&worker->tap, worker->config.shared->capture);
 	if (lost_pkts)
 		counters_add_reason(worker->counters, FWD_REASON_RING_FULL, lost_pkts);
 	decide_all(worker, snapshot, n_frames);

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "lb/engine/capture/capture_ring.h"
 #include "lb/engine/counters.h"
 #include "lb/engine/slow_path.h"
 #include "lb/engine/fragments.h"
@@ -24,6 +25,7 @@ struct worker_shared {
 	/* Lock by themselves; never replaced. */
 	struct fragments *fragments;
 	struct slow_path *slow_path;
+	struct capture_ring *capture;
 	struct rates rates;
 };
 

@@ -423,17 +423,6 @@ static void client_makes_no_token_without_a_configuration(void **state)
 	assert_int_equal(run_words(&caught, "token web1 --config /nonexistent"), CONTROL_CONFIG);
 }
 
-static void client_says_what_is_not_available(void **state)
-{
-	static const char *const verbs[] = { "capture -w x" };
-	struct caught caught;
-
-	ARRAY_FOREACH (verb, verbs, ARRAY_LEN(verbs)) {
-		assert_int_equal(run_words(&caught, *verb), CONTROL_UNAVAILABLE);
-		assert_non_null(strstr(caught.error, "not available in this version"));
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,7 +440,6 @@ int main(void)
 		cmocka_unit_test(client_makes_keys),
 		cmocka_unit_test(client_imports_by_exit_status),
 		cmocka_unit_test(client_makes_no_token_without_a_configuration),
-		cmocka_unit_test(client_says_what_is_not_available),
 	};
 
 	return cmocka_run_group_tests_name("client", tests, served_setup, served_teardown);
