@@ -508,22 +508,23 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 
 	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
-		"{s:i, s:s, s:i, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:f, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"{s:i, s:s, s:i, s:s, s:f, s:s, s:s, s:o, s:s, s:s, s:b, s:b, s:s, s:f, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(),
 		"config_file", balancer->paths.config, "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
 		balancer->config->interface, "backend_interface",
-		balancer->config->backend_interface, "mode", dataplane.mode, "mode_reason",
-		dataplane.reason, "active", role.active && dataplane.is_running, "ready",
-		status_is_ready(balancer, NULL, &why), "state", role_state_name(role.state),
-		"linger_left_s", status_linger_left_s(&role), "inactive_reason", role.reason,
-		"reason", role.reason[0] ? role.reason : advice, "config_generation",
-		(json_int_t)balancer->config_generation, "health", status_health(balancer, members),
-		"packets", status_packets(&totals), "drops", status_drops(&totals), "flow_table",
-		status_flow_table(balancer, counts, &totals), "fragments",
-		status_fragments(&totals), "icmp_answers", status_answers(&totals), "control",
-		status_control(balancer), "publications", status_publications(balancer),
+		balancer->config->backend_interface, "backend_interfaces",
+		json_pack("[s]", balancer->config->backend_interface), "mode", dataplane.mode,
+		"mode_reason", dataplane.reason, "active", role.active && dataplane.is_running,
+		"ready", status_is_ready(balancer, NULL, &why), "state",
+		role_state_name(role.state), "linger_left_s", status_linger_left_s(&role),
+		"inactive_reason", role.reason, "reason", role.reason[0] ? role.reason : advice,
+		"config_generation", (json_int_t)balancer->config_generation, "health",
+		status_health(balancer, members), "packets", status_packets(&totals), "drops",
+		status_drops(&totals), "flow_table", status_flow_table(balancer, counts, &totals),
+		"fragments", status_fragments(&totals), "icmp_answers", status_answers(&totals),
+		"control", status_control(balancer), "publications", status_publications(balancer),
 		"config_last_reload", status_last_reload(balancer), "claims",
 		status_warnings_claims(balancer), "refusals", status_warnings_refusals(balancer),
 		"balancers", status_warnings_balancers(balancer));

@@ -41,15 +41,16 @@ static void config_defaults_are_the_documented_ones(void **state)
 
 static void config_takes_every_key(void **state)
 {
-	static const char text[] = "[agent]\n"
-				   "balancer = 192.0.2.2, 192.0.2.3:7378\n"
-				   "vip = 198.51.100.10\nVIP = 2001:db8::10\n"
-				   "key_file = /tmp/key\nname = web-1.example\n"
-				   "real-ip = 192.0.2.11\ninterface = eth0\nlisten = 7400\n"
-				   "loopback = dummy0\nweight = auto\nunit = none\ncheck = none\n"
-				   "check-interval = 500ms\ncheck-timeout = 2\ncheck-fall = 1\n"
-				   "check-rise = 20\ndrain-on-stop = 1h\non-stop = keep\n"
-				   "http-listen = [::1]:9378\narp-exempt = cali*, veth?\n";
+	static const char text[] =
+		"[agent]\n"
+		"balancer = 192.0.2.2, 192.0.2.3:7378\n"
+		"vip = 198.51.100.10\nVIP = 2001:db8::10\n"
+		"key_file = /tmp/key\nname = web-1.example\n"
+		"real-ip = 192.0.2.11\ninterface = eth0\nlisten = 7400\n"
+		"loopback = dummy0\nweight = auto\nunit = none\ncheck = none\n"
+		"check-interval = 500ms\ncheck-timeout = 2\ncheck-fall = 1\n"
+		"check-rise = 20\ndrain-on-stop = 1h\non-stop = keep\nsecond-chance = no\n"
+		"http-listen = [::1]:9378\narp-exempt = cali*, veth?\n";
 	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;
 	const struct addr_port *balancers;
@@ -93,6 +94,8 @@ static void config_refuses_with_place_and_hint(void **state)
 		{ "listen = 65536", "t:4: listen: " },
 		{ "drain-on-stop = 61min", "t:4: drain-on-stop: " },
 		{ "on-stop = stay", "t:4: on-stop: " },
+		{ "second-chance = yes", "t:4: second-chance: this version" },
+		{ "second-chance = perhaps", "t:4: second-chance: " },
 		{ "name = -web", "t:4: name: no name for a backend" },
 		{ "name = web 1", "t:4: name: no name for a backend" },
 		{ "real-ip = 198.51.100.10", "t:4: real-ip: 198.51.100.10 is also a vip" },
