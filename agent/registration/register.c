@@ -232,10 +232,8 @@ static void begin(struct registration *registration, uint64_t now_us)
 	begin_handshake(registration, now_us);
 }
 
-static void plan_newer(struct registration *registration, uint64_t now_us)
+static void plan_newer(struct registration *registration, uint64_t delay_us, uint64_t now_us)
 {
-	uint64_t delay_us = registration->former_key ? REGISTER_RETRY_KNOWN_US : REGISTER_NEWER_US;
-
 	registration->newer_us = registration->former_key || registration->version != PROTO_VERSION
 		? now_us + register_random_jitter(&registration->random, delay_us)
 		: REGISTER_NEVER_US;
@@ -245,7 +243,7 @@ static void plan_newer(struct registration *registration, uint64_t now_us)
 static void begin_rekeying(struct registration *registration, uint64_t now_us)
 {
 	registration->former_key = true;
-	plan_newer(registration, now_us);
+	plan_newer(registration, REGISTER_RETRY_KNOWN_US, now_us);
 	send_hello(registration, registration->spoken_version);
 }
 
@@ -397,7 +395,7 @@ static void open_session(
 	registration->version = registration->spoken_version;
 	registration->view.version = registration->version;
 	memcpy(registration->view.name, accept->name, sizeof(accept->name));
-	plan_newer(registration, now_us);
+	plan_newer(registration, REGISTER_RETRY_KNOWN_US, now_us);
 	asked_forget(&registration->asked);
 	registration->session_id = accept->session_id;
 	registration->sequence = 0;
@@ -595,7 +593,8 @@ static void on_newer(struct registration *registration, uint64_t now_us)
 		register_view_set_reason(&registration->view,
 			"goes on by its former key: key %s is not accepted yet",
 			registration->identity.key.id);
-	plan_newer(registration, now_us);
+	plan_newer(registration,
+		registration->former_key ? REGISTER_RETRY_KNOWN_US : REGISTER_NEWER_US, now_us);
 	if (registration->handshake != HANDSHAKE_REGISTER)
 		send_hello(registration,
 			registration->former_key ? registration->spoken_version : PROTO_VERSION);

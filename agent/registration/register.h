@@ -26,7 +26,10 @@
 #define REGISTER_REPEAT_FIRST_US  (30 * US_PER_MS) /* UPDATE and LEAVE until acknowledged */
 #define REGISTER_REPEAT_MAX_US    (1 * US_PER_S)
 #define REGISTER_LEAVE_TRIES      6u
-/* A balancer that speaks an older version is asked so often whether it speaks the newest now. */
+/*
+ * A balancer that speaks an older version is asked so often whether it speaks the newest now; soon at first, as the
+ * HELLO in the newest may only have been lost.
+ */
 #define REGISTER_NEWER_US (300 * US_PER_S)
 
 /* Sends one datagram to the balancer with hop limit 255. */

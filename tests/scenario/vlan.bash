@@ -29,9 +29,10 @@ on_interface() {
 		interface = $1
 		key-file = $work/lb/keys
 
+		# Of a range it is not judged whether its servers accept anything: nobody could here.
 		[virtual-server web]
 		vip = $VIP, $VIP6
-		port = 80
+		port = 80-81
 
 		[virtual-server who]
 		vip = $VIP, $VIP6

@@ -80,6 +80,25 @@ static void live_until_newer_is_tried(struct bench *bench)
 	fail();
 }
 
+/* Its HELLOs in the newest were lost, and one in another version was not. */
+static void register_does_not_stay_with_a_version_by_accident(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message;
+	uint64_t joined_us;
+
+	join_former(bench);
+	joined_us = bench->now_us;
+	live_until_newer_is_tried(bench);
+	assert_true(bench->now_us - joined_us < 2 * US_PER_S);
+	bench->version = PROTO_VERSION;
+	challenge(bench);
+	take_register(bench);
+	message = accept_of(bench);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	assert_int_equal(register_view(bench->registration)->version, PROTO_VERSION);
+}
+
 static void register_finds_out_that_its_balancer_was_upgraded(void **state)
 {
 	struct bench *bench = *state;
@@ -229,6 +248,7 @@ int main(void)
 		TEST(register_asks_in_all_versions_in_turns),
 		TEST(register_speaks_the_former_version_to_a_former_balancer),
 		TEST(register_takes_an_answer_in_the_version_of_its_question_only),
+		TEST(register_does_not_stay_with_a_version_by_accident),
 		TEST(register_finds_out_that_its_balancer_was_upgraded),
 		TEST(register_answers_what_its_balancer_asks_about),
 		TEST(register_names_other_balancers_in_turns),
