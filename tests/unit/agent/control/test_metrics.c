@@ -15,9 +15,8 @@ static void metrics_are_the_document(void **state)
 		"\ndsr_agent_up 0\n",
 		"\ndsr_agent_state{state=\"drain\"} 1\n",
 		"\ndsr_agent_state{state=\"up\"} 0\n",
-		"\n# TYPE dsr_agent_vip_present gauge\n"
-		"dsr_agent_vip_present{vip=\"198.51.100.10\"} 1\n"
-		"dsr_agent_vip_present{vip=\"2001:db8::10\"} 0\n",
+		"\n# TYPE dsr_agent_vip_present gauge\ndsr_agent_vip_present{vip=\"198.51.100.10\"} 1\n",
+		"\ndsr_agent_vip_present{vip=\"2001:db8::10\"} 0\n",
 		"\ndsr_agent_established_connections{vip=\"198.51.100.10\"} 7\n",
 		"\n# TYPE dsr_agent_repairs_total counter\ndsr_agent_repairs_total 3\n",
 		"\ndsr_agent_check_up{check=\"tcp:80\",vip=\"198.51.100.10\"} 1\n",

@@ -30,6 +30,7 @@ static void line_tells_who_whom_and_what_became_of_it(void **state)
 {
 	static const uint8_t tcp[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0x45, 0, 0, 40, 0,
 		0, 0, 0, 64, 6, 0, 0, 192, 0, 2, 7, 198, 51, 100, 10, 0x12, 0x67, 0, 80 };
+	static const uint8_t tag[] = { 0x81, 0, 0, 5 };
 	uint8_t later[sizeof(tcp)], other[sizeof(tcp)], tagged[sizeof(tcp) + 4];
 
 	memcpy(later, tcp, sizeof(tcp));
@@ -37,7 +38,7 @@ static void line_tells_who_whom_and_what_became_of_it(void **state)
 	memcpy(other, tcp, sizeof(tcp));
 	other[23] = 132;
 	memcpy(tagged, tcp, 12);
-	memcpy(tagged + 12, "\x81\0\0\x05", 4);
+	memcpy(tagged + 12, tag, sizeof(tag));
 	memcpy(tagged + 16, tcp + 12, sizeof(tcp) - 12);
 	assert_line(tcp, sizeof(tcp),
 		"22:13:20.123456 in  192.0.2.7:4711 -> 198.51.100.10:80 tcp 74 bytes forward forwarded web1");
