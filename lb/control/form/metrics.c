@@ -261,9 +261,6 @@ void metrics_add_server(struct exposition *exposition, const json_t *server, boo
 	size_t idx;
 
 	metrics_add_members(exposition, labels, server, members, ARRAY_LEN(members));
-	/* One usable backend is enough where nothing else is said. */
-	if (!json_object_get(server, "minimum"))
-		exposition_count(exposition, METRICS_VS_MINIMUM, labels, 1);
 	exposition_count(exposition, METRICS_TABLE_INFO, digest, 1);
 	metrics_add_states(exposition, name, backends);
 	json_array_foreach (backends, idx, backend)

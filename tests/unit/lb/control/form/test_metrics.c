@@ -77,7 +77,7 @@ static void metrics_are_the_document(void **state)
 
 static const char server_json[] =
 	"{\"name\":\"web\",\"packets\":7,\"bytes\":700,\"syns\":2,\"ready\":true,"
-	"\"moving_slots\":6,\"table_digest\":\"ab12\",\"backends\":["
+	"\"minimum\":2,\"moving_slots\":6,\"table_digest\":\"ab12\",\"backends\":["
 	"{\"name\":\"web1\",\"state\":\"up\",\"packets\":7,\"bytes\":700,\"syns\":2,"
 	"\"accepted\":1,\"established\":3,\"weight\":2,\"effective_weight\":0.4,\"share\":0.75},"
 	"{\"name\":\"s\\\"1\",\"state\":\"down\",\"packets\":0,\"bytes\":0,\"syns\":0,"
@@ -88,7 +88,7 @@ static const char server_samples[] =
 	"dsr_virtual_server_bytes_total{virtual_server=\"web\"} 700\n"
 	"dsr_virtual_server_syns_total{virtual_server=\"web\"} 2\n"
 	"dsr_virtual_server_ready{virtual_server=\"web\"} 1\n"
-	"dsr_virtual_server_minimum{virtual_server=\"web\"} 1\n"
+	"dsr_virtual_server_minimum{virtual_server=\"web\"} 2\n"
 	"dsr_virtual_server_backends{virtual_server=\"web\",state=\"pending\"} 0\n"
 	"dsr_virtual_server_backends{virtual_server=\"web\",state=\"up\"} 1\n"
 	"dsr_virtual_server_backends{virtual_server=\"web\",state=\"drain\"} 0\n"
