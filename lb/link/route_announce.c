@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "common/os/clock.h"
 #include "common/os/nl.h"
-#include "lb/link/neigh/neigh_message.h"
+#include "lb/link/neigh/neigh_request.h"
 #include "lb/link/route_plan.h"
 
 struct route_announce {
@@ -23,22 +23,6 @@ struct route_announce {
 	bool anew; /* what stands must be read */
 	bool said; /* that it cannot be read */
 };
-
-static struct nlmsghdr *route_announce_request(
-	struct nl *nl, uint16_t type, uint16_t flags, const struct addr *vip)
-{
-	void *extra;
-	struct nlmsghdr *request = nl_request(nl, type, flags, sizeof(struct rtmsg), &extra);
-	struct rtmsg *route = extra;
-
-	route->rtm_family = (uint8_t)vip->family;
-	route->rtm_dst_len = (uint8_t)(addr_size_bytes(vip) * 8);
-	route->rtm_table = RT_TABLE_MAIN;
-	route->rtm_type = RTN_BLACKHOLE;
-	route->rtm_protocol = ROUTE_ANNOUNCE_PROTOCOL;
-	mnl_attr_put(request, RTA_DST, addr_size_bytes(vip), vip->bytes);
-	return request;
-}
 
 /* Whether the route is of the kind that is made here. */
 static bool route_announce_is_ours(const struct neigh_route_message *route)
@@ -58,24 +42,15 @@ static int route_announce_on_route(const struct nlmsghdr *message, void *context
 	return route_plan_stands(&routes->plan, &route.destination);
 }
 
-/* The kernel sends blackholes alone, if it knows strict checks. */
 static int route_announce_read(struct route_announce *routes)
 {
 	static const sa_family_t families[] = { AF_INET, AF_INET6 };
 	int r = 0;
 
 	route_plan_begin(&routes->plan);
-	for (size_t i = 0; i < ARRAY_LEN(families) && r == 0; i++) {
-		void *extra;
-		struct nlmsghdr *request =
-			nl_request(routes->requests, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
-		struct rtmsg *filter = extra;
-
-		filter->rtm_family = (uint8_t)families[i];
-		filter->rtm_table = RT_TABLE_MAIN;
-		filter->rtm_type = RTN_BLACKHOLE;
-		r = nl_query_all(routes->requests, request, route_announce_on_route, routes);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(families) && r == 0; i++)
+		r = neigh_dump_blackholes(
+			routes->requests, families[i], route_announce_on_route, routes);
 	return r;
 }
 
@@ -85,8 +60,8 @@ static void route_announce_add(
 	bool was_blocked = entry->blocked;
 	char text[ADDR_STRLEN];
 	int r = nl_transact(routes->requests,
-		route_announce_request(
-			routes->requests, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &entry->vip));
+		neigh_request_blackhole(routes->requests, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL,
+			&entry->vip, ROUTE_ANNOUNCE_PROTOCOL));
 
 	route_plan_added(entry, r == 0, now_us);
 	if (r == 0 || was_blocked)
@@ -105,7 +80,8 @@ static void route_announce_remove(struct route_announce *routes, struct route_pl
 {
 	char text[ADDR_STRLEN];
 	int r = nl_transact(routes->requests,
-		route_announce_request(routes->requests, RTM_DELROUTE, 0, &entry->vip));
+		neigh_request_blackhole(
+			routes->requests, RTM_DELROUTE, 0, &entry->vip, ROUTE_ANNOUNCE_PROTOCOL));
 
 	if (r < 0 && r != -ESRCH)
 		(void)log_warning_errno(

@@ -136,9 +136,8 @@ int neigh_request_delete(struct nl *nl, unsigned int ifindex, const struct addr 
 	return nl_transact(nl, neigh_request_entry(nl, RTM_DELNEIGH, 0, ifindex, address, &entry));
 }
 
-/* The destination alone is filled in: a dump of what is ours must not ask for one. */
-static struct nlmsghdr *neigh_request_route(struct nl *nl, uint16_t type, uint16_t flags,
-	const struct addr *vip, struct rtmsg **ret_route)
+struct nlmsghdr *neigh_request_blackhole(
+	struct nl *nl, uint16_t type, uint16_t flags, const struct addr *vip, uint8_t protocol)
 {
 	void *extra;
 	struct nlmsghdr *request = nl_request(nl, type, flags, sizeof(struct rtmsg), &extra);
@@ -148,10 +147,21 @@ static struct nlmsghdr *neigh_request_route(struct nl *nl, uint16_t type, uint16
 	route->rtm_dst_len = (uint8_t)(addr_size_bytes(vip) * 8);
 	route->rtm_table = RT_TABLE_MAIN;
 	route->rtm_type = RTN_BLACKHOLE;
-	route->rtm_protocol = NEIGH_ROUTE_PROTOCOL;
+	route->rtm_protocol = protocol;
 	mnl_attr_put(request, RTA_DST, addr_size_bytes(vip), vip->bytes);
-	*ret_route = route;
 	return request;
+}
+
+int neigh_dump_blackholes(struct nl *nl, sa_family_t family, nl_message_fn *fn, void *context)
+{
+	void *extra;
+	struct nlmsghdr *request = nl_request(nl, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
+	struct rtmsg *filter = extra;
+
+	filter->rtm_family = (uint8_t)family;
+	filter->rtm_table = RT_TABLE_MAIN;
+	filter->rtm_type = RTN_BLACKHOLE;
+	return nl_query_all(nl, request, fn, context);
 }
 
 /* Adds one blackhole of the dump. */
@@ -184,16 +194,10 @@ void neigh_routes_clear(struct neigh_routes *routes)
 /* All blackholes for single addresses in the main table, sorted. The kernel sends blackholes alone. */
 static int neigh_routes_dump(struct nl *nl, sa_family_t family, struct neigh_routes *routes)
 {
-	void *extra;
-	struct nlmsghdr *request = nl_request(nl, RTM_GETROUTE, 0, sizeof(struct rtmsg), &extra);
-	struct rtmsg *filter = extra;
 	int r;
 
 	neigh_routes_clear(routes);
-	filter->rtm_family = (uint8_t)family;
-	filter->rtm_table = RT_TABLE_MAIN;
-	filter->rtm_type = RTN_BLACKHOLE;
-	r = nl_query_all(nl, request, neigh_on_route, routes);
+	r = neigh_dump_blackholes(nl, family, neigh_on_route, routes);
 	if (r < 0)
 		return r;
 	if (routes->len > 0)
@@ -204,11 +208,9 @@ static int neigh_routes_dump(struct nl *nl, sa_family_t family, struct neigh_rou
 
 int neigh_route_try(struct nl *nl, const struct addr *vip)
 {
-	struct nlmsghdr *request;
-	struct rtmsg *route;
-
-	request = neigh_request_route(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, vip, &route);
-	return nl_transact(nl, request);
+	return nl_transact(nl,
+		neigh_request_blackhole(
+			nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, vip, NEIGH_ROUTE_PROTOCOL));
 }
 
 int neigh_route_add(struct nl *nl, const struct addr *vip, struct neigh_routes *routes)
@@ -229,12 +231,9 @@ int neigh_route_add(struct nl *nl, const struct addr *vip, struct neigh_routes *
 /* The kernel compares the protocol: net/ipv4/fib_trie.c:fib_table_delete, ip6_route_del, 6.1. */
 int neigh_route_remove(struct nl *nl, const struct addr *vip)
 {
-	struct nlmsghdr *request;
-	struct rtmsg *route;
-	int r;
+	int r = nl_transact(
+		nl, neigh_request_blackhole(nl, RTM_DELROUTE, 0, vip, NEIGH_ROUTE_PROTOCOL));
 
-	request = neigh_request_route(nl, RTM_DELROUTE, 0, vip, &route);
-	r = nl_transact(nl, request);
 	return r == -ESRCH ? 0 : r;
 }
 

@@ -57,6 +57,14 @@ const struct addr *neigh_gateways_at(struct nl *nl, unsigned int ifindex,
 /* The MACs that they have now, read anew if it is time, up to `max`; returns how many. */
 size_t neigh_gateways_macs(struct nl *nl, unsigned int ifindex, struct neigh_gateways *gateways,
 	struct mac *macs, size_t max, uint64_t now_us);
+/*
+ * The begin of a request about the blackhole to the VIP alone in the main table, of this protocol (rtm_protocol's
+ * numbers); see nl_request().
+ */
+struct nlmsghdr *neigh_request_blackhole(
+	struct nl *nl, uint16_t type, uint16_t flags, const struct addr *vip, uint8_t protocol);
+/* Dumps the blackholes of the main table through `fn`; other routes, too, where the kernel knows no strict checks. */
+int neigh_dump_blackholes(struct nl *nl, sa_family_t family, nl_message_fn *fn, void *context);
 /* Blackhole routes of one family, as the kernel had them. */
 struct neigh_routes {
 	struct addr *items; /* sorted */
