@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/json_text.h"
+
 #define METRICS(X) \
 	X(BUILD_INFO, "dsr_agent_build_info", GAUGE, "Version of this agent.") \
 	X(UP, "dsr_agent_up", GAUGE, "Whether this host takes new connections.") \
@@ -36,13 +38,6 @@ const struct exposition_family *metrics_families(size_t *ret_len)
 	return families;
 }
 
-static const char *metrics_string(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
 static void metrics_add_states(struct exposition *exposition, const char *now)
 {
 	static const char *const states[] = { "pending", "up", "drain", "maint", "down" };
@@ -62,7 +57,7 @@ static void metrics_add_vips(struct exposition *exposition, const json_t *vips)
 
 	json_array_foreach (vips, idx, vip) {
 		const struct exposition_label labels[] = {
-			{ "vip", metrics_string(vip, "address") },
+			{ "vip", json_text(vip, "address") },
 			no_label,
 		};
 
@@ -82,13 +77,13 @@ static void metrics_add_checks(struct exposition *exposition, const json_t *chec
 	json_array_foreach (checks, idx, check) {
 		const char *vip = json_string_value(json_object_get(check, "vip"));
 		const struct exposition_label labels[] = {
-			{ "check", metrics_string(check, "name") },
+			{ "check", json_text(check, "name") },
 			{ vip ? "vip" : NULL, vip },
 			no_label,
 		};
 
 		exposition_count(exposition, METRICS_CHECK_UP, labels,
-			streq(metrics_string(check, "state"), "up"));
+			streq(json_text(check, "state"), "up"));
 	}
 }
 
@@ -97,14 +92,14 @@ char *metrics_make(const json_t *document, size_t *ret_bytes)
 	_cleanup_(exposition_freep) struct exposition *exposition =
 		exposition_new(families, ARRAY_LEN(families));
 	const struct exposition_label version[] = {
-		{ "version", metrics_string(document, "version") },
+		{ "version", json_text(document, "version") },
 		no_label,
 	};
 
 	if (!exposition)
 		return NULL;
 	exposition_count(exposition, METRICS_BUILD_INFO, version, 1);
-	metrics_add_states(exposition, metrics_string(document, "state"));
+	metrics_add_states(exposition, json_text(document, "state"));
 	metrics_add_vips(exposition, json_object_get(document, "vips"));
 	exposition_count(exposition, METRICS_REPAIRS, NULL,
 		(uint64_t)json_integer_value(json_object_get(document, "repairs")));

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "common/grow.h"
+#include "common/json_text.h"
 #include "lb/client/print.h"
 #include "lb/client/verdict.h"
 
@@ -38,13 +39,6 @@ struct top {
 	enum top_sort sort;
 	struct top_frame *frame;
 };
-
-static const char *top_string(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
 
 static double top_number(const json_t *object, const char *name)
 {
@@ -121,10 +115,10 @@ static const json_t *top_find(const json_t *list, size_t idx, const char *name)
 {
 	const json_t *item = json_array_get(list, idx);
 
-	if (item && streq(top_string(item, "name"), name))
+	if (item && streq(json_text(item, "name"), name))
 		return item;
 	json_array_foreach ((json_t *)list, idx, item) {
-		if (streq(top_string(item, "name"), name))
+		if (streq(json_text(item, "name"), name))
 			return item;
 	}
 	return NULL;
@@ -149,8 +143,8 @@ static int top_compare(const void *a, const void *b)
 
 	switch (left->sort) {
 	case TOP_SORT_STATE:
-		order = streq(top_string(left->backend, "state"), "up") -
-			streq(top_string(right->backend, "state"), "up");
+		order = streq(json_text(left->backend, "state"), "up") -
+			streq(json_text(right->backend, "state"), "up");
 		break;
 	case TOP_SORT_PACKETS:
 		order = top_compare_numbers(left->packets, right->packets);
@@ -169,9 +163,8 @@ static int top_compare(const void *a, const void *b)
 	default:
 		break;
 	}
-	return order
-		? order
-		: strcmp(top_string(left->backend, "name"), top_string(right->backend, "name"));
+	return order ? order
+		     : strcmp(json_text(left->backend, "name"), json_text(right->backend, "name"));
 }
 
 static struct top_row *top_rows(
@@ -188,7 +181,7 @@ static struct top_row *top_rows(
 
 		row->sort = top->sort;
 		row->backend = json_array_get(backends, i);
-		row->before = top_find(backends_before, i, top_string(row->backend, "name"));
+		row->before = top_find(backends_before, i, json_text(row->backend, "name"));
 		row->packets = top_rate(top, row->before, row->backend, "packets");
 		row->syns = top_rate(top, row->before, row->backend, "syns");
 		packets += isnan(row->packets) ? 0 : row->packets;
@@ -231,13 +224,13 @@ static void top_add_row(struct top *top, enum top_style style, const char *name,
 
 static void top_add_backend(struct top *top, const struct top_row *row)
 {
-	const char *state = top_string(row->backend, "state"),
-		   *reason = top_string(row->backend, "reason");
+	const char *state = json_text(row->backend, "state"),
+		   *reason = json_text(row->backend, "reason");
 	const double numbers[] = { row->packets, row->syns, top_number(row->backend, "established"),
 		row->share, row->weight };
 	char name[TOP_LINE_BYTES];
 
-	snprintf(name, sizeof(name), "  %s", top_string(row->backend, "name"));
+	snprintf(name, sizeof(name), "  %s", json_text(row->backend, "name"));
 	top_add_row(top, top_state_style(state), name, state, numbers);
 	top_add_wrapped(top, top_state_style(state), "      ", reason);
 }
@@ -245,17 +238,17 @@ static void top_add_backend(struct top *top, const struct top_row *row)
 static void top_add_server(struct top *top, const json_t *server, size_t idx)
 {
 	const json_t *before = top_find(
-		json_object_get(top->before, "virtual_servers"), idx, top_string(server, "name"));
+		json_object_get(top->before, "virtual_servers"), idx, json_text(server, "name"));
 	bool ready = json_is_true(json_object_get(server, "ready"));
 	const double numbers[] = { top_rate(top, before, server, "packets"),
 		top_rate(top, before, server, "syns"), NAN, NAN, NAN };
 	_cleanup_free_ struct top_row *rows = top_rows(top, server, before);
 	size_t len = json_array_size(json_object_get(server, "backends"));
 
-	top_add_row(top, ready ? TOP_PLAIN : TOP_BAD, top_string(server, "name"),
+	top_add_row(top, ready ? TOP_PLAIN : TOP_BAD, json_text(server, "name"),
 		ready ? "ready" : "not ready", numbers);
 	if (!ready)
-		top_add_wrapped(top, TOP_BAD, "    ", top_string(server, "ready_reason"));
+		top_add_wrapped(top, TOP_BAD, "    ", json_text(server, "ready_reason"));
 	for (size_t i = 0; rows && i < len; i++)
 		top_add_backend(top, &rows[i]);
 	if (len == 0)
@@ -273,11 +266,11 @@ static void top_add_head(struct top *top)
 	char words[TOP_LINE_BYTES];
 	bool well = verdict_words(top->now, words, sizeof(words));
 
-	top_add(top, TOP_HEAD, "dsr-lb %s, mode %s on %s, %s", top_string(top->now, "version"),
-		top_string(top->now, "mode"), top_string(top->now, "interface"),
-		json_is_true(json_object_get(top->now, "active"))           ? "active"
-			: streq(top_string(top->now, "state"), "lingering") ? "lingering"
-									    : "not active");
+	top_add(top, TOP_HEAD, "dsr-lb %s, mode %s on %s, %s", json_text(top->now, "version"),
+		json_text(top->now, "mode"), json_text(top->now, "interface"),
+		json_is_true(json_object_get(top->now, "active"))          ? "active"
+			: streq(json_text(top->now, "state"), "lingering") ? "lingering"
+									   : "not active");
 	top_add_wrapped(top, well ? TOP_GOOD : TOP_BAD, "", words);
 	top_add(top, TOP_PLAIN, "packets/s: %s received, %s forwarded, %s passed, %s dropped",
 		top_amount(top_rate(top, before, packets, "received"), received),

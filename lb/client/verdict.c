@@ -2,19 +2,14 @@
 /* What is worst comes first, as the exit status of `status` judges it: see verdict.h. */
 #include "lb/client/verdict.h"
 
+#include "common/json_text.h"
+
 struct verdict_farm {
 	size_t n_servers, n_ready;
 	const json_t *not_ready; /* the first virtual server that is none */
 	size_t n_backends, n_up; /* each once for each of its virtual servers */
 	const json_t *not_up;    /* the first backend that is none */
 };
-
-static const char *verdict_string(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
 
 static void verdict_count(const json_t *document, struct verdict_farm *ret_farm)
 {
@@ -30,7 +25,7 @@ static void verdict_count(const json_t *document, struct verdict_farm *ret_farm)
 		if (!ready && !farm.not_ready)
 			farm.not_ready = server;
 		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend) {
-			bool up = streq(verdict_string(backend, "state"), "up");
+			bool up = streq(json_text(backend, "state"), "up");
 
 			farm.n_backends++;
 			farm.n_up += up;
@@ -44,14 +39,14 @@ static void verdict_count(const json_t *document, struct verdict_farm *ret_farm)
 /* The command for what an administrator did; for all else doctor knows more. */
 static void verdict_of_backend(const struct verdict_farm *farm, char *buffer, size_t size_bytes)
 {
-	const char *name = verdict_string(farm->not_up, "name"),
-		   *state = verdict_string(farm->not_up, "state");
+	const char *name = json_text(farm->not_up, "name"),
+		   *state = json_text(farm->not_up, "state");
 	bool wanted = streq(state, "drain") || streq(state, "maint");
 
 	snprintf(buffer, size_bytes,
 		"Degraded: %zu of %zu backends are not up; %s is %s (%s). `dsr-lb %s%s` %s.",
 		farm->n_backends - farm->n_up, farm->n_backends, name, state,
-		verdict_string(farm->not_up, "reason"), wanted ? "enable " : "doctor",
+		json_text(farm->not_up, "reason"), wanted ? "enable " : "doctor",
 		wanted ? name : "", wanted ? "ends that" : "says what mends it");
 }
 
@@ -72,7 +67,7 @@ bool verdict_words(const json_t *document, char *buffer, size_t size_bytes)
 	json_int_t health = json_integer_value(json_object_get(document, "health"));
 	const json_t *control = json_object_get(document, "control");
 	const json_t *claim = json_array_get(json_object_get(document, "claims"), 0);
-	const char *inactive = verdict_string(document, "inactive_reason");
+	const char *inactive = json_text(document, "inactive_reason");
 	const json_t *other = verdict_other(document);
 	struct verdict_farm farm;
 
@@ -87,31 +82,31 @@ bool verdict_words(const json_t *document, char *buffer, size_t size_bytes)
 	else if (farm.n_servers == 0)
 		snprintf(buffer, size_bytes,
 			"No service: no virtual server is configured. Write one into %s and `dsr-lb reload`.",
-			verdict_string(document, "config_file"));
+			json_text(document, "config_file"));
 	else if (health >= 2 && farm.not_ready)
 		snprintf(buffer, size_bytes,
 			"No service for virtual server %s: %s. `dsr-lb doctor` says what mends it.",
-			verdict_string(farm.not_ready, "name"),
-			verdict_string(farm.not_ready, "ready_reason"));
+			json_text(farm.not_ready, "name"),
+			json_text(farm.not_ready, "ready_reason"));
 	else if (farm.not_ready && !inactive[0])
 		snprintf(buffer, size_bytes,
 			"Degraded: virtual server %s is not ready: %s. `dsr-lb doctor` says what mends it.",
-			verdict_string(farm.not_ready, "name"),
-			verdict_string(farm.not_ready, "ready_reason"));
+			json_text(farm.not_ready, "name"),
+			json_text(farm.not_ready, "ready_reason"));
 	else if (farm.not_up)
 		verdict_of_backend(&farm, buffer, size_bytes);
-	else if (verdict_string(control, "listening_reason")[0])
+	else if (json_text(control, "listening_reason")[0])
 		snprintf(buffer, size_bytes,
 			"Degraded: agents are not heard: %s. `dsr-lb doctor` says what mends it.",
-			verdict_string(control, "listening_reason"));
+			json_text(control, "listening_reason"));
 	else if (claim)
 		snprintf(buffer, size_bytes,
 			"Degraded: %s is claimed by %s too. `dsr-lb doctor` says what mends it.",
-			verdict_string(claim, "vip"), verdict_string(claim, "mac"));
+			json_text(claim, "vip"), json_text(claim, "mac"));
 	else if (other)
 		snprintf(buffer, size_bytes,
 			"Degraded: the balancer %s has other tables than this one: make %s the same on both.",
-			verdict_string(other, "address"),
+			json_text(other, "address"),
 			json_string_value(
 				json_array_get(json_object_get(other, "table_digests_differ"), 0)));
 	else

@@ -3,6 +3,7 @@
 #include "lb/control/form/metrics.h"
 
 #include "common/control/control_text.h"
+#include "common/json_text.h"
 #include "common/os/clock.h"
 #include "lb/config/model.h"
 #include "lb/daemon/balancer.h"
@@ -94,13 +95,6 @@ const struct exposition_family *metrics_families(size_t *ret_len)
 	return families;
 }
 
-static const char *metrics_string(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
 static void metrics_add_number(struct exposition *exposition, enum metrics_family family,
 	const struct exposition_label *labels, const json_t *number)
 {
@@ -171,12 +165,12 @@ void metrics_add_document(struct exposition *exposition, const json_t *document)
 		{ "success_time_s", METRICS_RELOAD_TIME },
 	};
 	const struct exposition_label version[] = {
-		{ "version", metrics_string(document, "version") },
+		{ "version", json_text(document, "version") },
 		no_label,
 	};
 	const struct exposition_label engine[] = {
-		{ "mode", metrics_string(document, "mode") },
-		{ "interface", metrics_string(document, "interface") },
+		{ "mode", json_text(document, "mode") },
+		{ "interface", json_text(document, "interface") },
 		no_label,
 	};
 
@@ -212,7 +206,7 @@ static void metrics_add_share(
 	};
 	const struct exposition_label labels[] = {
 		{ "virtual_server", server },
-		{ "backend", metrics_string(backend, "name") },
+		{ "backend", json_text(backend, "name") },
 		no_label,
 	};
 
@@ -235,7 +229,7 @@ static void metrics_add_states(
 
 		labels[1].value = backend_state_name(state);
 		json_array_foreach (backends, idx, backend)
-			n += streq(metrics_string(backend, "state"), labels[1].value);
+			n += streq(json_text(backend, "state"), labels[1].value);
 		exposition_count(exposition, METRICS_VS_BACKENDS, labels, n);
 	}
 }
@@ -250,11 +244,11 @@ void metrics_add_server(struct exposition *exposition, const json_t *server, boo
 		{ "minimum", METRICS_VS_MINIMUM },
 		{ "moving_slots", METRICS_MOVING_SLOTS },
 	};
-	const char *name = metrics_string(server, "name");
+	const char *name = json_text(server, "name");
 	const struct exposition_label labels[] = { { "virtual_server", name }, no_label };
 	const struct exposition_label digest[] = {
 		{ "virtual_server", name },
-		{ "digest", metrics_string(server, "table_digest") },
+		{ "digest", json_text(server, "table_digest") },
 		no_label,
 	};
 	const json_t *backends = json_object_get(server, "backends"), *backend;
