@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "agent/control/metrics.h"
+#include "tests/unit/tools/manual.h"
 
 static void metrics_are_the_document(void **state)
 {
@@ -44,20 +45,8 @@ static void metrics_are_in_the_manual(void **state)
 {
 	size_t n_families;
 	const struct exposition_family *families = metrics_families(&n_families);
-	FILE *file = fopen("man/dsr-agent.8.scd", "r");
-	char *page = NULL, name[128];
-	size_t room_bytes = 0;
 
-	if (!file)
-		skip();
-	assert_true(getdelim(&page, &room_bytes, '\0', file) > 0);
-	(void)fclose(file);
-	for (size_t i = 0; i < n_families; i++) {
-		snprintf(name, sizeof(name), "*%s*", families[i].name);
-		if (!strstr(page, name))
-			fail_msg("man/dsr-agent.8.scd does not name %s", name);
-	}
-	free(page);
+	assert_manual_names("man/dsr-agent.8.scd", families, n_families);
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "lb/control/form/metrics.h"
+#include "tests/unit/tools/manual.h"
 
 static char *text_of(struct exposition *exposition)
 {
@@ -141,25 +142,10 @@ static void metrics_leave_backends_out(void **state)
 /* A page that names no metric of the table, or too few, lies. */
 static void metrics_are_in_the_manual(void **state)
 {
-	size_t n_families, missing = 0;
+	size_t n_families;
 	const struct exposition_family *families = metrics_families(&n_families);
-	FILE *file = fopen("man/dsr-lb.8.scd", "r");
-	char *page = NULL, name[128];
-	size_t room_bytes = 0;
 
-	if (!file)
-		skip();
-	assert_true(getdelim(&page, &room_bytes, '\0', file) > 0);
-	(void)fclose(file);
-	for (size_t i = 0; i < n_families; i++) {
-		snprintf(name, sizeof(name), "*%s*", families[i].name);
-		if (strstr(page, name))
-			continue;
-		print_error("man/dsr-lb.8.scd does not name %s\n", name);
-		missing++;
-	}
-	free(page);
-	assert_int_equal(missing, 0);
+	assert_manual_names("man/dsr-lb.8.scd", families, n_families);
 }
 
 int main(void)
