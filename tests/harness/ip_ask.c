@@ -15,14 +15,12 @@
 #include <netinet/ip_icmp.h>
 #include <poll.h>
 
-#include "tests/harness/tool.h"
+#include "tests/harness/servers.h"
 
 #define COUNT_MAX        100000u
 #define PACKET_MAX_BYTES 16000u
 #define SIZE_MIN_BYTES   16u
 #define WAIT_MS_MAX      60000u
-#define SERVERS_MAX      16u
-#define NAME_BYTES       32u
 #define SOCKETS_MAX      8u
 
 struct asker {
@@ -32,9 +30,7 @@ struct asker {
 	size_t size_bytes;
 	int wait_ms;
 	unsigned long answered;
-	char servers[SERVERS_MAX][NAME_BYTES];
-	unsigned long counts[SERVERS_MAX];
-	size_t n_servers;
+	struct servers servers;
 };
 
 /* A raw socket at the address. */
@@ -97,33 +93,20 @@ static void fill(struct asker *asker, unsigned long number)
 
 /* Whether it is an answer to that packet; its server's name. */
 static bool is_answer(const struct asker *asker, const uint8_t *payload, ssize_t size_bytes,
-	unsigned long number, char name[NAME_BYTES])
+	unsigned long number, char name[SERVERS_NAME_BYTES])
 {
 	const struct icmphdr *echo = (const struct icmphdr *)payload;
 
 	if (!asker->is_echo) {
-		snprintf(name, NAME_BYTES, "%.*s", (int)MAX(size_bytes, 0), (const char *)payload);
+		snprintf(name, SERVERS_NAME_BYTES, "%.*s", (int)MAX(size_bytes, 0),
+			(const char *)payload);
 		return true;
 	}
-	snprintf(name, NAME_BYTES, "echo");
+	snprintf(name, SERVERS_NAME_BYTES, "echo");
 	return size_bytes >= (ssize_t)sizeof(*echo) &&
 		echo->type == (asker->is_ip6 ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) &&
 		echo->un.echo.id == htons((uint16_t)getpid()) &&
 		echo->un.echo.sequence == htons((uint16_t)number);
-}
-
-static void count_server(struct asker *asker, const char *name)
-{
-	size_t idx = 0;
-
-	while (idx < asker->n_servers && !streq(asker->servers[idx], name))
-		idx++;
-	if (idx == SERVERS_MAX)
-		errx(1, "more than %u servers", SERVERS_MAX);
-	if (idx == asker->n_servers)
-		snprintf(asker->servers[asker->n_servers++], NAME_BYTES, "%s", name);
-	asker->counts[idx]++;
-	asker->answered++;
 }
 
 static void ask(struct asker *asker, unsigned long number)
@@ -137,7 +120,7 @@ static void ask(struct asker *asker, unsigned long number)
 		err(1, "send");
 	while ((now_us = tool_now_us(CLOCK_MONOTONIC)) < end_us) {
 		struct pollfd poll_fd = { .fd = asker->fd, .events = POLLIN };
-		char name[NAME_BYTES];
+		char name[SERVERS_NAME_BYTES];
 		ssize_t size_bytes;
 
 		if (poll(&poll_fd, 1, (int)((end_us - now_us) / US_PER_MS) + 1) < 1)
@@ -146,7 +129,8 @@ static void ask(struct asker *asker, unsigned long number)
 			asker->is_ip6, &payload);
 		if (!is_answer(asker, payload, size_bytes, number, name))
 			continue;
-		count_server(asker, name);
+		servers_count(&asker->servers, name);
+		asker->answered++;
 		return;
 	}
 }
@@ -172,10 +156,9 @@ static int ask_all(char **argv)
 		err(1, "connect");
 	for (unsigned long number = 0; number < count; number++)
 		ask(&asker, number);
-	printf("{\"asked\": %lu, \"answered\": %lu, \"servers\": {", count, asker.answered);
-	for (size_t idx = 0; idx < asker.n_servers; idx++)
-		printf("%s\"%s\": %lu", idx > 0 ? ", " : "", asker.servers[idx], asker.counts[idx]);
-	printf("}}\n");
+	printf("{\"asked\": %lu, \"answered\": %lu, \"servers\": ", count, asker.answered);
+	servers_print(&asker.servers);
+	printf("}\n");
 	return 0;
 }
 

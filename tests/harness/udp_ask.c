@@ -7,24 +7,20 @@
  * Prints {"asked": 100, "answered": 100, "moved": 0, "servers": {"web1": 33, …}}: moved are those
  * whose second question was answered by another server than their first.
  */
-#include "tests/harness/tool.h"
+#include "tests/harness/servers.h"
 
-#define COUNT_MAX   1000u
-#define SERVERS_MAX 64u
-#define NAME_BYTES  64u
-#define WAIT_US     (3 * US_PER_S)
+#define COUNT_MAX 1000u
+#define WAIT_US   (3 * US_PER_S)
 
 struct asker {
 	struct sockaddr_storage address;
 	socklen_t length;
 	unsigned long answered, moved;
-	char servers[SERVERS_MAX][NAME_BYTES];
-	unsigned long counts[SERVERS_MAX];
-	size_t n_servers;
+	struct servers servers;
 };
 
 /* The server's name, or "" after WAIT_US without an answer. */
-static void ask(struct asker *asker, int fd, char name[NAME_BYTES])
+static void ask(struct asker *asker, int fd, char name[SERVERS_NAME_BYTES])
 {
 	struct timeval wait = { .tv_sec = WAIT_US / US_PER_S };
 	ssize_t size_bytes;
@@ -33,27 +29,14 @@ static void ask(struct asker *asker, int fd, char name[NAME_BYTES])
 	name[0] = '\0';
 	if (send(fd, "who", 3, 0) != 3)
 		return;
-	size_bytes = recv(fd, name, NAME_BYTES - 1, 0);
+	size_bytes = recv(fd, name, SERVERS_NAME_BYTES - 1, 0);
 	name[MAX(size_bytes, 0)] = '\0';
 	name[strcspn(name, " ")] = '\0';
 }
 
-static void count_server(struct asker *asker, const char *name)
-{
-	size_t idx = 0;
-
-	while (idx < asker->n_servers && !streq(asker->servers[idx], name))
-		idx++;
-	if (idx == SERVERS_MAX)
-		errx(1, "more than %u servers", SERVERS_MAX);
-	if (idx == asker->n_servers)
-		snprintf(asker->servers[asker->n_servers++], NAME_BYTES, "%s", name);
-	asker->counts[idx]++;
-}
-
 static void ask_twice(struct asker *asker)
 {
-	char first[NAME_BYTES], second[NAME_BYTES];
+	char first[SERVERS_NAME_BYTES], second[SERVERS_NAME_BYTES];
 	_cleanup_close_ int fd = socket(asker->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	/* Connected: only answers that come from the address that was asked are heard. */
@@ -63,7 +46,7 @@ static void ask_twice(struct asker *asker)
 	if (first[0] == '\0')
 		return;
 	asker->answered++;
-	count_server(asker, first);
+	servers_count(&asker->servers, first);
 	ask(asker, fd, second);
 	asker->moved += !streq(first, second);
 }
@@ -81,10 +64,9 @@ int main(int argc, char **argv)
 	asker.length = addr_to_sockaddr(&endpoint, 0, &asker.address);
 	for (unsigned long n = 0; n < count; n++)
 		ask_twice(&asker);
-	printf("{\"asked\": %lu, \"answered\": %lu, \"moved\": %lu, \"servers\": {", count,
+	printf("{\"asked\": %lu, \"answered\": %lu, \"moved\": %lu, \"servers\": ", count,
 		asker.answered, asker.moved);
-	for (size_t idx = 0; idx < asker.n_servers; idx++)
-		printf("%s\"%s\": %lu", idx > 0 ? ", " : "", asker.servers[idx], asker.counts[idx]);
-	printf("}}\n");
+	servers_print(&asker.servers);
+	printf("}\n");
 	return 0;
 }
