@@ -487,27 +487,38 @@ FWD_INLINE long frame_copy(struct fwd_context *context, void *to, __u32 size_byt
 #endif
 }
 
-/* In a record with room for that many bytes (a constant). */
-FWD_INLINE int hand_over_in(
-	struct fwd_context *context, const struct bpf_handed_over *header, const __u32 room_bytes)
+/*
+ * Copies the frame behind the header of a reserved record that has room for that many bytes (a constant), and submits
+ * it; 0: it is discarded.
+ */
+FWD_INLINE int record_submit(struct fwd_context *context, __u8 *record, const __u32 header_bytes,
+	__u32 copied_bytes, const __u32 room_bytes)
 {
-	__u8 *record = bpf_ringbuf_reserve(&dsr_exceptions, sizeof(*header) + room_bytes, 0);
-	__u32 last = header->copied_bytes - 1; /* byte; of nothing, beyond any room */
+	__u32 last = copied_bytes - 1; /* byte; of nothing, beyond any room */
 
-	if (!record)
-		return 0;
-	*(struct bpf_handed_over *)record = *header;
 	/*
 	 * The compiler makes one comparison of two, and Linux 6.1 learns nothing of a number from one of
 	 * its difference: so what is compared is what the size is made of.
 	 */
 	__asm__ volatile("" : "+r"(last));
-	if (last >= room_bytes || frame_copy(context, record + sizeof(*header), last + 1)) {
+	if (last >= room_bytes || frame_copy(context, record + header_bytes, last + 1)) {
 		bpf_ringbuf_discard(record, 0);
 		return 0;
 	}
 	bpf_ringbuf_submit(record, 0);
 	return 1;
+}
+
+/* In a record with room for that many bytes (a constant). */
+FWD_INLINE int hand_over_in(
+	struct fwd_context *context, const struct bpf_handed_over *header, const __u32 room_bytes)
+{
+	__u8 *record = bpf_ringbuf_reserve(&dsr_exceptions, sizeof(*header) + room_bytes, 0);
+
+	if (!record)
+		return 0;
+	*(struct bpf_handed_over *)record = *header;
+	return record_submit(context, record, sizeof(*header), header->copied_bytes, room_bytes);
 }
 
 /* Non-zero: user space has the frame and will count it. `reason` is enum fwd_reason. */

@@ -47,11 +47,10 @@ FWD_INLINE void capture_lose(void)
 		totals->capture_lost++;
 }
 
-/* In a record with room for that many bytes (a constant); see hand_over_in(). */
+/* In a record with room for that many bytes (a constant). */
 FWD_INLINE int capture_in(
 	struct fwd_context *context, const struct bpf_captured *header, const __u32 room_bytes)
 {
-	__u32 last = header->copied_bytes - 1;
 	__u8 *record;
 
 	/* A full ring is seen without its lock. */
@@ -62,13 +61,7 @@ FWD_INLINE int capture_in(
 	if (!record)
 		return 0;
 	*(struct bpf_captured *)record = *header;
-	__asm__ volatile("" : "+r"(last));
-	if (last >= room_bytes || frame_copy(context, record + sizeof(*header), last + 1)) {
-		bpf_ringbuf_discard(record, 0);
-		return 0;
-	}
-	bpf_ringbuf_submit(record, 0);
-	return 1;
+	return record_submit(context, record, sizeof(*header), header->copied_bytes, room_bytes);
 }
 
 /* A frame that was decided, and rewritten if it is to be forwarded. */
