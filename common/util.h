@@ -101,3 +101,24 @@ static inline int util_negative_errno(void)
 
 	return error < 0 ? error : -EIO;
 }
+
+/*
+ * FNV-1a (draft-eastlake-fnv): tells apart what nobody makes up to look alike; who may be made a fool of takes a keyed
+ * hash. Goes on from `hash`, at first the basis.
+ */
+#define UTIL_FNV_32_BASIS UINT32_C(2166136261)
+#define UTIL_FNV_64_BASIS UINT64_C(14695981039346656037)
+
+static inline uint32_t util_fnv_32(uint32_t hash, const void *data, size_t size_bytes)
+{
+	for (size_t i = 0; i < size_bytes; i++)
+		hash = (hash ^ ((const uint8_t *)data)[i]) * UINT32_C(16777619);
+	return hash;
+}
+
+static inline uint64_t util_fnv_64(uint64_t hash, const void *data, size_t size_bytes)
+{
+	for (size_t i = 0; i < size_bytes; i++)
+		hash = (hash ^ ((const uint8_t *)data)[i]) * UINT64_C(1099511628211);
+	return hash;
+}

@@ -53,14 +53,7 @@ struct accepts *accepts_free(struct accepts *accepts)
 
 /* ---- counting ---- */
 
-/* FNV-1a over what makes a SYN-ACK this one: addresses, ports, sequence, acknowledgement. */
-static uint64_t accepts_hash(uint64_t hash, const void *data, size_t size_bytes)
-{
-	for (size_t i = 0; i < size_bytes; i++)
-		hash = (hash ^ ((const uint8_t *)data)[i]) * UINT64_C(1099511628211);
-	return hash;
-}
-
+/* By a hash over what makes a SYN-ACK this one: addresses, ports, sequence, acknowledgement. */
 static bool accepts_is_new(struct accepts *accepts, uint64_t hash)
 {
 	uint64_t *seen = &accepts->seen[(hash ^ hash >> 32) & (ACCEPTS_SEEN - 1)];
@@ -75,7 +68,6 @@ static bool accepts_is_new(struct accepts *accepts, uint64_t hash)
 static size_t accepts_parse(const uint8_t *packet, size_t size_bytes, struct addr *ret_local,
 	struct addr *ret_remote, uint64_t *ret_hash)
 {
-	const uint64_t basis = UINT64_C(14695981039346656037);
 
 	if (size_bytes < sizeof(struct iphdr))
 		return 0;
@@ -83,7 +75,7 @@ static size_t accepts_parse(const uint8_t *packet, size_t size_bytes, struct add
 		*ret_local = *ret_remote = (struct addr){ .family = AF_INET };
 		memcpy(ret_local->bytes, packet + 12, 4);
 		memcpy(ret_remote->bytes, packet + 16, 4);
-		*ret_hash = accepts_hash(basis, packet + 12, 8);
+		*ret_hash = util_fnv_64(UTIL_FNV_64_BASIS, packet + 12, 8);
 		return (packet[0] & 0x0fu) * (size_t)4;
 	}
 	if (packet[0] >> 4 != 6 || size_bytes < sizeof(struct ip6_hdr))
@@ -91,7 +83,7 @@ static size_t accepts_parse(const uint8_t *packet, size_t size_bytes, struct add
 	*ret_local = *ret_remote = (struct addr){ .family = AF_INET6 };
 	memcpy(ret_local->bytes, packet + 8, 16);
 	memcpy(ret_remote->bytes, packet + 24, 16);
-	*ret_hash = accepts_hash(basis, packet + 8, 32);
+	*ret_hash = util_fnv_64(UTIL_FNV_64_BASIS, packet + 8, 32);
 	return sizeof(struct ip6_hdr);
 }
 
@@ -115,7 +107,7 @@ bool accepts_take(struct accepts *accepts, const uint8_t *packet, size_t size_by
 	if (offset < sizeof(struct iphdr) || size_bytes < offset + 14 ||
 		(packet[offset + 13] & 0x12) != 0x12 || accepts_is_exempt(accepts, &remote))
 		return false;
-	hash = accepts_hash(hash, packet + offset, 12);
+	hash = util_fnv_64(hash, packet + offset, 12);
 	if (!accepts_is_new(accepts, hash))
 		return false;
 	port = (uint16_t)(packet[offset] << 8 | packet[offset + 1]);

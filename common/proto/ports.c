@@ -17,28 +17,21 @@ int ports_compare(const struct proto_port *a, const struct proto_port *b)
 	return rank_a < rank_b ? -1 : rank_a > rank_b;
 }
 
-static uint32_t ports_hash(uint32_t digest, const void *data, size_t size_bytes)
-{
-	for (size_t i = 0; i < size_bytes; i++)
-		digest = (digest ^ ((const uint8_t *)data)[i]) * UINT32_C(16777619);
-	return digest;
-}
-
 /* FNV-1a: it tells apart lists of one balancer, and whoever makes them holds the session's key. */
 uint32_t ports_digest(
 	const struct proto_port *items, size_t len, const struct addr *sources, size_t n_sources)
 {
-	uint32_t digest = UINT32_C(2166136261);
+	uint32_t digest = UTIL_FNV_32_BASIS;
 
 	if (len == 0)
 		return 0;
 	ARRAY_FOREACH (port, items, len) {
 		uint64_t rank = htole64(ports_rank(port));
 
-		digest = ports_hash(digest, &rank, 7);
+		digest = util_fnv_32(digest, &rank, 7);
 	}
 	ARRAY_FOREACH (source, sources, n_sources)
-		digest = ports_hash(digest, source->bytes, addr_size_bytes(source));
+		digest = util_fnv_32(digest, source->bytes, addr_size_bytes(source));
 	return digest ? digest : 1;
 }
 

@@ -51,30 +51,17 @@ const char *pool_digest(struct pool *pool)
 	return pool->digest;
 }
 
-/* FNV-1a. */
-#define POOL_HASH_BASIS UINT32_C(2166136261)
-#define POOL_HASH_PRIME UINT32_C(16777619)
-
-static uint32_t pool_hash(uint32_t hash, const void *data, size_t size_bytes)
-{
-	const uint8_t *bytes = data;
-
-	for (size_t i = 0; i < size_bytes; i++)
-		hash = (hash ^ bytes[i]) * POOL_HASH_PRIME;
-	return hash;
-}
-
 void pool_marks(const struct pool *pool, uint32_t *ret_members, uint32_t *ret_weights)
 {
-	uint32_t members = POOL_HASH_BASIS, weights = POOL_HASH_BASIS;
+	uint32_t members = UTIL_FNV_32_BASIS, weights = UTIL_FNV_32_BASIS;
 
 	ARRAY_FOREACH (member, pool->members, pool->n_members) {
 		size_t size_bytes = addr_size_bytes(&member->address);
 		uint32_t weight = htobe32(member->weight);
 
-		members = pool_hash(members, member->address.bytes, size_bytes);
-		weights = pool_hash(weights, member->address.bytes, size_bytes);
-		weights = pool_hash(weights, &weight, sizeof(weight));
+		members = util_fnv_32(members, member->address.bytes, size_bytes);
+		weights = util_fnv_32(weights, member->address.bytes, size_bytes);
+		weights = util_fnv_32(weights, &weight, sizeof(weight));
 	}
 	*ret_members = members;
 	*ret_weights = weights;

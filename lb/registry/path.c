@@ -57,13 +57,12 @@ static bool serves(const struct entry *entry)
 	return entry->backend.state == BACKEND_UP || entry->backend.state == BACKEND_DRAIN;
 }
 
-/* FNV-1a: whether a reload left a request as it was. Never 0. */
+/* Whether a reload left a request as it was. Never 0. */
 static uint32_t key_of(const struct registry_request *request)
 {
-	uint32_t key = UINT32_C(2166136261) ^ request->port;
+	uint32_t key = util_fnv_32(
+		UTIL_FNV_32_BASIS ^ request->port, request->name, strlen(request->name));
 
-	for (const char *at = request->name; *at; at++)
-		key = (key ^ (uint8_t)*at) * UINT32_C(16777619);
 	return key ? key : 1;
 }
 
