@@ -2,7 +2,10 @@
 /* See tables.h. */
 #include "lb/watch/tables.h"
 
+#include <endian.h>
+
 #include "common/events/events.h"
+#include "common/search.h"
 #include "lb/config/service.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
@@ -12,13 +15,12 @@
 /* Virtual servers without such a table are passed over, so many at once. */
 #define TABLES_TRIES 64u
 
-/* FNV-1a, over words. */
-#define TABLES_BASIS UINT64_C(14695981039346656037)
-#define TABLES_PRIME UINT64_C(1099511628211)
-
+/* In one byte order, for balancers of both. */
 static uint64_t tables_mix(uint64_t hash, uint64_t value)
 {
-	return (hash ^ value) * TABLES_PRIME;
+	uint64_t word = htobe64(value);
+
+	return util_fnv_64(hash, &word, sizeof(word));
 }
 
 /* Of all VIPs of a virtual server, whose services begin there. False: its flows do not go by its rows alone. */
@@ -27,7 +29,7 @@ static bool tables_make(
 {
 	const struct service *services = parts->services->items;
 	const struct config_virtual_server *virtual_server = services[first].virtual_server;
-	struct proto_table table = { .digest = TABLES_BASIS };
+	struct proto_table table = { .digest = UTIL_FNV_64_BASIS };
 
 	for (size_t i = first; i < first + virtual_server->vips.len; i++) {
 		uint16_t id = services[i].id;
@@ -70,21 +72,9 @@ bool tables_next(struct tables *tables, const struct tables_parts *parts, uint64
 	return false;
 }
 
-/* Services are in the order of virtual servers' names. */
-static bool tables_find(const struct service_list *services, const char *name, size_t *ret_first)
+static int tables_compare_name(const void *key, const void *element)
 {
-	size_t low = 0, high = services->len;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(services->items[middle].virtual_server->name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*ret_first = low;
-	return low < services->len && streq(services->items[low].virtual_server->name, name);
+	return strcmp(key, ((const struct service *)element)->virtual_server->name);
 }
 
 static enum session_difference tables_compare(
@@ -93,7 +83,9 @@ static enum session_difference tables_compare(
 	struct proto_table ours;
 	size_t first;
 
-	if (!tables_find(parts->services, theirs->name, &first))
+	/* Services are in the order of virtual servers' names; the first of them is found. */
+	if (!search_find(theirs->name, parts->services->items, parts->services->len,
+		    sizeof(*parts->services->items), tables_compare_name, &first))
 		return SESSION_DIFFERS_MISSING;
 	if (!tables_make(parts, first, &ours) || ours.digest == theirs->digest)
 		return SESSION_SAME;
