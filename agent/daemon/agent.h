@@ -10,12 +10,12 @@
 
 #include "agent/check/check_judge.h"
 #include "agent/config/settings.h"
+#include "agent/host/accepts.h"
 #include "agent/host/identity.h"
 #include "agent/registration/report.h"
 
 #define AGENT_WAITERS_MAX 64u
 
-struct accepts;
 struct balancers;
 struct checks;
 struct control;
@@ -58,7 +58,9 @@ struct agent {
 	char unheard[PROTO_REASON_MAX +
 		1]; /* a port that a balancer asks about, and nobody listens on */
 	char unserved[PROTO_REASON_MAX + 1]; /* a VIP that no balancer has a port for */
-	struct nl *nl;                       /* for routes */
+	struct accepts_stray stray; /* a client's request that has no way back; ifindex 0: none */
+	char dropped[WHY_BYTES];    /* why the kernel drops it; "": it does not */
+	struct nl *nl;              /* for routes */
 	struct balancers *balancers;
 	struct net *net;
 	unsigned int net_scope;

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 
 #include "agent/daemon/refresh.h"
-#include "agent/host/accepts.h"
+#include "agent/daemon/way_back.h"
 #include "agent/host/listeners.h"
 #include "agent/registration/balancers.h"
 #include "common/log.h"
@@ -214,6 +214,7 @@ static int listening_on_timer(sd_event_source *source, uint64_t time_us, void *c
 
 	/* Counts are told as seldom as those of sockets, listening sockets looked for no less often. */
 	listening_look(agent);
+	way_back_look(agent);
 	(void)sd_event_source_set_time(source,
 		agent_now(agent) +
 			MIN(agent->settings->config->check_interval_us, LISTENING_LOOK_US));

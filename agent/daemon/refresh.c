@@ -202,6 +202,8 @@ static void refresh_ask_checks(struct agent *agent, struct report_facts *facts)
 		facts->failing = agent->verdict.reason.text;
 	else if (agent->verdict.state == CHECK_STATE_DRAIN)
 		facts->leaving = agent->verdict.reason.text;
+	if (!facts->failing[0])
+		facts->failing = agent->dropped;
 }
 
 /* `*ret_fit`: with VIPs that are served rightly, and nothing that is still to be found out. */

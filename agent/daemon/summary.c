@@ -19,7 +19,8 @@ const char *summary_state(const struct agent *agent, struct why *ret_reason)
 {
 	const struct proto_status *status = &agent->status;
 
-	if (agent->has_status && status->state == PROTO_STATE_DOWN && agent->fault_since_us == 0) {
+	if (agent->has_status && status->state == PROTO_STATE_DOWN && agent->fault_since_us == 0 &&
+		agent->verdict.state >= CHECK_STATE_PENDING) {
 		why_set(ret_reason, "%s", agent->verdict.reason.text);
 		return check_state_name(agent->verdict.state);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a SYN-ACK counts for: see accepts.h. */
+/* What a SYN-ACK counts for, and whose SYN has no way back: see accepts.h. */
 #include "agent/host/accepts.h"
 
 #include <netinet/ip.h>
@@ -24,6 +24,7 @@ struct accepts {
 	struct addr exempt[ACCEPTS_EXEMPT_MAX];
 	size_t n_exempt;
 	uint64_t seen[ACCEPTS_SEEN];
+	struct accepts_stray stray; /* ifindex 0: none */
 };
 
 struct accepts *accepts_new(sd_event *event)
@@ -65,24 +66,23 @@ static bool accepts_is_new(struct accepts *accepts, uint64_t hash)
 }
 
 /* Both addresses and where TCP begins; 0: not such a packet. */
-static size_t accepts_parse(const uint8_t *packet, size_t size_bytes, struct addr *ret_local,
-	struct addr *ret_remote, uint64_t *ret_hash)
+static size_t accepts_parse(const uint8_t *packet, size_t size_bytes, struct addr *ret_source,
+	struct addr *ret_destination, uint64_t *ret_hash)
 {
-
 	if (size_bytes < sizeof(struct iphdr))
 		return 0;
 	if (packet[0] >> 4 == 4) {
-		*ret_local = *ret_remote = (struct addr){ .family = AF_INET };
-		memcpy(ret_local->bytes, packet + 12, 4);
-		memcpy(ret_remote->bytes, packet + 16, 4);
+		*ret_source = *ret_destination = (struct addr){ .family = AF_INET };
+		memcpy(ret_source->bytes, packet + 12, 4);
+		memcpy(ret_destination->bytes, packet + 16, 4);
 		*ret_hash = util_fnv_64(UTIL_FNV_64_BASIS, packet + 12, 8);
 		return (packet[0] & 0x0fu) * (size_t)4;
 	}
 	if (packet[0] >> 4 != 6 || size_bytes < sizeof(struct ip6_hdr))
 		return 0;
-	*ret_local = *ret_remote = (struct addr){ .family = AF_INET6 };
-	memcpy(ret_local->bytes, packet + 8, 16);
-	memcpy(ret_remote->bytes, packet + 24, 16);
+	*ret_source = *ret_destination = (struct addr){ .family = AF_INET6 };
+	memcpy(ret_source->bytes, packet + 8, 16);
+	memcpy(ret_destination->bytes, packet + 24, 16);
 	*ret_hash = util_fnv_64(UTIL_FNV_64_BASIS, packet + 8, 32);
 	return sizeof(struct ip6_hdr);
 }
@@ -95,39 +95,60 @@ static bool accepts_is_exempt(const struct accepts *accepts, const struct addr *
 	return false;
 }
 
-bool accepts_take(struct accepts *accepts, const uint8_t *packet, size_t size_bytes)
+/* Whether it is a place that is watched; each such place counts it if it is a SYN-ACK. */
+static bool accepts_note(
+	struct accepts *accepts, const struct addr *local, uint16_t port, bool counts)
 {
-	struct addr local, remote;
-	uint64_t hash = 0;
-	size_t offset = accepts_parse(packet, size_bytes, &local, &remote, &hash);
-	uint16_t port;
-	bool counted = false;
+	bool found = false;
 
-	/* Ports, sequence and acknowledgement are the first twelve bytes of TCP. */
-	if (offset < sizeof(struct iphdr) || size_bytes < offset + 14 ||
-		(packet[offset + 13] & 0x12) != 0x12 || accepts_is_exempt(accepts, &remote))
-		return false;
-	hash = util_fnv_64(hash, packet + offset, 12);
-	if (!accepts_is_new(accepts, hash))
-		return false;
-	port = (uint16_t)(packet[offset] << 8 | packet[offset + 1]);
 	ARRAY_FOREACH (counter, accepts->counters, accepts->len) {
 		const struct accepts_place *place = &counter->place;
 
 		if (port < place->first || port > place->last ||
-			!addr_equal(&local, &place->address))
+			!addr_equal(local, &place->address))
 			continue;
-		counter->count++;
-		counted = true;
+		counter->count += counts;
+		found = true;
 	}
-	return counted;
+	return found;
+}
+
+static uint16_t accepts_port(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+bool accepts_take(
+	struct accepts *accepts, const uint8_t *packet, size_t size_bytes, unsigned int ifindex)
+{
+	struct addr source, destination;
+	uint64_t hash = 0;
+	size_t offset = accepts_parse(packet, size_bytes, &source, &destination, &hash);
+	const uint8_t *tcp = packet + offset;
+
+	/* Ports, sequence and acknowledgement are the first twelve bytes of TCP. */
+	if (offset < sizeof(struct iphdr) || size_bytes < offset + 14)
+		return false;
+	if ((tcp[13] & SYNACK_FLAGS) == SYNACK_FLAG_SYN) {
+		if (ifindex == 0 || accepts_is_exempt(accepts, &source) ||
+			!accepts_note(accepts, &destination, accepts_port(tcp + 2), false))
+			return false;
+		accepts->stray = (struct accepts_stray){ source, destination, ifindex };
+		return true;
+	}
+	if ((tcp[13] & SYNACK_FLAGS) != SYNACK_FLAGS || accepts_is_exempt(accepts, &destination))
+		return false;
+	if (!accepts_is_new(accepts, util_fnv_64(hash, tcp, 12)))
+		return false;
+	return accepts_note(accepts, &source, accepts_port(tcp), true);
 }
 
 /* ---- the log ---- */
 
-static void accepts_on_packet(const uint8_t *packet, size_t size_bytes, void *context)
+static void accepts_on_packet(
+	const uint8_t *packet, size_t size_bytes, unsigned int ifindex, void *context)
 {
-	(void)accepts_take(context, packet, size_bytes);
+	(void)accepts_take(context, packet, size_bytes, ifindex);
 }
 
 /* The kernel gathers packets for a moment, so that a busy server wakes us seldom. */
@@ -201,5 +222,14 @@ bool accepts_count(
 	if (!counter || !accepts->log)
 		return false;
 	*ret_count = counter->count;
+	return true;
+}
+
+bool accepts_stray(struct accepts *accepts, struct accepts_stray *ret_stray)
+{
+	if (accepts->stray.ifindex == 0)
+		return false;
+	*ret_stray = accepts->stray;
+	accepts->stray = (struct accepts_stray){ 0 };
 	return true;
 }

@@ -13,6 +13,12 @@
 #define ACCEPTS_MAX        512u
 #define ACCEPTS_EXEMPT_MAX 256u
 
+/* A client's SYN that came by an interface by which no way leads back to the client. */
+struct accepts_stray {
+	struct addr client, vip;
+	unsigned int ifindex;
+};
+
 struct accepts_place {
 	struct addr address;
 	uint16_t first, last; /* ports, inclusive */
@@ -34,6 +40,12 @@ void accepts_exempt(struct accepts *accepts, const struct addr *addresses, size_
 /* False: it is not counted. */
 bool accepts_count(
 	const struct accepts *accepts, const struct accepts_place *place, uint32_t *ret_count);
+/* The newest for a place that is watched, once; false: none since. Whether the kernel drops it is reverse_path.h's. */
+bool accepts_stray(struct accepts *accepts, struct accepts_stray *ret_stray);
 
-/* One SYN-ACK from its IP header on; true: it was counted. For the log, and for tests. */
-bool accepts_take(struct accepts *accepts, const uint8_t *packet, size_t size_bytes);
+/*
+ * One SYN-ACK, or SYN that came in by `ifindex`, from its IP header on; true: it was counted, or is a stray. For the log, and
+ * for tests.
+ */
+bool accepts_take(
+	struct accepts *accepts, const uint8_t *packet, size_t size_bytes, unsigned int ifindex);

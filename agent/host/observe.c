@@ -268,8 +268,7 @@ static int observe_dump_addresses(struct nl *nl, struct observe_addresses *addre
 	return nl_query_all(nl, request, observe_collect_address, addresses);
 }
 
-/* conf/all has no link, so that only /proc tells of it; reading needs no privilege. */
-static int observe_read_all(const char *path, uint32_t *ret_value)
+int observe_setting(const char *path, uint32_t *ret_value)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[32];
@@ -308,11 +307,11 @@ static int observe_fill(struct nl *nl, struct host *host)
 	host->n_addresses = addresses.len;
 	if (r < 0)
 		return r;
-	r = observe_read_all("/proc/sys/net/ipv4/conf/all/arp_ignore", &host->all_arp_ignore);
+	/* conf/all has no link, so that only /proc tells of it; reading needs no privilege. */
+	r = observe_setting("/proc/sys/net/ipv4/conf/all/arp_ignore", &host->all_arp_ignore);
 	if (r < 0)
 		return r;
-	return observe_read_all(
-		"/proc/sys/net/ipv4/conf/all/arp_announce", &host->all_arp_announce);
+	return observe_setting("/proc/sys/net/ipv4/conf/all/arp_announce", &host->all_arp_announce);
 }
 
 int observe_host(struct nl *nl, struct host *ret_host)

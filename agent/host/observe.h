@@ -28,3 +28,5 @@ int observe_parse_route(
 /* Source address and device of the route to `destination`. 0, -ENETUNREACH, negative errno. */
 int observe_route(struct nl *nl, const struct addr *destination, struct addr *ret_source,
 	unsigned int *ret_ifindex);
+/* The number in a file of /proc/sys. 0, -ENOENT: there is none, -EBADMSG: it is no number, negative errno. */
+int observe_setting(const char *path, uint32_t *ret_value);

@@ -3,6 +3,7 @@
 #include "agent/host/synack_log.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -15,7 +16,7 @@
 #include "common/os/nl.h"
 
 #define SYNACK_BUFFER_BYTES  (4 << 20) /* of the socket */
-#define SYNACK_BATCH_BYTES   4096u     /* of our requests */
+#define SYNACK_BATCH_BYTES   8192u     /* of our requests */
 #define SYNACK_MESSAGE_BYTES 32768u /* that the kernel fills with packets before it sends them, */
 #define SYNACK_PACKETS       100u   /* or so many, */
 #define SYNACK_DELAY_10MS    2u     /* or after so long */
@@ -24,6 +25,11 @@
 /* After source NAT (100): what a container of this host answers has the VIP again. */
 #define SYNACK_PRIORITY 300
 #define SYNACK_CHAIN    "synack"
+/* Before connection tracking and destination NAT: a published port has the VIP still. */
+#define SYNACK_STRAY_PRIORITY (-300)
+#define SYNACK_STRAY_CHAIN    "stray"
+/* A flood of them says no more than a few. */
+#define SYNACK_STRAYS_PER_S 10u
 
 struct synack_log {
 	struct mnl_socket *socket;
@@ -201,22 +207,49 @@ static void synack_load_tcp_byte(struct nlmsghdr *rule, uint32_t offset, uint8_t
 	synack_end(rule, element, data);
 }
 
-/* TCP, SYN and ACK, not over the loopback interface: to the group. */
-static void synack_put_expressions(const struct synack_log *log, struct nlmsghdr *rule)
+/* TCP with these of the flags SYN and ACK, not over the loopback interface, which is `interface`'s of the packet. */
+static void synack_put_segments(struct nlmsghdr *rule, uint8_t flags, enum nft_meta_keys interface)
 {
-	const uint8_t tcp = IPPROTO_TCP, synack = 0x12;
+	const uint8_t tcp = IPPROTO_TCP;
 	const uint32_t loopback = if_nametoindex("lo");
-	struct nlattr *element, *data;
 
 	synack_load_meta(rule, NFT_META_L4PROTO);
 	synack_compare(rule, NFT_CMP_EQ, &tcp, sizeof(tcp));
-	synack_load_tcp_byte(rule, 13, synack);
-	synack_compare(rule, NFT_CMP_EQ, &synack, sizeof(synack));
-	synack_load_meta(rule, NFT_META_OIF);
+	synack_load_tcp_byte(rule, 13, SYNACK_FLAGS);
+	synack_compare(rule, NFT_CMP_EQ, &flags, sizeof(flags));
+	synack_load_meta(rule, interface);
 	synack_compare(rule, NFT_CMP_NEQ, &loopback, sizeof(loopback));
-	data = synack_begin(rule, "log", &element);
+}
+
+static void synack_put_log(const struct synack_log *log, struct nlmsghdr *rule)
+{
+	struct nlattr *element, *data = synack_begin(rule, "log", &element);
+
 	mnl_attr_put_u16(rule, NFTA_LOG_GROUP, htons(log->group));
 	mnl_attr_put_u32(rule, NFTA_LOG_SNAPLEN, htonl(SYNACK_LOG_SNAP_BYTES));
+	synack_end(rule, element, data);
+}
+
+/* What rp_filter asks in net/ipv4/fib_frontend.c: does any way to the source leave by where the packet came in? */
+static void synack_put_no_way_back(struct nlmsghdr *rule)
+{
+	const uint8_t ipv4 = NFPROTO_IPV4;
+	const uint32_t none = 0;
+	struct nlattr *element, *data;
+
+	synack_load_meta(rule, NFT_META_NFPROTO);
+	synack_compare(rule, NFT_CMP_EQ, &ipv4, sizeof(ipv4));
+	data = synack_begin(rule, "fib", &element);
+	mnl_attr_put_u32(rule, NFTA_FIB_DREG, htonl(NFT_REG_1));
+	mnl_attr_put_u32(rule, NFTA_FIB_RESULT, htonl(NFT_FIB_RESULT_OIF));
+	mnl_attr_put_u32(rule, NFTA_FIB_FLAGS, htonl(NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF));
+	synack_end(rule, element, data);
+	synack_compare(rule, NFT_CMP_EQ, &none, sizeof(none));
+	data = synack_begin(rule, "limit", &element);
+	mnl_attr_put_u64(rule, NFTA_LIMIT_RATE, htobe64(SYNACK_STRAYS_PER_S));
+	mnl_attr_put_u64(rule, NFTA_LIMIT_UNIT, htobe64(1));
+	mnl_attr_put_u32(rule, NFTA_LIMIT_BURST, htonl(SYNACK_STRAYS_PER_S));
+	mnl_attr_put_u32(rule, NFTA_LIMIT_TYPE, htonl(NFT_LIMIT_PKTS));
 	synack_end(rule, element, data);
 }
 
@@ -235,29 +268,70 @@ static void synack_put_mark(struct mnl_nlmsg_batch *batch, uint16_t type)
 	mnl_nlmsg_batch_next(batch);
 }
 
-static void synack_put_chain(struct mnl_nlmsg_batch *batch, const char *table)
+static void synack_put_chain(struct mnl_nlmsg_batch *batch, const char *table, const char *name,
+	enum nf_inet_hooks hook_number, int priority)
 {
 	struct nlmsghdr *message = synack_put_nft(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
 	struct nlattr *hook;
 
 	synack_put_text(message, NFTA_CHAIN_TABLE, table);
-	synack_put_text(message, NFTA_CHAIN_NAME, SYNACK_CHAIN);
+	synack_put_text(message, NFTA_CHAIN_NAME, name);
 	synack_put_text(message, NFTA_CHAIN_TYPE, "filter");
 	mnl_attr_put_u32(message, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
 	hook = mnl_attr_nest_start(message, NFTA_CHAIN_HOOK);
-	mnl_attr_put_u32(message, NFTA_HOOK_HOOKNUM, htonl(NF_INET_POST_ROUTING));
-	mnl_attr_put_u32(message, NFTA_HOOK_PRIORITY, htonl(SYNACK_PRIORITY));
+	mnl_attr_put_u32(message, NFTA_HOOK_HOOKNUM, htonl(hook_number));
+	mnl_attr_put_u32(message, NFTA_HOOK_PRIORITY, htonl((uint32_t)priority));
 	mnl_attr_nest_end(message, hook);
 	mnl_nlmsg_batch_next(batch);
 }
 
+static struct nlmsghdr *synack_begin_rule(struct mnl_nlmsg_batch *batch, const char *table,
+	const char *chain, struct nlattr **ret_expressions)
+{
+	struct nlmsghdr *message =
+		synack_put_nft(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK);
+
+	synack_put_text(message, NFTA_RULE_TABLE, table);
+	synack_put_text(message, NFTA_RULE_CHAIN, chain);
+	*ret_expressions = mnl_attr_nest_start(message, NFTA_RULE_EXPRESSIONS);
+	return message;
+}
+
+static void synack_end_rule(
+	struct mnl_nlmsg_batch *batch, struct nlmsghdr *rule, struct nlattr *expressions)
+{
+	mnl_attr_nest_end(rule, expressions);
+	mnl_nlmsg_batch_next(batch);
+}
+
+static void synack_put_rules(
+	const struct synack_log *log, struct mnl_nlmsg_batch *batch, const char *table, bool strays)
+{
+	struct nlattr *expressions;
+	struct nlmsghdr *rule;
+
+	synack_put_chain(batch, table, SYNACK_CHAIN, NF_INET_POST_ROUTING, SYNACK_PRIORITY);
+	rule = synack_begin_rule(batch, table, SYNACK_CHAIN, &expressions);
+	synack_put_segments(rule, SYNACK_FLAGS, NFT_META_OIF);
+	synack_put_log(log, rule);
+	synack_end_rule(batch, rule, expressions);
+	if (!strays)
+		return;
+	synack_put_chain(
+		batch, table, SYNACK_STRAY_CHAIN, NF_INET_PRE_ROUTING, SYNACK_STRAY_PRIORITY);
+	rule = synack_begin_rule(batch, table, SYNACK_STRAY_CHAIN, &expressions);
+	synack_put_segments(rule, SYNACK_FLAG_SYN, NFT_META_IIF);
+	synack_put_no_way_back(rule);
+	synack_put_log(log, rule);
+	synack_end_rule(batch, rule, expressions);
+}
+
 /* The whole table at once or nothing; its name says whose it is. */
-static int synack_make_table(struct synack_log *log)
+static int synack_make_table(struct synack_log *log, bool strays)
 {
 	uint8_t buffer[SYNACK_BATCH_BYTES] __attribute__((aligned(8))) = { 0 };
 	struct mnl_nlmsg_batch *batch = mnl_nlmsg_batch_start(buffer, sizeof(buffer) / 2);
 	struct nlmsghdr *message;
-	struct nlattr *expressions;
 	char table[NFT_NAME_MAXLEN];
 	int r;
 
@@ -269,14 +343,7 @@ static int synack_make_table(struct synack_log *log)
 	synack_put_text(message, NFTA_TABLE_NAME, table);
 	mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, htonl(NFT_TABLE_F_OWNER));
 	mnl_nlmsg_batch_next(batch);
-	synack_put_chain(batch, table);
-	message = synack_put_nft(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK);
-	synack_put_text(message, NFTA_RULE_TABLE, table);
-	synack_put_text(message, NFTA_RULE_CHAIN, SYNACK_CHAIN);
-	expressions = mnl_attr_nest_start(message, NFTA_RULE_EXPRESSIONS);
-	synack_put_expressions(log, message);
-	mnl_attr_nest_end(message, expressions);
-	mnl_nlmsg_batch_next(batch);
+	synack_put_rules(log, batch, table, strays);
 	synack_put_mark(batch, NFNL_MSG_BATCH_END);
 	r = synack_send(log, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch));
 	mnl_nlmsg_batch_stop(batch);
@@ -304,11 +371,31 @@ int synack_log_open(struct synack_log **ret_log)
 	/* The group first: of what the rule lets through nothing is lost then. */
 	r = synack_bind_any(log);
 	if (r == 0)
-		r = synack_make_table(log);
+		r = synack_make_table(log, true);
+	if (r == -ENOENT)
+		r = synack_make_table(log, false);
 	if (r < 0)
 		return r;
 	*ret_log = TAKE_PTR(log);
 	return 0;
+}
+
+static void synack_give(const struct nlmsghdr *message, synack_log_fn *fn, void *context)
+{
+	const struct nlattr *attr, *payload = NULL;
+	unsigned int ifindex = 0;
+
+	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attr) == NFULA_PAYLOAD)
+			payload = attr;
+		else if (mnl_attr_get_type(attr) == NFULA_IFINDEX_INDEV &&
+			mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
+			ifindex = ntohl(mnl_attr_get_u32(attr));
+	}
+	if (payload)
+		fn(mnl_attr_get_payload(payload), mnl_attr_get_payload_len(payload), ifindex,
+			context);
 }
 
 bool synack_log_read(struct synack_log *log, synack_log_fn *fn, void *context)
@@ -320,16 +407,8 @@ bool synack_log_read(struct synack_log *log, synack_log_fn *fn, void *context)
 		return false;
 	for (int left = (int)got; nl_message_ok(message, left);
 		message = mnl_nlmsg_next(message, &left)) {
-		const struct nlattr *attr;
-
-		if (message->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
-			continue;
-		mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-		{
-			if (mnl_attr_get_type(attr) == NFULA_PAYLOAD)
-				fn(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr),
-					context);
-		}
+		if (message->nlmsg_type == (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
+			synack_give(message, fn, context);
 	}
 	return true;
 }

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 # The first list has agents, the second has none. `well` stays so.
-agents=(well all-spoils no-ipv6 exec-check wedged-http file-gone address-lost other-key clone lodger off-link new-card)
+agents=(well all-spoils strict-filter no-ipv6 unit-failed exec-check wedged-http file-gone address-lost other-key clone lodger off-link new-card)
 statics=(vip-missing vip-removed arp-ignore arp-announce vip-on-card second-card unlistened real-ip-only firewall wrong-mac)
 topology_up --webs $((${#statics[@]} + ${#agents[@]})) --no-nginx
 
@@ -39,8 +39,29 @@ printf '#!/bin/sh\nread -r status < %s\necho "DISK $status"\nexit $status\n' "$w
 chmod 755 "$work/signs/plugin"
 
 for kind in "${agents[@]}"; do
-	agent_of "$kind"
+	[[ $kind == unit-failed ]] || agent_of "$kind"
 done
+# A systemd for it alone, on a bus of this run, which takes nobody without an account.
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$work/bus
+cat > "$work/bus.conf" <<- END
+	<busconfig>
+	  <listen>$DBUS_SYSTEM_BUS_ADDRESS</listen>
+	  <auth>EXTERNAL</auth>
+	  <policy context="default">
+	    <allow user="*"/>
+	    <allow send_destination="*"/>
+	    <allow receive_sender="*"/>
+	    <allow own="*"/>
+	  </policy>
+	</busconfig>
+END
+start_on "${host[unit-failed]}" "$work/bus.log" dbus-daemon --config-file="$work/bus.conf" --nofork --nopidfile
+bus_answers() {
+	busctl --address="$DBUS_SYSTEM_BUS_ADDRESS" list
+}
+must wait_until 10 bus_answers
+tool_start one_unit "${host[unit-failed]}" one_unit app.service
+AGENT_UID=$(id -u nobody) agent_of unit-failed 'unit = app'
 agent_of exec-check "check = exec:$work/signs/plugin"
 agent_of wedged-http 'check = http://www.example/'
 agent_of file-gone "check = file:$work/signs/serve"
@@ -66,8 +87,9 @@ done
 lb_configure < "$work/lb.conf"
 lb_start
 for kind in "${agents[@]}"; do
-	agent_start "${host[$kind]}"
+	[[ $kind == unit-failed ]] || agent_start "${host[$kind]}"
 done
+AGENT_UID=$(id -u nobody) agent_start "${host[unit-failed]}"
 must wait_until 30 backends_up $((${#agents[@]} + ${#statics[@]} - 2))
 tool_start clients client new_flows "$VIP:80" 100
 
@@ -133,6 +155,13 @@ goes_bad firewall "path: no answer for $VIP:80" wall
 
 # With an agent: it says so itself.
 goes_bad all-spoils 'all.arp_ignore' on "${host[all-spoils]}" sysctl -qw net.ipv4.conf.all.arp_ignore=3
+# Answers leave by another card, which only a strict filter minds; the balancer's own probes come from the link.
+wire "${host[strict-filter]}" eth1 switch second-way
+in_ns strict-filter address add 192.0.2.99/32 dev eth1
+in_ns strict-filter route replace default via "$ROUTER" dev eth1 onlink
+fact another_way_back_alone_is_no_fault backend_is strict-filter up
+goes_bad strict-filter "rp_filter of eth0 is strict (1), and the way back to $CLIENT is eth1" \
+	on "${host[strict-filter]}" sysctl -qw net.ipv4.conf.eth0.rp_filter=1
 no_ipv6() {
 	stop_pid "${tool_pid[no-ipv6]}"
 	serve no-ipv6 "$VIP"
@@ -144,6 +173,7 @@ no_ipv6_is_out() {
 }
 broken=$(now_ms)
 within_3_s no-ipv6 no_ipv6_is_out
+goes_bad unit-failed 'unit app.service is failed' tool_ask one_unit failed
 exec_says_2() {
 	printf '2\n' > "$work/signs/status"
 }
@@ -233,6 +263,8 @@ more_of() {
 }
 fact requests_went_on wait_until 20 more_of $(($(counted "${host[well]}" requests) + 20))
 fact no_request_came_to_who_was_known_bad gets_none
+on "${host[strict-filter]}" sysctl -qw net.ipv4.conf.eth0.rp_filter=2
+fact what_the_reason_says_mends_it wait_until 10 backend_is strict-filter up
 
 # Claims that nobody can prove: named, and answered.
 in_ns second-card link add link eth0 name second address 02:00:00:00:33:33 type macvlan mode bridge

@@ -57,7 +57,7 @@ static bool take(struct accepts *accepts, const char *vip, uint16_t port, uint32
 {
 	uint8_t packet[96];
 
-	return accepts_take(accepts, packet, write_packet(packet, vip, port, 0x12, number));
+	return accepts_take(accepts, packet, write_packet(packet, vip, port, 0x12, number), 0);
 }
 
 static void accepts_counts_for_address_and_ports(void **state)
@@ -95,11 +95,12 @@ static void accepts_takes_no_other_packets(void **state)
 	(void)accepts_watch(accepts, &wanted, 1);
 	for (unsigned int flags = 0; flags < 0x40; flags++) {
 		size_bytes = write_packet(packet, VIP4, 80, (uint8_t)flags, flags);
-		assert_int_equal(accepts_take(accepts, packet, size_bytes), (flags & 0x12) == 0x12);
+		assert_int_equal(
+			accepts_take(accepts, packet, size_bytes, 0), (flags & 0x12) == 0x12);
 	}
 	for (size_bytes = 0; size_bytes < 38; size_bytes++) {
 		(void)write_packet(packet, VIP4, 80, 0x12, 99);
-		assert_false(accepts_take(accepts, packet, size_bytes));
+		assert_false(accepts_take(accepts, packet, size_bytes, 0));
 	}
 }
 
@@ -116,14 +117,54 @@ static void accepts_leaves_out_who_probes(void **state)
 	(void)accepts_watch(accepts, places, ARRAY_LEN(places));
 	accepts_exempt(accepts, balancers, ARRAY_LEN(balancers));
 	memcpy(packet + 16, balancers[0].bytes, 4);
-	assert_false(accepts_take(accepts, packet, size_bytes));
+	assert_false(accepts_take(accepts, packet, size_bytes, 0));
 	packet[19]++;
-	assert_true(accepts_take(accepts, packet, size_bytes));
+	assert_true(accepts_take(accepts, packet, size_bytes, 0));
 	size_bytes = write_packet(packet, VIP6, 80, 0x12, 2);
 	memcpy(packet + 24, balancers[1].bytes, 16);
-	assert_false(accepts_take(accepts, packet, size_bytes));
+	assert_false(accepts_take(accepts, packet, size_bytes, 0));
 	accepts_exempt(accepts, balancers, 1);
-	assert_true(accepts_take(accepts, packet, size_bytes));
+	assert_true(accepts_take(accepts, packet, size_bytes, 0));
+}
+
+/* A SYN to the VIP, which a rule lets through only where no way leads back. */
+static bool take_syn(struct accepts *accepts, uint16_t port, unsigned int ifindex)
+{
+	uint8_t packet[96];
+	size_t size_bytes = write_packet(packet, "203.0.113.2", 12345, 0x02, 1);
+	struct addr vip;
+
+	assert_int_equal(addr_parse(VIP4, &vip), 0);
+	memcpy(packet + 16, vip.bytes, 4);
+	packet[26] = (uint8_t)(port >> 8);
+	packet[27] = (uint8_t)port;
+	return accepts_take(accepts, packet, size_bytes, ifindex);
+}
+
+static void accepts_names_who_has_no_way_back(void **state)
+{
+	const struct accepts_place wanted = place(VIP4, 80, 80);
+	_cleanup_(accepts_freep) struct accepts *accepts = make();
+	struct accepts_stray stray;
+	char text[ADDR_STRLEN];
+	uint32_t count;
+
+	(void)accepts_watch(accepts, &wanted, 1);
+	assert_false(accepts_stray(accepts, &stray));
+	assert_false(take_syn(accepts, 81, 7)); /* nobody asks about that port */
+	assert_false(take_syn(accepts, 80, 0));
+	assert_false(accepts_stray(accepts, &stray));
+	assert_true(take_syn(accepts, 80, 7));
+	assert_true(accepts_stray(accepts, &stray));
+	assert_string_equal(addr_format(&stray.client, text), "203.0.113.2");
+	assert_string_equal(addr_format(&stray.vip, text), VIP4);
+	assert_int_equal(stray.ifindex, 7);
+	assert_false(accepts_stray(accepts, &stray)); /* once */
+	if (accepts_count(accepts, &wanted, &count))
+		assert_int_equal(count, 0);
+	assert_int_equal(addr_parse("203.0.113.2", &stray.client), 0);
+	accepts_exempt(accepts, &stray.client, 1); /* a balancer is no client */
+	assert_false(take_syn(accepts, 80, 7));
 }
 
 #define TEST(name) cmocka_unit_test(name)
@@ -135,6 +176,7 @@ int main(void)
 		TEST(accepts_counts_each_once),
 		TEST(accepts_takes_no_other_packets),
 		TEST(accepts_leaves_out_who_probes),
+		TEST(accepts_names_who_has_no_way_back),
 	};
 
 	return cmocka_run_group_tests_name("accepts", tests, NULL, NULL);

@@ -3,6 +3,8 @@
 #include "agent/host/synack_log.h"
 
 #include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -16,7 +18,8 @@
 
 struct heard {
 	unsigned int n;
-	uint16_t port; /* of the newest */
+	uint16_t port;        /* of the newest, */
+	unsigned int ifindex; /* and where that came in; 0: it was sent */
 };
 
 static int make_namespace(void **state)
@@ -61,13 +64,14 @@ static void send_segment(const char *to, uint16_t port, uint8_t flags)
 		sizeof(packet));
 }
 
-static void on_packet(const uint8_t *packet, size_t size_bytes, void *context)
+static void on_packet(const uint8_t *packet, size_t size_bytes, unsigned int ifindex, void *context)
 {
 	struct heard *heard = context;
 
 	assert_true(size_bytes >= sizeof(struct iphdr) + 14);
 	assert_int_equal(packet[0], 0x45);
 	heard->n++;
+	heard->ifindex = ifindex;
 	heard->port = (uint16_t)(packet[20] << 8 | packet[21]);
 }
 
@@ -100,7 +104,59 @@ static void synack_log_shows_synacks_alone(void **state)
 	heard = hear(log, 2);
 	assert_int_equal(heard.n, 2);
 	assert_int_equal(heard.port, 80);
+	assert_int_equal(heard.ifindex, 0);
 	assert_false(synack_log_read(log, on_packet, &heard));
+}
+
+/* A SYN that peer0 sends and eth0 gets. */
+static void receive_syn(const char *from, uint16_t port)
+{
+	struct {
+		struct iphdr ip;
+		struct tcphdr tcp;
+	} packet = { .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP },
+		.tcp = { .source = htons(port), .doff = 5 } };
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_IP),
+		.sll_ifindex = (int)if_nametoindex("peer0"),
+		.sll_halen = ETH_ALEN };
+	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const uint16_t *words = (const uint16_t *)(const void *)&packet;
+	uint32_t sum = 0;
+
+	assert_true(fd >= 0);
+	memset(to.sll_addr, 0xff, ETH_ALEN);
+	packet.ip.tot_len = htons(sizeof(packet));
+	assert_int_equal(inet_pton(AF_INET, from, &packet.ip.saddr), 1);
+	assert_int_equal(inet_pton(AF_INET, "192.0.2.11", &packet.ip.daddr), 1);
+	((uint8_t *)&packet.tcp)[13] = SYNACK_FLAG_SYN;
+	for (size_t i = 0; i < sizeof(packet.ip) / sizeof(*words); i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	packet.ip.check = (uint16_t) ~(sum + (sum >> 16));
+	assert_int_equal(sendto(fd, &packet, sizeof(packet), 0, (struct sockaddr *)&to, sizeof(to)),
+		sizeof(packet));
+}
+
+static void synack_log_shows_who_has_no_way_back(void **state)
+{
+	_cleanup_(synack_log_freep) struct synack_log *log = open_log();
+	struct heard heard;
+
+	receive_syn("192.0.2.9", 1); /* is on that link */
+	receive_syn("203.0.113.2", 2);
+	heard = hear(log, 1);
+	assert_int_equal(heard.n, 1);
+	assert_int_equal(heard.port, 2);
+	assert_int_equal(heard.ifindex, if_nametoindex("eth0"));
+	/* A flood is a few. */
+	for (uint16_t port = 3; port < 1000; port++)
+		receive_syn("203.0.113.2", port);
+	heard = hear(log, 1);
+	usleep(100 * 1000);
+	while (synack_log_read(log, on_packet, &heard)) {
+	}
+	assert_in_range(heard.n, 1, 30);
 }
 
 static void synack_log_is_one_of_several(void **state)
@@ -124,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(synack_log_shows_synacks_alone),
+		TEST(synack_log_shows_who_has_no_way_back),
 		TEST(synack_log_is_one_of_several),
 	};
 
