@@ -24,7 +24,7 @@ counted() {
 
 # link_counter HOST INTERFACE FIELD : as rx.packets, tx.dropped
 link_counter() {
-	ip -n "$(ns "$1")" -s -j link show dev "$2" | jq ".[0].stats64.$3"
+	ip_on "$1" -s -j link show dev "$2" | jq ".[0].stats64.$3"
 }
 
 # What the balancer's port does not take, its queue being full.
@@ -40,7 +40,7 @@ queues_refused() {
 # spoofed_count_start : at every server, the SYNs of syn_storm. Few are answered: none at all would be a server that accepts
 # no connection, which the balancer would rightly find out about. The answers end at the router.
 spoofed_count_start() {
-	ip -n "$(ns router)" route replace blackhole 198.18.0.0/15
+	ip_on router route replace blackhole 198.18.0.0/15
 	local idx
 	for ((idx = 1; idx <= topology_webs; idx++)); do
 		count_frames "web$idx" eth0 ingress spoofed "${1:-} ip saddr 198.18.0.0/15"
@@ -57,7 +57,7 @@ spoofed_counted() {
 
 # program_ids HOST INTERFACE : of the XDP program there, and of those at tc's ingress (tcx, or filters).
 program_ids() {
-	ip -n "$(ns "$1")" -j -d link show dev "$2" | jq '.[0].xdp.prog.id // empty'
+	ip_on "$1" -j -d link show dev "$2" | jq '.[0].xdp.prog.id // empty'
 	on "$1" "$BUILD/tests/harness/tcx" "$2"
 	on "$1" tc -j filter show dev "$2" ingress | jq '.[].options.prog.id | values'
 }

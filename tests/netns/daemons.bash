@@ -43,7 +43,7 @@ daemons_unmount() {
 
 # lb_forget NAME : what stays goes, as the manual says: the program, then all that is kept.
 lb_forget() {
-	ip -n "$(ns "$1")" link set dev eth0 xdp off
+	ip_on "$1" link set dev eth0 xdp off
 	on "$1" "$BUILD/tests/harness/tcx" eth0 detach > /dev/null
 	on "$1" tc filter del dev eth0 ingress 2> /dev/null
 	! mountpoint -q "$work/$1/run/bpf" || umount "$work/$1/run/bpf"
@@ -144,10 +144,10 @@ lb_answers() {
 
 # dsr_lb NAME VERB [ARGUMENT…] ; lb is short for `dsr_lb lb`.
 dsr_lb() {
-	local name=$1 verb=$2
-	shift 2
-	ASAN_OPTIONS="${ASAN_OPTIONS:-}" ip netns exec "$(ns "$name")" "$work/bin/dsr-lb" "$verb" \
-		--runtime-dir "$work/$name/run" --state-dir "$work/$name/state" "$@"
+	local there=()
+	# The others ask the daemon, by its socket.
+	[[ $2 != doctor && $2 != check-config ]] || there=(on "$1")
+	"${there[@]}" "$work/bin/dsr-lb" "$2" --runtime-dir "$work/$1/run" --state-dir "$work/$1/state" "${@:3}"
 }
 
 lb() {

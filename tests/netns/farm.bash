@@ -23,9 +23,9 @@ farm_up() {
 	add_host farm
 	if [[ -n $farm_direct ]]; then
 		port=eth1
-		ip -n "$(ns lb)" link add eth1 type veth peer name eth0 netns "$(ns farm)"
-		ip -n "$(ns lb)" link set eth1 up
-		ip -n "$(ns farm)" link set eth0 up
+		ip_on lb link add eth1 type veth peer name eth0 netns "$(ns farm)"
+		ip_on lb link set eth1 up
+		ip_on farm link set eth0 up
 	else
 		wire farm eth0 switch farm
 	fi
@@ -38,8 +38,8 @@ farm_up() {
 		printf 'neigh replace %s lladdr %s dev %s nud permanent\n' \
 			"$(farm_address "$idx")" "$mac" "$port"
 	done > "$work/farm.neighbours"
-	ip -n "$(ns farm)" -batch "$work/farm.addresses" || return
-	ip -n "$(ns lb)" -batch "$work/farm.neighbours"
+	ip_on farm -batch "$work/farm.addresses" || return
+	ip_on lb -batch "$work/farm.neighbours"
 }
 
 # The balancer's own section.

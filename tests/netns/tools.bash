@@ -14,7 +14,7 @@ tool_start() {
 	mkfifo "$work/$name.in" "$work/$name.out"
 	# Opened for both directions, a FIFO waits for nobody and never ends.
 	exec {in}<> "$work/$name.in" {out}<> "$work/$name.out"
-	ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" nsenter --net="/run/netns/$(ns "$host")" \
+	ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" nsenter --net="/run/netns/$DSR_TEST_RUN-$host" \
 		"$BUILD/tests/harness/$program" "$@" \
 		< "$work/$name.in" > "$work/$name.out" 2>> "$work/$name.err" {in}>&- {out}>&- &
 	tool_pid[$name]=$!

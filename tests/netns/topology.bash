@@ -50,18 +50,24 @@ ns() {
 	printf '%s-%s' "$DSR_TEST_RUN" "$1"
 }
 
+# Starting a process is what most scenarios spend most of their time on, and a subshell is one: what runs often
+# does without.
+
 # on HOST COMMAND… : runs it there.
 on() {
-	local host=$1
-	shift
-	ip netns exec "$(ns "$host")" "$@"
+	nsenter --net="/run/netns/$DSR_TEST_RUN-$1" "${@:2}"
+}
+
+# ip_on HOST ARGUMENT… : ip(8) there.
+ip_on() {
+	ip -n "$DSR_TEST_RUN-$1" "${@:2}"
 }
 
 # start_on HOST LOG COMMAND… : in the background; the process id is in $started.
 start_on() {
 	local host=$1 log=$2
 	shift 2
-	nsenter --net="/run/netns/$(ns "$host")" "$@" >> "$log" 2>&1 < /dev/null &
+	nsenter --net="/run/netns/$DSR_TEST_RUN-$host" "$@" >> "$log" 2>&1 < /dev/null &
 	started=$!
 	topology_pids+=("$started")
 	disown "$started"
@@ -70,8 +76,11 @@ start_on() {
 # Whether a remembered process is still the one that we started: numbers come round again. By its
 # environment, or (nginx writes over that) by its network.
 ours() {
-	grep -qzx "DSR_TEST_RUN=$DSR_TEST_RUN" "/proc/$1/environ" 2> /dev/null ||
-		[[ $(ip netns identify "$1" 2> /dev/null) == "$DSR_TEST_RUN"-* ]]
+	local word
+	while IFS= read -rd '' word; do
+		[[ $word != "DSR_TEST_RUN=$DSR_TEST_RUN" ]] || return 0
+	done 2> /dev/null < "/proc/$1/environ"
+	[[ $(ip netns identify "$1" 2> /dev/null) == "$DSR_TEST_RUN"-* ]]
 }
 
 # signal_pid PID SIGNAL : to a process of ours, and to nobody else.
@@ -88,7 +97,8 @@ stop_pid() {
 # A process that was killed loses its environment first, and its files and locks later: it is gone
 # when its number is free, or somebody else's.
 gone() {
-	[[ ! -e /proc/$1 ]] || { ! ours "$1" && grep -qz . "/proc/$1/environ" 2> /dev/null; }
+	local word
+	[[ ! -e /proc/$1 ]] || { ! ours "$1" && IFS= read -rd '' word 2> /dev/null < "/proc/$1/environ" && [[ -n $word ]]; }
 }
 
 web_address() {
@@ -100,23 +110,27 @@ web_address6() {
 }
 
 mac_of() {
-	ip -n "$(ns "$1")" -j link show dev "${2:-eth0}" | jq -r '.[0].address'
+	ip_on "$1" -j link show dev "${2:-eth0}" | jq -r '.[0].address'
 }
 
+# add_host NAME : with nothing but its loopback interface.
 add_host() {
-	ip netns add "$(ns "$1")"
+	ip netns add "$DSR_TEST_RUN-$1"
 	topology_hosts+=("$1")
-	ip -n "$(ns "$1")" link set lo up
 	on "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
 		net.ipv6.conf.default.accept_ra=0
+	ip_on "$1" link set lo up
 }
 
-# wire HOST INTERFACE SWITCH PORT : plugs a host into a switch.
+# wire HOST INTERFACE SWITCH PORT [ADDRESS/LEN…] : plugs a host into a switch.
 wire() {
-	ip -n "$(ns "$1")" link add "$2" type veth peer name "$4" netns "$(ns "$3")"
+	ip_on "$3" -batch - <<- END
+		link add $4 type veth peer name $2 netns $DSR_TEST_RUN-$1
+		link set $4 master br0 up
+	END
 	[[ $MODE != xdp || $1 != lb* ]] || must serve_xdp "$3" "$4"
-	ip -n "$(ns "$3")" link set "$4" master br0 up
-	ip -n "$(ns "$1")" link set "$2" up
+	ip_on "$1" link set "$2" up
+	(($# == 4)) || addresses "$1" "$2" "${@:5}"
 }
 
 # serve_xdp SWITCH PORT : makes a switch's port like the wire before a real card, for native XDP at its
@@ -129,76 +143,75 @@ serve_xdp() {
 
 add_switch() {
 	add_host "$1"
-	ip -n "$(ns "$1")" link add br0 type bridge forward_delay 0 mcast_snooping 0
-	ip -n "$(ns "$1")" link set br0 up
+	ip_on "$1" -batch - <<- END
+		link add br0 type bridge forward_delay 0 mcast_snooping 0
+		link set br0 up
+	END
 }
 
 # addresses HOST INTERFACE ADDRESS/LEN…
 addresses() {
-	local host=$1 interface=$2 address
-	shift 2
-	for address in "$@"; do
-		if [[ $address == *:* ]]; then
-			ip -n "$(ns "$host")" address add "$address" dev "$interface" nodad
-		else
-			ip -n "$(ns "$host")" address add "$address" dev "$interface"
-		fi
+	local address lines=''
+	for address in "${@:3}"; do
+		lines+="address add $address dev $2"
+		[[ $address != *:* ]] || lines+=' nodad'
+		lines+=$'\n'
 	done
+	ip_on "$1" -batch - <<< "$lines"
 }
 
-# routes HOST, by way of the router
+# default_routes HOST GATEWAY GATEWAY6
 default_routes() {
-	ip -n "$(ns "$1")" route add default via "$2"
-	ip -n "$(ns "$1")" -6 route add default via "$3"
+	ip_on "$1" -batch - <<- END
+		route add default via $2
+		route add default via $3
+	END
 }
 
 add_client_and_router() {
 	add_host client
 	add_host router
-	ip -n "$(ns client)" link add eth0 type veth peer name clients netns "$(ns router)"
-	ip -n "$(ns client)" link set eth0 up
-	ip -n "$(ns router)" link set clients up
-	on router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	ip_on client -batch - <<- END
+		link add eth0 type veth peer name clients netns $DSR_TEST_RUN-router
+		link set eth0 up
+	END
+	ip_on router link set clients up
 	on client sysctl -qw net.ipv4.ip_local_port_range='10000 65000' net.ipv4.tcp_tw_reuse=1
 	addresses client eth0 "$CLIENT/24" "$CLIENT6/64"
 	addresses router clients 203.0.113.1/24 2001:db8:1::1/64
 	default_routes client 203.0.113.1 2001:db8:1::1
-	wire router eth0 switch router
+	wire router eth0 switch router "$ROUTER/24" 2001:db8:2::1/64
 	# In a burst of new connections every SYN waits for one ARP answer: let the queue be long.
-	on router sysctl -qw net.ipv4.neigh.eth0.unres_qlen_bytes=4000000 \
-		net.ipv6.neigh.eth0.unres_qlen_bytes=4000000
-	addresses router eth0 "$ROUTER/24" 2001:db8:2::1/64
+	on router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+		net.ipv4.neigh.eth0.unres_qlen_bytes=4000000 net.ipv6.neigh.eth0.unres_qlen_bytes=4000000
 	# The VIPs are on the link: the router asks who has them.
-	ip -n "$(ns router)" route add 198.51.100.0/24 dev eth0
-	ip -n "$(ns router)" -6 route add 2001:db8:f::/64 dev eth0
+	ip_on router -batch - <<- END
+		route add 198.51.100.0/24 dev eth0
+		route add 2001:db8:f::/64 dev eth0
+	END
 }
 
 add_balancer() {
 	add_host "$1"
-	wire "$1" eth0 switch "$1"
-	addresses "$1" eth0 "$2/24" "$3/64"
+	wire "$1" eth0 switch "$1" "$2/24" "$3/64"
 	default_routes "$1" "$ROUTER" 2001:db8:2::1
 }
 
 # The servers' segment apart from the clients': the balancer's second leg.
 add_second_leg() {
 	add_switch backswitch
-	wire lb eth1 backswitch lb
-	addresses lb eth1 10.9.0.2/24 2001:db8:9::2/64
-	wire router eth1 backswitch router
-	addresses router eth1 10.9.0.1/24 2001:db8:9::1/64
+	wire lb eth1 backswitch lb 10.9.0.2/24 2001:db8:9::2/64
+	wire router eth1 backswitch router 10.9.0.1/24 2001:db8:9::1/64
 }
 
 add_web() {
 	local name=web$1
 	add_host "$name"
 	if [[ -n $topology_two_interfaces ]]; then
-		wire "$name" eth0 backswitch "$name"
-		addresses "$name" eth0 "10.9.0.$((10 + $1))/24" "2001:db8:9::$(printf %x $((16#100 + $1)))/64"
+		wire "$name" eth0 backswitch "$name" "10.9.0.$((10 + $1))/24" "2001:db8:9::$(printf %x $((16#100 + $1)))/64"
 		default_routes "$name" 10.9.0.1 2001:db8:9::1
 	else
-		wire "$name" eth0 switch "$name"
-		addresses "$name" eth0 "$(web_address "$name")/24" "$(web_address6 "$name")/64"
+		wire "$name" eth0 switch "$name" "$(web_address "$name")/24" "$(web_address6 "$name")/64"
 		default_routes "$name" "$ROUTER" 2001:db8:2::1
 	fi
 }
@@ -357,7 +370,7 @@ topology_down() {
 	((facts_number == 0)) || printf '1..%d\n' "$facts_number"
 	topology_end
 	for host in "${topology_hosts[@]}"; do
-		ip netns del "$(ns "$host")"
+		ip netns del "$DSR_TEST_RUN-$host"
 	done
 	daemons_unmount
 	daemons_sanitizer_reports || facts_failed=$((facts_failed + 1))

@@ -8,9 +8,9 @@
 topology_up --webs 3 --no-nginx
 # web3 has no agent: what its administrator does by hand.
 on web3 sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-ip -n "$(ns web3)" address add "$VIP/32" dev lo
+ip_on web3 address add "$VIP/32" dev lo
 # What the servers answer to nobody ends at the router, without a word about it.
-ip -n "$(ns router)" route add blackhole 198.18.0.0/15
+ip_on router route add blackhole 198.18.0.0/15
 addresses client eth0 203.0.113.11/24 203.0.113.12/24 203.0.113.13/24 203.0.113.14/24
 lb_configure <<- END
 	[balancer]

@@ -49,7 +49,7 @@ interface_is_silent() {
 }
 
 # An interface is deleted and made anew on the same segment.
-ip -n "$(ns web1)" link del eth0
+ip_on web1 link del eth0
 wire web1 eth0 switch web1
 addresses web1 eth0 "$(web_address web1)/24" "$(web_address6 web1)/64"
 default_routes web1 "$ROUTER" 2001:db8:2::1
@@ -60,9 +60,9 @@ fact the_server_comes_back wait_until 20 backends_up 2
 wire web1 eth1 switch web1b
 addresses web1 eth1 192.0.2.99/24
 fact a_new_interface_is_silent wait_until 5 interface_is_silent eth1
-ip -n "$(ns web1)" link set eth1 down
-ip -n "$(ns web1)" link set eth1 name lan7
-ip -n "$(ns web1)" link set lan7 up
+ip_on web1 link set eth1 down
+ip_on web1 link set eth1 name lan7
+ip_on web1 link set lan7 up
 fact a_renamed_interface_is_silent wait_until 5 interface_is_silent lan7
 before=$(mac_of lb)
 answers=$(tool_end arp)

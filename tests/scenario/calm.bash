@@ -12,8 +12,8 @@ agents=3
 topology_up --webs 5
 servers_at() {
 	on "$1" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-	ip -n "$(ns "$1")" address add "$VIP/32" dev lo
-	ip -n "$(ns "$1")" address add "$VIP6/128" dev lo nodad
+	ip_on "$1" address add "$VIP/32" dev lo
+	ip_on "$1" address add "$VIP6/128" dev lo nodad
 }
 lb_configure < <(
 	lb_default_config | sed "s/^interface.*/&\nheartbeat-interval = $INTERVAL\nheartbeat-fall = 5/"

@@ -8,7 +8,7 @@
 topology_up --webs 3 --no-nginx
 # web3 has no agent: what its administrator does by hand.
 on web3 sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-ip -n "$(ns web3)" address add "$VIP/32" dev lo
+ip_on web3 address add "$VIP/32" dev lo
 # Path probes are half taken, too, and none of them is counted beside the clients' SYNs.
 lb_configure <<- END
 	[balancer]

@@ -43,7 +43,7 @@ must lb enable web3
 
 # web2 dies with its host: its own connections are lost, the others' are not.
 of_web2=$(jq '.servers.web2' <<< "$after")
-ip -n "$(ns web2)" link set eth0 down
+ip_on web2 link set eth0 down
 must wait_until 20 not backend_is web2 up
 must wait_until 40 connections_are held ".broken == $of_web2"
 after=$(tool_ask held round)

@@ -33,9 +33,9 @@ for idx in 1 2; do
 	agent_configure "web$idx" < <(agent_default_config "web$idx" | sed "s/^vip = .*/&, $VIP2/")
 done
 for address in "$STRANGER/24" "$FRIEND/24"; do
-	ip -n "$(ns client)" address add "$address" dev eth0
+	ip_on client address add "$address" dev eth0
 done
-ip -n "$(ns client)" address add "$STRANGER6/64" dev eth0 nodad
+ip_on client address add "$STRANGER6/64" dev eth0 nodad
 lb_and_agents_start
 
 drops() {

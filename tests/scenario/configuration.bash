@@ -32,7 +32,7 @@ agent_refuses() {
 announced() {
 	on router ip neigh flush dev eth0
 	on client curl -s --max-time 1 -o /dev/null "http://$1:8080/"
-	ip -n "$(ns router)" neigh show "$1" | grep -q "$(mac_of lb)"
+	ip_on router neigh show "$1" | grep -q "$(mac_of lb)"
 }
 equal_vips() {
 	equal "$(agent web1 status --json | jq '.vips | length')" "$1"

@@ -19,11 +19,11 @@ bunch() {
 		printf 'link add c%sx%d group %s type veth peer name c%sy%d\n' "$1" "$idx" "$1" "$1" "$idx"
 		printf 'link set c%sx%d up\nlink set c%sy%d up\n' "$1" "$idx" "$1" "$idx"
 		printf 'address add 169.254.%d.%d/32 dev c%sx%d\n' $((idx / 250)) $((idx % 250 + 1)) "$1" "$idx"
-	done | ip -n "$(ns "$3")" -batch -
+	done | ip_on "$3" -batch -
 }
 # By their group: the kernel takes 20 ms for each that goes alone.
 unbunch() {
-	ip -n "$(ns "$2")" link del group "$1"
+	ip_on "$2" link del group "$1"
 }
 loud() {
 	agent "$1" status --json | jq '[.arp[] | select(.ok | not)] | length'

@@ -135,7 +135,7 @@ web10_alone_serves() {
 }
 must equal "$(serving)" "web10 web4 web5 web6 web7 web8 web9"
 for idx in 4 5 6 7 8 9; do
-	ip -n "$(ns "web$idx")" link set eth0 down
+	ip_on "web$idx" link set eth0 down
 done
 died_us=$(now_us)
 must wait_until 20 web10_alone_serves

@@ -127,14 +127,14 @@ chmod 640 "$work/lb/keys"
 heals an_open_key_of_the_balancer lb key fail "$work/lb/keys"
 sed -i '/^port/a scheduler = rr' "$work/lb/lb.conf"
 heals a_configuration_that_is_not_in_force lb config warn "$work/lb/lb.conf"
-must ip -n "$(ns lb)" address add "$VIP/32" dev lo
+must ip_on lb address add "$VIP/32" dev lo
 heals a_vip_of_the_balancers_own lb vip warn "$VIP"
 if lb_mode_is tc && on lb "$BUILD/tests/harness/xdp_pass" eth0; then
 	heals a_program_of_others lb mode warn eth0
 else
 	skip_fact a_program_of_others_is_found "the balancer has native XDP itself, or the interface has none"
 fi
-must ip -n "$(ns lb)" link set dev eth0 down
+must ip_on lb link set dev eth0 down
 heals an_interface_that_is_down lb interface fail eth0
 
 # The real server's host. The balancer may hear it claim a VIP meanwhile, and says so for three minutes.
@@ -144,11 +144,11 @@ set_in web1 net.ipv4.conf.default.arp_ignore=8
 heals a_strange_setting_of_new_interfaces web1 arp-default warn default
 set_in web1 net.ipv4.conf.eth0.proxy_arp=1
 heals proxy_arp web1 proxy-arp warn eth0
-must ip -n "$(ns web1)" neigh add proxy "$VIP6" dev eth0
+must ip_on web1 neigh add proxy "$VIP6" dev eth0
 heals a_proxy_of_a_vip web1 proxy-ndp fail eth0
-must ip -n "$(ns web1)" address add "$VIP/24" dev lo
+must ip_on web1 address add "$VIP/24" dev lo
 heals a_vip_with_its_subnet web1 vip-prefix fail "$VIP"
-must ip -n "$(ns web1)" address add "$VIP6/64" dev eth0 nodad
+must ip_on web1 address add "$VIP6/64" dev eth0 nodad
 heals a_vip_on_the_segment web1 vip-place fail "$VIP6"
 set_in web1 net.ipv4.tcp_syncookies=2
 heals cookies_for_all web1 tcp warn tcp_syncookies
@@ -160,18 +160,18 @@ must stop_pid "${tool_pid[wrong]}"
 
 # Answers leave by another interface.
 wire web1 eth1 switch web1b
-must ip -n "$(ns web1)" address add 192.0.2.99/32 dev eth1
-must ip -n "$(ns web1)" route replace default via "$ROUTER" dev eth1 onlink
+must ip_on web1 address add 192.0.2.99/32 dev eth1
+must ip_on web1 route replace default via "$ROUTER" dev eth1 onlink
 set_in web1 net.ipv4.conf.eth0.rp_filter=1
 heals a_strict_reverse_path web1 rp-filter fail eth0
-must ip -n "$(ns web1)" link set dev eth1 mtu 1400
+must ip_on web1 link set dev eth1 mtu 1400
 heals another_mtu web1 mtu warn eth0
-must ip -n "$(ns web1)" link del eth1
-must ip -n "$(ns web1)" link set dev eth0 mtu 1500
+must ip_on web1 link del eth1
+must ip_on web1 link set dev eth0 mtu 1500
 fact no_way_to_clients_is_a_failure wait_until 5 finds web1 route fail IPv4
-must ip -n "$(ns web1)" route add default via "$LB"
+must ip_on web1 route add default via "$LB"
 fact a_way_through_the_balancer_is_a_warning wait_until 5 finds web1 route warn IPv4
-must ip -n "$(ns web1)" route replace default via "$ROUTER"
+must ip_on web1 route replace default via "$ROUTER"
 
 # The agent.
 must agent web1 drain
@@ -183,7 +183,7 @@ heals a_file_that_is_not_in_force web1 config warn "$work/web1/agent.conf"
 rm "$work"/web1/host/etc/systemd/system/multi-user.target.wants/*
 heals a_unit_that_is_not_enabled web1 boot warn dsr-agent
 daemon_stop web1
-must ip -n "$(ns web1)" address add "$VIP/32" dev lo label lo:0
+must ip_on web1 address add "$VIP/32" dev lo label lo:0
 agent_start web1
 must wait_until 20 agent_is web1 up
 heals an_alias_of_others web1 vip-alias warn "$VIP"
@@ -218,12 +218,12 @@ heals networkmanager web1 managed warn lo
 must wait_until 20 backends_up 2
 
 # A server whose frames must be smaller: neither side need know the other's MTU.
-must ip -n "$(ns web2)" link set dev eth0 mtu 1400
+must ip_on web2 link set dev eth0 mtu 1400
 fact a_smaller_server_is_a_warning_of_the_balancers wait_until 5 finds lb mtu warn "$(web_address web2)"
-must ip -n "$(ns web2)" link set dev eth0 mtu 1500
-must ip -n "$(ns lb)" link set dev eth0 mtu 1400
+must ip_on web2 link set dev eth0 mtu 1500
+must ip_on lb link set dev eth0 mtu 1400
 fact a_smaller_balancer_is_one_of_the_servers wait_until 5 finds web1 mtu warn "$LB"
-must ip -n "$(ns lb)" link set dev eth0 mtu 1500
+must ip_on lb link set dev eth0 mtu 1500
 
 # A packet filter on a server is seen by the balancer's probes of the path.
 must on web2 nft -f - <<- END

@@ -82,7 +82,7 @@ fact a_good_one_too wait_until 5 tells json '.event == "config" and .old == "1" 
 # The agent, whose VIP somebody removes.
 follow agent web2 dsr-agent --json
 must wait_until 10 tells agent '.event == "backend" and .new == "registered"'
-ip -n "$(ns web2)" address del "$VIP/32" dev lo
+ip_on web2 address del "$VIP/32" dev lo
 fact a_repair_is_told wait_until 10 tells agent ".event == \"drift\" and .vip == \"$VIP\" and .interface == \"lo\""
 fact keepalived_is_no_format_of_an_agents exits 64 agent web2 events --format=keepalived
 

@@ -13,10 +13,10 @@ wire stranger eth0 switch stranger
 addresses stranger eth0 192.0.2.66/24 2001:db8:2::66/64
 for idx in 1 2 3 4; do
 	on "web$idx" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-	ip -n "$(ns "web$idx")" address add "$VIP/32" dev lo
-	ip -n "$(ns "web$idx")" address add "$VIP6/128" dev lo nodad
-	ip -n "$(ns "web$idx")" address add "$VIP2/32" dev lo
-	ip -n "$(ns "web$idx")" address add "$VIP3/32" dev lo
+	ip_on "web$idx" address add "$VIP/32" dev lo
+	ip_on "web$idx" address add "$VIP6/128" dev lo nodad
+	ip_on "web$idx" address add "$VIP2/32" dev lo
+	ip_on "web$idx" address add "$VIP3/32" dev lo
 done
 lb_configure <<- END
 	[balancer]
@@ -43,8 +43,8 @@ lb_configure <<- END
 	real-server = $(web_address web4) name=web4
 END
 # The gateway is one of several.
-ip -n "$(ns lb)" route replace default nexthop via "$ROUTER" dev eth0 nexthop via 192.0.2.250 dev eth0
-ip -n "$(ns lb)" -6 route replace default nexthop via 2001:db8:2::1 dev eth0 nexthop via 2001:db8:2::250 dev eth0
+ip_on lb route replace default nexthop via "$ROUTER" dev eth0 nexthop via 192.0.2.250 dev eth0
+ip_on lb -6 route replace default nexthop via 2001:db8:2::1 dev eth0 nexthop via 2001:db8:2::250 dev eth0
 lb_start
 must wait_until 20 backends_up 4
 must wait_until 20 fetch / -o /dev/null
@@ -126,17 +126,17 @@ is_at() {
 	[[ $(backend_field mac "$1") == "$2" ]]
 }
 # A host that comes with another card says so itself, more than once.
-ip -n "$(ns web1)" link set eth0 down
-ip -n "$(ns web1)" link set eth0 address 02:00:00:00:99:01
-ip -n "$(ns web1)" link set eth0 up
+ip_on web1 link set eth0 down
+ip_on web1 link set eth0 address 02:00:00:00:99:01
+ip_on web1 link set eth0 up
 default_routes web1 "$ROUTER" 2001:db8:2::1 2> /dev/null
 since=$(now_ms)
 on web1 "$BUILD/tests/harness/forge" eth0 "${servers[0]}" 02:00:00:00:99:01 "$broadcast" "${servers[0]}" 8 4
 fact a_card_that_makes_itself_known_is_found wait_until 20 is_at web1 02:00:00:00:99:01
 # A second in which the kernel takes no other MAC, and that for which the old place is asked.
 fact it_is_found_within_three_and_a_half_seconds at_most "$(($(now_ms) - since))" "$((3500 * SLOW))"
-ip -n "$(ns web3)" link set eth0 address 02:00:00:00:99:03
+ip_on web3 link set eth0 address 02:00:00:00:99:03
 fact a_silent_card_is_found_by_ipv6 wait_until 20 is_at web3 02:00:00:00:99:03
-ip -n "$(ns web4)" link set eth0 address 02:00:00:00:99:04
+ip_on web4 link set eth0 address 02:00:00:00:99:04
 fact a_card_of_an_unchecked_server_is_found wait_until 20 is_at web4 02:00:00:00:99:04
 must wait_until 20 backends_up 4

@@ -68,7 +68,7 @@ fact the_log_says_so says "$router_mac claims $VIP" cat "$work/lb/log"
 # A real server, and a host that is none, say that the VIP is theirs: the router believes it at once,
 # and is told the truth at once.
 router_is_right() {
-	[[ $(ip -n "$(ns router)" -j neigh show to "$1" dev eth0 | jq -r '.[0].lladdr') == "$(mac_of lb)" ]]
+	[[ $(ip_on router -j neigh show to "$1" dev eth0 | jq -r '.[0].lladdr') == "$(mac_of lb)" ]]
 }
 for vip in "$VIP" "$VIP6"; do
 	[[ $vip == *:* ]] && url="[$vip]" || url=$vip
@@ -137,7 +137,7 @@ for _ in 1 2 3 4 5 6; do
 	next=$(($(now_ms) + 1100))
 	for idx in 1 2 3 4; do
 		must forge "$LB" "$nobody" "$(mac_of "web$idx")" "$(web_address "web$idx")"
-		[[ $(ip -n "$(ns "web$idx")" -j neigh show to "$LB" dev eth0 | jq -r '.[0].lladdr') != "$nobody" ]] ||
+		[[ $(ip_on "web$idx" -j neigh show to "$LB" dev eth0 | jq -r '.[0].lladdr') != "$nobody" ]] ||
 			misled=$((misled + 1))
 	done
 	while (($(now_ms) < next)); do
@@ -150,7 +150,7 @@ fact none_is_lost_by_that equal "$(lost_of_30 "$VIP")" 0
 fact no_mac_has_moved equal "$(lb_json '[.virtual_servers[].backends[].mac] | sort | tojson')" "$moved"
 
 pins() {
-	ip -n "$(ns lb)" neigh show dev eth0 | grep -c 'PERMANENT proto 217'
+	ip_on lb neigh show dev eth0 | grep -c 'PERMANENT proto 217'
 }
 pinned() {
 	equal "$(pins)" "$1"
@@ -187,9 +187,9 @@ must lb reload
 on web4 nft delete table netdev other-card
 
 # A new network card, which nobody has heard of: the agent says so itself.
-ip -n "$(ns web2)" link set eth0 down
-ip -n "$(ns web2)" link set eth0 address 02:00:00:00:02:02
-ip -n "$(ns web2)" link set eth0 up
+ip_on web2 link set eth0 down
+ip_on web2 link set eth0 address 02:00:00:00:02:02
+ip_on web2 link set eth0 up
 default_routes web2 "$ROUTER" 2001:db8:2::1 2> /dev/null
 is_at() {
 	equal "$(backend_field mac "$1")" "$2" && backend_is "$1" up

@@ -31,7 +31,7 @@ lb_configure <<- END
 END
 servers_start 80 5000 5001
 # What the servers say to nobody ends at the router.
-ip -n "$(ns router)" route add blackhole 198.18.0.0/15
+ip_on router route add blackhole 198.18.0.0/15
 lb_and_agents_start
 must wait_until 30 membership_is_quiet
 

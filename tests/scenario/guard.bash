@@ -93,19 +93,19 @@ fact the_hosts_own_address_is_its_own wait_until 5 host_answers "$LB"
 
 # A neighbour that is to be confirmed is asked by unicast, at the address itself.
 neighbour_is() {
-	[[ $(ip -n "$(ns router)" -j neigh show "$1" dev eth0 | jq -r '.[0].state[0]') == "$2" ]]
+	[[ $(ip_on router -j neigh show "$1" dev eth0 | jq -r '.[0].state[0]') == "$2" ]]
 }
 for address in "$VIP" "$VIP6"; do
 	name=arp
 	[[ $address != *:* ]] || name=neighbour_discovery
-	ip -n "$(ns router)" neigh del "$address" dev eth0
+	ip_on router neigh del "$address" dev eth0
 	fact "${name}_is_answered" wait_until 5 serves "$address"
-	ip -n "$(ns router)" neigh change "$address" dev eth0 lladdr "$(mac_of lb)" nud probe
+	ip_on router neigh change "$address" dev eth0 lladdr "$(mac_of lb)" nud probe
 	fact "${name}_is_answered_when_asked_by_unicast" wait_until 10 neighbour_is "$address" REACHABLE
 done
 
 # The guard follows reloads. Nobody answers ARP for what is no VIP.
-ip -n "$(ns router)" neigh replace "$VIP2" dev eth0 lladdr "$(mac_of lb)" nud permanent
+ip_on router neigh replace "$VIP2" dev eth0 lladdr "$(mac_of lb)" nud permanent
 configure packet "$VIP" "$VIP6"
 must lb reload
 fact a_removed_vip_reaches_the_stack reaches_the_stack vip2 "$VIP2"
@@ -123,13 +123,13 @@ fact active_again_it_does_not kept_from_the_stack vip "$VIP"
 is_active() {
 	[[ $(lb_json .active) == "$1" ]]
 }
-ip -n "$(ns lb)" address add "$VIP/32" dev lo
+ip_on lb address add "$VIP/32" dev lo
 fact a_vip_of_the_hosts_own_is_kept_from_it kept_from_the_stack vip "$VIP"
 must lb standby --linger=0
-ip -n "$(ns router)" neigh replace "$VIP" dev eth0 lladdr "$(mac_of lb)" nud permanent
+ip_on router neigh replace "$VIP" dev eth0 lladdr "$(mac_of lb)" nud permanent
 fact on_standby_it_is_the_hosts host_answers "$VIP"
 must lb active
-ip -n "$(ns lb)" address del "$VIP/32" dev lo
+ip_on lb address del "$VIP/32" dev lo
 must wait_until 5 is_active true
 fact without_it_the_stack_gets_none_again kept_from_the_stack vip "$VIP"
 stop_pid "${tool_pid[local]}"
@@ -189,7 +189,7 @@ has_stepped_back() {
 	[[ $(< "$work/lb/log") == *"not active: $VIP is configured on this host"* ]]
 }
 must not has_stepped_back
-ip -n "$(ns lb)" address add "$VIP/32" dev lo
+ip_on lb address add "$VIP/32" dev lo
 begin=$(now_ms)
 must wait_until 5 has_stepped_back
 took=$(($(now_ms) - begin))
@@ -198,6 +198,6 @@ fact without_a_guard_a_vip_on_the_host_ends_activity_at_once at_most "$took" $((
 must is_active false
 fact it_names_the_address_and_why says "$VIP is configured on this host.*not permitted" lb status
 fact that_is_not_well exits 1 lb status
-ip -n "$(ns lb)" address del "$VIP/32" dev lo
+ip_on lb address del "$VIP/32" dev lo
 fact without_it_it_is_active_again wait_until 5 is_active true
 fact clients_are_served_again wait_until 5 serves

@@ -13,8 +13,8 @@ done
 for idx in 2 3 4 5 6; do
 	# What the administrator of such a host does by hand.
 	on "web$idx" sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-	ip -n "$(ns "web$idx")" address add "$VIP/32" dev lo
-	ip -n "$(ns "web$idx")" address add "$VIP6/128" dev lo nodad
+	ip_on "web$idx" address add "$VIP/32" dev lo
+	ip_on "web$idx" address add "$VIP6/128" dev lo nodad
 	count_frames "web$idx" eth0 ingress clients "ip saddr $CLIENT ip daddr $VIP"
 done
 nginx_signal() {
@@ -129,8 +129,8 @@ fact it_comes_back_when_it_goes_on wait_until 10 backends_up 4
 # Of the balancer's own routes none leads to the VIP, and it is an address of its own, as keepalived makes it.
 on lb ip route replace blackhole "$VIP"
 on lb ip -6 route replace blackhole "$VIP6"
-ip -n "$(ns lb)" address add "$VIP/32" dev eth0
-ip -n "$(ns lb)" address add "$VIP6/128" dev eth0 nodad
+ip_on lb address add "$VIP/32" dev eth0
+ip_on lb address add "$VIP6/128" dev eth0 nodad
 nginx_edit web3 's|location /upload/ { return 503;|location /upload/ {|'
 fact a_local_vip_is_asked wait_until 10 backend_is web3 up
 rm "$work/web3/upload/health"

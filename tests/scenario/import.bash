@@ -9,7 +9,7 @@ topology_up --webs 3
 for idx in 1 2 3; do
 	on "web$idx" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
 	for vip in "$VIP" "$VIP2" "$VIP3"; do
-		ip -n "$(ns "web$idx")" address add "$vip/32" dev lo
+		ip_on "web$idx" address add "$vip/32" dev lo
 	done
 done
 

@@ -12,9 +12,9 @@ balancer_addresses() {
 	default_routes lb "$ROUTER" 2001:db8:2::1 2> /dev/null
 }
 rename_link() {
-	ip -n "$(ns lb)" link set "$1" down
-	ip -n "$(ns lb)" link set "$1" name "$2"
-	ip -n "$(ns lb)" link set "$2" up
+	ip_on lb link set "$1" down
+	ip_on lb link set "$1" name "$2"
+	ip_on lb link set "$2" up
 	balancer_addresses
 }
 serves() {
@@ -34,9 +34,9 @@ fact clients_are_served wait_until 5 serves
 
 # Its address is away for a moment (DHCP, a restart of the network's manager): no backend's failure.
 must wait_until 20 backends_up 2
-ip -n "$(ns lb)" address del "$LB/24" dev eth0
-must equal "$(ip -n "$(ns lb)" -4 -j address show dev eth0 | jq '[.[].addr_info[]?] | length')" 0
-ip -n "$(ns lb)" address add "$LB/24" dev eth0
+ip_on lb address del "$LB/24" dev eth0
+must equal "$(ip_on lb -4 -j address show dev eth0 | jq '[.[].addr_info[]?] | length')" 0
+ip_on lb address add "$LB/24" dev eth0
 balancer_addresses
 must wait_until 5 serves
 must lb_answers lb
@@ -57,7 +57,7 @@ must wait_until 20 backends_up 2
 before=$(downs)
 for away_ms in 200 900; do
 	begin=$(now_ms)
-	ip -n "$(ns lb)" address del "$LB/24" dev eth0
+	ip_on lb address del "$LB/24" dev eth0
 	must wait_until 5 passed "$begin" "$away_ms"
 	balancer_addresses
 	must wait_until 10 accepted_more_than "$(($(lb_json .control.accepted) + 8))"
@@ -78,30 +78,30 @@ check_config() {
 		--config "$work/lb/lb.conf"
 }
 fact of_an_interface_as_it_should_be_nothing_is_said equal "$(check_config 2>&1)$(lb_json .reason)" ""
-ip -n "$(ns lb)" link add bridge9 type bridge
-ip -n "$(ns lb)" link set eth0 master bridge9
+ip_on lb link add bridge9 type bridge
+ip_on lb link set eth0 master bridge9
 fact status_names_the_bridge_that_is_meant wait_until 5 reason_is 'write interface = bridge9'
 fact so_does_the_log grep -q 'warning: eth0 is a port of bridge9' "$work/lb/log"
 fact so_does_check_config says 'warning: eth0 is a port of bridge9' check_config
 fact which_is_no_error exits 0 check_config
-ip -n "$(ns lb)" link del bridge9
+ip_on lb link del bridge9
 fact without_the_bridge_nothing_is_said wait_until 5 equal_reason ""
-ip -n "$(ns lb)" link add bare type veth peer name bare9
-ip -n "$(ns lb)" link set bare up
+ip_on lb link add bare type veth peer name bare9
+ip_on lb link set bare up
 sed -i '/^interface/a backend-interface = bare' "$work/lb/lb.conf"
 fact an_interface_without_address_is_told says 'warning: bare has no address' check_config
 sed -i '/^backend-interface/d' "$work/lb/lb.conf"
-ip -n "$(ns lb)" link del bare
+ip_on lb link del bare
 
 # Somebody flushes the routes, or restarts the network's manager: the VIPs' are put back.
 blackholes() {
-	[[ $(ip -n "$(ns lb)" -j route show type blackhole proto 217 | jq length) == "$1" ]] &&
-		[[ $(ip -n "$(ns lb)" -j -6 route show type blackhole proto 217 | jq length) == "$1" ]]
+	[[ $(ip_on lb -j route show type blackhole proto 217 | jq length) == "$1" ]] &&
+		[[ $(ip_on lb -j -6 route show type blackhole proto 217 | jq length) == "$1" ]]
 }
 if [[ $MODE == packet ]]; then
 	must wait_until 5 blackholes 1
-	must ip -n "$(ns lb)" route flush proto 217
-	must ip -n "$(ns lb)" -6 route flush proto 217
+	must ip_on lb route flush proto 217
+	must ip_on lb -6 route flush proto 217
 	fact routes_that_somebody_removed_are_put_back wait_until 10 blackholes 1
 	fact it_says_so grep -q 'blackhole routes for VIPs; . are put back' "$work/lb/log"
 else
@@ -109,7 +109,7 @@ else
 fi
 
 # Deleted and made anew: another interface of the same name.
-ip -n "$(ns lb)" link del eth0
+ip_on lb link del eth0
 fact without_it_the_status_is_2 wait_until 5 exits 2 lb status
 must wait_until 10 not backend_is web1 up
 wire lb eth0 switch lb
@@ -127,10 +127,10 @@ listens() {
 fact without_its_address_it_starts_and_waits listens false
 fact it_says_for_which_address says '192.0.2.99' lb_json .control.listening_reason
 fact its_status_is_not_well not exits 0 lb status
-ip -n "$(ns lb)" address add 192.0.2.99/32 dev eth0
+ip_on lb address add 192.0.2.99/32 dev eth0
 fact it_listens_when_the_address_comes wait_until 10 listens true
 daemon_stop lb
-ip -n "$(ns lb)" address del 192.0.2.99/32 dev eth0
+ip_on lb address del 192.0.2.99/32 dev eth0
 sed -i '/^listen = /d' "$work/lb/lb.conf"
 lb_start
 
@@ -161,7 +161,7 @@ umount "$work/lb/run"
 
 # Killed, and started with another VIP: no blackhole route is left behind for the former one.
 blackholes() {
-	ip -n "$(ns lb)" route show proto 217 | awk '{ print $2 }' | sort | tr '\n' ' '
+	ip_on lb route show proto 217 | awk '{ print $2 }' | sort | tr '\n' ' '
 }
 lb_forget lb
 lb_configure < <(lb_default_config)

@@ -70,7 +70,7 @@ served_within() {
 power_off() {
 	local pid children
 	children=$(pgrep -P "${keepalived_pid[lb]}")
-	ip -n "$(ns lb)" link set eth0 down
+	ip_on lb link set eth0 down
 	# The parent first, which would start another child.
 	for pid in "${daemon_pid[lb]}" "${keepalived_pid[lb]}" $children; do
 		signal_pid "$pid" KILL
@@ -112,9 +112,9 @@ fact and_no_connection_is_broken all_talk
 
 # It comes back, as a host that booted: without its address, and without being active.
 lb_forget lb
-ip -n "$(ns lb)" address flush dev lo to "$VIP/32"
-ip -n "$(ns lb)" -6 address flush dev lo to "$VIP6/128"
-ip -n "$(ns lb)" link set eth0 up
+ip_on lb address flush dev lo to "$VIP/32"
+ip_on lb -6 address flush dev lo to "$VIP6/128"
+ip_on lb link set eth0 up
 addresses lb eth0 "$LB6/64"
 default_routes lb "$ROUTER" 2001:db8:2::1 2> /dev/null
 balancer_start lb
@@ -148,7 +148,7 @@ for name in lb lb2; do
 done
 keepalived_start lb2 address.conf
 fact with_an_address_of_its_own_the_second_is_active wait_until 15 state_is lb2 active
-fact it_has_no_vip equal "$(ip -n "$(ns lb2)" -o address show to "$VIP" | wc -l)" 0
+fact it_has_no_vip equal "$(ip_on lb2 -o address show to "$VIP" | wc -l)" 0
 keepalived_start lb address.conf
 must wait_until 10 is_backup lb
 before=$(retransmitted)

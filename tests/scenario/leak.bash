@@ -13,8 +13,8 @@ addresses stranger eth0 192.0.2.66/24 2001:db8:2::66/64
 # web1 has no agent, and is as a host is before somebody has read the manual: it answers for
 # whatever address it has. web2 has an agent. web3 has none, and is set up well.
 for idx in 1 3; do
-	ip -n "$(ns "web$idx")" address add "$VIP/32" dev lo
-	ip -n "$(ns "web$idx")" address add "$VIP6/128" dev lo nodad
+	ip_on "web$idx" address add "$VIP/32" dev lo
+	ip_on "web$idx" address add "$VIP6/128" dev lo nodad
 done
 on web3 sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
 lb_configure <<- END
@@ -55,7 +55,7 @@ on web1 sysctl -qw net.ipv4.conf.eth0.arp_ignore=1
 fact it_comes_back_when_it_is_silent wait_until 20 backend_is web1 up
 addresses web1 eth0 "$VIP6/128"
 fact a_vip_on_the_interface_is_down_by_nd wait_until 15 is_down_for web1 "$nd"
-ip -n "$(ns web1)" address del "$VIP6/128" dev eth0
+ip_on web1 address del "$VIP6/128" dev eth0
 fact it_comes_back_by_ipv6_too wait_until 20 backend_is web1 up
 
 # An agent mends what it finds, and the server is not down for long.
@@ -73,7 +73,7 @@ agent_start web2
 fact the_agent_names_its_place wait_until 15 says "down: VIP $VIP is on eth0, which answers for it; delete it there" \
 	agent web2 status
 fact it_does_not_register equal "$(lb_json '[.virtual_servers[].backends[] | select(.name == "web2")] | length')" 0
-ip -n "$(ns web2)" address del "$VIP/32" dev eth0
+ip_on web2 address del "$VIP/32" dev eth0
 fact it_serves_when_that_is_mended wait_until 15 backend_is web2 up
 
 # Who says so in another's name: the frames are the stranger's, and answer nothing.
@@ -83,8 +83,8 @@ must on stranger "$BUILD/tests/harness/forge" eth0 "$VIP6" "$(mac_of web3)" "$(m
 fact a_claim_in_its_name_takes_nobody_down equal "$(downs web3)" "$was"
 
 # A second card of the same host, which answers whoever asks.
-ip -n "$(ns web3)" link add link eth0 name second address 02:00:00:00:33:33 type macvlan mode bridge
-ip -n "$(ns web3)" link set second up
+ip_on web3 link add link eth0 name second address 02:00:00:00:33:33 type macvlan mode bridge
+ip_on web3 link set second up
 fact a_second_card_is_an_alarm wait_until 15 claimed_by 02:00:00:00:33:33 null
 fact the_log_names_it says "02:00:00:00:33:33 claims $VIP" cat "$work/lb/log"
 fact the_status_is_degraded exits 1 lb status

@@ -47,7 +47,7 @@ router_knows() {
 	[[ $(on router ip -j neigh show to "$VIP2" dev eth0 | jq -r '.[0].lladdr') == "$(mac_of lb)" ]]
 }
 # Of what comes all the same: it knows where the first of them is.
-ip -n "$(ns router)" neigh replace "$VIP" dev eth0 lladdr "$(mac_of lb)" nud permanent
+ip_on router neigh replace "$VIP" dev eth0 lladdr "$(mac_of lb)" nud permanent
 
 must wait_until 5 serves
 must wait_until 5 router_knows
@@ -91,20 +91,20 @@ fact and_says_so_in_events says '"old":"lingering","new":"standby"' lb events --
 fact then_nothing_is_forwarded_either does_not_serve
 
 # The address of active-when.
-ip -n "$(ns lb)" address add "$WHEN/24" dev eth0
+ip_on lb address add "$WHEN/24" dev eth0
 sed -i "/^\[balancer\]/a active-when = address $WHEN" "$work/lb/lb.conf"
 must lb reload
 must lb active
 fact with_its_address_it_is_active wait_until 5 state_is active
-ip -n "$(ns lb)" address del "$WHEN/24" dev eth0
+ip_on lb address del "$WHEN/24" dev eth0
 fact without_it_lingers wait_until 1 state_is lingering
 fact which_is_ready wait_until 5 lb ready
 fact and_forwards serves
-ip -n "$(ns lb)" address add "$WHEN/24" dev eth0
+ip_on lb address add "$WHEN/24" dev eth0
 fact with_it_goes_back wait_until 1 state_is active
 signal_pid "${daemon_pid[lb]}" KILL
 must wait_until 10 gone "${daemon_pid[lb]}"
-ip -n "$(ns lb)" address del "$WHEN/24" dev eth0
+ip_on lb address del "$WHEN/24" dev eth0
 lb_start
 fact one_whose_address_went_meanwhile_lingers state_is lingering
 fact that_forwards_too wait_until 5 serves

@@ -42,12 +42,12 @@ asks() {
 }
 # put INTERFACE : as keepalived would.
 put() {
-	ip -n "$(ns lb)" address add "$VIP/32" dev "$1"
-	ip -n "$(ns lb)" address add "$VIP6/128" dev "$1" nodad
+	ip_on lb address add "$VIP/32" dev "$1"
+	ip_on lb address add "$VIP6/128" dev "$1" nodad
 }
 take() {
-	ip -n "$(ns lb)" address del "$VIP/32" dev "$1"
-	ip -n "$(ns lb)" address del "$VIP6/128" dev "$1"
+	ip_on lb address del "$VIP/32" dev "$1"
+	ip_on lb address del "$VIP6/128" dev "$1"
 }
 
 lb_configure < <(lb_default_config | sed "/^\[balancer\]/a active-when = address $VIP")
@@ -61,7 +61,7 @@ for interface in eth0 lo; do
 	must wait_until 5 serves
 	# Somebody on the balancer listens at the VIP, and gets no client.
 	tool_start local lb named_server lb "$VIP:80" "$VIP:81" "[$VIP6]:80" "[$VIP6]:81"
-	ip -n "$(ns router)" neigh flush all
+	ip_on router neigh flush all
 	for vip in "$VIP" "[$VIP6]"; do
 		family=ipv4
 		[[ $vip != *:* ]] || family=ipv6

@@ -24,15 +24,15 @@ on web1 sysctl -qw net.ipv4.conf.eth0.promote_secondaries=1
 transfers_start
 open=$(established)
 must at_least "$open" 1
-ip -n "$(ns web1)" link set eth0 address 02:00:00:00:01:99
+ip_on web1 link set eth0 address 02:00:00:00:01:99
 fact a_new_card_is_believed_within_seconds wait_until 10 is_at mac 02:00:00:00:01:99
 fact it_never_was_down equal "$(falls)" 0
 fact its_connections_stay equal "$(established)" "$open"
 
 # The new address comes before the old one goes.
 NEW=192.0.2.111
-ip -n "$(ns web1)" address add "$NEW/24" dev eth0
-ip -n "$(ns web1)" address del 192.0.2.11/24 dev eth0
+ip_on web1 address add "$NEW/24" dev eth0
+ip_on web1 address del 192.0.2.11/24 dev eth0
 fact a_new_address_is_believed_within_seconds wait_until 10 is_at address "$NEW"
 fact it_is_the_same_backend grep -q "backend web1: its address changed, 192.0.2.11 -> $NEW" "$work/lb/log"
 fact there_are_as_many_as_before backends_up 3

@@ -10,7 +10,7 @@ topology_up --webs 3
 lb_and_agents_start
 must wait_until 30 membership_is_quiet
 # The router's end alone: the client still announces segments for 1,500 bytes.
-must ip -n "$(ns router)" link set clients mtu 1280
+must ip_on router link set clients mtu 1280
 for idx in 1 2 3; do
 	# A stack that probes by itself would recover without the error.
 	must on "web$idx" sysctl -qw net.ipv4.tcp_mtu_probing=0

@@ -46,7 +46,7 @@ must wait_until 10 offsets_are_taken
 
 for idx in 1 2 3; do
 	# By its last byte the sink knows a server.
-	ip -n "$(ns "web$idx")" link set eth0 address "02:00:00:00:02:0$idx"
+	ip_on "web$idx" link set eth0 address "02:00:00:00:02:0$idx"
 	agent_configure "web$idx" < <(agent_default_config "web$idx" | sed "s/^vip = .*/&, $stream_vip/")
 done
 lb_configure < <(
@@ -59,7 +59,7 @@ must wait_until 30 membership_is_quiet
 # Before all that the scenario does, as on a machine of its own (bench/network.bash).
 stream_start() {
 	# The sink passes what is not of the stream, as the program did whose place it takes.
-	must ip -n "$(ns switch)" link set dev lb xdp off
+	must ip_on switch link set dev lb xdp off
 	must on switch ethtool -K lb gro on
 	# What the balancer sends is taken on the CPU that it sent from: else it fills the 256 places of a queue
 	# that another CPU, busy with something else, is to empty.

@@ -9,11 +9,11 @@ topology_up --webs 8
 for idx in 2 3 4 5 6 7 8; do
 	# What the administrator of such a host does by hand.
 	on "web$idx" sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-	ip -n "$(ns "web$idx")" address add "$VIP/32" dev lo
-	ip -n "$(ns "web$idx")" address add "$VIP6/128" dev lo nodad
+	ip_on "web$idx" address add "$VIP/32" dev lo
+	ip_on "web$idx" address add "$VIP6/128" dev lo nodad
 	count_frames "web$idx" eth0 ingress clients "ip saddr $CLIENT ip daddr $VIP"
 done
-ip -n "$(ns web2)" address add "$VIP2/32" dev lo
+ip_on web2 address add "$VIP2/32" dev lo
 firewall_drops() {
 	on "$1" nft -f - <<- END
 		table inet wall {
@@ -29,12 +29,12 @@ nginx_stop() {
 	stop_pid "${!pid}" QUIT
 }
 # Each of the others has a fault of its own.
-ip -n "$(ns web3)" address delete "$VIP/32" dev lo
+ip_on web3 address delete "$VIP/32" dev lo
 nginx_stop web4
 nginx_stop web5
 nginx_start web5 "$(web_address web5)"
 firewall_drops web6
-ip -n "$(ns web7)" address delete "$VIP6/128" dev lo
+ip_on web7 address delete "$VIP6/128" dev lo
 
 nobodys_mac=02:00:00:00:77:77
 path_config() {
@@ -104,12 +104,12 @@ fact the_refused_get_no_frame_of_a_client equal "$refused_got" 0
 fact a_virtual_server_of_every_port_is_asked_by_echo equal "$(check_of web2 "$VIP2" ok)" true
 
 # What is mended comes in.
-ip -n "$(ns web3)" address add "$VIP/32" dev lo
+ip_on web3 address add "$VIP/32" dev lo
 nginx_start web4
 nginx_stop web5
 nginx_start web5
 on web6 nft delete table inet wall
-ip -n "$(ns web7)" address add "$VIP6/128" dev lo nodad
+ip_on web7 address add "$VIP6/128" dev lo nodad
 path_config | sed "s/ mac=$nobodys_mac//" | lb_write_config
 must lb reload
 fact the_mended_come_in wait_until 10 backends_up 8
@@ -123,13 +123,13 @@ thrown_out() {
 	answer_names "$VIP" 60 > /dev/null
 	equal "$(counted "$1" clients)" "$before"
 }
-ip -n "$(ns web3)" address delete "$VIP/32" dev lo
+ip_on web3 address delete "$VIP/32" dev lo
 fact a_vip_that_is_removed_is_found thrown_out web3 "no answer for $VIP:80"
 nginx_stop web4
 fact a_server_that_ends_is_found thrown_out web4 "nothing listens on $VIP:80"
 firewall_drops web6
 fact a_firewall_that_drops_is_found thrown_out web6 "no answer for $VIP:80"
-ip -n "$(ns web7)" address delete "$VIP6/128" dev lo
+ip_on web7 address delete "$VIP6/128" dev lo
 fact an_ipv6_vip_that_is_removed_is_found wait_until 3 reason_is web7 "\[$VIP6\]:80"
 
 # The balancer is killed: what was proven goes on, and what was not stays out.
@@ -140,10 +140,10 @@ fact and_what_was_not equal "$(backend_field state web4) $(backend_field state w
 fact the_agent_is_back wait_until 10 backend_is web1 up
 
 # The VIP is an address of the balancer, as keepalived makes it.
-ip -n "$(ns lb)" address add "$VIP/32" dev eth0
-ip -n "$(ns web3)" address add "$VIP/32" dev lo
+ip_on lb address add "$VIP/32" dev eth0
+ip_on web3 address add "$VIP/32" dev lo
 fact a_local_vip_is_probed wait_until 5 backend_is web3 up
-ip -n "$(ns web3)" address delete "$VIP/32" dev lo
+ip_on web3 address delete "$VIP/32" dev lo
 fact and_its_loss_is_found wait_until 3 reason_is web3 "no answer for $VIP:80"
 
 # Probes leave nothing behind.

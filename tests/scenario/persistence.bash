@@ -27,11 +27,11 @@ configure() {
 configure 4
 addresses client eth0 203.0.113.3/24 203.0.113.250/24 2001:db8:1::3/64
 # Two more networks of the client.
-ip -n "$(ns router)" route add 203.0.114.0/23 via "$CLIENT"
-ip -n "$(ns router)" -6 route add 2001:db8:1:1::/64 via "$CLIENT6"
-ip -n "$(ns client)" address add 203.0.114.2/32 dev lo
-ip -n "$(ns client)" address add 203.0.115.2/32 dev lo
-ip -n "$(ns client)" address add 2001:db8:1:1::2/128 dev lo nodad
+ip_on router route add 203.0.114.0/23 via "$CLIENT"
+ip_on router -6 route add 2001:db8:1:1::/64 via "$CLIENT6"
+ip_on client address add 203.0.114.2/32 dev lo
+ip_on client address add 203.0.115.2/32 dev lo
+ip_on client address add 2001:db8:1:1::2/128 dev lo nodad
 lb_and_agents_start
 
 # from ADDRESS : one connection; the server that answered.

@@ -115,7 +115,7 @@ lb_start
 agent_start web1
 must wait_until 20 agent_answers web1
 vip_is_there() {
-	[[ -n $(ip -n "$(ns web1)" address show dev lo to "$VIP") ]]
+	[[ -n $(ip_on web1 address show dev lo to "$VIP") ]]
 }
 must wait_until 20 vip_is_there
 for name in ftp smtp pop mysql ldap snmp; do

@@ -94,7 +94,7 @@ fact auto_takes_tc wait_until 20 lb_mode_is tc
 fact its_reason_names_the_other says "xdp: another XDP program, .*id $other" lb_json .mode_reason
 fact the_log_names_it_too equal "$(said "another XDP program, .*id $other")" 1
 fact auto_leaves_the_other_alone equal \
-	"$(ip -n "$(ns lb)" -j -d link show dev eth0 | jq '.[0].xdp.prog.id')" "$other"
+	"$(ip_on lb -j -d link show dev eth0 | jq '.[0].xdp.prog.id')" "$other"
 must wait_until 20 backends_up 2
 fact auto_serves wait_until 20 serves
 daemon_stop lb

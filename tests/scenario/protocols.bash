@@ -71,7 +71,7 @@ fact echo_too one_answers "$CLIENT" "$VIP" 1 100 echo
 others() {
 	local number
 	for number in 20 21 22 23 24 25 26 27 28 29; do
-		ip -n "$(ns client)" address add "203.0.113.$number/24" dev eth0
+		ip_on client address add "203.0.113.$number/24" dev eth0
 		asked "203.0.113.$number" "$VIP" 50 1 100
 	done | jq -s '[.[].servers | keys[]] | unique | length'
 }

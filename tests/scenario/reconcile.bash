@@ -10,7 +10,7 @@ servers_start 80
 lb_and_agents_start
 
 has_vip() {
-	[[ -n $(ip -n "$(ns web1)" address show dev lo to "$1") ]]
+	[[ -n $(ip_on web1 address show dev lo to "$1") ]]
 }
 arp_is() {
 	equal "$(on web1 sysctl -n "net.ipv4.conf.$1.arp_ignore" "net.ipv4.conf.$1.arp_announce" | tr '\n' ' ')" "$2 "
@@ -22,9 +22,9 @@ agent_status() {
 	printf '%s\n' "$status"
 }
 
-ip -n "$(ns web1)" address del "$VIP/32" dev lo
+ip_on web1 address del "$VIP/32" dev lo
 fact a_deleted_vip_is_put_back wait_until 5 has_vip "$VIP/32"
-ip -n "$(ns web1)" address del "$VIP6/128" dev lo
+ip_on web1 address del "$VIP6/128" dev lo
 fact a_deleted_ipv6_vip_is_put_back wait_until 5 has_vip "$VIP6/128"
 on web1 sysctl -qw net.ipv4.conf.eth0.arp_ignore=0
 fact a_changed_setting_is_mended wait_until 5 arp_is eth0 "1 2"
@@ -32,7 +32,7 @@ on web1 sysctl -qw net.ipv4.conf.eth0.arp_ignore=3
 fact a_wrong_setting_is_mended wait_until 5 arp_is eth0 "1 2"
 
 begin=$(now_ms)
-ip -n "$(ns web1)" link add late0 type veth peer name late1
+ip_on web1 link add late0 type veth peer name late1
 until [[ $(on web1 sysctl -n net.ipv4.conf.late0.arp_ignore) == 1 ]] || (($(now_ms) > begin + 2000)); do :; done
 took=$(($(now_ms) - begin))
 note "a new interface was silent after $took ms"
@@ -42,7 +42,7 @@ fact the_backend_is_up_through_all_of_it wait_until 10 backend_is web1 up
 # Containers' interfaces that must answer ARP are left alone; the way to the balancer never is.
 printf 'arp-exempt = cali*, eth*\n' >> "$work/web1/agent.conf"
 must agent web1 reload
-ip -n "$(ns web1)" link add cali0 type veth peer name late2
+ip_on web1 link add cali0 type veth peer name late2
 must wait_until 5 arp_is late2 "1 2"
 fact an_exempt_interface_is_left_alone arp_is cali0 "0 0"
 fact status_says_that_it_is_exempt equal \
@@ -64,9 +64,9 @@ on web1 sysctl -qw net.ipv4.conf.all.arp_ignore=0
 fact a_mended_all_brings_it_back wait_until 20 backend_is web1 up
 
 # The VIP on another interface would be answered for.
-ip -n "$(ns web2)" address add "$VIP/32" dev eth0
+ip_on web2 address add "$VIP/32" dev eth0
 fact a_vip_on_another_interface_takes_the_server_down wait_until 10 backend_is web2 down
-ip -n "$(ns web2)" address del "$VIP/32" dev eth0
+ip_on web2 address del "$VIP/32" dev eth0
 fact without_it_the_server_comes_back wait_until 20 backend_is web2 up
 
 # A balancer that forgets everything is told again.

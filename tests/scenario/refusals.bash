@@ -74,7 +74,7 @@ fact the_log_says_it_once equal "$(grep -c "$unserved" "$work/lb/log")" 1
 
 # A cloned machine: web3 with the network card of web2. Whichever spoke last gets the frames of both.
 must daemon_stop web3
-ip -n "$(ns web3)" link set eth0 address "$(mac_of web2)"
+ip_on web3 link set eth0 address "$(mac_of web2)"
 cat "$work/key" > "$work/web3/key"
 agent_start web3
 # is_twin NAME OF
@@ -84,7 +84,7 @@ is_twin() {
 fact a_clone_is_named wait_until 20 is_twin web3 web2
 fact its_original_is_named is_twin web2 web3
 daemon_stop web3 KILL
-ip -n "$(ns web3)" link set eth0 address 02:00:00:00:03:03
+ip_on web3 link set eth0 address 02:00:00:00:03:03
 agent_start web3
 is_well() {
 	[[ $(backend_field state "$1") == up && -z $(backend_field reason "$1") ]]

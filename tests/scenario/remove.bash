@@ -42,7 +42,7 @@ own_tcp=$(jq '.servers.web7 // 0' <<< "$before")
 own_udp=$(jq '.servers.web7 // 0' <<< "$udp")
 own_hashed=$(jq '.servers.web7 // 0' <<< "$hashed")
 note "of web7: $own_tcp connections, $own_udp flows, $own_hashed sessionless ones"
-ip -n "$(ns web7)" link set eth0 down
+ip_on web7 link set eth0 down
 must wait_until 20 not backend_is web7 up
 
 after=$(tool_ask udp whole)

@@ -8,14 +8,14 @@
 
 topology_up --webs 2 --balancers 2 --no-nginx
 servers_start 80
-ip -n "$(ns router)" route del 198.51.100.0/24 dev eth0
-ip -n "$(ns router)" -6 route del 2001:db8:f::/64 dev eth0
+ip_on router route del 198.51.100.0/24 dev eth0
+ip_on router -6 route del 2001:db8:f::/64 dev eth0
 
 # vips NAME : those that its routes announce.
 vips() {
 	printf '%s' "$({
-		ip -n "$(ns "$1")" route show table main type blackhole proto 83
-		ip -n "$(ns "$1")" -6 route show table main type blackhole proto 83
+		ip_on "$1" route show table main type blackhole proto 83
+		ip_on "$1" -6 route show table main type blackhole proto 83
 	} | awk '{ print $2 }' | xargs)"
 }
 announces() {
@@ -63,8 +63,8 @@ for name in lb lb2; do
 	on "$name" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 done
 # What is not ours: of our protocol and another kind, of our kind and another protocol.
-ip -n "$(ns lb)" route add 198.51.100.98/32 dev eth0 proto 83
-ip -n "$(ns lb)" route add blackhole 198.51.100.99 proto static
+ip_on lb route add 198.51.100.98/32 dev eth0 proto 83
+ip_on lb route add blackhole 198.51.100.99 proto static
 on lb nft -f - <<- END
 	table inet answers {
 		counter vip { }
@@ -116,14 +116,14 @@ must lb standby
 fact on_standby_it_withdraws_them_at_once announces_nothing lb
 must lb active
 fact active_it_announces_them wait_until 5 announces lb
-ip -n "$(ns lb)" route del blackhole "$VIP" proto 83
-ip -n "$(ns lb)" -6 route del blackhole "$VIP6" proto 83
+ip_on lb route del blackhole "$VIP" proto 83
+ip_on lb -6 route del blackhole "$VIP6" proto 83
 fact what_somebody_deletes_is_put_back wait_until 3 announces lb
 
-ip -n "$(ns lb)" route replace blackhole "$VIP" proto static
+ip_on lb route replace blackhole "$VIP" proto static
 fact of_a_route_in_its_place_it_warns wait_until 3 grep -q "cannot announce $VIP by a route: somebody" "$work/lb/log"
-fact and_leaves_it_alone equal "$(ip -n "$(ns lb)" route show "$VIP" | xargs)" "blackhole $VIP proto static"
-ip -n "$(ns lb)" route del blackhole "$VIP" proto static
+fact and_leaves_it_alone equal "$(ip_on lb route show "$VIP" | xargs)" "blackhole $VIP proto static"
+ip_on lb route del blackhole "$VIP" proto static
 fact that_gone_it_announces wait_until 5 announces lb
 
 # Killed, and meanwhile a VIP was removed from its configuration.
@@ -131,13 +131,13 @@ before=$(number_of deleted)
 signal_pid "${daemon_pid[lb]}" KILL
 must wait_until 10 gone "${daemon_pid[lb]}"
 fact killed_its_routes_stay announces lb
-ip -n "$(ns lb)" route add blackhole 198.51.100.77 proto 83
+ip_on lb route add blackhole 198.51.100.77 proto 83
 lb_start lb
 fact what_is_wanted_no_more_goes wait_until 5 announces lb
 fact what_is_wanted_stays equal "$(number_of deleted)" "$before"
 
 # A router that knows the way all the same.
-ip -n "$(ns router)" route add "$VIP/32" via "$LB"
+ip_on router route add "$VIP/32" via "$LB"
 on lb nft reset counters > /dev/null
 timeout 2 ip netns exec "$(ns client)" bash -c "echo > /dev/udp/$VIP/9; exec 3<> /dev/tcp/$VIP/81" 2> /dev/null &
 answered=$!
@@ -145,7 +145,7 @@ tool_start some client connections "$VIP:80" 50 200
 fact it_forwards wait_until 10 connections_are some '.open == 50'
 stop_pid "${tool_pid[some]}"
 wait "$answered"
-ip -n "$(ns router)" route del "$VIP/32" via "$LB"
+ip_on router route del "$VIP/32" via "$LB"
 fact its_kernel_says_nothing equal "$(on lb nft -j list counters | jq '[.nftables[].counter? // empty | .packets] | add')" 0
 
 if ! command -v bird > /dev/null; then
@@ -160,8 +160,8 @@ else
 	}
 	# ways N : so many to each VIP, as the router's kernel has it.
 	ways() {
-		[[ $(ip -n "$(ns router)" route show "$VIP" | grep -c 'via 192') == "$1" &&
-			$(ip -n "$(ns router)" -6 route show "$VIP6" | grep -c 'via 2001') == "$1" ]]
+		[[ $(ip_on router route show "$VIP" | grep -c 'via 192') == "$1" &&
+			$(ip_on router -6 route show "$VIP6" | grep -c 'via 2001') == "$1" ]]
 	}
 	all_talk() {
 		local name
@@ -180,7 +180,7 @@ else
 	bird_start lb balancer.conf
 	bird_start lb2 balancer.conf
 	fact the_router_has_two_ways wait_until 30 ways 2
-	fact and_hears_of_nothing_else equal "$(ip -n "$(ns router)" route show proto bird | grep -c '^198')" 1
+	fact and_hears_of_nothing_else equal "$(ip_on router route show proto bird | grep -c '^198')" 1
 	tool_start held client connections "$VIP:80" 300 400
 	tool_start held6 client connections "[$VIP6]:80" 100 400
 	must wait_until 30 connections_are held '.open == 300'
@@ -192,7 +192,7 @@ else
 	must dsr_lb lb2 active
 	fact active_it_is_shared_again wait_until 10 ways 2
 	fact and_nothing_is_broken all_talk
-	ip -n "$(ns lb2)" link set eth0 down
+	ip_on lb2 link set eth0 down
 	for pid in "${bird_pid[lb2]}" "${daemon_pid[lb2]}"; do
 		signal_pid "$pid" KILL
 	done
@@ -202,6 +202,6 @@ fi
 
 daemon_stop lb
 fact stopped_it_leaves_no_route announces_nothing lb
-fact but_those_that_are_not_its_own equal "$(ip -n "$(ns lb)" route show 198.51.100.98 | wc -l) $(
-	ip -n "$(ns lb)" route show 198.51.100.99 | wc -l)" "1 1"
+fact but_those_that_are_not_its_own equal "$(ip_on lb route show 198.51.100.98 | wc -l) $(
+	ip_on lb route show 198.51.100.99 | wc -l)" "1 1"
 stop_pid "$monitor_pid"

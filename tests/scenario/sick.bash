@@ -67,8 +67,8 @@ agent_of wedged-http 'check = http://www.example/'
 agent_of file-gone "check = file:$work/signs/serve"
 for kind in "${statics[@]}"; do
 	on "${host[$kind]}" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-	[[ $kind == vip-missing ]] || ip -n "$(ns "${host[$kind]}")" address add "$VIP/32" dev lo
-	ip -n "$(ns "${host[$kind]}")" address add "$VIP6/128" dev lo nodad
+	[[ $kind == vip-missing ]] || ip_on "${host[$kind]}" address add "$VIP/32" dev lo
+	ip_on "${host[$kind]}" address add "$VIP6/128" dev lo nodad
 done
 nginx_files
 nginx_start "${host[wedged-http]}"
@@ -135,7 +135,7 @@ fact nor_at_a_mac_that_nobody_has is_for wrong-mac "path: no answer for $VIP:80 
 requests[vip-missing]=0 requests[wrong-mac]=0
 
 in_ns() {
-	ip -n "$(ns "${host[$1]}")" "${@:2}"
+	ip_on "${host[$1]}" "${@:2}"
 }
 goes_bad vip-removed "path: no answer for $VIP:80" in_ns vip-removed address del "$VIP/32" dev lo
 arp="answers ARP for $VIP on eth0 (arp_ignore of that interface is 0?)"
@@ -236,7 +236,7 @@ renumber() {
 	in_ns off-link address flush dev eth0
 	in_ns off-link address add 10.55.0.11/24 dev eth0
 	in_ns off-link route add "$LB" dev eth0 src 10.55.0.11
-	ip -n "$(ns lb)" route add 10.55.0.11 dev eth0
+	ip_on lb route add 10.55.0.11 dev eth0
 	agent_start "$name"
 }
 renumber

@@ -10,10 +10,10 @@ topology_up --webs 4
 for idx in 1 2 3 4; do
 	# What the administrator of such a host does by hand.
 	on "web$idx" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-	ip -n "$(ns "web$idx")" address add "$VIP/32" dev lo
-	ip -n "$(ns "web$idx")" address add "$VIP6/128" dev lo nodad
-	ip -n "$(ns "web$idx")" address add "$VIP2/32" dev lo
-	ip -n "$(ns "web$idx")" address add "$VIP3/32" dev lo
+	ip_on "web$idx" address add "$VIP/32" dev lo
+	ip_on "web$idx" address add "$VIP6/128" dev lo nodad
+	ip_on "web$idx" address add "$VIP2/32" dev lo
+	ip_on "web$idx" address add "$VIP3/32" dev lo
 done
 static_config() {
 	cat <<- END
@@ -72,18 +72,18 @@ nginx_start web1
 fact it_comes_back wait_until 30 backend_is web1 up
 
 # The host dies: only ARP tells.
-ip -n "$(ns web3)" link set eth0 down
+ip_on web3 link set eth0 down
 fact a_dead_host_is_found_by_arp wait_until 60 not backend_is web3 up
 fact status_is_2_without_service exits 2 lb status
 fact ready_is_1_for_it exits 1 lb ready plain
 fact ready_is_0_for_the_other exits 0 lb ready web
-ip -n "$(ns web3)" link set eth0 up
+ip_on web3 link set eth0 up
 default_routes web3 "$ROUTER" 2001:db8:2::1 2> /dev/null
 fact it_comes_back_too wait_until 60 backend_is web3 up
 
 # Another network card: its frames go there, and the log says since when.
 old_mac=$(mac_of web3)
-ip -n "$(ns web3)" link set eth0 address 02:00:00:00:99:03
+ip_on web3 link set eth0 address 02:00:00:00:99:03
 fact a_new_mac_is_found wait_until 60 equal_mac web3 02:00:00:00:99:03
 fact the_log_says_it_changed grep -q "backend web3: its MAC changed, $old_mac -> 02:00:00:00:99:03" "$work/lb/log"
 must wait_until 60 backend_is web3 up

@@ -20,7 +20,7 @@ lb_configure <<- END
 END
 servers_start 80
 # What the servers answer to nobody ends at the router, without a word about it.
-ip -n "$(ns router)" route add blackhole 198.18.0.0/15
+ip_on router route add blackhole 198.18.0.0/15
 count_frames switch lb egress spoofed "ip saddr 198.18.0.0/15"
 # Of the spoofed SYNs, those that the balancer's port took.
 spoofed_arrived() {

@@ -25,9 +25,9 @@ topology_up --webs 3
 configure 1000 0
 servers_start 81
 # What the servers answer to nobody ends at the router. The client has an address in another network.
-ip -n "$(ns router)" route add blackhole 198.18.0.0/15
-ip -n "$(ns router)" route add 203.0.114.2 via "$CLIENT"
-ip -n "$(ns client)" address add 203.0.114.2/32 dev lo
+ip_on router route add blackhole 198.18.0.0/15
+ip_on router route add 203.0.114.2 via "$CLIENT"
+ip_on client address add 203.0.114.2/32 dev lo
 lb_and_agents_start
 tool_start held client connections "$VIP:81" 100 200
 must wait_until 30 connections_are held '.open == 100'

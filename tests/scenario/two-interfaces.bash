@@ -30,13 +30,13 @@ head -c 20000000 /dev/urandom > "$work/upload"
 server=$(fetch /upload/one -T "$work/upload" -o /dev/null -w '%header{x-server}')
 fact an_upload_arrives_intact cmp "$work/upload" "$work/$server/upload/one"
 fact the_interfaces_are_told equal "$(lb_json '.interface + " " + .backend_interface')" "eth0 eth1"
-fact the_vip_is_not_announced_to_the_servers not says "$VIP" ip -n "$(ns web1)" neigh show
+fact the_vip_is_not_announced_to_the_servers not says "$VIP" ip_on web1 neigh show
 
 # The balancer is its servers' gateway, and checks reverse paths: their answers come from the VIP.
 [[ $MODE != packet ]] || exit 0
 on lb sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.eth1.rp_filter=2
 for idx in 1 2; do
-	ip -n "$(ns "web$idx")" route replace default via 10.9.0.2
+	ip_on "web$idx" route replace default via 10.9.0.2
 done
 on lb nft -f - <<- END
 	table inet forwarded {

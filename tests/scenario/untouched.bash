@@ -8,17 +8,17 @@
 topology_up --webs 1 --no-nginx
 servers_start 80
 # Unusual values, and kernels with wide ones, are put back at full width.
-ip -n "$(ns web1)" link add dummy7 type dummy 2> /dev/null ||
-	ip -n "$(ns web1)" link add dummy7 type veth peer name peer7
+ip_on web1 link add dummy7 type dummy 2> /dev/null ||
+	ip_on web1 link add dummy7 type veth peer name peer7
 on web1 sysctl -qw net.ipv4.conf.dummy7.arp_ignore=8 net.ipv4.conf.dummy7.arp_announce=1
 # Somebody else's address beside it, and a VIP that an administrator put there before.
-ip -n "$(ns web1)" address add 198.51.100.99/32 dev lo
-ip -n "$(ns web1)" address add "$VIP6/128" dev lo nodad
+ip_on web1 address add 198.51.100.99/32 dev lo
+ip_on web1 address add "$VIP6/128" dev lo nodad
 lb_start
 
 look() {
-	ip -n "$(ns web1)" address show | sed 's/valid_lft.*//'
-	ip -n "$(ns web1)" link show
+	ip_on web1 address show | sed 's/valid_lft.*//'
+	ip_on web1 link show
 	on web1 sysctl net.ipv4.conf | grep -E '\.arp_(ignore|announce)'
 	on web1 sysctl net.ipv6.conf
 }
@@ -35,7 +35,7 @@ as_before() {
 agent_start web1
 must wait_until 20 agent_is web1 up
 fact it_does_change_the_host changed
-fact a_label_shows_the_vip says 'lo:1' ip -n "$(ns web1)" address show dev lo
+fact a_label_shows_the_vip says 'lo:1' ip_on web1 address show dev lo
 daemon_stop web1
 fact a_stop_leaves_everything_as_before as_before
 fact the_balancer_forgets_it equal "$(lb_json '[.virtual_servers[].backends[]] | length')" 0
@@ -44,7 +44,7 @@ fact the_balancer_forgets_it equal "$(lb_json '[.virtual_servers[].backends[]] |
 agent_start web1
 must wait_until 20 agent_is web1 up
 daemon_stop web1 KILL
-fact a_crash_leaves_the_vip_in_place says "$VIP/32" ip -n "$(ns web1)" address show dev lo
+fact a_crash_leaves_the_vip_in_place says "$VIP/32" ip_on web1 address show dev lo
 agent_start web1
 must wait_until 20 agent_is web1 up
 daemon_stop web1
@@ -55,7 +55,7 @@ agent_configure web1 < <(agent_default_config web1 "$LB" $'drain-on-stop = 0\non
 agent_start web1
 must wait_until 20 agent_is web1 up
 daemon_stop web1
-fact on_stop_keep_leaves_the_vip says "$VIP/32" ip -n "$(ns web1)" address show dev lo
+fact on_stop_keep_leaves_the_vip says "$VIP/32" ip_on web1 address show dev lo
 agent_configure web1 < <(agent_default_config web1 "$LB" "drain-on-stop = 0")
 agent_start web1
 must wait_until 20 agent_is web1 up

@@ -40,7 +40,7 @@ on_interface() {
 		protocol = udp
 	END
 }
-ip -n "$(ns router)" route add blackhole 198.18.0.0/15
+ip_on router route add blackhole 198.18.0.0/15
 tags_start tagged "vlan id 7 ip daddr $VIP tcp dport 80"
 tags_start outer 'ether type 8021ad vlan id 9 vlan type 8021q'
 lb_configure < <(on_interface eth0)
@@ -73,8 +73,8 @@ fact received_is_forwarded_passed_and_dropped accounted
 
 # Whole connections, with the kernel's own VLAN devices: a segment of its own for everybody's eth0.7.
 vlan_host() {
-	ip -n "$(ns "$1")" link add link eth0 name eth0.7 type vlan id 7 2> "$work/vlan" &&
-		ip -n "$(ns "$1")" link set eth0.7 up &&
+	ip_on "$1" link add link eth0 name eth0.7 type vlan id 7 2> "$work/vlan" &&
+		ip_on "$1" link set eth0.7 up &&
 		addresses "$1" eth0.7 "192.0.7.$2/24" "2001:db8:7::$2/64"
 }
 vlan_host router 1 || {
@@ -84,19 +84,19 @@ vlan_host router 1 || {
 must vlan_host lb 2
 for idx in 1 2 3; do
 	must vlan_host "web$idx" "1$idx"
-	ip -n "$(ns "web$idx")" route replace default via 192.0.7.1 dev eth0.7
-	ip -n "$(ns "web$idx")" -6 route replace default via 2001:db8:7::1 dev eth0.7
+	ip_on "web$idx" route replace default via 192.0.7.1 dev eth0.7
+	ip_on "web$idx" -6 route replace default via 2001:db8:7::1 dev eth0.7
 done
-ip -n "$(ns router)" route replace 198.51.100.0/24 dev eth0.7
-ip -n "$(ns router)" -6 route replace 2001:db8:f::/64 dev eth0.7
+ip_on router route replace 198.51.100.0/24 dev eth0.7
+ip_on router -6 route replace 2001:db8:f::/64 dev eth0.7
 # vip_is_at MAC|"" : on VLAN 7; whoever answers is asked where none is given.
 vip_is_at() {
 	local vip
 	for vip in "$VIP" "$VIP6"; do
 		if [[ -n $1 ]]; then
-			ip -n "$(ns router)" neigh replace "$vip" lladdr "$1" dev eth0.7
+			ip_on router neigh replace "$vip" lladdr "$1" dev eth0.7
 		else
-			ip -n "$(ns router)" neigh del "$vip" dev eth0.7
+			ip_on router neigh del "$vip" dev eth0.7
 		fi
 	done
 }
@@ -184,5 +184,5 @@ vip_is_at ""
 all_of_it_works on_the_device
 for vip in "$VIP" "$VIP6"; do
 	fact "the_balancer_answers_for_${vip}_on_the_device" says "$(mac_of lb eth0.7)" \
-		ip -n "$(ns router)" neigh show "$vip" dev eth0.7
+		ip_on router neigh show "$vip" dev eth0.7
 done

@@ -9,8 +9,8 @@ topology_up --webs 4 --no-nginx
 for idx in 1 2 4; do
 	# What the administrator of a host without an agent does by hand.
 	on "web$idx" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-	ip -n "$(ns "web$idx")" address add "$VIP/32" dev lo
-	ip -n "$(ns "web$idx")" address add "$VIP6/128" dev lo nodad
+	ip_on "web$idx" address add "$VIP/32" dev lo
+	ip_on "web$idx" address add "$VIP6/128" dev lo nodad
 done
 weights_config() {
 	cat <<- END

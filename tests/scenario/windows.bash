@@ -6,15 +6,15 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 1
-ip -n "$(ns web1)" link set eth0 address 02:00:00:00:00:11
+ip_on web1 link set eth0 address 02:00:00:00:00:11
 default_routes web1 "$ROUTER" 2001:db8:2::1 2> /dev/null
 on web1 sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
 # The adapter: an interface with no network.
-ip -n "$(ns web1)" link add vip0 type dummy 2> /dev/null || ip -n "$(ns web1)" link add vip0 type bridge
-ip -n "$(ns web1)" link set vip0 up
+ip_on web1 link add vip0 type dummy 2> /dev/null || ip_on web1 link add vip0 type bridge
+ip_on web1 link set vip0 up
 vips() {
-	ip -n "$(ns web1)" address "$1" "$VIP/32" dev "$2"
-	ip -n "$(ns web1)" address "$1" "$VIP6/128" dev "$2" nodad
+	ip_on web1 address "$1" "$VIP/32" dev "$2"
+	ip_on web1 address "$1" "$VIP6/128" dev "$2" nodad
 }
 lb_configure <<- END
 	[balancer]
@@ -76,11 +76,11 @@ stop_pid "$nginx_pid_web1" QUIT
 fact without_the_service says_as_the_page "path: nothing listens on $VIP:80 (connection refused)"
 nginx_start web1
 fact with_the_service is_up
-ip -n "$(ns web1)" address add "$VIP/32" dev eth0
+ip_on web1 address add "$VIP/32" dev eth0
 fact with_the_vip_on_the_card says_as_the_page "answers ARP for $VIP on eth0 (arp_ignore of that interface is 0?)"
-ip -n "$(ns web1)" address del "$VIP/32" dev eth0
+ip_on web1 address del "$VIP/32" dev eth0
 fact without_it is_up
-ip -n "$(ns web1)" address add "$VIP6/128" dev eth0 nodad
+ip_on web1 address add "$VIP6/128" dev eth0 nodad
 fact with_the_ipv6_vip_on_the_card says_as_the_page "answers ND for $VIP6 on eth0 (is it an address of that interface?)"
-ip -n "$(ns web1)" link set eth0 down
+ip_on web1 link set eth0 down
 fact with_the_host_off says_as_the_page "no answer to ARP"
