@@ -3,8 +3,9 @@
 #
 # A healthy farm, looked at as often as may be, with both processors busy, is never called ill: not in a while of
 # CALM_S seconds (default 8), not in one in which a fifth of the control network's frames is lost each way, and not by a
-# balancer that was frozen for two seconds.
+# balancer that was frozen for two seconds. The doctors of both programs find nothing to say meanwhile.
 . "$(dirname "$0")/../netns/topology.bash"
+. "$(dirname "$0")/../netns/doctors.bash"
 
 CALM_S=${CALM_S:-8}
 INTERVAL=${INTERVAL:-100ms}
@@ -17,7 +18,7 @@ servers_at() {
 }
 lb_configure < <(
 	lb_default_config | sed "s/^interface.*/&\nheartbeat-interval = $INTERVAL\nheartbeat-fall = 5/"
-	printf 'check-interval = %s\ncheck-timeout = 1s\n' "$INTERVAL"
+	printf 'check-interval = 100ms\ncheck-timeout = 1s\n'
 	for ((idx = agents + 1; idx <= topology_webs; idx++)); do
 		servers_at "web$idx"
 		printf 'real-server = %s name=web%d\n' "$(web_address "web$idx")" "$idx"
@@ -27,7 +28,7 @@ lb_start
 for ((idx = 1; idx <= agents; idx++)); do
 	agent_configure "web$idx" < <(agent_default_config "web$idx" "$LB" "check = tcp:80
 check = http://www.example/
-check-interval = $INTERVAL")
+check-interval = 100ms")
 	agent_start "web$idx"
 done
 must wait_until 20 backends_up "$topology_webs"
@@ -38,6 +39,18 @@ changes() {
 reported() {
 	cat "$work"/web*/log | grep -cE 'not registered|is down|-> ' || true
 }
+host_files lb
+host_files web1
+# The doctors look at everything, without waiting for it to be well.
+doctors_say_ok() {
+	local host
+	for host in lb web1; do
+		is_well "$host" || {
+			note "$host: $(doctor "$host" | grep -v '^ok ')"
+			return 1
+		}
+	done
+}
 for _ in 1 2; do
 	start_on client "$work/busy" sh -c 'while :; do :; done'
 done
@@ -47,6 +60,7 @@ were=$(changes) told=$(reported)
 sleep "$CALM_S"
 fact nobody_is_called_ill_in_a_while equal "$(changes) $(reported)" "$were $told"
 fact all_are_up backends_up "$topology_webs"
+fact the_doctors_say_ok_alone doctors_say_ok
 
 # Of heartbeats and their answers.
 for ((idx = 1; idx <= agents; idx++)); do
@@ -67,6 +81,7 @@ sleep "$CALM_S"
 fact frames_were_lost at_least "$(lost)" $((agents * CALM_S * 2))
 note "lost: $(lost)"
 fact nobody_is_called_ill_for_loss equal "$(changes) $(reported)" "$were $told"
+fact nor_by_the_doctors doctors_say_ok
 for ((idx = 1; idx <= agents; idx++)); do
 	on "web$idx" nft delete table netdev lossy
 done
