@@ -150,8 +150,12 @@ bool flow_walk_step(struct flow_walk *walk, uint32_t now_s)
 		job->part(now_s, job->context);
 	flow_walk_end_some(walk, n_buckets);
 	for (unsigned int i = 0; n_buckets > 0 && walk->jobs && i < FLOW_WALK_PART_BUCKETS; i++) {
-		flow_walk_bucket(walk, now_s);
-		walk->bucket = (walk->bucket + 1) % n_buckets;
+		if (flows_is_free(walk->table, walk->bucket))
+			walk->n_read++;
+		else
+			flow_walk_bucket(walk, now_s);
+		if (++walk->bucket >= n_buckets)
+			walk->bucket = 0;
 		flow_walk_end_some(walk, n_buckets);
 	}
 	walk->is_stepping = false;

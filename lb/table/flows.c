@@ -247,6 +247,19 @@ bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_serv
 	return true;
 }
 
+bool flows_is_free(const struct flows_table *table, uint64_t bucket)
+{
+	const __u64 *words = bucket < table->n_flow4 ? table->flow4[bucket].words
+						     : table->flow6[bucket - table->n_flow4].words;
+	size_t n_key_words = bucket < table->n_flow4 ? FLOW4_KEY_WORDS : FLOW6_KEY_WORDS;
+	__u64 metas = 0;
+
+	/* The state is in it, and FLOW_FREE is 0. */
+	for (size_t i = n_key_words; i < FLOW_BUCKET_WORDS; i += n_key_words + 1)
+		metas |= FWD_LOAD(&words[i]);
+	return metas == 0;
+}
+
 /* Frees void entries of one bucket. A worker that renews one meanwhile wins; the loop tries again. */
 static void flows_purge_words(__u64 *words, size_t key_words, flows_void_fn *is_void, void *context)
 {

@@ -66,6 +66,8 @@ typedef void flows_entry_fn(const struct flows_entry *entry, void *context);
  */
 bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
 	void *service_context, uint32_t now_s, flows_entry_fn *fn, void *context);
+/* Whether the bucket, counted as in flows_each_in(), has no record at all: most buckets of most tables. */
+bool flows_is_free(const struct flows_table *table, uint64_t bucket);
 /*
  * Frees the records of one bucket, as flows_each_in(), that are void. To be called when a backend stops to
  * take a service's flows, after the snapshot that says so is in force: its records must not come to

@@ -197,6 +197,28 @@ static void flows_come_bucket_by_bucket(void **state)
 	assert_false(flows_each_in(&table, &bucket, find_service, NULL, NOW_S, note, &seen));
 }
 
+/* Each place of either family, whatever was left of a key, and whatever state it is in. */
+static void flows_know_a_free_bucket(void **state)
+{
+	for (uint64_t bucket = 0; bucket < 8; bucket++)
+		assert_true(flows_is_free(&table, bucket));
+	for (size_t at = 0; at < 4; at++) {
+		put4(2, at, 0);
+		assert_true(flows_is_free(&table, 2));
+		put4(2, at, flow_meta(1, 1, FLOW_BUSY, 0));
+		assert_false(flows_is_free(&table, 2));
+		put4(2, at, 0);
+	}
+	for (size_t at = 0; at < 2; at++) {
+		flow6[1].entries[at].client[3] = htonl(9);
+		assert_true(flows_is_free(&table, 5));
+		flow6[1].entries[at].meta = flow_meta(1, 1, FLOW_TCP_SYN, 0);
+		assert_false(flows_is_free(&table, 5));
+		flow6[1].entries[at].meta = 0;
+	}
+	assert_true(flows_is_free(&table, 3));
+}
+
 static void flows_leave_out_what_is_dead(void **state)
 {
 	static const struct {
@@ -272,6 +294,7 @@ int main(void)
 		cmocka_unit_test_setup(flows_estimate_what_lives, clear),
 		cmocka_unit_test_setup(flows_list_both_families, clear),
 		cmocka_unit_test_setup(flows_come_bucket_by_bucket, clear),
+		cmocka_unit_test_setup(flows_know_a_free_bucket, clear),
 		cmocka_unit_test_setup(flows_leave_out_what_is_dead, clear),
 		cmocka_unit_test_setup(flows_purge_a_backend, clear),
 		cmocka_unit_test(flows_name_their_states),
