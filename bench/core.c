@@ -4,7 +4,7 @@
  *
  *	core settled|recorded|pass FLOWS FRAMES
  *
- * Frames of FLOWS connections (UDP where they are recorded), scattered; before the clock starts
+ * Frames of FLOWS connections (UDP where they are recorded, as under rr), scattered; before the clock starts
  * each flow has been decided once. Prints nanoseconds a frame of this thread's CPU time. `pass` are
  * frames for nobody: what it costs not to be meant. No ring, no system call but the clock.
  */
@@ -73,15 +73,17 @@ static void fill(struct frame *frame, enum what what, uint32_t flow)
 	frame->tcp.dest = htons(80);
 }
 
-static struct snapshot *make_snapshot(struct flows_table *flows, uint32_t n_flows)
+static struct snapshot *make_snapshot(struct flows_table *flows, enum what what, uint32_t n_flows)
 {
 	struct fwd_settings settings = { .mtu_bytes = 1500,
 		.slot_seed = { 3, 4 },
 		.flow_seed = { 1, 2 },
 		.flow4_buckets = flows->n_flow4 };
-	struct fwd_service service = {
-		.id = SERVICE, .tcp_timeout_s = 900, .udp_timeout_s = 300, .n_members = BACKENDS
-	};
+	struct fwd_service service = { .id = SERVICE,
+		.flags = what == WHAT_RECORDED ? FWD_SERVICE_RECORD_ALL : 0,
+		.tcp_timeout_s = 900,
+		.udp_timeout_s = 300,
+		.n_members = BACKENDS };
 	struct snapshot *snapshot;
 	struct addr vip;
 
@@ -181,7 +183,7 @@ int main(int argc, char **argv)
 		table.rows[row].owner = table.rows[row].base = (uint16_t)(row % BACKENDS + 1);
 	table_list_settled(&table);
 	make_flows(&flows);
-	port.snapshot = snapshot = make_snapshot(&flows, n_flows);
+	port.snapshot = snapshot = make_snapshot(&flows, what, n_flows);
 	run(&port, what, n_flows, n_flows);
 	begin_ns = cpu_ns();
 	n_forwarded = run(&port, what, n_flows, n_frames);

@@ -38,6 +38,9 @@ settled_rows() {
 	system "$1-tcp" dsr "$1" 1 "$LONG"
 	row "$1 tcp settled 64k" "$1-tcp" "flows=$K64 kind=ack"
 	row "$1 tcp settled 1M" "$1-tcp" "flows=$M1 kind=ack"
+	system "$1-udp" dsr "$1" 1 'protocol = udp' "$LONG_UDP"
+	row "$1 udp settled 64k" "$1-udp" "flows=$K64 kind=udp"
+	row "$1 udp settled 1M" "$1-udp" "flows=$M1 kind=udp"
 }
 
 # recorded_pair MODE NAME PROTOCOL KIND LINE... : tables that hold so many flows, and no others.
@@ -57,7 +60,7 @@ recorded_rows() {
 	system "$1-lc" dsr "$1" 1 "$LONG" 'scheduler = lc'
 	establish "$1-lc" tcp "$K64"
 	row "$1 recorded lc 64k" "$1-lc" "flows=$K64 kind=ack"
-	recorded_pair "$1" udp udp udp 'protocol = udp' "$LONG_UDP"
+	recorded_pair "$1" udp udp udp 'protocol = udp' "$LONG_UDP" 'scheduler = rr'
 }
 
 churn_rows() {
@@ -90,6 +93,8 @@ group_xdp() {
 	floor 'xdp tcp settled 64k' 'bare XDP_TX' 0.68
 	floor 'xdp tcp settled 1M' 'bare XDP_TX' 0.66
 	floor 'xdp tcp settled 64k' 'nftlb DSR' 4.5
+	floor 'xdp udp settled 64k' 'bare XDP_TX' 0.66
+	floor 'xdp udp settled 1M' 'bare XDP_TX' 0.62
 }
 
 group_xdp-recorded() {
@@ -130,7 +135,7 @@ group_packet() {
 	loop_row
 	settled_rows packet
 	local row
-	for row in 'packet sessionless 64k' 'packet tcp settled 64k' 'packet tcp settled 1M'; do
+	for row in 'packet sessionless 64k' 'packet tcp settled 64k' 'packet tcp settled 1M' 'packet udp settled 64k'; do
 		floor "$row" 'bare AF_PACKET V2' 0.93
 		floor "$row" 'bare AF_PACKET V3' 0.93
 	done

@@ -117,6 +117,13 @@ FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index)
 	return index < flows->n_flow6 ? &flows->flow6[index] : NULL;
 }
 
+FWD_INLINE __u64 *port_seen(struct fwd_port *port, __u32 index)
+{
+	const struct flows_table *flows = snapshot_flows(port->snapshot);
+
+	return flows->n_seen ? &flows->seen[index] : NULL;
+}
+
 FWD_INLINE __u32 *port_position(struct fwd_port *port, const struct fwd_service *service)
 {
 	return snapshot_position(port->snapshot, service->id);

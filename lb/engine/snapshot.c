@@ -51,6 +51,7 @@ int snapshot_new(const struct fwd_settings *settings, const struct flows_table *
 		snapshot->flows.n_flow6 % FLOW_GROUP_BUCKETS == 0);
 	snapshot->image->settings.flow4_buckets = snapshot->flows.n_flow4;
 	snapshot->image->settings.flow6_buckets = snapshot->flows.n_flow6;
+	snapshot->image->settings.seen_words = snapshot->flows.n_seen;
 	if (!settings->flow4_among[0])
 		snapshot->image->settings.flow4_among[0] = snapshot->flows.n_flow4;
 	if (!settings->flow6_among[0])

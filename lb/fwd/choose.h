@@ -2,11 +2,16 @@
 /*
  * Which backend a packet goes to: the row of its client, and just enough tracking.
  *
- * A settled row remembers TCP by itself: its owner has not changed since any living flow began,
+ * A settled row remembers flows by itself: its owner has not changed since any living flow began,
  * so nothing is looked up and nothing recorded. In a moving row a flow is where its record says,
  * else at the row's base. That holds because a flow which begins in a moving row is either
  * recorded or sent to the base, and because a row settles only when neither a packet for
  * its base nor a disagreeing record has been seen for the flows' timeout.
+ *
+ * That a flow begins is told by TCP's SYN, SCTP's INIT, and of UDP by the filter of flows seen (seen.h): each
+ * datagram marks its flow there, unless the flow has a record. What is recorded where a row moves is not
+ * marked: a flow whose record is lost before its second datagram is a new one again, and goes to the
+ * same owner.
  */
 #pragma once
 
@@ -15,6 +20,7 @@
 #include "lb/fwd/parse.h"
 #include "lb/fwd/persist.h"
 #include "lb/fwd/port.h"
+#include "lb/fwd/seen.h"
 #include "lb/fwd/wire.h"
 
 FWD_INLINE int choose_is_syn(const struct packet_flow *flow)
@@ -69,7 +75,8 @@ struct choose_row {
 	__u8 moving;
 	__u8 proves; /* choose_known(): the flow is proven by this packet */
 	__u8 again;  /* choose_known(): another connection on the ports of one that has ended */
-	__u8 pad;
+	__u8 begins; /* choose_unrecorded(): the flow begins with this packet */
+	__u64 hash;  /* hash_client() */
 	struct flow_found found; /* choose_known(): the flow's record */
 };
 
@@ -321,6 +328,8 @@ FWD_CALL int choose_record(struct fwd_port *port, const struct fwd_service *serv
 	state = choose_first_state(flow);
 	now_s = port_now_s(port);
 	choose_key(port, service, flow, &key);
+	/* Anybody can send a datagram: where the base takes what is not recorded, it costs no other a record. */
+	key.takes_void = flow->kind == FWD_UDP && !(service->flags & FWD_SERVICE_RECORD_ALL);
 	put = flow_put(port, &key, flow_meta(key.service, (__u16)backend, state, now_s), now_s);
 	result->recorded = put != FLOW_PUT_FULL;
 	result->evicted = put == FLOW_PUT_EVICTED;
@@ -334,10 +343,51 @@ FWD_INLINE int choose_wants_record(const struct fwd_service *service,
 {
 	if (!backend || flow->only_asks)
 		return 0;
-	if (flow->kind == FWD_UDP || (service->flags & FWD_SERVICE_RECORD_TCP))
+	if (service->flags & FWD_SERVICE_RECORD_ALL)
 		return 1;
-	return choose_is_syn(flow) &&
-		(backend != row->base || (service->flags & FWD_SERVICE_RECORD_SYN));
+	return row->begins && (backend != row->base || (service->flags & FWD_SERVICE_RECORD_NEW));
+}
+
+FWD_INLINE struct seen_place choose_seen_place(const struct fwd_settings *settings,
+	const struct packet_flow *flow, __u64 hash, __u16 service)
+{
+	return seen_place_of(settings, hash, service, flow->client_port, flow->vip_port);
+}
+
+/* Of a flow without a record: whether it begins with this packet. */
+FWD_CALL int choose_begins(struct fwd_port *port, const struct fwd_service *service,
+	const struct packet_flow *flow, const struct choose_row *row)
+{
+	struct seen_place place;
+
+	if (FWD_NEVER(!port || !service || !flow || !row))
+		return 0;
+	if (flow->kind != FWD_UDP || (service->flags & FWD_SERVICE_RECORD_ALL))
+		return flow->kind == FWD_UDP || choose_is_syn(flow);
+	place = choose_seen_place(port_settings(port), flow, row->hash, service->id);
+	return !flow->only_asks && !seen_before(port, &place);
+}
+
+/* A datagram goes by its row: the flow is an old one from now on. */
+FWD_INLINE void choose_mark(
+	struct fwd_port *port, const struct packet_flow *flow, __u64 hash, __u16 service)
+{
+	struct seen_place place;
+
+	if (flow->only_asks || port_only_looks(port) || !port_settings(port)->seen_words)
+		return;
+	place = choose_seen_place(port_settings(port), flow, hash, service);
+	seen_mark(port, &place);
+}
+
+/* The same, from where ways are many. */
+FWD_CALL int choose_mark_at(struct fwd_port *port, const struct fwd_service *service,
+	const struct packet_flow *flow, const struct choose_row *row)
+{
+	if (FWD_NEVER(!port || !service || !flow || !row))
+		return 0;
+	choose_mark(port, flow, row->hash, service->id);
+	return 0;
 }
 
 /* The backend that the flow's record names; 0: none, and row->found says whether there is a record. */
@@ -358,9 +408,11 @@ FWD_INLINE __u16 choose_recorded(struct fwd_port *port, const struct fwd_service
 FWD_INLINE __u16 choose_unrecorded(struct fwd_port *port, const struct fwd_service *service,
 	const struct packet_flow *flow, struct choose_row *row, struct fwd_result *result)
 {
+	int by_owner = flow->kind == FWD_UDP && (service->flags & FWD_SERVICE_RECORD_ALL);
 	__u16 backend = row->base;
 
-	if (row->found.at || flow->kind == FWD_UDP || choose_is_syn(flow))
+	row->begins = row->found.at == 0 && choose_begins(port, service, flow, row);
+	if (row->found.at || row->begins)
 		backend = choose_new(port, service, flow, row->owner, result);
 	if (row->found.at) {
 		if (!backend)
@@ -375,13 +427,17 @@ FWD_INLINE __u16 choose_unrecorded(struct fwd_port *port, const struct fwd_servi
 		if (choose_record(port, service, flow, backend, result)) {
 			choose_note_flow(port, service, backend, 1);
 		} else {
-			/* Without a record TCP is found again at the base alone, UDP at the owner. */
-			backend = flow->kind == FWD_UDP ? row->owner : row->base;
+			/* Without a record UDP of who records all is found again at the owner, all else at the base. */
+			backend = by_owner ? row->owner : row->base;
 			result->how = FWD_HOW_HASH;
 		}
 	}
-	if (row->moving && flow->kind != FWD_UDP && backend == row->base)
+	if (by_owner)
+		return backend;
+	if (row->moving && backend == row->base)
 		choose_seen(port, service, flow, row);
+	if (backend && flow->kind == FWD_UDP && !result->recorded)
+		(void)choose_mark_at(port, service, flow, row);
 	return backend;
 }
 
@@ -391,9 +447,11 @@ FWD_INLINE int choose_row(struct fwd_port *port, __u16 flags, __u32 table,
 	struct fwd_result *result)
 {
 	__be16 port_counts = flags & FWD_SERVICE_HASH_SOURCE ? 0 : client_port;
-	__u32 index = hash_row(port_settings(port), client, port_counts);
+	__u64 hash = hash_client(port_settings(port), client, port_counts);
+	__u32 index = hash_reduce(hash, FWD_ROWS);
 	const struct fwd_slot *slot;
 
+	ret_row->hash = hash;
 	ret_row->index = index;
 	ret_row->owner = port_settled(port, table, index);
 	ret_row->base = ret_row->owner;
@@ -411,9 +469,9 @@ FWD_INLINE int choose_row(struct fwd_port *port, __u16 flags, __u32 table,
 }
 
 /* Whether every flow has a record, by which it is found. */
-FWD_INLINE int choose_records_all(__u16 flags, int is_udp)
+FWD_INLINE int choose_records_all(__u16 flags)
 {
-	return !(flags & FWD_SERVICE_SESSIONLESS) && (is_udp || (flags & FWD_SERVICE_RECORD_TCP));
+	return !(flags & FWD_SERVICE_SESSIONLESS) && (flags & FWD_SERVICE_RECORD_ALL);
 }
 
 /*
@@ -423,7 +481,7 @@ FWD_INLINE int choose_records_all(__u16 flags, int is_udp)
 FWD_INLINE __u16 choose_backend(struct fwd_port *port, const struct fwd_service *service,
 	__u16 flags, __u32 table, const struct packet_flow *flow, struct fwd_result *result)
 {
-	int records_all = choose_records_all(flags, flow->kind == FWD_UDP);
+	int records_all = choose_records_all(flags);
 	/* Who only looks is told the row, too. */
 	int record_first = records_all && !port_only_looks(port);
 	struct choose_row row = { 0 };
@@ -436,8 +494,13 @@ FWD_INLINE __u16 choose_backend(struct fwd_port *port, const struct fwd_service 
 		return backend;
 	if (!choose_row(port, flags, table, &flow->client, flow->client_port, &row, result))
 		return 0;
-	if (!records_all && (!row.moving || (flags & FWD_SERVICE_SESSIONLESS)))
+	if (flags & FWD_SERVICE_SESSIONLESS)
 		return row.owner;
+	if (!records_all && !row.moving) {
+		if (flow->kind == FWD_UDP)
+			choose_mark(port, flow, row.hash, result->service);
+		return row.owner;
+	}
 	if (!record_first)
 		backend = choose_recorded(port, service, flow, &row, result);
 	if (backend)

@@ -187,6 +187,14 @@ struct flow6_bucket {
 	};
 } __attribute__((__aligned__(64)));
 
+/*
+ * Behind the buckets, the filter of flows seen (seen.h): eight control words, so that they share no line with what
+ * packets write, then its two generations.
+ */
+#define SEEN_CONTROL_WORDS FLOW_BUCKET_WORDS
+#define SEEN_GENERATION    0u /* how often they were turned: the lowest bit is which is marked */
+#define SEEN_STARTED_S     1u /* since when, by CLOCK_MONOTONIC; 0: nobody has looked since */
+
 _Static_assert(
 	sizeof(struct flow4) == sizeof(__u64) * (FLOW4_KEY_WORDS + 1), "one key word, one meta");
 _Static_assert(

@@ -31,7 +31,8 @@ struct flow_key {
 	__u8 kind; /* enum fwd_kind */
 	__u8 is_persist;
 	__u8 is_ip6;
-	__u8 pad[7];
+	__u8 takes_void; /* its record takes void entries alone: it puts no flow out */
+	__u8 pad[6];
 };
 
 /* A record as it was found. */
@@ -268,7 +269,7 @@ FWD_INLINE int flow_choose_in(struct fwd_port *port, const __u64 *bucket,
 		} else if (flow_is_met(&bucket[i], key, key_words)) {
 			choice->result = FLOW_PUT_FULL;
 			return 0;
-		} else if (!flow_state_is_unproven(flow_meta_state(meta))) {
+		} else if (key->takes_void || !flow_state_is_unproven(flow_meta_state(meta))) {
 			continue;
 		}
 		if (choice->result == FLOW_PUT_DONE ||

@@ -54,11 +54,18 @@ FWD_INLINE __u32 hash_reduce(__u64 hash, __u32 len)
 	return hash_reduce_half((__u32)(hash >> 32), len);
 }
 
-/* The table row of a client; `port` (as it lies in the frame) is 0 where ports do not count. */
+/* Of a client, for its row; `port` (as it lies in the frame) is 0 where ports do not count. */
+FWD_INLINE __u64 hash_client(
+	const struct fwd_settings *settings, const struct fwd_addr *client, __be16 port)
+{
+	return hash_addr(settings->slot_seed, client, port);
+}
+
+/* The table row of a client. */
 FWD_INLINE __u32 hash_row(
 	const struct fwd_settings *settings, const struct fwd_addr *client, __be16 port)
 {
-	return hash_reduce(hash_addr(settings->slot_seed, client, port), FWD_ROWS);
+	return hash_reduce(hash_client(settings, client, port), FWD_ROWS);
 }
 
 /* Of a flow, for its bucket. */

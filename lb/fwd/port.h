@@ -47,6 +47,11 @@ FWD_INLINE struct fwd_mac port_mac(struct fwd_port *port, const void *mac);
 /* index < settings.flowN_buckets. */
 FWD_INLINE struct flow4_bucket *port_flow4(struct fwd_port *port, __u32 index);
 FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index);
+/*
+ * The words of the filter of flows seen (seen.h): index < SEEN_CONTROL_WORDS + 2 * settings.seen_words. NULL: there
+ * is no filter.
+ */
+FWD_INLINE __u64 *port_seen(struct fwd_port *port, __u32 index);
 /* The position of a service under rr or lc, shared by all CPUs; NULL: it has none. */
 FWD_INLINE __u32 *port_position(struct fwd_port *port, const struct fwd_service *service);
 /* The backend at place `at` of the order, < service->order_len; 0: none. */

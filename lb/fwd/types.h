@@ -114,6 +114,7 @@ struct fwd_settings {
 	/* A flow is looked for in its group among the first so many, then in that among so many (0: no more). */
 	__u32 flow4_among[2];
 	__u32 flow6_among[2];
+	__u32 seen_words; /* of a generation of the filter of flows seen (seen.h); 0: there is none */
 	__u32 clients_place; /* of the lists of clients, where a target holds more than these */
 	__u32 mtu_bytes;     /* of the link to the backends: longest IP packet forwarded */
 	__u8 own_mac[FWD_MAC_BYTES]; /* frames to any other destination are passed */
@@ -166,14 +167,15 @@ struct fwd_binding {
 enum fwd_service_flags {
 	FWD_SERVICE_SESSIONLESS = 1 << 0,    /* owners only; no base, no record */
 	FWD_SERVICE_HASH_SOURCE = 1 << 1,    /* slot by source address alone */
-	FWD_SERVICE_RECORD_TCP = 1 << 2,     /* record every TCP flow (rr, lc, persistence) */
+	FWD_SERVICE_RECORD_ALL = 1 << 2,     /* record every flow (rr, lc, persistence) */
 	FWD_SERVICE_DROP_FRAGMENTS = 1 << 3, /* fragments = drop */
 	/*
 	 * A balancer that started with nothing: until membership is quiet bases follow owners, because
 	 * flows from before its start are where the backends that register now served them. Flows
-	 * that begin meanwhile are recorded, so that the next to register breaks none of them.
+	 * that begin meanwhile are recorded, so that the next to register breaks none of them; of UDP,
+	 * which may have begun before, once all that spoke since the start are known (seen.h).
 	 */
-	FWD_SERVICE_RECORD_SYN = 1 << 4,
+	FWD_SERVICE_RECORD_NEW = 1 << 4,
 	/* How a flow that has no record yet finds its backend: else by its row's owner. */
 	FWD_SERVICE_ROUND_ROBIN = 1 << 5, /* in the order of backends */
 	FWD_SERVICE_LEAST_LOADED = 1

@@ -25,7 +25,7 @@ struct pool {
 	size_t n_members;
 	uint16_t *alive; /* ids of backends that may hold flows, in address order */
 	size_t n_alive;
-	uint32_t tcp_timeout_s;
+	uint32_t timeout_s;   /* the longest that a flow by its rows may be silent */
 	uint64_t fingerprint; /* of the want that it was made for */
 	bool stirred;         /* all rows move, because a service ceased to record every flow */
 	bool known;           /* members and alive are; false for one that was only imported */
@@ -44,7 +44,7 @@ struct pool_service {
 	uint16_t id;
 	struct pool *pool;
 	struct scheduler *scheduler; /* of rr and lc; else NULL */
-	bool records;                /* every TCP flow has a record */
+	bool records;                /* every flow has a record */
 	bool reported;               /* lc: agents report its connections, which are TCP's */
 };
 

@@ -92,6 +92,8 @@ void publish_import(struct publish *publish, const json_t *document)
 {
 	struct pools *pools = &publish->pools;
 	struct hash_map by_rows = { 0 };
+	/* Of a build that recorded every UDP flow: its settled rows say nothing of these. */
+	bool all_recorded = flow_seen_is_new(keep_flows(pools->keep));
 	size_t idx, len = json_array_size(document);
 	json_t *item;
 
@@ -112,7 +114,9 @@ void publish_import(struct publish *publish, const json_t *document)
 		pool = publish_import_pool(pools, &by_rows, (uint64_t)rows);
 		if (pool)
 			pools->services[pools->n_services++] = (struct pool_service){
-				.id = (uint16_t)id, .pool = pool, .records = records
+				.id = (uint16_t)id,
+				.pool = pool,
+				.records = records || all_recorded,
 			};
 	}
 	pool_services_sort(pools->services, pools->n_services);
@@ -156,7 +160,7 @@ static bool publish_membership_equal(const struct pool *left, const struct pool 
 static bool publish_pool_fits(const struct want *want, const struct pool *pool)
 {
 	return pool->known && want->fingerprint == pool->fingerprint &&
-		want->tcp_timeout_s == pool->tcp_timeout_s &&
+		want->timeout_s == pool->timeout_s &&
 		publish_alive_equal(want->alive, want->n_alive, pool->alive, pool->n_alive) &&
 		publish_members_equal(want, pool);
 }
@@ -175,7 +179,7 @@ static int publish_pool_new(struct keep *keep, struct want *want, struct pool **
 	pool->n_members = want->n_members;
 	pool->alive = TAKE_PTR(want->alive);
 	pool->n_alive = want->n_alive;
-	pool->tcp_timeout_s = want->tcp_timeout_s;
+	pool->timeout_s = want->timeout_s;
 	r = keep_rows_new(keep_rows_list(keep), &pool->rows);
 	if (r < 0)
 		return r;

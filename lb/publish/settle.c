@@ -114,8 +114,7 @@ static void settle_note_record(
 
 	/* Where every flow is recorded no row is asked about it. */
 	if (!service || !forward || !service->pool->disagrees ||
-		(forward->flags & FWD_SERVICE_RECORD_TCP) ||
-		!flows_is_tcp(flow_state_plain((__u8)entry->state)))
+		(forward->flags & FWD_SERVICE_RECORD_ALL))
 		return;
 	bits = service->pool->disagrees;
 	snapshot_addr(&entry->client, &client);
@@ -162,7 +161,7 @@ static bool settle_rows_some(struct settle *settle, uint32_t now_s)
 		if (n_settled++ == SETTLE_STEP_POOLS)
 			return true;
 		pool->moving = table_settle(
-			keep_rows_table(pool->rows), pool->disagrees, pool->tcp_timeout_s, now_s);
+			keep_rows_table(pool->rows), pool->disagrees, pool->timeout_s, now_s);
 		free(TAKE_PTR(pool->disagrees));
 	}
 	return false;
@@ -251,6 +250,31 @@ bool settle_step(struct settle *settle, uint64_t now_us)
 	return !settle->job.joined && settle->settles;
 }
 
+/* ---- the filter of flows seen ---- */
+
+/* The longest time that a flow of UDP may be silent in any service; 0: there is no service. */
+static uint32_t settle_udp_timeout_s(const struct pools *pools, const struct snapshot *current)
+{
+	uint32_t timeout_s = 0;
+
+	for (size_t i = 0; i < pools->n_services; i++) {
+		const struct fwd_service *service =
+			snapshot_service(current, pools->services[i].id);
+
+		if (service)
+			timeout_s = MAX(timeout_s, service->udp_timeout_s);
+	}
+	return timeout_s;
+}
+
+static void settle_turn(struct settle *settle, const struct snapshot *current, uint32_t now_s)
+{
+	uint32_t timeout_s = settle_udp_timeout_s(settle->pools, current);
+
+	if (timeout_s > 0)
+		flow_seen_turn(keep_flows(settle->pools->keep), &settle->turn, timeout_s, now_s);
+}
+
 /* ---- the dense part ---- */
 
 static const struct fwd_service *settle_service(uint16_t service, void *context)
@@ -311,7 +335,10 @@ bool settle_tick(struct settle *settle, uint64_t now_us)
 		settle_begin(settle, holds, counts, settles);
 		settle->settled_us = settles ? now_us : settle->settled_us;
 	}
-	return current && settle_measure(pools, current, (uint32_t)(now_us / US_PER_S));
+	if (!current)
+		return false;
+	settle_turn(settle, current, (uint32_t)(now_us / US_PER_S));
+	return settle_measure(pools, current, (uint32_t)(now_us / US_PER_S));
 }
 
 void settle_start(struct settle *settle)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Housekeeping of publication: times of replaced pools, void records, counts of lc, clients of persistent
- * services, rows that settle, and whether the flow table is crowded. What asks about records is one job in
+ * services, rows that settle, turns of the filter of flows seen, and whether the flow table is crowded. What asks about records is one job in
  * the walk through the flow table. Called by publication alone, from the main loop.
  */
 #pragma once
@@ -10,6 +10,7 @@
 #include "lb/engine/snapshot.h"
 #include "lb/publish/pool.h"
 #include "lb/registry/registry.h"
+#include "lb/table/flow_seen.h"
 #include "lb/table/flow_walk.h"
 
 /* How often moving rows are looked at. */
@@ -31,6 +32,7 @@ struct settle {
 	uint64_t n_builds;           /* of pools, when it began */
 	size_t service;              /* the next whose pool is settled, behind the walk */
 	uint64_t settled_us;         /* when rows were last looked at */
+	struct flow_seen_turn turn;
 };
 
 void settle_start(struct settle *settle);

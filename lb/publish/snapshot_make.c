@@ -80,9 +80,9 @@ static uint16_t snapshot_make_flags(bool follow, const struct config_virtual_ser
 
 	return (uint16_t)((from->sessionless ? FWD_SERVICE_SESSIONLESS : 0) |
 		(by_source ? FWD_SERVICE_HASH_SOURCE : 0) |
-		(want_records_flows(from) ? FWD_SERVICE_RECORD_TCP : 0) |
+		(want_records_flows(from) ? FWD_SERVICE_RECORD_ALL : 0) |
 		(from->drop_fragments ? FWD_SERVICE_DROP_FRAGMENTS : 0) |
-		(follow ? FWD_SERVICE_RECORD_SYN : 0) |
+		(follow ? FWD_SERVICE_RECORD_NEW : 0) |
 		(from->scheduler == CONFIG_RR ? FWD_SERVICE_ROUND_ROBIN : 0) |
 		(from->scheduler == CONFIG_LC ? FWD_SERVICE_LEAST_LOADED : 0));
 }

@@ -49,7 +49,7 @@ static int want_add(
  */
 static void want_finish(struct want *want)
 {
-	uint64_t hash = want->tcp_timeout_s;
+	uint64_t hash = want->timeout_s;
 
 	for (size_t i = 0; i < want->n_members; i++) {
 		if (!want->ramps)
@@ -77,6 +77,17 @@ static int want_add_services(const struct registry *registry, const struct backe
 	return r;
 }
 
+/* How long a row is asked for flows that began at its base: as long as the longest that it serves may be silent. */
+static uint32_t want_timeout_s(const struct config_virtual_server *server)
+{
+	bool has_tcp = config_serves(server, CONFIG_TCP) || config_serves(server, CONFIG_SCTP);
+	uint64_t tcp_us = has_tcp ? server->tcp_timeout_us : 0;
+	uint64_t udp_us = config_serves(server, CONFIG_UDP) ? server->udp_timeout_us : 0;
+	uint64_t timeout_us = MAX(tcp_us, udp_us);
+
+	return (uint32_t)MAX(timeout_us / US_PER_S, UINT64_C(1));
+}
+
 int want_list_new(const struct registry *registry, const struct service_list *services,
 	struct want **ret_wants)
 {
@@ -94,9 +105,7 @@ int want_list_new(const struct registry *registry, const struct service_list *se
 		return r;
 	}
 	for (size_t i = 0; i < services->len; i++) {
-		uint64_t tcp_timeout_us = services->items[i].virtual_server->tcp_timeout_us;
-
-		wants[i].tcp_timeout_s = (uint32_t)MAX(tcp_timeout_us / US_PER_S, UINT64_C(1));
+		wants[i].timeout_s = want_timeout_s(services->items[i].virtual_server);
 		want_finish(&wants[i]);
 	}
 	*ret_wants = wants;

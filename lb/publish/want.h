@@ -11,7 +11,7 @@ struct want {
 	size_t n_members;
 	uint16_t *alive; /* ids of backends that may hold flows, in address order */
 	size_t n_alive;
-	uint32_t tcp_timeout_s;
+	uint32_t timeout_s;   /* the longest that a flow by the rows may be silent */
 	uint64_t fingerprint; /* hash of all of the above */
 	bool ramps;           /* a member starts slowly */
 	struct pool *parent;  /* the service has it now; NULL: it has none */
@@ -22,5 +22,5 @@ struct want {
 int want_list_new(const struct registry *registry, const struct service_list *services,
 	struct want **ret_wants);
 void want_list_free(struct want *wants, size_t len);
-/* Whether the virtual server records every TCP flow, wherever the table would send it. */
+/* Whether the virtual server records every flow, wherever the table would send it. */
 bool want_records_flows(const struct config_virtual_server *virtual_server);

@@ -6,7 +6,7 @@
  * Files of DIR, all 0600 and ours, or they are replaced:
  *   lock        flock()ed while the daemon lives; the kernel lets go of it on any death. It has the
  *               directory's `home`
- *   flows       one page of header, the IPv4 buckets, the IPv6 buckets
+ *   flows       one page of header, the IPv4 buckets, the IPv6 buckets, the filter of flows seen
  *   rows-ID     one page of header, FWD_ROWS slots
  *   state.json  the document
  *   *.new       half-made files, removed at the next start
@@ -31,6 +31,7 @@
 #include "lb/state/keep_file.h"
 #include "lb/state/keep_flows.h"
 #include "lb/state/keep_map.h"
+#include "lb/table/flow_seen.h"
 
 #define KEEP_DOCUMENT_BYTES_MAX (64u << 20)
 
@@ -58,10 +59,17 @@ struct keep {
 
 /* ---- flows ---- */
 
-static size_t flows_bytes(uint32_t n_flow4, uint32_t n_flow6)
+static size_t flows_bytes(uint32_t n_flow4, uint32_t n_flow6, uint32_t n_seen)
 {
 	return (size_t)n_flow4 * sizeof(struct flow4_bucket) +
-		(size_t)n_flow6 * sizeof(struct flow6_bucket);
+		(size_t)n_flow6 * sizeof(struct flow6_bucket) +
+		(size_t)flow_seen_len(n_seen) * sizeof(uint64_t);
+}
+
+static size_t flows_bytes_for(uint64_t max_flows)
+{
+	return flows_bytes(
+		flows_buckets4(max_flows), flows_buckets6(max_flows), flow_seen_words(max_flows));
 }
 
 static struct keep_flow_table *flow_table_free(struct keep_flow_table *flows)
@@ -85,6 +93,10 @@ static void flow_table_point(struct keep_flow_table *flows)
 			(size_t)header->n_flow4 * sizeof(struct flow4_bucket)),
 		.n_flow4 = header->n_flow4,
 		.n_flow6 = header->n_flow6,
+		.seen = header->n_seen == 0
+			? NULL
+			: (__u64 *)(body + flows_bytes(header->n_flow4, header->n_flow6, 0)),
+		.n_seen = header->n_seen,
 	};
 	memcpy(flows->seed, header->seed, sizeof(flows->seed));
 }
@@ -102,7 +114,10 @@ static int flow_table_open(
 	if (r < 0)
 		return r;
 	header = flows->memory.header;
-	if (header->file_bytes != KEEP_HEADER_BYTES + flows_bytes(header->n_flow4, header->n_flow6))
+	if (header->n_seen % FLOW_BUCKET_WORDS != 0 ||
+		header->file_bytes !=
+			KEEP_HEADER_BYTES +
+				flows_bytes(header->n_flow4, header->n_flow6, header->n_seen))
 		return -EINVAL;
 	flow_table_point(flows);
 	*ret_flows = TAKE_PTR(flows);
@@ -114,17 +129,16 @@ static int flow_table_new(const struct keep *keep, uint64_t max_flows, const uin
 	struct keep_flow_table **ret_flows)
 {
 	_cleanup_(flow_table_freep) struct keep_flow_table *flows = calloc(1, sizeof(*flows));
-	uint32_t n_flow4 = flows_buckets4(max_flows);
-	uint32_t n_flow6 = flows_buckets6(max_flows);
 	struct keep_header header;
 	int r;
 
 	if (!flows)
 		return -ENOMEM;
 	header = store_header_make(
-		&keep->directory, KEEP_FLOWS_MAGIC, KEEP_FLOWS_NAME, flows_bytes(n_flow4, n_flow6));
-	header.n_flow4 = n_flow4;
-	header.n_flow6 = n_flow6;
+		&keep->directory, KEEP_FLOWS_MAGIC, KEEP_FLOWS_NAME, flows_bytes_for(max_flows));
+	header.n_flow4 = flows_buckets4(max_flows);
+	header.n_flow6 = flows_buckets6(max_flows);
+	header.n_seen = flow_seen_words(max_flows);
 	memcpy(header.seed, seed, sizeof(header.seed));
 	r = keep->store->new (&keep->directory, &header, &flows->memory);
 	if (r < 0)
@@ -137,10 +151,11 @@ static int flow_table_new(const struct keep *keep, uint64_t max_flows, const uin
 static bool flow_table_fits(const struct keep_flow_table *flows, uint64_t max_flows)
 {
 	return flows->table.n_flow4 == flows_buckets4(max_flows) &&
-		flows->table.n_flow6 == flows_buckets6(max_flows);
+		flows->table.n_flow6 == flows_buckets6(max_flows) &&
+		flows->table.n_seen == flow_seen_words(max_flows);
 }
 
-/* Another table in place of `keep->flows`, with its records and its seed. */
+/* Another table in place of `keep->flows`, with its records, its filter and its seed. */
 static int flow_table_replace(struct keep *keep, uint64_t max_flows)
 {
 	_cleanup_(flow_table_freep) struct keep_flow_table *flows = NULL;
@@ -150,6 +165,7 @@ static int flow_table_replace(struct keep *keep, uint64_t max_flows)
 	if (r < 0)
 		return r;
 	keep_flows_move(&flows->table, &keep->flows->table, keep_flow_seed(keep));
+	flow_seen_move(&flows->table, &keep->flows->table);
 	r = keep->store->commit(&keep->directory, &flows->memory);
 	if (r < 0)
 		return r;
@@ -166,7 +182,10 @@ static int open_fresh_flows(struct keep *keep, uint64_t max_flows)
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return util_negative_errno();
 	r = flow_table_new(keep, max_flows, seed, &keep->flows);
-	return r < 0 ? r : keep->store->commit(&keep->directory, &keep->flows->memory);
+	if (r < 0)
+		return r;
+	flow_seen_start(&keep->flows->table);
+	return keep->store->commit(&keep->directory, &keep->flows->memory);
 }
 
 /* We hold the lock and no worker runs yet: if anybody uses the table now, it is a program. */
@@ -373,8 +392,7 @@ static int open_all(struct keep *keep, const char *directory, uint64_t max_flows
 	r = open_flows(keep, max_flows, ret_fresh);
 	if (r < 0)
 		return why_fail(ret_why, r, "no flow table of %zu MiB for max-flows in %s: %s",
-			flows_bytes(flows_buckets4(max_flows), flows_buckets6(max_flows)) >> 20,
-			directory, strerror(-r));
+			flows_bytes_for(max_flows) >> 20, directory, strerror(-r));
 	if (keep->directory.pins_fd >= 0 &&
 		asprintf(&keep->pins, "%s/" KEEP_PINS_NAME, directory) < 0) {
 		keep->pins = NULL;

@@ -11,8 +11,9 @@
 
 #include "lb/fwd/types.h"
 
-#ifndef KEEP_LAYOUT    /* the upgrade scenario builds one of another layout */
-#define KEEP_LAYOUT 6u /* change with struct keep_header, lb/fwd/flow.h or struct fwd_table */
+#ifndef KEEP_LAYOUT /* the upgrade scenario builds one of another layout */
+#define KEEP_LAYOUT \
+	6u /* change with struct keep_header, lb/fwd/flow.h or struct fwd_table; but see n_seen */
 #endif
 
 #define KEEP_HEADER_BYTES 4096u /* a page, so that what follows is aligned to one */
@@ -24,17 +25,18 @@
 
 /*
  * BPF_MAP_TYPE_ARRAY with BPF_F_MMAPABLE alone. The body of a flow map is the IPv4 buckets, then
- * the IPv6 buckets. All maps of rows have the same attributes: they can be inner maps of one
+ * the IPv6 buckets, then the filter of flows seen (lb/fwd/flow.h). All maps of rows have the same attributes: they can be inner maps of one
  * array of maps.
  */
-#define KEEP_MAP_FLOWS_NAME        "dsr_flows"
-#define KEEP_MAP_FLOWS_VALUE_BYTES 64u /* one bucket of either family */
-#define KEEP_MAP_FLOWS_FIRST       (KEEP_HEADER_BYTES / KEEP_MAP_FLOWS_VALUE_BYTES)
-#define KEEP_MAP_LOADS_NAME        "dsr_loads" /* FWD_LOADS; not kept */
-#define KEEP_MAP_ROWS_NAME         "dsr_rows"
-#define KEEP_MAP_ROWS_VALUE_BYTES  8u /* one struct fwd_slot, or four settled owners */
-#define KEEP_MAP_ROWS_FIRST        (KEEP_HEADER_BYTES / KEEP_MAP_ROWS_VALUE_BYTES)
-#define KEEP_MAP_SETTLED_FIRST     (KEEP_MAP_ROWS_FIRST + FWD_ROWS)
+#define KEEP_MAP_FLOWS_NAME "dsr_flows"
+#define KEEP_MAP_FLOWS_VALUE_BYTES \
+	64u /* one bucket of either family, or eight words of the filter */
+#define KEEP_MAP_FLOWS_FIRST      (KEEP_HEADER_BYTES / KEEP_MAP_FLOWS_VALUE_BYTES)
+#define KEEP_MAP_LOADS_NAME       "dsr_loads" /* FWD_LOADS; not kept */
+#define KEEP_MAP_ROWS_NAME        "dsr_rows"
+#define KEEP_MAP_ROWS_VALUE_BYTES 8u /* one struct fwd_slot, or four settled owners */
+#define KEEP_MAP_ROWS_FIRST       (KEEP_HEADER_BYTES / KEEP_MAP_ROWS_VALUE_BYTES)
+#define KEEP_MAP_SETTLED_FIRST    (KEEP_MAP_ROWS_FIRST + FWD_ROWS)
 #define KEEP_MAP_ROWS_ENTRIES \
 	(KEEP_MAP_ROWS_FIRST + sizeof(struct fwd_table) / KEEP_MAP_ROWS_VALUE_BYTES)
 
@@ -56,5 +58,7 @@ struct keep_header {
 	__u64 id;   /* rows */
 	__u64 home; /* the runtime directory that it belongs to */
 	char name[KEEP_NAME_BYTES];
+	__u32 n_seen; /* words of a generation of the filter; 0: of a build that recorded every UDP flow */
+	__u32 pad;
 };
 _Static_assert(sizeof(struct keep_header) <= KEEP_HEADER_BYTES, "header outgrew its page");

@@ -14,6 +14,9 @@ struct flows_table {
 	struct flow6_bucket *flow6;
 	uint32_t n_flow4;
 	uint32_t n_flow6;
+	/* The filter of flows seen (lb/fwd/seen.h): its control words, behind them both generations. */
+	__u64 *seen;
+	uint32_t n_seen; /* words of a generation; 0: there is no filter */
 };
 
 /*

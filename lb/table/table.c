@@ -103,16 +103,16 @@ void table_carry_seen(struct fwd_slot *rows, const struct fwd_slot *old_rows)
 	}
 }
 
-static bool table_may_settle(const struct fwd_slot *row, uint32_t tcp_timeout_s, uint32_t now_s)
+static bool table_may_settle(const struct fwd_slot *row, uint32_t timeout_s, uint32_t now_s)
 {
 	/* The owner has come back to the base: whatever is not recorded is right already. */
 	if (row->base == row->owner)
 		return true;
-	return (int32_t)(now_s - row->seen_s) > 0 && now_s - row->seen_s > tcp_timeout_s;
+	return (int32_t)(now_s - row->seen_s) > 0 && now_s - row->seen_s > timeout_s;
 }
 
 size_t table_settle(
-	struct fwd_table *table, const uint8_t *disagrees, uint32_t tcp_timeout_s, uint32_t now_s)
+	struct fwd_table *table, const uint8_t *disagrees, uint32_t timeout_s, uint32_t now_s)
 {
 	struct fwd_slot *rows = table->rows;
 	size_t n_moving = 0;
@@ -128,8 +128,7 @@ size_t table_settle(
 		if (row.seen_s == 0)
 			continue;
 		/* In one step: a packet that goes to the base meanwhile keeps the row moving. */
-		if (disagrees[i / 8] >> i % 8 & 1 ||
-			!table_may_settle(&row, tcp_timeout_s, now_s) ||
+		if (disagrees[i / 8] >> i % 8 & 1 || !table_may_settle(&row, timeout_s, now_s) ||
 			!__atomic_compare_exchange(&rows[i], &row, &settled, false,
 				__ATOMIC_RELEASE, __ATOMIC_RELAXED))
 			n_moving++;

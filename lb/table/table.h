@@ -51,7 +51,7 @@ void table_list_settled(struct fwd_table *table);
  * backend may still hold flows of this table's services), else the owner (what was only there has moved). A row is moving (seen_s not 0) when its owner is not
  * the base now, and stays moving when it was, also back at its base: records may disagree. With no
  * old table (NULL) all rows are settled. With `follow` (a balancer that starts with nothing, see
- * FWD_SERVICE_RECORD_SYN) all bases are the owners, and all rows are moving. A row that begins to
+ * FWD_SERVICE_RECORD_NEW) all bases are the owners, and all rows are moving. A row that begins to
  * move gets seen_s = now_s. Returns the number of moving rows.
  */
 size_t table_inherit(struct fwd_table *table, const struct fwd_slot *old_rows, bool follow,
@@ -65,12 +65,12 @@ size_t table_stir(struct fwd_table *table, uint32_t now_s);
 void table_carry_seen(struct fwd_slot *rows, const struct fwd_slot *old_rows);
 
 /*
- * Settles moving rows: those to whose base no packet went for tcp_timeout_s (or whose owner is the
+ * Settles moving rows: those to whose base no packet went for timeout_s (or whose owner is the
  * base), and for which `disagrees` (one bit a row, FWD_ROWS bits: a live flow record names another
  * backend than the owner) is not set. Returns the number still moving. Workers may run meanwhile.
  */
 size_t table_settle(
-	struct fwd_table *table, const uint8_t *disagrees, uint32_t tcp_timeout_s, uint32_t now_s);
+	struct fwd_table *table, const uint8_t *disagrees, uint32_t timeout_s, uint32_t now_s);
 size_t table_moving(const struct fwd_slot *rows);
 
 /* Rows owned by each id; 0: by nobody. */

@@ -2,12 +2,12 @@
 /*
  * A SYN flood of spoofed clients, at the balancer:
  *
- *	syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment] [TAG…]
+ *	syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment|datagram] [TAG…]
  *
  * Sends COUNT (at most COUNT_MAX) SYNs of different clients out of INTERFACE, RATE_HZ of them a second,
  * each of another address and port in 198.18.0.0/15 (RFC 2544: belongs to nobody). With
  * `fragment` they are first fragments of UDP datagrams of which no other fragment comes, two of each client,
- * one right after the other. Behind the
+ * one right after the other; with `datagram`, whole UDP datagrams. Behind the
  * addresses of Ethernet they carry the tags, the outer one first, as 0x81000007 (802.1Q, VLAN 7). A
  * machine that stalls is not made up for in bursts that no queue takes: it takes longer. SIGTERM ends it
  * early. For scenarios alone: it refuses to run where the interface has an address that is not one of
@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 
-#define COUNT_MAX        1000000u
+#define COUNT_MAX        10000000u
 #define RATE_MAX_HZ      500000u
 #define TICK_US          US_PER_MS
 #define BATCH            64u
@@ -36,7 +36,8 @@
 #define TAGS_MAX         4u
 #define SOURCES          (1u << 17) /* addresses in 198.18.0.0/15 */
 #define SOURCE_FIRST     0xc6120000u
-#define FRAGMENTED_BYTES 1024u       /* of a datagram whose first fragment is sent */
+#define FRAGMENTED_BYTES 1024u /* of a datagram whose first fragment is sent */
+#define DATAGRAM_BYTES   ((uint32_t)sizeof(struct tcphdr)) /* of a whole one, its header included */
 #define DOCUMENT_NET     0xc0000200u /* 192.0.2.0/24 (RFC 5737), where scenarios live */
 #define DOCUMENT_MASK    0xffffff00u
 
@@ -56,7 +57,7 @@ struct storm {
 	struct iovec vectors[BATCH][3]; /* the addresses, the tags, the rest */
 	__be32 tags[TAGS_MAX];
 	size_t n_tags;
-	bool fragments;
+	bool fragments, datagrams;
 	unsigned long sent, refused;
 };
 
@@ -139,13 +140,16 @@ static void storm_aim(struct storm *storm, const char *mac, const struct addr_po
 		.syn = 1,
 		.window = htons(64240),
 	};
-	if (!storm->fragments)
+	if (!storm->fragments && !storm->datagrams)
 		return;
 	pattern->ip.protocol = IPPROTO_UDP;
+	/* A checksum of 0 is none (RFC 768). */
+	pattern->tcp = (struct tcphdr){ .dest = htons(vip->port),
+		.seq = htonl((storm->fragments ? FRAGMENTED_BYTES : DATAGRAM_BYTES) << 16) };
+	if (!storm->fragments)
+		return;
 	pattern->ip.frag_off = htons(IP_MF);
 	pattern->ip.tot_len = htons(sizeof(*pattern) - sizeof(pattern->ethernet));
-	pattern->tcp = (struct tcphdr){ .dest = htons(vip->port),
-		.seq = htonl((uint32_t)FRAGMENTED_BYTES << 16) };
 }
 
 static uint32_t sum_words(uint32_t sum, const void *data, size_t size_bytes)
@@ -178,7 +182,7 @@ static void frame_make(const struct storm *storm, unsigned long n, struct frame 
 	frame.ip.check = sum_finish(sum_words(0, &frame.ip, sizeof(frame.ip)));
 	frame.tcp.source = htons((uint16_t)(1024 + n / SOURCES * 7919 % 60000));
 	*ret_frame = frame;
-	if (storm->fragments)
+	if (storm->fragments || storm->datagrams)
 		return;
 	frame.tcp.seq = htonl((uint32_t)n * 2654435761u);
 	sum = sum_words(IPPROTO_TCP + (uint32_t)sizeof(frame.tcp), &frame.ip.saddr, 8);
@@ -243,16 +247,20 @@ int main(int argc, char **argv)
 	static struct storm storm;
 	struct addr_port vip;
 	unsigned long count, rate_hz;
+	int n_words;
 
 	if (argc < 6)
 		errx(64,
-			"usage: syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment] [TAG…]");
+			"usage: syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment|datagram] "
+			"[TAG…]");
 	check_place(argv[1]);
 	vip = tool_endpoint(argv[3]);
 	count = tool_number(argv[4], COUNT_MAX);
 	rate_hz = MAX(tool_number(argv[5], RATE_MAX_HZ), 1ul);
 	storm.fragments = argc > 6 && streq(argv[6], "fragment");
-	storm_tags(&storm, argv + 6 + storm.fragments, argc - 6 - storm.fragments);
+	storm.datagrams = argc > 6 && streq(argv[6], "datagram");
+	n_words = 6 + (storm.fragments || storm.datagrams);
+	storm_tags(&storm, argv + n_words, argc - n_words);
 	storm_open(&storm, argv[1]);
 	storm_aim(&storm, argv[2], &vip);
 	storm_run(&storm, count, rate_hz);

@@ -16,7 +16,7 @@ topology_up --webs 0 --no-nginx
 must farm_up 4
 lb_configure < <(
 	farm_lb_config
-	printf '[virtual-server names]\nvip = %s\nport = 53\nprotocol = udp\ncheck = agent\n' "$VIP"
+	printf '[virtual-server names]\nvip = %s\nport = 53\nprotocol = udp\nscheduler = rr\ncheck = agent\n' "$VIP"
 	for ((idx = 0; idx < SERVICES; idx++)); do
 		printf '[virtual-server web%d]\nvip = %s\nport = %d\ncheck = agent\n' "$idx" "$VIP" $((1000 + idx))
 	done

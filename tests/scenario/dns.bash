@@ -68,6 +68,6 @@ for address in "$VIP" "$VIP6"; do
 	fact "a_truncated_answer_is_had_by_TCP_over_$family" says '\(TCP\)' \
 		ask "$address" +noedns +noignore long.test TXT
 done
-fact udp_flows_are_recorded at_least "$(lb flows names --json | jq '[.[] | select(.protocol == "udp")] | length')" 600
+fact no_record_was_needed equal "$(lb flows names --json | jq length)" 0
 fact received_is_forwarded_passed_and_dropped equal \
 	"$(lb_json '.packets | .received - .forwarded - .passed - .dropped')" 0

@@ -28,8 +28,14 @@ lb_configure <<- END
 	vip = $VIP
 	port = 80
 	scheduler = rr
+
+	[virtual-server recorded]
+	vip = $VIP
+	port = 5002
+	protocol = udp
+	scheduler = rr
 END
-servers_start 80 5000 5001
+servers_start 80 5000 5001 5002
 # What the servers say to nobody ends at the router.
 ip_on router route add blackhole 198.18.0.0/15
 lb_and_agents_start
@@ -78,7 +84,7 @@ unrecorded() {
 before=$(unrecorded)
 tool_start held client connections "$VIP:80" 40 200
 must wait_until 30 connections_are held '.open == 40'
-start_on router "$work/storm" timeout 60 "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:5000" \
+start_on router "$work/storm" timeout 60 "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:5002" \
 	400000 80000 fragment
 storm_pid=$started
 tool_start more client connections "$VIP:80" 400 200

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# A flow table that is filled with as many flows as it is for: nearly all are recorded, each once, and
-# stay; so they do over a start with a table of another size.
+# A flow table that is filled with as many flows as it is for (of UDP; persistence has every flow recorded): nearly all
+# are recorded, each once, and stay; so they do over a start with a table of another size.
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 3 --no-nginx
@@ -18,6 +18,7 @@ configure() {
 		vip = $VIP, $VIP6
 		port = 5000
 		protocol = udp
+		persistence = 1h
 	END
 }
 configure 1k

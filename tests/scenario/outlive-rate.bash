@@ -51,7 +51,7 @@ for idx in 1 2 3; do
 done
 lb_configure < <(
 	lb_default_config
-	printf '\n[virtual-server stream]\nvip = %s\nport = 80\nprotocol = udp\ncheck = agent\n' "$stream_vip"
+	printf '\n[virtual-server stream]\nvip = %s\nport = 80\nprotocol = udp\ncheck = agent\nscheduler = rr\n' "$stream_vip"
 )
 lb_and_agents_start
 must wait_until 30 membership_is_quiet

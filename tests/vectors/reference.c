@@ -284,15 +284,15 @@ static bool is_recorded(struct reference *memory, const struct reference_flow *f
 }
 
 /*
- * UDP is recorded. A row that moves: what opens a connection goes to the new owner and is recorded,
- * what is recorded follows, all else goes where the row was. Errors leave no trace.
+ * A row that moves: what begins a flow, so also a datagram of one that nobody has seen, goes to the new owner and
+ * is recorded, what is recorded follows, all else goes where the row was. Errors leave no trace.
  */
 static unsigned int backend_of_flow(struct judgement *judgement)
 {
 	struct reference_answer *answer = judgement->answer;
-	bool opens = judgement->packet.proto == UDP ||
-		(judgement->flags && answer->service == MOVING && (judgement->flags & 0x02) &&
-			!(judgement->flags & 0x14));
+	bool opens = answer->service == MOVING &&
+		(judgement->packet.proto == UDP ||
+			((judgement->flags & 0x02) && !(judgement->flags & 0x14)));
 
 	answer->records = is_recorded(judgement->memory, &answer->flow, opens);
 	if (answer->service != MOVING)

@@ -67,6 +67,7 @@ static const struct binding {
 	{ false, { 198, 51, 100, 13 }, UDP, 53, 53, WHOLE },
 	{ false, { 198, 51, 100, 14 }, TCP, 80, 80, MOVING },
 	{ false, { 198, 51, 100, 14 }, SCTP, 80, 80, MOVING },
+	{ false, { 198, 51, 100, 14 }, UDP, 53, 53, MOVING },
 	{ false, { 198, 51, 100, 15 }, TCP, 80, 80, CLOSED },
 	{ false, { 198, 51, 100, 15 }, SCTP, 80, 80, CLOSED },
 	{ true, { 0x20, 1, 0xd, 0xb8, [15] = 0x15 }, TCP, 80, 80, CLOSED },

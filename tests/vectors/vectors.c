@@ -29,6 +29,8 @@ static const struct vector_packet quote_later6 = { QUOTE6, QUOTE_UDP, .extension
 	.fragment_offset = 1400 };
 static const struct vector_packet quote_moving = { QUOTE_TCP, .source = "198.51.100.14",
 	.destination = "192.0.2.7" };
+static const struct vector_packet quote_moving_udp = { QUOTE_UDP, .source = "198.51.100.14",
+	.destination = "192.0.2.7" };
 static const struct vector_packet quote_sctp = { QUOTE4, .proto = 132, .client_port = 80,
 	.port = 40000, .chunk = 3, .payload_bytes = 500 };
 static const struct vector_packet quote_sctp_port = { QUOTE4, .proto = 132, .client_port = 443,
@@ -535,6 +537,12 @@ static const struct vector table[] = {
 		BEFORE({ .destination = "198.51.100.14" },
 			{ .destination = "198.51.100.14", .tcp_flags = 0x11 }),
 		.destination = "198.51.100.14", .tcp_flags = 0x10),
+	SENT("moving-udp", MOVING, BACKEND2, .destination = "198.51.100.14", .proto = 17),
+	SENT_AFTER("moving-udp-recorded-flow", MOVING, BACKEND2,
+		BEFORE({ .destination = "198.51.100.14", .proto = 17 }),
+		.destination = "198.51.100.14", .proto = 17),
+	SENT("moving-error-about-unknown-udp", MOVING, BACKEND1, .destination = "198.51.100.14",
+		.source = "203.0.113.77", .icmp_type = 3, .quote = &quote_moving_udp),
 	SENT("moving-echo", MOVING, BACKEND2, .destination = "198.51.100.14", .icmp_type = 8),
 
 	/* SYNs that open a connection are metered, and nothing else. */

@@ -30,7 +30,7 @@ enum vector_service {
 	VECTOR_ANY6,    /* 2001:db8::11 */
 	VECTOR_EMPTY,   /* 198.51.100.12 tcp 80 */
 	VECTOR_WHOLE,   /* 198.51.100.13 udp 53 */
-	VECTOR_MOVING,  /* 198.51.100.14 tcp and sctp 80 */
+	VECTOR_MOVING,  /* 198.51.100.14 tcp and sctp 80, udp 53 */
 	VECTOR_CLOSED, /* 198.51.100.15 and 2001:db8::15 tcp 80, .15 sctp 80: syn-rate without a burst */
 	VECTOR_CLOSED_SOURCE, /* 198.51.100.16 tcp 80: syn-rate-source too */
 	VECTOR_METERED, /* .17, ::17 tcp 80: a second 1 SYN of a source, burst 1; of all 1, burst 2 */

@@ -11,11 +11,14 @@
 
 #include "lb/engine/rates.h"
 #include "lb/engine/snapshot.h"
+#include "lb/table/flow_seen.h"
 #include "lb/table/table.h"
 #include "tests/vectors/vectors.h"
 
 /* Far from 0 and from any wrap; in the middle of a row's quiet time. */
 #define VECTOR_NOW_S 100000u
+/* Of a generation of the filter of flows seen, which knows none at first. */
+#define VECTOR_SEEN_WORDS ((size_t)1024)
 
 struct vector_world {
 	struct fwd_table rows;
@@ -23,6 +26,7 @@ struct vector_world {
 	struct fwd_table no_rows;
 	struct flow4_bucket flow4[64];
 	struct flow6_bucket flow6[64];
+	__u64 seen[SEEN_CONTROL_WORDS + 2 * VECTOR_SEEN_WORDS];
 	__u64 service_rates[FWD_ID_MAX + 1];
 	__u64 source_rates[FWD_SOURCE_RATES];
 };
@@ -51,8 +55,12 @@ static inline struct vector_memory vector_world_memory(struct vector_world *worl
 	return (struct vector_memory){
 		.rows = { &world->rows, &world->moving_rows, &world->no_rows },
 		.rows_maps = { -1, -1, -1 },
-		.flows = { world->flow4, world->flow6, ARRAY_LEN(world->flow4),
-			ARRAY_LEN(world->flow6) },
+		.flows = { .flow4 = world->flow4,
+			.flow6 = world->flow6,
+			.n_flow4 = ARRAY_LEN(world->flow4),
+			.n_flow6 = ARRAY_LEN(world->flow6),
+			.seen = world->seen,
+			.n_seen = VECTOR_SEEN_WORDS },
 	};
 }
 
@@ -67,6 +75,7 @@ static inline void vector_memory_reset(const struct vector_memory *memory)
 {
 	memset(memory->flows.flow4, 0, memory->flows.n_flow4 * sizeof(*memory->flows.flow4));
 	memset(memory->flows.flow6, 0, memory->flows.n_flow6 * sizeof(*memory->flows.flow6));
+	memset(memory->flows.seen, 0, flow_seen_len(memory->flows.n_seen) * sizeof(__u64));
 	for (uint32_t i = 0; i < FWD_ROWS; i++) {
 		uint16_t owner = vector_world_owner(i);
 
@@ -259,6 +268,7 @@ static inline struct snapshot *vector_memory_snapshot(const struct vector_memory
 	vector_world_bind(snapshot, "198.51.100.13", 17, 53, 53, VECTOR_WHOLE);
 	vector_world_bind(snapshot, "198.51.100.14", 6, 80, 80, VECTOR_MOVING);
 	vector_world_bind(snapshot, "198.51.100.14", 132, 80, 80, VECTOR_MOVING);
+	vector_world_bind(snapshot, "198.51.100.14", 17, 53, 53, VECTOR_MOVING);
 	vector_world_bind(snapshot, "198.51.100.15", 6, 80, 80, VECTOR_CLOSED);
 	vector_world_bind(snapshot, "198.51.100.15", 132, 80, 80, VECTOR_CLOSED);
 	vector_world_bind(snapshot, "2001:db8::15", 6, 80, 80, VECTOR_CLOSED);

@@ -338,6 +338,17 @@ FWD_INLINE struct flow6_bucket *port_flow6(struct fwd_port *port, __u32 index)
 	return bpf_map_lookup_elem(&dsr_flows, &key);
 }
 
+/* Behind the buckets; eight words are a value. */
+FWD_INLINE __u64 *port_seen(struct fwd_port *port, __u32 index)
+{
+	const struct fwd_settings *settings = &port->image.settings;
+	__u32 key = KEEP_MAP_FLOWS_FIRST + settings->flow4_buckets + settings->flow6_buckets +
+		index / FLOW_BUCKET_WORDS;
+	__u64 *words = settings->seen_words ? bpf_map_lookup_elem(&dsr_flows, &key) : 0;
+
+	return words ? &words[index & (FLOW_BUCKET_WORDS - 1)] : 0;
+}
+
 FWD_INLINE struct fwd_load *load_at(__u32 place)
 {
 	return place ? bpf_map_lookup_elem(&dsr_loads, &place) : 0;

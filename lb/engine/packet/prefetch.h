@@ -50,20 +50,35 @@ static inline bool prefetch_read(
 	return true;
 }
 
+/* What is read where the row says all: its owner, and of UDP the word of the filter that is marked. */
+static inline void prefetch_row(
+	struct fwd_port *port, const struct fwd_service *service, const struct prefetch_flow *flow)
+{
+	const struct fwd_settings *settings = port_settings(port);
+	bool by_source = service->flags & FWD_SERVICE_HASH_SOURCE;
+	uint64_t hash = hash_client(settings, &flow->client, by_source ? 0 : flow->client_port);
+	struct seen_place place;
+
+	__builtin_prefetch(
+		snapshot_settled(port->snapshot, service->table, hash_reduce(hash, FWD_ROWS)));
+	if (!flow->is_udp || !settings->seen_words || (service->flags & FWD_SERVICE_SESSIONLESS))
+		return;
+	place = seen_place_of(settings, hash, service->id, flow->client_port, flow->vip_port);
+	__builtin_prefetch(seen_word(port, &place, FWD_LOAD(port_seen(port, SEEN_GENERATION))));
+}
+
 static inline void prefetch_frame(struct fwd_port *port, const struct fwd_service *service,
 	const uint8_t *data, uint32_t size_bytes)
 {
 	const struct fwd_settings *settings = port_settings(port);
-	bool by_source = service->flags & FWD_SERVICE_HASH_SOURCE;
 	struct prefetch_flow flow;
 	const uint32_t *among;
 	uint32_t hash;
 
 	if (!prefetch_read(data, size_bytes, &flow))
 		return;
-	if (!choose_records_all(service->flags, flow.is_udp)) {
-		__builtin_prefetch(snapshot_settled(port->snapshot, service->table,
-			hash_row(settings, &flow.client, by_source ? 0 : flow.client_port)));
+	if (!choose_records_all(service->flags)) {
+		prefetch_row(port, service, &flow);
 		return;
 	}
 	hash = (uint32_t)(hash_flow(settings, &flow.client, flow.client_port, flow.vip_port,

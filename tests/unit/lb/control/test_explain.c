@@ -17,7 +17,7 @@ static __u64 service_rates[FWD_ID_MAX + 1], source_rates[FWD_SOURCE_RATES];
 
 static struct snapshot *make(struct fwd_slot row)
 {
-	const struct flows_table flows = { flow4, flow6, 16, 16 };
+	const struct flows_table flows = { flow4, flow6, 16, 16, NULL, 0 };
 	struct fwd_settings settings = { .mtu_bytes = 1500, .own_mac = { 2, 0, 0, 0, 0, 1 } };
 	struct fwd_service service = { .id = 3,
 		.tcp_timeout_s = 900,

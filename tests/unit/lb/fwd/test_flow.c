@@ -30,7 +30,7 @@ static struct bench bench;
 static void open_bench(uint16_t service_flags, uint16_t dead_backend)
 {
 	const struct flows_table flows = { bench.world->flow4, bench.world->flow6,
-		FLOW_GROUP_BUCKETS, FLOW_GROUP_BUCKETS };
+		FLOW_GROUP_BUCKETS, FLOW_GROUP_BUCKETS, bench.world->seen, VECTOR_SEEN_WORDS };
 	struct fwd_settings settings = { .mtu_bytes = VECTOR_MTU_BYTES };
 	struct fwd_service service = { .id = 1,
 		.flags = service_flags,
@@ -293,10 +293,19 @@ static void flow_without_a_place_goes_to_the_base(void **state)
 	assert_int_equal(tcp(5, ACK).backend, 1);
 	for (uint16_t port = 1; port <= 4; port++)
 		assert_int_equal(tcp(port, ACK).backend, 2);
-	/* UDP has no base: by hash. */
 	result = udp(6);
-	assert_int_equal(result.backend, 2);
+	assert_int_equal(result.backend, 1);
 	assert_int_equal(result.unrecorded, 1);
+	/* There it stays when there is room again. */
+	record(1)->meta = 0;
+	assert_int_equal(udp(6).backend, 1);
+	assert_int_equal(udp(7).backend, 2);
+	/* Where every flow is recorded there is no base: by hash. */
+	tcp(1, SYN);
+	tcp(1, ACK);
+	open_bench(FWD_SERVICE_RECORD_ALL, 0);
+	result = udp(8);
+	assert_int_equal(result.backend, 2);
 }
 
 static void flow_takes_places_of_dead_records_first(void **state)
@@ -373,7 +382,7 @@ static void flow_of_sessionless_service_knows_neither_base_nor_record(void **sta
 
 static void flow_of_recording_service_is_recorded_in_settled_rows_too(void **state)
 {
-	open_bench(FWD_SERVICE_RECORD_TCP, 0);
+	open_bench(FWD_SERVICE_RECORD_ALL, 0);
 	set_rows(3, 3, 0);
 	assert_int_equal(tcp(1, SYN).recorded, 1);
 	assert_int_equal(tcp(2, ACK).recorded, 1); /* begun before the record was lost */
@@ -389,11 +398,93 @@ static void flow_of_udp_is_recorded_and_proven_by_its_second_packet(void **state
 {
 	assert_int_equal(udp(1).recorded, 1);
 	assert_int_equal(state_of(1), FLOW_UDP_NEW);
-	set_rows(3, 3, 0);
+	set_rows(3, 1, bench.now_s);
 	assert_int_equal(udp(1).backend, 2);
 	assert_int_equal(state_of(1), FLOW_UDP_ESTABLISHED);
 	bench.now_s += 301;
 	assert_int_equal(udp(1).backend, 3);
+}
+
+static void flow_of_udp_leaves_a_mark_in_a_settled_row(void **state)
+{
+	set_rows(1, 1, 0);
+	assert_int_equal(udp(1).backend, 1);
+	assert_int_equal(state_of(1), FLOW_FREE);
+	/* The row moves: who spoke before stays, and keeps it moving; who did not is recorded at the new owner. */
+	set_rows(2, 1, bench.now_s - 100);
+	assert_int_equal(udp(1).backend, 1);
+	assert_int_equal(bench.world->moving_rows.rows[udp(1).slot].seen_s, bench.now_s);
+	assert_int_equal(state_of(1), FLOW_FREE);
+	assert_int_equal(udp(2).backend, 2);
+	assert_int_equal(bench.world->moving_rows.rows[udp(2).slot].seen_s, bench.now_s - 100);
+	assert_int_equal(state_of(2), FLOW_UDP_ESTABLISHED);
+}
+
+static void flow_of_udp_is_known_for_two_generations(void **state)
+{
+	set_rows(1, 1, 0);
+	udp(1);
+	bench.world->seen[SEEN_GENERATION]++;
+	set_rows(2, 1, bench.now_s);
+	assert_int_equal(udp(1).backend, 1);
+	/* That marked it again. */
+	memset(bench.world->seen + SEEN_CONTROL_WORDS, 0, VECTOR_SEEN_WORDS * sizeof(__u64));
+	bench.world->seen[SEEN_GENERATION]++;
+	assert_int_equal(udp(1).backend, 1);
+	memset(bench.world->seen + SEEN_CONTROL_WORDS, 0, 2 * VECTOR_SEEN_WORDS * sizeof(__u64));
+	assert_int_equal(udp(1).backend, 2);
+}
+
+/* So a flood costs no flow its server: who lost its record is new again, and goes where it was. */
+static void flow_of_udp_with_a_record_leaves_no_mark(void **state)
+{
+	assert_int_equal(udp(1).backend, 2);
+	record(1)->meta = 0;
+	assert_int_equal(udp(1).backend, 2);
+	assert_int_equal(udp(1).backend, 2);
+	for (size_t i = SEEN_CONTROL_WORDS; i < ARRAY_LEN(bench.world->seen); i++)
+		assert_int_equal(bench.world->seen[i], 0);
+}
+
+static void flow_of_udp_puts_out_none(void **state)
+{
+	crowd();
+	for (uint16_t port = 1; port <= 4; port++)
+		assert_int_equal(udp(port).backend, 2);
+	assert_int_equal(udp(5).backend, 1);
+	assert_int_equal(udp(5).evicted, 0);
+	for (uint16_t port = 1; port <= 4; port++)
+		assert_int_equal(udp(port).how, FWD_HOW_FLOW);
+}
+
+/* Nobody's datagram, and what only asks. */
+static void flow_of_udp_is_marked_by_its_own_datagrams_alone(void **state)
+{
+	static const struct vector_packet quote = { .source = "198.51.100.10",
+		.destination = "192.0.2.7",
+		.proto = 17,
+		.client_port = 53,
+		.port = 1 };
+
+	run(&(struct vector_packet){ .icmp_type = 3, .icmp_code = 3, .quote = &quote });
+	set_rows(0, 1, bench.now_s);
+	assert_int_equal(udp(1).reason, FWD_REASON_NO_BACKEND);
+	set_rows(2, 1, bench.now_s);
+	assert_int_equal(udp(1).backend, 2);
+	assert_int_equal(state_of(1), FLOW_UDP_NEW);
+}
+
+static void flow_of_udp_counts_as_seen_without_a_filter(void **state)
+{
+	const struct flows_table *flows = snapshot_flows(bench.snapshot);
+
+	flow_seen_start(flows);
+	assert_int_equal(udp(1).backend, 1);
+	assert_int_equal(state_of(1), FLOW_FREE);
+	/* One whose base is dead goes to the owner, as ever. */
+	open_bench(0, 1);
+	assert_int_equal(udp(1).backend, 2);
+	assert_int_equal(state_of(1), FLOW_FREE);
 }
 
 static void flow_of_tcp_is_not_that_of_udp(void **state)
@@ -508,6 +599,12 @@ int main(void)
 		FLOW_TEST(flow_of_sessionless_service_knows_neither_base_nor_record),
 		FLOW_TEST(flow_of_recording_service_is_recorded_in_settled_rows_too),
 		FLOW_TEST(flow_of_udp_is_recorded_and_proven_by_its_second_packet),
+		FLOW_TEST(flow_of_udp_leaves_a_mark_in_a_settled_row),
+		FLOW_TEST(flow_of_udp_is_known_for_two_generations),
+		FLOW_TEST(flow_of_udp_with_a_record_leaves_no_mark),
+		FLOW_TEST(flow_of_udp_puts_out_none),
+		FLOW_TEST(flow_of_udp_is_marked_by_its_own_datagrams_alone),
+		FLOW_TEST(flow_of_udp_counts_as_seen_without_a_filter),
 		FLOW_TEST(flow_of_tcp_is_not_that_of_udp),
 		FLOW_TEST(flow_records_are_exact_in_ip6),
 		FLOW_TEST(flow_is_written_only_when_something_changed),

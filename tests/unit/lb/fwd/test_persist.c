@@ -34,10 +34,10 @@ static struct bench bench;
 static void publish(void)
 {
 	const struct flows_table flows = { bench.flow4, bench.flow6, bench.n_buckets,
-		bench.n_buckets };
+		bench.n_buckets, NULL, 0 };
 	struct fwd_settings settings = { .slot_seed = { 1, 2 }, .mtu_bytes = 1500 };
 	struct fwd_service service = { .id = SERVICE,
-		.flags = FWD_SERVICE_RECORD_TCP,
+		.flags = FWD_SERVICE_RECORD_ALL,
 		.tcp_timeout_s = 900,
 		.fin_timeout_s = 120,
 		.udp_timeout_s = 300,

@@ -204,13 +204,14 @@ static struct bench bench;
 static void publish(uint32_t per_s, uint32_t per_s_of_source)
 {
 	const struct flows_table flows = { bench.world->flow4, bench.world->flow6,
-		ARRAY_LEN(bench.world->flow4), ARRAY_LEN(bench.world->flow6) };
+		ARRAY_LEN(bench.world->flow4), ARRAY_LEN(bench.world->flow6), bench.world->seen,
+		VECTOR_SEEN_WORDS };
 	struct fwd_settings settings = { .flow_seed = { 5, 6 },
 		.mtu_bytes = VECTOR_MTU_BYTES,
 		.flow4_buckets = flows.n_flow4,
 		.flow6_buckets = flows.n_flow6 };
 	struct fwd_service service = { .id = SERVICE,
-		.flags = FWD_SERVICE_RECORD_TCP | FWD_SERVICE_ROUND_ROBIN,
+		.flags = FWD_SERVICE_RECORD_ALL | FWD_SERVICE_ROUND_ROBIN,
 		.tcp_timeout_s = 900,
 		.fin_timeout_s = 120,
 		.udp_timeout_s = 300,

@@ -2,12 +2,14 @@
 /* tags: long */
 /*
  * Just-enough tracking against a model that records everything: random histories of joins, drains,
- * deaths, returns, weights, restarts and settling, with connections that open, talk, fall silent
- * and end. No packet of a living connection may reach another server than its own, as long as that
- * one takes flows. The histories are the same in every run.
+ * deaths, returns, weights, restarts and settling, with connections and flows of UDP that begin, talk, fall silent
+ * and end, and floods of datagrams that are nobody's. No packet of a living flow may reach another server than its
+ * own, as long as that one takes flows. The histories are the same in every run; TRACKING_STEPS
+ * (60,000) makes them longer.
  */
 #include "lb/fwd/core.h"
 #include "lb/engine/port_user.h"
+#include "lb/table/flow_seen.h"
 #include "lb/table/table_fill.h"
 
 #include <arpa/inet.h>
@@ -26,6 +28,7 @@
 #define UDP_TIMEOUT_S 300u
 #define BUCKETS_MAX   16384u
 #define SERVICE       1u
+#define SEEN_WORDS    ((size_t)1024)
 
 enum life {
 	NEVER,
@@ -39,16 +42,22 @@ enum life {
 struct connection {
 	enum life life;
 	uint16_t server;
-	bool unrecorded; /* UDP that found no room: by hash alone from there on */
 	uint32_t last_s;
 };
+
+enum traffic { TRAFFIC_TCP, TRAFFIC_UDP, TRAFFIC_BOTH };
 
 struct history {
 	uint64_t random;
 	uint32_t now_s;
-	bool ip6, udp;
+	bool ip6;
+	enum traffic traffic;
+	uint32_t
+		flood_in; /* of so many steps one sends a datagram of a flow that never comes again; 0: none */
 	bool follow; /* started with nothing, and membership is not quiet yet */
 	uint32_t n_buckets;
+	uint32_t n_seen;
+	struct flow_seen_turn turn;
 	struct {
 		bool takes_new, takes_flows;
 		uint32_t weight;
@@ -56,10 +65,23 @@ struct history {
 	struct fwd_table *table;
 	struct flow4_bucket *flow4;
 	struct flow6_bucket *flow6;
+	__u64 *seen;
 	struct snapshot *snapshot;
 	struct connection connections[CONNECTIONS];
-	size_t n_kept, n_recorded, n_changes, n_lost_openings, n_moving_most;
+	size_t n_kept, n_recorded, n_changes, n_lost_openings, n_moving_most, n_turns, n_settled;
 };
+
+static size_t steps(void)
+{
+	const char *text = getenv("TRACKING_STEPS");
+
+	return text ? strtoul(text, NULL, 10) : STEPS;
+}
+
+static bool is_udp(const struct history *history, size_t idx)
+{
+	return history->traffic == TRAFFIC_UDP || (history->traffic == TRAFFIC_BOTH && idx % 2);
+}
 
 static uint32_t draw(struct history *history, uint32_t len)
 {
@@ -77,6 +99,8 @@ static struct flows_table flows_of(const struct history *history)
 		.flow6 = history->flow6,
 		.n_flow4 = history->n_buckets,
 		.n_flow6 = history->n_buckets,
+		.seen = history->seen,
+		.n_seen = history->n_seen,
 	};
 }
 
@@ -123,7 +147,7 @@ static void publish(struct history *history)
 	const struct flows_table flows = flows_of(history);
 	struct fwd_service service = {
 		.id = SERVICE,
-		.flags = history->follow ? FWD_SERVICE_RECORD_SYN : 0,
+		.flags = history->follow ? FWD_SERVICE_RECORD_NEW : 0,
 		.tcp_timeout_s = TCP_TIMEOUT_S,
 		.fin_timeout_s = FIN_TIMEOUT_S,
 		.udp_timeout_s = UDP_TIMEOUT_S,
@@ -133,7 +157,6 @@ static void publish(struct history *history)
 	};
 	struct fwd_table *table = build_table(history);
 	struct addr vip = { .family = history->ip6 ? AF_INET6 : AF_INET };
-	uint8_t proto = history->udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
 
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
 	snapshot_free(history->snapshot);
@@ -146,7 +169,10 @@ static void publish(struct history *history)
 	assert_int_equal(
 		inet_pton(vip.family, history->ip6 ? "2001:db8::10" : "198.51.100.10", vip.bytes),
 		1);
-	assert_int_equal(snapshot_add_binding(history->snapshot, &vip, proto, 80, 80, SERVICE), 0);
+	assert_int_equal(
+		snapshot_add_binding(history->snapshot, &vip, FWD_PROTO_TCP, 80, 80, SERVICE), 0);
+	assert_int_equal(
+		snapshot_add_binding(history->snapshot, &vip, FWD_PROTO_UDP, 80, 80, SERVICE), 0);
 	history->n_changes++;
 }
 
@@ -177,11 +203,25 @@ static void settle(struct history *history)
 {
 	const struct flows_table flows = flows_of(history);
 	struct disagreement disagreement = { .history = history };
-	size_t n_moving;
+	uint32_t timeout_s = history->traffic == TRAFFIC_UDP ? UDP_TIMEOUT_S : TCP_TIMEOUT_S;
+	size_t n_moving = table_moving(history->table->rows), n_left;
 
 	flows_all(&flows, find_service, history, history->now_s, note_record, &disagreement);
-	n_moving = table_settle(history->table, disagreement.bits, TCP_TIMEOUT_S, history->now_s);
-	history->n_moving_most = MAX(history->n_moving_most, n_moving);
+	n_left = table_settle(history->table, disagreement.bits, timeout_s, history->now_s);
+	history->n_settled += n_moving - n_left;
+	history->n_moving_most = MAX(history->n_moving_most, n_left);
+}
+
+/* The daemon does it once a second, unless it is stopped or not there; a new one begins a turn again. */
+static void turn(struct history *history)
+{
+	const struct flows_table flows = flows_of(history);
+	__u64 generation = history->seen[SEEN_GENERATION];
+
+	if (draw(history, 3) == 0)
+		history->turn = (struct flow_seen_turn){ 0 };
+	flow_seen_turn(&flows, &history->turn, UDP_TIMEOUT_S, history->now_s);
+	history->n_turns += history->seen[SEEN_GENERATION] != generation;
 }
 
 static void lose_flows(struct history *history, uint16_t id)
@@ -224,18 +264,11 @@ static void change_membership(struct history *history)
 
 /* Packets. */
 
-static struct fwd_result send_packet(struct history *history, size_t idx, uint8_t tcp_flags)
+static struct fwd_result run(struct history *history, const struct vector_packet *packet)
 {
 	struct fwd_port port = { .snapshot = history->snapshot, .now_s = history->now_s };
-	struct vector_packet packet = {
-		.ip6 = history->ip6,
-		.proto = history->udp ? FWD_PROTO_UDP : FWD_PROTO_TCP,
-		.tcp_flags = tcp_flags,
-		.client_port = (uint16_t)(1024 + idx),
-		.port = 80,
-	};
 	uint8_t bytes[256];
-	struct fwd_frame frame = { .length_bytes = (uint32_t)vector_build(&packet, bytes) };
+	struct fwd_frame frame = { .length_bytes = (uint32_t)vector_build(packet, bytes) };
 	struct fwd_result result;
 
 	fwd_run(&port, bytes, bytes + frame.length_bytes, &frame, &result);
@@ -243,6 +276,37 @@ static struct fwd_result send_packet(struct history *history, size_t idx, uint8_
 		result.reason == FWD_REASON_FORWARDED || result.reason == FWD_REASON_NO_BACKEND);
 	history->n_recorded += result.recorded;
 	return result;
+}
+
+static struct fwd_result send_packet(struct history *history, size_t idx, uint8_t tcp_flags)
+{
+	const struct vector_packet packet = {
+		.ip6 = history->ip6,
+		.proto = is_udp(history, idx) ? FWD_PROTO_UDP : FWD_PROTO_TCP,
+		.tcp_flags = tcp_flags,
+		.client_port = (uint16_t)(1024 + idx),
+		.port = 80,
+	};
+
+	return run(history, &packet);
+}
+
+/* Of a source that nobody is at. */
+static void flood(struct history *history)
+{
+	char source[40];
+	const struct vector_packet packet = {
+		.ip6 = history->ip6,
+		.proto = FWD_PROTO_UDP,
+		.source = source,
+		.client_port = (uint16_t)(1 + draw(history, UINT16_MAX)),
+		.port = 80,
+	};
+	uint32_t number = draw(history, 65536);
+
+	snprintf(source, sizeof(source), history->ip6 ? "2001:db8:ffff::%x" : "203.0.%u.%u",
+		history->ip6 ? number : number / 256, number % 256);
+	assert_int_equal(run(history, &packet).evicted, 0);
 }
 
 static void open_connection(struct history *history, size_t idx)
@@ -256,18 +320,18 @@ static void open_connection(struct history *history, size_t idx)
 	assert_true(history->backends[result.backend].takes_flows);
 	connection->life = OPENING;
 	connection->server = result.backend;
-	connection->unrecorded = history->udp && result.unrecorded;
 	connection->last_s = history->now_s;
 }
 
-static bool is_living(const struct history *history, const struct connection *connection)
+static bool is_living(const struct history *history, size_t idx)
 {
-	uint32_t timeout_s = history->udp     ? UDP_TIMEOUT_S
-		: connection->life == CLOSING ? FIN_TIMEOUT_S
-		: connection->life == OPENING ? FLOW_SYN_TIMEOUT_S
-					      : TCP_TIMEOUT_S;
+	const struct connection *connection = &history->connections[idx];
+	uint32_t timeout_s = is_udp(history, idx) ? UDP_TIMEOUT_S
+		: connection->life == CLOSING     ? FIN_TIMEOUT_S
+		: connection->life == OPENING     ? FLOW_SYN_TIMEOUT_S
+						  : TCP_TIMEOUT_S;
 
-	return connection->life != NEVER && connection->life != DEAD && !connection->unrecorded &&
+	return connection->life != NEVER && connection->life != DEAD &&
 		history->now_s - connection->last_s <= timeout_s;
 }
 
@@ -283,7 +347,8 @@ static void talk(struct history *history, size_t idx)
 		flags |= WIRE_TCP_RST;
 	result = send_packet(history, idx, flags);
 	assert_int_equal(result.reason, FWD_REASON_FORWARDED);
-	if (connection->life == OPENING && result.backend != connection->server) {
+	if (connection->life == OPENING && !is_udp(history, idx) &&
+		result.backend != connection->server) {
 		/* An unproven record may lose its place: the client opens anew. */
 		connection->life = DEAD;
 		history->n_lost_openings++;
@@ -292,9 +357,9 @@ static void talk(struct history *history, size_t idx)
 	assert_int_equal(result.backend, connection->server);
 	history->n_kept++;
 	connection->last_s = history->now_s;
-	if (flags & WIRE_TCP_RST && !history->udp)
+	if (flags & WIRE_TCP_RST && !is_udp(history, idx))
 		connection->life = DEAD;
-	else if (flags & WIRE_TCP_FIN && !history->udp)
+	else if (flags & WIRE_TCP_FIN && !is_udp(history, idx))
 		connection->life = CLOSING;
 	else if (connection->life == OPENING)
 		connection->life = TALKING;
@@ -311,13 +376,18 @@ static void step(struct history *history)
 		settle(history);
 	if (draw(history, 20) == 0)
 		history->now_s += draw(history, 500) == 0 ? 2000 : draw(history, 6);
-	if (!is_living(history, &history->connections[idx]) || draw(history, 50) == 0)
+	if (draw(history, 40) == 0)
+		turn(history);
+	if (history->flood_in && draw(history, history->flood_in) == 0)
+		flood(history);
+	if (!is_living(history, idx) || draw(history, 50) == 0)
 		open_connection(history, idx);
 	else
 		talk(history, idx);
 }
 
-static struct history *begin(uint64_t seed, bool ip6, bool udp, uint32_t n_buckets, bool follow)
+static struct history *begin(
+	uint64_t seed, bool ip6, enum traffic traffic, uint32_t n_buckets, bool follow)
 {
 	struct history *history = calloc(1, sizeof(*history));
 
@@ -325,12 +395,14 @@ static struct history *begin(uint64_t seed, bool ip6, bool udp, uint32_t n_bucke
 	history->random = seed;
 	history->now_s = 50000;
 	history->ip6 = ip6;
-	history->udp = udp;
+	history->traffic = traffic;
 	history->follow = follow;
 	history->n_buckets = n_buckets;
 	history->flow4 = aligned_alloc(64, BUCKETS_MAX * sizeof(*history->flow4));
 	history->flow6 = aligned_alloc(64, BUCKETS_MAX * sizeof(*history->flow6));
-	assert_true(history->flow4 && history->flow6);
+	history->n_seen = SEEN_WORDS;
+	history->seen = calloc(flow_seen_len(SEEN_WORDS), sizeof(*history->seen));
+	assert_true(history->flow4 && history->flow6 && history->seen);
 	memset(history->flow4, 0, BUCKETS_MAX * sizeof(*history->flow4));
 	memset(history->flow6, 0, BUCKETS_MAX * sizeof(*history->flow6));
 	for (uint16_t id = 1; id <= BACKENDS; id++) {
@@ -342,12 +414,18 @@ static struct history *begin(uint64_t seed, bool ip6, bool udp, uint32_t n_bucke
 	return history;
 }
 
-static struct history *live_through(uint64_t seed, bool ip6, bool udp, uint32_t n_buckets)
+static void live(struct history *history, size_t n_steps)
 {
-	struct history *history = begin(seed, ip6, udp, n_buckets, false);
-
-	for (size_t i = 0; i < STEPS; i++)
+	for (size_t i = 0; i < n_steps; i++)
 		step(history);
+}
+
+static struct history *live_through(
+	uint64_t seed, bool ip6, enum traffic traffic, uint32_t n_buckets)
+{
+	struct history *history = begin(seed, ip6, traffic, n_buckets, false);
+
+	live(history, steps());
 	return history;
 }
 
@@ -356,13 +434,14 @@ static void history_free(struct history *history)
 	snapshot_free(history->snapshot);
 	free(history->flow4);
 	free(history->flow6);
+	free(history->seen);
 	free(history);
 }
 
 static void tracking_breaks_no_living_connection(void **state)
 {
 	for (uint64_t seed = 1; seed <= 4; seed++) {
-		struct history *history = live_through(seed, seed % 2, false, BUCKETS_MAX);
+		struct history *history = live_through(seed, seed % 2, TRAFFIC_TCP, BUCKETS_MAX);
 
 		/* The history was worth the name. */
 		assert_true(history->n_kept > STEPS / 4);
@@ -377,7 +456,7 @@ static void tracking_breaks_no_living_connection(void **state)
 static void tracking_holds_in_a_table_that_is_far_too_small(void **state)
 {
 	for (uint64_t seed = 11; seed <= 12; seed++) {
-		struct history *history = live_through(seed, seed % 2, false, 16);
+		struct history *history = live_through(seed, seed % 2, TRAFFIC_TCP, 16);
 
 		assert_true(history->n_kept > STEPS / 4);
 		history_free(history);
@@ -386,7 +465,7 @@ static void tracking_holds_in_a_table_that_is_far_too_small(void **state)
 
 static void tracking_holds_without_any_table(void **state)
 {
-	struct history *history = live_through(21, false, false, 0);
+	struct history *history = live_through(21, false, TRAFFIC_TCP, 0);
 
 	assert_true(history->n_kept > STEPS / 4);
 	assert_int_equal(history->n_recorded, 0);
@@ -394,11 +473,60 @@ static void tracking_holds_without_any_table(void **state)
 	history_free(history);
 }
 
-static void tracking_keeps_recorded_udp_flows(void **state)
+static void tracking_breaks_no_living_udp_flow(void **state)
 {
-	for (uint64_t seed = 31; seed <= 32; seed++) {
-		struct history *history = live_through(seed, seed % 2, true, BUCKETS_MAX);
+	for (uint64_t seed = 31; seed <= 36; seed++) {
+		struct history *history = live_through(
+			seed, seed % 2, seed <= 34 ? TRAFFIC_UDP : TRAFFIC_BOTH, BUCKETS_MAX);
 
+		assert_true(history->n_kept > STEPS / 4);
+		assert_true(history->n_moving_most > 1000);
+		assert_true(history->n_turns > 5);
+		assert_true(history->n_settled > FWD_ROWS / 2);
+		/* Where rows move new flows are recorded, and only there. */
+		assert_true(history->n_recorded > 100);
+		print_message(
+			"# %zu datagrams of living flows, %zu changes, %zu records, %zu turns\n",
+			history->n_kept, history->n_changes, history->n_recorded, history->n_turns);
+		history_free(history);
+	}
+}
+
+/* Hundreds of times as many flows as filter and table are for. */
+static void tracking_of_udp_holds_under_a_flood(void **state)
+{
+	static const struct {
+		uint32_t n_buckets, n_seen, flood_in;
+	} sizes[] = { { BUCKETS_MAX, SEEN_WORDS, 1 }, { 16, SEEN_WORDS, 2 }, { 16, 8, 1 },
+		{ BUCKETS_MAX, 8, 2 }, { 0, SEEN_WORDS, 2 }, { BUCKETS_MAX, 0, 2 } };
+
+	for (uint64_t seed = 51; seed < 51 + ARRAY_LEN(sizes); seed++) {
+		struct history *history = begin(seed, seed % 2,
+			seed % 3 ? TRAFFIC_UDP : TRAFFIC_BOTH, sizes[seed - 51].n_buckets, false);
+
+		history->n_seen = sizes[seed - 51].n_seen;
+		history->flood_in = sizes[seed - 51].flood_in;
+		publish(history);
+		live(history, steps());
+		assert_true(history->n_kept > STEPS / 4);
+		assert_true(history->n_moving_most > 1000);
+		history_free(history);
+	}
+}
+
+/* As after the start with a flow table that had no filter: nobody knows who spoke before. */
+static void tracking_of_udp_holds_with_a_filter_that_has_only_begun(void **state)
+{
+	for (uint64_t seed = 61; seed <= 62; seed++) {
+		struct history *history = begin(seed, seed % 2, TRAFFIC_UDP, BUCKETS_MAX, false);
+		struct flows_table flows = flows_of(history);
+
+		/* Flows begin at settled rows; then the filter that knows them is lost. */
+		for (size_t idx = 0; idx < CONNECTIONS; idx++)
+			open_connection(history, idx);
+		memset(history->seen, 0, flow_seen_len(history->n_seen) * sizeof(__u64));
+		flow_seen_start(&flows);
+		live(history, steps());
 		assert_true(history->n_kept > STEPS / 4);
 		history_free(history);
 	}
@@ -412,18 +540,16 @@ static void tracking_keeps_recorded_udp_flows(void **state)
 static void tracking_keeps_what_began_at_a_balancer_that_started_with_nothing(void **state)
 {
 	for (uint64_t seed = 41; seed <= 44; seed++) {
-		struct history *history = begin(seed, seed % 2, false, BUCKETS_MAX, true);
+		struct history *history = begin(seed, seed % 2, TRAFFIC_TCP, BUCKETS_MAX, true);
 		size_t n_kept;
 
-		for (size_t i = 0; i < STEPS / 3; i++)
-			step(history);
+		live(history, STEPS / 3);
 		n_kept = history->n_kept;
 		assert_true(n_kept > STEPS / 15);
 		assert_true(history->n_changes > STEPS / 3 / 400);
 		history->follow = false;
 		publish(history);
-		for (size_t i = 0; i < STEPS; i++)
-			step(history);
+		live(history, STEPS);
 		assert_true(history->n_kept > n_kept + STEPS / 4);
 		history_free(history);
 	}
@@ -435,7 +561,9 @@ int main(void)
 		cmocka_unit_test(tracking_breaks_no_living_connection),
 		cmocka_unit_test(tracking_holds_in_a_table_that_is_far_too_small),
 		cmocka_unit_test(tracking_holds_without_any_table),
-		cmocka_unit_test(tracking_keeps_recorded_udp_flows),
+		cmocka_unit_test(tracking_breaks_no_living_udp_flow),
+		cmocka_unit_test(tracking_of_udp_holds_under_a_flood),
+		cmocka_unit_test(tracking_of_udp_holds_with_a_filter_that_has_only_begun),
 		cmocka_unit_test(tracking_keeps_what_began_at_a_balancer_that_started_with_nothing),
 	};
 

@@ -14,7 +14,7 @@
 #define BUCKETS (2 * FLOW_WALK_PART_BUCKETS + 8)
 
 static struct flow4_bucket flow4[BUCKETS];
-static struct flows_table table = { flow4, NULL, BUCKETS, 0 };
+static struct flows_table table = { .flow4 = flow4, .n_flow4 = BUCKETS };
 
 struct world {
 	struct service_ids *ids;

@@ -25,7 +25,7 @@ static void publish_shares_a_table_of_equal_members(void **state)
 static bool records_syn(const struct world *world)
 {
 	return snapshot_service(world->snapshot, service_at(world, 0))->flags &
-		FWD_SERVICE_RECORD_SYN;
+		FWD_SERVICE_RECORD_NEW;
 }
 
 static void publish_lets_bases_follow_until_membership_is_quiet(void **state)
@@ -220,7 +220,7 @@ static void publish_gives_rr_its_turns_and_keeps_their_number(void **state)
 	world->more = "scheduler = rr\n";
 	world_configure(world, 3, START_US);
 	world_build(world, START_US);
-	assert_true(snapshot_service(world->snapshot, 1)->flags & FWD_SERVICE_RECORD_TCP);
+	assert_true(snapshot_service(world->snapshot, 1)->flags & FWD_SERVICE_RECORD_ALL);
 	assert_int_equal(snapshot_service(world->snapshot, 1)->order_len, 3);
 	position = snapshot_position(world->snapshot, 1);
 	*position = 7;
@@ -254,6 +254,86 @@ static void publish_stirs_rows_when_a_service_ceases_to_record(void **state)
 	world_build(world, START_US + S(22));
 	tick(world, START_US + S(90));
 	assert_int_equal(publish_moving(world->publish, 1), 0);
+}
+
+/* The flow table has just got its filter: who kept these rows recorded every UDP flow, wherever it was. */
+static void publish_stirs_rows_of_a_build_that_recorded_udp(void **state)
+{
+	for (int is_new = 0; is_new < 2; is_new++) {
+		struct world *world = *state;
+		json_t *tables, *ids;
+
+		quieten(world, 2);
+		assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+		tables = publish_export(world->publish);
+		ids = service_ids_export(world->ids);
+		if (is_new)
+			memset(keep_flows(world->keep)->seen, 0,
+				SEEN_CONTROL_WORDS * sizeof(__u64));
+		world_close(world);
+		world_open(world, false);
+		service_ids_import(world->ids, ids);
+		publish_import(world->publish, tables);
+		json_decref(tables);
+		json_decref(ids);
+		world_configure(world, 2, START_US + S(25));
+		world_build(world, START_US + S(25));
+		assert_int_equal(publish_moving(world->publish, service_at(world, 0)),
+			is_new ? FWD_ROWS : 0);
+	}
+}
+
+/* A row is asked for its base as long as any flow that it serves may be silent. */
+static void publish_settles_rows_by_the_timeouts_of_their_protocols(void **state)
+{
+	static const struct {
+		const char *lines;
+		unsigned int quiet_s;
+	} cases[] = {
+		{ "protocol = tcp\nudp-timeout = 100\n", 60 },
+		{ "protocol = udp\nudp-timeout = 100\n", 100 },
+		{ "protocol = udp\nudp-timeout = 20\n", 20 },
+		{ "protocol = any\nudp-timeout = 100\n", 100 },
+		{ "protocol = any\nudp-timeout = 20\n", 60 },
+	};
+	struct world *world = *state;
+	uint64_t now_us = START_US;
+
+	ARRAY_FOREACH (each, cases, ARRAY_LEN(cases)) {
+		world->more = each->lines;
+		now_us += S(300);
+		world_configure(world, 2, now_us);
+		world_build(world, now_us);
+		now_us += S(300);
+		tick(world, now_us);
+		world_build(world, now_us);
+		tick(world, now_us + S(10));
+		now_us += S(300);
+		world_configure(world, 3, now_us);
+		world_build(world, now_us);
+		assert_int_not_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+		tick(world, now_us + S(each->quiet_s));
+		assert_int_not_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+		tick(world, now_us + S(each->quiet_s + 3));
+		assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+	}
+}
+
+static void publish_turns_the_filter_after_the_longest_timeout(void **state)
+{
+	struct world *world = *state;
+	const __u64 *seen = keep_flows(world->keep)->seen;
+
+	world->more = "udp-timeout = 100\n";
+	quieten(world, 2);
+	tick(world, START_US + S(20));
+	assert_int_not_equal(seen[SEEN_STARTED_S], 0);
+	for (unsigned int second = 21; second < 100; second++)
+		tick(world, START_US + S(second));
+	assert_int_equal(seen[SEEN_GENERATION], 0);
+	for (unsigned int second = 100; second < 130; second++)
+		tick(world, START_US + S(second));
+	assert_int_equal(seen[SEEN_GENERATION], 1);
 }
 
 static void say_weight(struct world *world, const char *virtual_server, uint32_t number)
@@ -446,6 +526,9 @@ int main(void)
 		TEST(publish_is_quiet_while_a_backend_starts_slowly),
 		TEST(publish_gives_rr_its_turns_and_keeps_their_number),
 		TEST(publish_stirs_rows_when_a_service_ceases_to_record),
+		TEST(publish_stirs_rows_of_a_build_that_recorded_udp),
+		TEST(publish_settles_rows_by_the_timeouts_of_their_protocols),
+		TEST(publish_turns_the_filter_after_the_longest_timeout),
 		TEST(publish_counts_what_statics_hold_for_lc),
 		TEST(publish_takes_what_agents_report_for_lc),
 		TEST(publish_takes_a_gateways_frames_for_no_agents),

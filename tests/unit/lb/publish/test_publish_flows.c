@@ -133,7 +133,7 @@ static void publish_holds_clients_whose_flows_live(void **state)
 	world->more = "persistence = 30\n";
 	world_configure(world, 2, START_US);
 	world_build(world, START_US);
-	assert_true(snapshot_service(world->snapshot, 1)->flags & FWD_SERVICE_RECORD_TCP);
+	assert_true(snapshot_service(world->snapshot, 1)->flags & FWD_SERVICE_RECORD_ALL);
 	assert_int_equal(snapshot_service(world->snapshot, 1)->persistence_s, 30);
 	settings = snapshot_settings(world->snapshot);
 	flow.meta = flow_meta(1, 1, FLOW_TCP_ESTABLISHED, start_s);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "lb/state/keep.h"
+#include "lb/table/flow_seen.h"
 
 #include "tests/unit/tools/temp_dir.h"
 

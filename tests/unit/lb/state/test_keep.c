@@ -84,6 +84,8 @@ static void keep_starts_fresh_with_a_seed_of_its_own(void **state)
 	assert_true(seed[0] != 0 || seed[1] != 0);
 	assert_int_equal(keep_flows(keep)->n_flow4, flows_buckets4(MAX_FLOWS));
 	assert_int_equal(keep_flows(keep)->n_flow6, flows_buckets6(MAX_FLOWS));
+	assert_int_equal(keep_flows(keep)->n_seen, flow_seen_words(MAX_FLOWS));
+	assert_true(flow_seen_is_new(keep_flows(keep)));
 	keep_free(keep);
 	remove_directory();
 	assert_int_equal(setup(state), 0);
@@ -450,6 +452,34 @@ static void keep_shrinks_by_what_matters_least(void **state)
 	keep_free(keep);
 }
 
+/* What was marked in the current generation and the one before, and since when. */
+static void keep_moves_the_filter_of_flows_seen(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	const struct flows_table *table = keep_flows(keep);
+	__u64 *words = table->seen + SEEN_CONTROL_WORDS;
+
+	memset(words, 0, (size_t)2 * table->n_seen * sizeof(*words));
+	table->seen[SEEN_GENERATION] = 7;
+	table->seen[SEEN_STARTED_S] = 50;
+	words[0] = 1;
+	words[table->n_seen - 1] = 2;
+	words[2 * table->n_seen - 1] = 4;
+	keep = reopen_keep(keep, MAX_FLOWS);
+	assert_int_equal(keep_flows(keep)->seen[SEEN_CONTROL_WORDS], 1);
+	keep = reopen_keep(keep, 500000);
+	table = keep_flows(keep);
+	words = table->seen + SEEN_CONTROL_WORDS;
+	assert_int_equal(table->n_seen, flow_seen_words(500000));
+	assert_int_equal(table->seen[SEEN_GENERATION], 7);
+	assert_int_equal(table->seen[SEEN_STARTED_S], 50);
+	assert_false(flow_seen_is_new(table));
+	assert_int_equal(words[0], 1);
+	assert_int_equal(words[table->n_seen - 1], 2);
+	assert_int_equal(words[2 * table->n_seen - 1], 4);
+	keep_free(keep);
+}
+
 static void keep_leaves_flows_alone_when_the_size_is_the_same(void **state)
 {
 	struct keep *keep = open_keep(MAX_FLOWS, true);
@@ -554,6 +584,7 @@ int main(void)
 		TEST(keep_moves_the_later_of_a_flows_records),
 		TEST(keep_shrinks_to_what_fits),
 		TEST(keep_shrinks_by_what_matters_least),
+		TEST(keep_moves_the_filter_of_flows_seen),
 		TEST(keep_leaves_flows_alone_when_the_size_is_the_same),
 	};
 	const struct CMUnitTest directory_tests[] = {

@@ -106,6 +106,41 @@ static void (*const damages[])(const char *name) = {
 	make_garbage,
 };
 
+/* As a build left it that recorded every UDP flow: its records are worth all that they were. */
+static void keep_takes_a_flow_table_without_a_filter(void **state)
+{
+	struct keep *keep = open_keep(MAX_FLOWS, true);
+	uint64_t seed[2],
+		size_bytes = KEEP_HEADER_BYTES +
+		(keep_flows(keep)->n_flow4 + (uint64_t)keep_flows(keep)->n_flow6) *
+			sizeof(struct flow4_bucket);
+	const struct flow4 flow = flow4_make(1);
+	size_t n = 0;
+
+	keep_flows(keep)->flow4[0].entries[0] = flow;
+	memcpy(seed, keep_flow_seed(keep), sizeof(seed));
+	keep_free(keep);
+	overwrite(
+		"flows", offsetof(struct keep_header, n_seen), &(uint32_t){ 0 }, sizeof(uint32_t));
+	overwrite(
+		"flows", offsetof(struct keep_header, file_bytes), &size_bytes, sizeof(size_bytes));
+	assert_int_equal(truncate(path("flows"), (off_t)size_bytes), 0);
+	keep = open_keep(MAX_FLOWS, false);
+	assert_memory_equal(keep_flow_seed(keep), seed, sizeof(seed));
+	assert_int_equal(keep_flows(keep)->n_seen, flow_seen_words(MAX_FLOWS));
+	assert_true(flow_seen_is_new(keep_flows(keep)));
+	for (uint32_t i = 0; i < keep_flows(keep)->n_flow4; i++)
+		ARRAY_FOREACH (entry, keep_flows(keep)->flow4[i].entries, FLOW4_PER_BUCKET)
+			n += memcmp(entry, &flow, sizeof(flow)) == 0;
+	assert_int_equal(n, 1);
+	/* All counts as seen. */
+	for (uint32_t i = 0; i < keep_flows(keep)->n_seen; i++)
+		assert_int_equal(
+			keep_flows(keep)->seen[SEEN_CONTROL_WORDS + keep_flows(keep)->n_seen + i],
+			UINT64_MAX);
+	keep_free(keep);
+}
+
 static void keep_replaces_damaged_flow_table(void **state)
 {
 	ARRAY_FOREACH (damage, damages, ARRAY_LEN(damages)) {
@@ -246,6 +281,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(keep_replaces_damaged_flow_table),
+		TEST(keep_takes_a_flow_table_without_a_filter),
 		TEST(keep_refuses_header_that_contradicts_itself),
 		TEST(keep_refuses_damaged_rows),
 		TEST(keep_refuses_rows_under_another_name),

@@ -88,6 +88,7 @@ static void maps_have_flows_where_programs_look(void **state)
 	const struct flow4 flow4 = flow4_make(1);
 	const struct flow6 flow6 = flow6_make(2);
 	uint32_t last = KEEP_MAP_FLOWS_FIRST + table->n_flow4 + table->n_flow6 - 1;
+	uint32_t end = last + 1 + (uint32_t)(flow_seen_len(table->n_seen) / FLOW_BUCKET_WORDS);
 	struct flow4_bucket bucket4;
 	struct flow6_bucket bucket6;
 	int map = keep_flows_map(keep);
@@ -102,7 +103,14 @@ static void maps_have_flows_where_programs_look(void **state)
 	assert_memory_equal(&bucket6.entries[1], &flow6, sizeof(flow6));
 	assert_int_equal(element_call(BPF_MAP_UPDATE_ELEM, map, last, &bucket6), 0);
 	assert_memory_equal(&table->flow6[table->n_flow6 - 1].entries[1], &flow6, sizeof(flow6));
-	assert_int_equal(element_call(BPF_MAP_UPDATE_ELEM, map, last + 1, &bucket6), -1);
+	/* Behind it the filter of flows seen, control words first. */
+	assert_int_equal(element_call(BPF_MAP_UPDATE_ELEM, map, last + 1, &bucket6), 0);
+	assert_memory_equal(table->seen, &bucket6, SEEN_CONTROL_WORDS * sizeof(__u64));
+	assert_int_equal(element_call(BPF_MAP_UPDATE_ELEM, map, end - 1, &bucket6), 0);
+	assert_memory_equal(
+		table->seen + SEEN_CONTROL_WORDS + (size_t)2 * table->n_seen - FLOW_BUCKET_WORDS,
+		&bucket6, sizeof(bucket6));
+	assert_int_equal(element_call(BPF_MAP_UPDATE_ELEM, map, end, &bucket6), -1);
 	keep_free(keep);
 }
 

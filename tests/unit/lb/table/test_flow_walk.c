@@ -13,7 +13,7 @@
 
 static struct flow4_bucket flow4[BUCKETS4];
 static struct flow6_bucket flow6[BUCKETS6];
-static struct flows_table table = { flow4, flow6, BUCKETS4, BUCKETS6 };
+static struct flows_table table = { flow4, flow6, BUCKETS4, BUCKETS6, NULL, 0 };
 static size_t n_looked_up, n_woken;
 
 static const struct fwd_service *find_service(uint16_t service, void *context)

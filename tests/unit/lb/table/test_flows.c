@@ -12,7 +12,7 @@
 
 static struct flow4_bucket flow4[4];
 static struct flow6_bucket flow6[4];
-static struct flows_table table = { flow4, flow6, 4, 4 };
+static struct flows_table table = { flow4, flow6, 4, 4, NULL, 0 };
 static const struct fwd_service services[] = {
 	{ .id = 1, .tcp_timeout_s = 900, .fin_timeout_s = 120, .udp_timeout_s = 300 },
 	{ .id = 2, .tcp_timeout_s = 10, .fin_timeout_s = 5, .udp_timeout_s = 7 },
@@ -121,7 +121,8 @@ static void flows_estimate_what_lives(void **state)
 {
 	static struct flow4_bucket many4[1024];
 	static struct flow6_bucket many6[512];
-	const struct flows_table many = { many4, many6, ARRAY_LEN(many4), ARRAY_LEN(many6) };
+	const struct flows_table many = { many4, many6, ARRAY_LEN(many4), ARRAY_LEN(many6), NULL,
+		0 };
 	const uint32_t n_long = 1 << 20;
 	struct flow4_bucket *long4;
 	uint64_t n_live4, n_live6;

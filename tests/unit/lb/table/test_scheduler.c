@@ -39,7 +39,7 @@ static void publish(uint16_t flags, uint16_t n, const uint32_t *weights, uint16_
 	const struct flows_table flows = { .flow4 = bench.flow4, .n_flow4 = BUCKETS };
 	struct fwd_settings settings = { .slot_seed = { 1, 2 }, .mtu_bytes = 1500 };
 	struct fwd_service service = { .id = SERVICE,
-		.flags = flags | FWD_SERVICE_RECORD_TCP,
+		.flags = flags | FWD_SERVICE_RECORD_ALL,
 		.tcp_timeout_s = 900,
 		.fin_timeout_s = 120,
 		.udp_timeout_s = 300 };

@@ -89,13 +89,13 @@ static uint16_t own_flags(uint16_t id)
 	switch ((enum own_service)id) {
 	case OWN_ROUND_ROBIN:
 	case OWN_PERSISTENT_ROUND_ROBIN:
-		return FWD_SERVICE_RECORD_TCP | FWD_SERVICE_ROUND_ROBIN;
+		return FWD_SERVICE_RECORD_ALL | FWD_SERVICE_ROUND_ROBIN;
 	case OWN_LEAST_LOADED:
-		return FWD_SERVICE_RECORD_TCP | FWD_SERVICE_LEAST_LOADED;
+		return FWD_SERVICE_RECORD_ALL | FWD_SERVICE_LEAST_LOADED;
 	case OWN_PERSISTENT:
-		return FWD_SERVICE_RECORD_TCP;
+		return FWD_SERVICE_RECORD_ALL;
 	case OWN_MOVING_NEW:
-		return FWD_SERVICE_RECORD_SYN;
+		return FWD_SERVICE_RECORD_NEW;
 	default:
 		return 0;
 	}
@@ -196,11 +196,17 @@ static void *zeroed(size_t size_bytes)
 	return memset(memory, 0, size_bytes);
 }
 
+static size_t seen_bytes(const struct flows_table *flows)
+{
+	return flow_seen_len(flows->n_seen) * sizeof(*flows->seen);
+}
+
 static void side_open_user(struct side *side)
 {
 	side->memory.flows = test.kernel.memory.flows;
 	side->memory.flows.flow4 = zeroed(side->memory.flows.n_flow4 * sizeof(struct flow4_bucket));
 	side->memory.flows.flow6 = zeroed(side->memory.flows.n_flow6 * sizeof(struct flow6_bucket));
+	side->memory.flows.seen = zeroed(seen_bytes(&side->memory.flows));
 	for (unsigned int i = 0; i < ALL_ROWS_N_; i++) {
 		side->rows[i] = zeroed(sizeof(struct fwd_table));
 		side->rows_maps[i] = -1;
@@ -222,6 +228,7 @@ static void side_free_user(struct side *side)
 {
 	free(side->memory.flows.flow4);
 	free(side->memory.flows.flow6);
+	free(side->memory.flows.seen);
 	ARRAY_FOREACH (rows, side->rows, ALL_ROWS_N_)
 		free(*rows);
 	free(side->loads);
@@ -305,6 +312,20 @@ static void change_rows(uint32_t now_s)
 	}
 }
 
+/* The generations turn: what was marked in the last phase is known in this one, and no longer. */
+static void turn_filter(void)
+{
+	struct side *const sides[] = { &test.kernel, &test.user };
+
+	ARRAY_FOREACH (side, sides, ARRAY_LEN(sides)) {
+		struct flow_seen_turn turn = { 0 };
+
+		(*side)->memory.flows.seen[SEEN_STARTED_S] = 1;
+		flow_seen_turn(&(*side)->memory.flows, &turn, 1, 100);
+		assert_int_equal((*side)->memory.flows.seen[SEEN_STARTED_S], 0);
+	}
+}
+
 static void change_loads(void)
 {
 	for (uint16_t i = 0; i < OWN_BACKENDS; i++) {
@@ -333,6 +354,7 @@ static void begin_phase(void)
 		test.flags[i] = states[grammar_draw(&test.grammar, ARRAY_LEN(states))];
 	change_rows(wait_for_a_young_second());
 	fill_groups(wait_for_a_young_second());
+	turn_filter();
 	change_loads();
 	side_build(&test.user);
 	side_build(&test.kernel);
@@ -391,6 +413,7 @@ static void compare_memory(void)
 
 	assert_memory_equal(kernel->flow4, user->flow4, kernel->n_flow4 * sizeof(*kernel->flow4));
 	assert_memory_equal(kernel->flow6, user->flow6, kernel->n_flow6 * sizeof(*kernel->flow6));
+	assert_memory_equal(kernel->seen, user->seen, seen_bytes(kernel));
 	for (unsigned int i = 0; i < ALL_ROWS_N_; i++)
 		assert_memory_equal(
 			test.kernel.rows[i], test.user.rows[i], sizeof(struct fwd_table));
@@ -406,6 +429,7 @@ static void copy_memory(void)
 
 	memcpy(user->flow4, kernel->flow4, kernel->n_flow4 * sizeof(*kernel->flow4));
 	memcpy(user->flow6, kernel->flow6, kernel->n_flow6 * sizeof(*kernel->flow6));
+	memcpy(user->seen, kernel->seen, seen_bytes(kernel));
 	for (unsigned int i = 0; i < ALL_ROWS_N_; i++)
 		memcpy(test.user.rows[i], test.kernel.rows[i], sizeof(struct fwd_table));
 	memcpy(test.user.loads, test.kernel.loads, FWD_LOADS * sizeof(*test.user.loads));
@@ -549,6 +573,16 @@ static void close_sides(void)
 	engine_memory_close(&test.kept);
 }
 
+static unsigned int marks(void)
+{
+	const struct flows_table *flows = &test.kernel.memory.flows;
+	unsigned int n_marks = 0;
+
+	for (uint64_t i = SEEN_CONTROL_WORDS; i < flow_seen_len(flows->n_seen); i++)
+		n_marks += (unsigned int)__builtin_popcountll(flows->seen[i]);
+	return n_marks;
+}
+
 /* Nothing is shown by frames that all end alike. */
 static void report(unsigned int n_frames)
 {
@@ -566,6 +600,7 @@ static void report(unsigned int n_frames)
 	print_message("\n");
 	if (n_frames < FRAMES)
 		return;
+	assert_true(marks() > 1000);
 	for (unsigned int reason = 0; reason < FWD_REASON_RING_FULL; reason++)
 		if (test.reasons[reason] == 0)
 			fail_msg("no frame was %s", names[reason]);
