@@ -59,6 +59,8 @@ struct agent {
 		1]; /* a port that a balancer asks about, and nobody listens on */
 	char unserved[PROTO_REASON_MAX + 1]; /* a VIP that no balancer has a port for */
 	struct accepts_stray stray; /* a client's request that has no way back; ifindex 0: none */
+	uint64_t stray_us;          /* since when; CLOCK_BOOTTIME */
+	uint64_t stray_total;       /* accepts_total() then */
 	char dropped[WHY_BYTES];    /* why the kernel drops it; "": it does not */
 	struct nl *nl;              /* for routes */
 	struct balancers *balancers;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See way_back.h. A client is the proof, and the settings say when it is over: no client comes meanwhile. */
+/*
+ * See way_back.h. A request is the occasion, settings and routes are the proof, and say when it is over: no client
+ * comes meanwhile.
+ */
 #include "agent/daemon/way_back.h"
 
 #include "agent/daemon/refresh.h"
@@ -7,6 +10,9 @@
 #include "agent/host/reconcile.h"
 #include "agent/host/reverse_path.h"
 #include "common/log.h"
+
+/* So long after it nobody else was let in. */
+#define WAY_BACK_PATIENCE_US (1 * US_PER_S)
 
 static const char *way_back_interface(const struct agent *agent, unsigned int ifindex)
 {
@@ -33,16 +39,32 @@ static bool way_back_judge(const struct agent *agent, struct why *ret_why)
 	return r >= 0 || !host_link(reconcile_host(agent->reconcile), stray->ifindex);
 }
 
-void way_back_look(struct agent *agent)
+/* The first request without a way back stands for all, until it has one or somebody is let in. */
+static void way_back_take(struct agent *agent)
 {
 	struct accepts_stray stray;
+
+	if (!accepts_stray(agent->accepts, &stray) || agent->stray.ifindex != 0)
+		return;
+	agent->stray = stray;
+	agent->stray_us = agent_now(agent);
+	agent->stray_total = accepts_total(agent->accepts);
+}
+
+void way_back_look(struct agent *agent)
+{
 	struct why why = { 0 };
 
-	/* The first that was found dropped stands for all until it is not. */
-	if (accepts_stray(agent->accepts, &stray) && !agent->dropped[0])
-		agent->stray = stray;
-	if (agent->stray.ifindex == 0 || !way_back_judge(agent, &why))
+	way_back_take(agent);
+	if (agent->stray.ifindex == 0)
 		return;
+	/* Else its address may be a forged one, and clients are served. */
+	if (accepts_total(agent->accepts) == agent->stray_total) {
+		if (agent_now(agent) - agent->stray_us < WAY_BACK_PATIENCE_US)
+			return;
+		if (!way_back_judge(agent, &why))
+			return;
+	}
 	if (!why.text[0])
 		agent->stray = (struct accepts_stray){ 0 };
 	if (streq(why.text, agent->dropped))

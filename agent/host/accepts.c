@@ -24,6 +24,7 @@ struct accepts {
 	struct addr exempt[ACCEPTS_EXEMPT_MAX];
 	size_t n_exempt;
 	uint64_t seen[ACCEPTS_SEEN];
+	uint64_t total;
 	struct accepts_stray stray; /* ifindex 0: none */
 };
 
@@ -140,7 +141,10 @@ bool accepts_take(
 		return false;
 	if (!accepts_is_new(accepts, util_fnv_64(hash, tcp, 12)))
 		return false;
-	return accepts_note(accepts, &source, accepts_port(tcp), true);
+	if (!accepts_note(accepts, &source, accepts_port(tcp), true))
+		return false;
+	accepts->total++;
+	return true;
 }
 
 /* ---- the log ---- */
@@ -223,6 +227,11 @@ bool accepts_count(
 		return false;
 	*ret_count = counter->count;
 	return true;
+}
+
+uint64_t accepts_total(const struct accepts *accepts)
+{
+	return accepts->total;
 }
 
 bool accepts_stray(struct accepts *accepts, struct accepts_stray *ret_stray)

@@ -31,7 +31,8 @@ static int reverse_path_is_strict(unsigned int ifindex)
 
 struct reverse_path_way {
 	unsigned int wanted;
-	bool leads; /* one of its hops is by the wanted interface */
+	bool leads;      /* one of its hops is by the wanted interface */
+	bool is_default; /* of all clients that have no route of their own */
 	unsigned int ifindex;
 };
 
@@ -62,18 +63,21 @@ static void reverse_path_take_hops(struct reverse_path_way *way, const struct nl
 
 static int reverse_path_take(const struct nlmsghdr *message, void *context)
 {
+	const struct rtmsg *info = mnl_nlmsg_get_payload(message);
+	struct reverse_path_way *way = context;
 	const struct nlattr *attr;
 
 	if (message->nlmsg_type != RTM_NEWROUTE ||
 		mnl_nlmsg_get_payload_len(message) < sizeof(struct rtmsg))
 		return 0;
+	way->is_default = info->rtm_dst_len == 0;
 	mnl_attr_for_each(attr, message, sizeof(struct rtmsg))
 	{
 		if (mnl_attr_get_type(attr) == RTA_OIF &&
 			mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
-			reverse_path_take_hop(context, mnl_attr_get_u32(attr));
+			reverse_path_take_hop(way, mnl_attr_get_u32(attr));
 		else if (mnl_attr_get_type(attr) == RTA_MULTIPATH)
-			reverse_path_take_hops(context, attr);
+			reverse_path_take_hops(way, attr);
 	}
 	return 0;
 }
@@ -111,5 +115,5 @@ int reverse_path_drops(struct nl *nl, const struct addr *client, const struct ad
 	if (r < 0 && r != -ENETUNREACH && r != -EHOSTUNREACH)
 		return r;
 	*ret_ifindex = way.ifindex;
-	return !way.leads;
+	return way.is_default && !way.leads;
 }

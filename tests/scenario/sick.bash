@@ -162,6 +162,21 @@ in_ns strict-filter route replace default via "$ROUTER" dev eth1 onlink
 fact another_way_back_alone_is_no_fault backend_is strict-filter up
 goes_bad strict-filter "rp_filter of eth0 is strict (1), and the way back to $CLIENT is eth1" \
 	on "${host[strict-filter]}" sysctl -qw net.ipv4.conf.eth0.rp_filter=1
+# A healthy one that is as strict has a second network, as containers do. Anybody can send SYNs in its name:
+# the_well_one_was_never_out (below).
+in_ns well link add containers type veth peer name container
+in_ns well link set containers up
+in_ns well link set container up
+in_ns well address add 172.17.0.1/16 dev containers
+on "${host[well]}" sysctl -qw net.ipv4.conf.eth0.rp_filter=1
+count_frames "${host[well]}" eth0 ingress forged 'ip saddr 172.17.0.5 tcp flags syn'
+ip_on router address add 172.17.0.5/32 dev lo
+ip_on router route add "$VIP/32" dev eth0 src 172.17.0.5
+tool_start forgers router new_flows "$VIP:80" 50
+forged_to_the_well_one() {
+	(($(counted "${host[well]}" forged) >= $1))
+}
+must wait_until 20 forged_to_the_well_one 20
 no_ipv6() {
 	stop_pid "${tool_pid[no-ipv6]}"
 	serve no-ipv6 "$VIP"
@@ -265,6 +280,10 @@ fact requests_went_on wait_until 20 more_of $(($(counted "${host[well]}" request
 fact no_request_came_to_who_was_known_bad gets_none
 on "${host[strict-filter]}" sysctl -qw net.ipv4.conf.eth0.rp_filter=2
 fact what_the_reason_says_mends_it wait_until 10 backend_is strict-filter up
+
+fact forged_requests_went_on wait_until 20 forged_to_the_well_one $(($(counted "${host[well]}" forged) + 20))
+tool_end forgers > /dev/null
+ip_on router route del "$VIP/32" dev eth0
 
 # Claims that nobody can prove: named, and answered.
 in_ns second-card link add link eth0 name second address 02:00:00:00:33:33 type macvlan mode bridge

@@ -118,8 +118,10 @@ static void accepts_leaves_out_who_probes(void **state)
 	accepts_exempt(accepts, balancers, ARRAY_LEN(balancers));
 	memcpy(packet + 16, balancers[0].bytes, 4);
 	assert_false(accepts_take(accepts, packet, size_bytes, 0));
+	assert_int_equal(accepts_total(accepts), 0);
 	packet[19]++;
 	assert_true(accepts_take(accepts, packet, size_bytes, 0));
+	assert_int_equal(accepts_total(accepts), 1);
 	size_bytes = write_packet(packet, VIP6, 80, 0x12, 2);
 	memcpy(packet + 24, balancers[1].bytes, 16);
 	assert_false(accepts_take(accepts, packet, size_bytes, 0));
