@@ -60,7 +60,7 @@ nothing_moves() {
 }
 # The filter was started with the balancer.
 filter_is_old() {
-	[[ $(lb_json ".uptime_s > $((SHORT_S + 5))") == true ]]
+	[[ $(lb_json ".uptime_s > $((3 * SHORT_S + 5))") == true ]]
 }
 
 sets=()
@@ -89,13 +89,13 @@ joined() {
 	jq '.servers.web4 // 0' "$work/$1.first"
 }
 
-begin long 9000 "$VIP"
-begin long6 3000 "[$VIP6]"
-begin early 2000 "$VIP"
 must wait_until 60 filter_is_old
 fact every_row_is_settled wait_until 30 nothing_moves
 configure "$LONG_S"
 must lb reload
+begin long 9000 "$VIP"
+begin long6 3000 "[$VIP6]"
+begin early 2000 "$VIP"
 stay every_flow_stays_when_all_is_settled
 fact no_flow_has_a_record equal "$(records .)" 0
 
