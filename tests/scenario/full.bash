@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # A flow table that is filled with as many flows as it is for (of UDP; persistence has every flow recorded): nearly all
-# are recorded, each once, and stay; so they do over a start with a table of another size.
+# are recorded, each once, and stay; so they do over a start with a table of another size. The row of each is its client's
+# alone, so that those without a record stay where their client is.
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 3 --no-nginx
@@ -19,6 +20,7 @@ configure() {
 		port = 5000
 		protocol = udp
 		persistence = 1h
+		hash = source-ip
 	END
 }
 configure 1k

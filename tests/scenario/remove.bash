@@ -23,7 +23,10 @@ lb_configure <<- END
 	sessionless = yes
 END
 servers_start 80 5001
-lb_and_agents_start
+# All at once: where a balancer starts with nothing, new flows of UDP stay with who was first for some time.
+agents_start
+lb_start
+must wait_until 20 backends_up "$topology_webs"
 must wait_until 30 membership_is_quiet
 
 tool_start tcp client connections "$VIP:80" 1000 1000
