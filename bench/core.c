@@ -91,7 +91,7 @@ static struct snapshot *make_snapshot(struct flows_table *flows, enum what what,
 		flows_is_crowded(flows->n_flow4, FLOW4_PER_BUCKET, n_flows, false),
 		settings.flow4_among);
 	memcpy(settings.own_mac, own_mac, ETH_ALEN);
-	memcpy(settings.out_mac, own_mac, ETH_ALEN);
+	memcpy(settings.links[0].mac, own_mac, ETH_ALEN);
 	if (addr_parse("198.51.100.10", &vip) < 0 ||
 		snapshot_new(&settings, flows, &snapshot) < 0 ||
 		snapshot_add_table(snapshot, &table, -1, keep_rows, NULL, &service.table) < 0 ||

@@ -47,7 +47,7 @@ static bool check_is_on_link(const char *interface, const struct addr *target)
 }
 
 /* By a look at the links, as the daemon takes it at its start; whoever may not look says nothing. */
-static void check_links(const struct cli *cli, const struct config *config)
+static void check_link(const struct cli *cli, const struct config *config, const char *interface)
 {
 	static const struct neigh_callbacks callbacks; /* no loop runs, and none is called */
 	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -55,42 +55,60 @@ static void check_links(const struct cli *cli, const struct config *config)
 	struct why advice = { 0 };
 
 	if (sd_event_new(&event) < 0 ||
-		neigh_start(event, config->interface, config->backend_interface, &callbacks, NULL,
-			&neigh) < 0)
+		neigh_start(event, config->interface, interface, &callbacks, NULL, &neigh) < 0)
 		return;
 	if (link_advice(neigh_client_link(neigh), neigh_backend_link(neigh), &advice))
 		fprintf(stderr, "%s: warning: %s\n", cli->config_path, advice.text);
 }
 
-static void check_host(const struct cli *cli, const struct config *config)
+/* True: it is there. */
+static bool check_is_there(const struct cli *cli, const char *key, const char *interface)
 {
-	const char *const names[] = { config->interface, config->backend_interface };
-	bool missing = false;
+	if (if_nametoindex(interface) > 0)
+		return true;
+	fprintf(stderr, "%s: warning: %s: interface %s is not there; dsr-lb would wait for it\n",
+		cli->config_path, key, interface);
+	return false;
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (if_nametoindex(names[i]) > 0 || (i == 1 && streq(names[0], names[1])))
-			continue;
-		missing = true;
-		fprintf(stderr,
-			"%s: warning: %s: interface %s is not there; dsr-lb would wait for it\n",
-			cli->config_path, i == 0 ? "interface" : "backend-interface", names[i]);
-	}
-	for (size_t v = 0; !missing && v < config->n_virtual_servers; v++) {
-		const struct config_virtual_server *each = config->virtual_servers[v];
-		const struct config_real_server *servers = each->real_servers.items;
+static bool check_is_on_any_link(const struct config *config, const struct addr *target)
+{
+	for (size_t i = 0; i < config->backend_interfaces.len; i++)
+		if (check_is_on_link(config_backend_interface(config, i), target))
+			return true;
+	return false;
+}
 
-		for (size_t i = 0; i < each->real_servers.len; i++) {
-			char text[ADDR_STRLEN];
+static void check_real_servers(const struct cli *cli, const struct config *config,
+	const struct config_virtual_server *server)
+{
+	const struct config_real_server *items = server->real_servers.items;
+	bool several = config->backend_interfaces.len > 1;
+	char text[ADDR_STRLEN];
 
-			if (check_is_on_link(config->backend_interface, &servers[i].address))
-				continue;
+	for (size_t i = 0; i < server->real_servers.len; i++)
+		if (!check_is_on_any_link(config, &items[i].address))
 			fprintf(stderr,
 				"%s: warning: real-server: %s (%s) is on no subnet of %s; `run` would "
 				"refuse it: a MAC rewrite cannot reach it\n",
-				cli->config_path, addr_format(&servers[i].address, text),
-				each->name, config->backend_interface);
-		}
+				cli->config_path, addr_format(&items[i].address, text),
+				server->name,
+				several ? "any backend-interface"
+					: config_backend_interface(config, 0));
+}
+
+static void check_host(const struct cli *cli, const struct config *config)
+{
+	bool missing = !check_is_there(cli, "interface", config->interface);
+
+	for (size_t i = 0; i < config->backend_interfaces.len; i++) {
+		const char *interface = config_backend_interface(config, i);
+
+		if (!streq(interface, config->interface))
+			missing |= !check_is_there(cli, "backend-interface", interface);
 	}
+	for (size_t v = 0; !missing && v < config->n_virtual_servers; v++)
+		check_real_servers(cli, config, config->virtual_servers[v]);
 }
 
 int check_config(const struct cli *cli)
@@ -114,6 +132,7 @@ int check_config(const struct cli *cli)
 	if (r < 0)
 		return CONTROL_CONFIG;
 	check_host(cli, config);
-	check_links(cli, config);
+	for (size_t i = 0; i < config->backend_interfaces.len; i++)
+		check_link(cli, config, config_backend_interface(config, i));
 	return cli->diff ? cli_diff(cli, report) : 0;
 }

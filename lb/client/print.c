@@ -67,7 +67,7 @@ static char *print_join(const json_t *array)
 static void print_head(const json_t *document)
 {
 	const char *interface = print_string(document, "interface");
-	const char *backends = print_string(document, "backend_interface");
+	_cleanup_free_ char *backends = print_join(json_object_get(document, "backend_interfaces"));
 	const char *why = json_string_value(json_object_get(document, "inactive_reason"));
 	const char *reason = json_string_value(json_object_get(document, "reason"));
 	bool active = json_is_true(json_object_get(document, "active"));
@@ -76,7 +76,7 @@ static void print_head(const json_t *document)
 
 	printf("dsr-lb %s, mode %s on %s", print_string(document, "version"),
 		print_string(document, "mode"), interface);
-	if (!streq(backends, "-") && !streq(backends, interface))
+	if (backends && backends[0] && !streq(backends, interface))
 		printf(" (backends on %s)", backends);
 	printf(", %s", active ? "active" : lingers ? "lingering" : "not active");
 	if (!active && why && why[0])

@@ -71,14 +71,14 @@ static bool token_is_vip(const struct config *config, const struct addr *address
 }
 
 /* The interface's first address that is its own, of a family. Its others come and go with keepalived. */
-static bool token_find_address(const struct config *config, const struct ifaddrs *addresses,
-	int family, struct addr *ret_address)
+static bool token_find_address(const struct config *config, const char *interface,
+	const struct ifaddrs *addresses, int family, struct addr *ret_address)
 {
 	for (const struct ifaddrs *each = addresses; each; each = each->ifa_next) {
 		struct addr_port own;
 
 		if (!each->ifa_addr || each->ifa_addr->sa_family != family ||
-			!streq(each->ifa_name, config->backend_interface) ||
+			!streq(each->ifa_name, interface) ||
 			addr_from_sockaddr(each->ifa_addr, &own) < 0 ||
 			!addr_is_unicast(&own.addr) || addr_is_link_local6(&own.addr) ||
 			addr_equal(&own.addr, &config->active_when) ||
@@ -101,15 +101,21 @@ static int token_add_ourselves(
 	if (ours->addr.family != AF_UNSPEC)
 		return 0;
 	if (getifaddrs(&addresses) == 0)
-		found = token_find_address(config, addresses, AF_INET, &ours->addr) ||
-			token_find_address(config, addresses, AF_INET6, &ours->addr);
+		for (size_t i = 0; i < config->backend_interfaces.len && !found; i++) {
+			const char *interface = config_backend_interface(config, i);
+
+			found = token_find_address(
+					config, interface, addresses, AF_INET, &ours->addr) ||
+				token_find_address(
+					config, interface, addresses, AF_INET6, &ours->addr);
+		}
 	freeifaddrs(addresses);
 	if (found)
 		return 0;
 	return cli_fail(cli, CONTROL_CONFIG,
 		"token: %s has no address that a real server could reach; give it one, or write listen "
 		"= ADDRESS in [balancer]",
-		config->backend_interface);
+		config_backend_interface(config, 0));
 }
 
 /* An agent's balancers are of one family. Where another listens is not known: as we do. */

@@ -22,8 +22,9 @@ static const char *const fragments_names[] = { "hash", "drop", NULL };
 static const struct ini_key balancer_keys[] = {
 	{ "interface", ini_parse_interface, BALANCER(interface), .flags = INI_REQUIRED,
 		.doc = "INTERFACE, where clients' frames arrive" },
-	{ "backend-interface", ini_parse_interface, BALANCER(backend_interface),
-		.doc = "INTERFACE towards the real servers; the same when not given" },
+	{ "backend-interface", config_parse_backend_interface, BALANCER(backend_interfaces),
+		.flags = INI_LIST,
+		.doc = "INTERFACE, … towards the real servers; the same when not given" },
 	{ "mode", config_parse_mode, BALANCER(mode), .default_value = "auto",
 		.doc = "auto, xdp, tc or packet: how packets are forwarded" },
 	{ "workers", config_parse_workers, BALANCER(workers), 1, 64, "auto",
@@ -167,12 +168,18 @@ const struct ini_section *config_sections(size_t *ret_n_sections)
 /* Members that stand for a key that was not given. */
 static int fill_absent(struct config *config)
 {
-	if (!config->backend_interface && config->interface)
-		config->backend_interface = strdup(config->interface);
+	if (config->backend_interfaces.len == 0 && config->interface) {
+		char **name = ini_list_append(&config->backend_interfaces, sizeof(char *));
+
+		if (!name)
+			return -ENOMEM;
+		*name = strdup(config->interface);
+		if (!*name)
+			return -ENOMEM;
+	}
 	if (!config->cluster_seed)
 		config->cluster_seed = strdup("");
-	return (config->backend_interface || !config->interface) && config->cluster_seed ? 0
-											 : -ENOMEM;
+	return config->cluster_seed ? 0 : -ENOMEM;
 }
 
 /* `r` is the answer of the loader; what several keys say together is judged where each is right. */

@@ -84,6 +84,11 @@ struct config_virtual_server *config_virtual_server_get(struct config *config, c
 	return TAKE_PTR(server);
 }
 
+const char *config_backend_interface(const struct config *config, size_t idx)
+{
+	return ((char *const *)config->backend_interfaces.items)[idx];
+}
+
 struct config *config_free(struct config *config)
 {
 	if (!config)
@@ -92,7 +97,7 @@ struct config *config_free(struct config *config)
 		virtual_server_free(config->virtual_servers[i]);
 	free(config->virtual_servers);
 	free(config->interface);
-	free(config->backend_interface);
+	ini_list_clear_strings(&config->backend_interfaces);
 	free(config->key_file);
 	free(config->cluster_seed);
 	free(config);

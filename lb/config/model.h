@@ -21,6 +21,7 @@
 #define CONFIG_MINIMUM_MAX         CONFIG_REAL_SERVERS_MAX
 #define CONFIG_CLIENTS_MAX         16384u /* prefixes in the lists of all virtual servers */
 #define CONFIG_LINGER_MAX_US       (3600 * US_PER_S)
+#define CONFIG_INTERFACES_MAX      16u /* of backend-interface */
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
 enum config_announce { CONFIG_ANNOUNCE_NONE, CONFIG_ANNOUNCE_SELF, CONFIG_ANNOUNCE_ROUTE };
@@ -93,7 +94,7 @@ struct config_virtual_server {
 
 struct config {
 	char *interface;
-	char *backend_interface; /* = interface when not given */
+	struct ini_list backend_interfaces; /* char *, one at least: = interface when not given */
 	enum config_mode mode;
 	uint32_t workers; /* 0: auto */
 	struct addr_port listen;
@@ -114,6 +115,8 @@ struct config {
 	size_t n_virtual_servers;
 };
 
+/* idx < config->backend_interfaces.len */
+const char *config_backend_interface(const struct config *config, size_t idx);
 struct config *config_free(struct config *config);
 DEFINE_CLEANUP(struct config *, config_free)
 /*

@@ -99,6 +99,21 @@ int config_parse_log_level(
 	return r;
 }
 
+int config_parse_backend_interface(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	const struct ini_list *list = target;
+	char *checked = NULL;
+	int r;
+
+	if (list->len == CONFIG_INTERFACES_MAX)
+		return why_fail(ret_why, -EINVAL, "more than %u interfaces; remove some",
+			CONFIG_INTERFACES_MAX);
+	r = ini_parse_interface(key, value, &checked, ret_why);
+	free(checked);
+	return r < 0 ? r : ini_parse_string_list(key, value, target, ret_why);
+}
+
 int config_parse_vip(
 	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
 {

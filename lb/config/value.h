@@ -8,13 +8,14 @@
  * Parsers of this program's own values. Those with offset 0 in the table fill several members of the
  * section's struct, which is their target.
  */
-ini_parse_fn config_parse_mode;         /* enum config_mode */
-ini_parse_fn config_parse_workers;      /* uint32_t */
-ini_parse_fn config_parse_listen;       /* struct addr_port */
-ini_parse_fn config_parse_announce;     /* enum config_announce */
-ini_parse_fn config_parse_active_when;  /* struct addr */
-ini_parse_fn config_parse_log_level;    /* enum log_level */
-ini_parse_fn config_parse_vip;          /* struct ini_list of struct addr */
+ini_parse_fn config_parse_mode;              /* enum config_mode */
+ini_parse_fn config_parse_workers;           /* uint32_t */
+ini_parse_fn config_parse_listen;            /* struct addr_port */
+ini_parse_fn config_parse_announce;          /* enum config_announce */
+ini_parse_fn config_parse_active_when;       /* struct addr */
+ini_parse_fn config_parse_log_level;         /* enum log_level */
+ini_parse_fn config_parse_backend_interface; /* struct ini_list of char * */
+ini_parse_fn config_parse_vip;               /* struct ini_list of struct addr */
 ini_parse_fn config_parse_port;         /* struct ini_list of struct config_port; any: 0–65535 */
 ini_parse_fn config_parse_prefix;       /* struct config_virtual_server: persistence_prefix4, 6 */
 ini_parse_fn config_parse_drop;         /* bool: data[1], not data[0] */

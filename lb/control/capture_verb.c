@@ -139,7 +139,7 @@ static json_t *first_json(const struct capture_verb *verb)
 
 	return json_pack("{s:s, s:s, s:s, s:i}", "mode",
 		dataplane_status(verb->balancer->dataplane).mode, "interface", config->interface,
-		"backend_interface", config->backend_interface, "snap_bytes",
+		"backend_interface", config_backend_interface(config, 0), "snap_bytes",
 		(int)CAPTURE_FRAME_BYTES);
 }
 

@@ -11,7 +11,8 @@
 struct explain_facts {
 	const struct explain_question *question;
 	const struct explain_answer *answer;
-	const char *interface, *backend_interface; /* their names */
+	const char *interface,
+		*backend_interface; /* their names; the second is the backend's, "": it has none */
 	struct mac own_mac, out_mac;
 	const char *inactive_reason;     /* why this balancer is not active; "": it is */
 	bool vip_is_known, port_assumed; /* some virtual server has the VIP; its port is a guess */

@@ -10,6 +10,8 @@
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/dataplane.h"
 #include "lb/daemon/role.h"
+#include "lb/fwd/image.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/registry/registry.h"
 
 #define EXPLAIN_ANY_PORT 80u /* where every port is served, or none */
@@ -59,22 +61,28 @@ static bool vip_is_known(const struct balancer *balancer, const struct addr *vip
 static json_t *make_story(const struct balancer *balancer, const struct explain_question *question,
 	const struct explain_answer *answer, bool port_assumed)
 {
-	const struct fwd_settings *settings =
-		snapshot_settings(dataplane_snapshot(balancer->dataplane));
+	const struct snapshot *snapshot = dataplane_snapshot(balancer->dataplane);
+	const struct fwd_settings *settings = snapshot_settings(snapshot);
+	const struct backend *backend =
+		registry_backend(balancer->registry, answer->result.backend);
+	const struct neigh_link *link =
+		backend ? segments_link_of(balancer->segments, &backend->address) : NULL;
 	struct explain_facts facts = {
 		.question = question,
 		.answer = answer,
 		.interface = balancer->config->interface,
-		.backend_interface = balancer->config->backend_interface,
+		.backend_interface = link ? link->name : "",
 		.inactive_reason = role_status(balancer->role).reason,
 		.vip_is_known = vip_is_known(balancer, &question->vip.addr),
 		.port_assumed = port_assumed,
 		.service = service_list_find(balancer->services, answer->result.service),
-		.backend = registry_backend(balancer->registry, answer->result.backend),
+		.backend = backend,
 	};
 
 	memcpy(facts.own_mac.bytes, settings->own_mac, sizeof(facts.own_mac.bytes));
-	memcpy(facts.out_mac.bytes, settings->out_mac, sizeof(facts.out_mac.bytes));
+	memcpy(facts.out_mac.bytes,
+		image_link(snapshot_image(snapshot), answer->result.backend)->mac,
+		sizeof(facts.out_mac.bytes));
 	if (answer->has_slot) {
 		facts.owner = registry_backend(balancer->registry, answer->owner);
 		facts.base = registry_backend(balancer->registry, answer->base);

@@ -17,7 +17,7 @@
 #include "lb/daemon/update.h"
 #include "lb/link/announce.h"
 #include "lb/link/claims.h"
-#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
 #include "lb/table/table.h"
@@ -94,15 +94,16 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 	char address[ADDR_STRLEN], mac[MAC_STRLEN];
 	uint64_t now_us = clock_now_us();
 	uint64_t since_us = now_us - MIN(backend->since_us, now_us);
+	const struct neigh_link *link = segments_link_of(balancer->segments, &backend->address);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:I, s:s, s:b, s:I, s:o, s:f, s:I, s:I, s:I, s:o, s:I, s:I, "
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:I, s:s, s:b, s:I, s:o, s:f, s:I, s:I, s:I, s:o, s:I, s:I, "
 		"s:I, s:I, s:I}",
 		"name", backend->name, "version", backend->version, "address",
 		addr_format(&backend->address, address), "mac",
-		mac_is_zero(&backend->mac) ? "" : mac_format(&backend->mac, mac), "state",
-		backend_state_name(backend->state), "reason", backend->reason, "since_s",
-		(double)since_us / (double)US_PER_S, "state_changes",
+		mac_is_zero(&backend->mac) ? "" : mac_format(&backend->mac, mac), "interface",
+		link ? link->name : "", "state", backend_state_name(backend->state), "reason",
+		backend->reason, "since_s", (double)since_us / (double)US_PER_S, "state_changes",
 		(json_int_t)backend->n_state_changes, "source",
 		backend_source_name(backend->source), "backup", sum->member.is_backup, "weight",
 		(json_int_t)sum->member.weight, "effective_weight",
@@ -202,11 +203,35 @@ static uint32_t status_backups_in_use(const struct registry_tier *tier)
 	return tier->is_enough ? 0 : tier->n_backups;
 }
 
+/* One of the interfaces to backends that is not up; NULL: all are. */
+static const struct neigh_link *status_down_link(const struct balancer *balancer)
+{
+	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+		const struct neigh_link *link = segments_link(balancer->segments, i);
+
+		if (link && !link->running)
+			return link;
+	}
+	return NULL;
+}
+
+/* None of them is. */
+static bool status_is_cut_off(const struct balancer *balancer)
+{
+	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+		const struct neigh_link *link = segments_link(balancer->segments, i);
+
+		if (link && link->running)
+			return false;
+	}
+	return true;
+}
+
 /* Whether this balancer could forward at all, if it were active. */
 static bool status_serves(const struct balancer *balancer, struct why *ret_why)
 {
-	const struct neigh_link *const links[] = { neigh_client_link(balancer->neigh),
-		neigh_backend_link(balancer->neigh) };
+	const struct neigh_link *clients = neigh_client_link(balancer->neigh);
+	const struct neigh_link *down = status_down_link(balancer);
 	struct dataplane_status dataplane = dataplane_status(balancer->dataplane);
 	struct role_status role = role_status(balancer->role);
 
@@ -214,10 +239,9 @@ static bool status_serves(const struct balancer *balancer, struct why *ret_why)
 		why_set(ret_why, "no packet engine: %s", dataplane.reason);
 		return false;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
-		if (links[i]->running)
-			continue;
-		why_set(ret_why, "interface %s is down", links[i]->name);
+	if (!clients->running || status_is_cut_off(balancer)) {
+		why_set(ret_why, "interface %s is down",
+			clients->running ? down->name : clients->name);
 		return false;
 	}
 	/* One whose address is elsewhere could. */
@@ -419,8 +443,7 @@ static int status_health(const struct balancer *balancer, const struct status_me
 	size_t first = 0;
 
 	if (!dataplane_status(balancer->dataplane).is_running ||
-		!neigh_client_link(balancer->neigh)->running ||
-		!neigh_backend_link(balancer->neigh)->running)
+		!neigh_client_link(balancer->neigh)->running || status_is_cut_off(balancer))
 		return 2;
 	for (size_t i = 0; i < balancer->config->n_virtual_servers; i++) {
 		const struct config_virtual_server *each = balancer->config->virtual_servers[i];
@@ -435,6 +458,7 @@ static int status_health(const struct balancer *balancer, const struct status_me
 		degraded |= registry_backend_at(balancer->registry, i)->state != BACKEND_UP;
 	/* On standby by design is well; kept from being active by something wrong is not. */
 	degraded |= role.guarded || !agents_status(balancer->agents).is_listening;
+	degraded |= status_down_link(balancer) != NULL;
 	degraded |= role.active && claims_live(announce_claims(balancer->announce), clock_now_us());
 	degraded |= session_others_differ(session_others(balancer->sessions, clock_now_us()));
 	return degraded ? 1 : 0;
@@ -497,6 +521,15 @@ static double status_linger_left_s(const struct role_status *role)
 	return (double)(MAX(role->until_us, now_us) - now_us) / (double)US_PER_S;
 }
 
+static json_t *status_backend_interfaces(const struct config *config)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < config->backend_interfaces.len; i++)
+		json_array_append_new(array, json_string(config_backend_interface(config, i)));
+	return array;
+}
+
 json_t *status_document(const struct balancer *balancer, const struct status_counts *counts,
 	const struct status_members *members)
 {
@@ -514,17 +547,17 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 		"config_file", balancer->paths.config, "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
 		balancer->config->interface, "backend_interface",
-		balancer->config->backend_interface, "backend_interfaces",
-		json_pack("[s]", balancer->config->backend_interface), "mode", dataplane.mode,
-		"mode_reason", dataplane.reason, "active", role.active && dataplane.is_running,
-		"ready", status_is_ready(balancer, NULL, &why), "state",
-		role_state_name(role.state), "linger_left_s", status_linger_left_s(&role),
-		"inactive_reason", role.reason, "reason", role.reason[0] ? role.reason : advice,
-		"config_generation", (json_int_t)balancer->config_generation, "health",
-		status_health(balancer, members), "packets", status_packets(&totals), "drops",
-		status_drops(&totals), "flow_table", status_flow_table(balancer, counts, &totals),
-		"fragments", status_fragments(&totals), "icmp_answers", status_answers(&totals),
-		"control", status_control(balancer), "publications", status_publications(balancer),
+		config_backend_interface(balancer->config, 0), "backend_interfaces",
+		status_backend_interfaces(balancer->config), "mode", dataplane.mode, "mode_reason",
+		dataplane.reason, "active", role.active && dataplane.is_running, "ready",
+		status_is_ready(balancer, NULL, &why), "state", role_state_name(role.state),
+		"linger_left_s", status_linger_left_s(&role), "inactive_reason", role.reason,
+		"reason", role.reason[0] ? role.reason : advice, "config_generation",
+		(json_int_t)balancer->config_generation, "health", status_health(balancer, members),
+		"packets", status_packets(&totals), "drops", status_drops(&totals), "flow_table",
+		status_flow_table(balancer, counts, &totals), "fragments",
+		status_fragments(&totals), "icmp_answers", status_answers(&totals), "control",
+		status_control(balancer), "publications", status_publications(balancer),
 		"config_last_reload", status_last_reload(balancer), "claims",
 		status_warnings_claims(balancer), "refusals", status_warnings_refusals(balancer),
 		"balancers", status_warnings_balancers(balancer));

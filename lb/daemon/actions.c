@@ -9,7 +9,7 @@
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/path_checks.h"
 #include "lb/daemon/update.h"
-#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/link/tcp_check.h"
 #include "lb/registry/registry.h"
 #include "lb/session/session.h"
@@ -144,12 +144,16 @@ void actions_say_no_check(struct actions *actions, const char *reason)
 static void actions_check(struct balancer *balancer, const struct registry_action *action)
 {
 	const struct backend *backend = registry_backend(balancer->registry, action->backend);
+	const struct neigh_link *link =
+		backend ? segments_link_of(balancer->segments, &backend->address) : NULL;
 	char reason[64];
-	int r = -ENOENT;
+	int r = backend && !link ? -ENODEV : -ENOENT;
 
-	for (size_t i = 0; backend && i < backend->n_checks; i++)
+	for (size_t i = 0; link && i < backend->n_checks; i++)
 		if (backend->checks[i].port == action->port)
-			r = tcp_check_run(balancer->tcp_checks, backend->id, &backend->address,
+			r = tcp_check_run(balancer->tcp_checks,
+				&(struct tcp_check_target){
+					backend->id, &backend->address, link->name },
 				action->port, backend->checks[i].timeout_us);
 	if (r >= 0)
 		return;
@@ -177,16 +181,18 @@ static void actions_heartbeat(struct balancer *balancer, const struct registry_a
 	const struct backend *backend = registry_backend(balancer->registry, action->backend);
 	const struct config *config = balancer->config;
 	uint64_t now_us = clock_now_us();
+	struct neigh *neigh =
+		backend ? segments_neigh(balancer->segments, &backend->address) : NULL;
 	char text[ADDR_STRLEN];
 	int r;
 
-	if (!backend)
+	if (!backend || !neigh)
 		return;
 	if (now_us - MIN(now_us, backend->heard_us) >=
 		config->heartbeat_fall * config->heartbeat_interval_us) {
-		neigh_unpin(balancer->neigh, &backend->address);
+		neigh_unpin(neigh, &backend->address);
 	} else {
-		r = neigh_pin(balancer->neigh, &backend->address, &backend->mac);
+		r = neigh_pin(neigh, &backend->address, &backend->mac);
 		if (r < 0)
 			log_debug("cannot pin the MAC of %s: %s",
 				addr_format(&backend->address, text), strerror(-r));
@@ -204,7 +210,7 @@ static void actions_forget(struct balancer *balancer, const struct registry_acti
 	tcp_check_cancel(balancer->tcp_checks, action->backend);
 	path_checks_set(balancer->path_checks, action->backend);
 	leaks_forget(balancer->leaks, action->backend);
-	neigh_forget(balancer->neigh, &action->address);
+	segments_forget(balancer->segments, &action->address);
 	update_mark_save(balancer->update);
 	events_raise(balancer->events,
 		&(struct event){ .message = EVENT_BACKEND_LEFT,
@@ -238,7 +244,7 @@ static void actions_moved(struct balancer *balancer, const struct registry_actio
 	const struct backend *backend = registry_backend(balancer->registry, action->backend);
 	char old[ADDR_STRLEN], new[ADDR_STRLEN];
 
-	neigh_forget(balancer->neigh, &action->address);
+	segments_forget(balancer->segments, &action->address);
 	update_mark_save(balancer->update);
 	if (!backend)
 		return;
@@ -267,14 +273,15 @@ static void actions_remark(const struct balancer *balancer, const struct registr
 static void actions_ask_mac(struct balancer *balancer, const struct registry_action *action)
 {
 	const struct backend *backend = registry_backend(balancer->registry, action->backend);
+	struct neigh *neigh = segments_neigh(balancer->segments, &action->address);
 	char text[ADDR_STRLEN];
 	int r;
 
-	if (!backend)
+	if (!backend || !neigh)
 		return;
 	/* A real server that is asked by ARP has no agent any more. */
-	neigh_unpin(balancer->neigh, &action->address);
-	r = neigh_probe(balancer->neigh, &action->address, &backend->mac);
+	neigh_unpin(neigh, &action->address);
+	r = neigh_probe(neigh, &action->address, &backend->mac);
 	if (r < 0)
 		log_debug("cannot ask for the MAC of %s: %s", addr_format(&action->address, text),
 			strerror(-r));

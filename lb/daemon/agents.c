@@ -10,20 +10,27 @@
 #include "lb/daemon/actions.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/update.h"
-#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/link/reminder.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session_socket.h"
 #include "lb/watch/tables.h"
 
+/* On one interface to backends. */
+struct agents_link {
+	struct agents *agents;
+	size_t place;                  /* among segments */
+	struct session_socket *socket; /* NULL while the interface is not there */
+	unsigned int ifindex;
+	struct why reason; /* why there are no sockets; "": there are, or nobody has the place */
+	bool failed;       /* and it was said */
+};
+
 struct agents {
 	struct balancer *balancer;
 	struct tables tables;
-	struct session_socket *socket; /* NULL while the backend interface is not there */
-	unsigned int ifindex;
+	struct agents_link links[SEGMENTS_MAX];
 	int reminder_fd;           /* -1 until it is needed */
-	struct why reason;         /* why there are no sockets */
-	bool failed;               /* and it was said */
 	struct log_limit refusals; /* what was logged of them */
 };
 
@@ -35,6 +42,8 @@ struct agents *agents_new(struct balancer *balancer)
 		return NULL;
 	agents->balancer = balancer;
 	agents->reminder_fd = -1;
+	for (size_t i = 0; i < SEGMENTS_MAX; i++)
+		agents->links[i] = (struct agents_link){ .agents = agents, .place = i };
 	return agents;
 }
 
@@ -42,7 +51,8 @@ struct agents *agents_free(struct agents *agents)
 {
 	if (!agents)
 		return NULL;
-	session_socket_free(agents->socket);
+	ARRAY_FOREACH (link, agents->links, SEGMENTS_MAX)
+		session_socket_free(link->socket);
 	util_close(agents->reminder_fd);
 	free(agents);
 	return NULL;
@@ -51,12 +61,15 @@ struct agents *agents_free(struct agents *agents)
 static void agents_on_datagram(
 	const struct udp_datagram *datagram, bool mac_is_source, void *context)
 {
-	struct agents *agents = context;
+	const struct agents_link *link = context;
+	struct agents *agents = link->agents;
 	struct balancer *balancer = agents->balancer;
 	const struct session_arrival arrived = {
 		.path = { datagram->source, datagram->local },
 		.hop_limit = datagram->hop_limit,
-		.mac_is_source = mac_is_source,
+		/* It must be reached by the interface of its address, and at that MAC. */
+		.mac_is_source = mac_is_source &&
+			segments_find(balancer->segments, &datagram->source.addr) == link->place,
 		.data = datagram->data,
 		.size_bytes = datagram->size_bytes,
 	};
@@ -68,7 +81,8 @@ static void agents_on_datagram(
 
 	/* It may have another network card now, and must be reached there; heartbeats go to the old one. */
 	if (backend && registry_is_overdue(balancer->registry, backend, now_us))
-		neigh_unpin(balancer->neigh, &datagram->source.addr);
+		neigh_unpin(
+			segments_neigh_at(balancer->segments, link->place), &datagram->source.addr);
 	refusal = session_receive(balancer->sessions, &arrived, now_us);
 	if (session_len(balancer->sessions) != sessions_before)
 		update_mark_save(balancer->update);
@@ -82,46 +96,67 @@ static void agents_on_datagram(
 }
 
 /* The sockets are bound to the interface by its index: one that is made anew needs new ones. */
-int agents_listen(struct agents *agents)
+static int agents_listen_on(struct agents_link *agents_link, const struct neigh_link *link)
 {
-	const struct balancer *balancer = agents->balancer;
-	const struct neigh_link *link = neigh_backend_link(balancer->neigh);
+	const struct balancer *balancer = agents_link->agents->balancer;
 	const struct session_socket_config config = {
-		.interface = link->name,
+		.interface = link ? link->name : "",
 		.listen = &balancer->config->listen,
 		.fn = agents_on_datagram,
-		.context = agents,
+		.context = agents_link,
 	};
 	int r;
 
-	if (agents->ifindex == link->ifindex)
+	if (link && link->ifindex != 0 && agents_link->ifindex == link->ifindex)
 		return 0;
-	agents->socket = session_socket_free(agents->socket);
-	agents->ifindex = 0;
-	if (link->ifindex == 0) {
-		why_set(&agents->reason, "interface %s is not there", link->name);
+	agents_link->socket = session_socket_free(agents_link->socket);
+	agents_link->ifindex = 0;
+	if (!link || link->ifindex == 0) {
+		agents_link->reason = (struct why){ 0 };
+		if (link)
+			why_set(&agents_link->reason, "interface %s is not there", link->name);
 		return 0;
 	}
-	r = session_socket_open(balancer->event, &config, &agents->socket, &agents->reason);
-	if (r < 0 && !agents->failed)
-		(void)log_errno(r, "%s", agents->reason.text);
-	agents->failed = r < 0;
+	r = session_socket_open(
+		balancer->event, &config, &agents_link->socket, &agents_link->reason);
+	if (r < 0 && !agents_link->failed)
+		(void)log_errno(r, "%s", agents_link->reason.text);
+	agents_link->failed = r < 0;
 	/* As an interface, an address may come later. */
 	if (r < 0)
 		return r == -EADDRNOTAVAIL || r == -ENODEV ? 0 : r;
-	agents->ifindex = link->ifindex;
-	agents->reason = (struct why){ 0 };
+	agents_link->ifindex = link->ifindex;
+	agents_link->reason = (struct why){ 0 };
 	return 0;
+}
+
+int agents_listen(struct agents *agents)
+{
+	int result = 0;
+
+	ARRAY_FOREACH (link, agents->links, SEGMENTS_MAX) {
+		int r = agents_listen_on(
+			link, segments_link(agents->balancer->segments, link->place));
+
+		result = result < 0 ? result : r;
+	}
+	return result;
 }
 
 bool agents_are_crowded(const struct agents *agents)
 {
-	return agents->socket && session_socket_is_crowded(agents->socket);
+	for (size_t i = 0; i < SEGMENTS_MAX; i++)
+		if (agents->links[i].socket && session_socket_is_crowded(agents->links[i].socket))
+			return true;
+	return false;
 }
 
 struct agents_status agents_status(const struct agents *agents)
 {
-	return (struct agents_status){ agents->socket, agents->reason.text };
+	for (size_t i = 0; i < SEGMENTS_MAX; i++)
+		if (agents->links[i].reason.text[0])
+			return (struct agents_status){ false, agents->links[i].reason.text };
+	return (struct agents_status){ true, "" };
 }
 
 /*
@@ -131,12 +166,12 @@ struct agents_status agents_status(const struct agents *agents)
 static void agents_remind(struct agents *agents, const struct session_path *path)
 {
 	const struct balancer *balancer = agents->balancer;
-	const struct neigh_link *link = neigh_backend_link(balancer->neigh);
+	const struct neigh_link *link = segments_link_of(balancer->segments, &path->remote.addr);
 	const struct backend *backend =
 		registry_find_address(balancer->registry, &path->remote.addr);
 	int r = 0;
 
-	if (!backend || mac_is_zero(&backend->mac) || link->ifindex == 0 ||
+	if (!backend || mac_is_zero(&backend->mac) || !link || link->ifindex == 0 ||
 		!registry_is_overdue(balancer->registry, backend, clock_now_us()))
 		return;
 	if (agents->reminder_fd < 0)
@@ -154,14 +189,15 @@ static int agents_send(
 {
 	struct agents *agents = context;
 	enum proto_type type = PROTO_HELLO;
+	size_t place = segments_find(agents->balancer->segments, &path->remote.addr);
+	struct session_socket *socket = place < SEGMENTS_MAX ? agents->links[place].socket : NULL;
 	char text[ADDR_PORT_STRLEN];
 	int r = -ENETDOWN;
 
 	if (proto_peek_type(data, size_bytes, &type) == PROTO_OK && type == PROTO_HEARTBEAT)
 		agents_remind(agents, path);
-	if (agents->socket)
-		r = session_socket_send(
-			agents->socket, &path->local, &path->remote, data, size_bytes);
+	if (socket)
+		r = session_socket_send(socket, &path->local, &path->remote, data, size_bytes);
 	if (r < 0)
 		log_debug("cannot send to %s: %s", addr_port_format(&path->remote, text),
 			strerror(-r));
@@ -195,11 +231,16 @@ static void agents_refused(void *context, const struct addr_port *source,
 
 static const char *agents_mac_owner(void *context, const struct mac *mac)
 {
-	const struct neigh *neigh = ((struct agents *)context)->balancer->neigh;
+	const struct balancer *balancer = ((struct agents *)context)->balancer;
 
-	if (mac_equal(&neigh_client_link(neigh)->mac, mac) ||
-		mac_equal(&neigh_backend_link(neigh)->mac, mac))
+	if (mac_equal(&neigh_client_link(balancer->neigh)->mac, mac))
 		return "the balancer";
+	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+		const struct neigh_link *link = segments_link(balancer->segments, i);
+
+		if (link && mac_equal(&link->mac, mac))
+			return "the balancer";
+	}
 	return NULL;
 }
 

@@ -15,7 +15,7 @@ struct agents *agents_new(struct balancer *balancer);
 struct agents *agents_free(struct agents *agents);
 struct session_calls agents_calls(struct agents *agents);
 /*
- * Opens the sockets on the backend interface, anew when that is another one now; call again when links changed
+ * Opens the sockets on each interface to backends, anew when that is another one now; call again when links changed
  * and each second. 0, also while the interface or the address to listen on is not there, which is logged once; or
  * negative errno, logged once.
  */
@@ -25,7 +25,7 @@ int agents_listen(struct agents *agents);
 bool agents_are_crowded(const struct agents *agents);
 
 struct agents_status {
-	bool is_listening;
+	bool is_listening;  /* on every interface to backends */
 	const char *reason; /* why not, "" while it is; the agents' */
 };
 struct agents_status agents_status(const struct agents *agents);

@@ -36,7 +36,8 @@ struct balancer {
 	struct ceiling *ceiling;
 	struct registry *registry;
 	struct sessions *sessions;
-	struct neigh *neigh;
+	struct neigh *neigh;       /* the host's, and the clients' interface */
+	struct segments *segments; /* the backends' interfaces */
 	struct announce *announce;
 	struct route_announce *route_announce;
 	struct tcp_checks *tcp_checks;

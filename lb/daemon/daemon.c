@@ -26,7 +26,7 @@
 #include "lb/daemon/vip_routes.h"
 #include "lb/link/announce.h"
 #include "lb/link/route_announce.h"
-#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/link/tcp_check.h"
 #include "lb/publish/ceiling.h"
 #include "lb/publish/gone_services.h"
@@ -148,6 +148,7 @@ static int daemon_on_housekeeping(sd_event_source *source, uint64_t due_us, void
 {
 	struct balancer *balancer = &((struct daemon *)context)->balancer;
 
+	segments_look(balancer->segments);
 	(void)agents_listen(balancer->agents);
 	leaks_follow(balancer->leaks);
 	reload_subnets(balancer->reload);
@@ -322,7 +323,7 @@ static int daemon_start_leaks(struct daemon *daemon)
 	struct balancer *balancer = &daemon->balancer;
 	const struct leaks_parts parts = {
 		.event = balancer->event,
-		.neigh = balancer->neigh,
+		.segments = balancer->segments,
 		.registry = balancer->registry,
 		.config = &balancer->config,
 		.services = &balancer->services,
@@ -363,26 +364,44 @@ static int daemon_start_losses(struct daemon *daemon)
 	return r < 0 ? log_errno(r, "cannot set up the watch for SYNs that come to nothing") : 0;
 }
 
+/* The clients' interface, and those to backends. */
+static int daemon_start_links(struct daemon *daemon)
+{
+	static const struct neigh_callbacks host = { .link = daemon_on_link };
+	static const struct segments_callbacks callbacks = { daemon_on_neighbour, daemon_on_link };
+	struct balancer *balancer = &daemon->balancer;
+	const struct config *config = balancer->config;
+	int r = neigh_start(balancer->event, config->interface, NEIGH_NO_INTERFACE, &host, daemon,
+		&balancer->neigh);
+
+	if (r >= 0)
+		r = segments_start(balancer->event, config->interface, &callbacks, daemon,
+			&balancer->segments);
+	if (r >= 0)
+		r = segments_prepare(balancer->segments, config->backend_interfaces.items,
+			config->backend_interfaces.len);
+	if (r < 0)
+		return log_errno(r, "cannot follow links and neighbours over netlink");
+	segments_commit(balancer->segments);
+	return 0;
+}
+
 static int daemon_start_network(struct daemon *daemon)
 {
-	static const struct neigh_callbacks neighbours = { daemon_on_neighbour, daemon_on_link };
 	static const struct announce_callbacks announces = { daemon_on_claim };
 	static const struct path_checks_calls paths = { daemon_on_path, daemon_on_no_path };
 	struct balancer *balancer = &daemon->balancer;
-	const struct config *config = balancer->config;
-	int r = neigh_start(balancer->event, config->interface, config->backend_interface,
-		&neighbours, daemon, &balancer->neigh);
+	int r = daemon_start_links(daemon);
 
 	if (r < 0)
-		return log_errno(r, "cannot follow links and neighbours over netlink");
+		return r;
 	r = announce_start(balancer->event, &announces, daemon, &balancer->announce);
 	if (r < 0)
 		return log_errno(r, "cannot set up the announcing of VIPs");
 	r = route_announce_start(balancer->event, &balancer->route_announce);
 	if (r < 0)
 		return log_errno(r, "cannot set up routes to VIPs");
-	r = tcp_check_start(balancer->event, config->backend_interface, daemon_on_check, daemon,
-		&balancer->tcp_checks);
+	r = tcp_check_start(balancer->event, daemon_on_check, daemon, &balancer->tcp_checks);
 	if (r < 0)
 		return log_errno(r, "cannot set up checks");
 	r = path_checks_new(balancer, &paths, &balancer->path_checks);
@@ -490,6 +509,7 @@ static void daemon_free(struct daemon *daemon)
 	leaks_free(balancer->leaks);
 	agents_free(balancer->agents);
 	vip_routes_free(balancer->vip_routes);
+	segments_free(balancer->segments);
 	neigh_free(balancer->neigh);
 	session_free(balancer->sessions);
 	registry_free(balancer->registry);

@@ -9,7 +9,7 @@
 #include "lb/engine/bpf/engine_bpf.h"
 #include "lb/engine/packet/engine_packet.h"
 #include "lb/engine/snapshot.h"
-#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/state/keep.h"
 
 struct dataplane {
@@ -19,7 +19,8 @@ struct dataplane {
 	struct events *events;
 	const struct engine_ops *ops; /* of `engine`, or of the last one */
 	struct engine *engine;        /* NULL while an interface is not there */
-	unsigned int ifindex, out_ifindex;
+	unsigned int ifindex;
+	unsigned int outs[FWD_LINKS_MAX];     /* to backends, as they were seen last */
 	bool is_new;                          /* nothing was loaded into it yet */
 	struct why reason;                    /* why there is none, or why this one */
 	struct engine_totals totals_before;   /* of engines that ended */
@@ -91,7 +92,7 @@ void dataplane_stop(struct dataplane *dataplane, bool detach)
 	dataplane->totals_before.fragments_held = 0;
 	dataplane->ops->stop(dataplane->engine, detach);
 	dataplane->engine = NULL;
-	dataplane->ifindex = dataplane->out_ifindex = 0;
+	dataplane->ifindex = 0;
 }
 
 static unsigned int dataplane_workers(const struct dataplane *dataplane)
@@ -178,17 +179,24 @@ static void dataplane_tell(const struct dataplane *dataplane, enum event_message
 	}
 }
 
-static void dataplane_start(struct dataplane *dataplane, const struct neigh_link *clients,
-	const struct neigh_link *backends)
+static struct engine_config dataplane_config(
+	const struct dataplane *dataplane, unsigned int ifindex)
 {
 	struct engine_config config = {
-		.ifindex = clients->ifindex,
-		.out_ifindex = backends->ifindex,
+		.ifindex = ifindex,
 		.n_workers = dataplane_workers(dataplane),
 		.flows_map = keep_flows_map(dataplane->keep),
 		.loads_map = keep_loads_map(dataplane->keep),
 		.pin_directory = keep_pins(dataplane->keep),
 	};
+
+	memcpy(config.outs, dataplane->outs, sizeof(config.outs));
+	return config;
+}
+
+static void dataplane_start(struct dataplane *dataplane, const struct neigh_link *clients)
+{
+	const struct engine_config config = dataplane_config(dataplane, clients->ifindex);
 	struct why said = dataplane->reason;
 	int r = dataplane_try(dataplane, &config);
 
@@ -200,7 +208,6 @@ static void dataplane_start(struct dataplane *dataplane, const struct neigh_link
 		return;
 	}
 	dataplane->ifindex = clients->ifindex;
-	dataplane->out_ifindex = backends->ifindex;
 	dataplane->is_new = true;
 	if (dataplane->mode != CONFIG_MODE_AUTO)
 		why_set(&dataplane->reason, "as configured");
@@ -209,44 +216,80 @@ static void dataplane_start(struct dataplane *dataplane, const struct neigh_link
 	dataplane_tell(dataplane, EVENT_ENGINE_CHOSEN, clients->name, dataplane->reason.text);
 }
 
-/* An interface that is down only pauses the engine. */
-static bool dataplane_must_end(const struct dataplane *dataplane, int health,
-	const struct neigh_link *clients, const struct neigh_link *backends)
+/* Takes over which interfaces to backends there are; true: there is another one. */
+static bool dataplane_see_outs(
+	struct dataplane *dataplane, const struct segments *segments, const char **ret_absent)
 {
-	return (health < 0 && health != -ENETDOWN) || dataplane->ifindex != clients->ifindex ||
-		dataplane->out_ifindex != backends->ifindex;
+	bool is_new = false;
+
+	for (size_t i = 0; i < FWD_LINKS_MAX; i++) {
+		const struct neigh_link *link = segments_link(segments, i);
+		unsigned int ifindex = link ? link->ifindex : 0;
+
+		if (link && ifindex == 0)
+			*ret_absent = link->name;
+		is_new |= ifindex != 0 && ifindex != dataplane->outs[i];
+		dataplane->outs[i] = ifindex;
+	}
+	return is_new;
+}
+
+static bool dataplane_has_outs(const struct dataplane *dataplane)
+{
+	for (size_t i = 0; i < FWD_LINKS_MAX; i++)
+		if (dataplane->outs[i] != 0)
+			return true;
+	return false;
+}
+
+/*
+ * Why the engine must end; NULL: it need not. An interface that is down only pauses it. One to backends that is new
+ * may be none for the engine that auto took.
+ */
+static const char *dataplane_must_end(struct dataplane *dataplane, const struct neigh_link *clients,
+	bool has_new_out, struct why *why)
+{
+	const struct engine_config config = dataplane_config(dataplane, dataplane->ifindex);
+	int health = dataplane->ops->health(dataplane->engine);
+
+	if (health < 0 && health != -ENETDOWN)
+		return strerror(-health);
+	if (dataplane->ifindex != clients->ifindex)
+		return "the interface is another one now";
+	if (has_new_out && dataplane->mode == CONFIG_MODE_AUTO && dataplane->ops->suits &&
+		!dataplane->ops->suits(&config, why))
+		return why->text;
+	return NULL;
 }
 
 bool dataplane_update(struct dataplane *dataplane, const struct neigh_link *clients,
-	const struct neigh_link *backends)
+	const struct segments *segments)
 {
-	bool changed = false;
-	int health = dataplane->engine ? dataplane->ops->health(dataplane->engine) : 0;
+	const char *absent = "to the backends", *end = NULL;
+	bool has_new_out = dataplane_see_outs(dataplane, segments, &absent), changed = false;
+	struct why why = { 0 };
 
-	if (dataplane->engine && dataplane_must_end(dataplane, health, clients, backends)) {
-		dataplane_tell(dataplane, EVENT_ENGINE_ENDED, clients->name,
-			health < 0 ? strerror(-health) : "the interface is another one now");
+	if (dataplane->engine)
+		end = dataplane_must_end(dataplane, clients, has_new_out, &why);
+	if (end) {
+		dataplane_tell(dataplane, EVENT_ENGINE_ENDED, clients->name, end);
 		dataplane_stop(dataplane, false);
 		changed = true;
 	}
 	if (dataplane->engine)
 		return false;
-	if (clients->ifindex == 0 || backends->ifindex == 0) {
+	if (clients->ifindex == 0 || !dataplane_has_outs(dataplane)) {
 		why_set(&dataplane->reason, "interface %s is not there",
-			clients->ifindex == 0 ? clients->name : backends->name);
+			clients->ifindex == 0 ? clients->name : absent);
 		return changed;
 	}
-	dataplane_start(dataplane, clients, backends);
+	dataplane_start(dataplane, clients);
 	return changed || dataplane->engine;
 }
 
 int dataplane_load(struct dataplane *dataplane, struct snapshot *snapshot)
 {
-	const struct engine_config config = {
-		.ifindex = dataplane->ifindex,
-		.out_ifindex = dataplane->out_ifindex,
-		.pin_directory = keep_pins(dataplane->keep),
-	};
+	const struct engine_config config = dataplane_config(dataplane, dataplane->ifindex);
 	int r;
 
 	if (!dataplane->engine) {

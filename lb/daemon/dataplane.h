@@ -13,6 +13,7 @@ struct capture_filter;
 struct captured;
 struct keep;
 struct neigh_link;
+struct segments;
 struct dataplane;
 struct events;
 
@@ -37,7 +38,7 @@ DEFINE_CLEANUP(struct dataplane *, dataplane_free)
 
 /* Follows the links, whatever index they have now; true: there is another engine, or none any more. */
 bool dataplane_update(struct dataplane *dataplane, const struct neigh_link *clients,
-	const struct neigh_link *backends);
+	const struct segments *segments);
 /*
  * Puts the snapshot in force and owns it from here on, also on an error. Without an engine it is freed.
  * What an engine of a previous run left is removed when the first one is in force. 0 or negative errno.

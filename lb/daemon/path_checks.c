@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "lb/config/service.h"
 #include "lb/daemon/balancer.h"
-#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/link/path/path_probe.h"
 #include "lb/link/reminder.h"
 #include "lb/registry/registry.h"
@@ -14,10 +14,11 @@
 struct path_checks {
 	struct balancer *balancer;
 	const struct path_checks_calls *calls;
-	struct path_probes *probes;
-	int reminder_fd; /* -1 until it is needed */
-	bool failed;     /* to open sockets, and it was said */
-	bool changed;    /* the registry has actions to take */
+	struct path_probes
+		*probes[SEGMENTS_MAX]; /* NULL: nothing was ever probed by that interface */
+	bool failed[SEGMENTS_MAX];     /* to open sockets, and it was said */
+	int reminder_fd;               /* -1 until it is needed */
+	bool changed;                  /* the registry has actions to take */
 };
 
 static enum registry_path_verdict path_checks_verdict(enum path_verdict verdict)
@@ -60,12 +61,13 @@ static enum registry_path_verdict path_checks_verdict(enum path_verdict verdict)
 static void path_checks_remind(struct path_checks *checks, const struct path_result *result)
 {
 	const struct balancer *balancer = checks->balancer;
-	const struct neigh_link *link = neigh_backend_link(balancer->neigh);
 	const struct backend *backend = registry_backend(balancer->registry, result->backend);
+	const struct neigh_link *link =
+		backend ? segments_link_of(balancer->segments, &backend->address) : NULL;
 	const struct service *service = service_list_find(balancer->services, result->service);
 	int r = 0;
 
-	if (!backend || !service || link->ifindex == 0)
+	if (!link || !service || link->ifindex == 0)
 		return;
 	if (checks->reminder_fd < 0)
 		r = reminder_open(&checks->reminder_fd);
@@ -230,35 +232,72 @@ static int path_checks_list(const struct balancer *balancer, const struct backen
 	return r;
 }
 
-static void path_checks_say(struct path_checks *checks, int r)
+static void path_checks_say(struct path_checks *checks, size_t place, int r)
 {
-	if (r < 0 && !checks->failed)
+	const struct neigh_link *link = segments_link(checks->balancer->segments, place);
+
+	if (r < 0 && !checks->failed[place])
 		(void)log_errno(r,
-			"cannot probe paths on %s; backends stay as they are until it works",
-			checks->balancer->config->backend_interface);
-	checks->failed = r < 0;
+			"cannot probe paths on %s; backends there stay as they are until it works",
+			link ? link->name : "?");
+	checks->failed[place] = r < 0;
 }
+
+static const struct path_callbacks path_checks_callbacks = { path_checks_on_result,
+	path_checks_on_done };
+
+/* Those of the interface, made when they are needed first; NULL: no memory, which is said. */
+static struct path_probes *path_checks_probes(struct path_checks *checks, size_t place)
+{
+	int r = 0;
+
+	if (!checks->probes[place])
+		r = path_probe_start(checks->balancer->event, &path_checks_callbacks, checks,
+			&checks->probes[place]);
+	if (r < 0)
+		path_checks_say(checks, place, r);
+	return checks->probes[place];
+}
+
+/* Nothing of it is probed but by the interface at `place`, or by none. */
+static void path_checks_forget(struct path_checks *checks, uint16_t id, size_t place)
+{
+	const struct mac nowhere = { 0 };
+	const struct addr nobody = { 0 };
+
+	for (size_t i = 0; i < SEGMENTS_MAX; i++)
+		if (i != place && checks->probes[i])
+			(void)path_probe_set(checks->probes[i], id, &nowhere, &nobody, NULL, 0);
+}
+
+static void path_checks_follow_link(struct path_checks *checks, size_t place);
 
 void path_checks_set(struct path_checks *checks, uint16_t id)
 {
 	const struct balancer *balancer = checks->balancer;
 	const struct backend *backend = registry_backend(balancer->registry, id);
-	const struct mac nowhere = { 0 };
-	const struct addr nobody = { 0 };
 	struct path_checks_targets targets = { NULL, 0 };
+	struct path_probes *probes;
+	size_t place = SEGMENTS_NONE;
 	int r;
 
-	/* Where its frames go is not known yet. */
-	if (!backend || mac_is_zero(&backend->mac)) {
-		(void)path_probe_set(checks->probes, id, &nowhere, &nobody, NULL, 0);
+	/* Where its frames go may not be known yet. */
+	if (backend && !mac_is_zero(&backend->mac))
+		place = segments_find(balancer->segments, &backend->address);
+	path_checks_forget(checks, id, place);
+	if (place == SEGMENTS_NONE)
 		return;
-	}
+	if (!checks->probes[place])
+		path_checks_follow_link(checks, place);
+	probes = checks->probes[place];
+	if (!probes)
+		return;
 	r = path_checks_list(balancer, backend, &targets);
 	if (r == 0)
-		r = path_probe_set(checks->probes, id, &backend->mac, &backend->address,
-			targets.items, targets.len);
+		r = path_probe_set(
+			probes, id, &backend->mac, &backend->address, targets.items, targets.len);
 	path_checks_targets_clear(&targets);
-	path_checks_say(checks, r);
+	path_checks_say(checks, place, r);
 }
 
 /* A VIP that keepalived put on this host is no address to ask from: its answers are clients' frames. */
@@ -270,52 +309,52 @@ static bool path_checks_is_vip(const struct addr *vips, size_t n_vips, const str
 	return false;
 }
 
-void path_checks_follow(struct path_checks *checks)
+static void path_checks_follow_link(struct path_checks *checks, size_t place)
 {
 	const struct balancer *balancer = checks->balancer;
-	const struct neigh_link *link = neigh_backend_link(balancer->neigh);
+	const struct neigh_link *link = segments_link(balancer->segments, place);
+	struct path_probes *probes = link ? path_checks_probes(checks, place) : NULL;
 	struct addr addresses[NEIGH_SUBNETS_MAX];
 	struct addr_prefix subnets[NEIGH_SUBNETS_MAX];
 	_cleanup_free_ struct addr *vips = NULL;
-	struct path_link now = {
-		.interface = link->name,
-		.ifindex = link->ifindex,
-		.running = link->running,
-		.mac = link->mac,
-		.addresses = addresses,
-		.subnets = subnets,
-	};
+	struct path_link now = { .addresses = addresses, .subnets = subnets };
 	size_t n_vips = 0;
 
-	if (service_list_vips(balancer->services, &vips, &n_vips) < 0)
+	if (!probes || service_list_vips(balancer->services, &vips, &n_vips) < 0)
 		return;
+	now.interface = link->name;
+	now.ifindex = link->ifindex;
+	now.running = link->running;
+	now.mac = link->mac;
 	for (size_t i = 0; i < link->n_subnets; i++) {
 		if (path_checks_is_vip(vips, n_vips, &link->addresses[i]))
 			continue;
 		addresses[now.n_addresses] = link->addresses[i];
 		subnets[now.n_addresses++] = link->subnets[i];
 	}
-	path_checks_say(checks, path_probe_set_link(checks->probes, &now));
+	path_checks_say(checks, place, path_probe_set_link(probes, &now));
+}
+
+void path_checks_follow(struct path_checks *checks)
+{
+	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+		if (checks->probes[i] && !segments_link(checks->balancer->segments, i))
+			checks->probes[i] = path_probe_free(checks->probes[i]);
+		else if (checks->probes[i])
+			path_checks_follow_link(checks, i);
+	}
 }
 
 int path_checks_new(struct balancer *balancer, const struct path_checks_calls *calls,
 	struct path_checks **ret_checks)
 {
-	static const struct path_callbacks callbacks = { path_checks_on_result,
-		path_checks_on_done };
 	struct path_checks *checks = calloc(1, sizeof(*checks));
-	int r;
 
 	if (!checks)
 		return -ENOMEM;
 	checks->balancer = balancer;
 	checks->calls = calls;
 	checks->reminder_fd = -1;
-	r = path_probe_start(balancer->event, &callbacks, checks, &checks->probes);
-	if (r < 0) {
-		free(checks);
-		return r;
-	}
 	*ret_checks = checks;
 	return 0;
 }
@@ -324,7 +363,8 @@ struct path_checks *path_checks_free(struct path_checks *checks)
 {
 	if (!checks)
 		return NULL;
-	path_probe_free(checks->probes);
+	ARRAY_FOREACH (probes, checks->probes, SEGMENTS_MAX)
+		path_probe_free(*probes);
 	util_close(checks->reminder_fd);
 	free(checks);
 	return NULL;

@@ -15,18 +15,24 @@
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/document.h"
 #include "lb/daemon/update.h"
-#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/link/neigh/subnets.h"
 #include "lb/session/session.h"
 #include "lb/state/keep.h"
 
+/* Own addresses on the interfaces to backends, and their subnets. */
+struct reload_sources {
+	struct addr addresses[SEGMENTS_MAX * PROTO_SOURCES_MAX];
+	struct addr_prefix subnets[SEGMENTS_MAX * PROTO_SOURCES_MAX];
+	size_t len;
+};
+
 struct reload {
 	struct balancer *balancer;
-	struct keyring *ring;                   /* between loading and the start */
-	struct subnets subnets;                 /* of the backend interface */
-	bool subnets_failed;                    /* and it was said */
-	struct addr sources[PROTO_SOURCES_MAX]; /* own addresses on that interface */
-	size_t n_sources;
+	struct keyring *ring;   /* between loading and the start */
+	struct subnets subnets; /* of the interfaces to backends */
+	bool subnets_failed;    /* and it was said */
+	struct reload_sources sources;
 	int http_listener; /* between loading and the start */
 	struct reload_status status;
 };
@@ -172,32 +178,67 @@ int reload_load(struct reload *reload)
 	return 0;
 }
 
-/* True: `*ret_next` should be in force. */
-static bool reload_look_at_subnets(struct reload *reload, const struct subnets_set **ret_next)
+/* While an interface has no address nobody can say who is on it, and everybody may be. */
+static size_t reload_add_subnets(
+	const struct neigh_link *link, struct addr_prefix *subnets, size_t len)
 {
-	const struct neigh_link *link = neigh_backend_link(reload->balancer->neigh);
+	static const struct addr_prefix anywhere[] = {
+		{ .addr = { .family = AF_INET } },
+		{ .addr = { .family = AF_INET6 } },
+	};
+	const struct addr_prefix *from = link->n_subnets ? link->subnets : anywhere;
+	size_t n = link->n_subnets ? link->n_subnets : ARRAY_LEN(anywhere);
 
-	return subnets_look(
-		&reload->subnets, link->subnets, link->n_subnets, clock_now_us(), ret_next);
+	for (size_t i = 0; i < n && len < SUBNETS_FOUND_MAX; i++)
+		subnets[len++] = from[i];
+	return len;
 }
 
-/* Link-local ones, from which hardly anything is sent, as far as there is room. True: they are others than before. */
-static bool reload_look_at_sources(struct reload *reload)
+/* True: `*ret_next` should be in force, of the interfaces that are to be. */
+static bool reload_look_at_subnets(struct reload *reload, const struct subnets_set **ret_next)
 {
-	const struct neigh_link *link = neigh_backend_link(reload->balancer->neigh);
-	struct addr sources[PROTO_SOURCES_MAX] = { 0 };
+	struct addr_prefix found[SUBNETS_FOUND_MAX];
 	size_t len = 0;
-	bool changed;
+
+	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+		const struct neigh_link *link = segments_next_link(reload->balancer->segments, i);
+
+		if (link)
+			len = reload_add_subnets(link, found, len);
+	}
+	return subnets_look(&reload->subnets, found, len, clock_now_us(), ret_next);
+}
+
+/* Link-local ones, from which hardly anything is sent, as far as there is room. */
+static void reload_add_sources(const struct neigh_link *link, struct reload_sources *sources)
+{
+	size_t n = 0;
 
 	for (unsigned int local = 0; local < 2; local++)
-		for (size_t i = 0; i < link->n_subnets && len < PROTO_SOURCES_MAX; i++)
-			if (addr_is_link_local6(&link->addresses[i]) == (local == 1))
-				sources[len++] = link->addresses[i];
-	changed = len != reload->n_sources;
-	for (size_t i = 0; i < len && !changed; i++)
-		changed = !addr_equal(&sources[i], &reload->sources[i]);
-	memcpy(reload->sources, sources, sizeof(sources));
-	reload->n_sources = len;
+		for (size_t i = 0; i < link->n_subnets && n < PROTO_SOURCES_MAX; i++)
+			if (addr_is_link_local6(&link->addresses[i]) == (local == 1)) {
+				sources->addresses[sources->len] = link->addresses[i];
+				sources->subnets[sources->len++] = link->subnets[i];
+				n++;
+			}
+}
+
+/* True: they are others than before. */
+static bool reload_look_at_sources(struct reload *reload)
+{
+	struct reload_sources sources = { 0 };
+	bool changed;
+
+	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+		const struct neigh_link *link = segments_next_link(reload->balancer->segments, i);
+
+		if (link)
+			reload_add_sources(link, &sources);
+	}
+	changed = sources.len != reload->sources.len;
+	for (size_t i = 0; i < sources.len && !changed; i++)
+		changed = !addr_equal(&sources.addresses[i], &reload->sources.addresses[i]);
+	reload->sources = sources;
 	return changed;
 }
 
@@ -212,8 +253,9 @@ static void reload_registry(const struct reload *reload, const struct config *co
 		.n_statics = services->n_statics,
 		.subnets = subnets->items,
 		.n_subnets = subnets->len,
-		.sources = reload->sources,
-		.n_sources = reload->n_sources,
+		.sources = reload->sources.addresses,
+		.source_subnets = reload->sources.subnets,
+		.n_sources = reload->sources.len,
 		.interval_us = config->heartbeat_interval_us,
 		.fall = config->heartbeat_fall,
 		.rise = config->heartbeat_rise,
@@ -236,6 +278,28 @@ static void reload_vips_clear(struct reload_vips *vips)
 {
 	free(vips->in_force);
 	free(vips->gateways);
+}
+
+/* Of all interfaces. What cannot be read is left out. */
+static void reload_list_gateways(const struct balancer *balancer, struct reload_vips *vips)
+{
+	neigh_list_gateways(balancer->neigh, &vips->gateways, &vips->n_gateways);
+	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+		_cleanup_free_ struct addr *more = NULL;
+		struct addr *all;
+		size_t n_more = 0;
+
+		if (!segments_link(balancer->segments, i))
+			continue;
+		neigh_list_gateways(segments_neigh_at(balancer->segments, i), &more, &n_more);
+		all = n_more ? reallocarray(vips->gateways, vips->n_gateways + n_more, sizeof(*all))
+			     : NULL;
+		if (!all)
+			continue;
+		memcpy(all + vips->n_gateways, more, n_more * sizeof(*all));
+		vips->gateways = all;
+		vips->n_gateways += n_more;
+	}
 }
 
 static int reload_compare_addresses(const void *a, const void *b)
@@ -278,7 +342,7 @@ static int reload_check_vips(const struct balancer *balancer, const struct confi
 
 	if (in_force && service_list_vips(in_force, &vips.in_force, &vips.n_in_force) < 0)
 		return -ENOMEM;
-	neigh_list_gateways(balancer->neigh, &vips.gateways, &vips.n_gateways);
+	reload_list_gateways(balancer, &vips);
 	for (size_t i = 0; i < services->len; i++) {
 		const struct service *service = &services->items[i];
 		const char *owner = reload_vip_owner(balancer, config, &vips, &service->vip);
@@ -368,8 +432,8 @@ void reload_subnets(struct reload *reload)
 		subnets_take(&reload->subnets);
 	else if (r < 0 && !reload->subnets_failed)
 		(void)log_warning_errno(r,
-			"the addresses of %s changed, and those before stay in force: %s",
-			balancer->config->backend_interface, why.text);
+			"addresses of interfaces to backends changed, and those before stay in force: %s",
+			why.text);
 	reload->subnets_failed = r < 0;
 }
 
@@ -383,8 +447,6 @@ static int reload_check_fixed(
 
 	if (!streq(old->interface, config->interface))
 		key = "interface";
-	else if (!streq(old->backend_interface, config->backend_interface))
-		key = "backend-interface";
 	else if (old->workers != config->workers)
 		key = "workers";
 	else if (old->mode != config->mode)
@@ -402,6 +464,48 @@ static int reload_check_fixed(
 		    balancer->paths.config, key) > 0)
 		reload_say(ret_errors, line);
 	return CONTROL_CONFIG;
+}
+
+/*
+ * The registry takes the configuration with the interfaces to backends that it names, or nothing changes. 0 or negative
+ * errno, said.
+ */
+static int reload_configure(
+	struct reload *reload, const struct reload_candidate *candidate, char **ret_errors)
+{
+	struct balancer *balancer = reload->balancer;
+	const struct ini_list *names = &candidate->config->backend_interfaces;
+	const struct subnets_set *subnets;
+	struct registry_config config;
+	struct why why = { 0 };
+	bool differ;
+	int r = segments_prepare(balancer->segments, names->items, names->len);
+
+	if (r < 0) {
+		reload_say(ret_errors,
+			r == -ENOSPC
+				? "too many interfaces to backends are new at once; take out those "
+				  "that go first, and add the new ones by another reload"
+				: "cannot follow the interfaces to backends over netlink");
+		return r;
+	}
+	if (segments_differ(balancer->segments))
+		subnets_expire(&reload->subnets);
+	differ = reload_look_at_subnets(reload, &subnets);
+	if (!differ)
+		subnets = subnets_in_force(&reload->subnets);
+	(void)reload_look_at_sources(reload);
+	reload_registry(reload, candidate->config, candidate->services, subnets, &config);
+	r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
+	if (r < 0) {
+		reload_say(ret_errors, why.text);
+		segments_abandon(balancer->segments);
+		return r;
+	}
+	if (differ)
+		subnets_take(&reload->subnets);
+	segments_commit(balancer->segments);
+	return 0;
 }
 
 static void reload_take(struct balancer *balancer, struct reload_candidate *candidate)
@@ -459,8 +563,6 @@ static int reload_now(struct reload *reload, char **ret_errors)
 {
 	struct reload_candidate candidate = { .http_listener = HTTP_LISTEN_SAME };
 	struct balancer *balancer = reload->balancer;
-	struct registry_config config;
-	struct why why = { 0 };
 	int r = reload_load_files(balancer->paths.config, &candidate, ret_errors);
 
 	if (r == 0)
@@ -478,13 +580,8 @@ static int reload_now(struct reload *reload, char **ret_errors)
 			candidate.services, balancer->services, ret_errors);
 	if (r == 0)
 		r = reload_open_http(balancer, &candidate, ret_errors);
-	if (r == 0) {
-		reload_registry(reload, candidate.config, candidate.services,
-			subnets_in_force(&reload->subnets), &config);
-		r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
-		if (r < 0)
-			reload_say(ret_errors, why.text);
-	}
+	if (r == 0)
+		r = reload_configure(reload, &candidate, ret_errors);
 	if (r == 0)
 		reload_take(balancer, &candidate);
 	reload_candidate_clear(&candidate);

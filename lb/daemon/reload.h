@@ -26,7 +26,7 @@ int reload_start(struct reload *reload, const json_t *document);
 /* Then HTTP is answered where `http-listen` says. 0 or negative errno. */
 int reload_start_http(struct reload *reload);
 /*
- * The backend interface's subnets may have changed: judges anew who is on the link. Each second, too: what
+ * The subnets of interfaces to backends may have changed: judges anew who is on the link. Each second, too: what
  * failed is tried again, and addresses may have been away for long enough.
  */
 void reload_subnets(struct reload *reload);

@@ -18,7 +18,7 @@
 #include "lb/daemon/vip_routes.h"
 #include "lb/link/announce.h"
 #include "lb/link/route_announce.h"
-#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/publish/publish.h"
 #include "lb/state/keep.h"
 
@@ -37,7 +37,9 @@ struct update {
 	struct update_status status;
 	struct why advice; /* of the interfaces, as it was logged */
 	const char *told_clients,
-		*told_backends;     /* the interfaces' states; NULL: not looked at yet */
+		*told_backends[SEGMENTS_MAX]; /* the interfaces' states; NULL: not looked at yet */
+	uint8_t *
+		places; /* by backend's id: of the interface that reaches it; SEGMENTS_NONE: none */
 	uint64_t routes_generation; /* of the configuration that VIPs' routes are of */
 	bool has_routes;
 	struct addr *ready; /* the VIPs that are; sorted */
@@ -53,6 +55,7 @@ struct update *update_free(struct update *update)
 		return NULL;
 	sd_event_source_disable_unref(update->timer);
 	free(update->ready);
+	free(update->places);
 	free(update);
 	return NULL;
 }
@@ -121,11 +124,76 @@ static void update_tell_links(struct update *update)
 {
 	const struct balancer *balancer = update->balancer;
 	const struct neigh_link *clients = neigh_client_link(balancer->neigh);
-	const struct neigh_link *backends = neigh_backend_link(balancer->neigh);
 
 	update_tell_link(balancer, clients, &update->told_clients);
-	if (!streq(clients->name, backends->name))
-		update_tell_link(balancer, backends, &update->told_backends);
+	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+		const struct neigh_link *link = segments_link(balancer->segments, i);
+
+		if (!link)
+			update->told_backends[i] = NULL;
+		else if (!streq(clients->name, link->name))
+			update_tell_link(balancer, link, &update->told_backends[i]);
+	}
+}
+
+/* Where one interface of several is lost, its backends are. Where all are, this host is what is cut off. */
+static bool update_has_link(const struct balancer *balancer)
+{
+	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
+		const struct neigh_link *link = segments_link(balancer->segments, i);
+
+		if (link && link->running)
+			return true;
+	}
+	return false;
+}
+
+static void update_cut(const struct balancer *balancer, const struct backend *backend,
+	const struct neigh_link *link)
+{
+	struct why why = { 0 };
+
+	if (link && !link->running && update_has_link(balancer))
+		why_set(&why, "interface %s %s", link->name,
+			link->ifindex == 0 ? "is not there" : "is down");
+	(void)registry_cut(balancer->registry, backend->id, why.text, clock_now_us());
+}
+
+/* Which interface reaches each backend, and whether it does; true: one is reached by another one now. */
+static bool update_places(struct update *update)
+{
+	const struct balancer *balancer = update->balancer;
+	bool changed = false;
+
+	for (size_t i = 0; i < registry_len(balancer->registry); i++) {
+		const struct backend *backend = registry_backend_at(balancer->registry, i);
+		size_t place = segments_find(balancer->segments, &backend->address);
+
+		update_cut(balancer, backend, segments_link(balancer->segments, place));
+		if (update->places[backend->id] == place)
+			continue;
+		update->places[backend->id] = (uint8_t)place;
+		path_checks_set(balancer->path_checks, backend->id);
+		changed = true;
+	}
+	return changed;
+}
+
+static size_t update_find(const void *context, const struct addr *address)
+{
+	return segments_find(context, address);
+}
+
+/* `link` NULL: none. True: it is another one, or has another MAC or MTU. */
+static bool update_out(const struct neigh_link *link, struct publish_link *out)
+{
+	const struct publish_link before = *out;
+
+	*out = (struct publish_link){ 0 };
+	if (link && link->ifindex != 0)
+		*out = (struct publish_link){ link->ifindex, link->mac, link->mtu_bytes };
+	return before.ifindex != out->ifindex || !mac_equal(&before.mac, &out->mac) ||
+		before.mtu_bytes != out->mtu_bytes;
 }
 
 /* Takes over what the links and the role say now; true if a snapshot depends on a difference. */
@@ -133,17 +201,14 @@ static bool update_links(struct update *update)
 {
 	const struct balancer *balancer = update->balancer;
 	const struct neigh_link *clients = neigh_client_link(balancer->neigh);
-	const struct neigh_link *backends = neigh_backend_link(balancer->neigh);
 	struct publish_links *links = &update->links;
 	bool active = role_status(balancer->role).forwards;
-	bool changed = !mac_equal(&links->own_mac, &clients->mac) ||
-		!mac_equal(&links->out_mac, &backends->mac) ||
-		links->mtu_bytes != backends->mtu_bytes || links->active != active;
+	bool changed = !mac_equal(&links->own_mac, &clients->mac) || links->active != active;
 
 	links->own_mac = clients->mac;
-	links->out_mac = backends->mac;
-	links->mtu_bytes = backends->mtu_bytes;
 	links->active = active;
+	for (size_t i = 0; i < SEGMENTS_MAX; i++)
+		changed |= update_out(segments_link(balancer->segments, i), &links->out[i]);
 	return changed;
 }
 
@@ -243,11 +308,18 @@ static void update_routes(struct update *update)
 
 static void update_advise(struct update *update)
 {
-	const struct neigh *neigh = update->balancer->neigh;
+	const struct balancer *balancer = update->balancer;
 	struct why advice = { 0 };
+	bool is_odd = false;
 
-	if (link_advice(neigh_client_link(neigh), neigh_backend_link(neigh), &advice) &&
-		!streq(advice.text, update->advice.text))
+	for (size_t i = 0; i < SEGMENTS_MAX && !is_odd; i++) {
+		const struct neigh_link *link = segments_link(balancer->segments, i);
+
+		is_odd = link && link_advice(neigh_client_link(balancer->neigh), link, &advice);
+	}
+	if (!is_odd)
+		is_odd = segments_overlap(balancer->segments, &advice);
+	if (is_odd && !streq(advice.text, update->advice.text))
 		log_warning("%s", advice.text);
 	update->advice = advice;
 }
@@ -255,8 +327,8 @@ static void update_advise(struct update *update)
 void update_follow(struct update *update)
 {
 	const struct balancer *balancer = update->balancer;
-	bool publish = dataplane_update(balancer->dataplane, neigh_client_link(balancer->neigh),
-		neigh_backend_link(balancer->neigh));
+	bool publish = dataplane_update(
+		balancer->dataplane, neigh_client_link(balancer->neigh), balancer->segments);
 
 	update_advise(update);
 	update_tell_links(update);
@@ -267,6 +339,7 @@ void update_follow(struct update *update)
 		update_announce_routes(update);
 	update_routes(update);
 	path_checks_follow(balancer->path_checks);
+	publish |= update_places(update);
 	publish |= update_links(update);
 	if (publish)
 		update_mark(update, true);
@@ -322,6 +395,14 @@ static int update_build_and_load(struct update *update, uint64_t now_us)
 	/* As they are now: that one moved is no reason to publish, as no ARP frame is. */
 	links->n_gateways = neigh_list_gateway_macs(
 		balancer->neigh, links->gateways, ARRAY_LEN(links->gateways));
+	for (size_t i = 0; i < SEGMENTS_MAX; i++)
+		if (segments_link(balancer->segments, i))
+			links->n_gateways +=
+				neigh_list_gateway_macs(segments_neigh_at(balancer->segments, i),
+					links->gateways + links->n_gateways,
+					ARRAY_LEN(links->gateways) - links->n_gateways);
+	links->find = update_find;
+	links->context = balancer->segments;
 	r = publish_build(balancer->publish, &request, now_us, &snapshot);
 	if (r < 0)
 		return update_failed(update, r, "build");
@@ -453,6 +534,12 @@ int update_new(struct balancer *balancer, struct update **ret_update)
 	if (!update)
 		return -ENOMEM;
 	update->balancer = balancer;
+	update->places = malloc(UINT16_MAX + 1);
+	if (!update->places) {
+		update_free(update);
+		return -ENOMEM;
+	}
+	memset(update->places, SEGMENTS_NONE, UINT16_MAX + 1);
 	r = balancer_timer_new(balancer->event, update_on_timer, update, &update->timer);
 	if (r >= 0)
 		r = idle_add(balancer->idle, update_step, update);

@@ -40,9 +40,12 @@ void checks_interface(const void *context, struct doctor *doctor)
 	if (!facts_are_whole(facts))
 		return;
 	checks_one_interface(facts, "interface", facts->config->interface, doctor);
-	if (!streq(facts->config->interface, facts->config->backend_interface))
-		checks_one_interface(
-			facts, "backend-interface", facts->config->backend_interface, doctor);
+	for (size_t i = 0; i < facts_n_backends(facts); i++) {
+		const char *name = config_backend_interface(facts->config, i);
+
+		if (!streq(facts->config->interface, name))
+			checks_one_interface(facts, "backend-interface", name, doctor);
+	}
 }
 
 static void checks_one_bond(const struct survey_link *link, struct doctor *doctor)
@@ -70,8 +73,9 @@ void checks_bond(const void *context, struct doctor *doctor)
 	if (!facts_are_whole(facts))
 		return;
 	checks_one_bond(facts_clients(facts), doctor);
-	if (facts_backends(facts) != facts_clients(facts))
-		checks_one_bond(facts_backends(facts), doctor);
+	for (size_t i = 0; i < facts_n_backends(facts); i++)
+		if (facts_backends(facts, i) != facts_clients(facts))
+			checks_one_bond(facts_backends(facts, i), doctor);
 }
 
 static void checks_mtu_of_backends(const struct facts *facts, struct doctor *doctor)
@@ -96,22 +100,14 @@ static void checks_mtu_of_backends(const struct facts *facts, struct doctor *doc
 		doctor_ok(doctor, "backends", "frames of full size come there and back");
 }
 
-void checks_mtu(const void *context, struct doctor *doctor)
+static void checks_mtu_of_link(const struct survey_link *clients,
+	const struct survey_link *backends, struct doctor *doctor)
 {
-	const struct facts *facts = context;
-	const struct survey_link *clients, *backends;
 	char word[DOCTOR_WORD_BYTES];
 
-	if (!facts_are_whole(facts))
-		return;
-	clients = facts_clients(facts);
-	backends = facts_backends(facts);
-	if (!clients || !backends)
-		return;
-	checks_mtu_of_backends(facts, doctor);
 	if (clients->mtu_bytes == backends->mtu_bytes) {
-		doctor_ok(doctor, clients->name, "MTU %u, as to the real servers",
-			clients->mtu_bytes);
+		doctor_ok(doctor, clients->name, "MTU %u, as to the real servers on %s",
+			clients->mtu_bytes, backends->name);
 		return;
 	}
 	doctor_warn(doctor, backends->name,
@@ -119,6 +115,26 @@ void checks_mtu(const void *context, struct doctor *doctor)
 		backends->mtu_bytes, clients->name, clients->mtu_bytes);
 	doctor_mend(doctor, "ip link set dev %s mtu %u", doctor_word(backends->name, word),
 		clients->mtu_bytes);
+}
+
+void checks_mtu(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	const struct survey_link *clients, *backends;
+	bool asked = false;
+
+	if (!facts_are_whole(facts))
+		return;
+	clients = facts_clients(facts);
+	for (size_t i = 0; i < facts_n_backends(facts); i++) {
+		backends = facts_backends(facts, i);
+		if (!clients || !backends)
+			continue;
+		if (!asked)
+			checks_mtu_of_backends(facts, doctor);
+		asked = true;
+		checks_mtu_of_link(clients, backends, doctor);
+	}
 }
 
 static bool checks_is_blackholed(const struct facts *facts, const struct addr *vip)
@@ -178,16 +194,12 @@ void checks_forwarding(const void *context, struct doctor *doctor)
 		doctor_ok(doctor, "kernel", "forwards, but has a blackhole route for each VIP");
 }
 
-void checks_rp_filter(const void *context, struct doctor *doctor)
+static void checks_rp_filter_of(
+	const struct facts *facts, const struct survey_link *link, struct doctor *doctor)
 {
-	const struct facts *facts = context;
-	const struct survey_link *link;
 	char word[DOCTOR_WORD_BYTES];
 	uint32_t effective;
 
-	if (!facts_are_whole(facts) || facts->service.error != 0)
-		return;
-	link = facts_backends(facts);
 	if (!link)
 		return;
 	effective = MAX(survey_conf4(link, IPV4_DEVCONF_RP_FILTER), facts->all_rp_filter);
@@ -210,6 +222,16 @@ void checks_rp_filter(const void *context, struct doctor *doctor)
 		doctor_mend(doctor,
 			"sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.%s.rp_filter=0",
 			word);
+}
+
+void checks_rp_filter(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	if (!facts_are_whole(facts) || facts->service.error != 0)
+		return;
+	for (size_t i = 0; i < facts_n_backends(facts); i++)
+		checks_rp_filter_of(facts, facts_backends(facts, i), doctor);
 }
 
 static void checks_vip_of(const struct facts *facts, const struct addr *vip,
@@ -280,37 +302,51 @@ void checks_router(const void *context, struct doctor *doctor)
 			"no client's frame has come yet, and nothing speaks against the router");
 }
 
-static void checks_real_server(const struct facts *facts, const struct survey_link *link,
+/* All that are there, as one text. */
+static const char *checks_reaching(const struct facts *facts, char *ret_text, size_t size_bytes)
+{
+	size_t len = 0;
+
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < facts_n_backends(facts) && len < size_bytes; i++)
+		len += (size_t)snprintf(ret_text + len, size_bytes - len, "%s%s", i ? ", " : "",
+			config_backend_interface(facts->config, i));
+	return ret_text;
+}
+
+static void checks_real_server(const struct facts *facts, const char *reaching,
 	const struct config_real_server *server, bool *found, struct doctor *doctor)
 {
 	char text[ADDR_STRLEN];
 
-	if (survey_is_on_link(&facts->survey, link->ifindex, &server->address))
+	if (facts_link_of(facts, &server->address))
 		return;
 	*found = true;
 	doctor_fail(doctor, addr_format(&server->address, text),
 		"is a real-server, and on no subnet of %s: a MAC rewrite cannot reach it",
-		link->name);
+		reaching);
 }
 
 void checks_off_link(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;
-	const struct survey_link *link;
+	char reaching[DOCTOR_WORD_BYTES * 2];
 	bool found = false;
 
 	if (!facts_are_whole(facts))
 		return;
-	link = facts_backends(facts);
-	if (!link)
-		return;
+	/* Of one that is not there nobody knows whom it reaches. */
+	for (size_t i = 0; i < facts_n_backends(facts); i++)
+		if (!facts_backends(facts, i))
+			return;
+	checks_reaching(facts, reaching, sizeof(reaching));
 	for (size_t idx = 0; idx < facts->config->n_virtual_servers; idx++) {
 		const struct ini_list *list = &facts->config->virtual_servers[idx]->real_servers;
 		const struct config_real_server *servers = list->items;
 
 		ARRAY_FOREACH (server, servers, list->len)
-			checks_real_server(facts, link, server, &found, doctor);
+			checks_real_server(facts, reaching, server, &found, doctor);
 	}
 	if (!found)
-		doctor_ok(doctor, link->name, "reaches every real server of the configuration");
+		doctor_ok(doctor, reaching, "reaches every real server of the configuration");
 }

@@ -61,17 +61,22 @@ static bool facts_is_asked(const struct facts *facts, const struct addr *address
 /* Real servers that are up, each once, with frames as long as the link to them takes. */
 static void facts_ask_backends(struct facts *facts)
 {
-	const struct survey_link *link = facts_backends(facts);
+	const struct survey_link *link;
 	json_t *server, *backend;
 	struct addr address;
 	size_t s, b;
 
 	json_array_foreach (json_object_get(facts->service.status, "virtual_servers"), s, server) {
 		json_array_foreach (json_object_get(server, "backends"), b, backend) {
-			if (!link || facts->n_echoes == ECHO_TARGETS_MAX ||
+			if (facts->n_echoes == ECHO_TARGETS_MAX ||
 				!streq(facts_text(backend, "state"), "up") ||
 				addr_parse(facts_text(backend, "address"), &address) < 0 ||
 				facts_is_asked(facts, &address))
+				continue;
+			link = facts_link_of(facts, &address);
+			if (!link && facts_n_backends(facts) == 1)
+				link = facts_backends(facts, 0);
+			if (!link)
 				continue;
 			facts->echoes[facts->n_echoes++] = (struct echo_target){ .addr = address,
 				.mtu_bytes = link->mtu_bytes };
@@ -137,9 +142,25 @@ const struct survey_link *facts_clients(const struct facts *facts)
 	return survey_link_by_name(&facts->survey, facts->config->interface);
 }
 
-const struct survey_link *facts_backends(const struct facts *facts)
+size_t facts_n_backends(const struct facts *facts)
 {
-	return survey_link_by_name(&facts->survey, facts->config->backend_interface);
+	return facts->config->backend_interfaces.len;
+}
+
+const struct survey_link *facts_backends(const struct facts *facts, size_t idx)
+{
+	return survey_link_by_name(&facts->survey, config_backend_interface(facts->config, idx));
+}
+
+const struct survey_link *facts_link_of(const struct facts *facts, const struct addr *address)
+{
+	for (size_t i = 0; i < facts_n_backends(facts); i++) {
+		const struct survey_link *link = facts_backends(facts, i);
+
+		if (link && survey_is_on_link(&facts->survey, link->ifindex, address))
+			return link;
+	}
+	return NULL;
 }
 
 bool facts_are_whole(const struct facts *facts)

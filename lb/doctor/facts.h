@@ -44,9 +44,13 @@ struct facts {
 int facts_read(const struct cli *cli, const char *root, struct facts *ret_facts);
 void facts_clear(struct facts *facts);
 
-/* The two interfaces of the configuration, which may be one. NULL: absent. */
+/* The interfaces of the configuration, which may be one. NULL: absent. */
 const struct survey_link *facts_clients(const struct facts *facts);
-const struct survey_link *facts_backends(const struct facts *facts);
+/* idx < facts_n_backends() */
+size_t facts_n_backends(const struct facts *facts);
+const struct survey_link *facts_backends(const struct facts *facts, size_t idx);
+/* The one of them whose subnet holds the address. */
+const struct survey_link *facts_link_of(const struct facts *facts, const struct addr *address);
 /* Whether checks of the host have what they need: a configuration and a look at it. */
 bool facts_are_whole(const struct facts *facts);
 /* A member of the daemon's document as text; "": there is none. */

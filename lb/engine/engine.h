@@ -13,9 +13,13 @@
 #define ENGINE_WORKERS_MAX 64u
 
 struct engine_config {
-	unsigned int ifindex;     /* clients */
-	unsigned int out_ifindex; /* backends; may be the same */
-	unsigned int n_workers;   /* 1–ENGINE_WORKERS_MAX; of the packet engine */
+	unsigned int ifindex; /* clients */
+	/*
+	 * Those to backends that are there at the start, and zeros; the clients' may be among them. Where frames go, the
+	 * links of snapshots say.
+	 */
+	unsigned int outs[FWD_LINKS_MAX];
+	unsigned int n_workers; /* 1–ENGINE_WORKERS_MAX; of the packet engine */
 	/*
 	 * For engines in the kernel: the maps behind flows and loads, or -1, and a bpffs of the service's own
 	 * where the program is pinned, or NULL. All outlive the engine.
@@ -95,8 +99,8 @@ struct engine_ops {
 	 */
 	uint64_t (*take_clients)(struct engine *engine, uint16_t service, uint16_t backend);
 	/*
-	 * 0; -ENETDOWN while an interface is down (workers wait and go on by themselves when it is
-	 * up); another negative errno when a worker ended for good (-ENODEV: an interface is
+	 * Of the clients' interface: 0; -ENETDOWN while it is down (workers wait and go on by themselves when it is
+	 * up); another negative errno when a worker ended for good (-ENODEV: the interface is
 	 * gone), and the engine must be started anew.
 	 */
 	int (*health)(struct engine *engine);

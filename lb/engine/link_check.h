@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether an engine's interfaces are there and up, as its health says it. Header only. */
+/* Whether an engine's interface is there and up, as its health says it. Header only. */
 #pragma once
 
 #include <net/if.h>
@@ -8,20 +8,11 @@
 #include "common/util.h"
 
 /* By any socket `fd`. 0; -ENETDOWN: it is down; -ENODEV: gone. */
-static inline int link_check_one(int fd, unsigned int ifindex)
+static inline int link_check(int fd, unsigned int ifindex)
 {
 	struct ifreq request = { .ifr_ifindex = (int)ifindex };
 
 	if (ioctl(fd, SIOCGIFNAME, &request) < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
 		return -ENODEV;
 	return request.ifr_flags & IFF_UP ? 0 : -ENETDOWN;
-}
-
-/* The worse of both interfaces: -ENODEV before -ENETDOWN. */
-static inline int link_check(int fd, unsigned int ifindex, unsigned int out_ifindex)
-{
-	int r = link_check_one(fd, ifindex);
-	int out = link_check_one(fd, out_ifindex);
-
-	return r == -ENODEV || out == 0 ? r : out;
 }

@@ -124,19 +124,25 @@ FWD_CALL int core_judge_client(
 	return FWD_REASON_FORWARDED;
 }
 
-/* Loops, and packets that the link to the backends does not take. */
+/* Bytes that have to fit a link: of a super-frame, those of each segment. */
+FWD_INLINE __u32 core_size_bytes(const struct core *core, __u32 gso)
+{
+	return gso ? core->packet.ip.header_bytes + gso : core->packet.ip.total_bytes;
+}
+
+/* Loops, and packets that no link to backends takes. */
 FWD_INLINE enum fwd_reason core_check_service(
 	const struct core *core, const struct wire_ethernet *ethernet, __u32 gso)
 {
 	struct fwd_mac mac = port_mac(core->port, ethernet->source);
+	const struct fwd_settings *settings = port_settings(core->port);
 
 	if (mac.kind == FWD_MAC_BALANCER)
 		return FWD_REASON_LOOP;
 	if (mac.kind == FWD_MAC_BACKEND &&
 		port_is_member(core->port, core->result->service, mac.backend))
 		return FWD_REASON_LOOP;
-	if ((gso ? core->packet.ip.header_bytes + gso : core->packet.ip.total_bytes) >
-		port_settings(core->port)->mtu_bytes)
+	if (!settings->mtus_differ && core_size_bytes(core, gso) > settings->mtu_bytes)
 		return FWD_REASON_TOO_BIG;
 	return FWD_REASON_FORWARDED;
 }
@@ -353,7 +359,8 @@ FWD_INLINE enum fwd_reason core_decide(
  * A frame that would go back to where it came from is a loop whoever is known to be there: one backend may say
  * that it is where clients' frames come from.
  */
-FWD_INLINE enum fwd_reason core_rewrite(struct core *core, struct wire_ethernet *ethernet, __u16 id)
+FWD_INLINE enum fwd_reason core_rewrite(
+	struct core *core, struct wire_ethernet *ethernet, __u32 gso, __u16 id)
 {
 	const struct fwd_settings *settings = port_settings(core->port);
 	const struct fwd_backend *backend = id ? port_backend(core->port, id) : 0;
@@ -362,9 +369,12 @@ FWD_INLINE enum fwd_reason core_rewrite(struct core *core, struct wire_ethernet 
 		return FWD_REASON_NO_BACKEND;
 	if (fwd_mac_equal(ethernet->source, backend->mac))
 		return FWD_REASON_LOOP;
-	fwd_mac_copy(ethernet->destination, backend->mac);
-	fwd_mac_copy(ethernet->source, settings->out_mac);
 	core->result->backend = id;
+	if (settings->mtus_differ &&
+		core_size_bytes(core, gso) > fwd_link(settings, backend->link)->mtu_bytes)
+		return FWD_REASON_TOO_BIG;
+	fwd_mac_copy(ethernet->destination, backend->mac);
+	fwd_mac_copy(ethernet->source, fwd_link(settings, backend->link)->mac);
 	return FWD_REASON_FORWARDED;
 }
 
@@ -378,7 +388,7 @@ FWD_INLINE enum fwd_reason core_judge(struct core *core, struct wire_ethernet *e
 		return reason;
 	reason = core_decide(core, ethernet, gso, &backend);
 	if (!reason)
-		reason = core_rewrite(core, ethernet, backend);
+		reason = core_rewrite(core, ethernet, gso, backend);
 	if (core->packet.ip.fragment == PACKET_FIRST)
 		(void)core_note_first(core->port, &core->packet, core->result, reason);
 	return reason;

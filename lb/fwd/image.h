@@ -204,6 +204,19 @@ FWD_INLINE const struct fwd_backend *image_backend(const struct fwd_image *image
 	return backend->flags & FWD_BACKEND_THERE ? backend : 0;
 }
 
+/* By which what is for the backend (0: none that is known) goes out. */
+FWD_INLINE const struct fwd_link *image_link(const struct fwd_image *image, __u16 backend)
+{
+	return fwd_link(&image->settings, image->backends[backend].link);
+}
+
+/* The longest IP packet that is forwarded to it; of what is for no backend, that no link takes a longer one. */
+FWD_INLINE __u32 image_mtu_bytes(const struct fwd_image *image, __u16 backend)
+{
+	return image->settings.mtus_differ ? image_link(image, backend)->mtu_bytes
+					   : image->settings.mtu_bytes;
+}
+
 FWD_INLINE __u64 image_mac_key(const void *mac)
 {
 	const fwd_half *halves = mac;

@@ -52,6 +52,8 @@
 #define FWD_SERVICES_MAX 16383u /* VIPs, over all virtual servers */
 #define FWD_MAC_BYTES    6u
 
+#define FWD_LINKS_MAX 16u /* interfaces to backends; a power of two */
+
 #define FWD_SOURCE_RATES 65536u /* buckets that clients' networks share (rate.h) */
 
 /*
@@ -105,6 +107,14 @@ struct fwd_addr {
 	__be32 word[4];
 };
 
+/* An interface to backends. */
+struct fwd_link {
+	__u8 mac[FWD_MAC_BYTES]; /* source address of frames that are forwarded there */
+	__u16 pad;
+	__u32 ifindex; /* 0: it is not there, and no backend of the snapshot is on it */
+	__u32 mtu_bytes;
+};
+
 /* Per snapshot. Seeds: slot_seed is the same on every balancer of a cluster, flow_seed secret. */
 struct fwd_settings {
 	__u64 slot_seed[2];
@@ -116,10 +126,17 @@ struct fwd_settings {
 	__u32 flow6_among[2];
 	__u32 seen_words; /* of a generation of the filter of flows seen (seen.h); 0: there is none */
 	__u32 clients_place; /* of the lists of clients, where a target holds more than these */
-	__u32 mtu_bytes;     /* of the link to the backends: longest IP packet forwarded */
+	__u32 mtu_bytes;     /* longest IP packet that every link to backends takes */
+	__u32 mtus_differ; /* 1: some take longer ones, so that the backend's link says what is too big */
 	__u8 own_mac[FWD_MAC_BYTES]; /* frames to any other destination are passed */
-	__u8 out_mac[FWD_MAC_BYTES]; /* source address of forwarded frames */
+	__u16 pad;
+	struct fwd_link links[FWD_LINKS_MAX];
 };
+
+FWD_INLINE const struct fwd_link *fwd_link(const struct fwd_settings *settings, __u32 link)
+{
+	return &settings->links[link & (FWD_LINKS_MAX - 1)];
+}
 
 struct fwd_range {
 	__u16 first_port; /* host byte order, inclusive */
@@ -230,7 +247,8 @@ enum fwd_backend_flags {
 
 struct fwd_backend {
 	__u8 mac[FWD_MAC_BYTES];
-	__u16 flags;
+	__u8 flags;
+	__u8 link; /* among those of the settings */
 };
 
 /*
@@ -291,7 +309,7 @@ struct fwd_fragment {
 
 enum fwd_verdict {
 	FWD_PASS,    /* not ours: the host's own stack has it anyway */
-	FWD_FORWARD, /* rewritten; send out of the backend interface */
+	FWD_FORWARD, /* rewritten; send out of the backend's link */
 	FWD_DROP,
 	FWD_SLOW_PATH, /* needs holding or an answer: user space decides on it */
 	FWD_VERDICT_N_

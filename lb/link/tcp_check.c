@@ -25,24 +25,19 @@ struct attempt {
 
 struct tcp_checks {
 	sd_event *event;
-	char interface[IF_NAMESIZE];
 	tcp_check_result_fn *fn;
 	void *context;
 	struct attempt *attempts;
 };
 
-int tcp_check_start(sd_event *event, const char *backend_interface, tcp_check_result_fn *fn,
-	void *context, struct tcp_checks **ret_checks)
+int tcp_check_start(
+	sd_event *event, tcp_check_result_fn *fn, void *context, struct tcp_checks **ret_checks)
 {
-	struct tcp_checks *checks;
+	struct tcp_checks *checks = calloc(1, sizeof(*checks));
 
-	if (strlen(backend_interface) >= sizeof(checks->interface))
-		return -EINVAL;
-	checks = calloc(1, sizeof(*checks));
 	if (!checks)
 		return -ENOMEM;
 	checks->event = sd_event_ref(event);
-	snprintf(checks->interface, sizeof(checks->interface), "%s", backend_interface);
 	checks->fn = fn;
 	checks->context = context;
 	*ret_checks = checks;
@@ -160,19 +155,20 @@ static int tcp_check_on_ended_at_once(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-static int attempt_open(struct attempt *attempt, const struct addr *address)
+static int attempt_open(struct attempt *attempt, const struct tcp_check_target *target)
 {
 	/* A reset instead of a farewell: thousands of checks leave no socket in TIME_WAIT. */
 	const struct linger linger = { .l_onoff = 1 };
-	const struct addr_port endpoint = { *address, attempt->port };
-	const char *interface = attempt->checks->interface;
+	const struct addr_port endpoint = { *target->address, attempt->port };
+	const char *interface = target->interface;
 	struct sockaddr_storage remote;
 	socklen_t remote_bytes;
 
-	attempt->fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	attempt->fd =
+		socket(target->address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (attempt->fd < 0)
 		return -errno;
-	/* The backend is on the backend interface's link, whatever the routes say. */
+	/* The backend is on that interface's link, whatever the routes say. */
 	if (setsockopt(attempt->fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
 		    (socklen_t)strlen(interface) + 1) < 0 ||
 		setsockopt(attempt->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0)
@@ -183,8 +179,8 @@ static int attempt_open(struct attempt *attempt, const struct addr *address)
 	return 0;
 }
 
-int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr *address,
-	uint16_t port, uint64_t timeout_us)
+int tcp_check_run(struct tcp_checks *checks, const struct tcp_check_target *target, uint16_t port,
+	uint64_t timeout_us)
 {
 	_cleanup_(attempt_freep) struct attempt *attempt = calloc(1, sizeof(*attempt));
 	int r;
@@ -192,7 +188,7 @@ int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr
 	if (!attempt)
 		return -ENOMEM;
 	attempt->checks = checks;
-	attempt->backend = backend;
+	attempt->backend = target->backend;
 	attempt->port = port;
 	attempt->timeout_us = timeout_us;
 	attempt->fd = -1;
@@ -201,7 +197,7 @@ int tcp_check_run(struct tcp_checks *checks, uint16_t backend, const struct addr
 	if (attempt->next)
 		attempt->next->link = &attempt->next;
 	checks->attempts = attempt;
-	r = attempt_open(attempt, address);
+	r = attempt_open(attempt, target);
 	if (r < 0)
 		return r;
 	if (attempt->error != EINPROGRESS) {

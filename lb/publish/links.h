@@ -3,14 +3,24 @@
 #pragma once
 
 #include "common/addr.h"
+#include "lb/fwd/types.h"
 
-#define PUBLISH_GATEWAYS_MAX 16u
+#define PUBLISH_GATEWAYS_MAX 64u
+
+/* An interface to backends. */
+struct publish_link {
+	unsigned int ifindex; /* 0: not there; nothing is forwarded to backends on it */
+	struct mac mac;
+	uint32_t mtu_bytes;
+};
 
 struct publish_links {
 	struct mac own_mac; /* of the client interface */
-	struct mac out_mac; /* of the backend interface */
-	uint32_t mtu_bytes; /* of the backend interface */
 	bool active;        /* false: no VIP is bound, everything is passed */
+	struct publish_link out[FWD_LINKS_MAX];
+	/* Which of them reaches the address, or FWD_LINKS_MAX: none. */
+	size_t (*find)(const void *context, const struct addr *address);
+	const void *context;
 	/* Where gateways are, as ARP says: frames from there are no loops, whichever agent says that it is there. */
 	struct mac gateways[PUBLISH_GATEWAYS_MAX];
 	size_t n_gateways;

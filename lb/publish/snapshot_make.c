@@ -27,6 +27,28 @@ static void snapshot_make_release(void *context)
 	pool_unref(pool);
 }
 
+/* The smallest MTU of all that are there; where they differ, each backend's own counts. */
+static void snapshot_make_links(
+	const struct publish_links *links, struct fwd_settings *ret_settings)
+{
+	uint32_t longest_bytes = 0;
+
+	ret_settings->mtu_bytes = UINT32_MAX;
+	for (size_t i = 0; i < FWD_LINKS_MAX; i++) {
+		const struct publish_link *from = &links->out[i];
+		struct fwd_link *to = &ret_settings->links[i];
+
+		if (from->ifindex == 0)
+			continue;
+		to->ifindex = from->ifindex;
+		to->mtu_bytes = from->mtu_bytes;
+		memcpy(to->mac, from->mac.bytes, MAC_LEN);
+		ret_settings->mtu_bytes = MIN(ret_settings->mtu_bytes, from->mtu_bytes);
+		longest_bytes = MAX(longest_bytes, from->mtu_bytes);
+	}
+	ret_settings->mtus_differ = ret_settings->mtu_bytes < longest_bytes;
+}
+
 static void snapshot_make_settings(const struct pools *pools, const struct publish_links *links,
 	struct fwd_settings *ret_settings)
 {
@@ -35,7 +57,6 @@ static void snapshot_make_settings(const struct pools *pools, const struct publi
 	*ret_settings = (struct fwd_settings){
 		.flow4_buckets = flows->n_flow4,
 		.flow6_buckets = flows->n_flow6,
-		.mtu_bytes = links->mtu_bytes,
 	};
 	flows_homes(flows->n_flow4, pools->crowded4, ret_settings->flow4_among);
 	flows_homes(flows->n_flow6, pools->crowded6, ret_settings->flow6_among);
@@ -43,7 +64,7 @@ static void snapshot_make_settings(const struct pools *pools, const struct publi
 	memcpy(ret_settings->flow_seed, keep_flow_seed(pools->keep),
 		sizeof(ret_settings->flow_seed));
 	memcpy(ret_settings->own_mac, links->own_mac.bytes, MAC_LEN);
-	memcpy(ret_settings->out_mac, links->out_mac.bytes, MAC_LEN);
+	snapshot_make_links(links, ret_settings);
 }
 
 static int snapshot_make_bindings(struct snapshot *snapshot, const struct service *service)
@@ -206,14 +227,14 @@ static int snapshot_make_members(struct snapshot *snapshot, const struct registr
 }
 
 /* Whether it takes new flows in all of its services, in some (another weight, a backup, a ceiling), or in none. */
-static uint16_t snapshot_make_backend_flags(
+static uint8_t snapshot_make_backend_flags(
 	const struct registry *registry, const struct backend *backend)
 {
 	size_t len = registry_memberships(registry, backend), n_new = 0;
 
 	for (size_t i = 0; backend->takes_new && i < len; i++)
 		n_new += registry_membership(registry, backend, i).effective_weight > 0;
-	return (uint16_t)((backend->takes_flows ? FWD_BACKEND_FLOWS : 0) |
+	return (uint8_t)((backend->takes_flows ? FWD_BACKEND_FLOWS : 0) |
 		(n_new > 0 ? FWD_BACKEND_NEW : 0) |
 		(n_new > 0 && n_new < len ? FWD_BACKEND_NEW_SOME : 0));
 }
@@ -240,12 +261,16 @@ static int snapshot_make_backends(struct snapshot *snapshot, const struct regist
 
 	for (size_t i = 0; r == 0 && i < registry_len(registry); i++) {
 		const struct backend *backend = registry_backend_at(registry, i);
+		size_t link = links->find(links->context, &backend->address);
 		struct fwd_backend to = {
 			.flags = snapshot_make_backend_flags(registry, backend),
+			.link = (uint8_t)link,
 		};
 
-		if (mac_is_zero(&backend->mac))
-			continue; /* nothing can go there, or come from there, that we would know */
+		/* Nothing can go there, or come from there, that we would know. */
+		if (mac_is_zero(&backend->mac) || link >= FWD_LINKS_MAX ||
+			links->out[link].ifindex == 0)
+			continue;
 		memcpy(to.mac, backend->mac.bytes, MAC_LEN);
 		r = snapshot_add_backend(snapshot, backend->id, &to);
 		if (r == 0)
@@ -264,8 +289,10 @@ static int snapshot_make_macs(struct snapshot *snapshot, const struct publish_li
 	const struct fwd_mac balancer = { FWD_MAC_BALANCER, 0 };
 	int r = snapshot_add_mac(snapshot, &links->own_mac, balancer);
 
-	if (r == 0 && !mac_equal(&links->own_mac, &links->out_mac))
-		r = snapshot_add_mac(snapshot, &links->out_mac, balancer);
+	/* Twice is once: devices of one trunk share a MAC. */
+	ARRAY_FOREACH (link, links->out, FWD_LINKS_MAX)
+		if (r == 0 && link->ifindex != 0)
+			r = snapshot_add_mac(snapshot, &link->mac, balancer);
 	return r;
 }
 

@@ -121,7 +121,8 @@ struct entry {
 	uint64_t remarked_us; /* when there was one; 0: never */
 
 	char leak[PROTO_REASON_MAX +
-		1];           /* it answers for a VIP on the link; "": not that we know */
+		1];                   /* it answers for a VIP on the link; "": not that we know */
+	char cut[REGISTRY_CUT_BYTES]; /* why the interface to it takes nothing to it; "": it does */
 	uint64_t served_vips; /* one bit for each of the agent's VIPs that a service of it has */
 	uint16_t twin;        /* id of another backend with the same MAC; 0: there is none */
 };

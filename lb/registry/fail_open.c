@@ -20,7 +20,8 @@
 static bool fell_silent_now(
 	const struct registry *registry, const struct entry *entry, uint64_t now_us)
 {
-	return health_is_silent(registry, entry) && entry->fell_silent_us != REGISTRY_NEVER_US &&
+	return !entry->cut[0] && health_is_silent(registry, entry) &&
+		entry->fell_silent_us != REGISTRY_NEVER_US &&
 		entry->backend.state == BACKEND_DOWN &&
 		now_us <= entry->fell_silent_us + detection_window_us(&registry->config, entry);
 }

@@ -309,6 +309,10 @@ static enum backend_state health_of(
 			REGISTRY_CHECKS_MAX);
 		return against;
 	}
+	if (entry->cut[0]) {
+		why_set(ret_why, "%s", entry->cut);
+		return against;
+	}
 	if (entry->backend.source == BACKEND_AGENT)
 		state = judge_agent(registry, entry, ret_why);
 	else
@@ -626,8 +630,9 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 		say_full(registry, entry, &why);
 	if (state != BACKEND_MAINT && state != BACKEND_DRAIN)
 		say_twin(registry, entry, &why);
-	/* Heard, disabled or announced: then it is no longer kept for its silence. */
-	if (backend->kept && (!health_is_silent(registry, entry) || state != BACKEND_DOWN)) {
+	/* Heard, disabled, announced or cut off: then it is no longer kept for its silence. */
+	if (backend->kept &&
+		(!health_is_silent(registry, entry) || state != BACKEND_DOWN || entry->cut[0])) {
 		backend->kept = false;
 		registry->fail_open.n_kept--;
 		registry->fail_open.due = true;

@@ -403,6 +403,21 @@ void liveness_not_sent(struct registry *registry, struct entry *entry, uint64_t 
 	entry->awaiting = false;
 }
 
+/* What was known of it says nothing of what it will be when the interface is back. */
+bool liveness_cut(
+	struct registry *registry, struct entry *entry, const char *reason, uint64_t now_us)
+{
+	if (streq(entry->cut, reason))
+		return false;
+	snprintf(entry->cut, sizeof(entry->cut), "%s", reason);
+	entry->need = MAX(entry->need, registry->config.rise);
+	entry->backend.streak = 0;
+	entry->backend.reachable = false;
+	entry->neigh_next_us = now_us;
+	health_judge(registry, entry, now_us);
+	return true;
+}
+
 void liveness_stalled(struct entry *entry, uint64_t stalled_us)
 {
 	struct backend *backend = &entry->backend;

@@ -39,6 +39,9 @@ void liveness_end_agent(struct registry *registry, struct entry *entry, uint64_t
 void liveness_become_static(struct registry *registry, struct entry *entry, uint64_t now_us);
 /* The heartbeat that was asked for was not sent, for a want of this host's own (registry_not_sent). */
 void liveness_not_sent(struct registry *registry, struct entry *entry, uint64_t now_us);
+/* Why nothing is sent to it, or "" (registry_cut); judged. False: that is known. */
+bool liveness_cut(
+	struct registry *registry, struct entry *entry, const char *reason, uint64_t now_us);
 /* Nobody was listening for so long. */
 void liveness_stalled(struct entry *entry, uint64_t stalled_us);
 /* Does what is due. */

@@ -284,6 +284,23 @@ static void ask_service(const struct registry_service *service, const struct ent
 	}
 }
 
+/* As many as can be told: from the others its path is not probed. */
+static void set_sources(const struct registry_config *config, struct entry *entry)
+{
+	struct addr sources[PROTO_SOURCES_MAX];
+	size_t len = 0;
+
+	for (unsigned int near = 2; near-- > 0;)
+		for (size_t i = 0; i < config->n_sources && len < ARRAY_LEN(sources); i++) {
+			bool is_near = !config->source_subnets ||
+				addr_in_prefix(&entry->backend.address, &config->source_subnets[i]);
+
+			if (is_near == (near == 1))
+				sources[len++] = config->sources[i];
+		}
+	ports_set_sources(&entry->asked, sources, len);
+}
+
 void membership_ask(const struct registry_config *config, struct entry *entry)
 {
 	const struct ports former = entry->asked;
@@ -296,6 +313,6 @@ void membership_ask(const struct registry_config *config, struct entry *entry)
 		if (member->vip != ENTRY_NO_VIP && service->use_agents)
 			ask_service(service, member, &entry->asked);
 	}
-	ports_set_sources(&entry->asked, config->sources, config->n_sources);
+	set_sources(config, entry);
 	ports_carry(&entry->asked, &former);
 }

@@ -188,6 +188,16 @@ void registry_leaks(
 	finish(registry, entry, now_us);
 }
 
+bool registry_cut(struct registry *registry, uint16_t backend, const char *reason, uint64_t now_us)
+{
+	struct entry *entry = registry->entries.by_id[backend];
+
+	if (!entry || !liveness_cut(registry, entry, reason, now_us))
+		return false;
+	finish(registry, entry, now_us);
+	return true;
+}
+
 void registry_not_sent(struct registry *registry, uint16_t backend, uint64_t now_us)
 {
 	struct entry *entry = registry->entries.by_id[backend];

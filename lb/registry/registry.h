@@ -100,6 +100,12 @@ bool registry_lost(struct registry *registry, const struct registry_loss *loss, 
 void registry_leaks(
 	struct registry *registry, uint16_t backend, const char *reason, uint64_t now_us);
 /*
+ * The interface to the backend is down or gone, as the words say (at most REGISTRY_CUT_BYTES - 1 are kept), and others
+ * are not: it is down at once, and has to be proven when the interface is back (""). Nothing happens where that is
+ * known. True: actions may wait.
+ */
+bool registry_cut(struct registry *registry, uint16_t backend, const char *reason, uint64_t now_us);
+/*
  * A heartbeat could not be sent for a want of this host's own (an address, a route, memory): that is no
  * failure of the backend's, for three times as long as silence takes to be one.
  */

@@ -7,7 +7,7 @@
 #include "lb/config/model.h"
 #include "lb/config/service.h"
 #include "lb/link/leak_watch.h"
-#include "lb/link/neigh/neigh.h"
+#include "lb/link/neigh/segments.h"
 #include "lb/registry/registry.h"
 
 #define LEAKS_INTERVAL_US (2 * US_PER_S) /* where there is no virtual server */
@@ -18,36 +18,46 @@ struct leaks_of {
 	uint32_t position; /* of the service whose VIP is asked about next */
 };
 
+/* Of one interface. */
+struct leaks_link {
+	struct leaks *leaks;
+	size_t place;             /* among segments */
+	struct leak_watch *watch; /* NULL: nobody has the place, or had it */
+	size_t position;          /* of the backend that is asked next */
+	bool failed;              /* and it was said */
+};
+
 struct leaks {
 	struct leaks_parts parts;
-	struct leak_watch *watch;
+	struct leaks_link links[SEGMENTS_MAX];
 	struct leaks_of *of; /* by backend's id */
-	size_t position;     /* of the backend that is asked next */
-	bool failed;         /* and it was said */
 	struct addr *vips;   /* of all services, sorted */
 	size_t n_vips;
 	uint64_t generation; /* of the configuration that they are of */
 };
 
-static void leaks_tell(struct leaks *leaks, uint16_t backend, const struct addr *vip)
+static void leaks_tell(struct leaks *leaks, uint16_t id, const struct addr *vip)
 {
-	const char *interface = neigh_backend_link(leaks->parts.neigh)->name;
+	const struct backend *backend = registry_backend(leaks->parts.registry, id);
+	const struct neigh_link *link =
+		backend ? segments_link_of(leaks->parts.segments, &backend->address) : NULL;
+	const char *interface = link ? link->name : "?";
 	char text[ADDR_STRLEN];
 	struct why why = { 0 };
 
-	leaks->of[backend].vip = vip ? *vip : (struct addr){ 0 };
+	leaks->of[id].vip = vip ? *vip : (struct addr){ 0 };
 	if (vip && vip->family == AF_INET)
 		why_set(&why, "answers ARP for %s on %s (arp_ignore of that interface is 0?)",
 			addr_format(vip, text), interface);
 	else if (vip)
 		why_set(&why, "answers ND for %s on %s (is it an address of that interface?)",
 			addr_format(vip, text), interface);
-	registry_leaks(leaks->parts.registry, backend, why.text, clock_now_us());
+	registry_leaks(leaks->parts.registry, id, why.text, clock_now_us());
 }
 
 static void leaks_on_verdict(uint16_t backend, const struct addr *vip, void *context)
 {
-	struct leaks *leaks = context;
+	struct leaks *leaks = ((struct leaks_link *)context)->leaks;
 
 	leaks_tell(leaks, backend, vip);
 	leaks->parts.changed(leaks->parts.context);
@@ -95,15 +105,16 @@ static bool leaks_target(
 
 static bool leaks_next(void *context, struct leak_watch_target *ret_target)
 {
-	struct leaks *leaks = context;
-	const struct registry *registry = leaks->parts.registry;
-	size_t len = registry_len(registry);
+	struct leaks_link *link = context;
+	const struct leaks_parts *parts = &link->leaks->parts;
+	size_t len = registry_len(parts->registry);
 
 	for (size_t tried = 0; tried < len; tried++) {
 		const struct backend *backend =
-			registry_backend_by_address(registry, leaks->position++ % len);
+			registry_backend_by_address(parts->registry, link->position++ % len);
 
-		if (leaks_target(leaks, backend, ret_target))
+		if (segments_find(parts->segments, &backend->address) == link->place &&
+			leaks_target(link->leaks, backend, ret_target))
 			return true;
 	}
 	return false;
@@ -116,7 +127,7 @@ static int leaks_compare(const void *a, const void *b)
 
 static bool leaks_is_vip(void *context, const struct addr *address)
 {
-	const struct leaks *leaks = context;
+	const struct leaks *leaks = ((struct leaks_link *)context)->leaks;
 
 	return leaks->n_vips > 0 &&
 		bsearch(address, leaks->vips, leaks->n_vips, sizeof(*address), leaks_compare);
@@ -150,26 +161,73 @@ static uint64_t leaks_interval_us(const struct config *config)
 	return interval_us == UINT64_MAX ? LEAKS_INTERVAL_US : interval_us;
 }
 
-void leaks_follow(struct leaks *leaks)
+/* How many backends are asked by the interface. */
+static size_t leaks_count(const struct leaks_link *link)
 {
-	const struct leaks_parts *parts = &leaks->parts;
-	const struct neigh_link *link = neigh_backend_link(parts->neigh);
+	const struct leaks_parts *parts = &link->leaks->parts;
+	size_t n = 0;
+
+	for (size_t i = 0; i < registry_len(parts->registry); i++)
+		n += segments_find(parts->segments,
+			     &registry_backend_at(parts->registry, i)->address) == link->place;
+	return n;
+}
+
+static int leaks_set_link(struct leaks_link *leaks_link, const struct neigh_link *link)
+{
+	static const struct leak_watch_callbacks callbacks = { leaks_next, leaks_is_vip,
+		leaks_on_verdict };
+	const struct leaks_parts *parts = &leaks_link->leaks->parts;
 	const struct leak_watch_config config = {
 		.ifindex = link->running ? link->ifindex : 0,
 		.mac = link->mac,
 		.addresses = link->addresses,
 		.subnets = link->subnets,
 		.n_addresses = link->n_subnets,
-		.n_backends = registry_len(parts->registry),
+		.n_backends = leaks_count(leaks_link),
 		.interval_us = leaks_interval_us(*parts->config),
 	};
-	int r = leaks_take_vips(leaks);
+	int r = leaks_take_vips(leaks_link->leaks);
 
-	if (r == 0)
-		r = leak_watch_set(leaks->watch, &config);
-	if (r < 0 && !leaks->failed)
-		(void)log_errno(r, "cannot ask on %s whether backends answer for VIPs", link->name);
-	leaks->failed = r < 0;
+	if (r == 0 && !leaks_link->watch)
+		r = leak_watch_start(parts->event, &callbacks, leaks_link, &leaks_link->watch);
+	return r < 0 ? r : leak_watch_set(leaks_link->watch, &config);
+}
+
+void leaks_follow(struct leaks *leaks)
+{
+	ARRAY_FOREACH (leaks_link, leaks->links, SEGMENTS_MAX) {
+		const struct neigh_link *link =
+			segments_link(leaks->parts.segments, leaks_link->place);
+		int r;
+
+		if (!link) {
+			leaks_link->watch = leak_watch_free(leaks_link->watch);
+			continue;
+		}
+		r = leaks_set_link(leaks_link, link);
+		if (r < 0 && !leaks_link->failed)
+			(void)log_errno(
+				r, "cannot ask on %s whether backends answer for VIPs", link->name);
+		leaks_link->failed = r < 0;
+	}
+}
+
+/* The watch of the interface that the target is on; NULL: there is none. */
+static struct leak_watch *leaks_watch(
+	const struct leaks *leaks, const struct leak_watch_target *target)
+{
+	size_t place = segments_find(leaks->parts.segments, &target->address);
+
+	return place < SEGMENTS_MAX ? leaks->links[place].watch : NULL;
+}
+
+static void leaks_ask_target(struct leaks *leaks, const struct leak_watch_target *target)
+{
+	struct leak_watch *watch = leaks_watch(leaks, target);
+
+	if (watch)
+		leak_watch_ask(watch, target);
 }
 
 void leaks_ask(struct leaks *leaks, uint16_t id)
@@ -178,7 +236,7 @@ void leaks_ask(struct leaks *leaks, uint16_t id)
 	struct leak_watch_target target;
 
 	if (backend && leaks_target(leaks, backend, &target))
-		leak_watch_ask(leaks->watch, &target);
+		leaks_ask_target(leaks, &target);
 }
 
 void leaks_claimed(struct leaks *leaks, const struct addr *vip, const struct mac *mac)
@@ -189,7 +247,7 @@ void leaks_claimed(struct leaks *leaks, const struct addr *vip, const struct mac
 		const struct backend *backend = registry_backend_at(registry, i);
 
 		if (mac_equal(&backend->mac, mac) && leaks_has_vip(leaks, backend, vip))
-			leak_watch_ask(leaks->watch,
+			leaks_ask_target(leaks,
 				&(struct leak_watch_target){
 					backend->id, backend->address, backend->mac, *vip });
 	}
@@ -197,27 +255,25 @@ void leaks_claimed(struct leaks *leaks, const struct addr *vip, const struct mac
 
 void leaks_forget(struct leaks *leaks, uint16_t backend)
 {
-	leak_watch_forget(leaks->watch, backend);
+	ARRAY_FOREACH (link, leaks->links, SEGMENTS_MAX)
+		if (link->watch)
+			leak_watch_forget(link->watch, backend);
 	leaks->of[backend] = (struct leaks_of){ 0 };
 }
 
 int leaks_new(const struct leaks_parts *parts, struct leaks **ret_leaks)
 {
-	static const struct leak_watch_callbacks callbacks = { leaks_next, leaks_is_vip,
-		leaks_on_verdict };
 	struct leaks *leaks = calloc(1, sizeof(*leaks));
-	int r;
 
 	if (!leaks)
 		return -ENOMEM;
 	leaks->parts = *parts;
+	for (size_t i = 0; i < SEGMENTS_MAX; i++)
+		leaks->links[i] = (struct leaks_link){ .leaks = leaks, .place = i };
 	leaks->of = calloc(UINT16_MAX + 1, sizeof(*leaks->of));
-	r = leaks->of ? 0 : -ENOMEM;
-	if (r == 0)
-		r = leak_watch_start(parts->event, &callbacks, leaks, &leaks->watch);
-	if (r < 0) {
+	if (!leaks->of) {
 		leaks_free(leaks);
-		return r;
+		return -ENOMEM;
 	}
 	*ret_leaks = leaks;
 	return 0;
@@ -227,7 +283,8 @@ struct leaks *leaks_free(struct leaks *leaks)
 {
 	if (!leaks)
 		return NULL;
-	leak_watch_free(leaks->watch);
+	ARRAY_FOREACH (link, leaks->links, SEGMENTS_MAX)
+		leak_watch_free(link->watch);
 	free(leaks->of);
 	free(leaks->vips);
 	free(leaks);

@@ -9,14 +9,14 @@
 
 struct config;
 struct leaks;
-struct neigh;
 struct registry;
+struct segments;
 struct service_list;
 
 /* All of them outlive it; what a reload replaces is looked at where it stands. */
 struct leaks_parts {
 	sd_event *event;
-	const struct neigh *neigh;
+	const struct segments *segments;
 	struct registry *registry;
 	struct config *const *config;
 	struct service_list *const *services;
@@ -28,7 +28,7 @@ struct leaks_parts {
 /* 0 or negative errno. */
 int leaks_new(const struct leaks_parts *parts, struct leaks **ret_leaks);
 struct leaks *leaks_free(struct leaks *leaks);
-/* Follows link and configuration: call when they changed, and each second. */
+/* Follows links and configuration: call when they changed, and each second. */
 void leaks_follow(struct leaks *leaks);
 /* The backend is asked soon: it has just come up. */
 void leaks_ask(struct leaks *leaks, uint16_t backend);

@@ -110,6 +110,12 @@ static int bench_tables(void)
 
 /* ---- a world without a network ---- */
 
+/* All backends are on the first link. */
+static size_t world_link_of(const void *context, const struct addr *address)
+{
+	return 0;
+}
+
 static const struct snapshot *world_snapshot(void *context)
 {
 	return ((const struct world *)context)->snapshot;
@@ -138,8 +144,8 @@ static void world_open(struct world *world, const char *directory)
 		world->keep, world->walk, "", false, world_snapshot, world });
 	world->links = (struct publish_links){
 		.own_mac = { { 2, 0, 0, 0, 1, 1 } },
-		.out_mac = { { 2, 0, 0, 0, 1, 1 } },
-		.mtu_bytes = 1500,
+		.out = { { 1, { { 2, 0, 0, 0, 1, 1 } }, 1500 } },
+		.find = world_link_of,
 		.active = true,
 	};
 	if (!world->registry || !world->ids || !world->publish)

@@ -48,6 +48,7 @@ struct vector_memory {
 	struct fwd_table *rows[VECTOR_ROWS_N_];
 	int rows_maps[VECTOR_ROWS_N_]; /* -1: no map */
 	struct flows_table flows;
+	unsigned int out; /* index of the interface to backends, where there is one */
 };
 
 static inline struct vector_memory vector_world_memory(struct vector_world *world)
@@ -243,7 +244,8 @@ static inline struct snapshot *vector_memory_snapshot(const struct vector_memory
 	settings.flow6_among[0] = memory->flows.n_flow6 / 16 * FLOW_GROUP_BUCKETS;
 	settings.flow6_among[1] = memory->flows.n_flow6;
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
-	memcpy(settings.out_mac, vector_mac_bytes(VECTOR_MAC_OUT), FWD_MAC_BYTES);
+	settings.links[0].ifindex = memory->out;
+	memcpy(settings.links[0].mac, vector_mac_bytes(VECTOR_MAC_OUT), FWD_MAC_BYTES);
 	r = snapshot_new(&settings, &memory->flows, &snapshot);
 	assert(r == 0);
 	(void)r;

@@ -49,6 +49,7 @@ void attach_init(
 	struct attachment *attachment, enum attach_kind kind, const struct engine_config *config)
 {
 	*attachment = (struct attachment){ .kind = kind, .config = config };
+	memcpy(attachment->outs, config->outs, sizeof(attachment->outs));
 }
 
 /* Of any program. `ret_name` may be NULL. */
@@ -234,18 +235,28 @@ static int xdp_attach_to(unsigned int ifindex, const struct bpf_program *program
 	return bpf_xdp_attach((int)ifindex, bpf_program__fd(program), XDP_FLAGS_DRV_MODE, NULL);
 }
 
-/* Drivers take frames from a redirect when they have an XDP program themselves. */
-static void xdp_attach_pass(const struct attachment *attachment)
+/*
+ * Drivers take frames from a redirect when they have an XDP program themselves. One pinned program serves all
+ * interfaces, also those that come when another run made it: a pin leads back to one alone.
+ */
+static void xdp_attach_pass(const struct attachment *attachment, unsigned int ifindex)
 {
 	const struct engine_config *config = attachment->config;
+	char path[PIN_PATH_BYTES];
 	uint32_t native = 0, other = 0;
+	int fd;
 
-	if (config->out_ifindex == config->ifindex ||
-		xdp_query(config->out_ifindex, &native, &other) < 0 || native || other)
+	if (ifindex == 0 || ifindex == config->ifindex || xdp_query(ifindex, &native, &other) < 0 ||
+		native || other)
 		return;
-	if (pin_next(config, PASS_NAME, 0, attachment->pass_program) == 0)
-		(void)pin_end(config, PASS_NAME,
-			xdp_attach_to(config->out_ifindex, attachment->pass_program));
+	pin_path(config, PASS_NAME, "", path);
+	fd = *path ? bpf_obj_get(path) : -ENOENT;
+	if (fd >= 0) {
+		(void)bpf_xdp_attach((int)ifindex, fd, XDP_FLAGS_DRV_MODE, NULL);
+		util_close(fd);
+	} else if (pin_next(config, PASS_NAME, 0, attachment->pass_program) == 0) {
+		(void)pin_end(config, PASS_NAME, xdp_attach_to(ifindex, attachment->pass_program));
+	}
 }
 
 static int xdp_attach(const struct attachment *attachment, struct why *ret_why)
@@ -263,7 +274,8 @@ static int xdp_attach(const struct attachment *attachment, struct why *ret_why)
 		config, own_name(attachment), xdp_attach_to(config->ifindex, attachment->program));
 	if (r < 0)
 		return why_errno(ret_why, r, "native XDP on the interface");
-	xdp_attach_pass(attachment);
+	ARRAY_FOREACH (out, attachment->outs, FWD_LINKS_MAX)
+		xdp_attach_pass(attachment, *out);
 	return 0;
 }
 
@@ -274,7 +286,23 @@ static void xdp_detach_from(
 
 	if (xdp_query(ifindex, &native, &other) == 0 && native && is_own(config, name, native))
 		(void)bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, NULL);
-	pin_remove(config, name);
+}
+
+static bool has_out(const unsigned int outs[FWD_LINKS_MAX], unsigned int ifindex)
+{
+	for (size_t i = 0; i < FWD_LINKS_MAX; i++)
+		if (outs[i] == ifindex)
+			return true;
+	return false;
+}
+
+/* From those of its outs that are not among `kept`; NULL: from all. */
+static void xdp_detach_pass(const struct attachment *attachment, const unsigned int *kept)
+{
+	ARRAY_FOREACH (out, attachment->outs, FWD_LINKS_MAX)
+		if (*out != 0 && *out != attachment->config->ifindex &&
+			!(kept && has_out(kept, *out)))
+			xdp_detach_from(attachment->config, *out, PASS_NAME);
 }
 
 static void xdp_detach(const struct attachment *attachment)
@@ -282,8 +310,9 @@ static void xdp_detach(const struct attachment *attachment)
 	const struct engine_config *config = attachment->config;
 
 	xdp_detach_from(config, config->ifindex, own_name(attachment));
-	if (config->out_ifindex != config->ifindex)
-		xdp_detach_from(config, config->out_ifindex, PASS_NAME);
+	pin_remove(config, own_name(attachment));
+	xdp_detach_pass(attachment, NULL);
+	pin_remove(config, PASS_NAME);
 }
 
 /* ---- tcx ---- */
@@ -460,6 +489,16 @@ int attach_program(struct attachment *attachment, struct why *ret_why)
 	if (r == 0)
 		attachment->program_id = id;
 	return r;
+}
+
+void attach_follow(struct attachment *attachment, const unsigned int outs[FWD_LINKS_MAX])
+{
+	if (attachment->kind == ATTACH_XDP && attachment->program_id) {
+		xdp_detach_pass(attachment, outs);
+		for (size_t i = 0; i < FWD_LINKS_MAX; i++)
+			xdp_attach_pass(attachment, outs[i]);
+	}
+	memcpy(attachment->outs, outs, sizeof(attachment->outs));
 }
 
 int attach_find(const struct attachment *attachment, uint32_t *ret_id)

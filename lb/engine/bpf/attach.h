@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 
 #include "common/why.h"
+#include "lb/fwd/types.h"
 
 struct engine_config;
 
@@ -22,12 +23,13 @@ enum attach_kind {
 /* The place of one of our programs on an interface, and what a previous run left there. */
 struct attachment {
 	enum attach_kind kind;
-	const struct engine_config *config; /* borrowed */
-	const struct bpf_program *program;  /* to attach, borrowed; NULL: none yet */
-	const struct bpf_program
-		*pass_program; /* XDP: for the interface to the backends, borrowed */
-	uint32_t program_id;   /* of `program`; 0: none is attached by this run */
-	bool made_hook;        /* there was no clsact qdisc before us */
+	const struct engine_config *config;     /* borrowed */
+	const struct bpf_program *program;      /* to attach, borrowed; NULL: none yet */
+	const struct bpf_program *pass_program; /* XDP: for interfaces to backends, borrowed */
+	unsigned int
+		outs[FWD_LINKS_MAX]; /* XDP: those, as the configuration or attach_follow() said */
+	uint32_t program_id;         /* of `program`; 0: none is attached by this run */
+	bool made_hook;              /* there was no clsact qdisc before us */
 };
 
 /* Nothing is attached yet. `config` outlives the attachment. */
@@ -40,6 +42,11 @@ const char *attach_program_name(enum attach_kind kind);
 int attach_check(const struct attachment *attachment, struct why *ret_why);
 /* Attaches `program`, in place of one of a previous run. 0 or negative errno. */
 int attach_program(struct attachment *attachment, struct why *ret_why);
+/*
+ * XDP: the interfaces that frames are redirected to from now on, and zeros. Drivers take such frames where there is a
+ * program, too, so each gets one that passes all; those that are left out lose it.
+ */
+void attach_follow(struct attachment *attachment, const unsigned int outs[FWD_LINKS_MAX]);
 /* Takes ours away, of this run or of a previous one, and its pins. */
 void attach_remove(struct attachment *attachment);
 /*

@@ -533,12 +533,14 @@ FWD_INLINE int hand_over_in(
 }
 
 /* Non-zero: user space has the frame and will count it. `reason` is enum fwd_reason. */
-FWD_CALL int hand_over(struct fwd_context *context, __u32 length_bytes, __u32 gso, __u32 reason)
+FWD_CALL int hand_over(
+	struct fwd_context *context, __u32 length_bytes, __u32 gso, __u32 reason, __u32 backend)
 {
 	struct bpf_handed_over header = {
 		.length_bytes = length_bytes,
 		.gso = gso,
 		.reason = reason,
+		.backend = backend,
 	};
 
 	/* A kernel without what frame_copy() calls must not be shown the call. */
@@ -625,22 +627,32 @@ int dsr_tc(struct __sk_buff *context)
 	if (somebody_captures())
 		(void)capture_begin(context);
 	core_run(port, context, data, data_end, &frame, &result);
-	/* A tag counts as it does where frames carry it inside. */
-	if (frame.n_tags)
+	/* Read again, as the stack is too short to keep them. A tag counts as it does where frames carry it inside. */
+	frame.length_bytes = context->len;
+	if (context->vlan_present)
 		frame.length_bytes += sizeof(struct wire_vlan);
 	if (result.verdict == FWD_SLOW_PATH &&
-		hand_over(context, frame.length_bytes, frame.gso, result.reason))
+		hand_over(context, frame.length_bytes, context->gso_size, result.reason,
+			result.backend))
 		return TC_ACT_SHOT;
 	count(&result, frame.length_bytes);
 	if (somebody_captures())
 		(void)capture_end(context, frame.length_bytes, &result);
 	if (result.verdict == FWD_FORWARD)
-		return bpf_redirect(constants.out_ifindex, 0);
+		return bpf_redirect(image_link(&port->image, result.backend)->ifindex, 0);
 	return result.verdict == FWD_PASS && frame_is_for_stack(context, result.reason)
 		? TC_ACT_UNSPEC
 		: TC_ACT_SHOT;
 }
 #else
+/* Out of the interface that it came in by, or of another one, to which redirects go in batches, too. */
+FWD_INLINE int forward_to(const struct fwd_port *port, __u16 backend)
+{
+	__u32 ifindex = image_link(&port->image, backend)->ifindex;
+
+	return ifindex == constants.ifindex ? XDP_TX : (int)bpf_redirect(ifindex, 0);
+}
+
 SEC("xdp")
 int dsr_xdp(struct xdp_md *context)
 {
@@ -656,19 +668,18 @@ int dsr_xdp(struct xdp_md *context)
 		(void)capture_begin(context);
 	core_run(port, context, data, data_end, &frame, &result);
 	if (result.verdict == FWD_SLOW_PATH &&
-		hand_over(context, frame.length_bytes, 0, result.reason))
+		hand_over(context, frame.length_bytes, 0, result.reason, result.backend))
 		return XDP_DROP;
 	count(&result, frame.length_bytes);
 	if (somebody_captures())
 		(void)capture_end(context, frame.length_bytes, &result);
 	if (result.verdict == FWD_FORWARD)
-		return constants.is_one_interface ? XDP_TX
-						  : (int)bpf_redirect(constants.out_ifindex, 0);
+		return forward_to(port, result.backend);
 	return result.verdict == FWD_PASS && frame_is_for_stack(context, result.reason) ? XDP_PASS
 											: XDP_DROP;
 }
 
-/* Where the other interface's driver wants a program before it takes redirected frames. */
+/* Where another interface's driver wants a program before it takes redirected frames. */
 SEC("xdp")
 int dsr_pass(struct xdp_md *context)
 {

@@ -55,7 +55,6 @@ static int start_slow_path(struct engine *engine, struct why *ret_why)
 {
 	struct slow_path_thread_config config = {
 		.ifindex = engine->config.ifindex,
-		.out_ifindex = engine->config.out_ifindex,
 		.poll = poll_ring,
 		.find_first = find_first,
 		.context = engine,
@@ -81,11 +80,15 @@ static const char *name_of(const struct engine *engine)
 /* Only what has its first snapshot takes the place of a program that forwards. */
 static int bpf_load(struct engine *engine, struct snapshot *snapshot)
 {
+	unsigned int outs[FWD_LINKS_MAX];
 	struct why why = { 0 };
 	int r = load_snapshot(engine, snapshot);
 
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < FWD_LINKS_MAX; i++)
+		outs[i] = snapshot_settings(engine->current)->links[i].ifindex;
+	attach_follow(&engine->attachment, outs);
 	if (!engine->attachment.program_id && attach_program(&engine->attachment, &why) < 0)
 		(void)log_error("%s engine: %s", name_of(engine), why.text);
 	return 0;
@@ -93,7 +96,7 @@ static int bpf_load(struct engine *engine, struct snapshot *snapshot)
 
 static int bpf_health(struct engine *engine)
 {
-	int r = link_check(engine->link_fd, engine->config.ifindex, engine->config.out_ifindex);
+	int r = link_check(engine->link_fd, engine->config.ifindex);
 
 	if (r == 0)
 		r = attach_repair(&engine->attachment);
@@ -191,6 +194,26 @@ static void bpf_sweep(enum attach_kind kind, const struct engine_config *config)
 
 /* ---- as XDP, as a classifier ---- */
 
+struct driver {
+	char name[sizeof(((struct ethtool_drvinfo *)NULL)->driver)]; /* "": not known */
+	char interface[IF_NAMESIZE];
+};
+
+static void read_driver(unsigned int ifindex, struct driver *ret_driver)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq request = { .ifr_data = (void *)&info };
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*ret_driver = (struct driver){ 0 };
+	if (fd < 0 || !if_indextoname(ifindex, request.ifr_name))
+		return;
+	memcpy(ret_driver->interface, request.ifr_name, sizeof(ret_driver->interface));
+	if (ioctl(fd, SIOCETHTOOL, &request) == 0)
+		snprintf(ret_driver->name, sizeof(ret_driver->name), "%.*s",
+			(int)sizeof(info.driver) - 1, info.driver);
+}
+
 /*
  * veth has native XDP, but not for everybody: frames of local stacks come with unfinished checksums,
  * which get lost on this way, and without a program or GRO at the other end, which cannot be seen
@@ -198,16 +221,38 @@ static void bpf_sweep(enum attach_kind kind, const struct engine_config *config)
  */
 static bool driver_suits(const struct engine_config *config, struct why *ret_why)
 {
-	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
-	struct ifreq request = { .ifr_data = (void *)&info };
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct driver driver;
 
-	if (fd < 0 || !if_indextoname(config->ifindex, request.ifr_name) ||
-		ioctl(fd, SIOCETHTOOL, &request) < 0 || !streq(info.driver, "veth"))
+	read_driver(config->ifindex, &driver);
+	if (!streq(driver.name, "veth"))
 		return true;
 	why_set(ret_why,
 		"veth loses unfinished checksums, and frames where its other end takes no part");
 	return false;
+}
+
+/*
+ * Devices on top of others have no ndo_xdp_xmit (Linux 6.1 to 6.18; bonds have one): whatever is redirected there is
+ * dropped, and nobody says so (doc/adr/0014-segments.md).
+ */
+static bool outs_take_redirects(const struct engine_config *config, struct why *ret_why)
+{
+	static const char *const without[] = { "802.1Q VLAN Support", "bridge", "macvlan", "ipvlan",
+		"team", "dummy" };
+	struct driver driver;
+
+	ARRAY_FOREACH (out, config->outs, ARRAY_LEN(config->outs)) {
+		if (*out == 0 || *out == config->ifindex)
+			continue;
+		read_driver(*out, &driver);
+		for (size_t i = 0; i < ARRAY_LEN(without); i++)
+			if (streq(driver.name, without[i])) {
+				why_set(ret_why, "%s (%s) takes no frames from XDP",
+					driver.interface, driver.name);
+				return false;
+			}
+	}
+	return true;
 }
 
 static bool xdp_suits(const struct engine_config *config, struct why *ret_why)
@@ -215,12 +260,15 @@ static bool xdp_suits(const struct engine_config *config, struct why *ret_why)
 	struct attachment attachment;
 
 	attach_init(&attachment, ATTACH_XDP, config);
-	return attach_check(&attachment, ret_why) == 0 && driver_suits(config, ret_why);
+	return attach_check(&attachment, ret_why) == 0 && driver_suits(config, ret_why) &&
+		outs_take_redirects(config, ret_why);
 }
 
 static int xdp_start(
 	const struct engine_config *config, struct engine **ret_engine, struct why *ret_why)
 {
+	if (!outs_take_redirects(config, ret_why))
+		return -EOPNOTSUPP;
 	return bpf_start(ATTACH_XDP, config, ret_engine, ret_why);
 }
 

@@ -27,8 +27,7 @@
 
 /* Set before a program is loaded. */
 struct bpf_constants {
-	__u32 out_ifindex;
-	__u32 is_one_interface;
+	__u32 ifindex;    /* by which frames come */
 	__u32 hands_over; /* 0: what is for the slow path is dropped, and counted */
 };
 
@@ -93,7 +92,7 @@ struct bpf_handed_over {
 	__u16 vlan_proto;   /* host byte order; 0: no tag beside the frame */
 	__u16 vlan_tci;
 	__u32 copied_bytes; /* that follow, without the tag */
-	__u32 pad;
+	__u32 backend;      /* id, 0: none is known */
 };
 
 /* The program's only variable, written by the main loop: whether anybody captures, and what. */

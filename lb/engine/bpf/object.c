@@ -85,8 +85,7 @@ static int open_object(struct engine *engine)
 static int set_constants(struct engine *engine)
 {
 	const struct bpf_constants constants = {
-		.out_ifindex = engine->config.out_ifindex,
-		.is_one_interface = engine->config.out_ifindex == engine->config.ifindex,
+		.ifindex = engine->config.ifindex,
 		/* XDP copies what it hands over since Linux 5.18. */
 		.hands_over = !is_xdp(engine) ||
 			libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) ==

@@ -103,12 +103,13 @@ static void capture(struct slow_path_thread *thread, const struct fwd_result *re
 /* ---- too big ---- */
 
 static void answer_too_big(struct slow_path_thread *thread, const uint8_t *data,
-	uint32_t readable_bytes, uint32_t length_bytes, uint32_t gso)
+	uint32_t readable_bytes, const struct bpf_handed_over *header)
 {
 	uint8_t answer[ICMP_ANSWER_BYTES_MAX] __attribute__((__aligned__(2)));
-	uint32_t mtu_bytes = snapshot_settings(thread->snapshot)->mtu_bytes;
-	size_t size_bytes =
-		icmp_answer_build(data, readable_bytes, length_bytes, gso != 0, mtu_bytes, answer);
+	uint32_t mtu_bytes =
+		image_mtu_bytes(snapshot_image(thread->snapshot), (uint16_t)header->backend);
+	size_t size_bytes = icmp_answer_build(
+		data, readable_bytes, header->length_bytes, header->gso != 0, mtu_bytes, answer);
 
 	if (size_bytes > 0 && slow_path_may_answer(thread->slow_path, thread->now_ms))
 		(void)send_frame(thread, thread->config.ifindex, answer, size_bytes);
@@ -121,14 +122,17 @@ static void finish(struct slow_path_thread *thread, const uint8_t *data, uint32_
 	struct fwd_result *result)
 {
 	struct capture_frame frame = { data, size_bytes, 0, thread->macs, false };
+	const struct bpf_handed_over header = { .length_bytes = size_bytes,
+		.backend = result->backend };
+	unsigned int out = image_link(snapshot_image(thread->snapshot), result->backend)->ifindex;
 
 	capture(thread, result, &frame);
 	frame.macs = NULL;
 	frame.is_out = true;
 	if (result->reason == FWD_REASON_TOO_BIG)
-		answer_too_big(thread, data, size_bytes, size_bytes, 0);
+		answer_too_big(thread, data, size_bytes, &header);
 	if (result->verdict == FWD_FORWARD) {
-		if (!send_frame(thread, thread->config.out_ifindex, data, size_bytes))
+		if (!send_frame(thread, out, data, size_bytes))
 			result->reason = FWD_REASON_SEND_FAILED;
 		capture(thread, result, &frame);
 	}
@@ -270,8 +274,7 @@ void slow_path_thread_take(struct slow_path_thread *thread, const void *data, si
 			header.length_bytes, NULL, false };
 
 		capture(thread, &result, &frame);
-		answer_too_big(
-			thread, frame_data(thread), frame_bytes, header.length_bytes, header.gso);
+		answer_too_big(thread, frame_data(thread), frame_bytes, &header);
 		counters_add_reason(thread->counters, (enum fwd_reason)header.reason, 1);
 	}
 	pthread_mutex_unlock(&thread->lock);

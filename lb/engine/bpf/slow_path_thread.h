@@ -19,8 +19,7 @@ struct snapshot;
 struct why;
 
 struct slow_path_thread_config {
-	unsigned int ifindex;
-	unsigned int out_ifindex;
+	unsigned int ifindex; /* clients */
 	/* In the thread: waits for frames and gives each to slow_path_thread_take(). */
 	void (*poll)(void *context, int timeout_ms);
 	/* In the thread: what the program noted of a first fragment. */

@@ -88,7 +88,6 @@ static int start_workers(
 {
 	struct worker_config worker_config = {
 		.ifindex = config->ifindex,
-		.out_ifindex = config->out_ifindex,
 		.pin = config->n_workers > 1,
 		.share = config->n_workers > 1,
 		.stop_fd = engine->stop_fd,

@@ -41,13 +41,19 @@ _Static_assert(offsetof(struct long_buffer, data) ==
 		offsetof(struct long_buffer, vnet) + sizeof(struct virtio_net_hdr),
 	"the frame must follow its vnet header");
 
+/* Of one interface. */
+struct sender {
+	unsigned int ifindex; /* 0: free */
+	int header_fd;        /* frames go out with their virtio_net_hdr … */
+	int plain_fd;         /* … and those without one that says anything, past it */
+};
+
 struct ring {
 	int rx_fd;
-	int tx_fd;    /* frames go out with their virtio_net_hdr … */
-	int plain_fd; /* … and those without one that says anything, past it */
 	unsigned int ifindex;
-	unsigned int out_ifindex;
-	uint8_t *memory; /* RING_BYTES */
+	struct sender senders[RING_SENDERS_MAX]; /* the first is the client interface's */
+	size_t next_sender;                      /* whose place the next new one takes */
+	uint8_t *memory;                         /* RING_BYTES */
 	uint32_t frame_bytes;
 	uint32_t n_frames;
 	uint32_t next;    /* to be looked at */
@@ -57,6 +63,7 @@ struct ring {
 	int error;      /* found while receiving, not yet asked for */
 	struct mmsghdr messages[RING_BATCH];
 	struct iovec vectors[RING_BATCH];
+	uint8_t places[RING_BATCH];                    /* of each message's frame in its batch */
 	struct long_buffer longs[RING_LONG_PER_BATCH]; /* takes no memory before its first use */
 };
 
@@ -129,7 +136,7 @@ static int read_mtu(int fd, unsigned int ifindex, uint32_t *ret_mtu_bytes)
 }
 
 /* Protocol 0: it receives nothing. */
-static int open_sender(unsigned int out_ifindex, bool with_header, int *ret_fd, struct why *ret_why)
+static int open_socket(unsigned int ifindex, bool with_header, int *ret_fd, struct why *ret_why)
 {
 	struct timeval timeout = { .tv_usec = RING_SEND_TIMEOUT_MS * US_PER_MS };
 	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -143,18 +150,50 @@ static int open_sender(unsigned int out_ifindex, bool with_header, int *ret_fd, 
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
 		return why_errno(ret_why, util_negative_errno(), "SO_SNDTIMEO");
-	r = bind_to(fd, out_ifindex, 0);
+	r = bind_to(fd, ifindex, 0);
 	if (r < 0)
-		return why_errno(ret_why, r, "bind to the backend interface");
+		return why_errno(ret_why, r, "bind to an interface for sending");
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
-static int open_tx(struct ring *ring, unsigned int out_ifindex, struct why *ret_why)
+static void sender_close(struct sender *sender)
 {
-	int r = open_sender(out_ifindex, true, &ring->tx_fd, ret_why);
+	if (sender->ifindex == 0)
+		return;
+	util_close(sender->header_fd);
+	util_close(sender->plain_fd);
+	sender->ifindex = 0;
+}
 
-	return r < 0 ? r : open_sender(out_ifindex, false, &ring->plain_fd, ret_why);
+static int sender_open(struct sender *sender, unsigned int ifindex, struct why *ret_why)
+{
+	_cleanup_close_ int header_fd = -1, plain_fd = -1;
+	int r = open_socket(ifindex, true, &header_fd, ret_why);
+
+	if (r == 0)
+		r = open_socket(ifindex, false, &plain_fd, ret_why);
+	if (r < 0)
+		return r;
+	*sender = (struct sender){ ifindex, TAKE_FD(header_fd), TAKE_FD(plain_fd) };
+	return 0;
+}
+
+/* Opened when it is needed first; NULL: it cannot be had. */
+static struct sender *sender_get(struct ring *ring, unsigned int ifindex)
+{
+	struct sender *sender;
+
+	ARRAY_FOREACH (each, ring->senders, ifindex ? RING_SENDERS_MAX : 0)
+		if (each->ifindex == ifindex)
+			return each;
+	if (ifindex == 0)
+		return NULL;
+	/* Interfaces come and go; the first stays. */
+	sender = &ring->senders[1 + ring->next_sender];
+	ring->next_sender = (ring->next_sender + 1) % (RING_SENDERS_MAX - 1);
+	sender_close(sender);
+	return sender_open(sender, ifindex, NULL) == 0 ? sender : NULL;
 }
 
 /* The order matters: version, headers and reserve cannot change once there is a ring. */
@@ -241,20 +280,18 @@ static int open_rx(struct ring *ring, unsigned int ifindex, struct why *ret_why)
 	return r < 0 ? why_errno(ret_why, r, "bind to the client interface") : 0;
 }
 
-int ring_open(
-	unsigned int ifindex, unsigned int out_ifindex, struct ring **ret_ring, struct why *ret_why)
+int ring_open(unsigned int ifindex, struct ring **ret_ring, struct why *ret_why)
 {
 	struct ring *ring = calloc(1, sizeof(*ring));
 	int r;
 
 	if (!ring)
 		return why_errno(ret_why, -ENOMEM, "memory");
-	ring->rx_fd = ring->tx_fd = ring->plain_fd = -1;
+	ring->rx_fd = -1;
 	ring->ifindex = ifindex;
-	ring->out_ifindex = out_ifindex;
 	r = open_rx(ring, ifindex, ret_why);
 	if (r == 0)
-		r = open_tx(ring, out_ifindex, ret_why);
+		r = sender_open(&ring->senders[0], ifindex, ret_why);
 	if (r < 0) {
 		ring_free(ring);
 		return r;
@@ -270,8 +307,8 @@ struct ring *ring_free(struct ring *ring)
 	if (ring->memory)
 		munmap(ring->memory, RING_BYTES);
 	util_close(ring->rx_fd);
-	util_close(ring->tx_fd);
-	util_close(ring->plain_fd);
+	ARRAY_FOREACH (sender, ring->senders, RING_SENDERS_MAX)
+		sender_close(sender);
 	free(ring);
 	return NULL;
 }
@@ -436,9 +473,9 @@ int ring_take_error(struct ring *ring)
 	return error;
 }
 
-int ring_check_links(const struct ring *ring)
+int ring_check_link(const struct ring *ring)
 {
-	return link_check(ring->tx_fd, ring->ifindex, ring->out_ifindex);
+	return link_check(ring->senders[0].plain_fd, ring->ifindex);
 }
 
 /* ---- sending ---- */
@@ -450,21 +487,26 @@ static bool is_plain(const struct ring_frame *frame)
 		!(frame->vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
 }
 
-/* The frames from `at` on that go the same way; at least one. */
-static size_t fill_run(
-	struct ring *ring, const struct ring_frame *frames, size_t at, size_t n_frames, bool plain)
+/* Messages for the frames from `first` on that go out of its interface, in their order; returns how many. */
+static size_t fill_messages(struct ring *ring, const struct ring_frame *frames, size_t first,
+	size_t n_frames, bool done[RING_BATCH])
 {
-	size_t idx = at;
+	size_t len = 0;
 
-	for (; idx < n_frames && is_plain(&frames[idx]) == plain; idx++) {
-		size_t header_bytes = plain ? 0 : sizeof(*frames[idx].vnet);
+	for (size_t idx = first; idx < n_frames; idx++) {
+		const struct ring_frame *frame = &frames[idx];
+		size_t header_bytes = is_plain(frame) ? 0 : sizeof(*frame->vnet);
 
-		ring->vectors[idx].iov_base = frames[idx].data - header_bytes;
-		ring->vectors[idx].iov_len = header_bytes + frames[idx].size_bytes;
-		ring->messages[idx].msg_hdr.msg_iov = &ring->vectors[idx];
-		ring->messages[idx].msg_hdr.msg_iovlen = 1;
+		if (done[idx] || frame->out != frames[first].out)
+			continue;
+		done[idx] = true;
+		ring->vectors[len].iov_base = frame->data - header_bytes;
+		ring->vectors[len].iov_len = header_bytes + frame->size_bytes;
+		ring->messages[len].msg_hdr.msg_iov = &ring->vectors[len];
+		ring->messages[len].msg_hdr.msg_iovlen = 1;
+		ring->places[len++] = (uint8_t)idx;
 	}
-	return idx;
+	return len;
 }
 
 /* Up to `end`; false: the interface takes nothing now, and the rest need not be tried. */
@@ -480,55 +522,59 @@ static bool send_run(struct ring *ring, int fd, size_t at, size_t end, struct ri
 		if (n < 0 && errno == EINTR)
 			continue;
 		/* It stopped at this frame for this frame's own sake, or for all of them. */
-		if (n < 0 && errno == EAGAIN) {
+		if (n < 0 && (errno == EAGAIN || errno == ENXIO || errno == ENODEV)) {
 			while (at < end)
-				sent->failed[at++] = true;
+				sent->failed[ring->places[at++]] = true;
 			return false;
 		}
-		sent->failed[at++] = true;
-		if (n < 0 && (errno == ENETDOWN || errno == ENXIO || errno == ENODEV))
-			sent->error = -errno;
+		sent->failed[ring->places[at++]] = true;
 	}
 	return true;
 }
 
 /* In order: frames that go by one socket are sent before the next ones go by the other. */
+static void send_messages(struct ring *ring, struct sender *sender, const struct ring_frame *frames,
+	size_t len, struct ring_sent *sent)
+{
+	bool goes_on = sender != NULL;
+	size_t at = 0;
+
+	while (at < len && goes_on) {
+		bool plain = is_plain(&frames[ring->places[at]]);
+		size_t end = at + 1;
+
+		while (end < len && is_plain(&frames[ring->places[end]]) == plain)
+			end++;
+		goes_on =
+			send_run(ring, plain ? sender->plain_fd : sender->header_fd, at, end, sent);
+		at = end;
+	}
+	/* Its interface may be another one of the same index by the next time. */
+	if (sender && !goes_on && (errno == ENXIO || errno == ENODEV) && sender != ring->senders)
+		sender_close(sender);
+	for (; at < len; at++)
+		sent->failed[ring->places[at]] = true;
+}
+
 void ring_send(struct ring *ring, const struct ring_frame *frames, size_t n_frames,
 	struct ring_sent *ret_sent)
 {
-	size_t at = 0;
+	bool done[RING_BATCH] = { false };
 
 	memset(ret_sent, 0, sizeof(*ret_sent));
-	while (at < n_frames) {
-		bool plain = is_plain(&frames[at]);
-		size_t end = fill_run(ring, frames, at, n_frames, plain);
-		bool goes_on =
-			send_run(ring, plain ? ring->plain_fd : ring->tx_fd, at, end, ret_sent);
+	for (size_t first = 0; first < n_frames; first++) {
+		size_t len;
 
-		for (at = end; !goes_on && at < n_frames; at++)
-			ret_sent->failed[at] = true;
+		if (done[first])
+			continue;
+		len = fill_messages(ring, frames, first, n_frames, done);
+		send_messages(ring, sender_get(ring, frames[first].out), frames, len, ret_sent);
 	}
 }
 
 int ring_send_back(struct ring *ring, const void *data, size_t size_bytes)
 {
-	struct sockaddr_ll address = {
-		.sll_family = AF_PACKET,
-		.sll_ifindex = (int)ring->ifindex,
-	};
-	struct virtio_net_hdr vnet = { 0 };
-	struct iovec vectors[] = {
-		{ &vnet, sizeof(vnet) },
-		{ (void *)(uintptr_t)data, size_bytes },
-	};
-	struct msghdr message = {
-		.msg_name = &address,
-		.msg_namelen = sizeof(address),
-		.msg_iov = vectors,
-		.msg_iovlen = ARRAY_LEN(vectors),
-	};
-
-	if (sendmsg(ring->tx_fd, &message, MSG_DONTWAIT) < 0)
-		return util_negative_errno();
-	return 0;
+	return send(ring->senders[0].plain_fd, data, size_bytes, MSG_DONTWAIT) < 0
+		? util_negative_errno()
+		: 0;
 }

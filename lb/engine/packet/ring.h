@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The packet sockets of a worker: a mapped receive ring (TPACKET_V2) on the client interface
- * and two sending sockets on the backend interface. Frames keep the state that real stacks hang on
+ * and two sending sockets on each interface that something goes out of. Frames keep the state that real stacks hang on
  * them: an unfinished checksum and GSO travel in the virtio_net_hdr that lies just before each
  * frame, a VLAN tag that the kernel stripped is put back. See doc/adr/0001-packet-ring.md.
  *
@@ -25,18 +25,20 @@
 #define RING_SOCKET_BYTES    (16 << 20) /* wanted socket buffers: super-frames wait there */
 #define RING_SEND_TIMEOUT_MS 50u        /* a stuck device holds up one batch no longer */
 #define RING_FANOUT_NONE     (-1)
+#define RING_SENDERS_MAX \
+	17u /* interfaces with sending sockets: the client one, and others in turn */
 
 /* A frame of the current batch. */
 struct ring_frame {
 	struct virtio_net_hdr *vnet; /* the frame's bytes follow it immediately */
 	uint8_t *data;
 	uint32_t size_bytes;
+	unsigned int out; /* index of the interface to send it by */
 };
 
 /* What ring_send() did to each frame. */
 struct ring_sent {
 	bool failed[RING_BATCH];
-	int error; /* 0, or the interface's own: -ENETDOWN, -ENXIO, -ENODEV */
 };
 
 struct ring;
@@ -47,8 +49,7 @@ struct why;
  * (-EPERM: no CAP_NET_RAW; -ENODEV: no such interface; -ENOMEM) with the failing step in
  * `ret_why`.
  */
-int ring_open(unsigned int ifindex, unsigned int out_ifindex, struct ring **ret_ring,
-	struct why *ret_why);
+int ring_open(unsigned int ifindex, struct ring **ret_ring, struct why *ret_why);
 struct ring *ring_free(struct ring *ring);
 DEFINE_CLEANUP(struct ring *, ring_free)
 
@@ -71,8 +72,8 @@ size_t ring_take(struct ring *ring, struct ring_frame frames[RING_BATCH], uint32
 /* Gives all frames taken back to the kernel. */
 void ring_release(struct ring *ring);
 /*
- * Sends n frames (≤ RING_BATCH), each once. A frame that the interface refuses is marked and the
- * rest goes on.
+ * Sends n frames (≤ RING_BATCH), each once, those of one interface in their order. A frame that its interface
+ * refuses is marked and the rest goes on. Sockets are opened when something goes out of an interface first.
  */
 void ring_send(struct ring *ring, const struct ring_frame *frames, size_t n_frames,
 	struct ring_sent *ret_sent);
@@ -91,8 +92,8 @@ bool ring_is_losing(const struct ring *ring);
 /* The error of the receiving socket since the last call, taken: 0 or negative errno. */
 int ring_take_error(struct ring *ring);
 
-/* 0; -ENETDOWN: one of the two interfaces is down; -ENODEV: gone, this ring is of no use any more. */
-int ring_check_links(const struct ring *ring);
+/* Of the client interface: 0; -ENETDOWN: it is down; -ENODEV: gone, this ring is of no use any more. */
+int ring_check_link(const struct ring *ring);
 
 /* ---- pure parts, declared for tests ---- */
 

@@ -26,6 +26,8 @@
 #define CACHE_LINE_BYTES   64u
 #define NS_PER_MS          UINT64_C(1000000)
 
+_Static_assert(RING_SENDERS_MAX > FWD_LINKS_MAX, "each link of a snapshot has its sockets");
+
 struct worker {
 	/* Written by the thread at every batch, read by the engine: on a line of its own. */
 	uint64_t epoch;
@@ -135,12 +137,11 @@ static void send_all(struct worker *worker)
 		capture(worker, &worker->out_frames[idx], result, true, NULL);
 	}
 	worker->n_out = 0;
-	if (sent.error)
-		set_health(worker, -ENETDOWN);
 }
 
 /* A decided frame, whose result lies at its place already. */
-static void send_or_count(struct worker *worker, const struct ring_frame *frame)
+static void send_or_count(
+	struct worker *worker, struct fwd_port *port, const struct ring_frame *frame)
 {
 	struct fwd_result *result = &worker->out_results[worker->n_out];
 
@@ -148,7 +149,9 @@ static void send_or_count(struct worker *worker, const struct ring_frame *frame)
 		counters_add_frame(worker->counters, result, frame->size_bytes);
 		return;
 	}
-	worker->out_frames[worker->n_out++] = *frame;
+	worker->out_frames[worker->n_out] = *frame;
+	worker->out_frames[worker->n_out++].out =
+		image_link(snapshot_image(port->snapshot), result->backend)->ifindex;
 	if (worker->n_out == RING_BATCH)
 		send_all(worker);
 }
@@ -160,7 +163,7 @@ static void drop_expired(struct worker *worker, struct fragment_queue_frame *exp
 	const struct fwd_result result = { .reason = FWD_REASON_FRAGMENT_EARLY };
 
 	for (const struct fragment_queue_frame *held = expired; held; held = held->next) {
-		const struct ring_frame frame = { held->vnet, held->data, held->size_bytes };
+		const struct ring_frame frame = { held->vnet, held->data, held->size_bytes, 0 };
 
 		counters_add_reason(worker->counters, FWD_REASON_FRAGMENT_EARLY, 1);
 		capture(worker, &frame, &result, false, NULL);
@@ -180,10 +183,10 @@ static void release_queued(struct worker *worker, struct fwd_port *port)
 
 	port->noted_first = 0;
 	for (const struct fragment_queue_frame *held = frames; held; held = held->next) {
-		const struct ring_frame frame = { held->vnet, held->data, held->size_bytes };
+		const struct ring_frame frame = { held->vnet, held->data, held->size_bytes, 0 };
 
 		decide_told(worker, port, &frame, &worker->out_results[worker->n_out]);
-		send_or_count(worker, &frame);
+		send_or_count(worker, port, &frame);
 	}
 	while (*end)
 		end = &(*end)->next;
@@ -214,12 +217,12 @@ static void queue_early(
 		release_queued(worker, port);
 }
 
-static void answer_too_big(
-	struct worker *worker, struct fwd_port *port, const struct ring_frame *frame)
+static void answer_too_big(struct worker *worker, struct fwd_port *port,
+	const struct ring_frame *frame, uint16_t backend)
 {
 	uint8_t answer[ICMP_ANSWER_BYTES_MAX] __attribute__((__aligned__(2)));
 	size_t size_bytes = icmp_answer_build(frame->data, frame->size_bytes, frame->size_bytes,
-		is_gso(frame), port_settings(port)->mtu_bytes, answer);
+		is_gso(frame), image_mtu_bytes(snapshot_image(port->snapshot), backend), answer);
 
 	/* The client sends again, so an answer that finds no room is no loss. */
 	if (size_bytes > 0 &&
@@ -261,8 +264,8 @@ static void decide_all(struct worker *worker, const struct snapshot *snapshot, s
 			continue;
 		}
 		if (result->reason == FWD_REASON_TOO_BIG)
-			answer_too_big(worker, &port, frame);
-		send_or_count(worker, frame);
+			answer_too_big(worker, &port, frame, result->backend);
+		send_or_count(worker, &port, frame);
 		if (port.noted_first)
 			release_queued(worker, &port);
 	}
@@ -323,7 +326,7 @@ static int open_ring(struct worker *worker, struct why *ret_why)
 	_cleanup_(ring_freep) struct ring *ring = NULL;
 	int r;
 
-	r = ring_open(config->ifindex, config->out_ifindex, &ring, ret_why);
+	r = ring_open(config->ifindex, &ring, ret_why);
 	if (r < 0)
 		return r;
 	if (config->share) {
@@ -366,7 +369,7 @@ static int tick(struct worker *worker)
 		fragment_queue_take_expired(
 			slow_path_queue(worker->config.shared->slow_path), worker->now_ms));
 	if (worker_health(worker)) {
-		int r = ring_check_links(worker->ring);
+		int r = ring_check_link(worker->ring);
 
 		set_health(worker, r);
 		if (r == -ENODEV)

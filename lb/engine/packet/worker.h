@@ -30,11 +30,10 @@ struct worker_shared {
 };
 
 struct worker_config {
-	unsigned int idx; /* the N of its name, "worker/N" */
-	unsigned int ifindex;
-	unsigned int out_ifindex;
-	bool pin;    /* to a CPU of its own */
-	bool share;  /* the interface with other workers */
+	unsigned int idx;     /* the N of its name, "worker/N" */
+	unsigned int ifindex; /* clients */
+	bool pin;             /* to a CPU of its own */
+	bool share;           /* the interface with other workers */
 	int stop_fd; /* an eventfd that becomes readable when is_stopping is set; borrowed */
 	const struct worker_shared *shared; /* borrowed */
 };

@@ -10,6 +10,9 @@
 
 #include "lb/link/neigh/neigh_link.h"
 
+/* For who asks of no neighbours. */
+#define NEIGH_NO_INTERFACE ""
+
 struct neigh;
 
 struct neigh_callbacks {

@@ -61,6 +61,14 @@ bool subnets_look(struct subnets *subnets, const struct addr_prefix *found, size
 	return changed;
 }
 
+void subnets_expire(struct subnets *subnets)
+{
+	struct subnets_set *now = &subnets->sets[subnets->in_force];
+
+	for (size_t i = 0; i < now->len; i++)
+		now->seen_us[i] = 0;
+}
+
 void subnets_take(struct subnets *subnets)
 {
 	subnets->in_force = !subnets->in_force;

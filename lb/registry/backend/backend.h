@@ -14,8 +14,9 @@
 #define REGISTRY_BACKENDS_MAX 4096u
 #define REGISTRY_REASON_BYTES 256u
 #define REGISTRY_NAME_BYTES   (PROTO_NAME_MAX + 1)
-#define REGISTRY_CHECKS_MAX   8u /* of one backend */
-#define REGISTRY_REQUESTS_MAX 4u /* of one service */
+#define REGISTRY_CUT_BYTES    64u /* why an interface reaches nobody, in words, and the end */
+#define REGISTRY_CHECKS_MAX   8u  /* of one backend */
+#define REGISTRY_REQUESTS_MAX 4u  /* of one service */
 #define REGISTRY_NEVER_US     UINT64_MAX
 #define REGISTRY_NO_VIP       UINT8_MAX
 /* Backends that left of which it is remembered what an administrator said; more: the oldest goes. */
@@ -110,9 +111,11 @@ struct registry_config {
 	size_t n_services;
 	const struct registry_static *statics;
 	size_t n_statics;
-	const struct addr_prefix *subnets; /* of the backend interface: who is on the link */
+	const struct addr_prefix *subnets; /* of the backend interfaces: who is on a link */
 	size_t n_subnets;
-	const struct addr *sources; /* own addresses, from which path probes may come */
+	/* Own addresses, from which path probes may come; those of a backend's own subnet are told first. */
+	const struct addr *sources;
+	const struct addr_prefix *source_subnets; /* of each; NULL: not known */
 	size_t n_sources;
 	uint64_t interval_us; /* heartbeat-interval */
 	uint32_t fall, rise;  /* heartbeat-fall / -rise */

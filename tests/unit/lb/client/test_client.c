@@ -20,7 +20,7 @@
 
 static const char sample[] =
 	"{\"schema\":1,\"version\":\"0.1.0\",\"uptime_s\":182.5,\"interface\":\"eth0\","
-	"\"backend_interface\":\"eth1\",\"mode\":\"packet\",\"active\":true,"
+	"\"backend_interface\":\"eth1\",\"backend_interfaces\":[\"eth1\"],\"mode\":\"packet\",\"active\":true,"
 	"\"config_generation\":3,\"health\":1,"
 	"\"packets\":{\"received\":1234567,\"forwarded\":1234000,\"passed\":560,\"dropped\":7},"
 	"\"drops\":{\"no-backend\":7,\"loop\":0},"

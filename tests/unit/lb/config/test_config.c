@@ -236,7 +236,8 @@ static void config_has_the_defaults_of_the_page(void **state)
 	const struct config_virtual_server *web = config->virtual_servers[0];
 
 	assert_string_equal(config->interface, "eth0");
-	assert_string_equal(config->backend_interface, "eth0");
+	assert_int_equal(config->backend_interfaces.len, 1);
+	assert_string_equal(config_backend_interface(config, 0), "eth0");
 	assert_int_equal(config->mode, CONFIG_MODE_AUTO);
 	assert_int_equal(config->workers, 0);
 	assert_int_equal(config->listen.addr.family, AF_UNSPEC);
@@ -276,6 +277,26 @@ static void config_has_the_defaults_of_the_page(void **state)
 	assert_int_equal(web->check_fall, 3);
 	assert_int_equal(web->check_rise, 2);
 	assert_int_equal(web->allow.len, 0);
+}
+
+static void config_takes_a_list_of_interfaces_to_backends(void **state)
+{
+	static const char *const names[] = { "eth1", "eth2", "vlan.30", "eth0" };
+	_cleanup_(config_freep) struct config *config = load_good(
+		BASE "backend-interface = eth1, eth2\nbackend-interface = vlan.30, eth0\n" WEB);
+	char text[512] = BASE "backend-interface = e1";
+
+	assert_int_equal(config->backend_interfaces.len, ARRAY_LEN(names));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_string_equal(config_backend_interface(config, i), names[i]);
+	assert_error(BASE "backend-interface = eth1, eth2, eth1\n" WEB,
+		"lb.conf:3: backend-interface: ", "in the list twice");
+	assert_error(BASE "backend-interface = eth1, a/b\n" WEB,
+		"lb.conf:3: backend-interface: ", "no interface name");
+	for (unsigned int i = 2; i <= CONFIG_INTERFACES_MAX + 1; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), ", e%u", i);
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "\n" WEB);
+	assert_error(text, "lb.conf:3: backend-interface: ", "more than 16 interfaces");
 }
 
 static void config_chooses_protocol_by_port(void **state)
@@ -594,6 +615,7 @@ int main(void)
 		cmocka_unit_test(config_tests_leave_no_key_out),
 		cmocka_unit_test(config_reads_bytes_of_datagrams),
 		cmocka_unit_test(config_has_the_defaults_of_the_page),
+		cmocka_unit_test(config_takes_a_list_of_interfaces_to_backends),
 		cmocka_unit_test(config_chooses_protocol_by_port),
 		cmocka_unit_test(config_wants_interface_and_vip),
 		cmocka_unit_test(config_wants_unicast_vips),

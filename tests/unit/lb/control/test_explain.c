@@ -34,7 +34,7 @@ static struct snapshot *make(struct fwd_slot row)
 	assert_int_equal(snapshot_add_table(snapshot, &table, -1, NULL, NULL, &service.table), 0);
 	assert_int_equal(snapshot_add_service(snapshot, &service), 0);
 	for (uint8_t id = 1; id <= 2; id++) {
-		struct fwd_backend backend = { { 2, 0, 0, 0, 1, id }, FWD_BACKEND_FLOWS };
+		struct fwd_backend backend = { { 2, 0, 0, 0, 1, id }, FWD_BACKEND_FLOWS, 0 };
 
 		assert_int_equal(snapshot_add_backend(snapshot, id, &backend), 0);
 	}

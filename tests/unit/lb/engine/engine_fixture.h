@@ -23,8 +23,9 @@
 static struct addr vip, vip6;
 static bool is_permitted;
 static struct engine_memory kept;
-static struct engine *running;  /* stopped by the end of the test, whatever becomes of it */
-static unsigned int n_released; /* snapshots freed */
+static struct engine *running;   /* stopped by the end of the test, whatever becomes of it */
+static unsigned int n_released;  /* snapshots freed */
+static unsigned int out_ifindex; /* index of the interface that snapshots send by */
 
 /* ---- frames and snapshots ---- */
 
@@ -95,25 +96,23 @@ static inline uint32_t snapshot_add_rows(struct snapshot *snapshot)
 	return table;
 }
 
-/* `denied`: a network of clients that the service does not take, or NULL. */
-static inline struct snapshot *snapshot_make_denying(
-	const char *out_mac, const char *server_mac, uint32_t mtu_bytes, const char *denied)
+/* By these settings, which have the links; `denied`: a network of clients that the service does not take, or NULL. */
+static inline struct snapshot *snapshot_make_with(
+	struct fwd_settings settings, uint8_t link, const char *server_mac, const char *denied)
 {
 	struct client_prefix prefix = { .denied = true };
 	static const struct flows_table flows = { 0 };
-	struct fwd_settings settings = { .mtu_bytes = mtu_bytes };
 	struct fwd_service service = { .id = SERVICE,
 		.flags = FWD_SERVICE_SESSIONLESS,
 		.tcp_timeout_s = 900,
 		.fin_timeout_s = 120,
 		.udp_timeout_s = 300,
 		.n_members = 1 };
-	struct fwd_backend backend = { .flags = FWD_BACKEND_FLOWS };
-	struct mac in = mac_make(IN_MAC), out = mac_make(out_mac), server = mac_make(server_mac);
+	struct fwd_backend backend = { .flags = FWD_BACKEND_FLOWS, .link = link };
+	struct mac in = mac_make(IN_MAC), server = mac_make(server_mac);
 	struct snapshot *snapshot;
 
 	memcpy(settings.own_mac, in.bytes, MAC_LEN);
-	memcpy(settings.out_mac, out.bytes, MAC_LEN);
 	memcpy(backend.mac, server.bytes, MAC_LEN);
 	assert_int_equal(snapshot_new(&settings, &flows, &snapshot), 0);
 	service.table = snapshot_add_rows(snapshot);
@@ -132,6 +131,31 @@ static inline struct snapshot *snapshot_make_denying(
 	return snapshot;
 }
 
+static inline struct snapshot *snapshot_make_denying(
+	const char *out_mac, const char *server_mac, uint32_t mtu_bytes, const char *denied)
+{
+	struct fwd_settings settings = { .mtu_bytes = mtu_bytes };
+	struct mac out = mac_make(out_mac);
+
+	settings.links[0].ifindex = out_ifindex;
+	memcpy(settings.links[0].mac, out.bytes, MAC_LEN);
+	return snapshot_make_with(settings, 0, server_mac, denied);
+}
+
+/* The backend is on a link of this MTU; the first one is the clients', and takes less. */
+static inline struct snapshot *snapshot_make_on_link(uint8_t link, uint32_t mtu_bytes)
+{
+	struct fwd_settings settings = { .mtu_bytes = mtu_bytes / 2, .mtus_differ = 1 };
+	struct mac in = mac_make(IN_MAC), out = mac_make(OUT_MAC);
+
+	settings.links[0] =
+		(struct fwd_link){ .ifindex = if_nametoindex("in0"), .mtu_bytes = mtu_bytes / 2 };
+	settings.links[link] = (struct fwd_link){ .ifindex = out_ifindex, .mtu_bytes = mtu_bytes };
+	memcpy(settings.links[0].mac, in.bytes, MAC_LEN);
+	memcpy(settings.links[link].mac, out.bytes, MAC_LEN);
+	return snapshot_make_with(settings, link, SERVER_MAC, NULL);
+}
+
 static inline struct snapshot *snapshot_make(
 	const char *out_mac, const char *server_mac, uint32_t mtu_bytes)
 {
@@ -144,6 +168,7 @@ static inline struct engine *engine_start(const char *in, const char *out, unsig
 {
 	struct why why = { 0 };
 
+	out_ifindex = if_nametoindex(out);
 	if (engine_start_over(&kept, in, out, n_workers, &running, &why) < 0)
 		fail_msg("start: %s", why.text);
 	return running;
@@ -195,6 +220,7 @@ static inline int setup(void **state)
 	wire_add_pair("c0", CLIENT_MAC, "in0", IN_MAC);
 	wire_add_pair("out0", OUT_MAC, "b0", SERVER_MAC);
 	kind_prepare_links();
+	out_ifindex = if_nametoindex(kind_out());
 	engine_memory_open(&kept);
 	for (struct fwd_slot *row = keep_rows_table(kept.rows[0])->rows, *end = row + FWD_ROWS;
 		row < end; row++)

@@ -122,7 +122,7 @@ static inline int engine_start_over(const struct engine_memory *memory, const ch
 {
 	struct engine_config config = {
 		.ifindex = if_nametoindex(in),
-		.out_ifindex = if_nametoindex(out),
+		.outs = { if_nametoindex(out) },
 		.n_workers = n_workers,
 		.flows_map = keep_flows_map(memory->keep),
 		.loads_map = keep_loads_map(memory->keep),

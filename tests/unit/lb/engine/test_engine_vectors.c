@@ -50,6 +50,7 @@ static void rig_open_memory(void)
 {
 	engine_memory_open(&rig.kept);
 	rig.memory.flows = *keep_flows(rig.kept.keep);
+	rig.memory.out = if_nametoindex(kind_out());
 	for (unsigned int i = 0; i < VECTOR_ROWS_N_; i++) {
 		rig.memory.rows[i] = keep_rows_table(rig.kept.rows[i]);
 		rig.memory.rows_maps[i] = keep_rows_map(rig.kept.rows[i]);

@@ -35,6 +35,7 @@ struct world {
 	const char *check; /* NULL: none */
 	const char *more;  /* lines of the virtual servers; NULL: none */
 	uint64_t max_flows;
+	uint8_t second_link_from; /* number of a host; 0: all are on the first */
 };
 
 static const struct addr_prefix subnet = {
@@ -89,6 +90,14 @@ static inline void world_build(struct world *world, uint64_t now_us)
 	world->snapshot = snapshot;
 }
 
+/* All backends are on the first link, but those from some host on, which are on the second. */
+static inline size_t world_link_of(const void *context, const struct addr *address)
+{
+	const struct world *world = context;
+
+	return world->second_link_from && address->bytes[3] >= world->second_link_from;
+}
+
 static inline const struct snapshot *world_snapshot(void *context)
 {
 	return ((const struct world *)context)->snapshot;
@@ -138,8 +147,9 @@ static inline void world_open(struct world *world, bool expect_fresh)
 		world->keep, world->walk, "", fresh, world_snapshot, world });
 	world->links = (struct publish_links){
 		.own_mac = { { 2, 0, 0, 0, 1, 1 } },
-		.out_mac = { { 2, 0, 0, 0, 1, 1 } },
-		.mtu_bytes = 1500,
+		.out = { { 1, { { 2, 0, 0, 0, 1, 1 } }, 1500 } },
+		.find = world_link_of,
+		.context = world,
 		.active = true,
 	};
 }

@@ -508,6 +508,36 @@ static void publish_believes_a_configured_mac_whatever_arp_says(void **state)
 	assert_int_equal(kind_of(world, &first), FWD_MAC_BACKEND);
 }
 
+static void publish_knows_the_link_of_each_backend(void **state)
+{
+	static const struct mac second = { { 2, 0, 0, 0, 2, 2 } };
+	struct world *world = *state;
+	const struct fwd_settings *settings;
+
+	world->second_link_from = 2;
+	world->links.out[1] = (struct publish_link){ 7, second, 1400 };
+	world_configure(world, 2, START_US);
+	world_build(world, START_US);
+	settings = snapshot_settings(world->snapshot);
+	assert_int_equal(snapshot_backend(world->snapshot, id_of(world, "b1"))->link, 0);
+	assert_int_equal(snapshot_backend(world->snapshot, id_of(world, "b2"))->link, 1);
+	assert_int_equal(settings->links[1].ifindex, 7);
+	assert_int_equal(settings->links[1].mtu_bytes, 1400);
+	assert_memory_equal(settings->links[1].mac, second.bytes, MAC_LEN);
+	assert_int_equal(settings->mtu_bytes, 1400);
+	assert_int_equal(settings->mtus_differ, 1);
+	assert_int_equal(kind_of(world, &second), FWD_MAC_BALANCER);
+	/* Nothing can go to who is on a link that is not there. */
+	world->links.out[1] = (struct publish_link){ 0 };
+	world_build(world, START_US + S(1));
+	settings = snapshot_settings(world->snapshot);
+	assert_non_null(snapshot_backend(world->snapshot, id_of(world, "b1")));
+	assert_null(snapshot_backend(world->snapshot, id_of(world, "b2")));
+	assert_int_equal(settings->mtu_bytes, 1500);
+	assert_int_equal(settings->mtus_differ, 0);
+	assert_int_equal(kind_of(world, &second), FWD_MAC_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,6 +563,7 @@ int main(void)
 		TEST(publish_takes_what_agents_report_for_lc),
 		TEST(publish_takes_a_gateways_frames_for_no_agents),
 		TEST(publish_believes_a_configured_mac_whatever_arp_says),
+		TEST(publish_knows_the_link_of_each_backend),
 	};
 
 	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);

@@ -208,6 +208,33 @@ static void registry_repeats_what_was_not_answered(void **state)
 	assert_int_equal(world_backend(world, "web01")->heartbeats_missed, 3);
 }
 
+/* An interface of several is lost: its backends are down at once, and proven anew when it is back. */
+static void registry_takes_down_what_an_interface_is_cut_off_from(void **state)
+{
+	struct world *world = *state;
+	uint16_t id;
+
+	world_farm(world, 4);
+	id = world_backend(world, "web01")->id;
+	assert_true(registry_cut(world->registry, id, "interface eth2 is down", world->now_us));
+	assert_false(registry_cut(world->registry, id, "interface eth2 is down", world->now_us));
+	assert_state(world, "web01", "down");
+	assert_string_equal(world_backend(world, "web01")->reason, "interface eth2 is down");
+	assert_false(world_backend(world, "web01")->takes_flows);
+	assert_state(world, "web02", "up");
+	/* Its silence is no news, and nothing that it would be kept for. */
+	world->agents[1].answers = world->agents[1].host_answers = false;
+	world_pass(world, MS(5000));
+	assert_state(world, "web01", "down");
+	assert_string_equal(world_backend(world, "web01")->reason, "interface eth2 is down");
+	assert_int_equal(world_backend(world, "web01")->flaps, 0);
+	world->agents[1].answers = world->agents[1].host_answers = true;
+	assert_true(registry_cut(world->registry, id, "", world->now_us));
+	assert_state(world, "web01", "down");
+	world_pass(world, MS(3000));
+	assert_state(world, "web01", "up");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +248,7 @@ int main(void)
 		FACT(registry_holds_back_what_a_new_session_says),
 		FACT(registry_calls_nobody_silent_for_loss),
 		FACT(registry_repeats_what_was_not_answered),
+		FACT(registry_takes_down_what_an_interface_is_cut_off_from),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,10 +56,9 @@ static inline struct bpf_map *under_test_map(
 
 static inline void under_test_open(struct bpf_program_under_test *program, bool hands_over)
 {
-	/* One interface: a forwarded frame's verdict is XDP_TX. */
+	/* The links of its snapshots have no index either: a forwarded frame's verdict is XDP_TX. */
 	const struct bpf_constants constants = {
-		.out_ifindex = 1,
-		.is_one_interface = 1,
+		.ifindex = 0,
 		.hands_over = hands_over,
 	};
 	const char *name = program->is_xdp ? "dsr_xdp" : "dsr_tc";

@@ -131,7 +131,7 @@ static void live(enum end end, bool is_traced)
 {
 	struct engine_config config = {
 		.ifindex = if_nametoindex("in0"),
-		.out_ifindex = if_nametoindex(kind_out()),
+		.outs = { if_nametoindex(kind_out()) },
 		.n_workers = 1,
 		.flows_map = keep_flows_map(kept.keep),
 		.loads_map = keep_loads_map(kept.keep),

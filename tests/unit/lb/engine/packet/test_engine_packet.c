@@ -11,9 +11,9 @@
 static void engine_refuses_bad_configuration(void **state)
 {
 	static const struct engine_config configs[] = {
-		{ .ifindex = 1, .out_ifindex = 1, .n_workers = 0 },
-		{ .ifindex = 1, .out_ifindex = 1, .n_workers = ENGINE_WORKERS_MAX + 1 },
-		{ .ifindex = 999999, .out_ifindex = 999999, .n_workers = 1 },
+		{ .ifindex = 1, .n_workers = 0 },
+		{ .ifindex = 1, .n_workers = ENGINE_WORKERS_MAX + 1 },
+		{ .ifindex = 999999, .n_workers = 1 },
 	};
 	static const int errors[] = { -EINVAL, -EINVAL, -ENODEV };
 

@@ -19,7 +19,7 @@ struct buffer {
 
 static struct ring_frame frame_make(struct buffer *buffer, uint16_t type)
 {
-	struct ring_frame frame = { &buffer->vnet, buffer->data, FRAME_BYTES };
+	struct ring_frame frame = { &buffer->vnet, buffer->data, FRAME_BYTES, 0 };
 
 	memset(buffer, 0, sizeof(*buffer));
 	for (uint32_t idx = 0; idx < FRAME_BYTES; idx++)

@@ -101,6 +101,21 @@ static void one_whose_address_is_away_stays_for_a_while(void **state)
 	assert_true(next->is_anywhere);
 }
 
+static void what_other_interfaces_had_does_not_stay(void **state)
+{
+	struct subnets subnets = { 0 };
+	const struct addr_prefix links[] = { prefix("192.0.2.0/24", 0), prefix("10.9.1.0/24", 0) };
+	const struct subnets_set *next;
+
+	assert_true(subnets_look(&subnets, links, 2, SUBNETS_GRACE_US * 9, &next));
+	subnets_take(&subnets);
+	assert_false(subnets_look(&subnets, links, 1, SUBNETS_GRACE_US * 9 + 1, &next));
+	subnets_expire(&subnets);
+	assert_true(subnets_look(&subnets, links, 1, SUBNETS_GRACE_US * 9 + 2, &next));
+	assert_true(has(next, "192.0.2.7"));
+	assert_false(has(next, "10.9.1.7"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -108,6 +123,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_taken_is_told_of_again),
 		cmocka_unit_test(order_repetition_and_padding_are_no_change),
 		cmocka_unit_test(one_whose_address_is_away_stays_for_a_while),
+		cmocka_unit_test(what_other_interfaces_had_does_not_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
