@@ -28,13 +28,13 @@ done
 # What the administrator of a host without an agent does by hand.
 silence() {
 	on "$1" sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2
-	ip -n "$(ns "$1")" address add "$VIP/32" dev lo
-	ip -n "$(ns "$1")" address add "$VIP6/128" dev lo nodad
+	ip_on "$1" address add "$VIP/32" dev lo
+	ip_on "$1" address add "$VIP6/128" dev lo nodad
 }
 silence web2
 # The third segment takes shorter packets, at both ends.
-ip -n "$(ns lb)" link set eth3 mtu 1400
-ip -n "$(ns web3)" link set eth0 mtu 1400
+ip_on lb link set eth3 mtu 1400
+ip_on web3 link set eth0 mtu 1400
 addresses web3 eth0 10.9.3.12/24
 
 # config INTERFACES [SERVER LINES]
@@ -173,14 +173,14 @@ down_within() {
 for lost in 2 3; do
 	others=$(printf 'web%d ' {1..3} | sed "s/web$lost //")
 	lost_ms=$(now_ms)
-	ip -n "$(ns "seg$lost")" link set lb down
+	ip_on "seg$lost" link set lb down
 	fact "a_segment_that_is_lost_takes_web${lost}_down_at_once" down_within "web$lost"
 	note "web$lost was down ${passed_ms:-?} ms after its interface"
 	fact "its_reason_names_eth$lost" says "^interface eth$lost is down" backend_field reason "web$lost"
 	fact "the_others_serve_without_web$lost" equal "$(names "$VIP")" "$others"
 	fact "the_status_without_web$lost" exits $((lost == 3 ? 2 : 1)) lb status
 	fact "it_is_ready_without_web$lost" exits 0 lb ready web
-	ip -n "$(ns "seg$lost")" link set lb up
+	ip_on "seg$lost" link set lb up
 	fact "web${lost}_is_back" wait_until 30 backend_is "web$lost" up
 	fact "all_serve_with_web$lost" equal "$(names "$VIP")" "web1 web2 web3 "
 done
@@ -213,3 +213,52 @@ sed -i 's/^backend-interface = .*/backend-interface = eth1, eth3/' "$work/lb/lb.
 fact a_reload_that_would_leave_a_static_server_on_no_link_is_refused exits 78 lb reload
 fact nothing_has_changed_then equal "$(lb_json '.backend_interfaces | join(" ")')" "eth1 eth2 eth3"
 fact every_server_still_serves equal "$(names "$VIP")" "web1 web2 web3 "
+
+# What XDP cannot send to is refused with the reason; tc and packet forward there.
+# serves_by KIND DEVICE… : the three segments' addresses move to these, and the balancer starts on them.
+serves_by() {
+	local kind=$1 idx=0 device
+	shift
+	daemon_stop lb
+	for device; do
+		idx=$((idx + 1))
+		ip_on lb address flush dev "eth$idx"
+		addresses lb "$device" "10.9.$idx.2/24" "2001:db8:9$idx::2/64"
+		ip_on lb link set "$device" up
+	done
+	lb_configure < <(config "$1, $2, $3" "$static")
+	if [[ $MODE != xdp ]]; then
+		lb_start
+		fact "servers_behind_a_${kind}_come_up" wait_until 40 backends_up 4
+		fact "all_serve_behind_a_$kind" equal "$(names "$VIP")" "web1 web2 web3 "
+		return
+	fi
+	lb_launch
+	must wait_until 20 lb_answers lb
+	fact "xdp_does_not_send_to_a_$kind" says 'takes no frames from XDP' lb status
+	fact "and_serves_nobody_by_a_$kind" exits 2 lb status
+}
+for idx in 1 2 3; do
+	ip_on lb link add "bridge$idx" type bridge forward_delay 0 mcast_snooping 0
+	ip_on lb link set "eth$idx" master "bridge$idx"
+done
+serves_by bridge bridge1 bridge2 bridge3
+
+# One trunk with a VLAN device for each segment.
+for idx in 1 2 3; do
+	ip_on lb link del "bridge$idx"
+	ip_on lb link del "eth$idx"
+done
+add_host trunk
+ip_on lb link add trunk type veth peer name trunk netns "$(ns trunk)"
+ip_on lb link set trunk up
+ip_on trunk link set trunk up
+for idx in 1 2 3; do
+	ip_on lb link add link trunk name "trunk.$idx" type vlan id "$idx" 2> "$work/vlan" || {
+		skip_fact segments_on_one_trunk "this kernel has no VLAN devices: $(tail -n 1 "$work/vlan")"
+		exit
+	}
+	ip_on trunk link add link trunk name "trunk.$idx" netns "$(ns "seg$idx")" type vlan id "$idx"
+	ip_on "seg$idx" link set "trunk.$idx" master br0 up
+done
+serves_by trunk trunk.1 trunk.2 trunk.3
