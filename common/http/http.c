@@ -115,6 +115,17 @@ static void http_add_headers(struct MHD_Response *response, const struct http_co
 		content->policy ? content->policy : "default-src 'none'; frame-ancestors 'none'");
 }
 
+/* The library goes on with it when it is run next, and it would not be before something else happens. */
+static void http_resume(struct http_request *request)
+{
+	if (!request->suspended)
+		return;
+	request->suspended = false;
+	MHD_resume_connection(request->connection);
+	(void)sd_event_source_set_time_relative(request->http->due, 0);
+	(void)sd_event_source_set_enabled(request->http->due, SD_EVENT_ONESHOT);
+}
+
 /* To the client, now or when the handler has returned. `response` NULL closes the connection. */
 static void http_respond(
 	struct http_request *request, unsigned int status, struct MHD_Response *response)
@@ -126,10 +137,7 @@ static void http_respond(
 	request->state = REQUEST_ANSWERED;
 	request->status = status;
 	request->response = response;
-	if (request->suspended) {
-		request->suspended = false;
-		MHD_resume_connection(request->connection);
-	}
+	http_resume(request);
 }
 
 static void http_respond_text(struct http_request *request, unsigned int status,
@@ -197,10 +205,7 @@ const char *http_header(const struct http_request *request, const char *name)
 
 void http_stream_wake(struct http_request *request)
 {
-	if (!request->suspended)
-		return;
-	request->suspended = false;
-	MHD_resume_connection(request->connection);
+	http_resume(request);
 }
 
 /* A suspended connection is not looked at, so that nobody would see that its client has gone. */
