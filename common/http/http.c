@@ -637,7 +637,6 @@ struct http *http_free(struct http *http)
 	http->stopping = true;
 	(void)http_set_listener(http, HTTP_LISTEN_OFF);
 	sd_event_source_disable_unref(http->io);
-	sd_event_source_disable_unref(http->due);
 	sd_event_source_disable_unref(http->second);
 	/* The library stops nobody who is suspended. */
 	for (struct http_client *each = http->clients.first; each; each = each->next)
@@ -645,6 +644,8 @@ struct http *http_free(struct http *http)
 			http_stream_wake(each->request);
 	if (http->daemon)
 		MHD_stop_daemon(http->daemon);
+	/* Whoever goes on sets it. */
+	sd_event_source_disable_unref(http->due);
 	sd_event_unref(http->event);
 	free(http);
 	return NULL;
