@@ -170,6 +170,20 @@ static inline void world_close(struct world *world)
 	world->config = NULL;
 }
 
+/* The balancer ends and starts again, with what it keeps; it knows no backend yet. */
+static inline void world_restart(struct world *world)
+{
+	json_t *tables = publish_export(world->publish);
+	json_t *ids = service_ids_export(world->ids);
+
+	world_close(world);
+	world_open(world, false);
+	service_ids_import(world->ids, ids);
+	publish_import(world->publish, tables);
+	json_decref(tables);
+	json_decref(ids);
+}
+
 static inline size_t owned(const struct world *world, uint16_t service, const char *name)
 {
 	return publish_owned(world->publish, service, registry_find(world->registry, name)->id);

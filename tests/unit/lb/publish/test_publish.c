@@ -125,7 +125,6 @@ static void publish_remembers_bases_over_a_restart(void **state)
 	struct world *world = *state;
 	_cleanup_free_ struct fwd_slot *before = malloc(FWD_ROWS * sizeof(*before));
 	struct backend backends[4];
-	json_t *tables, *ids;
 	size_t moving;
 
 	quieten(world, 3);
@@ -133,17 +132,10 @@ static void publish_remembers_bases_over_a_restart(void **state)
 	world_build(world, START_US + S(20));
 	moving = publish_moving(world->publish, service_at(world, 0));
 	memcpy(before, rows_of(world, service_at(world, 0)), FWD_ROWS * sizeof(*before));
-	tables = publish_export(world->publish);
-	ids = service_ids_export(world->ids);
 	for (size_t i = 0; i < 4; i++)
 		backends[i] = *registry_backend_at(world->registry, i);
-	world_close(world);
 
-	world_open(world, false);
-	service_ids_import(world->ids, ids);
-	publish_import(world->publish, tables);
-	json_decref(tables);
-	json_decref(ids);
+	world_restart(world);
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(
 			registry_restore(world->registry, &backends[i], START_US + S(25)), 0);
@@ -261,21 +253,13 @@ static void publish_stirs_rows_of_a_build_that_recorded_udp(void **state)
 {
 	for (int is_new = 0; is_new < 2; is_new++) {
 		struct world *world = *state;
-		json_t *tables, *ids;
 
 		quieten(world, 2);
 		assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
-		tables = publish_export(world->publish);
-		ids = service_ids_export(world->ids);
 		if (is_new)
 			memset(keep_flows(world->keep)->seen, 0,
 				SEEN_CONTROL_WORDS * sizeof(__u64));
-		world_close(world);
-		world_open(world, false);
-		service_ids_import(world->ids, ids);
-		publish_import(world->publish, tables);
-		json_decref(tables);
-		json_decref(ids);
+		world_restart(world);
 		world_configure(world, 2, START_US + S(25));
 		world_build(world, START_US + S(25));
 		assert_int_equal(publish_moving(world->publish, service_at(world, 0)),
