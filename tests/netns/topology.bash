@@ -303,6 +303,12 @@ fetch() {
 	on client curl -sS --max-time $((60 * SLOW)) "$@" "http://$VIP$path"
 }
 
+# answer_names HOST[:PORT] REQUESTS : who answers the client, each request by a connection of its own; each name once.
+answer_names() {
+	on client curl -sS --no-progress-meter --max-time $((60 * SLOW)) -Z --parallel-max 20 -H 'Connection: close' \
+		"http://$1/?[1-$2]" | sort -u | tr '\n' ' '
+}
+
 # transfers_start [FILE] : 200 downloads at 50 kB/s, in the background: 20 seconds of 1M, 10 of 500k.
 transfers_start() {
 	transfers_file=${1:-1M}

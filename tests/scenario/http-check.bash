@@ -82,10 +82,6 @@ check_of() {
 	lb status --json | jq -r --arg name "$1" --arg vip "$2" "[.virtual_servers[].backends[] | select(.name == \$name) |
 		.checks[] | select(.check == \"http://www.example.org/upload/health\" and .vip == \$vip)][0].$3"
 }
-answer_names() {
-	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-$2]" |
-		sort -u | tr '\n' ' '
-}
 get="GET /upload/health at"
 
 fact an_agent_and_a_static_server_are_proven wait_until 20 backends_up 2

@@ -70,10 +70,6 @@ fact all_of_it_is_valid exits 0 on lb "$work/bin/dsr-lb" check-config --config "
 
 lb_start
 must wait_until 30 backends_up 3
-answer_names() {
-	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 10 -H 'Connection: close' "http://$1/?[1-40]" |
-		sort -u | tr '\n' ' '
-}
-fact the_netscalers_serves equal "$(answer_names "$VIP")" "web1 web2 "
-fact keepaliveds_serves equal "$(answer_names "$VIP2")" "web2 web3 "
-fact ipvsadms_serves equal "$(answer_names "$VIP3")" "web1 web2 web3 "
+fact the_netscalers_serves equal "$(answer_names "$VIP" 40)" "web1 web2 "
+fact keepaliveds_serves equal "$(answer_names "$VIP2" 40)" "web2 web3 "
+fact ipvsadms_serves equal "$(answer_names "$VIP3" 40)" "web1 web2 web3 "

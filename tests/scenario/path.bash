@@ -80,10 +80,6 @@ check_of() {
 	lb status --json | jq -r --arg name "$1" --arg vip "$2" \
 		"[.virtual_servers[].backends[] | select(.name == \$name) | .checks[] | select(.check == \"path\" and .vip == \$vip)][0].$3"
 }
-answer_names() {
-	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-$2]" |
-		sort -u | tr '\n' ' '
-}
 
 fact an_agent_and_a_static_server_are_proven wait_until 20 backends_up 2
 fact a_static_server_without_the_vip_is_refused wait_until 3 reason_is web3 "no answer for $VIP:80 from $(mac_of web3)"

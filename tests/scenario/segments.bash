@@ -104,12 +104,8 @@ paths_ok() {
 }
 fact paths_are_probed_by_every_segment wait_until 10 paths_ok
 must wait_until 30 membership_is_quiet
-names() {
-	on client curl -sS --no-progress-meter --max-time $((60 * SLOW)) -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-90]" |
-		sort -u | tr '\n' ' '
-}
-fact all_serve equal "$(names "$VIP")" "web1 web2 web3 "
-fact all_serve_ipv6 equal "$(names "[$VIP6]")" "web1 web2 web3 "
+fact all_serve equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
+fact all_serve_ipv6 equal "$(answer_names "[$VIP6]" 90)" "web1 web2 web3 "
 head -c 5000000 /dev/urandom > "$work/upload"
 uploads() {
 	local try server
@@ -177,12 +173,12 @@ for lost in 2 3; do
 	fact "a_segment_that_is_lost_takes_web${lost}_down_at_once" down_within "web$lost"
 	note "web$lost was down ${passed_ms:-?} ms after its interface"
 	fact "its_reason_names_eth$lost" says "^interface eth$lost is down" backend_field reason "web$lost"
-	fact "the_others_serve_without_web$lost" equal "$(names "$VIP")" "$others"
+	fact "the_others_serve_without_web$lost" equal "$(answer_names "$VIP" 90)" "$others"
 	fact "the_status_without_web$lost" exits $((lost == 3 ? 2 : 1)) lb status
 	fact "it_is_ready_without_web$lost" exits 0 lb ready web
 	ip_on "seg$lost" link set lb up
 	fact "web${lost}_is_back" wait_until 30 backend_is "web$lost" up
-	fact "all_serve_with_web$lost" equal "$(names "$VIP")" "web1 web2 web3 "
+	fact "all_serve_with_web$lost" equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
 done
 fact nobody_else_was_ever_down not grep -q 'backend web1: up -> down' "$work/lb/log"
 
@@ -208,11 +204,11 @@ whole() {
 }
 note "$(whole) of 200 transfers were whole"
 fact connections_of_the_others_are_whole at_least "$(whole)" "$((with1 + with2))"
-fact every_server_serves_after_it equal "$(names "$VIP")" "web1 web2 web3 "
+fact every_server_serves_after_it equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
 sed -i 's/^backend-interface = .*/backend-interface = eth1, eth3/' "$work/lb/lb.conf"
 fact a_reload_that_would_leave_a_static_server_on_no_link_is_refused exits 78 lb reload
 fact nothing_has_changed_then equal "$(lb_json '.backend_interfaces | join(" ")')" "eth1 eth2 eth3"
-fact every_server_still_serves equal "$(names "$VIP")" "web1 web2 web3 "
+fact every_server_still_serves equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
 
 # What XDP cannot send to is refused with the reason; tc and packet forward there.
 # serves_by KIND DEVICE… : the three segments' addresses move to these, and the balancer starts on them.
@@ -230,7 +226,7 @@ serves_by() {
 	if [[ $MODE != xdp ]]; then
 		lb_start
 		fact "servers_behind_a_${kind}_come_up" wait_until 40 backends_up 4
-		fact "all_serve_behind_a_$kind" equal "$(names "$VIP")" "web1 web2 web3 "
+		fact "all_serve_behind_a_$kind" equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
 		return
 	fi
 	lb_launch

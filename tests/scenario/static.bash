@@ -51,10 +51,6 @@ fact their_mac_is_resolved equal "$(backend_field mac web1)" "$(mac_of web1)"
 equal_mac() {
 	[[ $(backend_field mac "$1") == "$2" ]]
 }
-answer_names() {
-	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-$2]" |
-		sort -u | tr '\n' ' '
-}
 fact they_serve equal "$(answer_names "$VIP" 60)" "web1 web2 "
 fact they_serve_ipv6_by_the_same_mac equal "$(answer_names "[$VIP6]" 60)" "web1 web2 "
 fact a_server_without_tcp_check_serves equal "$(answer_names "$VIP2" 5)" "web3 "

@@ -20,12 +20,8 @@ for idx in 1 2; do
 	agent_configure "web$idx" < <(agent_default_config "web$idx" 10.9.0.2)
 done
 lb_and_agents_start
-names() {
-	on client curl -sS --no-progress-meter --max-time $((60 * SLOW)) -Z --parallel-max 20 -H 'Connection: close' "http://$1/?[1-60]" |
-		sort -u | tr '\n' ' '
-}
-fact both_serve equal "$(names "$VIP")" "web1 web2 "
-fact both_serve_ipv6 equal "$(names "[$VIP6]")" "web1 web2 "
+fact both_serve equal "$(answer_names "$VIP" 60)" "web1 web2 "
+fact both_serve_ipv6 equal "$(answer_names "[$VIP6]" 60)" "web1 web2 "
 head -c 20000000 /dev/urandom > "$work/upload"
 server=$(fetch /upload/one -T "$work/upload" -o /dev/null -w '%header{x-server}')
 fact an_upload_arrives_intact cmp "$work/upload" "$work/$server/upload/one"
@@ -47,7 +43,7 @@ on lb nft -f - <<- END
 		}
 	}
 END
-fact answers_pass_a_gateway_that_checks_reverse_paths equal "$(names "$VIP")" "web1 web2 "
+fact answers_pass_a_gateway_that_checks_reverse_paths equal "$(answer_names "$VIP" 60)" "web1 web2 "
 on client bash -c "echo > /dev/udp/$VIP/9"
 fact its_kernel_forwards_nothing_to_the_vip equal \
 	"$(on lb nft -j list counter inet forwarded vip | jq '.nftables[] | .counter? // empty | .packets')" 0

@@ -42,7 +42,7 @@ for idx in 1 2 3 4; do
 done
 servers_start 53
 # What the servers say to nobody ends at the router.
-ip -n "$(ns router)" route add blackhole 198.18.0.0/15
+ip_on router route add blackhole 198.18.0.0/15
 lb_start
 for idx in 1 2 3; do
 	agent_start "web$idx"

@@ -68,10 +68,6 @@ fact explain_knows_no_other_owner_of_a_settled_row equal \
 fact explain_knows_other_protocols equal "$(lb explain "$CLIENT" "$VIP:80" sctp --json | jq -r .reason)" no-service
 fact explain_refuses_nonsense exits 64 lb explain "$CLIENT:1" "$VIP:80" nothing
 
-names() {
-	on client curl -sS --no-progress-meter --max-time 60 -Z --parallel-max 20 -H 'Connection: close' "http://$VIP/?[1-60]" |
-		sort -u | tr '\n' ' '
-}
 must wait_until 30 membership_is_quiet
 start_on client "$work/slow" curl -sS --no-progress-meter -Z --parallel-immediate --parallel-max 30 --max-time 60 \
 	-w '%{http_code} %{size_download}\n' -o /dev/null "http://$VIP/slow/1M?[1-30]"
@@ -80,7 +76,7 @@ must wait_until 20 slow_ones_are_open
 fact drain_succeeds exits 0 lb drain web1
 fact a_draining_backend_says_so equal "$(backend_field state web1)" drain
 fact it_has_a_reason not equal "$(backend_field reason web1)" ""
-fact new_requests_go_elsewhere equal "$(names)" "web2 web3 "
+fact new_requests_go_elsewhere equal "$(answer_names "$VIP" 60)" "web2 web3 "
 fact status_is_1_when_one_drains exits 1 lb status
 fact enable_succeeds exits 0 lb enable web1
 fact it_is_up_again wait_until 10 backend_is web1 up
@@ -91,7 +87,7 @@ fact drain_wait_ends_when_nothing_is_open exits 0 timeout 60 "$work/bin/dsr-lb" 
 must lb enable web1
 fact disable_succeeds exits 0 lb disable web2
 fact a_disabled_backend_is_in_maintenance equal "$(backend_field state web2)" maint
-fact nothing_goes_to_it equal "$(names)" "web1 web3 "
+fact nothing_goes_to_it equal "$(answer_names "$VIP" 60)" "web1 web3 "
 must lb enable web2
 must wait_until 10 backend_is web2 up
 fact weight_succeeds exits 0 lb weight web3 10

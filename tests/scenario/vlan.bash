@@ -101,10 +101,6 @@ vip_is_at() {
 	done
 }
 head -c 20000000 /dev/urandom > "$work/upload"
-names() {
-	on client curl -sS --no-progress-meter --max-time $((60 * SLOW)) -Z --parallel-max 10 \
-		-H 'Connection: close' "http://$1/?[1-60]" | sort -u | tr '\n' ' '
-}
 # upload ADDRESS NAME
 upload() {
 	local server
@@ -134,7 +130,7 @@ all_of_it_works() {
 		family=ipv4
 		[[ $address != *:* ]] || family=ipv6
 		count=$(tags_counted "vlan_$family")
-		fact "all_serve_over_${family}_$1" equal "$(names "$address")" "web1 web2 web3 "
+		fact "all_serve_over_${family}_$1" equal "$(answer_names "$address" 60)" "web1 web2 web3 "
 		fact "an_upload_over_${family}_arrives_intact_$1" upload "$address" "${family}_$1"
 		fact "a_download_over_${family}_arrives_$1" download "$address"
 		fact "fragments_over_${family}_follow_their_flow_$1" fragments "${family}_$1" "$address" "$((id += 1000))"
