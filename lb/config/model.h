@@ -21,7 +21,6 @@
 #define CONFIG_MINIMUM_MAX         CONFIG_REAL_SERVERS_MAX
 #define CONFIG_CLIENTS_MAX         16384u /* prefixes in the lists of all virtual servers */
 #define CONFIG_LINGER_MAX_US       (3600 * US_PER_S)
-#define CONFIG_INTERFACES_MAX      16u /* of backend-interface */
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_XDP, CONFIG_MODE_TC, CONFIG_MODE_PACKET };
 enum config_announce { CONFIG_ANNOUNCE_NONE, CONFIG_ANNOUNCE_SELF, CONFIG_ANNOUNCE_ROUTE };

@@ -9,6 +9,7 @@
 
 #include "common/proto/proto.h"
 #include "common/search.h"
+#include "lb/fwd/types.h"
 
 /* ini_parse_enum() with a check of its own behind it, on the right type. */
 static int parse_choice(
@@ -106,9 +107,9 @@ int config_parse_backend_interface(
 	char *checked = NULL;
 	int r;
 
-	if (list->len == CONFIG_INTERFACES_MAX)
-		return why_fail(ret_why, -EINVAL, "more than %u interfaces; remove some",
-			CONFIG_INTERFACES_MAX);
+	if (list->len == FWD_LINKS_MAX)
+		return why_fail(
+			ret_why, -EINVAL, "more than %u interfaces; remove some", FWD_LINKS_MAX);
 	r = ini_parse_interface(key, value, &checked, ret_why);
 	free(checked);
 	return r < 0 ? r : ini_parse_string_list(key, value, target, ret_why);

@@ -242,9 +242,31 @@ static bool dataplane_has_outs(const struct dataplane *dataplane)
 	return false;
 }
 
+/* Whether the engine may stay with the interfaces to backends that `config` has. */
+static bool dataplane_suits(
+	const struct dataplane *dataplane, const struct engine_config *config, struct why *ret_why)
+{
+	const struct engine_ops *ops = dataplane->ops;
+
+	if (dataplane->mode == CONFIG_MODE_AUTO)
+		return !ops->suits || ops->suits(config, ret_why);
+	return !ops->takes_outs || ops->takes_outs(config, ret_why);
+}
+
+bool dataplane_takes_outs(const struct dataplane *dataplane, const unsigned int outs[FWD_LINKS_MAX],
+	struct why *ret_why)
+{
+	struct engine_config config = dataplane_config(dataplane, dataplane->ifindex);
+
+	if (!dataplane->engine || dataplane->mode == CONFIG_MODE_AUTO)
+		return true;
+	memcpy(config.outs, outs, sizeof(config.outs));
+	return dataplane_suits(dataplane, &config, ret_why);
+}
+
 /*
  * Why the engine must end; NULL: it need not. An interface that is down only pauses it. One to backends that is new
- * may be none for the engine that auto took.
+ * may be none for the engine that serves.
  */
 static const char *dataplane_must_end(struct dataplane *dataplane, const struct neigh_link *clients,
 	bool has_new_out, struct why *why)
@@ -256,8 +278,7 @@ static const char *dataplane_must_end(struct dataplane *dataplane, const struct 
 		return strerror(-health);
 	if (dataplane->ifindex != clients->ifindex)
 		return "the interface is another one now";
-	if (has_new_out && dataplane->mode == CONFIG_MODE_AUTO && dataplane->ops->suits &&
-		!dataplane->ops->suits(&config, why))
+	if (has_new_out && !dataplane_suits(dataplane, &config, why))
 		return why->text;
 	return NULL;
 }

@@ -16,6 +16,7 @@ struct neigh_link;
 struct segments;
 struct dataplane;
 struct events;
+struct why;
 
 struct dataplane_status {
 	bool is_running;
@@ -36,6 +37,12 @@ void dataplane_stop(struct dataplane *dataplane, bool detach);
 struct dataplane *dataplane_free(struct dataplane *dataplane);
 DEFINE_CLEANUP(struct dataplane *, dataplane_free)
 
+/*
+ * Whether what serves could send to these interfaces (zeros are left out), if they were those to backends: if not,
+ * `ret_why` says why. True while nothing serves, and where another engine would be taken.
+ */
+bool dataplane_takes_outs(const struct dataplane *dataplane, const unsigned int outs[FWD_LINKS_MAX],
+	struct why *ret_why);
 /* Follows the links, whatever index they have now; true: there is another engine, or none any more. */
 bool dataplane_update(struct dataplane *dataplane, const struct neigh_link *clients,
 	const struct segments *segments);

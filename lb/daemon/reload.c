@@ -2,6 +2,8 @@
 /* Candidates, and how one comes into force: see reload.h. */
 #include "lb/daemon/reload.h"
 
+#include <net/if.h>
+
 #include "common/os/clock.h"
 #include "common/control/control.h"
 #include "common/events/events.h"
@@ -13,6 +15,7 @@
 #include "lb/config/service.h"
 #include "lb/daemon/actions.h"
 #include "lb/daemon/balancer.h"
+#include "lb/daemon/dataplane.h"
 #include "lb/daemon/document.h"
 #include "lb/daemon/update.h"
 #include "lb/link/neigh/segments.h"
@@ -89,6 +92,13 @@ static void reload_say(char **text, const char *line)
 	*text = longer;
 }
 
+/* Appends what the report has from `first` on. */
+static void reload_say_report(const struct ini_report *report, size_t first, char **text)
+{
+	for (size_t i = first; report && i < ini_report_len(report); i++)
+		reload_say(text, ini_report_line(report, i));
+}
+
 /* 0, CONTROL_CONFIG, or -ENOMEM, which is no fault of the configuration. */
 static int reload_load_files(
 	const char *path, struct reload_candidate *ret_candidate, char **ret_errors)
@@ -97,9 +107,8 @@ static int reload_load_files(
 
 	if (r == 0)
 		r = keys_load(ret_candidate->config, ret_candidate->report, &ret_candidate->ring);
-	for (size_t i = 0;
-		r < 0 && ret_candidate->report && i < ini_report_len(ret_candidate->report); i++)
-		reload_say(ret_errors, ini_report_line(ret_candidate->report, i));
+	if (r < 0)
+		reload_say_report(ret_candidate->report, 0, ret_errors);
 	if (r == -ENOMEM)
 		reload_say(ret_errors, "out of memory while the configuration was read");
 	if (r < 0)
@@ -142,8 +151,7 @@ static int reload_open_http(
 	ini_report_add(candidate->report, "balancer", NULL, "http-listen",
 		"cannot listen on %s: %s; write another address or port, or off", text,
 		strerror(-r));
-	for (size_t i = before; i < ini_report_len(candidate->report); i++)
-		reload_say(ret_errors, ini_report_line(candidate->report, i));
+	reload_say_report(candidate->report, before, ret_errors);
 	return CONTROL_CONFIG;
 }
 
@@ -352,8 +360,7 @@ static int reload_check_vips(const struct balancer *balancer, const struct confi
 				"vip", "%s is %s; a VIP is an address of its own",
 				addr_format(&service->vip, text), owner);
 	}
-	for (size_t i = before; i < ini_report_len(report); i++)
-		reload_say(ret_errors, ini_report_line(report, i));
+	reload_say_report(report, before, ret_errors);
 	return ini_report_len(report) > before ? CONTROL_CONFIG : 0;
 }
 
@@ -463,6 +470,25 @@ static int reload_check_fixed(
 	if (asprintf(&line, "%s: %s: cannot change while running; restart dsr-lb, flows survive it",
 		    balancer->paths.config, key) > 0)
 		reload_say(ret_errors, line);
+	return CONTROL_CONFIG;
+}
+
+/* What serves must be able to send to each interface to backends that is there. 0 or CONTROL_CONFIG, said. */
+static int reload_check_outs(const struct balancer *balancer,
+	const struct reload_candidate *candidate, char **ret_errors)
+{
+	const struct ini_list *names = &candidate->config->backend_interfaces;
+	size_t before = ini_report_len(candidate->report);
+	unsigned int outs[FWD_LINKS_MAX] = { 0 };
+	struct why why = { 0 };
+
+	for (size_t i = 0; i < names->len; i++)
+		outs[i] = if_nametoindex(config_backend_interface(candidate->config, i));
+	if (dataplane_takes_outs(balancer->dataplane, outs, &why))
+		return 0;
+	ini_report_add(candidate->report, "balancer", NULL, "backend-interface",
+		"%s; write mode = tc or auto and restart dsr-lb, flows survive it", why.text);
+	reload_say_report(candidate->report, before, ret_errors);
 	return CONTROL_CONFIG;
 }
 
@@ -578,6 +604,8 @@ static int reload_now(struct reload *reload, char **ret_errors)
 	if (r == 0)
 		r = reload_check_vips(balancer, candidate.config, candidate.report,
 			candidate.services, balancer->services, ret_errors);
+	if (r == 0)
+		r = reload_check_outs(balancer, &candidate, ret_errors);
 	if (r == 0)
 		r = reload_open_http(balancer, &candidate, ret_errors);
 	if (r == 0)

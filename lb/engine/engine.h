@@ -69,6 +69,8 @@ struct engine_ops {
 	const char *name; /* "packet", "xdp", "tc" */
 	/* Whether auto may take it on these interfaces; if not, `ret_why` says why. NULL: on any. */
 	bool (*suits)(const struct engine_config *config, struct why *ret_why);
+	/* Whether it can send to the interfaces in `outs` at all; if not, `ret_why` says why. NULL: to any. */
+	bool (*takes_outs)(const struct engine_config *config, struct why *ret_why);
 	/*
 	 * Opens sockets and starts workers with an empty snapshot: everything is passed; where a program
 	 * of a previous run forwards, it goes on until the first snapshot is loaded. 0 or

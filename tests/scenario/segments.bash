@@ -210,7 +210,24 @@ fact a_reload_that_would_leave_a_static_server_on_no_link_is_refused exits 78 lb
 fact nothing_has_changed_then equal "$(lb_json '.backend_interfaces | join(" ")')" "eth1 eth2 eth3"
 fact every_server_still_serves equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
 
-# What XDP cannot send to is refused with the reason; tc and packet forward there.
+# What XDP cannot send to is refused with the reason, also when it is already serving; tc and packet forward there.
+if [[ $MODE == xdp ]]; then
+	ip_on lb link add bridge4 type bridge
+	sed -i 's/^backend-interface = .*/backend-interface = eth1, eth2, eth3, bridge4/' "$work/lb/lb.conf"
+	fact a_reload_with_an_interface_that_xdp_does_not_send_to_is_refused exits 78 lb reload
+	fact it_is_said_where_it_stands says 'lb.conf:4: backend-interface: bridge4 .bridge. takes no frames from XDP' lb reload
+	ip_on lb link del bridge4
+	fact a_reload_with_an_interface_that_is_not_there_is_taken exits 0 lb reload
+	fact every_server_serves_beside_it equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
+	ip_on lb link add bridge4 type bridge
+	fact what_it_becomes_is_seen wait_until 10 says 'bridge4 .bridge. takes no frames from XDP' lb status
+	ip_on lb link del bridge4
+	all_serve() {
+		[[ $(answer_names "$VIP" 90) == "web1 web2 web3 " ]]
+	}
+	fact without_it_everybody_serves_again wait_until 30 all_serve
+fi
+
 # serves_by KIND DEVICE… : the three segments' addresses move to these, and the balancer starts on them.
 serves_by() {
 	local kind=$1 idx=0 device

@@ -235,7 +235,7 @@ static bool driver_suits(const struct engine_config *config, struct why *ret_why
  * Devices on top of others have no ndo_xdp_xmit (Linux 6.1 to 6.18; bonds have one): whatever is redirected there is
  * dropped, and nobody says so (doc/adr/0014-segments.md).
  */
-static bool outs_take_redirects(const struct engine_config *config, struct why *ret_why)
+static bool xdp_takes_outs(const struct engine_config *config, struct why *ret_why)
 {
 	static const char *const without[] = { "802.1Q VLAN Support", "bridge", "macvlan", "ipvlan",
 		"team", "dummy" };
@@ -261,13 +261,13 @@ static bool xdp_suits(const struct engine_config *config, struct why *ret_why)
 
 	attach_init(&attachment, ATTACH_XDP, config);
 	return attach_check(&attachment, ret_why) == 0 && driver_suits(config, ret_why) &&
-		outs_take_redirects(config, ret_why);
+		xdp_takes_outs(config, ret_why);
 }
 
 static int xdp_start(
 	const struct engine_config *config, struct engine **ret_engine, struct why *ret_why)
 {
-	if (!outs_take_redirects(config, ret_why))
+	if (!xdp_takes_outs(config, ret_why))
 		return -EOPNOTSUPP;
 	return bpf_start(ATTACH_XDP, config, ret_engine, ret_why);
 }
@@ -288,16 +288,17 @@ static void tc_sweep(const struct engine_config *config)
 	bpf_sweep(ATTACH_TC, config);
 }
 
-#define BPF_OPS(engine_name, engine_suits, engine_start, engine_sweep) \
+#define BPF_OPS(engine_name, engine_suits, engine_takes_outs, engine_start, engine_sweep) \
 	{ \
-		.name = engine_name, .suits = engine_suits, .start = engine_start, \
-		.load = bpf_load, .current = bpf_current, .rates = bpf_rates, \
-		.reclaim = bpf_reclaim, .totals = count_totals, .service_counters = count_service, \
-		.pair_counters = count_pair, .take_clients = count_take_clients, \
-		.health = bpf_health, .capture = captured_set, .capture_fd = captured_fd, \
-		.capture_take = captured_take, .capture_lost = captured_lost, .stop = bpf_stop, \
-		.sweep = engine_sweep, \
+		.name = engine_name, .suits = engine_suits, .takes_outs = engine_takes_outs, \
+		.start = engine_start, .load = bpf_load, .current = bpf_current, \
+		.rates = bpf_rates, .reclaim = bpf_reclaim, .totals = count_totals, \
+		.service_counters = count_service, .pair_counters = count_pair, \
+		.take_clients = count_take_clients, .health = bpf_health, .capture = captured_set, \
+		.capture_fd = captured_fd, .capture_take = captured_take, \
+		.capture_lost = captured_lost, .stop = bpf_stop, .sweep = engine_sweep, \
 	}
 
-const struct engine_ops engine_xdp_ops = BPF_OPS("xdp", xdp_suits, xdp_start, xdp_sweep);
-const struct engine_ops engine_tc_ops = BPF_OPS("tc", NULL, tc_start, tc_sweep);
+const struct engine_ops engine_xdp_ops =
+	BPF_OPS("xdp", xdp_suits, xdp_takes_outs, xdp_start, xdp_sweep);
+const struct engine_ops engine_tc_ops = BPF_OPS("tc", NULL, NULL, tc_start, tc_sweep);

@@ -293,7 +293,7 @@ static void config_takes_a_list_of_interfaces_to_backends(void **state)
 		"lb.conf:3: backend-interface: ", "in the list twice");
 	assert_error(BASE "backend-interface = eth1, a/b\n" WEB,
 		"lb.conf:3: backend-interface: ", "no interface name");
-	for (unsigned int i = 2; i <= CONFIG_INTERFACES_MAX + 1; i++)
+	for (unsigned int i = 2; i <= FWD_LINKS_MAX + 1; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), ", e%u", i);
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), "\n" WEB);
 	assert_error(text, "lb.conf:3: backend-interface: ", "more than 16 interfaces");
