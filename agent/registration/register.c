@@ -11,6 +11,7 @@
 
 #include "agent/registration/asked.h"
 #include "agent/registration/register_random.h"
+#include "agent/registration/register_repeat.h"
 #include "agent/registration/report.h"
 #include "common/proto/auth.h"
 
@@ -55,11 +56,7 @@ struct registration {
 	uint64_t echo;     /* the balancer's, of the newest HEARTBEAT or of the ACCEPT */
 	uint64_t heard_us, silence_us; /* so long without a heartbeat is too long */
 
-	bool unacknowledged;    /* an UPDATE or LEAVE is */
-	uint64_t repeated_from; /* the first sequence whose ACK will do */
-	uint64_t repeat_us, repeat_delay_us;
-	unsigned int repeat_tries;
-
+	struct register_repeat repeat; /* of an UPDATE or LEAVE */
 	struct asked asked;
 	uint64_t newer_us; /* when a newer version or key is tried beside the session */
 };
@@ -99,7 +96,7 @@ const struct register_view *register_view(const struct registration *registratio
 
 bool register_is_settled(const struct registration *registration)
 {
-	return !registration->unacknowledged;
+	return !registration->repeat.pending;
 }
 
 /* ---- sending ---- */
@@ -180,19 +177,13 @@ static uint64_t send_in_session(struct registration *registration, enum proto_ty
 static void begin_repeating(
 	struct registration *registration, enum proto_type type, uint64_t now_us)
 {
-	registration->unacknowledged = true;
-	registration->repeat_tries = 1;
-	registration->repeat_delay_us = REGISTER_REPEAT_FIRST_US;
-	registration->repeat_us = now_us + registration->repeat_delay_us;
-	registration->repeated_from = send_in_session(registration, type);
+	register_repeat_begin(
+		&registration->repeat, send_in_session(registration, type), now_us);
 }
 
 static void repeat(struct registration *registration, enum proto_type type, uint64_t now_us)
 {
-	registration->repeat_tries++;
-	registration->repeat_delay_us =
-		MIN(2 * registration->repeat_delay_us, REGISTER_REPEAT_MAX_US);
-	registration->repeat_us = now_us + registration->repeat_delay_us;
+	register_repeat_again(&registration->repeat, now_us);
 	send_in_session(registration, type);
 }
 
@@ -217,7 +208,7 @@ static void forget_session(struct registration *registration)
 {
 	registration->has_session = false;
 	registration->former_key = false;
-	registration->unacknowledged = false;
+	registration->repeat.pending = false;
 	sodium_memzero(&registration->keys, sizeof(registration->keys));
 }
 
@@ -415,7 +406,7 @@ static enum register_refusal receive_accept(
 	struct registration *registration, const struct proto_accept *accept, uint64_t now_us)
 {
 	open_session(registration, accept, now_us);
-	registration->unacknowledged = false;
+	registration->repeat.pending = false;
 	register_view_set_state(&registration->view, REGISTER_REGISTERED, now_us);
 	register_view_set_reason(&registration->view, "%s", "");
 	/* What changed while the REGISTER was on its way. */
@@ -493,10 +484,8 @@ static void receive_heartbeat(
 static void receive_ack(
 	struct registration *registration, const struct proto_session *session, uint64_t now_us)
 {
-	if (!registration->unacknowledged || session->echo < registration->repeated_from ||
-		session->echo > registration->sequence)
+	if (!register_repeat_ends(&registration->repeat, session->echo, registration->sequence))
 		return;
-	registration->unacknowledged = false;
 	if (registration->view.state == REGISTER_LEAVING) {
 		forget_session(registration);
 		register_view_set_state(&registration->view, REGISTER_LEFT, now_us);
@@ -641,7 +630,7 @@ static void on_repeat(struct registration *registration, uint64_t now_us)
 		repeat(registration, PROTO_UPDATE, now_us);
 		return;
 	}
-	if (registration->repeat_tries < REGISTER_LEAVE_TRIES) {
+	if (registration->repeat.tries < REGISTER_LEAVE_TRIES) {
 		repeat(registration, PROTO_LEAVE, now_us);
 		return;
 	}
@@ -653,7 +642,7 @@ static void on_repeat(struct registration *registration, uint64_t now_us)
 static uint64_t next_deadline(const struct registration *registration)
 {
 	uint64_t repeat_us =
-		registration->unacknowledged ? registration->repeat_us : REGISTER_NEVER_US;
+		registration->repeat.pending ? registration->repeat.due_us : REGISTER_NEVER_US;
 
 	switch (registration->view.state) {
 	case REGISTER_CONNECTING:

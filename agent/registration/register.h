@@ -23,8 +23,6 @@
 	(800 * US_PER_MS) /* of a balancer that was registered with: 1 s with jitter */
 #define REGISTER_REFUSED_RETRY_US (15 * US_PER_S)
 #define REGISTER_CLONE_RETRY_US   (2 * US_PER_S)
-#define REGISTER_REPEAT_FIRST_US  (30 * US_PER_MS) /* UPDATE and LEAVE until acknowledged */
-#define REGISTER_REPEAT_MAX_US    (1 * US_PER_S)
 #define REGISTER_LEAVE_TRIES      6u
 /*
  * A balancer that speaks an older version is asked so often whether it speaks the newest now; soon at first, as the

@@ -7,6 +7,7 @@
 #include "lb/session/session.h"
 
 #include "common/proto/wire.h"
+#include "lb/session/session_echo.h"
 #include "lb/session/session_random.h"
 #include "lb/session/session_table.h"
 
@@ -129,23 +130,6 @@ static int send_message(struct sessions *sessions, const struct session_path *pa
 	return sessions->calls.send(sessions->calls.context, path, buffer, (size_t)size);
 }
 
-/* Microseconds of a clock that goes on over restarts: so sequences rise over restarts too. */
-static uint64_t next_sequence(struct session_entry *entry, uint64_t now_us)
-{
-	entry->kept.sequence = MAX(now_us, entry->kept.sequence + 1);
-	return entry->kept.sequence;
-}
-
-/* A sequence that the agent may echo from now on, until SESSION_ECHO_WINDOW newer ones. */
-static uint64_t next_echo_sequence(struct session_entry *entry, uint64_t now_us)
-{
-	uint64_t sequence = next_sequence(entry, now_us);
-
-	entry->sent[entry->sent_next] = (struct session_sent){ sequence, now_us, false };
-	entry->sent_next = (entry->sent_next + 1) % SESSION_ECHO_WINDOW;
-	return sequence;
-}
-
 /* Until the agent answers to what is asked now. Lost, it goes out again with the next heartbeat. */
 static void ask_ports(struct sessions *sessions, struct session_entry *entry, uint64_t now_us)
 {
@@ -155,7 +139,7 @@ static void ask_ports(struct sessions *sessions, struct session_entry *entry, ui
 	if (!asked || ports_are_answered(asked))
 		return;
 	message.serve.session.session_id = entry->kept.session_id;
-	message.serve.session.sequence = next_sequence(entry, now_us);
+	message.serve.session.sequence = session_echo_sequence(entry, now_us);
 	ports_fill(asked, &message.serve);
 	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
 }
@@ -169,7 +153,7 @@ static void tell_table(struct sessions *sessions, struct session_entry *entry, u
 		!sessions->calls.table(sessions->calls.context, &message.told.table))
 		return;
 	message.told.session.session_id = entry->kept.session_id;
-	message.told.session.sequence = next_sequence(entry, now_us);
+	message.told.session.sequence = session_echo_sequence(entry, now_us);
 	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
 }
 
@@ -187,7 +171,7 @@ int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_
 		tell_table(sessions, entry, now_us);
 	message.version = entry->kept.version;
 	message.session.session_id = entry->kept.session_id;
-	message.session.sequence = next_echo_sequence(entry, now_us);
+	message.session.sequence = session_echo_next(entry, now_us);
 	return send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
 }
 
@@ -198,7 +182,7 @@ static void send_ack(struct sessions *sessions, struct session_entry *entry, uin
 
 	message.version = entry->kept.version;
 	message.session.session_id = entry->kept.session_id;
-	message.session.sequence = next_sequence(entry, now_us);
+	message.session.sequence = session_echo_sequence(entry, now_us);
 	message.session.echo = acknowledged;
 	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
 }
@@ -216,7 +200,7 @@ static void send_accept(struct sessions *sessions, struct session_entry *entry,
 	memcpy(accept->nonce_balancer, entry->nonce_balancer, PROTO_NONCE_BYTES);
 	accept->session_id = entry->kept.session_id;
 	accept->boot_id = sessions->config.boot_id;
-	accept->sequence = next_echo_sequence(entry, now_us);
+	accept->sequence = session_echo_next(entry, now_us);
 	accept->interval_us = sessions->config.interval_us;
 	accept->multiplier = sessions->config.multiplier;
 	(void)send_message(sessions, &entry->kept.path, &message, secret);
@@ -427,14 +411,6 @@ static enum session_refusal receive_handshake(
 
 /* ---- messages of a session ---- */
 
-static struct session_sent *find_sent(struct session_entry *entry, uint64_t sequence)
-{
-	ARRAY_FOREACH (sent, entry->sent, SESSION_ECHO_WINDOW)
-		if (sent->sequence == sequence && sequence != 0)
-			return sent;
-	return NULL;
-}
-
 /* Whether an agent may say this of itself in its session. */
 static enum session_refusal check_status(struct sessions *sessions, struct session_entry *entry,
 	const struct proto_status *status, uint64_t now_us)
@@ -511,7 +487,7 @@ static enum session_refusal check_session(
 	if (!auth_replay_is_new(&entry->kept.replay, session->sequence) ||
 		session->sequence < entry->kept.replay.newest)
 		return SESSION_REPLAY;
-	*ret_echoed = find_sent(entry, session->echo);
+	*ret_echoed = session_echo_find(entry, session->echo);
 	if (!*ret_echoed)
 		return SESSION_ECHO;
 	if (!session_limit_take(
