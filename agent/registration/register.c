@@ -177,8 +177,7 @@ static uint64_t send_in_session(struct registration *registration, enum proto_ty
 static void begin_repeating(
 	struct registration *registration, enum proto_type type, uint64_t now_us)
 {
-	register_repeat_begin(
-		&registration->repeat, send_in_session(registration, type), now_us);
+	register_repeat_begin(&registration->repeat, send_in_session(registration, type), now_us);
 }
 
 static void repeat(struct registration *registration, enum proto_type type, uint64_t now_us)
@@ -386,6 +385,7 @@ static void open_session(
 	registration->version = registration->spoken_version;
 	registration->view.version = registration->version;
 	memcpy(registration->view.name, accept->name, sizeof(accept->name));
+	registration->view.mac = accept->mac;
 	plan_newer(registration, REGISTER_RETRY_KNOWN_US, now_us);
 	asked_forget(&registration->asked);
 	registration->session_id = accept->session_id;
@@ -461,9 +461,10 @@ static enum register_refusal receive_verdict(struct registration *registration,
 }
 
 static void receive_heartbeat(
-	struct registration *registration, const struct proto_session *session, uint64_t now_us)
+	struct registration *registration, const struct proto_heartbeat *heartbeat, uint64_t now_us)
 {
-	registration->echo = session->sequence;
+	registration->echo = heartbeat->session.sequence;
+	registration->view.mac = heartbeat->mac;
 	registration->heard_us = now_us;
 	registration->view.last_heartbeat_us = now_us;
 	if (registration->view.state == REGISTER_LEAVING)
@@ -509,7 +510,7 @@ static enum register_refusal receive_session(struct registration *registration,
 		return REGISTER_TAG;
 	auth_replay_move(&registration->replay, session->sequence);
 	if (message->type == PROTO_HEARTBEAT)
-		receive_heartbeat(registration, session, now_us);
+		receive_heartbeat(registration, &message->heartbeat, now_us);
 	else if (message->type == PROTO_SERVE)
 		registration->view.n_asked +=
 			ports_take(&registration->asked.ports, &message->serve);

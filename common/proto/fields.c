@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Version 2's fields <-> bytes: see fields.h. */
+/* Fields <-> bytes: see fields.h. */
 #include "common/proto/fields.h"
 
 #include <netinet/in.h>
@@ -17,6 +17,7 @@ enum fields_type {
 	FIELDS_WHY,       /* ANSWER, UPDATE: of a port that nobody listens on */
 	FIELDS_OTHER,     /* ANSWER, UPDATE: another balancer that the agent serves */
 	FIELDS_NAME,      /* ACCEPT: the balancer's name */
+	FIELDS_MAC,       /* ACCEPT, HEARTBEAT: the balancer's MAC; since version 4 */
 	FIELDS_N_
 };
 
@@ -72,6 +73,22 @@ static bool fields_report_is_empty(const struct proto_report *report)
 		report->other.address.family == AF_UNSPEC && report->other.name[0] == '\0';
 }
 
+/* NULL: a message of this type has none. */
+static const struct mac *fields_mac(const struct proto_message *message)
+{
+	if (message->type == PROTO_ACCEPT)
+		return &message->accept.mac;
+	return message->type == PROTO_HEARTBEAT ? &message->heartbeat.mac : NULL;
+}
+
+static bool fields_mac_is_valid(const struct proto_message *message)
+{
+	const struct mac *mac = fields_mac(message);
+
+	return !mac || mac_is_zero(mac) ||
+		(message->version >= PROTO_VERSION_MAC && wire_mac_is_host(mac));
+}
+
 /* Version 1 has no place for any of it. */
 static bool fields_are_empty(const struct proto_message *message)
 {
@@ -90,6 +107,8 @@ static bool fields_are_empty(const struct proto_message *message)
 
 bool fields_are_valid(const struct proto_message *message)
 {
+	if (!fields_mac_is_valid(message))
+		return false;
 	if (message->version == PROTO_VERSION_1)
 		return fields_are_empty(message);
 	switch (message->type) {
@@ -143,6 +162,16 @@ static void fields_get_other(struct wire_parser *parser, struct proto_other *ret
 		wire_get_rest(parser, ret_other->name, PROTO_NAME_MAX);
 }
 
+static void fields_get_mac(struct wire_parser *parser, struct proto_message *message)
+{
+	struct mac *mac =
+		message->type == PROTO_ACCEPT ? &message->accept.mac : &message->heartbeat.mac;
+
+	cursor_get(&parser->reader, mac->bytes, MAC_LEN);
+	if (!wire_mac_is_host(mac))
+		wire_mark_bad(parser);
+}
+
 /* One field, whose value is all that the parser has. */
 static void fields_get_value(
 	struct wire_parser *parser, uint8_t type, struct proto_message *message)
@@ -161,6 +190,8 @@ static void fields_get_value(
 		fields_get_other(parser, &message->report.other);
 	else if (type == FIELDS_NAME && message->type == PROTO_ACCEPT)
 		wire_get_rest(parser, message->accept.name, PROTO_NAME_MAX);
+	else if (type == FIELDS_MAC && fields_mac(message))
+		fields_get_mac(parser, message);
 	else
 		wire_mark_bad(parser);
 }
@@ -265,6 +296,14 @@ static void fields_put_other(struct cursor_writer *writer, const struct proto_ot
 	cursor_put(writer, other->name, strlen(other->name));
 }
 
+static void fields_put_mac(struct cursor_writer *writer, const struct mac *mac)
+{
+	if (!mac || mac_is_zero(mac))
+		return;
+	fields_put_head(writer, FIELDS_MAC, MAC_LEN);
+	cursor_put(writer, mac->bytes, MAC_LEN);
+}
+
 void fields_put(struct cursor_writer *writer, const struct proto_message *message)
 {
 	switch (message->type) {
@@ -284,6 +323,7 @@ void fields_put(struct cursor_writer *writer, const struct proto_message *messag
 	default:
 		break;
 	}
+	fields_put_mac(writer, fields_mac(message));
 }
 
 void fields_put_serve(struct cursor_writer *writer, const struct proto_serve *serve)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What version 2 of the protocol adds: the list of fields at the end of a message, and the body of SERVE.
+ * What versions since 2 of the protocol add: the list of fields at the end of a message, and the body of SERVE.
  * A field is a type, a length and so many bytes. Types rise, each stands at most once and only in the
  * messages that have it, and a value that says nothing is left out: so a list has exactly one
  * encoding. For proto.c alone. Pure.
@@ -21,7 +21,7 @@
 #define FIELDS_SERVE_BYTES_MAX \
 	(1 + PROTO_PORTS_MAX * (1 + 1 + 1 + 2 + 2u) + 1 + PROTO_SOURCES_MAX * WIRE_ADDR_BYTES_MAX)
 
-/* Whether what version 2 adds to this message is legal. */
+/* Whether what versions since 2 add to this message is legal. */
 bool fields_are_valid(const struct proto_message *message);
 /* Reads the fields up to the end of the parser's bytes into the message, whose type is known. */
 void fields_get(struct wire_parser *parser, struct proto_message *message);

@@ -10,7 +10,8 @@
 #define PROTO_VERSION_1       1u
 #define PROTO_VERSION_SERVE   2u    /* has SERVE, and fields at the end of messages */
 #define PROTO_VERSION_TABLE   3u    /* has TABLE and RELAY */
-#define PROTO_VERSION         3u    /* the newest */
+#define PROTO_VERSION_MAC     4u    /* has the balancer's MAC */
+#define PROTO_VERSION         4u    /* the newest */
 #define PROTO_MESSAGE_MAX     1400u /* bytes of UDP payload, tag included */
 #define PROTO_NONCE_BYTES     32u
 #define PROTO_TAG_BYTES       32u
@@ -114,6 +115,8 @@ struct proto_accept {
 	uint32_t interval_us; /* PROTO_INTERVAL_MIN_US–PROTO_INTERVAL_MAX_US */
 	uint8_t multiplier;   /* 1–PROTO_MULTIPLIER_MAX */
 	char name[PROTO_NAME_MAX + 1]; /* of the balancer; "": not told; since version 2 */
+	struct mac
+		mac; /* of the balancer, where it hears this agent; zero: not told; since version 4 */
 };
 
 struct proto_rejected {
@@ -123,11 +126,17 @@ struct proto_rejected {
 	char reason[PROTO_REASON_MAX + 1];
 };
 
-/* HEARTBEAT (echo unused: 0), LEAVE, ACK: session messages without a body. */
+/* LEAVE, ACK: session messages without a body. Begins every other message of a session. */
 struct proto_session {
 	uint64_t session_id;
 	uint64_t sequence; /* of the sender, strictly rising within the session */
 	uint64_t echo; /* the newest sequence seen from the other side; ACK: the one acknowledged */
+};
+
+/* HEARTBEAT. The echo is unused: 0. */
+struct proto_heartbeat {
+	struct proto_session session;
+	struct mac mac; /* as in an ACCEPT */
 };
 
 /* Ports of a VIP that a virtual server has. */
@@ -201,8 +210,9 @@ struct proto_message {
 		struct proto_register reg;
 		struct proto_accept accept;
 		struct proto_rejected rejected;
-		struct proto_session session; /* HEARTBEAT, LEAVE, ACK */
-		struct proto_report report;   /* ANSWER, UPDATE */
+		struct proto_session session; /* LEAVE, ACK, and the begin of those below */
+		struct proto_heartbeat heartbeat;
+		struct proto_report report; /* ANSWER, UPDATE */
 		struct proto_serve serve;
 		struct proto_told told; /* TABLE, RELAY */
 	};

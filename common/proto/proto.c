@@ -108,16 +108,11 @@ static bool vips_are_valid(const struct addr *vips, size_t n_vips)
 	return true;
 }
 
-static bool mac_is_host(const struct mac *mac)
-{
-	return !mac_is_zero(mac) && !(mac->bytes[0] & 0x01); /* IEEE 802 group bit */
-}
-
 static bool register_is_valid(const struct proto_register *reg)
 {
 	return proto_key_id_is_valid(reg->key_id) && proto_name_is_valid(reg->name) &&
 		wire_text_is_valid(reg->version, PROTO_NAME_MAX) && reg->version[0] != '\0' &&
-		addr_is_unicast(&reg->real_ip) && mac_is_host(&reg->mac) &&
+		addr_is_unicast(&reg->real_ip) && wire_mac_is_host(&reg->mac) &&
 		status_is_valid(&reg->status) && vips_are_valid(reg->vips, reg->status.n_vips);
 }
 

@@ -102,3 +102,8 @@ void wire_copy_printable(char *buffer, size_t size_bytes, const char *text)
 		buffer[i] = text[i] >= 0x20 && text[i] <= 0x7e ? text[i] : '?';
 	buffer[i] = '\0';
 }
+
+bool wire_mac_is_host(const struct mac *mac)
+{
+	return !mac_is_zero(mac) && !(mac->bytes[0] & 0x01); /* IEEE 802 group bit */
+}

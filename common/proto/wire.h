@@ -26,9 +26,11 @@ void wire_get_addr(struct wire_parser *parser, struct addr *ret_addr);
 void wire_put_string(struct cursor_writer *writer, const char *text);
 void wire_put_addr(struct cursor_writer *writer, const struct addr *addr);
 
-/* Up to `max` printable ASCII characters. */
 /* Into a text of a message, of at most size_bytes with its end: what is not printable ASCII becomes '?'. */
 void wire_copy_printable(char *buffer, size_t size_bytes, const char *text);
+/* Up to `max` printable ASCII characters. */
 bool wire_text_is_valid(const char *text, size_t max);
 /* 1 to `max` letters, digits, '.', '-', '_'; not beginning with '-'. */
 bool wire_word_is_valid(const char *text, size_t max);
+/* Neither zero nor a group's. */
+bool wire_mac_is_host(const struct mac *mac);

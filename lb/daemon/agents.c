@@ -244,6 +244,16 @@ static const char *agents_mac_owner(void *context, const struct mac *mac)
 	return NULL;
 }
 
+static void agents_mac(void *context, const struct session_path *path, struct mac *ret_mac)
+{
+	const struct agents *agents = context;
+	const struct neigh_link *link =
+		segments_link_of(agents->balancer->segments, &path->remote.addr);
+
+	if (link && link->ifindex != 0)
+		*ret_mac = link->mac;
+}
+
 static struct tables_parts agents_tables_parts(const struct balancer *balancer)
 {
 	return (struct tables_parts){ balancer->services, balancer->publish, balancer->sessions,
@@ -274,6 +284,7 @@ struct session_calls agents_calls(struct agents *agents)
 		.mac_owner = agents_mac_owner,
 		.table = agents_table,
 		.told = agents_told,
+		.mac = agents_mac,
 		.context = agents,
 	};
 }

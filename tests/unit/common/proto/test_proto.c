@@ -21,7 +21,8 @@
 
 static enum proto_type end_of_types(unsigned int version)
 {
-	static const enum proto_type ends[] = { 0, PROTO_SERVE, PROTO_TABLE, PROTO_TYPE_N_ };
+	static const enum proto_type ends[] = { 0, PROTO_SERVE, PROTO_TABLE, PROTO_TYPE_N_,
+		PROTO_TYPE_N_ };
 	_Static_assert(ARRAY_LEN(ends) == PROTO_VERSION + 1, "every version has its types");
 
 	return ends[version];
@@ -148,9 +149,13 @@ static void largest_serve(struct proto_serve *serve)
 			(uint16_t)(UINT16_MAX - PROTO_PORTS_MAX + i), UINT16_MAX, true };
 }
 
-/* What version 2 has besides. */
+/* What later versions have besides. */
 static void add_largest_fields(struct proto_message *message)
 {
+	if (message->version >= PROTO_VERSION_MAC && message->type == PROTO_ACCEPT)
+		memset(message->accept.mac.bytes, 0xfe, MAC_LEN);
+	if (message->version >= PROTO_VERSION_MAC && message->type == PROTO_HEARTBEAT)
+		memset(message->heartbeat.mac.bytes, 0xfe, MAC_LEN);
 	if (message->type == PROTO_REGISTER)
 		message->reg.status.max_connections = PROTO_CONNECTIONS_MAX;
 	if (message->type == PROTO_ACCEPT)
@@ -490,7 +495,7 @@ static void proto_has_one_list_of_fields(void **state)
 		{ PROTO_ANSWER, PROTO_ERROR_TRUNCATED, 6, { 1, 0, 4, 0, 0, 9 } },
 		{ PROTO_ANSWER, PROTO_ERROR_TRUNCATED, 2, { 1, 0 } },
 		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 3, { 0, 0, 0 } },
-		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 3, { 6, 0, 0 } },      /* unknown */
+		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 3, { 99, 0, 0 } },     /* unknown */
 		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 4, { 5, 0, 1, 'x' } }, /* an ACCEPT's */
 		{ PROTO_ANSWER, PROTO_ERROR_VALUE, 14,                    /* twice */
 			{ 1, 0, 4, 0, 0, 0, 9, 1, 0, 4, 0, 0, 0, 9 } },

@@ -40,7 +40,8 @@ struct bench {
 	struct proto_table told;  /* by another balancer */
 	struct addr told_by;
 	size_t n_told;
-	bool mac_differs; /* frames come from another MAC than a REGISTER says */
+	struct mac told_mac; /* the balancer's own, as it is told; zero: not known */
+	bool mac_differs;    /* frames come from another MAC than a REGISTER says */
 };
 
 /* An agent. */
@@ -112,6 +113,14 @@ _unused_ static const char *mac_owner(void *context, const struct mac *mac)
 	return mac_equal(mac, &bench->mac_of_balancer) ? "the balancer" : NULL;
 }
 
+_unused_ static void own_mac(void *context, const struct session_path *path, struct mac *ret_mac)
+{
+	const struct bench *bench = context;
+
+	if (!mac_is_zero(&bench->told_mac))
+		*ret_mac = bench->told_mac;
+}
+
 _unused_ static struct keyring *ring_of(const char *text)
 {
 	struct keyring *ring = NULL;
@@ -124,7 +133,7 @@ _unused_ static struct keyring *ring_of(const char *text)
 _unused_ static struct sessions *sessions_new(struct bench *bench, uint8_t seed)
 {
 	const struct session_calls calls = { on_send, on_refused, mac_owner, next_table, on_told,
-		bench };
+		own_mac, bench };
 	struct session_config config = { .boot_id = 7, .interval_us = 300000, .multiplier = 3 };
 	struct sessions *sessions;
 

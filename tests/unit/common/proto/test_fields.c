@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Fields that versions after 2 added. That they are kept, byte by byte, test_proto.c shows. */
+#include "common/proto/proto.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static const struct mac mac = { { 0x02, 0, 0, 0, 0, 0x02 } };
+
+static struct proto_message heartbeat(unsigned int version)
+{
+	struct proto_message message = { .version = version, .type = PROTO_HEARTBEAT };
+
+	message.heartbeat.session = (struct proto_session){ 1, 1, 0 };
+	return message;
+}
+
+/* A message of the newest version without fields, with these bytes where fields stand. */
+static enum proto_error parse_fields(const struct proto_message *message, unsigned int version,
+	const uint8_t *fields, size_t size_bytes, struct proto_message *ret_parsed)
+{
+	uint8_t bytes[PROTO_MESSAGE_MAX] = { 0 };
+	size_t size = (size_t)proto_write(message, bytes);
+
+	bytes[PROTO_VERSION_OFFSET] = (uint8_t)version;
+	memcpy(bytes + size - PROTO_TAG_BYTES, fields, size_bytes);
+	return proto_parse(bytes, size + size_bytes, ret_parsed);
+}
+
+static void fields_have_the_balancers_mac_in_a_heartbeat(void **state)
+{
+	static const uint8_t said[] = { 6, 0, 6, 0x02, 0, 0, 0, 0, 0x02 };
+	static const uint8_t zero[] = { 6, 0, 6, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t group[] = { 6, 0, 6, 0x03, 0, 0, 0, 0, 0x02 };
+	static const uint8_t shorter[] = { 6, 0, 5, 0x02, 0, 0, 0, 0 };
+	static const uint8_t longer[] = { 6, 0, 7, 0x02, 0, 0, 0, 0, 0x02, 0 };
+	struct proto_message message = heartbeat(PROTO_VERSION), parsed;
+
+	assert_int_equal(
+		parse_fields(&message, PROTO_VERSION, said, sizeof(said), &parsed), PROTO_OK);
+	assert_true(mac_equal(&parsed.heartbeat.mac, &mac));
+	assert_int_equal(parse_fields(&message, PROTO_VERSION, zero, sizeof(zero), &parsed),
+		PROTO_ERROR_VALUE);
+	assert_int_equal(parse_fields(&message, PROTO_VERSION, group, sizeof(group), &parsed),
+		PROTO_ERROR_VALUE);
+	assert_int_equal(parse_fields(&message, PROTO_VERSION, shorter, sizeof(shorter), &parsed),
+		PROTO_ERROR_VALUE);
+	assert_int_equal(parse_fields(&message, PROTO_VERSION, longer, sizeof(longer), &parsed),
+		PROTO_ERROR_VALUE);
+	message.type = PROTO_ACK;
+	message.session.echo = 1;
+	assert_int_equal(parse_fields(&message, PROTO_VERSION, said, sizeof(said), &parsed),
+		PROTO_ERROR_VALUE);
+}
+
+static void fields_have_no_mac_in_former_versions(void **state)
+{
+	static const uint8_t said[] = { 6, 0, 6, 0x02, 0, 0, 0, 0, 0x02 };
+	uint8_t bytes[PROTO_MESSAGE_MAX];
+	struct proto_message parsed;
+
+	for (unsigned int version = PROTO_VERSION_1; version < PROTO_VERSION_MAC; version++) {
+		struct proto_message message = heartbeat(version);
+
+		assert_int_not_equal(
+			parse_fields(&message, version, said, sizeof(said), &parsed), PROTO_OK);
+		message.heartbeat.mac = mac;
+		assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fields_have_the_balancers_mac_in_a_heartbeat),
+		cmocka_unit_test(fields_have_no_mac_in_former_versions),
+	};
+
+	return cmocka_run_group_tests_name("fields", tests, NULL, NULL);
+}
