@@ -27,7 +27,7 @@ _dsr() {
 	elif [[ $verb == capture && ${COMP_WORDS[COMP_CWORD - 1]} == -w ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
-	elif [[ $verb == capture && ${COMP_WORDS[COMP_CWORD - 1]} == --backend ]]; then
+	elif [[ $verb == @(capture|flows) && ${COMP_WORDS[COMP_CWORD - 1]} == --backend ]]; then
 		words=$(_dsr_backends "$program")
 	elif [[ $word == -* ]]; then
 		words='--runtime-dir --state-dir --json --json=short --json=pretty --no-header --no-legend
@@ -42,6 +42,7 @@ _dsr() {
 		top) words+=' --once' ;;
 		capture) words+=' -w --count --client --vip --backend' ;;
 		backends) words+=' --stats --rate' ;;
+		flows) words+=' --client --backend --limit --flush' ;;
 		drain) words+=' --wait --wait=' ;;
 		standby) words+=' --linger=' ;;
 		events)

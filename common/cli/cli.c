@@ -38,6 +38,8 @@ enum cli_option_id {
 	CLI_CLIENT,
 	CLI_VIP,
 	CLI_BACKEND,
+	CLI_LIMIT,
+	CLI_FLUSH,
 };
 
 enum cli_value {
@@ -80,6 +82,8 @@ static const struct cli_option cli_options[] = {
 	{ "--client", CLI_CLIENT, CLI_VALUE_REQUIRED },
 	{ "--vip", CLI_VIP, CLI_VALUE_REQUIRED },
 	{ "--backend", CLI_BACKEND, CLI_VALUE_REQUIRED },
+	{ "--limit", CLI_LIMIT, CLI_VALUE_REQUIRED },
+	{ "--flush", CLI_FLUSH, CLI_VALUE_NONE },
 };
 
 struct cli_parser {
@@ -141,12 +145,16 @@ static void cli_print_help(const struct cli_program *program)
 		program->name, program->summary);
 	for (size_t idx = 0; idx < program->n_verbs; idx++) {
 		const struct cli_verb *verb = &program->verbs[idx];
+		const char *args = verb->args_help ? verb->args_help : "";
 		int room = 38 - (int)strlen(verb->name);
 
 		missing |= !cli_is_available(verb);
-		if (cli_is_available(verb))
-			printf("  %s %-*s %s\n", verb->name, room,
-				verb->args_help ? verb->args_help : "", verb->help);
+		if (!cli_is_available(verb))
+			continue;
+		if ((int)strlen(args) > room)
+			printf("  %s %s\n%*s%s\n", verb->name, args, 42, "", verb->help);
+		else
+			printf("  %s %-*s %s\n", verb->name, room, args, verb->help);
 	}
 	printf("\nOptions, after the verb:\n"
 	       "  --config FILE           configuration (default %s)\n"
@@ -249,10 +257,14 @@ static bool cli_verb_takes(const struct cli_verb *verb, enum cli_option_id id)
 		return verb->takes_linger;
 	case CLI_WRITE:
 	case CLI_COUNT:
-	case CLI_CLIENT:
 	case CLI_VIP:
-	case CLI_BACKEND:
 		return verb->takes_capture;
+	case CLI_CLIENT:
+	case CLI_BACKEND:
+		return verb->takes_capture || verb->takes_flows;
+	case CLI_LIMIT:
+	case CLI_FLUSH:
+		return verb->takes_flows;
 	case CLI_CONFIG:
 		return verb->takes_config;
 	default:
@@ -260,19 +272,28 @@ static bool cli_verb_takes(const struct cli_verb *verb, enum cli_option_id id)
 	}
 }
 
-static const char **cli_capture_option(struct cli_capture *capture, enum cli_option_id id)
+/* Where an option's text goes that is not understood here. */
+static const char **cli_text_option(struct cli *cli, enum cli_option_id id)
 {
 	switch (id) {
+	case CLI_RUNTIME_DIR:
+		return &cli->runtime_dir;
+	case CLI_STATE_DIR:
+		return &cli->state_dir;
 	case CLI_WRITE:
-		return &capture->file;
+		return &cli->capture.file;
 	case CLI_COUNT:
-		return &capture->count;
-	case CLI_CLIENT:
-		return &capture->client;
+		return &cli->capture.count;
 	case CLI_VIP:
-		return &capture->vip;
+		return &cli->capture.vip;
+	case CLI_CLIENT:
+		return &cli->client;
+	case CLI_BACKEND:
+		return &cli->backend;
+	case CLI_LIMIT:
+		return &cli->limit;
 	default:
-		return &capture->backend;
+		return &cli->format;
 	}
 }
 
@@ -295,12 +316,6 @@ static int cli_set_option(
 		cli->config_path = value;
 		cli->config_given = true;
 		return 0;
-	case CLI_RUNTIME_DIR:
-		cli->runtime_dir = value;
-		return 0;
-	case CLI_STATE_DIR:
-		cli->state_dir = value;
-		return 0;
 	case CLI_JSON:
 		return cli_set_json(cli, value);
 	case CLI_NO_HEADER:
@@ -322,9 +337,6 @@ static int cli_set_option(
 	case CLI_DETACH:
 		cli->detach = true;
 		return 0;
-	case CLI_FORMAT:
-		cli->format = value;
-		return 0;
 	case CLI_ONCE:
 		cli->once = true;
 		return 0;
@@ -336,12 +348,19 @@ static int cli_set_option(
 		return 0;
 	case CLI_LINGER:
 		return cli_set_linger(cli, value);
+	case CLI_FLUSH:
+		cli->flush = true;
+		return 0;
+	case CLI_RUNTIME_DIR:
+	case CLI_STATE_DIR:
+	case CLI_FORMAT:
 	case CLI_WRITE:
 	case CLI_COUNT:
 	case CLI_CLIENT:
 	case CLI_VIP:
 	case CLI_BACKEND:
-		*cli_capture_option(&cli->capture, option->id) = value;
+	case CLI_LIMIT:
+		*cli_text_option(cli, option->id) = value;
 		return 0;
 	}
 	return 0;

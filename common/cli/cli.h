@@ -27,25 +27,28 @@ struct cli {
 	size_t n_args;
 	const char *config_path; /* --config, or the program's default */
 	bool config_given;
-	const char *runtime_dir; /* --runtime-dir, $RUNTIME_DIRECTORY, or the default */
-	const char *state_dir;   /* --state-dir, $STATE_DIRECTORY, or the default */
-	enum cli_json json;      /* --json[=short|pretty], -j */
-	bool header;             /* false with --no-header, --no-legend */
-	bool color;              /* --color=auto|always|never, NO_COLOR, a terminal */
-	bool wait;               /* --wait[=TIME] */
-	uint64_t wait_us;        /* 0 with wait: no limit */
-	bool follow;             /* -f */
-	bool diff;               /* --diff */
-	bool no_keys;            /* --no-keys */
-	bool detach;             /* --detach-on-exit */
-	const char *format;      /* --format; NULL: not given */
-	bool once;               /* --once */
-	bool stats, rate;        /* --stats, --rate */
-	bool linger;             /* --linger=TIME */
-	uint64_t linger_us;      /* with linger; 0: not at all */
+	const char *runtime_dir;      /* --runtime-dir, $RUNTIME_DIRECTORY, or the default */
+	const char *state_dir;        /* --state-dir, $STATE_DIRECTORY, or the default */
+	enum cli_json json;           /* --json[=short|pretty], -j */
+	bool header;                  /* false with --no-header, --no-legend */
+	bool color;                   /* --color=auto|always|never, NO_COLOR, a terminal */
+	bool wait;                    /* --wait[=TIME] */
+	uint64_t wait_us;             /* 0 with wait: no limit */
+	bool follow;                  /* -f */
+	bool diff;                    /* --diff */
+	bool no_keys;                 /* --no-keys */
+	bool detach;                  /* --detach-on-exit */
+	const char *format;           /* --format; NULL: not given */
+	bool once;                    /* --once */
+	bool stats, rate;             /* --stats, --rate */
+	bool linger;                  /* --linger=TIME */
+	uint64_t linger_us;           /* with linger; 0: not at all */
+	const char *client, *backend; /* --client, --backend; NULL: not given */
+	const char *limit;            /* --limit; NULL: not given */
+	bool flush;                   /* --flush */
 	struct cli_capture {
-		const char *file, *count, *client, *vip, *backend;
-	} capture; /* -w, --count, --client, --vip, --backend; NULL: not given */
+		const char *file, *count, *vip;
+	} capture; /* -w, --count, --vip; NULL: not given */
 };
 
 struct cli_verb {
@@ -59,7 +62,7 @@ struct cli_verb {
 	 */
 	int (*run)(const struct cli *cli, void *context);
 	bool takes_wait, takes_follow, takes_check, takes_config, takes_detach;
-	bool takes_format, takes_once, takes_rate, takes_linger, takes_capture;
+	bool takes_format, takes_once, takes_rate, takes_linger, takes_capture, takes_flows;
 };
 
 struct cli_program {

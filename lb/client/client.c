@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/addr.h"
 #include "common/cli/cli.h"
 #include "common/cli/cli_events.h"
 #include "common/cli/cli_table.h"
@@ -155,50 +156,103 @@ static json_t *client_virtual_server_args(const struct cli *cli)
 	return cli->n_args > 0 ? json_pack("{s:s}", "virtual_server", cli->args[0]) : NULL;
 }
 
+struct client_flows {
+	json_t *flows;    /* those that were collected */
+	uint64_t n_flows; /* collected or flushed */
+	uint64_t most;
+};
+
+/* What the daemon knows (is there such a backend) it refuses itself. */
+static int client_flows_check(const struct cli *cli, uint64_t *ret_most)
+{
+	unsigned long long limit = CLIENT_FLOWS_MAX;
+	struct addr_prefix prefix;
+	char *end = NULL;
+
+	if (cli->limit)
+		limit = strtoull(cli->limit, &end, 10);
+	if (cli->limit &&
+		(cli->limit[0] < '0' || cli->limit[0] > '9' || *end || limit < 1 ||
+			limit > CLIENT_FLOWS_MAX))
+		return cli_fail(cli, CONTROL_USAGE,
+			"flows: --limit: '%s' is not understood; a number of flows from 1 to %u",
+			cli->limit, CLIENT_FLOWS_MAX);
+	if (cli->client && addr_prefix_parse(cli->client, &prefix) < 0)
+		return cli_fail(cli, CONTROL_USAGE,
+			"flows: --client: '%s' is not understood; an address, or a prefix such as "
+			"192.0.2.0/24",
+			cli->client);
+	*ret_most = cli->flush && !cli->limit ? INT64_MAX : limit;
+	return 0;
+}
+
+/* One part of the answer, from `*from` on, which becomes the next, or negative: there is none. */
+static int client_flows_part(const struct cli *cli, struct client_flows *flows, json_int_t *from)
+{
+	json_t *args = json_pack("{s:s*, s:s*, s:s*, s:I, s:I}", "virtual_server",
+		cli->n_args > 0 ? cli->args[0] : NULL, "client", cli->client, "backend",
+		cli->backend, "from", *from, "limit", (json_int_t)(flows->most - flows->n_flows));
+	json_t *part = NULL, *next;
+	int status = cli_call(
+		cli, cli->flush ? "flows-flush" : "flows", args, CONTROL_UNAVAILABLE, &part);
+
+	if (status != 0)
+		return status;
+	json_array_extend(flows->flows, json_object_get(part, "flows"));
+	flows->n_flows += cli->flush
+		? (uint64_t)json_integer_value(json_object_get(part, "flushed"))
+		: json_array_size(json_object_get(part, "flows"));
+	next = json_object_get(part, "next");
+	*from = json_is_integer(next) && json_integer_value(next) > *from ? json_integer_value(next)
+									  : -1;
+	json_decref(part);
+	return 0;
+}
+
 /*
  * The daemon answers with a part at a time, so that its heartbeats go on: asks until it says that
  * nothing is left. Flows that move meanwhile may be missing or there twice.
  */
-static int client_collect_flows(const struct cli *cli, json_t *flows)
+static int client_collect_flows(const struct cli *cli, struct client_flows *flows)
 {
 	json_int_t from = 0;
+	int status = 0;
 
-	for (;;) {
-		json_t *args = client_virtual_server_args(cli);
-		json_t *part = NULL, *next;
-		int status;
+	while (status == 0 && from >= 0 && flows->n_flows < flows->most)
+		status = client_flows_part(cli, flows, &from);
+	if (status == 0 && from >= 0 && !cli->limit)
+		fprintf(stderr, "%s: flows: only the first %zu are listed\n", cli->program,
+			json_array_size(flows->flows));
+	return status;
+}
 
-		args = args ? args : json_object();
-		json_object_set_new(args, "from", json_integer(from));
-		status = cli_call(cli, "flows", args, CONTROL_UNAVAILABLE, &part);
-		if (status != 0)
-			return status;
-		json_array_extend(flows, json_object_get(part, "flows"));
-		next = json_object_get(part, "next");
-		if (!json_is_integer(next) || json_integer_value(next) <= from) {
-			json_decref(part);
-			return 0;
-		}
-		from = json_integer_value(next);
-		json_decref(part);
-		if (json_array_size(flows) >= CLIENT_FLOWS_MAX) {
-			fprintf(stderr, "%s: flows: only the first %zu are listed\n", cli->program,
-				json_array_size(flows));
-			return 0;
-		}
+static void client_print_flushed(const struct cli *cli, uint64_t n_flows)
+{
+	if (cli->json == CLI_JSON_OFF) {
+		printf("%llu flow%s flushed\n", (unsigned long long)n_flows,
+			n_flows == 1 ? "" : "s");
+	} else {
+		json_t *answer = json_pack("{s:I}", "flushed", (json_int_t)n_flows);
+
+		cli_print_json(cli, answer);
+		json_decref(answer);
 	}
 }
 
 static int client_flows(const struct cli *cli, void *context)
 {
-	json_t *flows = json_array();
-	int status = client_collect_flows(cli, flows);
+	struct client_flows flows = { .flows = json_array() };
+	int status = client_flows_check(cli, &flows.most);
 
-	if (status == 0 && cli->json != CLI_JSON_OFF)
-		cli_print_json(cli, flows);
+	if (status == 0)
+		status = client_collect_flows(cli, &flows);
+	if (status == 0 && cli->flush)
+		client_print_flushed(cli, flows.n_flows);
+	else if (status == 0 && cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, flows.flows);
 	else if (status == 0)
-		print_flows(cli, flows);
-	json_decref(flows);
+		print_flows(cli, flows.flows);
+	json_decref(flows.flows);
 	return status;
 }
 
@@ -377,6 +431,7 @@ static int client_events(const struct cli *cli, void *context)
 /* main hands in what runs here. */
 static const struct cli_verb client_verbs[] = {
 	{ .name = "run",
+		.args_help = "[--detach-on-exit]",
 		.help = "serve; what the unit starts",
 		.takes_config = true,
 		.takes_detach = true },
@@ -389,7 +444,12 @@ static const struct cli_verb client_verbs[] = {
 		.help = "backends with state and reason, or their counters",
 		.run = client_backends,
 		.takes_rate = true },
-	CLIENT_VERB("flows", client_flows, 0, 1, "[VS]", "flows that are recorded now"),
+	{ .name = "flows",
+		.args_help = "[VS] [--client CIDR] [--backend NAME] [--limit N] [--flush]",
+		.max_args = 1,
+		.help = "flows that are recorded now, or forgets them",
+		.run = client_flows,
+		.takes_flows = true },
 	CLIENT_VERB("explain", client_explain, 2, 3, "CLIENT[:PORT] VIP[:PORT] [PROTOCOL]",
 		"where this packet would go, and why"),
 	{ .name = "drain",
@@ -436,7 +496,7 @@ static const struct cli_verb client_verbs[] = {
 		.takes_follow = true,
 		.takes_format = true },
 	{ .name = "capture",
-		.args_help = "[-w FILE|-] [--count N]",
+		.args_help = "[-w FILE|-] [--count N] [--client CIDR] [--vip IP] [--backend NAME]",
 		.help = "frames that are received and sent",
 		.run = capture,
 		.takes_capture = true },

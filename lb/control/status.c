@@ -565,9 +565,21 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 
 /* Flows. */
 
+bool status_flow_is_meant(const struct balancer *balancer, const struct status_flow_filter *filter,
+	const struct flows_entry *entry)
+{
+	const struct service *service = service_list_find(balancer->services, entry->service);
+
+	return service &&
+		(!filter->virtual_server ||
+			streq(service->virtual_server->name, filter->virtual_server)) &&
+		(!filter->client || addr_in_prefix(&entry->client, filter->client)) &&
+		(filter->backend == 0 || entry->backend == filter->backend);
+}
+
 struct status_flow_list {
 	const struct balancer *balancer;
-	const char *virtual_server; /* NULL: all */
+	const struct status_flow_filter *filter;
 	json_t *array;
 };
 
@@ -578,9 +590,8 @@ static void status_list_flow(const struct flows_entry *entry, void *context)
 	const struct backend *backend = registry_backend(list->balancer->registry, entry->backend);
 	char client[ADDR_STRLEN], vip[ADDR_STRLEN];
 
-	if (!service ||
-		(list->virtual_server &&
-			!streq(service->virtual_server->name, list->virtual_server)))
+	if (json_array_size(list->array) >= list->filter->limit ||
+		!status_flow_is_meant(list->balancer, list->filter, entry))
 		return;
 	json_array_append_new(list->array,
 		json_pack("{s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:I}", "client",
@@ -592,13 +603,19 @@ static void status_list_flow(const struct flows_entry *entry, void *context)
 			(json_int_t)entry->idle_s));
 }
 
-json_t *status_flows(const struct balancer *balancer, const char *virtual_server, uint64_t bucket)
+uint64_t status_flows_end(uint64_t bucket)
 {
-	struct status_flow_list list = { balancer, virtual_server, json_array() };
-	uint64_t last = bucket + MIN(UINT64_MAX - bucket, (uint64_t)STATUS_BUCKETS_MAX);
+	return bucket + MIN(UINT64_MAX - bucket, (uint64_t)STATUS_BUCKETS_MAX);
+}
+
+json_t *status_flows(
+	const struct balancer *balancer, const struct status_flow_filter *filter, uint64_t bucket)
+{
+	struct status_flow_list list = { balancer, filter, json_array() };
+	uint64_t last = status_flows_end(bucket), most = MIN(filter->limit, STATUS_FLOWS_MAX);
 	bool more = true;
 
-	while (more && bucket < last && json_array_size(list.array) < STATUS_FLOWS_MAX)
+	while (more && bucket < last && json_array_size(list.array) < most)
 		more = flows_each_in(keep_flows(balancer->keep), &bucket, dataplane_service,
 			balancer->dataplane, (uint32_t)(clock_now_us() / US_PER_S),
 			status_list_flow, &list);

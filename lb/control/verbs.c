@@ -24,6 +24,8 @@
 #include "lb/daemon/role.h"
 #include "lb/daemon/update.h"
 #include "lb/registry/registry.h"
+#include "lb/state/keep.h"
+#include "lb/table/flows.h"
 
 struct verbs {
 	struct balancer *balancer;
@@ -104,15 +106,94 @@ static bool verbs_virtual_server_exists(const struct verbs_call *call, const cha
 	return false;
 }
 
+struct verbs_flows {
+	const struct balancer *balancer;
+	struct status_flow_filter filter;
+	struct addr_prefix client;
+	uint64_t from; /* the bucket where this part begins */
+	uint64_t n_flushed;
+};
+
+/* False: refused, and answered. `ret_flows` must stay where it is. */
+static bool verbs_get_flows(const struct verbs_call *call, struct verbs_flows *ret_flows)
+{
+	const char *client = verbs_string(call, "client"), *name = verbs_string(call, "backend");
+	const struct backend *backend = name ? registry_find(call->balancer->registry, name) : NULL;
+	json_int_t from = json_integer_value(json_object_get(call->args, "from"));
+	json_int_t limit = json_integer_value(json_object_get(call->args, "limit"));
+
+	*ret_flows = (struct verbs_flows){
+		.balancer = call->balancer,
+		.filter.virtual_server = verbs_string(call, "virtual_server"),
+		.filter.backend = backend ? backend->id : 0,
+		.filter.limit = limit > 0 ? (uint64_t)limit : UINT64_MAX,
+		.from = from > 0 ? (uint64_t)from : 0,
+	};
+	if (ret_flows->filter.virtual_server &&
+		!verbs_virtual_server_exists(call, ret_flows->filter.virtual_server))
+		return false;
+	if (name && !backend) {
+		control_fail(call->request, CONTROL_USAGE,
+			"%s: no backend is named %s and none has that address; `dsr-lb backends` "
+			"lists them",
+			call->verb, name);
+		return false;
+	}
+	if (client && addr_prefix_parse(client, &ret_flows->client) < 0) {
+		control_fail(call->request, CONTROL_USAGE,
+			"%s: client %s: no address and no prefix such as 192.0.2.0/24", call->verb,
+			client);
+		return false;
+	}
+	if (client)
+		ret_flows->filter.client = &ret_flows->client;
+	return true;
+}
+
 static void verbs_flows(const struct verbs_call *call)
 {
-	const char *virtual_server = verbs_string(call, "virtual_server");
-	json_int_t from = json_integer_value(json_object_get(call->args, "from"));
+	struct verbs_flows flows;
 
-	if (virtual_server && !verbs_virtual_server_exists(call, virtual_server))
+	if (verbs_get_flows(call, &flows))
+		control_reply(call->request, CONTROL_OK,
+			status_flows(call->balancer, &flows.filter, flows.from));
+}
+
+static bool verbs_flow_is_meant(const struct flows_entry *entry, void *context)
+{
+	const struct verbs_flows *flows = context;
+
+	return flows->n_flushed < flows->filter.limit &&
+		status_flow_is_meant(flows->balancer, &flows->filter, entry);
+}
+
+static void verbs_flow_flushed(const struct flows_entry *entry, void *context)
+{
+	struct verbs_flows *flows = context;
+
+	flows->n_flushed++;
+}
+
+/* A part at a time, as the listing: {flushed: N, next: BUCKET or null}. */
+static void verbs_flush_flows(const struct verbs_call *call)
+{
+	struct verbs_flows flows;
+	uint64_t end;
+	bool more = true;
+
+	if (!verbs_get_flows(call, &flows))
 		return;
+	if (flows.from == 0)
+		log_info("flows are flushed by an administrator");
+	end = status_flows_end(flows.from);
+	while (more && flows.from < end && flows.n_flushed < flows.filter.limit)
+		more = flows_free_in(keep_flows(call->balancer->keep), &flows.from,
+			dataplane_service, call->balancer->dataplane,
+			(uint32_t)(clock_now_us() / US_PER_S), verbs_flow_is_meant,
+			verbs_flow_flushed, &flows);
 	control_reply(call->request, CONTROL_OK,
-		status_flows(call->balancer, virtual_server, from > 0 ? (uint64_t)from : 0));
+		json_pack("{s:I, s:o}", "flushed", (json_int_t)flows.n_flushed, "next",
+			more ? json_integer((json_int_t)flows.from) : json_null()));
 }
 
 static void verbs_ready(const struct verbs_call *call)
@@ -381,6 +462,7 @@ static const struct {
 	{ EVENTS_VERB, verbs_events, false },
 	/* Who sees clients' traffic must be who could turn it elsewhere. */
 	{ "capture", verbs_capture, true },
+	{ "flows-flush", verbs_flush_flows, true },
 	{ "drain", verbs_drain, true },
 	{ "disable", verbs_disable, true },
 	{ "enable", verbs_enable, true },

@@ -163,6 +163,7 @@ struct flows_walk {
 	flows_service_fn *service;
 	void *service_context;
 	uint32_t now_s;
+	flows_choose_fn *is_chosen; /* NULL: none is freed */
 	flows_entry_fn *fn;
 	void *context;
 };
@@ -199,52 +200,87 @@ static bool flows_take(const struct flows_walk *walk, __u64 meta, __be16 client_
 		entry->idle_s <= flow_timeout_s(service, (__u8)entry->state);
 }
 
-static void flows_each4(const struct flows_walk *walk, const struct flow4_bucket *bucket)
+/* Shows a record, or frees it first; false: it changed meanwhile, and is to be read again. */
+static bool flows_show(const struct flows_walk *walk, const struct flows_entry *entry, __u64 *meta,
+	__u64 read_meta)
 {
-	for (size_t i = 0; i < FLOW4_PER_BUCKET; i++) {
-		struct flows_entry entry = { .client.family = AF_INET };
-		struct flow4 flow;
-		__u64 words[FLOW4_KEY_WORDS + 1];
-
-		if (!flows_read(&bucket->words[i * ARRAY_LEN(words)], FLOW4_KEY_WORDS, words))
-			continue;
-		memcpy(&flow, words, sizeof(flow));
-		memcpy(&entry.client.ip4, &flow.client, sizeof(entry.client.ip4));
-		if (flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry))
-			walk->fn(&entry, walk->context);
-	}
+	if (walk->is_chosen && !walk->is_chosen(entry, walk->context))
+		return true;
+	if (walk->is_chosen &&
+		!__atomic_compare_exchange_n(
+			meta, &read_meta, 0, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+		return false;
+	if (walk->fn)
+		walk->fn(entry, walk->context);
+	return true;
 }
 
-static void flows_each6(const struct flows_walk *walk, const struct flow6_bucket *bucket)
+static bool flows_visit4(const struct flows_walk *walk, __u64 *entry_words)
 {
-	for (size_t i = 0; i < FLOW6_PER_BUCKET; i++) {
-		struct flows_entry entry = { .client.family = AF_INET6 };
-		struct flow6 flow;
-		__u64 words[FLOW6_KEY_WORDS + 1];
+	struct flows_entry entry = { .client.family = AF_INET };
+	__u64 words[FLOW4_KEY_WORDS + 1];
+	struct flow4 flow;
 
-		if (!flows_read(&bucket->words[i * ARRAY_LEN(words)], FLOW6_KEY_WORDS, words))
-			continue;
-		memcpy(&flow, words, sizeof(flow));
-		memcpy(&entry.client.ip6, flow.client, sizeof(entry.client.ip6));
-		if (flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry))
-			walk->fn(&entry, walk->context);
-	}
+	if (!flows_read(entry_words, FLOW4_KEY_WORDS, words))
+		return true;
+	memcpy(&flow, words, sizeof(flow));
+	memcpy(&entry.client.ip4, &flow.client, sizeof(entry.client.ip4));
+	return !flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry) ||
+		flows_show(walk, &entry, &entry_words[FLOW4_KEY_WORDS], flow.meta);
 }
 
-bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
-	void *service_context, uint32_t now_s, flows_entry_fn *fn, void *context)
+static bool flows_visit6(const struct flows_walk *walk, __u64 *entry_words)
 {
-	const struct flows_walk walk = { service, service_context, now_s, fn, context };
+	struct flows_entry entry = { .client.family = AF_INET6 };
+	__u64 words[FLOW6_KEY_WORDS + 1];
+	struct flow6 flow;
+
+	if (!flows_read(entry_words, FLOW6_KEY_WORDS, words))
+		return true;
+	memcpy(&flow, words, sizeof(flow));
+	memcpy(&entry.client.ip6, flow.client, sizeof(entry.client.ip6));
+	return !flows_take(walk, flow.meta, flow.client_port, flow.vip_port, &entry) ||
+		flows_show(walk, &entry, &entry_words[FLOW6_KEY_WORDS], flow.meta);
+}
+
+static bool flows_walk_in(
+	const struct flows_walk *walk, const struct flows_table *table, uint64_t *bucket)
+{
 	uint64_t idx = *bucket;
 
 	if (idx >= (uint64_t)table->n_flow4 + table->n_flow6)
 		return false;
 	(*bucket)++;
-	if (idx < table->n_flow4)
-		flows_each4(&walk, &table->flow4[idx]);
-	else
-		flows_each6(&walk, &table->flow6[idx - table->n_flow4]);
+	if (idx < table->n_flow4) {
+		for (size_t i = 0; i < FLOW_BUCKET_WORDS; i += FLOW4_KEY_WORDS + 1)
+			while (!flows_visit4(walk, &table->flow4[idx].words[i]))
+				;
+	} else {
+		__u64 *words = table->flow6[idx - table->n_flow4].words;
+
+		for (size_t i = FLOW6_KEY_WORDS; i < FLOW_BUCKET_WORDS; i += FLOW6_KEY_WORDS + 1)
+			while (!flows_visit6(walk, &words[i - FLOW6_KEY_WORDS]))
+				;
+	}
 	return true;
+}
+
+bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
+	void *service_context, uint32_t now_s, flows_entry_fn *fn, void *context)
+{
+	const struct flows_walk walk = { service, service_context, now_s, NULL, fn, context };
+
+	return flows_walk_in(&walk, table, bucket);
+}
+
+bool flows_free_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
+	void *service_context, uint32_t now_s, flows_choose_fn *is_chosen, flows_entry_fn *freed,
+	void *context)
+{
+	const struct flows_walk walk = { service, service_context, now_s, is_chosen, freed,
+		context };
+
+	return flows_walk_in(&walk, table, bucket);
 }
 
 bool flows_is_free(const struct flows_table *table, uint64_t bucket)

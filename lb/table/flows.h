@@ -69,6 +69,15 @@ typedef void flows_entry_fn(const struct flows_entry *entry, void *context);
  */
 bool flows_each_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
 	void *service_context, uint32_t now_s, flows_entry_fn *fn, void *context);
+/*
+ * Frees those of one bucket's records, as flows_each_in() shows them, that are chosen, and then calls `freed` with each,
+ * unless it is NULL. `is_chosen` may be asked again about a record that a worker renews meanwhile. Such a
+ * flow's next packet finds none, and goes its way as one that never had any.
+ */
+typedef bool flows_choose_fn(const struct flows_entry *entry, void *context);
+bool flows_free_in(const struct flows_table *table, uint64_t *bucket, flows_service_fn *service,
+	void *service_context, uint32_t now_s, flows_choose_fn *is_chosen, flows_entry_fn *freed,
+	void *context);
 /* Whether the bucket, counted as in flows_each_in(), has no record at all: most buckets of most tables. */
 bool flows_is_free(const struct flows_table *table, uint64_t bucket);
 /*

@@ -47,3 +47,30 @@ for held in first second third fourth fifth; do
 	note "$held: $now"
 	fact "no_connection_of_the_${held}_round_moved" equal "$(jq -c '[.open == .wanted, .broken]' <<< "$now")" '[true,0]'
 done
+
+# Which flows are meant, and what forgets them.
+fact a_limit_is_a_limit equal "$(lb flows web --limit 7 --json | jq length)" 7
+fact flows_are_chosen_by_their_backend equal "$(lb flows --backend web2 --json | jq -c 'map(.backend) | unique')" '["web2"]'
+fact and_by_its_address equal "$(lb flows --backend "$(web_address web2)" --json | jq -c 'map(.backend) | unique')" '["web2"]'
+fact and_by_their_client equal "$(lb flows --client "${CLIENT6%::*}::/64" --json | jq -c 'map(.vip) | unique')" "[\"$VIP6\"]"
+fact nobody_elses equal "$(lb flows --client 192.0.2.0/24 --json)" '[]'
+fact an_unknown_backend_is_64 exits 64 lb flows --backend nobody
+fact no_prefix_is_64 exits 64 lb flows --client 192.0.2.0/33
+fact no_limit_is_64 exits 64 lb flows --limit 0
+fact a_strangers_flush_is_77 exits 77 setpriv --reuid 64777 --regid "$LB_UID" --clear-groups --bounding-set -all \
+	"$work/bin/dsr-lb" flows --flush --runtime-dir "$work/lb/run"
+# Their clients say nothing meanwhile: who speaks is recorded again.
+for held in first second third fourth fifth; do
+	must signal_pid "${tool_pid[$held]}" STOP
+done
+flows_are_quiet() {
+	[[ $(lb flows --json | jq 'map(.idle_s) | min >= 2') == true ]]
+}
+must wait_until 20 flows_are_quiet
+before=$(lb flows --json | jq length)
+of_web3=$(lb flows --backend web3 --client "$CLIENT" --json | jq length)
+must test "$of_web3" -gt 100
+fact a_flush_has_a_limit equal "$(lb flows --backend web3 --client "$CLIENT" --limit 10 --flush --json)" '{"flushed":10}'
+fact a_flush_says_how_many equal "$(lb flows web --backend web3 --client "$CLIENT" --flush)" "$((of_web3 - 10)) flows flushed"
+fact those_are_forgotten equal "$(lb flows --backend web3 --client "$CLIENT" --json | jq length)" 0
+fact and_no_others equal "$(lb flows --json | jq length)" "$((before - of_web3))"

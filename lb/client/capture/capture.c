@@ -173,8 +173,8 @@ static int capture_run(struct capturing *capturing)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = control_follow(cli->runtime_dir, "capture",
-		json_pack("{s:s*, s:s*, s:s*}", "client", asked->client, "vip", asked->vip,
-			"backend", asked->backend),
+		json_pack("{s:s*, s:s*, s:s*}", "client", cli->client, "vip", asked->vip, "backend",
+			cli->backend),
 		&watch, on_line, capturing, &error);
 	if (r == 0 || r == -ECANCELED)
 		ask_for_lost(capturing);
@@ -221,15 +221,15 @@ static int check(const struct cli *cli, uint64_t *ret_count)
 		return cli_fail(cli, CONTROL_USAGE,
 			"capture: --count: '%s' is not understood; a number of frames from 1 to %u",
 			asked->count, CAPTURE_COUNT_MAX);
-	if (asked->client && addr_prefix_parse(asked->client, &prefix) < 0)
+	if (cli->client && addr_prefix_parse(cli->client, &prefix) < 0)
 		return cli_fail(cli, CONTROL_USAGE,
 			"capture: --client: '%s' is not understood; an address, or a prefix such as "
 			"192.0.2.0/24",
-			asked->client);
+			cli->client);
 	if (asked->vip && addr_parse(asked->vip, &vip) < 0)
 		return cli_fail(cli, CONTROL_USAGE,
 			"capture: --vip: '%s' is not understood; an address", asked->vip);
-	if (asked->client && asked->vip && prefix.addr.family != vip.family)
+	if (cli->client && asked->vip && prefix.addr.family != vip.family)
 		return cli_fail(cli, CONTROL_USAGE,
 			"capture: --client and --vip are not of one address family");
 	if (asked->file && cli->json != CLI_JSON_OFF)

@@ -261,6 +261,51 @@ static void flows_purge_a_backend(void **state)
 	assert_int_equal(list().entries[0].backend, 8);
 }
 
+struct flush {
+	uint16_t backend;
+	unsigned int n_asked, n_freed;
+	__u64 *renewed; /* a worker writes here while the first is asked about */
+};
+
+static bool flush_is_chosen(const struct flows_entry *entry, void *context)
+{
+	struct flush *flush = context;
+
+	if (flush->n_asked++ == 0 && flush->renewed)
+		*flush->renewed = flow_meta(1, 7, FLOW_TCP_ESTABLISHED, NOW_S + 1);
+	return entry->backend == flush->backend;
+}
+
+static void flush_freed(const struct flows_entry *entry, void *context)
+{
+	struct flush *flush = context;
+
+	assert_int_equal(entry->backend, flush->backend);
+	flush->n_freed++;
+}
+
+static void flows_free_what_is_chosen(void **state)
+{
+	struct flush flush = { .backend = 7, .renewed = &flow4[0].entries[0].meta };
+
+	put4(0, 0, flow_meta(1, 7, FLOW_TCP_ESTABLISHED, NOW_S));
+	put4(0, 2, flow_meta(1, 8, FLOW_TCP_ESTABLISHED, NOW_S));
+	put4(1, 3, flow_meta(2, 7, FLOW_TCP_SYN, NOW_S - 1000)); /* dead: nobody's flow */
+	flow6[2].entries[1].meta = flow_meta(1, 7, FLOW_UDP_NEW, NOW_S);
+	flow6[3].entries[0].meta = flow_meta(1, 7, FLOW_PERSIST, NOW_S); /* no flow */
+	for (uint64_t bucket = 0; flows_free_in(&table, &bucket, find_service, NULL, NOW_S + 1,
+		     flush_is_chosen, flush_freed, &flush);)
+		;
+	assert_int_equal(flush.n_freed, 2);
+	assert_int_equal(flush.n_asked, 4); /* the one that was renewed twice */
+	assert_int_equal(flow4[0].entries[0].meta, 0);
+	assert_int_equal(flow6[2].entries[1].meta, 0);
+	assert_int_not_equal(flow4[1].entries[3].meta, 0);
+	assert_int_not_equal(flow6[3].entries[0].meta, 0);
+	assert_int_equal(list().n_entries, 1);
+	assert_int_equal(list().entries[0].backend, 8);
+}
+
 static void flows_name_their_states(void **state)
 {
 	assert_string_equal(flows_state_name(FLOW_TCP_SYN), "syn");
@@ -298,6 +343,7 @@ int main(void)
 		cmocka_unit_test_setup(flows_know_a_free_bucket, clear),
 		cmocka_unit_test_setup(flows_leave_out_what_is_dead, clear),
 		cmocka_unit_test_setup(flows_purge_a_backend, clear),
+		cmocka_unit_test_setup(flows_free_what_is_chosen, clear),
 		cmocka_unit_test(flows_name_their_states),
 	};
 
