@@ -121,7 +121,7 @@ static const struct ini_key config_keys[] = {
 		"interface that holds the VIPs" },
 	{ "arp-exempt", config_parse_pattern, KEY_OFFSET(arp_exempt), 0, 0, NULL, NULL, INI_LIST,
 		"interfaces whose ARP settings are left alone" },
-	{ "max-connections", ini_parse_u32, KEY_OFFSET(max_connections), 0, PROTO_CONNECTIONS_MAX,
+	{ "max-connections", ini_parse_size, KEY_OFFSET(max_connections), 0, PROTO_CONNECTIONS_MAX,
 		"0", NULL, 0,
 		"established connections above which no new ones are wanted; 0: none" },
 	{ "weight", config_parse_weight, KEY_OFFSET(weight), 0, 65535, "1", NULL, 0,

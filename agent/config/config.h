@@ -31,7 +31,7 @@ struct config {
 	uint32_t listen;     /* UDP port */
 	char *loopback;
 	uint32_t weight;          /* 0–65535, or CONFIG_WEIGHT_AUTO */
-	uint32_t max_connections; /* 0: no ceiling */
+	uint64_t max_connections; /* 0: no ceiling; at most PROTO_CONNECTIONS_MAX */
 	struct ini_list checks;   /* struct check_spec *; up to CONFIG_CHECKS_MAX, units too */
 	uint64_t check_interval_us, check_timeout_us;
 	uint32_t check_fall, check_rise;

@@ -219,7 +219,7 @@ static void refresh_make_status(struct agent *agent, struct proto_status *ret_st
 		.admin = agent->admin,
 		.stopping = agent->phase != AGENT_SERVING,
 		.weight = agent->settings->weight,
-		.max_connections = agent->settings->config->max_connections,
+		.max_connections = (uint32_t)agent->settings->config->max_connections,
 	};
 
 	/* Counts that could not be taken stay those of the time before. */

@@ -26,7 +26,7 @@
 #define PROTO_CHALLENGE_BYTES (PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES + PROTO_TAG_BYTES)
 #define PROTO_VIPS_MAX        40u  /* the largest REGISTER must fit PROTO_MESSAGE_MAX */
 #define PROTO_PORTS_MAX       128u /* that a balancer asks about; the largest ANSWER must fit */
-#define PROTO_CONNECTIONS_MAX 1000000u
+#define PROTO_CONNECTIONS_MAX (1u << 20)
 #define PROTO_SOURCES_MAX     8u /* addresses that a balancer probes from */
 
 enum proto_type {

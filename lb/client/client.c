@@ -108,46 +108,33 @@ static int client_sample(const struct cli *cli, json_t **ret_before, uint64_t *r
 	return status;
 }
 
-static int client_rates(const struct cli *cli, const char *virtual_server)
-{
-	json_t *before = NULL, *document = NULL;
-	uint64_t before_us = 0;
-	int status = client_sample(cli, &before, &before_us);
-	int r = 0;
-
-	if (status == 0)
-		status = cli_call(cli, "status", NULL, CONTROL_UNAVAILABLE, &document);
-	if (status == 0)
-		r = print_rates(cli, before, document,
-			(double)(clock_now_us() - before_us) / (double)US_PER_S, virtual_server);
-	json_decref(before);
-	json_decref(document);
-	return r < 0 ? client_fail_virtual_server(cli, virtual_server) : status;
-}
-
 static int client_backends(const struct cli *cli, void *context)
 {
 	const char *virtual_server = cli->n_args > 0 ? cli->args[0] : NULL;
-	json_t *document = NULL;
-	int status, r;
+	json_t *before = NULL, *document = NULL;
+	uint64_t before_us = 0;
+	double seconds;
+	int status, r = 0;
 
 	if (cli->stats && cli->rate)
 		return cli_fail(
 			cli, CONTROL_USAGE, "backends: --stats and --rate exclude each other");
-	if (cli->stats || cli->rate)
-		return cli->json == CLI_JSON_OFF
-			? client_rates(cli, virtual_server)
-			: cli_fail(cli, CONTROL_USAGE,
-				  "backends: --json has all counters; take --stats and --rate out");
-	status = cli_call(cli, "status", NULL, CONTROL_UNAVAILABLE, &document);
-	if (status != 0)
-		return status;
-	if (cli->json != CLI_JSON_OFF)
+	status = client_sample(cli, &before, &before_us);
+	if (status == 0)
+		status = cli_call(cli, "status", NULL, CONTROL_UNAVAILABLE, &document);
+	seconds = (double)(clock_now_us() - before_us) / (double)US_PER_S;
+	if (status == 0 && cli->json != CLI_JSON_OFF) {
+		if (cli->rate)
+			print_rates_add(before, document, seconds);
 		r = client_backends_json(cli, document, virtual_server);
-	else
+	} else if (status == 0 && (cli->stats || cli->rate)) {
+		r = print_rates(cli, before, document, seconds, virtual_server);
+	} else if (status == 0) {
 		r = print_backends(cli, document, virtual_server);
+	}
+	json_decref(before);
 	json_decref(document);
-	return r == -ENOENT ? client_fail_virtual_server(cli, virtual_server) : 0;
+	return r < 0 ? client_fail_virtual_server(cli, virtual_server) : status;
 }
 
 /* {"virtual_server": NAME}, or NULL where none was given. */

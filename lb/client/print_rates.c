@@ -68,6 +68,37 @@ static void rates_server(const struct rates *rates, const json_t *before, const 
 	}
 }
 
+static void rates_add(const json_t *before, json_t *now, double seconds)
+{
+	char member[32];
+
+	ARRAY_FOREACH (name, rates_names, ARRAY_LEN(rates_names)) {
+		double grown = json_number_value(json_object_get(now, *name)) -
+			json_number_value(json_object_get(before, *name));
+
+		snprintf(member, sizeof(member), "%s_per_s", *name);
+		json_object_set_new(now, member,
+			before && grown >= 0 ? json_real(grown / seconds) : json_null());
+	}
+}
+
+void print_rates_add(const json_t *before, json_t *document, double seconds)
+{
+	size_t server_idx, backend_idx;
+	json_t *server, *backend;
+
+	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {
+		const json_t *server_before = rates_find(
+			json_object_get(before, "virtual_servers"), rates_string(server, "name"));
+
+		rates_add(server_before, server, seconds);
+		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend)
+			rates_add(rates_find(json_object_get(server_before, "backends"),
+					  rates_string(backend, "name")),
+				backend, seconds);
+	}
+}
+
 int print_rates(const struct cli *cli, const json_t *before, const json_t *document, double seconds,
 	const char *virtual_server)
 {

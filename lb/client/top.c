@@ -8,8 +8,10 @@
 #include <time.h>
 
 #include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
 #include "common/control/control_call.h"
 #include "common/os/clock.h"
+#include "lb/client/print_rates.h"
 #include "lb/client/top_frame.h"
 
 #define TOP_INTERVAL_US (1 * US_PER_S)
@@ -78,8 +80,13 @@ static int top_once(const struct cli *cli)
 		(void)nanosleep(&interval, NULL);
 		r = top_sample(cli, &samples);
 	}
-	if (r == 0)
+	if (r == 0 && cli->json != CLI_JSON_OFF) {
+		print_rates_add(samples.before, samples.now,
+			(double)(samples.now_us - samples.before_us) / (double)US_PER_S);
+		cli_print_json(cli, samples.now);
+	} else if (r == 0) {
 		top_make(&samples, &view, &frame);
+	}
 	ARRAY_FOREACH (line, frame.lines, frame.len)
 		printf("%s\n", line->text);
 	top_frame_clear(&frame);
@@ -192,8 +199,9 @@ int top(const struct cli *cli, void *context)
 	struct top_screen screen = { .cli = cli };
 	SCREEN *terminal;
 
-	if (cli->json != CLI_JSON_OFF)
-		return cli_fail(cli, CONTROL_USAGE, "top: for JSON there is `%s status --json`",
+	if (cli->json != CLI_JSON_OFF && !cli->once)
+		return cli_fail(cli, CONTROL_USAGE,
+			"top: JSON is no live view; write --once, or `%s status --json`",
 			cli->program);
 	if (cli->once || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
 		return top_once(cli);

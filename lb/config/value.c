@@ -429,6 +429,8 @@ static int parse_real_server_word(
 	static const struct ini_key weight_key = { .max = UINT16_MAX };
 	static const struct ini_key connections_key = { .min = 1, .max = PROTO_CONNECTIONS_MAX };
 	struct addr address;
+	uint64_t connections;
+	int r;
 
 	if (strncasecmp(word, "weight=", 7) == 0 && server->weight == NO_WEIGHT)
 		return ini_parse_u32(&weight_key, word + 7, &server->weight, ret_why);
@@ -436,9 +438,12 @@ static int parse_real_server_word(
 		server->is_backup = true;
 		return 0;
 	}
-	if (strncasecmp(word, "max-connections=", 16) == 0 && server->max_connections == 0)
-		return ini_parse_u32(
-			&connections_key, word + 16, &server->max_connections, ret_why);
+	if (strncasecmp(word, "max-connections=", 16) == 0 && server->max_connections == 0) {
+		r = ini_parse_size(&connections_key, word + 16, &connections, ret_why);
+		if (r == 0)
+			server->max_connections = (uint32_t)connections;
+		return r;
+	}
 	if (strncasecmp(word, "name=", 5) == 0 && !server->name) {
 		if (!proto_name_is_valid(word + 5))
 			return why_fail(ret_why, -EINVAL,

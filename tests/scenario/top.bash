@@ -46,6 +46,13 @@ fact it_fits_80_columns at_most "$(wc -L < "$work/once")" 80
 fact stats_are_as_ipvsadms says '^  -> web1 +192\.0\.2\.11 +[0-9]+' lb backends web --stats
 fact rates_too wait_until 10 says '^web +[1-9][0-9]* +[1-9]' lb backends --rate
 fact not_both exits 64 lb backends --stats --rate
+fact stats_as_json_are_all_counters equal "$(lb backends web --stats --json | jq -c 'map([.name, (.syns | type)])')" '[["web1","number"],["web2","number"]]'
+json_rates() { # VERB… : of backends in its JSON
+	[[ $(lb "$@" --json | jq '[.. | objects | select(has("established")) | .packets_per_s] | length == 2 and add > 10') == true ]]
+}
+fact rates_as_json wait_until 10 json_rates backends web --rate
+fact a_frame_as_json wait_until 10 json_rates top --once
+fact no_screen_as_json exits 64 lb top --json
 
 screen_start
 fact the_screen_shows_a_backend wait_until 10 screen_says web1

@@ -50,7 +50,7 @@ static void config_takes_every_key(void **state)
 		"loopback = dummy0\nweight = auto\nunit = none\ncheck = none\n"
 		"check-interval = 500ms\ncheck-timeout = 2\ncheck-fall = 1\n"
 		"check-rise = 20\ndrain-on-stop = 1h\non-stop = keep\nsecond-chance = no\n"
-		"http-listen = [::1]:9378\narp-exempt = cali*, veth?\n";
+		"http-listen = [::1]:9378\narp-exempt = cali*, veth?\nmax-connections = 1M\n";
 	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
 	_cleanup_(config_freep) struct config *config = NULL;
 	const struct addr_port *balancers;
@@ -67,6 +67,7 @@ static void config_takes_every_key(void **state)
 	assert_int_equal(config->real_ip.family, AF_INET);
 	assert_int_equal(config->listen, 7400);
 	assert_int_equal(config->weight, CONFIG_WEIGHT_AUTO);
+	assert_int_equal(config->max_connections, 1 << 20);
 	assert_int_equal(config->arp_exempt.len, 2);
 	assert_string_equal(((char **)config->arp_exempt.items)[1], "veth?");
 	assert_int_equal(config->drain_on_stop_us, 3600 * US_PER_S);
@@ -88,6 +89,7 @@ static void config_refuses_with_place_and_hint(void **state)
 		{ "check = http://www", "t:4: check: \"http://www\" has no path" },
 		{ "http-listen = 9378", "t:4: http-listen: " },
 		{ "http-listen = localhost:9378", "t:4: http-listen: " },
+		{ "max-connections = 1048577", "t:4: max-connections: " },
 		{ "weight = -1", "t:4: weight: " },
 		{ "weight = 65536", "t:4: weight: " },
 		{ "listen = 0", "t:4: listen: " },
