@@ -30,7 +30,9 @@ static FILE *ini_open(const char *path, const char **ret_wrong)
 	FILE *stream;
 
 	if (fd < 0 || fstat(fd, &status) < 0) {
-		*ret_wrong = strerrordesc_np(errno);
+		*ret_wrong = fd < 0 && errno == ENOENT
+			? "No such file or directory; write it, or name another with --config"
+			: strerrordesc_np(errno);
 		return NULL;
 	}
 	if (ini_is_endless(&status)) {

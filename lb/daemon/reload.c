@@ -445,12 +445,12 @@ void reload_subnets(struct reload *reload)
 }
 
 /* Keys that open sockets or start threads: changing them needs a restart, and is said so. */
-static int reload_check_fixed(
-	const struct balancer *balancer, const struct config *config, char **ret_errors)
+static int reload_check_fixed(const struct balancer *balancer,
+	const struct reload_candidate *candidate, char **ret_errors)
 {
-	const struct config *old = balancer->config;
+	const struct config *old = balancer->config, *config = candidate->config;
+	size_t before = ini_report_len(candidate->report);
 	const char *key = NULL;
-	_cleanup_free_ char *line = NULL;
 
 	if (!streq(old->interface, config->interface))
 		key = "interface";
@@ -467,9 +467,9 @@ static int reload_check_fixed(
 		key = "cluster-seed";
 	if (!key)
 		return 0;
-	if (asprintf(&line, "%s: %s: cannot change while running; restart dsr-lb, flows survive it",
-		    balancer->paths.config, key) > 0)
-		reload_say(ret_errors, line);
+	ini_report_add(candidate->report, "balancer", NULL, key,
+		"cannot change while running; restart dsr-lb, flows survive it");
+	reload_say_report(candidate->report, before, ret_errors);
 	return CONTROL_CONFIG;
 }
 
@@ -503,6 +503,7 @@ static int reload_configure(
 	const struct ini_list *names = &candidate->config->backend_interfaces;
 	const struct subnets_set *subnets;
 	struct registry_config config;
+	_cleanup_free_ char *line = NULL;
 	struct why why = { 0 };
 	bool differ;
 	int r = segments_prepare(balancer->segments, names->items, names->len);
@@ -524,7 +525,9 @@ static int reload_configure(
 	reload_registry(reload, candidate->config, candidate->services, subnets, &config);
 	r = registry_configure(balancer->registry, &config, clock_now_us(), &why);
 	if (r < 0) {
-		reload_say(ret_errors, why.text);
+		if (asprintf(&line, "%s: %s", balancer->paths.config, why.text) < 0)
+			line = NULL;
+		reload_say(ret_errors, line ? line : why.text);
 		segments_abandon(balancer->segments);
 		return r;
 	}
@@ -592,7 +595,7 @@ static int reload_now(struct reload *reload, char **ret_errors)
 	int r = reload_load_files(balancer->paths.config, &candidate, ret_errors);
 
 	if (r == 0)
-		r = reload_check_fixed(balancer, candidate.config, ret_errors);
+		r = reload_check_fixed(balancer, &candidate, ret_errors);
 	if (r == 0) {
 		r = service_list_new(candidate.config, balancer->service_ids, &candidate.services);
 		if (r < 0)

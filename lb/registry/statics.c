@@ -109,7 +109,8 @@ static int names_are_unique(const struct plan *plan, struct why *ret_why)
 		if (!streq(names[i - 1], names[i]))
 			continue;
 		return why_fail(ret_why, -EINVAL,
-			"two real-servers with different addresses have the name %s", names[i]);
+			"two real-servers with different addresses have the name %s; give one another name=",
+			names[i]);
 	}
 	return 0;
 }
@@ -132,7 +133,9 @@ static int collect_groups(
 		if (membership_on_link(config, &group->static_.address))
 			continue;
 		return why_fail(ret_why, -EINVAL,
-			"real-server %s is not on the backend interface's link", text);
+			"real-server %s is not on the backend interface's link, and a MAC rewrite reaches nobody "
+			"else; remove it, or add its interface to backend-interface",
+			text);
 	}
 	qsort(plan->groups, plan->n_groups, sizeof(*plan->groups), compare_statics);
 	r = merge_groups(plan, ret_why);

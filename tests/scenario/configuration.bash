@@ -60,6 +60,7 @@ all_at_once() {
 }
 fact every_error_is_told_at_once all_at_once
 fact a_missing_file_is_78 exits 78 "$work/bin/dsr-lb" check-config --config "$work/absent.conf"
+fact and_its_mend_is_told says "absent.conf: cannot open: .*; write it, or name another" "$work/bin/dsr-lb" check-config --config "$work/absent.conf"
 
 # Keys
 with_mode() {
@@ -130,6 +131,9 @@ for address in "$LB" "$(web_address web1)" "$ROUTER" "$(web_address web9)"; do
 done
 lb_default_config > "$work/lb/lb.conf"
 must lb reload
+lb_default_config | sed 's/^interface.*/&\nworkers = 7/' > "$work/lb/lb.conf"
+fact a_key_that_wants_a_restart_is_told_with_its_line says "^dsr-lb: $work/lb/lb.conf:3: workers: cannot change while running; restart dsr-lb" lb reload
+lb_default_config > "$work/lb/lb.conf"
 fact a_reload_removes_it equal "$(lb_json '[.virtual_servers[].name] | join(" ")')" web
 agent_default_config web1 | sed "s/^vip = .*/vip = $VIP/" > "$work/web1/agent.conf"
 fact the_agent_reloads exits 0 agent web1 reload

@@ -596,7 +596,8 @@ static void ini_says_which_file_is_unreadable(void **state)
 	char path[160], error[256];
 
 	tree_load(tree, &missing);
-	snprintf(error, sizeof(error), "%s: cannot open: No such file or directory",
+	snprintf(error, sizeof(error),
+		"%s: cannot open: No such file or directory; write it, or name another with --config",
 		tree->main_path);
 	assert_only_error(&missing, error);
 
