@@ -7,7 +7,7 @@
 # make deps-all   (root) what even optional tests need: servers of six protocols, promtool, a browser
 # make lint       format, static analysis, layers, units
 # make coverage   of the forwarding core and its tables by the unit tests, a line a file
-# make fuzz       each fuzzer for FUZZ_SECONDS under ASan and UBSan
+# make fuzz       SEEDS of the simulation; each fuzzer for FUZZ_SECONDS under ASan and UBSan
 # make bench      (root) the benchmark, ten minutes; BENCH="xdp packet" ROUNDS= SECONDS_EACH= for less
 # make install    DESTDIR= PREFIX=/usr
 # make deb        Debian packages, in build/deb; what that needs: make deps-all
@@ -24,6 +24,7 @@ SAN      ?=
 COVERAGE ?=
 XDP      ?= 1
 FUZZ_SECONDS ?= 60
+SEEDS ?= 10000
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' "$(1)" "$(2)";)
@@ -93,6 +94,7 @@ VECTORS_O := $(call objects,$(wildcard tests/vectors/*.c))
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter 0,$(XDP)),tests/unit/lb/engine/bpf/%), \
 	$(shell find tests/unit -name 'test_*.c')))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/fuzz -name 'fuzz_*.c'))
+SIMULATION := $(BUILD)/tests/simulation/simulate
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
@@ -100,7 +102,7 @@ BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 .PHONY: all tests clean deps deps-all demo check check-all bench install deb lint format check-layers check-units fuzz unit coverage \
 	run-check run-check-all run-demo
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
-tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
+tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(SIMULATION) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
 
 # Everything is compiled anew when the compiler or its flags change.
 FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
@@ -155,6 +157,10 @@ $(BUILD)/tests/fuzz/agent/%: $(BUILD)/tests/fuzz/agent/%.o $(FUZZ_DRIVER) $(LIB_
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common)
 $(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(VECTORS_O) $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
+
+# Both programs' rooms in one process, and one clock for all of it.
+$(SIMULATION): $(call objects,$(wildcard tests/simulation/*.c)) $(LIB_lb) $(LIB_agent) $(LIB_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=clock_gettime -o $@ $^ $(LIBS_lb) $(LIBS_common) $(LIBS_test)
 
 # It is many agents: it speaks as they do.
 $(BUILD)/tests/harness/agents: $(BUILD)/tests/harness/agents.o $(LIB_agent) $(LIB_common)

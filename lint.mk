@@ -39,7 +39,9 @@ format:
 
 # libFuzzer with the room's sources compiled in, so that coverage guides it.
 FUZZ_FLAGS := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -O1 -g
-fuzz: $(filter %/test_bpf_differential,$(UNIT))
-	$(if $^,$(Q)DIFFERENTIAL_FRAMES=1000000 $^)
+DIFFERENTIAL := $(filter %/lb/engine/bpf/test_differential,$(UNIT))
+fuzz: $(DIFFERENTIAL) $(SIMULATION)
+	$(if $(DIFFERENTIAL),$(Q)DIFFERENTIAL_FRAMES=1000000 $(DIFFERENTIAL))
+	$(Q)$(SIMULATION) 1 $(SEEDS)
 	$(Q)CLANG='$(CLANG)' CFLAGS='$(filter-out -DDSR_VERSION=% -D_FORTIFY_SOURCE=3 -U_FORTIFY_SOURCE $(OPTIMISE),$(BASE_CFLAGS)) $(FUZZ_FLAGS)' \
 		LIBS='$(LIBS_agent) $(LIBS_common)' BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
