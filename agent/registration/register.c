@@ -385,7 +385,7 @@ static void open_session(
 	registration->version = registration->spoken_version;
 	registration->view.version = registration->version;
 	memcpy(registration->view.name, accept->name, sizeof(accept->name));
-	registration->view.mac = accept->mac;
+	registration->view.place = accept->place;
 	plan_newer(registration, REGISTER_RETRY_KNOWN_US, now_us);
 	asked_forget(&registration->asked);
 	registration->session_id = accept->session_id;
@@ -464,7 +464,7 @@ static void receive_heartbeat(
 	struct registration *registration, const struct proto_heartbeat *heartbeat, uint64_t now_us)
 {
 	registration->echo = heartbeat->session.sequence;
-	registration->view.mac = heartbeat->mac;
+	registration->view.place = heartbeat->place;
 	registration->heard_us = now_us;
 	registration->view.last_heartbeat_us = now_us;
 	if (registration->view.state == REGISTER_LEAVING)

@@ -30,7 +30,7 @@ struct register_view {
 	uint64_t boot_id;              /* of the balancer; 0: none yet */
 	unsigned int version;          /* of the protocol, in the newest session; 0: none yet */
 	char name[PROTO_NAME_MAX + 1]; /* of the balancer; "": not told */
-	struct mac mac;                /* of the balancer, by its own words; zero: not told */
+	struct proto_place place;      /* of the balancer, by its own words */
 	uint64_t n_asked; /* rises with each new list of ports that the balancer asks about */
 	uint64_t n_told;  /* rises with each TABLE */
 	struct proto_table told; /* the newest */

@@ -17,7 +17,7 @@ enum fields_type {
 	FIELDS_WHY,       /* ANSWER, UPDATE: of a port that nobody listens on */
 	FIELDS_OTHER,     /* ANSWER, UPDATE: another balancer that the agent serves */
 	FIELDS_NAME,      /* ACCEPT: the balancer's name */
-	FIELDS_MAC,       /* ACCEPT, HEARTBEAT: the balancer's MAC; since version 4 */
+	FIELDS_PLACE,     /* ACCEPT, HEARTBEAT: where the balancer is; since version 4 */
 	FIELDS_N_
 };
 
@@ -74,19 +74,30 @@ static bool fields_report_is_empty(const struct proto_report *report)
 }
 
 /* NULL: a message of this type has none. */
-static const struct mac *fields_mac(const struct proto_message *message)
+static const struct proto_place *fields_place(const struct proto_message *message)
 {
 	if (message->type == PROTO_ACCEPT)
-		return &message->accept.mac;
-	return message->type == PROTO_HEARTBEAT ? &message->heartbeat.mac : NULL;
+		return &message->accept.place;
+	return message->type == PROTO_HEARTBEAT ? &message->heartbeat.place : NULL;
 }
 
-static bool fields_mac_is_valid(const struct proto_message *message)
+static bool fields_place_is_valid(const struct proto_message *message)
 {
-	const struct mac *mac = fields_mac(message);
+	const struct proto_place *place = fields_place(message);
 
-	return !mac || mac_is_zero(mac) ||
-		(message->version >= PROTO_VERSION_MAC && wire_mac_is_host(mac));
+	if (!place || (mac_is_zero(&place->mac) && place->n_addresses == 0))
+		return true;
+	if (message->version < PROTO_VERSION_PLACE || !wire_mac_is_host(&place->mac) ||
+		place->n_addresses > PROTO_PLACE_MAX)
+		return false;
+	for (size_t i = 0; i < place->n_addresses; i++) {
+		if (!addr_is_unicast(&place->addresses[i]))
+			return false;
+		for (size_t j = 0; j < i; j++)
+			if (addr_equal(&place->addresses[i], &place->addresses[j]))
+				return false;
+	}
+	return true;
 }
 
 /* Version 1 has no place for any of it. */
@@ -107,7 +118,7 @@ static bool fields_are_empty(const struct proto_message *message)
 
 bool fields_are_valid(const struct proto_message *message)
 {
-	if (!fields_mac_is_valid(message))
+	if (!fields_place_is_valid(message))
 		return false;
 	if (message->version == PROTO_VERSION_1)
 		return fields_are_empty(message);
@@ -162,14 +173,21 @@ static void fields_get_other(struct wire_parser *parser, struct proto_other *ret
 		wire_get_rest(parser, ret_other->name, PROTO_NAME_MAX);
 }
 
-static void fields_get_mac(struct wire_parser *parser, struct proto_message *message)
+static void fields_get_place(struct wire_parser *parser, struct proto_message *message)
 {
-	struct mac *mac =
-		message->type == PROTO_ACCEPT ? &message->accept.mac : &message->heartbeat.mac;
+	struct proto_place *place =
+		message->type == PROTO_ACCEPT ? &message->accept.place : &message->heartbeat.place;
 
-	cursor_get(&parser->reader, mac->bytes, MAC_LEN);
-	if (!wire_mac_is_host(mac))
+	cursor_get(&parser->reader, place->mac.bytes, MAC_LEN);
+	if (mac_is_zero(&place->mac))
 		wire_mark_bad(parser);
+	while (!parser->bad && !parser->reader.failed && cursor_left(&parser->reader) > 0) {
+		if (place->n_addresses == PROTO_PLACE_MAX) {
+			wire_mark_bad(parser);
+			return;
+		}
+		wire_get_addr(parser, &place->addresses[place->n_addresses++]);
+	}
 }
 
 /* One field, whose value is all that the parser has. */
@@ -190,8 +208,8 @@ static void fields_get_value(
 		fields_get_other(parser, &message->report.other);
 	else if (type == FIELDS_NAME && message->type == PROTO_ACCEPT)
 		wire_get_rest(parser, message->accept.name, PROTO_NAME_MAX);
-	else if (type == FIELDS_MAC && fields_mac(message))
-		fields_get_mac(parser, message);
+	else if (type == FIELDS_PLACE && fields_place(message))
+		fields_get_place(parser, message);
 	else
 		wire_mark_bad(parser);
 }
@@ -296,12 +314,18 @@ static void fields_put_other(struct cursor_writer *writer, const struct proto_ot
 	cursor_put(writer, other->name, strlen(other->name));
 }
 
-static void fields_put_mac(struct cursor_writer *writer, const struct mac *mac)
+static void fields_put_place(struct cursor_writer *writer, const struct proto_place *place)
 {
-	if (!mac || mac_is_zero(mac))
+	size_t size_bytes = MAC_LEN;
+
+	if (!place || mac_is_zero(&place->mac))
 		return;
-	fields_put_head(writer, FIELDS_MAC, MAC_LEN);
-	cursor_put(writer, mac->bytes, MAC_LEN);
+	ARRAY_FOREACH (address, place->addresses, place->n_addresses)
+		size_bytes += 1 + addr_size_bytes(address);
+	fields_put_head(writer, FIELDS_PLACE, size_bytes);
+	cursor_put(writer, place->mac.bytes, MAC_LEN);
+	ARRAY_FOREACH (address, place->addresses, place->n_addresses)
+		wire_put_addr(writer, address);
 }
 
 void fields_put(struct cursor_writer *writer, const struct proto_message *message)
@@ -323,7 +347,7 @@ void fields_put(struct cursor_writer *writer, const struct proto_message *messag
 	default:
 		break;
 	}
-	fields_put_mac(writer, fields_mac(message));
+	fields_put_place(writer, fields_place(message));
 }
 
 void fields_put_serve(struct cursor_writer *writer, const struct proto_serve *serve)

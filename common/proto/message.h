@@ -10,7 +10,7 @@
 #define PROTO_VERSION_1       1u
 #define PROTO_VERSION_SERVE   2u    /* has SERVE, and fields at the end of messages */
 #define PROTO_VERSION_TABLE   3u    /* has TABLE and RELAY */
-#define PROTO_VERSION_MAC     4u    /* has the balancer's MAC */
+#define PROTO_VERSION_PLACE   4u    /* has the balancer's place */
 #define PROTO_VERSION         4u    /* the newest */
 #define PROTO_MESSAGE_MAX     1400u /* bytes of UDP payload, tag included */
 #define PROTO_NONCE_BYTES     32u
@@ -27,6 +27,7 @@
 #define PROTO_VIPS_MAX        40u  /* the largest REGISTER must fit PROTO_MESSAGE_MAX */
 #define PROTO_PORTS_MAX       128u /* that a balancer asks about; the largest ANSWER must fit */
 #define PROTO_CONNECTIONS_MAX (1u << 20)
+#define PROTO_PLACE_MAX       4u /* addresses of a place */
 #define PROTO_SOURCES_MAX     8u /* addresses that a balancer probes from */
 
 enum proto_type {
@@ -106,6 +107,13 @@ struct proto_register {
 	struct proto_status status;
 };
 
+/* Where a balancer is, as the agent is to believe it instead of ARP and neighbour discovery. */
+struct proto_place {
+	struct mac mac; /* zero: not told */
+	uint8_t n_addresses;
+	struct addr addresses[PROTO_PLACE_MAX]; /* at that MAC, beside the one it sends from */
+};
+
 struct proto_accept {
 	uint8_t nonce_agent[PROTO_NONCE_BYTES];
 	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
@@ -115,8 +123,7 @@ struct proto_accept {
 	uint32_t interval_us; /* PROTO_INTERVAL_MIN_US–PROTO_INTERVAL_MAX_US */
 	uint8_t multiplier;   /* 1–PROTO_MULTIPLIER_MAX */
 	char name[PROTO_NAME_MAX + 1]; /* of the balancer; "": not told; since version 2 */
-	struct mac
-		mac; /* of the balancer, where it hears this agent; zero: not told; since version 4 */
+	struct proto_place place;      /* where it hears this agent; since version 4 */
 };
 
 struct proto_rejected {
@@ -136,7 +143,7 @@ struct proto_session {
 /* HEARTBEAT. The echo is unused: 0. */
 struct proto_heartbeat {
 	struct proto_session session;
-	struct mac mac; /* as in an ACCEPT */
+	struct proto_place place; /* as in an ACCEPT */
 };
 
 /* Ports of a VIP that a virtual server has. */

@@ -9,6 +9,7 @@
 #include "lb/config/model.h"
 #include "lb/daemon/actions.h"
 #include "lb/daemon/balancer.h"
+#include "lb/daemon/path_checks.h"
 #include "lb/daemon/update.h"
 #include "lb/link/neigh/segments.h"
 #include "lb/link/reminder.h"
@@ -244,14 +245,26 @@ static const char *agents_mac_owner(void *context, const struct mac *mac)
 	return NULL;
 }
 
-static void agents_mac(void *context, const struct session_path *path, struct mac *ret_mac)
+/* Its answers go to the address that it is spoken to from, and to those that its VIPs are probed from. */
+static void agents_place(
+	void *context, const struct session_path *path, struct proto_place *ret_place)
 {
-	const struct agents *agents = context;
-	const struct neigh_link *link =
-		segments_link_of(agents->balancer->segments, &path->remote.addr);
+	const struct balancer *balancer = ((const struct agents *)context)->balancer;
+	const struct neigh_link *link = segments_link_of(balancer->segments, &path->remote.addr);
+	static const sa_family_t families[] = { AF_INET, AF_INET6 };
+	struct proto_place place = { 0 };
 
-	if (link && link->ifindex != 0)
-		*ret_mac = link->mac;
+	if (!link || link->ifindex == 0 || mac_is_zero(&link->mac))
+		return;
+	place.mac = link->mac;
+	ARRAY_FOREACH (family, families, ARRAY_LEN(families)) {
+		const struct addr *source =
+			path_checks_source(balancer->path_checks, &path->remote.addr, *family);
+
+		if (source && !addr_equal(source, &path->local))
+			place.addresses[place.n_addresses++] = *source;
+	}
+	*ret_place = place;
 }
 
 static struct tables_parts agents_tables_parts(const struct balancer *balancer)
@@ -284,7 +297,7 @@ struct session_calls agents_calls(struct agents *agents)
 		.mac_owner = agents_mac_owner,
 		.table = agents_table,
 		.told = agents_told,
-		.mac = agents_mac,
+		.place = agents_place,
 		.context = agents,
 	};
 }

@@ -335,6 +335,16 @@ static void path_checks_follow_link(struct path_checks *checks, size_t place)
 	path_checks_say(checks, place, path_probe_set_link(probes, &now));
 }
 
+const struct addr *path_checks_source(
+	const struct path_checks *checks, const struct addr *backend, sa_family_t family)
+{
+	size_t place = segments_find(checks->balancer->segments, backend);
+
+	if (place >= SEGMENTS_MAX || !checks->probes[place])
+		return NULL;
+	return path_probe_source(checks->probes[place], backend, family);
+}
+
 void path_checks_follow(struct path_checks *checks)
 {
 	for (size_t i = 0; i < SEGMENTS_MAX; i++) {

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include "common/addr.h"
 
 struct balancer;
 struct path_checks;
@@ -22,6 +22,9 @@ struct path_checks_calls {
 int path_checks_new(struct balancer *balancer, const struct path_checks_calls *calls,
 	struct path_checks **ret_checks);
 struct path_checks *path_checks_free(struct path_checks *checks);
+/* From where VIPs of this family are probed at a backend of this address; NULL: they are not. Borrowed. */
+const struct addr *path_checks_source(
+	const struct path_checks *checks, const struct addr *backend, sa_family_t family);
 /* The services or the MAC of the backend are others, or it has left. */
 void path_checks_set(struct path_checks *checks, uint16_t backend);
 /* The interface, its addresses or the VIPs are others; call also each second. */

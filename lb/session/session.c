@@ -130,12 +130,12 @@ static int send_message(struct sessions *sessions, const struct session_path *pa
 	return sessions->calls.send(sessions->calls.context, path, buffer, (size_t)size);
 }
 
-/* So that no ARP or NA which somebody forges moves us, as the agent sees it. */
-static void say_mac(
-	const struct sessions *sessions, const struct session_entry *entry, struct mac *ret_mac)
+/* So that the agent need not believe what anybody says by ARP or NA. */
+static void say_place(const struct sessions *sessions, const struct session_entry *entry,
+	struct proto_place *ret_place)
 {
-	if (entry->kept.version >= PROTO_VERSION_MAC && sessions->calls.mac)
-		sessions->calls.mac(sessions->calls.context, &entry->kept.path, ret_mac);
+	if (entry->kept.version >= PROTO_VERSION_PLACE && sessions->calls.place)
+		sessions->calls.place(sessions->calls.context, &entry->kept.path, ret_place);
 }
 
 /* Until the agent answers to what is asked now. Lost, it goes out again with the next heartbeat. */
@@ -180,7 +180,7 @@ int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_
 	message.version = entry->kept.version;
 	message.session.session_id = entry->kept.session_id;
 	message.session.sequence = session_echo_next(entry, now_us);
-	say_mac(sessions, entry, &message.heartbeat.mac);
+	say_place(sessions, entry, &message.heartbeat.place);
 	return send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
 }
 
@@ -212,7 +212,7 @@ static void send_accept(struct sessions *sessions, struct session_entry *entry,
 	accept->sequence = session_echo_next(entry, now_us);
 	accept->interval_us = sessions->config.interval_us;
 	accept->multiplier = sessions->config.multiplier;
-	say_mac(sessions, entry, &accept->mac);
+	say_place(sessions, entry, &accept->place);
 	(void)send_message(sessions, &entry->kept.path, &message, secret);
 }
 

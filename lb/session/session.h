@@ -59,8 +59,9 @@ struct session_calls {
 	 */
 	bool (*table)(void *context, struct proto_table *ret_table);
 	void (*told)(void *context, const struct addr *other, const struct proto_table *table);
-	/* This balancer's MAC, where it hears whoever has this path; left alone: not known. May be NULL. */
-	void (*mac)(void *context, const struct session_path *path, struct mac *ret_mac);
+	/* Where this balancer is for whoever has this path; left alone: not known. May be NULL. */
+	void (*place)(
+		void *context, const struct session_path *path, struct proto_place *ret_place);
 	void *context;
 };
 

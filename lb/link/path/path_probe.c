@@ -178,8 +178,8 @@ static void probes_done(struct path_probes *probes)
 
 /* Beginning. */
 
-/* On the backend's own subnet, if there is one; a link-local address is the last choice. NULL: none. */
-static const struct addr *probes_source(const struct path_probes *probes, const struct probe *probe)
+const struct addr *path_probe_source(
+	const struct path_probes *probes, const struct addr *backend, sa_family_t family)
 {
 	const struct addr *best = NULL;
 	int best_score = -1;
@@ -188,9 +188,9 @@ static const struct addr *probes_source(const struct path_probes *probes, const 
 		const struct addr *own = &probes->addresses[i];
 		int score = !addr_is_link_local6(own);
 
-		if (own->family != probe->vip.family || addr_equal(own, &probe->vip))
+		if (own->family != family)
 			continue;
-		if (score && addr_in_prefix(&probe->backend->address, &probes->subnets[i]))
+		if (score && addr_in_prefix(backend, &probes->subnets[i]))
 			score = 2;
 		if (score > best_score) {
 			best = own;
@@ -228,7 +228,8 @@ static void probe_send(struct path_probes *probes, struct probe *probe)
 static void probe_begin(struct path_probes *probes, struct probe *probe, uint64_t now_us)
 {
 	struct path_socket *socket = probe_socket(probes, probe);
-	const struct addr *own = probes_source(probes, probe);
+	const struct addr *own =
+		path_probe_source(probes, &probe->backend->address, probe->vip.family);
 
 	probe->began_us = now_us;
 	if (!probes->running || !socket || !own) {

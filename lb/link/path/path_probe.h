@@ -47,6 +47,12 @@ int path_probe_start(sd_event *event, const struct path_callbacks *callbacks, vo
 struct path_probes *path_probe_free(struct path_probes *probes);
 DEFINE_CLEANUP(struct path_probes *, path_probe_free)
 /*
+ * The own address that VIPs of this family are probed from at a backend: on its subnet if there is one, a link-local
+ * one as the last choice. NULL: none. Borrowed.
+ */
+const struct addr *path_probe_source(
+	const struct path_probes *probes, const struct addr *backend, sa_family_t family);
+/*
  * The interface is so from now on (copied). Sockets are opened where there is something to probe. 0 or negative
  * errno: no probe is made until it is set again.
  */

@@ -242,7 +242,7 @@ static void register_tells_no_table_to_a_former_balancer(void **state)
 
 /* ---- where the balancer is ---- */
 
-static void register_knows_its_balancers_mac_by_authenticated_words(void **state)
+static void register_knows_where_its_balancer_is_by_authenticated_words(void **state)
 {
 	const struct mac first = { { 2, 0, 0, 0, 0, 1 } }, second = { { 2, 0, 0, 0, 0, 2 } };
 	struct bench *bench = *state;
@@ -253,22 +253,22 @@ static void register_knows_its_balancers_mac_by_authenticated_words(void **state
 	challenge(bench);
 	take_register(bench);
 	message = accept_of(bench);
-	message.accept.mac = first;
+	message.accept.place.mac = first;
 	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
-	assert_true(mac_equal(&view->mac, &first));
+	assert_true(mac_equal(&view->place.mac, &first));
 	message = session_message(bench, PROTO_HEARTBEAT, 0);
-	message.heartbeat.mac = second;
+	message.heartbeat.place.mac = second;
 	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_TAG);
-	assert_true(mac_equal(&view->mac, &first));
+	assert_true(mac_equal(&view->place.mac, &first));
 	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_ACCEPTED);
-	assert_true(mac_equal(&view->mac, &second));
+	assert_true(mac_equal(&view->place.mac, &second));
 	/* Said again it is an old word. */
-	message.heartbeat.mac = first;
+	message.heartbeat.place.mac = first;
 	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_REPLAY);
-	assert_true(mac_equal(&view->mac, &second));
+	assert_true(mac_equal(&view->place.mac, &second));
 	take(bench, PROTO_ANSWER);
 	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
-	assert_true(mac_is_zero(&view->mac));
+	assert_true(mac_is_zero(&view->place.mac));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -285,7 +285,7 @@ int main(void)
 		TEST(register_names_other_balancers_in_turns),
 		TEST(register_hears_of_tables_and_tells_them_on),
 		TEST(register_tells_no_table_to_a_former_balancer),
-		TEST(register_knows_its_balancers_mac_by_authenticated_words),
+		TEST(register_knows_where_its_balancer_is_by_authenticated_words),
 	};
 
 	return cmocka_run_group_tests_name("register_versions", tests, NULL, NULL);

@@ -28,18 +28,22 @@ static enum proto_error parse_fields(const struct proto_message *message, unsign
 	return proto_parse(bytes, size + size_bytes, ret_parsed);
 }
 
-static void fields_have_the_balancers_mac_in_a_heartbeat(void **state)
+static void fields_have_the_balancers_place_in_a_heartbeat(void **state)
 {
 	static const uint8_t said[] = { 6, 0, 6, 0x02, 0, 0, 0, 0, 0x02 };
 	static const uint8_t zero[] = { 6, 0, 6, 0, 0, 0, 0, 0, 0 };
 	static const uint8_t group[] = { 6, 0, 6, 0x03, 0, 0, 0, 0, 0x02 };
 	static const uint8_t shorter[] = { 6, 0, 5, 0x02, 0, 0, 0, 0 };
 	static const uint8_t longer[] = { 6, 0, 7, 0x02, 0, 0, 0, 0, 0x02, 0 };
+	static const uint8_t address[] = { 6, 0, 11, 0x02, 0, 0, 0, 0, 0x02, 4, 192, 0, 2, 2 };
+	static const uint8_t twice[] = { 6, 0, 16, 0x02, 0, 0, 0, 0, 0x02, 4, 192, 0, 2, 2, 4, 192,
+		0, 2, 2 };
+	static const uint8_t multicast[] = { 6, 0, 11, 0x02, 0, 0, 0, 0, 0x02, 4, 224, 0, 0, 1 };
 	struct proto_message message = heartbeat(PROTO_VERSION), parsed;
 
 	assert_int_equal(
 		parse_fields(&message, PROTO_VERSION, said, sizeof(said), &parsed), PROTO_OK);
-	assert_true(mac_equal(&parsed.heartbeat.mac, &mac));
+	assert_true(mac_equal(&parsed.heartbeat.place.mac, &mac));
 	assert_int_equal(parse_fields(&message, PROTO_VERSION, zero, sizeof(zero), &parsed),
 		PROTO_ERROR_VALUE);
 	assert_int_equal(parse_fields(&message, PROTO_VERSION, group, sizeof(group), &parsed),
@@ -48,33 +52,60 @@ static void fields_have_the_balancers_mac_in_a_heartbeat(void **state)
 		PROTO_ERROR_VALUE);
 	assert_int_equal(parse_fields(&message, PROTO_VERSION, longer, sizeof(longer), &parsed),
 		PROTO_ERROR_VALUE);
+	assert_int_equal(
+		parse_fields(&message, PROTO_VERSION, address, sizeof(address), &parsed), PROTO_OK);
+	assert_int_equal(parsed.heartbeat.place.n_addresses, 1);
+	assert_int_equal(parse_fields(&message, PROTO_VERSION, twice, sizeof(twice), &parsed),
+		PROTO_ERROR_VALUE);
+	assert_int_equal(
+		parse_fields(&message, PROTO_VERSION, multicast, sizeof(multicast), &parsed),
+		PROTO_ERROR_VALUE);
 	message.type = PROTO_ACK;
 	message.session.echo = 1;
 	assert_int_equal(parse_fields(&message, PROTO_VERSION, said, sizeof(said), &parsed),
 		PROTO_ERROR_VALUE);
 }
 
-static void fields_have_no_mac_in_former_versions(void **state)
+static void fields_have_no_place_in_former_versions(void **state)
 {
 	static const uint8_t said[] = { 6, 0, 6, 0x02, 0, 0, 0, 0, 0x02 };
 	uint8_t bytes[PROTO_MESSAGE_MAX];
 	struct proto_message parsed;
 
-	for (unsigned int version = PROTO_VERSION_1; version < PROTO_VERSION_MAC; version++) {
+	for (unsigned int version = PROTO_VERSION_1; version < PROTO_VERSION_PLACE; version++) {
 		struct proto_message message = heartbeat(version);
 
 		assert_int_not_equal(
 			parse_fields(&message, version, said, sizeof(said), &parsed), PROTO_OK);
-		message.heartbeat.mac = mac;
+		message.heartbeat.place.mac = mac;
 		assert_int_equal(proto_write(&message, bytes), -EINVAL);
 	}
+}
+
+static void fields_have_so_many_addresses_of_a_place(void **state)
+{
+	struct proto_message message = heartbeat(PROTO_VERSION), parsed;
+	uint8_t field[3 + MAC_LEN + 5 * (PROTO_PLACE_MAX + 1)] = { 6, 0 };
+
+	memcpy(field + 3, mac.bytes, MAC_LEN);
+	for (size_t i = 0; i <= PROTO_PLACE_MAX; i++)
+		memcpy(field + 3 + MAC_LEN + 5 * i, (uint8_t[]){ 4, 192, 0, 2, (uint8_t)(i + 1) },
+			5);
+	field[2] = MAC_LEN + 5 * PROTO_PLACE_MAX;
+	assert_int_equal(
+		parse_fields(&message, PROTO_VERSION, field, sizeof(field) - 5, &parsed), PROTO_OK);
+	assert_int_equal(parsed.heartbeat.place.n_addresses, PROTO_PLACE_MAX);
+	field[2] += 5;
+	assert_int_equal(parse_fields(&message, PROTO_VERSION, field, sizeof(field), &parsed),
+		PROTO_ERROR_VALUE);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields_have_the_balancers_mac_in_a_heartbeat),
-		cmocka_unit_test(fields_have_no_mac_in_former_versions),
+		cmocka_unit_test(fields_have_the_balancers_place_in_a_heartbeat),
+		cmocka_unit_test(fields_have_so_many_addresses_of_a_place),
+		cmocka_unit_test(fields_have_no_place_in_former_versions),
 	};
 
 	return cmocka_run_group_tests_name("fields", tests, NULL, NULL);

@@ -149,13 +149,25 @@ static void largest_serve(struct proto_serve *serve)
 			(uint16_t)(UINT16_MAX - PROTO_PORTS_MAX + i), UINT16_MAX, true };
 }
 
+static struct proto_place place_largest(void)
+{
+	struct proto_place place = { .n_addresses = PROTO_PLACE_MAX };
+
+	memset(place.mac.bytes, 0xfe, MAC_LEN);
+	for (size_t i = 0; i < PROTO_PLACE_MAX; i++) {
+		place.addresses[i] = address("2001:db8::1");
+		place.addresses[i].bytes[15] = (uint8_t)(i + 1);
+	}
+	return place;
+}
+
 /* What later versions have besides. */
 static void add_largest_fields(struct proto_message *message)
 {
-	if (message->version >= PROTO_VERSION_MAC && message->type == PROTO_ACCEPT)
-		memset(message->accept.mac.bytes, 0xfe, MAC_LEN);
-	if (message->version >= PROTO_VERSION_MAC && message->type == PROTO_HEARTBEAT)
-		memset(message->heartbeat.mac.bytes, 0xfe, MAC_LEN);
+	if (message->version >= PROTO_VERSION_PLACE && message->type == PROTO_ACCEPT)
+		message->accept.place = place_largest();
+	if (message->version >= PROTO_VERSION_PLACE && message->type == PROTO_HEARTBEAT)
+		message->heartbeat.place = place_largest();
 	if (message->type == PROTO_REGISTER)
 		message->reg.status.max_connections = PROTO_CONNECTIONS_MAX;
 	if (message->type == PROTO_ACCEPT)

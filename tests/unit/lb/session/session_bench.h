@@ -40,8 +40,8 @@ struct bench {
 	struct proto_table told;  /* by another balancer */
 	struct addr told_by;
 	size_t n_told;
-	struct mac told_mac; /* the balancer's own, as it is told; zero: not known */
-	bool mac_differs;    /* frames come from another MAC than a REGISTER says */
+	struct proto_place place; /* where the balancer is, as it is told */
+	bool mac_differs;         /* frames come from another MAC than a REGISTER says */
 };
 
 /* An agent. */
@@ -113,12 +113,10 @@ _unused_ static const char *mac_owner(void *context, const struct mac *mac)
 	return mac_equal(mac, &bench->mac_of_balancer) ? "the balancer" : NULL;
 }
 
-_unused_ static void own_mac(void *context, const struct session_path *path, struct mac *ret_mac)
+_unused_ static void own_place(
+	void *context, const struct session_path *path, struct proto_place *ret_place)
 {
-	const struct bench *bench = context;
-
-	if (!mac_is_zero(&bench->told_mac))
-		*ret_mac = bench->told_mac;
+	*ret_place = ((const struct bench *)context)->place;
 }
 
 _unused_ static struct keyring *ring_of(const char *text)
@@ -133,7 +131,7 @@ _unused_ static struct keyring *ring_of(const char *text)
 _unused_ static struct sessions *sessions_new(struct bench *bench, uint8_t seed)
 {
 	const struct session_calls calls = { on_send, on_refused, mac_owner, next_table, on_told,
-		own_mac, bench };
+		own_place, bench };
 	struct session_config config = { .boot_id = 7, .interval_us = 300000, .multiplier = 3 };
 	struct sessions *sessions;
 

@@ -139,31 +139,31 @@ static void session_tells_no_table_to_a_former_version(void **state)
 }
 
 /* In the ACCEPT, and in each heartbeat as it is then; and nothing of it in a former version. */
-static void session_tells_the_balancers_mac(void **state)
+static void session_tells_where_the_balancer_is(void **state)
 {
 	const struct mac first = { { 2, 0, 0, 0, 0, 1 } }, second = { { 2, 0, 0, 0, 0, 2 } };
 	struct bench *bench = *state;
 	struct agent agent = agent_make("192.0.2.11:7377");
 	struct proto_message message;
 
-	bench->told_mac = first;
+	bench->place.mac = first;
 	join(bench, &agent);
 	message = take(bench, PROTO_ACCEPT, agent.secret);
-	assert_true(mac_equal(&message.accept.mac, &first));
-	bench->told_mac = second;
+	assert_true(mac_equal(&message.accept.place.mac, &first));
+	bench->place.mac = second;
 	take_heartbeat(bench, &agent);
 	message = take(bench, PROTO_HEARTBEAT, agent.session_keys.to_agent);
-	assert_true(mac_equal(&message.heartbeat.mac, &second));
-	bench->told_mac = (struct mac){ 0 };
+	assert_true(mac_equal(&message.heartbeat.place.mac, &second));
+	bench->place.mac = (struct mac){ 0 };
 	take_heartbeat(bench, &agent);
 	message = take(bench, PROTO_HEARTBEAT, agent.session_keys.to_agent);
-	assert_true(mac_is_zero(&message.heartbeat.mac));
-	bench->told_mac = first;
+	assert_true(mac_is_zero(&message.heartbeat.place.mac));
+	bench->place.mac = first;
 	agent.version = PROTO_VERSION_TABLE;
 	join(bench, &agent);
 	take_heartbeat(bench, &agent);
 	message = take(bench, PROTO_HEARTBEAT, agent.session_keys.to_agent);
-	assert_true(mac_is_zero(&message.heartbeat.mac));
+	assert_true(mac_is_zero(&message.heartbeat.place.mac));
 }
 
 int main(void)
@@ -173,7 +173,7 @@ int main(void)
 		BENCH_TEST(session_asks_about_ports_until_it_is_answered),
 		BENCH_TEST(session_tells_tables_where_there_is_another_balancer),
 		BENCH_TEST(session_tells_no_table_to_a_former_version),
-		BENCH_TEST(session_tells_the_balancers_mac),
+		BENCH_TEST(session_tells_where_the_balancer_is),
 	};
 
 	return cmocka_run_group_tests_name("session_versions", tests, NULL, NULL);
