@@ -11,6 +11,7 @@
 #include "agent/host/listeners.h"
 #include "agent/host/reconcile.h"
 #include "agent/registration/balancers.h"
+#include "agent/registration/pins.h"
 
 #define STATUS_SCHEMA 1
 
@@ -78,19 +79,23 @@ static json_t *status_balancers(const struct agent *agent)
 
 	for (size_t idx = 0; idx < balancers_len(agent->balancers); idx++) {
 		const struct register_view *view = balancers_view(agent->balancers, idx);
-		char text[ADDR_STRLEN];
+		char text[ADDR_STRLEN], mac[MAC_STRLEN];
 		json_t *last = json_null();
 
 		if (view->last_heartbeat_us)
 			last = json_integer(
 				(json_int_t)((now_us - view->last_heartbeat_us) / US_PER_MS));
 		(void)json_array_append_new(list,
-			json_pack("{s:s, s:i, s:s, s:s, s:f, s:o}", "address",
+			json_pack("{s:s, s:i, s:s, s:s, s:f, s:o, s:s?, s:s}", "address",
 				addr_format(&view->balancer.addr, text), "port",
 				(int)view->balancer.port, "state", status_balancer_state(view),
 				"reason", view->reason, "since_s",
 				(double)(now_us - view->since_us) / (double)US_PER_S,
-				"last_heartbeat_ms", last));
+				"last_heartbeat_ms", last, "mac",
+				mac_is_zero(&view->place.mac) ? NULL
+							      : mac_format(&view->place.mac, mac),
+				"neighbour",
+				pins_state_name(pins_state(agent->pins, &view->balancer.addr))));
 	}
 	return list;
 }

@@ -8,6 +8,7 @@
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
+#include "agent/registration/pins.h"
 #include "common/events/events_verb.h"
 #include "common/control/control.h"
 #include "common/http/http_common.h"
@@ -32,6 +33,7 @@ struct agent *agent_free(struct agent *agent)
 	checks_free(agent->checks);
 	reconcile_free(agent->reconcile);
 	balancers_free(agent->balancers);
+	pins_free(agent->pins);
 	net_free(agent->net);
 	sockets_free(agent->sockets);
 	sockets_free(agent->parting_sockets);

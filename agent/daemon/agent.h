@@ -25,6 +25,7 @@ struct events_verb;
 struct http_common;
 struct listeners;
 struct net;
+struct pins;
 struct reconcile;
 struct sockets;
 
@@ -64,6 +65,7 @@ struct agent {
 	char dropped[WHY_BYTES];    /* why the kernel drops it; "": it does not */
 	struct nl *nl;              /* for routes */
 	struct balancers *balancers;
+	struct pins *pins; /* the balancers' neighbour entries */
 	struct net *net;
 	unsigned int net_scope;
 	struct events *events; /* NULL until the runtime folder is ours: only logged */

@@ -19,6 +19,7 @@
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
+#include "agent/registration/pins.h"
 #include "common/events/events_verb.h"
 #include "common/http/http_common.h"
 #include "common/log.h"
@@ -164,6 +165,10 @@ static int daemon_open_parts(struct agent *agent)
 		balancers_on_heard(agent->balancers, daemon_on_heard);
 	if (r < 0)
 		return log_errno(r, "cannot prepare registrations");
+	r = pins_new(&agent->pins);
+	if (r < 0)
+		return log_errno(r, "cannot look at neighbour entries");
+	balancers_use_pins(agent->balancers, agent->pins);
 	r = checks_new(agent->event, daemon_on_look, agent, &agent->checks);
 	if (r < 0)
 		return log_errno(r, "cannot prepare checks");

@@ -15,6 +15,7 @@
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
 #include "agent/registration/balancers.h"
+#include "agent/registration/pins.h"
 #include "common/events/events.h"
 #include "common/log.h"
 
@@ -143,6 +144,7 @@ static void refresh_identity(struct agent *agent)
 	agent->identity = identity;
 	agent->has_identity = true;
 	reconcile_face(agent->reconcile, identity.ifindex);
+	pins_face(agent->pins, identity.ifindex);
 	refresh_socket(agent);
 	if (agent->net)
 		agent->identity_why[0] = '\0';

@@ -6,6 +6,7 @@
 
 #include <sys/random.h>
 
+#include "agent/registration/pins.h"
 #include "common/events/events.h"
 #include "common/log.h"
 #include "common/log_limit.h"
@@ -22,6 +23,7 @@ struct balancers {
 	struct events *events;
 	sd_event_source *timer;
 	struct net *net;
+	struct pins *pins;
 	struct balancer items[BALANCERS_MAX];
 	size_t len;
 	struct register_identity identity;
@@ -43,11 +45,29 @@ static uint64_t balancers_now(const struct balancers *balancers)
 	return now_us;
 }
 
+static bool balancers_has_session(const struct register_view *view)
+{
+	return view->state == REGISTER_REGISTERED || view->state == REGISTER_LEAVING;
+}
+
+/* Where its balancer is a registration knows from what it was told just now: before it answers. */
+static void balancers_pin(struct balancers *balancers, const struct addr *address)
+{
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len) {
+		const struct register_view *view = register_view(balancer->registration);
+
+		if (addr_equal(&view->balancer.addr, address) && balancers_has_session(view))
+			pins_hold(balancers->pins, address, &view->place);
+	}
+}
+
 static void balancers_send(
 	void *context, const struct addr_port *balancer, const uint8_t *data, size_t size_bytes)
 {
 	struct balancers *balancers = context;
 
+	if (balancers->pins)
+		balancers_pin(balancers, &balancer->addr);
 	/* A datagram that is lost here is lost like any other: everything is repeated. */
 	if (balancers->net)
 		(void)net_send(balancers->net, balancer, data, size_bytes);
@@ -148,6 +168,8 @@ static void balancers_go_on(struct balancers *balancers)
 		uint64_t due_us = register_run_due(balancer->registration, now_us);
 
 		next_us = MIN(next_us, due_us);
+		if (balancers->pins && !balancers_has_session(view))
+			pins_release(balancers->pins, &view->balancer.addr);
 		if (balancers_is_news(balancer, view)) {
 			balancers_tell(balancers, balancer);
 			balancer->told = view->state;
@@ -216,6 +238,11 @@ struct balancers *balancers_free(struct balancers *balancers)
 void balancers_use_net(struct balancers *balancers, struct net *net)
 {
 	balancers->net = net;
+}
+
+void balancers_use_pins(struct balancers *balancers, struct pins *pins)
+{
+	balancers->pins = pins;
 }
 
 static void balancers_tell_refusal(

@@ -13,6 +13,7 @@
 #define BALANCERS_MAX 32u /* with those taken out of the configuration and not yet left */
 
 struct events;
+struct pins;
 struct balancers;
 
 /* After a balancer's state changed. It must not free the balancers. */
@@ -34,6 +35,8 @@ void balancers_on_heard(struct balancers *balancers, balancers_asked_fn *heard);
 
 /* The socket to send by; NULL: none now. Borrowed. */
 void balancers_use_net(struct balancers *balancers, struct net *net);
+/* Where the balancers' neighbour entries are held; NULL, as at first: nowhere. Borrowed. */
+void balancers_use_pins(struct balancers *balancers, struct pins *pins);
 /* A datagram from the socket: a udp_receive_fn with the balancers as context. */
 void balancers_receive(const struct udp_datagram *datagram, void *context);
 

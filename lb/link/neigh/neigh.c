@@ -217,7 +217,7 @@ static void neigh_ask(
 		/* Somebody may have said that a gateway is where this one is, which nobody has seen yet. */
 		if (mac_is_zero(&move->believed))
 			neigh_gateways_ask_anew(neigh->requests, ifindex, &neigh->gateways);
-		(void)neigh_request_delete(neigh->requests, ifindex, address);
+		(void)nl_neigh_delete(neigh->requests, ifindex, address);
 		r = neigh_request_resolve(neigh->requests, ifindex, address);
 	}
 	if (r < 0)
@@ -302,7 +302,7 @@ static void neigh_delete_pin(struct neigh *neigh, unsigned int ifindex, const st
 	int r = neigh_query_entry(neigh->requests, ifindex, address, &entry);
 
 	if (r == 0 && neigh_is_pin(&entry))
-		r = neigh_request_delete(neigh->requests, ifindex, address);
+		r = nl_neigh_delete(neigh->requests, ifindex, address);
 	if (r < 0 && r != -ENOENT && r != -ENODEV)
 		log_debug("cannot delete the neighbour entry of %s: %s", addr_format(address, text),
 			strerrordesc_np(-r));
@@ -599,7 +599,7 @@ int neigh_pin(struct neigh *neigh, const struct addr *address, const struct mac 
 	r = neigh_pins_set(&neigh->pins, &pin);
 	if (r < 0 || pin.foreign)
 		return r;
-	r = neigh_request_pin(neigh->requests, ifindex, address, mac);
+	r = nl_neigh_pin(neigh->requests, ifindex, address, mac, NEIGH_ROUTE_PROTOCOL);
 	if (r < 0)
 		neigh_pins_drop(&neigh->pins, address);
 	return r;

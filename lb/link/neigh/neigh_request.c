@@ -115,27 +115,6 @@ int neigh_request_ask_at(
 	return r < 0 ? r : neigh_request_confirm(nl, ifindex, address);
 }
 
-int neigh_request_pin(
-	struct nl *nl, unsigned int ifindex, const struct addr *address, const struct mac *mac)
-{
-	struct nlmsghdr *request;
-	struct ndmsg *entry;
-
-	request = neigh_request_entry(
-		nl, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ifindex, address, &entry);
-	entry->ndm_state = NUD_PERMANENT;
-	mnl_attr_put(request, NDA_LLADDR, MAC_LEN, mac->bytes);
-	mnl_attr_put_u8(request, NDA_PROTOCOL, NEIGH_ROUTE_PROTOCOL);
-	return nl_transact(nl, request);
-}
-
-int neigh_request_delete(struct nl *nl, unsigned int ifindex, const struct addr *address)
-{
-	struct ndmsg *entry;
-
-	return nl_transact(nl, neigh_request_entry(nl, RTM_DELNEIGH, 0, ifindex, address, &entry));
-}
-
 struct nlmsghdr *neigh_request_blackhole(
 	struct nl *nl, uint16_t type, uint16_t flags, const struct addr *vip, uint8_t protocol)
 {
@@ -311,7 +290,7 @@ void neigh_gateways_ask_anew(
 	ARRAY_FOREACH (gateway, gateways->items, gateways->len) {
 		if (neigh_query_entry(nl, ifindex, gateway, &entry) != 0 || entry.fixed)
 			continue;
-		(void)neigh_request_delete(nl, ifindex, gateway);
+		(void)nl_neigh_delete(nl, ifindex, gateway);
 		(void)neigh_request_resolve(nl, ifindex, gateway);
 	}
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/os/nl.h"
+#include "common/os/nl_neigh.h"
 #include "lb/link/neigh/neigh_link.h"
 #include "lb/link/neigh/neigh_message.h"
 
@@ -23,11 +23,6 @@ int neigh_request_confirm(struct nl *nl, unsigned int ifindex, const struct addr
 /* The same at this MAC, whatever is known, and whether or not there is an entry. */
 int neigh_request_ask_at(
 	struct nl *nl, unsigned int ifindex, const struct addr *address, const struct mac *mac);
-/* Makes the entry permanent, of NEIGH_ROUTE_PROTOCOL, whatever it was. */
-int neigh_request_pin(
-	struct nl *nl, unsigned int ifindex, const struct addr *address, const struct mac *mac);
-/* Deletes the entry. -ENOENT: there is none. */
-int neigh_request_delete(struct nl *nl, unsigned int ifindex, const struct addr *address);
 /* Gateways of routes through one interface; those beyond are not known. */
 #define NEIGH_GATEWAYS_MAX 64u
 #define NEIGH_GATEWAYS_US \
