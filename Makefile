@@ -226,6 +226,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/systemd/catalog \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d \
 		$(DESTDIR)$(PREFIX)/share/doc/dsr/examples \
 		$(DESTDIR)/etc/dsr-lb $(DESTDIR)/etc/dsr-agent
 	install -m 755 $(BUILD)/dsr-lb $(BUILD)/dsr-agent $(DESTDIR)$(PREFIX)/sbin/
@@ -240,6 +241,10 @@ install: all
 		install -m 644 $(BUILD)/$$name $(DESTDIR)$(PREFIX)/share/man/man$${name##*.}/ || exit 1; done
 	install -m 644 units/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsr-lb
 	ln -sf dsr-lb $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsr-agent
+	install -m 644 units/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dsr-lb
+	ln -sf _dsr-lb $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dsr-agent
+	install -m 644 units/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dsr-lb.fish
+	ln -sf dsr-lb.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dsr-agent.fish
 	install -m 644 units/dsr-lb.conf units/dsr-agent.conf units/dsr-agent.sysctl \
 		$(DESTDIR)$(PREFIX)/share/doc/dsr/examples/
 

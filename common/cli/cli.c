@@ -162,7 +162,7 @@ static void cli_print_help(const struct cli_program *program)
 	       "  --state-dir DIR         of what is kept over a boot (default %s)\n"
 	       "  --json[=short|pretty]   JSON instead of text; also -j\n"
 	       "  --no-header             tables without their first line\n"
-	       "  --color=WHEN            auto, always or never; NO_COLOR is respected\n"
+	       "  --color=auto|always|never  NO_COLOR is respected\n"
 	       "  --help, --version\n",
 		program->default_config, program->default_runtime_dir, program->default_state_dir);
 	if (missing) {
