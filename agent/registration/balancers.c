@@ -15,7 +15,8 @@ struct balancer {
 	struct registration *registration;
 	enum register_state told; /* the state that was logged last */
 	char told_reason[REGISTER_REASON_BYTES];
-	bool leaving; /* no longer configured: freed once left */
+	bool leaving;  /* no longer configured: freed once left */
+	bool at_place; /* lost, and asked where it was at last */
 };
 
 struct balancers {
@@ -45,19 +46,31 @@ static uint64_t balancers_now(const struct balancers *balancers)
 	return now_us;
 }
 
-static bool balancers_has_session(const struct register_view *view)
+static bool balancers_knows_place(const struct balancer *balancer)
 {
-	return view->state == REGISTER_REGISTERED || view->state == REGISTER_LEAVING;
+	enum register_state state = register_view(balancer->registration)->state;
+
+	return state == REGISTER_REGISTERED || state == REGISTER_LEAVING ||
+		(state == REGISTER_CONNECTING && balancer->at_place);
 }
 
-/* Where its balancer is a registration knows from what it was told just now: before it answers. */
-static void balancers_pin(struct balancers *balancers, const struct addr *address)
+/*
+ * Where its balancer is a registration knows from what it was told just now: before it answers. One that was lost is
+ * asked there and where ARP finds it, in turns: it may have moved, and somebody may forge ARP.
+ */
+static void balancers_pin(struct balancers *balancers, const struct addr *address, bool asks)
 {
 	ARRAY_FOREACH (balancer, balancers->items, balancers->len) {
 		const struct register_view *view = register_view(balancer->registration);
 
-		if (addr_equal(&view->balancer.addr, address) && balancers_has_session(view))
+		if (!addr_equal(&view->balancer.addr, address))
+			continue;
+		if (asks)
+			balancer->at_place = !balancer->at_place;
+		if (balancers_knows_place(balancer))
 			pins_hold(balancers->pins, address, &view->place);
+		else
+			pins_release(balancers->pins, address);
 	}
 }
 
@@ -65,9 +78,11 @@ static void balancers_send(
 	void *context, const struct addr_port *balancer, const uint8_t *data, size_t size_bytes)
 {
 	struct balancers *balancers = context;
+	enum proto_type type = PROTO_TYPE_N_;
 
+	(void)proto_peek_type(data, size_bytes, &type);
 	if (balancers->pins)
-		balancers_pin(balancers, &balancer->addr);
+		balancers_pin(balancers, &balancer->addr, type == PROTO_HELLO);
 	/* A datagram that is lost here is lost like any other: everything is repeated. */
 	if (balancers->net)
 		(void)net_send(balancers->net, balancer, data, size_bytes);
@@ -168,7 +183,7 @@ static void balancers_go_on(struct balancers *balancers)
 		uint64_t due_us = register_run_due(balancer->registration, now_us);
 
 		next_us = MIN(next_us, due_us);
-		if (balancers->pins && !balancers_has_session(view))
+		if (balancers->pins && !balancers_knows_place(balancer))
 			pins_release(balancers->pins, &view->balancer.addr);
 		if (balancers_is_news(balancer, view)) {
 			balancers_tell(balancers, balancer);
