@@ -170,7 +170,7 @@ $(BUILD)/tests/harness/%: $(BUILD)/tests/harness/%.o $(LIB_lb) $(LIB_common)
 
 # The benchmark's programs, never part of the product.
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIB_lb) $(LIB_common)
-	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lbpf $(LIBS_lb) $(LIBS_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lbpf -lm $(LIBS_lb) $(LIBS_common)
 
 # One source, two programs, and the guard's; each is loaded by way of its skeleton.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
