@@ -145,10 +145,16 @@ static void drain_wait_check(struct drain_waits *waits, struct drain_wait *wait,
 		drain_wait_end(waits, wait);
 		control_reply(request, CONTROL_OK, NULL);
 	} else if (known && now_us >= wait->deadline_us) {
+		if (wait->flows > 0)
+			control_fail(request, CONTROL_TIMEOUT,
+				"%s: %llu flows are still open; draining goes on", wait->backend,
+				(unsigned long long)wait->flows);
+		else
+			control_fail(request, CONTROL_TIMEOUT,
+				"%s: no flow is known to be open, but its agent's word of that is still "
+				"on its way; draining goes on",
+				wait->backend);
 		drain_wait_end(waits, wait);
-		control_fail(request, CONTROL_TIMEOUT,
-			"%s: %llu flows are still open; draining goes on", wait->backend,
-			(unsigned long long)wait->flows);
 	}
 }
 

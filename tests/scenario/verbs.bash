@@ -85,6 +85,17 @@ must wait_until 60 gone "$slow_pid"
 fact no_transfer_is_broken_by_the_drain equal "$(grep -c '^200 1048576$' "$work/slow")" 30
 fact drain_wait_ends_when_nothing_is_open exits 0 timeout 60 "$work/bin/dsr-lb" drain web1 --wait=30s --runtime-dir "$work/lb/run"
 must lb enable web1
+# A second is less than the two that the reports of what is open may lag.
+runs_out() {
+	local status=0
+	lb drain web2 --wait=1s 2> "$work/ran_out" || status=$?
+	equal "$status" 75
+}
+fact a_wait_that_ran_out_is_75 runs_out
+fact and_says_what_it_waited_for says '^dsr-lb: web2: (no flow is known to be open|[1-9][0-9]* flows are still open)' \
+	cat "$work/ran_out"
+must lb enable web2
+must wait_until 10 backend_is web2 up
 fact disable_succeeds exits 0 lb disable web2
 fact a_disabled_backend_is_in_maintenance equal "$(backend_field state web2)" maint
 fact nothing_goes_to_it equal "$(answer_names "$VIP" 60)" "web1 web3 "
