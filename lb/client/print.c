@@ -123,6 +123,7 @@ static void print_counters(const json_t *document)
 	print_counted("dropped: ", json_object_get(document, "drops"));
 	printf("flows: %llu of %llu recorded, %llu evicted\n", print_number(flows, "entries"),
 		print_number(flows, "capacity"), print_number(flows, "evictions"));
+	print_counted("second chance: ", json_object_get(document, "second_chance"));
 	print_counted("refused messages: ", json_object_get(control, "rejected"));
 }
 

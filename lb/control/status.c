@@ -497,6 +497,11 @@ static json_t *status_flow_table(const struct balancer *balancer,
 		(json_int_t)totals->unrecorded);
 }
 
+static json_t *status_second_chance(const struct engine_totals *totals)
+{
+	return json_pack("{s:I}", "named", (json_int_t)totals->named);
+}
+
 static json_t *status_last_reload(const struct balancer *balancer)
 {
 	struct reload_status reload = reload_status(balancer->reload);
@@ -542,7 +547,7 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 	dataplane_totals(balancer->dataplane, &totals);
 	return json_pack(
 		"{s:i, s:s, s:i, s:s, s:f, s:s, s:s, s:o, s:s, s:s, s:b, s:b, s:s, s:f, s:s, s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(),
 		"config_file", balancer->paths.config, "uptime_s",
 		(double)(clock_now_us() - balancer->started_us) / (double)US_PER_S, "interface",
@@ -556,11 +561,12 @@ json_t *status_document(const struct balancer *balancer, const struct status_cou
 		(json_int_t)balancer->config_generation, "health", status_health(balancer, members),
 		"packets", status_packets(&totals), "drops", status_drops(&totals), "flow_table",
 		status_flow_table(balancer, counts, &totals), "fragments",
-		status_fragments(&totals), "icmp_answers", status_answers(&totals), "control",
-		status_control(balancer), "publications", status_publications(balancer),
-		"config_last_reload", status_last_reload(balancer), "claims",
-		status_warnings_claims(balancer), "refusals", status_warnings_refusals(balancer),
-		"balancers", status_warnings_balancers(balancer));
+		status_fragments(&totals), "icmp_answers", status_answers(&totals), "second_chance",
+		status_second_chance(&totals), "control", status_control(balancer), "publications",
+		status_publications(balancer), "config_last_reload", status_last_reload(balancer),
+		"claims", status_warnings_claims(balancer), "refusals",
+		status_warnings_refusals(balancer), "balancers",
+		status_warnings_balancers(balancer));
 }
 
 /* Flows. */

@@ -61,6 +61,7 @@ static void dataplane_add_totals(struct engine_totals *sum, const struct engine_
 		sum->reason_pkts[i] += part->reason_pkts[i];
 	sum->evictions += part->evictions;
 	sum->unrecorded += part->unrecorded;
+	sum->named += part->named;
 	/* What an engine holds when it is stopped was never decided. */
 	sum->fragments_held = part->fragments_held;
 	sum->fragments_released += part->fragments_released;

@@ -32,6 +32,7 @@ struct counters {
 	uint64_t reason_pkts[FWD_REASON_N_];
 	uint64_t evictions;
 	uint64_t unrecorded;
+	uint64_t named;
 	uint64_t uncounted_pairs;
 	uint32_t n_pairs;
 	struct engine_service_counters services[FWD_ID_MAX + 1];
@@ -138,6 +139,8 @@ void counters_add_frame(
 		add(&counters->evictions, 1);
 	if (result->unrecorded)
 		add(&counters->unrecorded, 1);
+	if (result->alternative && result->reason == FWD_REASON_FORWARDED)
+		add(&counters->named, 1);
 	if (counters_verdict(result->reason) == FWD_FORWARD && result->service)
 		add_forwarded(counters, result, size_bytes);
 }
@@ -165,6 +168,7 @@ void counters_sum_totals(const struct counters *counters, struct engine_totals *
 	}
 	totals->evictions += read_counter(&counters->evictions);
 	totals->unrecorded += read_counter(&counters->unrecorded);
+	totals->named += read_counter(&counters->named);
 	totals->uncounted_pairs += read_counter(&counters->uncounted_pairs);
 }
 

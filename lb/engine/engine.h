@@ -36,6 +36,7 @@ struct engine_totals {
 	uint64_t reason_pkts[FWD_REASON_N_];
 	uint64_t evictions;
 	uint64_t unrecorded;
+	uint64_t named;              /* forwarded frames that named an alternative: second chance */
 	uint64_t uncounted_pairs;    /* forwarded frames that pair_counters() had no room for */
 	uint64_t fragments_held;     /* at this moment; received when they are decided */
 	uint64_t fragments_released; /* decided after the first of their datagram */

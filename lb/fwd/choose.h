@@ -314,6 +314,15 @@ FWD_INLINE void choose_seen(struct fwd_port *port, const struct fwd_service *ser
 		FWD_STORE(&slot->seen_s, seen_s);
 }
 
+/*
+ * Who else may have the flow of a segment that has no record and goes to the base of a moving row: another balancer
+ * may have sent its SYN to the owner. 0: nobody, or none that could be told by a SYN.
+ */
+FWD_INLINE __u16 choose_alternative(const struct packet_flow *flow, const struct choose_row *row)
+{
+	return flow->kind == FWD_TCP && !row->begins && row->owner != row->base ? row->owner : 0;
+}
+
 /* Records a flow at `backend`. Non-zero: done. */
 FWD_CALL int choose_record(struct fwd_port *port, const struct fwd_service *service,
 	const struct packet_flow *flow, __u32 backend, struct fwd_result *result)
@@ -434,8 +443,10 @@ FWD_INLINE __u16 choose_unrecorded(struct fwd_port *port, const struct fwd_servi
 	}
 	if (by_owner)
 		return backend;
-	if (row->moving && backend == row->base)
+	if (row->moving && backend == row->base) {
 		choose_seen(port, service, flow, row);
+		result->alternative = choose_alternative(flow, row);
+	}
 	if (backend && flow->kind == FWD_UDP && !result->recorded)
 		(void)choose_mark_at(port, service, flow, row);
 	return backend;

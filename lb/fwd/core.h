@@ -356,6 +356,31 @@ FWD_INLINE enum fwd_reason core_decide(
 }
 
 /*
+ * Second chance (doc/adr/0015-second-chance.md): the source MAC names the alternative, as far as the backend's agent
+ * knows what to do with it, and both are on one link. A fragment would go on without its datagram's others.
+ */
+FWD_INLINE void core_name_alternative(
+	struct core *core, struct wire_ethernet *ethernet, const struct fwd_backend *backend)
+{
+	__u16 id = core->result->alternative;
+	const struct fwd_backend *alternative = port_backend(core->port, id);
+	fwd_half *source = (fwd_half *)(void *)ethernet->source;
+	const fwd_half *prefix =
+		(const fwd_half *)(const void *)port_settings(core->port)->named_mac;
+
+	core->result->alternative = 0;
+	if (!(backend->flags & FWD_BACKEND_PASSES_ON) || core->packet.ip.fragment != PACKET_WHOLE)
+		return;
+	if (!alternative || alternative->link != backend->link ||
+		(~alternative->flags & (FWD_BACKEND_NAMED | FWD_BACKEND_FLOWS)))
+		return;
+	source[0] = prefix[0];
+	source[1] = prefix[1];
+	source[2] = WIRE_16(id);
+	core->result->alternative = id;
+}
+
+/*
  * A frame that would go back to where it came from is a loop whoever is known to be there: one backend may say
  * that it is where clients' frames come from.
  */
@@ -375,6 +400,8 @@ FWD_INLINE enum fwd_reason core_rewrite(
 		return FWD_REASON_TOO_BIG;
 	fwd_mac_copy(ethernet->destination, backend->mac);
 	fwd_mac_copy(ethernet->source, fwd_link(settings, backend->link)->mac);
+	if (core->result->alternative)
+		core_name_alternative(core, ethernet, backend);
 	return FWD_REASON_FORWARDED;
 }
 
@@ -423,8 +450,10 @@ FWD_INLINE void core_run(struct fwd_port *port, struct fwd_context *context, voi
 	}
 	result->reason = reason;
 	result->verdict = FWD_REASON_VERDICTS >> (2 * reason) & 3;
-	if (reason)
+	if (reason) {
 		result->how = FWD_HOW_NONE;
+		result->alternative = 0;
+	}
 }
 
 #ifndef __bpf__

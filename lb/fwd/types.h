@@ -46,11 +46,12 @@
 #define FWD_PUBLISH(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
 #endif
 
-#define FWD_ROWS         65537u /* of a Maglev table: a prime (Maglev, NSDI 2016 §3.4) */
-#define FWD_ID_MAX       65535u /* service and backend ids are 1–65535; 0 is "none" */
-#define FWD_RANGES_MAX   24u    /* port ranges of one VIP, over all its virtual servers */
-#define FWD_SERVICES_MAX 16383u /* VIPs, over all virtual servers */
-#define FWD_MAC_BYTES    6u
+#define FWD_ROWS            65537u /* of a Maglev table: a prime (Maglev, NSDI 2016 §3.4) */
+#define FWD_ID_MAX          65535u /* service and backend ids are 1–65535; 0 is "none" */
+#define FWD_RANGES_MAX      24u    /* port ranges of one VIP, over all its virtual servers */
+#define FWD_SERVICES_MAX    16383u /* VIPs, over all virtual servers */
+#define FWD_MAC_BYTES       6u
+#define FWD_NAMED_MAC_BYTES (FWD_MAC_BYTES - 2) /* before the id of a backend */
 
 #define FWD_LINKS_MAX 16u /* interfaces to backends; a power of two */
 
@@ -130,6 +131,9 @@ struct fwd_settings {
 	__u32 mtus_differ; /* 1: some take longer ones, so that the backend's link says what is too big */
 	__u8 own_mac[FWD_MAC_BYTES]; /* frames to any other destination are passed */
 	__u16 pad;
+	/* How the source MAC begins of a frame that names an alternative; the alternative's id follows, high byte first. */
+	__u8 named_mac[FWD_NAMED_MAC_BYTES];
+	__u32 pad2;
 	struct fwd_link links[FWD_LINKS_MAX];
 };
 
@@ -243,6 +247,9 @@ enum fwd_backend_flags {
 		1 << 1, /* new flows of a persistent client may (up, kept; weight not 0) */
 	FWD_BACKEND_NEW_SOME = 1 << 3, /* but not in each of its services: see port_takes_new() */
 	FWD_BACKEND_THERE = 1 << 2,    /* of an image: the id is a backend's */
+	FWD_BACKEND_PASSES_ON =
+		1 << 4, /* its agent passes on what no socket there has: second chance */
+	FWD_BACKEND_NAMED = 1 << 5, /* agents that pass on are told where it is */
 };
 
 struct fwd_backend {
@@ -335,8 +342,13 @@ struct fwd_result {
 	__u8 reason;  /* enum fwd_reason */
 	__u8 how;     /* enum fwd_how */
 	__u8 syn; /* of a TCP SYN that opens a connection: FWD_SYN | number of its client << 1; else 0 */
-	__u8 moving;     /* 1: that row is moving */
-	__u8 evicted;    /* 1: recording cost an older flow its record */
-	__u8 recorded;   /* 1: a flow record was made */
-	__u8 unrecorded; /* 1: a record was wanted and its group was full */
+	__u8 moving : 1;     /* that row is moving */
+	__u8 evicted : 1;    /* recording cost an older flow its record */
+	__u8 recorded : 1;   /* a flow record was made */
+	__u8 unrecorded : 1; /* a record was wanted and its group was full */
+	__u8 pad : 4;
+	__u8 pad2;
+	__u16 alternative; /* forwarded: that the frame's source MAC names, by its id; 0: none */
 };
+/* The tc program's stack has no room for more. */
+_Static_assert(sizeof(struct fwd_result) == 16, "two words");

@@ -9,6 +9,7 @@ static const uint8_t macs[VECTOR_MAC_N_][6] = {
 	[VECTOR_MAC_ROUTER] = { 2, 0, 0, 0, 0, 0x10 },
 	[VECTOR_MAC_OWN] = { 2, 0, 0, 0, 0, 1 },
 	[VECTOR_MAC_OUT] = { 2, 0, 0, 0, 0, 2 },
+	[VECTOR_MAC_NAMED2] = { 0xd2, 1, 2, 3, 0, 2 },
 	[VECTOR_MAC_PEER] = { 2, 0, 0, 0, 0, 3 },
 	[VECTOR_MAC_BACKEND1] = { 2, 0, 0, 0, 1, 1 },
 	[VECTOR_MAC_BACKEND2] = { 2, 0, 0, 0, 1, 2 },

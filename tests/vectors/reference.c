@@ -297,6 +297,10 @@ static unsigned int backend_of_flow(struct judgement *judgement)
 	answer->records = is_recorded(judgement->memory, &answer->flow, opens);
 	if (answer->service != MOVING)
 		return answer->row % 3 + 1;
+	/* Of TCP alone the beginning of a flow is known for certain; of fragments only the first would tell the name. */
+	if (!answer->records && !answer->flow.is_udp && !answer->flow.is_sctp &&
+		!judgement->packet.is_first)
+		answer->alternative = OWNER_OF_MOVING;
 	return answer->records ? OWNER_OF_MOVING : BASE_OF_MOVING;
 }
 

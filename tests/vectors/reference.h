@@ -39,7 +39,8 @@ struct reference_answer {
 	uint32_t row;
 	bool has_flow; /* a packet with ports, or an error that quotes one */
 	struct reference_flow flow;
-	bool records; /* there is a record of the flow now */
+	bool records;             /* there is a record of the flow now */
+	unsigned int alternative; /* a backend that is named; 0: none */
 };
 
 /* What is remembered from one frame to the next. Zeroed: nothing. */

@@ -20,6 +20,7 @@
  * sessionless, by source address), ".12" (nobody serves it), ".13" (fragments = drop), ".14" (its
  * rows are moving from backend 1 to backend 2). ".15" to ".17" meter SYNs; at rates without a burst none
  * comes through, whatever the time. ".18" and ".19" have lists of clients. Backends 1–3 serve all but .12; backend 4 none.
+ * Backend 1 passes on what it has no socket for, and knows where backend 2 is.
  */
 enum vector_service {
 	VECTOR_WEB = 1, /* 198.51.100.10 tcp 80, 443, 8000–8100; sctp 80, 6000–6100 */
@@ -46,6 +47,7 @@ enum vector_mac {
 	VECTOR_MAC_ROUTER,   /* whence clients' frames come */
 	VECTOR_MAC_OWN,      /* of the balancer's client interface */
 	VECTOR_MAC_OUT,      /* of its backend interface */
+	VECTOR_MAC_NAMED2,   /* names backend 2 as the alternative */
 	VECTOR_MAC_PEER,     /* another balancer */
 	VECTOR_MAC_BACKEND1, /* and on: + id - 1 */
 	VECTOR_MAC_BACKEND2,
@@ -107,9 +109,10 @@ enum vector_rule {
 	VECTOR_AS_BEFORE, /* where the last packet before went */
 	VECTOR_BACKEND1,
 	VECTOR_BACKEND2,
+	VECTOR_BACKEND1_OR_2, /* 1, and the source MAC names 2 */
 };
 
-/* A forwarded frame differs from what came in by its MACs alone: that backend's, from OUT. */
+/* A forwarded frame differs from what came in by its MACs alone: that backend's, from OUT or NAMED2. */
 struct vector {
 	const char *name;
 	struct vector_packet before[VECTOR_BEFORE_MAX];

@@ -218,6 +218,10 @@ static inline void vector_world_add_macs(struct snapshot *snapshot)
 	for (uint16_t id = 1; id <= VECTOR_BACKENDS; id++) {
 		struct fwd_backend backend = { .flags = FWD_BACKEND_FLOWS };
 
+		if (id == 1)
+			backend.flags |= FWD_BACKEND_PASSES_ON | FWD_BACKEND_NAMED;
+		if (id == 2)
+			backend.flags |= FWD_BACKEND_NAMED;
 		memcpy(mac.bytes, vector_mac_bytes(VECTOR_MAC_BACKEND1 + id - 1),
 			sizeof(mac.bytes));
 		memcpy(backend.mac, mac.bytes, sizeof(backend.mac));
@@ -244,6 +248,7 @@ static inline struct snapshot *vector_memory_snapshot(const struct vector_memory
 	settings.flow6_among[0] = memory->flows.n_flow6 / 16 * FLOW_GROUP_BUCKETS;
 	settings.flow6_among[1] = memory->flows.n_flow6;
 	memcpy(settings.own_mac, vector_mac_bytes(VECTOR_MAC_OWN), FWD_MAC_BYTES);
+	memcpy(settings.named_mac, vector_mac_bytes(VECTOR_MAC_NAMED2), FWD_NAMED_MAC_BYTES);
 	settings.links[0].ifindex = memory->out;
 	memcpy(settings.links[0].mac, vector_mac_bytes(VECTOR_MAC_OUT), FWD_MAC_BYTES);
 	r = snapshot_new(&settings, &memory->flows, &snapshot);

@@ -34,6 +34,7 @@ void count_totals(struct engine *engine, struct engine_totals *ret_totals)
 		}
 		totals.evictions += FWD_LOAD(&own->evictions);
 		totals.unrecorded += FWD_LOAD(&own->unrecorded);
+		totals.named += FWD_LOAD(&own->named);
 		totals.uncounted_pairs += FWD_LOAD(&own->uncounted_pairs);
 	}
 	slow_path_thread_sum_totals(engine->slow_path, &totals);

@@ -482,6 +482,7 @@ FWD_INLINE void count(const struct fwd_result *result, __u32 size_bytes)
 	totals->reason_pkts[result->reason]++;
 	totals->evictions += result->evicted;
 	totals->unrecorded += result->unrecorded;
+	totals->named += result->alternative != 0;
 	if (result->reason == FWD_REASON_FORWARDED)
 		count_forwarded(result, size_bytes, cpu, totals);
 }

@@ -36,6 +36,7 @@ struct bpf_totals {
 	__u64 reason_pkts[FWD_REASON_N_];
 	__u64 evictions;
 	__u64 unrecorded;
+	__u64 named;
 	__u64 uncounted_pairs;
 	__u64 capture_lost; /* frames that found no room, ever */
 } __attribute__((__aligned__(64)));

@@ -50,6 +50,7 @@ static void check_result(const struct fwd_result *result)
 	expect(result->how < FWD_HOW_N_);
 	expect(result->slot < FWD_ROWS);
 	expect(!(result->recorded && result->unrecorded));
+	expect(result->alternative == 0 || (result->backend == 1 && result->alternative == 2));
 }
 
 static void check_bytes(const struct fwd_result *result, const uint8_t *before,
@@ -65,7 +66,9 @@ static void check_bytes(const struct fwd_result *result, const uint8_t *before,
 	/* A later fragment is judged by its IP header alone. */
 	expect(backend && size_bytes >= sizeof(struct wire_ethernet) + sizeof(struct wire_ip4));
 	expect(memcmp(after, backend->mac, 6) == 0);
-	expect(memcmp(after + 6, vector_mac_bytes(VECTOR_MAC_OUT), 6) == 0);
+	expect(memcmp(after + 6,
+		       vector_mac_bytes(result->alternative ? VECTOR_MAC_NAMED2 : VECTOR_MAC_OUT),
+		       6) == 0);
 	expect(memcmp(before + 12, after + 12, size_bytes - 12) == 0);
 }
 

@@ -125,6 +125,7 @@ static void compare(const struct fwd_result *result, const struct reference_answ
 		return;
 	check("service", result->service, answer->service);
 	check("backend", result->backend, answer->backend);
+	check("alternative", result->alternative, answer->alternative);
 	/* A datagram whose flow has a record is not asked for its row. */
 	if (answer->has_row && !(answer->flow.is_udp && result->how == FWD_HOW_FLOW))
 		check("row", result->slot, answer->row);

@@ -102,6 +102,7 @@ static void counters_failed_send_is_no_forwarded_packet(void **state)
 	failed.reason = FWD_REASON_SEND_FAILED;
 	failed.evicted = 1;
 	failed.unrecorded = 1;
+	failed.alternative = 5;
 	counters_add_frame(*state, &failed, 60);
 	counters_sum_service(*state, 7, &service);
 	counters_sum_totals(*state, &totals);
@@ -110,6 +111,20 @@ static void counters_failed_send_is_no_forwarded_packet(void **state)
 	assert_int_equal(totals.verdict_pkts[FWD_FORWARD], 0);
 	assert_int_equal(totals.evictions, 1);
 	assert_int_equal(totals.unrecorded, 1);
+	assert_int_equal(totals.named, 0);
+}
+
+static void counters_tell_frames_that_named_an_alternative(void **state)
+{
+	struct engine_totals totals = { 0 };
+	struct fwd_result named = forwarded;
+
+	counters_add_frame(*state, &forwarded, 60);
+	named.alternative = 5;
+	counters_add_frame(*state, &named, 60);
+	counters_sum_totals(*state, &totals);
+	assert_int_equal(totals.verdict_pkts[FWD_FORWARD], 2);
+	assert_int_equal(totals.named, 1);
 }
 
 static void counters_pair_over_the_limit_counts_in_totals_alone(void **state)
@@ -142,6 +157,7 @@ int main(void)
 		TEST(counters_split_by_service_and_pair),
 		TEST(counters_unknown_pair_is_zero),
 		TEST(counters_failed_send_is_no_forwarded_packet),
+		TEST(counters_tell_frames_that_named_an_alternative),
 		TEST(counters_pair_over_the_limit_counts_in_totals_alone),
 	};
 

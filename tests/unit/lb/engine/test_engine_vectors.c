@@ -241,6 +241,7 @@ static uint16_t expected_backend(const struct vector *vector, uint16_t before)
 	case VECTOR_AS_BEFORE:
 		return before;
 	case VECTOR_BACKEND1:
+	case VECTOR_BACKEND1_OR_2:
 		return 1;
 	case VECTOR_BACKEND2:
 		return 2;
@@ -276,7 +277,10 @@ static void check_forwarded(const struct vector *vector, size_t size_bytes, uint
 
 	assert_int_equal(receive(&vector->packet), size_bytes);
 	assert_int_equal(received_backend(), expected_backend(vector, before));
-	assert_memory_equal(rig.received + 6, vector_mac_bytes(VECTOR_MAC_OUT), 6);
+	assert_memory_equal(rig.received + 6,
+		vector_mac_bytes(
+			vector->rule == VECTOR_BACKEND1_OR_2 ? VECTOR_MAC_NAMED2 : VECTOR_MAC_OUT),
+		6);
 	assert_memory_equal(rig.received + macs_bytes,
 		rig.frame + sizeof(struct virtio_net_hdr) + macs_bytes, size_bytes - macs_bytes);
 }

@@ -92,7 +92,8 @@ static void check_bytes(const struct bench *bench, const struct run *run)
 	backend = snapshot_backend(bench->snapshot, run->result.backend);
 	assert_non_null(backend);
 	assert_memory_equal(run->after, backend->mac, 6);
-	assert_memory_equal(run->after + 6, vector_mac_bytes(VECTOR_MAC_OUT), 6);
+	assert_memory_equal(run->after + 6,
+		vector_mac_bytes(run->result.alternative ? VECTOR_MAC_NAMED2 : VECTOR_MAC_OUT), 6);
 	assert_memory_equal(run->after + 12, run->before + 12, run->size_bytes - 12);
 }
 
@@ -117,6 +118,7 @@ static uint16_t expected_backend(
 	case VECTOR_AS_BEFORE:
 		return before;
 	case VECTOR_BACKEND1:
+	case VECTOR_BACKEND1_OR_2:
 		return 1;
 	case VECTOR_BACKEND2:
 		return 2;
@@ -159,6 +161,8 @@ static void core_decides_vector(void **state)
 	if (vector->reason == FWD_REASON_FORWARDED) {
 		assert_int_equal(run.result.service, vector->service);
 		assert_int_equal(run.result.backend, expected_backend(&bench, vector, backend));
+		assert_int_equal(
+			run.result.alternative, vector->rule == VECTOR_BACKEND1_OR_2 ? 2 : 0);
 	}
 	run_free(&run);
 	bench_close(&bench);

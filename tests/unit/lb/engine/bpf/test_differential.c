@@ -346,8 +346,9 @@ static void change_loads(void)
 /* Backends come, drain and go; rows move and settle. */
 static void begin_phase(void)
 {
-	static const uint16_t states[] = { FWD_BACKEND_FLOWS | FWD_BACKEND_NEW,
-		FWD_BACKEND_FLOWS | FWD_BACKEND_NEW,
+	static const uint16_t states[] = { FWD_BACKEND_FLOWS | FWD_BACKEND_NEW |
+			FWD_BACKEND_PASSES_ON | FWD_BACKEND_NAMED,
+		FWD_BACKEND_FLOWS | FWD_BACKEND_NEW | FWD_BACKEND_NAMED,
 		FWD_BACKEND_FLOWS | FWD_BACKEND_NEW | FWD_BACKEND_NEW_SOME, FWD_BACKEND_FLOWS, 0 };
 
 	for (unsigned int i = 0; i < OWN_BACKENDS; i++)
@@ -381,6 +382,7 @@ static void expect_totals(const struct fwd_result *result, size_t size_bytes)
 	test.expected.reason_pkts[result->reason]++;
 	test.expected.evictions += result->evicted;
 	test.expected.unrecorded += result->unrecorded;
+	test.expected.named += result->alternative != 0;
 	test.reasons[result->reason]++;
 	counters_add_frame(test.counters, result, (uint32_t)size_bytes);
 }
@@ -397,8 +399,9 @@ static void compare_frame(
 			fail_frame("reason", size_bytes, reason, result->reason);
 	if (totals->evictions != test.expected.evictions ||
 		totals->unrecorded != test.expected.unrecorded ||
+		totals->named != test.expected.named ||
 		totals->uncounted_pairs != test.expected.uncounted_pairs)
-		fail_frame("evicted or unrecorded", size_bytes, (uint32_t)totals->evictions,
+		fail_frame("evicted, unrecorded or named", size_bytes, (uint32_t)totals->evictions,
 			(uint32_t)test.expected.evictions);
 	if (kernel_bytes != size_bytes)
 		fail_frame("size", size_bytes, (uint32_t)kernel_bytes, (uint32_t)size_bytes);
@@ -592,9 +595,11 @@ static void report(unsigned int n_frames)
 #undef NAME
 	};
 
-	print_message("# %u frames, %u at a second's turn, %llu evictions, %llu unrecorded\n#",
+	print_message(
+		"# %u frames, %u at a second's turn, %llu evictions, %llu unrecorded, %llu named\n#",
 		n_frames, test.n_turns, (unsigned long long)test.expected.evictions,
-		(unsigned long long)test.expected.unrecorded);
+		(unsigned long long)test.expected.unrecorded,
+		(unsigned long long)test.expected.named);
 	for (unsigned int reason = 0; reason < FWD_REASON_N_; reason++)
 		print_message(" %s %u", names[reason], test.reasons[reason]);
 	print_message("\n");
@@ -606,6 +611,7 @@ static void report(unsigned int n_frames)
 			fail_msg("no frame was %s", names[reason]);
 	assert_true(test.expected.evictions > 0);
 	assert_true(test.expected.unrecorded > 0);
+	assert_true(test.expected.named > 0);
 	assert_true(test.n_turns < n_frames / 1000);
 }
 
