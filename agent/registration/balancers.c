@@ -35,6 +35,7 @@ struct balancers {
 	balancers_changed_fn *changed;
 	balancers_asked_fn *asked; /* NULL: nobody wants to know */
 	balancers_asked_fn *heard; /* the same */
+	balancers_peers_fn *peers; /* the same */
 	void *context;
 };
 
@@ -140,6 +141,8 @@ static void balancers_drop(struct balancers *balancers, size_t idx)
 {
 	const struct register_view *view = register_view(balancers->items[idx].registration);
 
+	if (balancers->peers)
+		balancers->peers(balancers->context, &view->balancer.addr, NULL);
 	balancers->past.received += view->received;
 	balancers->past.accepted += view->accepted;
 	for (size_t refusal = 0; refusal < REGISTER_REFUSAL_N_; refusal++)
@@ -298,7 +301,7 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 	struct balancers *balancers = context;
 	struct balancer *balancer = NULL;
 	enum register_refusal refusal = REGISTER_SOURCE;
-	uint64_t n_asked = 0, n_told = 0;
+	uint64_t n_asked = 0, n_told = 0, n_peers = 0;
 
 	for (size_t idx = 0; idx < balancers->len && !balancer; idx++) {
 		const struct register_view *view =
@@ -312,6 +315,7 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 			balancers->heard(balancers->context);
 		n_asked = register_view(balancer->registration)->n_asked;
 		n_told = register_view(balancer->registration)->n_told;
+		n_peers = register_view(balancer->registration)->n_peers;
 		refusal = register_receive(balancer->registration,
 			&(struct register_datagram){ datagram->source, datagram->hop_limit,
 				datagram->data, datagram->size_bytes },
@@ -327,6 +331,9 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 	n_asked = register_view(balancer->registration)->n_asked - n_asked;
 	if (register_view(balancer->registration)->n_told != n_told)
 		balancers_relay(balancers, balancer);
+	if (register_view(balancer->registration)->n_peers != n_peers && balancers->peers)
+		balancers->peers(balancers->context, &datagram->source.addr,
+			&register_view(balancer->registration)->peers);
 	balancers_go_on(balancers);
 	if (n_asked > 0 && balancers->asked)
 		balancers->asked(balancers->context);
@@ -512,6 +519,11 @@ void balancers_on_asked(struct balancers *balancers, balancers_asked_fn *asked)
 void balancers_on_heard(struct balancers *balancers, balancers_asked_fn *heard)
 {
 	balancers->heard = heard;
+}
+
+void balancers_on_peers(struct balancers *balancers, balancers_peers_fn *peers)
+{
+	balancers->peers = peers;
 }
 
 size_t balancers_registered(const struct balancers *balancers)

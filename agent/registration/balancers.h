@@ -22,6 +22,13 @@ typedef void balancers_changed_fn(void *context);
 /* After a balancer asked about other ports than before. It must not free the balancers. */
 typedef void balancers_asked_fn(void *context);
 
+/*
+ * A balancer told where other servers are, what was not known yet; NULL: it is a balancer of ours no more. It must not
+ * free the balancers.
+ */
+typedef void balancers_peers_fn(
+	void *context, const struct addr *balancer, const struct proto_peers *peers);
+
 /* Takes no ownership. 0 or negative errno. */
 int balancers_new(sd_event *event, struct events *events, balancers_changed_fn *changed,
 	void *context, struct balancers **ret_balancers);
@@ -32,6 +39,7 @@ DEFINE_CLEANUP(struct balancers *, balancers_free)
 void balancers_on_asked(struct balancers *balancers, balancers_asked_fn *asked);
 /* Before a message in a balancer's name is taken: what its answer says can be looked at anew. As above. */
 void balancers_on_heard(struct balancers *balancers, balancers_asked_fn *heard);
+void balancers_on_peers(struct balancers *balancers, balancers_peers_fn *peers);
 
 /* The socket to send by; NULL: none now. Borrowed. */
 void balancers_use_net(struct balancers *balancers, struct net *net);

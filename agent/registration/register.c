@@ -140,8 +140,7 @@ static void send_register(struct registration *registration)
 	memcpy(reg->nonce_balancer, registration->nonce_balancer, PROTO_NONCE_BYTES);
 	register_identity_say(&registration->identity, reg);
 	reg->status = registration->status;
-	if (message.version == PROTO_VERSION_1)
-		reg->status.max_connections = 0;
+	report_fit(&reg->status, message.version);
 	registration->request_status = registration->status;
 	registration->handshake = HANDSHAKE_REGISTER;
 	registration->repeats = 0;
@@ -162,10 +161,11 @@ static uint64_t send_in_session(struct registration *registration, enum proto_ty
 
 	if (type != PROTO_LEAVE) {
 		message.report.status = registration->status;
-		if (message.version == PROTO_VERSION_1)
-			message.report.status.max_connections = 0;
-		else
+		report_fit(&message.report.status, message.version);
+		if (message.version > PROTO_VERSION_1)
 			asked_fill(&registration->asked, &message.report);
+		if (message.report.status.second_chance)
+			message.report.peers_heard = registration->view.peers_heard;
 	}
 	message.session = next_in_session(registration);
 	send_message(registration, &message, registration->keys.to_balancer, buffer);
@@ -286,6 +286,8 @@ int register_set_status(
 		return -EINVAL;
 	registration->status = *status;
 	registration->has_status = true;
+	if (!status->second_chance)
+		registration->view.peers_heard = 0;
 	if (first && can_begin(registration))
 		begin(registration, now_us);
 	else if (differs && registration->view.state == REGISTER_REGISTERED)
@@ -388,6 +390,7 @@ static void open_session(
 	registration->view.place = accept->place;
 	plan_newer(registration, REGISTER_RETRY_KNOWN_US, now_us);
 	asked_forget(&registration->asked);
+	registration->view.peers_heard = 0;
 	registration->session_id = accept->session_id;
 	registration->sequence = 0;
 	registration->echo = accept->sequence;
@@ -516,6 +519,8 @@ static enum register_refusal receive_session(struct registration *registration,
 			ports_take(&registration->asked.ports, &message->serve);
 	else if (message->type == PROTO_TABLE)
 		register_view_tell(&registration->view, &message->told.table);
+	else if (message->type == PROTO_PEERS)
+		register_view_take_peers(&registration->view, &message->peers);
 	else
 		receive_ack(registration, session, now_us);
 	return REGISTER_ACCEPTED;
@@ -544,6 +549,7 @@ static enum register_refusal receive(struct registration *registration,
 	case PROTO_ACK:
 	case PROTO_SERVE:
 	case PROTO_TABLE:
+	case PROTO_PEERS:
 		return receive_session(registration, &message, datagram, now_us);
 	default: /* what only an agent sends */
 		return REGISTER_TYPE;

@@ -21,6 +21,15 @@ void register_view_set_reason(struct register_view *view, const char *format, ..
 	va_end(args);
 }
 
+void register_view_take_peers(struct register_view *view, const struct proto_peers *peers)
+{
+	if (peers->after > view->peers_heard || peers->change <= view->peers_heard)
+		return;
+	view->peers = *peers;
+	view->peers_heard = peers->change;
+	view->n_peers++;
+}
+
 void register_view_tell(struct register_view *view, const struct proto_table *table)
 {
 	view->told = *table;

@@ -33,13 +33,18 @@ struct register_view {
 	struct proto_place place;      /* of the balancer, by its own words */
 	uint64_t n_asked; /* rises with each new list of ports that the balancer asks about */
 	uint64_t n_told;  /* rises with each TABLE */
-	struct proto_table told; /* the newest */
+	struct proto_table told;  /* the newest */
+	uint64_t n_peers;         /* rises with each PEERS that tells anything new */
+	uint64_t peers_heard;     /* the newest change of those, in this session */
+	struct proto_peers peers; /* the newest of them */
 };
 
 /* The state, and since when, if it is another. */
 void register_view_set_state(
 	struct register_view *view, enum register_state state, uint64_t now_us);
 _printf_(2, 3) void register_view_set_reason(struct register_view *view, const char *format, ...);
+/* What is known already, and what leaves out something that is not, is not taken. */
+void register_view_take_peers(struct register_view *view, const struct proto_peers *peers);
 void register_view_tell(struct register_view *view, const struct proto_table *table);
 /* In which version a balancer is asked that was silent in this one: down, and then from the newest again. */
 unsigned int register_next_version(unsigned int version);

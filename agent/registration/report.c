@@ -63,6 +63,7 @@ void report_make(const struct report_facts *facts, struct proto_status *ret_stat
 {
 	struct proto_status status = { .weight = facts->weight,
 		.max_connections = facts->max_connections,
+		.second_chance = facts->second_chance,
 		.n_vips = (uint8_t)facts->n_vips };
 	const char *fault = facts->being_mended ? "" : facts->blocked;
 
@@ -81,11 +82,20 @@ void report_make(const struct report_facts *facts, struct proto_status *ret_stat
 	*ret_status = status;
 }
 
+void report_fit(struct proto_status *status, unsigned int version)
+{
+	if (version == PROTO_VERSION_1)
+		status->max_connections = 0;
+	if (version < PROTO_VERSION_PEERS)
+		status->second_chance = false;
+}
+
 /* The counts change all the time, and ride on the next ANSWER. */
 bool report_differs(const struct proto_status *a, const struct proto_status *b)
 {
 	if (a->state != b->state || a->weight != b->weight || a->n_vips != b->n_vips ||
-		a->max_connections != b->max_connections || !streq(a->reason, b->reason))
+		a->max_connections != b->max_connections || a->second_chance != b->second_chance ||
+		!streq(a->reason, b->reason))
 		return true;
 	for (size_t i = 0; i < a->n_vips; i++)
 		if (a->vips[i].present != b->vips[i].present ||

@@ -30,6 +30,7 @@ struct report_facts {
 	bool being_mended;   /* what is wrong will be right in a moment: nobody is told */
 	uint16_t weight;
 	uint32_t max_connections; /* 0: no ceiling */
+	bool second_chance;       /* what no socket here has is passed on */
 };
 
 /*
@@ -39,6 +40,8 @@ struct report_facts {
  * check), `up`. A reason that is too long for the protocol is cut.
  */
 void report_make(const struct report_facts *facts, struct proto_status *ret_status);
+/* Takes out what this version of the protocol has no place for. */
+void report_fit(struct proto_status *status, unsigned int version);
 /* Whether they differ in anything but counts. */
 bool report_differs(const struct proto_status *a, const struct proto_status *b);
 /* Whether the protocol can carry it. */

@@ -18,6 +18,7 @@ enum fields_type {
 	FIELDS_OTHER,     /* ANSWER, UPDATE: another balancer that the agent serves */
 	FIELDS_NAME,      /* ACCEPT: the balancer's name */
 	FIELDS_PLACE,     /* ACCEPT, HEARTBEAT: where the balancer is; since version 4 */
+	FIELDS_PEERS, /* REGISTER, ANSWER, UPDATE: wants PEERS, and the newest heard; since version 4 */
 	FIELDS_N_
 };
 
@@ -100,6 +101,19 @@ static bool fields_place_is_valid(const struct proto_message *message)
 	return true;
 }
 
+/* Who has no second chance wants no PEERS. In a REGISTER none was heard. */
+static bool fields_peers_are_valid(const struct proto_message *message)
+{
+	if (message->type == PROTO_REGISTER)
+		return message->version >= PROTO_VERSION_PEERS ||
+			!message->reg.status.second_chance;
+	if (message->type != PROTO_ANSWER && message->type != PROTO_UPDATE)
+		return true;
+	if (!message->report.status.second_chance)
+		return message->report.peers_heard == 0;
+	return message->version >= PROTO_VERSION_PEERS;
+}
+
 /* Version 1 has no place for any of it. */
 static bool fields_are_empty(const struct proto_message *message)
 {
@@ -118,7 +132,7 @@ static bool fields_are_empty(const struct proto_message *message)
 
 bool fields_are_valid(const struct proto_message *message)
 {
-	if (!fields_place_is_valid(message))
+	if (!fields_place_is_valid(message) || !fields_peers_are_valid(message))
 		return false;
 	if (message->version == PROTO_VERSION_1)
 		return fields_are_empty(message);
@@ -190,6 +204,20 @@ static void fields_get_place(struct wire_parser *parser, struct proto_message *m
 	}
 }
 
+static void fields_get_peers(struct wire_parser *parser, struct proto_message *message)
+{
+	uint64_t heard = cursor_get_u64(&parser->reader);
+
+	if (message->type == PROTO_REGISTER) {
+		message->reg.status.second_chance = true;
+		if (heard != 0)
+			wire_mark_bad(parser);
+		return;
+	}
+	message->report.status.second_chance = true;
+	message->report.peers_heard = heard;
+}
+
 /* One field, whose value is all that the parser has. */
 static void fields_get_value(
 	struct wire_parser *parser, uint8_t type, struct proto_message *message)
@@ -210,6 +238,8 @@ static void fields_get_value(
 		wire_get_rest(parser, message->accept.name, PROTO_NAME_MAX);
 	else if (type == FIELDS_PLACE && fields_place(message))
 		fields_get_place(parser, message);
+	else if (type == FIELDS_PEERS && (reports || message->type == PROTO_REGISTER))
+		fields_get_peers(parser, message);
 	else
 		wire_mark_bad(parser);
 }
@@ -328,11 +358,20 @@ static void fields_put_place(struct cursor_writer *writer, const struct proto_pl
 		wire_put_addr(writer, address);
 }
 
+static void fields_put_peers(struct cursor_writer *writer, bool wanted, uint64_t heard)
+{
+	if (!wanted)
+		return;
+	fields_put_head(writer, FIELDS_PEERS, 8);
+	cursor_put_u64(writer, heard);
+}
+
 void fields_put(struct cursor_writer *writer, const struct proto_message *message)
 {
 	switch (message->type) {
 	case PROTO_REGISTER:
 		fields_put_limit(writer, message->reg.status.max_connections);
+		fields_put_peers(writer, message->reg.status.second_chance, 0);
 		break;
 	case PROTO_ANSWER:
 	case PROTO_UPDATE:
@@ -340,6 +379,8 @@ void fields_put(struct cursor_writer *writer, const struct proto_message *messag
 		fields_put_ports(writer, &message->report.ports);
 		fields_put_text(writer, FIELDS_WHY, message->report.ports.why);
 		fields_put_other(writer, &message->report.other);
+		fields_put_peers(
+			writer, message->report.status.second_chance, message->report.peers_heard);
 		break;
 	case PROTO_ACCEPT:
 		fields_put_text(writer, FIELDS_NAME, message->accept.name);

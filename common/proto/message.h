@@ -11,6 +11,7 @@
 #define PROTO_VERSION_SERVE   2u    /* has SERVE, and fields at the end of messages */
 #define PROTO_VERSION_TABLE   3u    /* has TABLE and RELAY */
 #define PROTO_VERSION_PLACE   4u    /* has the balancer's place */
+#define PROTO_VERSION_PEERS   4u    /* has PEERS, and who wants it */
 #define PROTO_VERSION         4u    /* the newest */
 #define PROTO_MESSAGE_MAX     1400u /* bytes of UDP payload, tag included */
 #define PROTO_NONCE_BYTES     32u
@@ -27,8 +28,15 @@
 #define PROTO_VIPS_MAX        40u  /* the largest REGISTER must fit PROTO_MESSAGE_MAX */
 #define PROTO_PORTS_MAX       128u /* that a balancer asks about; the largest ANSWER must fit */
 #define PROTO_CONNECTIONS_MAX (1u << 20)
-#define PROTO_PLACE_MAX       4u /* addresses of a place */
-#define PROTO_SOURCES_MAX     8u /* addresses that a balancer probes from */
+#define PROTO_PLACE_MAX       4u   /* addresses of a place */
+#define PROTO_SOURCES_MAX     8u   /* addresses that a balancer probes from */
+#define PROTO_PEERS_MAX       150u /* of one PEERS */
+/*
+ * The source MAC of a frame that names an alternative: a locally administered one, four bytes of the balancer's of which
+ * this is the first, and the alternative's id, high byte first.
+ */
+#define PROTO_NAMED_MAC_FIRST 0xd2u
+#define PROTO_NAMED_MAC_BYTES 4u
 
 enum proto_type {
 	PROTO_HELLO = 1,
@@ -44,6 +52,7 @@ enum proto_type {
 	PROTO_SERVE,
 	PROTO_TABLE,
 	PROTO_RELAY,
+	PROTO_PEERS,
 	PROTO_TYPE_N_
 };
 
@@ -81,6 +90,7 @@ struct proto_status {
 	char reason[PROTO_REASON_MAX + 1]; /* "" only when state is up; printable ASCII */
 	uint16_t weight;                   /* 0: no new flows */
 	uint32_t max_connections;          /* 0: no ceiling; since version 2 */
+	bool second_chance;                /* passes on what no socket here has; since version 4 */
 	uint8_t n_vips;                    /* in the order of the REGISTER */
 	struct proto_vip_status vips[PROTO_VIPS_MAX];
 };
@@ -184,12 +194,13 @@ struct proto_other {
 	char name[PROTO_NAME_MAX + 1];
 };
 
-/* ANSWER, UPDATE. `ports` and `other` since version 2. */
+/* ANSWER, UPDATE. `ports` and `other` since version 2, `peers_heard` since version 4. */
 struct proto_report {
 	struct proto_session session;
 	struct proto_status status;
 	struct proto_ports_status ports;
 	struct proto_other other;
+	uint64_t peers_heard; /* the newest change that PEERS told; 0 without second_chance */
 };
 
 /* What a balancer forwards a virtual server's clients by, as far as others must have the same. */
@@ -208,6 +219,21 @@ struct proto_told {
 	struct proto_table table;
 };
 
+struct proto_peer {
+	uint16_t id;    /* of a backend; never 0 */
+	struct mac mac; /* zero: it is gone */
+};
+
+/* PEERS: which backends changed their MACs, in the order of changes. */
+struct proto_peers {
+	struct proto_session session;
+	uint8_t named_mac[PROTO_NAMED_MAC_BYTES]; /* how source MACs begin that name one of them */
+	uint64_t after,
+		change; /* all changes after the first, up to the second; after 0: all there is */
+	uint8_t n_items;
+	struct proto_peer items[PROTO_PEERS_MAX];
+};
+
 struct proto_message {
 	unsigned int version; /* PROTO_VERSION_1–PROTO_VERSION */
 	enum proto_type type;
@@ -222,5 +248,6 @@ struct proto_message {
 		struct proto_report report; /* ANSWER, UPDATE */
 		struct proto_serve serve;
 		struct proto_told told; /* TABLE, RELAY */
+		struct proto_peers peers;
 	};
 };

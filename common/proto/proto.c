@@ -8,6 +8,7 @@
 #include "common/proto/proto.h"
 
 #include "common/proto/fields.h"
+#include "common/proto/peers.h"
 #include "common/proto/table.h"
 #include "common/proto/wire.h"
 
@@ -22,7 +23,7 @@
 	(PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES + WIRE_STRING_BYTES(PROTO_KEY_ID_MAX) + \
 		2 * WIRE_STRING_BYTES(PROTO_NAME_MAX) + WIRE_ADDR_BYTES_MAX + MAC_LEN + \
 		STATUS_BYTES_MAX + PROTO_VIPS_MAX * WIRE_ADDR_BYTES_MAX + FIELDS_LIMIT_BYTES + \
-		PROTO_TAG_BYTES)
+		FIELDS_PEERS_BYTES + PROTO_TAG_BYTES)
 #define SESSION_BYTES (PROTO_HEADER_BYTES + 3 * sizeof(uint64_t))
 #define REPORT_BYTES_MAX \
 	(SESSION_BYTES + STATUS_BYTES_MAX + FIELDS_REPORT_BYTES_MAX + PROTO_TAG_BYTES)
@@ -31,6 +32,8 @@ _Static_assert(REGISTER_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest REGISTER mu
 _Static_assert(REPORT_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest ANSWER must fit");
 _Static_assert(SESSION_BYTES + TABLE_BYTES_MAX + PROTO_TAG_BYTES <= PROTO_MESSAGE_MAX,
 	"the largest RELAY must fit");
+_Static_assert(SESSION_BYTES + PEERS_BYTES_MAX + PROTO_TAG_BYTES <= PROTO_MESSAGE_MAX,
+	"the largest PEERS must fit");
 _Static_assert(SERVE_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest SERVE must fit");
 
 #define VIP_PRESENT 0x01u
@@ -70,6 +73,15 @@ const char *proto_state_name(enum proto_state state)
 const char *proto_reject_name(enum proto_reject code)
 {
 	return name_of(reject_names, ARRAY_LEN(reject_names), code);
+}
+
+void proto_named_mac(uint64_t boot_id, uint8_t ret_named_mac[PROTO_NAMED_MAC_BYTES])
+{
+	uint64_t fold = boot_id ^ boot_id >> 24 ^ boot_id >> 48;
+
+	ret_named_mac[0] = PROTO_NAMED_MAC_FIRST;
+	for (unsigned int i = 1; i < PROTO_NAMED_MAC_BYTES; i++, fold >>= 8)
+		ret_named_mac[i] = (uint8_t)fold;
 }
 
 /* ---- what is legal, in both directions ---- */
@@ -129,8 +141,8 @@ static bool session_is_valid(const struct proto_session *session, enum proto_typ
 	if (session->session_id == 0 || session->sequence == 0)
 		return false;
 	/* What a balancer says by itself acknowledges nothing; everything else names what it answers. */
-	return (type == PROTO_HEARTBEAT || type == PROTO_SERVE || type == PROTO_TABLE) ==
-		(session->echo == 0);
+	return (type == PROTO_HEARTBEAT || type == PROTO_SERVE || type == PROTO_TABLE ||
+		       type == PROTO_PEERS) == (session->echo == 0);
 }
 
 static bool body_is_valid(const struct proto_message *message)
@@ -164,6 +176,10 @@ static bool body_is_valid(const struct proto_message *message)
 		return message->version >= PROTO_VERSION_TABLE &&
 			session_is_valid(&message->told.session, message->type) &&
 			table_told_is_valid(&message->told, message->type == PROTO_RELAY);
+	case PROTO_PEERS:
+		return message->version >= PROTO_VERSION_PEERS &&
+			session_is_valid(&message->peers.session, message->type) &&
+			peers_are_valid(&message->peers);
 	case PROTO_TYPE_N_:
 		break;
 	}
@@ -316,6 +332,10 @@ static void get_body(struct wire_parser *parser, struct proto_message *message)
 		get_session(parser, &message->told.session);
 		table_get(parser, message->type == PROTO_RELAY, &message->told);
 		break;
+	case PROTO_PEERS:
+		get_session(parser, &message->peers.session);
+		peers_get(parser, &message->peers);
+		break;
 	case PROTO_TYPE_N_:
 		break;
 	}
@@ -341,7 +361,8 @@ static enum proto_error peek(
 		return PROTO_ERROR_VERSION;
 	if (type < PROTO_HELLO || type >= PROTO_TYPE_N_ ||
 		(type == PROTO_SERVE && version < PROTO_VERSION_SERVE) ||
-		(type > PROTO_SERVE && version < PROTO_VERSION_TABLE))
+		(type > PROTO_SERVE && version < PROTO_VERSION_TABLE) ||
+		(type > PROTO_RELAY && version < PROTO_VERSION_PEERS))
 		return PROTO_ERROR_TYPE;
 	if (cursor_get_u16(&reader) != 0) /* reserved */
 		return PROTO_ERROR_VALUE;
@@ -519,6 +540,10 @@ static void put_body(struct cursor_writer *writer, const struct proto_message *m
 	case PROTO_RELAY:
 		put_session(writer, &message->told.session);
 		table_put(writer, &message->told);
+		break;
+	case PROTO_PEERS:
+		put_session(writer, &message->peers.session);
+		peers_put(writer, &message->peers);
 		break;
 	case PROTO_TYPE_N_:
 		break;

@@ -58,3 +58,6 @@ const char *proto_reject_name(enum proto_reject code);
 bool proto_name_is_valid(const char *name);
 /* The same for the ID of a key: 1–PROTO_KEY_ID_MAX of these characters. */
 bool proto_key_id_is_valid(const char *id);
+
+/* What a balancer's frames begin with that name an alternative: its own, by what it remembers (its boot id). */
+void proto_named_mac(uint64_t boot_id, uint8_t ret_named_mac[PROTO_NAMED_MAC_BYTES]);

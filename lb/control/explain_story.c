@@ -166,6 +166,20 @@ static bool tell_limits(struct story *story)
 	return reason == FWD_REASON_FORWARDED || reason == FWD_REASON_NO_BACKEND;
 }
 
+/* What the frame of a segment says that may be of either server. */
+static void tell_second_chance(struct story *story)
+{
+	const struct explain_facts *facts = story->facts;
+
+	if (!is_tcp(story) || !facts->base || !facts->owner || facts->base == facts->owner)
+		return;
+	tell(story, "Second chance: %s.",
+		facts->base->status.second_chance
+			? "segments without a record name the owner in their source MAC, and the "
+			  "base passes on what it has no socket for"
+			: "none, as the base's agent passes nothing on (second-chance = no)");
+}
+
 /* How rows move, and when this one is settled. */
 static void tell_row(struct story *story)
 {
@@ -189,6 +203,8 @@ static void tell_row(struct story *story)
 			"last came %us ago. Meanwhile flows without a record stay at the base.",
 			name_of(facts->base), time_format(server->tcp_timeout_us, timeout),
 			answer->base_idle_s);
+	if (answer->moving && !is_sessionless(story))
+		tell_second_chance(story);
 	else if (answer->moving)
 		tell(story, "Base: none counts, as the virtual server is sessionless.");
 }

@@ -424,7 +424,7 @@ void document_restore(struct balancer *balancer, const json_t *document)
 		struct session_kept kept = { 0 };
 
 		if (!document_read_session(item, &kept) ||
-			session_import(balancer->sessions, &kept) < 0)
+			session_import(balancer->sessions, &kept, clock_now_us()) < 0)
 			log_info(
 				"a kept session (entry %zu) is not usable; its agent registers anew",
 				idx);

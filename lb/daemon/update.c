@@ -540,6 +540,7 @@ int update_new(struct balancer *balancer, struct update **ret_update)
 		return -ENOMEM;
 	}
 	memset(update->places, SEGMENTS_NONE, UINT16_MAX + 1);
+	proto_named_mac(balancer->boot_id, update->links.named_mac);
 	r = balancer_timer_new(balancer->event, update_on_timer, update, &update->timer);
 	if (r >= 0)
 		r = idle_add(balancer->idle, update_step, update);

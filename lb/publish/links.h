@@ -15,8 +15,9 @@ struct publish_link {
 };
 
 struct publish_links {
-	struct mac own_mac; /* of the client interface */
-	bool active;        /* false: no VIP is bound, everything is passed */
+	struct mac own_mac;                     /* of the client interface */
+	uint8_t named_mac[FWD_NAMED_MAC_BYTES]; /* of frames that name an alternative */
+	bool active;                            /* false: no VIP is bound, everything is passed */
 	struct publish_link out[FWD_LINKS_MAX];
 	/* Which of them reaches the address, or FWD_LINKS_MAX: none. */
 	size_t (*find)(const void *context, const struct addr *address);

@@ -64,6 +64,7 @@ static void snapshot_make_settings(const struct pools *pools, const struct publi
 	memcpy(ret_settings->flow_seed, keep_flow_seed(pools->keep),
 		sizeof(ret_settings->flow_seed));
 	memcpy(ret_settings->own_mac, links->own_mac.bytes, MAC_LEN);
+	memcpy(ret_settings->named_mac, links->named_mac, FWD_NAMED_MAC_BYTES);
 	snapshot_make_links(links, ret_settings);
 }
 
@@ -236,7 +237,9 @@ static uint8_t snapshot_make_backend_flags(
 		n_new += registry_membership(registry, backend, i).effective_weight > 0;
 	return (uint8_t)((backend->takes_flows ? FWD_BACKEND_FLOWS : 0) |
 		(n_new > 0 ? FWD_BACKEND_NEW : 0) |
-		(n_new > 0 && n_new < len ? FWD_BACKEND_NEW_SOME : 0));
+		(n_new > 0 && n_new < len ? FWD_BACKEND_NEW_SOME : 0) |
+		(backend->status.second_chance ? FWD_BACKEND_PASSES_ON : 0) |
+		(backend->source == BACKEND_AGENT ? FWD_BACKEND_NAMED : 0));
 }
 
 /*

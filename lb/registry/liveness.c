@@ -80,7 +80,8 @@ static bool vip_is_fit(const struct proto_vip_status *vip)
 /* In some way `words` promise less than `others`; a VIP that only one of them has counts as unfit. */
 static bool words_are_worse(const struct proto_status *words, const struct proto_status *others)
 {
-	if (words->state > others->state || words->weight < others->weight)
+	if (words->state > others->state || words->weight < others->weight ||
+		words->second_chance < others->second_chance)
 		return true;
 	for (uint8_t i = 0; i < others->n_vips; i++)
 		if (vip_is_fit(&others->vips[i]) &&
@@ -100,6 +101,7 @@ static struct proto_status worse_of(
 		memcpy(words.reason, before->reason, sizeof(words.reason));
 	}
 	words.weight = MIN(before->weight, said->weight);
+	words.second_chance &= before->second_chance;
 	for (uint8_t i = 0; same_vips && i < MIN(before->n_vips, said->n_vips); i++) {
 		words.vips[i].present &= before->vips[i].present;
 		words.vips[i].silent &= before->vips[i].silent;
@@ -130,6 +132,7 @@ void liveness_take_words(struct registry *registry, struct entry *entry,
 	struct backend *backend = &entry->backend;
 	bool worse = words_are_worse(said, &backend->status);
 	bool better = words_are_worse(&backend->status, said);
+	bool had_second_chance;
 
 	if ((worse || (entry->held && !better)) && said->state != PROTO_STATE_DOWN)
 		note_taken_back(registry, entry, now_us);
@@ -139,7 +142,10 @@ void liveness_take_words(struct registry *registry, struct entry *entry,
 		entry->has_improved = true;
 		entry->hold = 0;
 	}
+	had_second_chance = backend->status.second_chance;
 	backend->status = entry->held ? worse_of(&backend->status, said, same_vips) : *said;
+	if (backend->status.second_chance != had_second_chance)
+		entries_mark_changed(&registry->entries, false);
 }
 
 void liveness_report(struct registry *registry, struct entry *entry,

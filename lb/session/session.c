@@ -8,6 +8,7 @@
 
 #include "common/proto/wire.h"
 #include "lb/session/session_echo.h"
+#include "lb/session/session_peers.h"
 #include "lb/session/session_random.h"
 #include "lb/session/session_table.h"
 
@@ -24,6 +25,7 @@ struct sessions {
 	struct session_counters counters;
 	struct session_refusals refusals;
 	struct session_others others;
+	struct session_peers peers;
 	struct why rejected; /* what the REJECT said, if this datagram got one; else "" */
 	struct session_limit_table strangers;
 	struct session_limit_bucket
@@ -138,31 +140,47 @@ static void say_place(const struct sessions *sessions, const struct session_entr
 		sessions->calls.place(sessions->calls.context, &entry->kept.path, ret_place);
 }
 
+/* What begins with the session, and acknowledges nothing that is waited for. */
+static void say(struct sessions *sessions, struct session_entry *entry,
+	struct proto_message *message, uint64_t now_us)
+{
+	message->version = entry->kept.version;
+	message->session.session_id = entry->kept.session_id;
+	message->session.sequence = session_echo_sequence(entry, now_us);
+	(void)send_message(sessions, &entry->kept.path, message, entry->kept.keys.to_agent);
+}
+
 /* Until the agent answers to what is asked now. Lost, it goes out again with the next heartbeat. */
 static void ask_ports(struct sessions *sessions, struct session_entry *entry, uint64_t now_us)
 {
 	const struct ports *asked = registry_asked(sessions->registry, entry->kept.backend);
-	struct proto_message message = { .version = entry->kept.version, .type = PROTO_SERVE };
+	struct proto_message message = { .type = PROTO_SERVE };
 
 	if (!asked || ports_are_answered(asked))
 		return;
-	message.serve.session.session_id = entry->kept.session_id;
-	message.serve.session.sequence = session_echo_sequence(entry, now_us);
 	ports_fill(asked, &message.serve);
-	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
+	say(sessions, entry, &message, now_us);
 }
 
 /* One of our tables, for another balancer that the agent serves, if there is one. */
 static void tell_table(struct sessions *sessions, struct session_entry *entry, uint64_t now_us)
 {
-	struct proto_message message = { .version = entry->kept.version, .type = PROTO_TABLE };
+	struct proto_message message = { .type = PROTO_TABLE };
 
-	if (sessions->others.len == 0 || !sessions->calls.table ||
-		!sessions->calls.table(sessions->calls.context, &message.told.table))
-		return;
-	message.told.session.session_id = entry->kept.session_id;
-	message.told.session.sequence = session_echo_sequence(entry, now_us);
-	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
+	if (sessions->others.len > 0 && sessions->calls.table &&
+		sessions->calls.table(sessions->calls.context, &message.told.table))
+		say(sessions, entry, &message, now_us);
+}
+
+/* Where others are, as long as an agent that passes on has not heard all of it. */
+static void tell_peers(struct sessions *sessions, struct session_entry *entry, uint64_t now_us)
+{
+	struct proto_message message = { .type = PROTO_PEERS };
+
+	proto_named_mac(sessions->config.boot_id, message.peers.named_mac);
+	if (entry->wants_peers &&
+		session_peers_next(&sessions->peers, entry->peers_heard, now_us, &message.peers))
+		say(sessions, entry, &message, now_us);
 }
 
 int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_us)
@@ -177,6 +195,7 @@ int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_
 		ask_ports(sessions, entry, now_us);
 	if (entry->kept.version >= PROTO_VERSION_TABLE)
 		tell_table(sessions, entry, now_us);
+	tell_peers(sessions, entry, now_us);
 	message.version = entry->kept.version;
 	message.session.session_id = entry->kept.session_id;
 	message.session.sequence = session_echo_next(entry, now_us);
@@ -189,11 +208,8 @@ static void send_ack(struct sessions *sessions, struct session_entry *entry, uin
 {
 	struct proto_message message = { .type = PROTO_ACK };
 
-	message.version = entry->kept.version;
-	message.session.session_id = entry->kept.session_id;
-	message.session.sequence = session_echo_sequence(entry, now_us);
 	message.session.echo = acknowledged;
-	(void)send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
+	say(sessions, entry, &message, now_us);
 }
 
 static void send_accept(struct sessions *sessions, struct session_entry *entry,
@@ -262,30 +278,12 @@ static enum session_refusal receive_hello(struct sessions *sessions, const struc
 	uint8_t secret[AUTH_KEY_BYTES];
 
 	registry_hello(sessions->registry, &arrival->path->remote.addr, arrival->now_us);
-	session_random_challenge(&sessions->random, arrival->now_us / SESSION_SECRET_US, secret);
+	session_random_challenge(&sessions->random, arrival->now_us, secret);
 	memcpy(message.challenge.nonce_agent, hello->nonce_agent, PROTO_NONCE_BYTES);
 	auth_challenge_make(secret, &arrival->path->remote, hello->nonce_agent, arrival->now_us,
 		message.challenge.nonce_balancer);
 	(void)send_message(sessions, arrival->path, &message, NULL);
 	return keyring_find(sessions->ring, hello->key_id) ? SESSION_ACCEPTED : SESSION_KEY;
-}
-
-/* A challenge lives shorter than a secret: it is of this period or of the one before. */
-static bool challenge_is_ours(
-	const struct sessions *sessions, const struct arrival *arrival, uint64_t *ret_made_us)
-{
-	const struct proto_register *reg = &arrival->message.reg;
-	uint64_t period = arrival->now_us / SESSION_SECRET_US;
-	uint8_t secret[AUTH_KEY_BYTES];
-
-	_Static_assert(AUTH_CHALLENGE_VALID_US < SESSION_SECRET_US, "two periods suffice");
-	for (unsigned int back = 0; back <= 1 && back <= period; back++) {
-		session_random_challenge(&sessions->random, period - back, secret);
-		if (auth_challenge_check(secret, &arrival->path->remote, reg->nonce_agent,
-			    reg->nonce_balancer, arrival->now_us, ret_made_us))
-			return true;
-	}
-	return false;
 }
 
 static void open_session(struct sessions *sessions, const struct arrival *arrival,
@@ -308,6 +306,8 @@ static void open_session(struct sessions *sessions, const struct arrival *arriva
 	entry->kept.weight_max = key->max_weight;
 	entry->kept.n_vips = reg->status.n_vips;
 	entry->kept.version = (uint8_t)arrival->message.version;
+	entry->wants_peers = reg->status.second_chance;
+	session_peers_set(&sessions->peers, backend, &reg->mac, arrival->now_us);
 	auth_session_derive(
 		key->secret, reg->nonce_agent, reg->nonce_balancer, session_id, &entry->kept.keys);
 	send_accept(sessions, entry, key->secret, arrival->now_us);
@@ -395,7 +395,8 @@ static enum session_refusal receive_register(
 
 	if (!line)
 		return SESSION_KEY;
-	if (!challenge_is_ours(sessions, arrival, &made_us))
+	if (!session_random_made(&sessions->random, &arrival->path->remote, &arrival->message.reg,
+		    arrival->now_us, &made_us))
 		return SESSION_CHALLENGE;
 	if (!handshake_is_due(sessions, arrival, SESSION_LIMIT_REGISTER))
 		return SESSION_RATE;
@@ -454,6 +455,8 @@ static enum session_refusal receive_report(struct sessions *sessions, struct ses
 	registry_report(sessions->registry, entry->kept.backend, &report->status,
 		proves ? (uint32_t)MAX(rtt_us, (uint64_t)1) : 0, arrival->now_us);
 	session_others_take(&sessions->others, &report->other, arrival->now_us);
+	entry->wants_peers = report->status.second_chance;
+	entry->peers_heard = report->peers_heard;
 	echoed->answered |= is_answer;
 	if (!is_answer)
 		send_ack(sessions, entry, report->session.sequence, arrival->now_us);
@@ -647,6 +650,7 @@ void session_forget(struct sessions *sessions, uint16_t backend)
 {
 	struct session_entry *entry = session_table_by_backend(&sessions->table, backend);
 
+	session_peers_set(&sessions->peers, backend, &(struct mac){ 0 }, sessions->now_us);
 	if (entry)
 		session_table_end(&sessions->table, entry, sessions->now_us);
 }
@@ -663,8 +667,9 @@ int session_export(const struct sessions *sessions, uint16_t backend, struct ses
 	return 0;
 }
 
-int session_import(struct sessions *sessions, const struct session_kept *kept)
+int session_import(struct sessions *sessions, const struct session_kept *kept, uint64_t now_us)
 {
+	const struct backend *backend = registry_backend(sessions->registry, kept->backend);
 	struct session_entry *entry;
 
 	if (kept->session_id == 0 || kept->path.remote.port == 0 || kept->n_vips == 0 ||
@@ -678,5 +683,7 @@ int session_import(struct sessions *sessions, const struct session_kept *kept)
 	if (!entry)
 		return -EINVAL;
 	entry->kept = *kept;
+	if (backend)
+		session_peers_set(&sessions->peers, kept->backend, &backend->mac, now_us);
 	return 0;
 }

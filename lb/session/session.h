@@ -29,8 +29,7 @@
 #define SESSION_KNOWN_BURST   1000u
 #define SESSION_MESSAGE_RATE  500u
 #define SESSION_MESSAGE_BURST 500u
-#define SESSION_SECRET_US     (60 * US_PER_S) /* a challenge secret is used so long */
-#define SESSION_LEFT_US       (5 * US_PER_S)  /* a repeated LEAVE is acknowledged so long */
+#define SESSION_LEFT_US       (5 * US_PER_S) /* a repeated LEAVE is acknowledged so long */
 
 struct session_counters {
 	uint64_t received; /* = accepted + all of rejected, exactly */
@@ -123,4 +122,4 @@ int session_export(
  * Puts one back; after session_configure(). -EINVAL: a field is out of range, or the backend or
  * the session id is taken; -EKEYREVOKED: the key is gone or changed; -ENOSPC.
  */
-int session_import(struct sessions *sessions, const struct session_kept *kept);
+int session_import(struct sessions *sessions, const struct session_kept *kept, uint64_t now_us);

@@ -49,5 +49,7 @@ struct session_entry {
 	struct session_sent sent[SESSION_ECHO_WINDOW]; /* heartbeats, a ring; sequence 0: none */
 	size_t sent_next;
 	struct session_limit_bucket messages, handshakes[SESSION_LIMIT_KIND_N_];
+	bool wants_peers;         /* it passes on: see session_peers.h */
+	uint64_t peers_heard;     /* the newest change that it knows */
 	uint16_t next_of_address; /* slot + 1; 0: the last */
 };

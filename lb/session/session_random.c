@@ -23,8 +23,31 @@ uint64_t session_random_u64(struct session_random *random, const char *label)
 	return values[0];
 }
 
-void session_random_challenge(
+static void session_random_secret(
 	const struct session_random *random, uint64_t period, uint8_t ret_secret[AUTH_KEY_BYTES])
 {
 	session_random_draw(random, "dsr challenge secret", period, ret_secret, AUTH_KEY_BYTES);
+}
+
+void session_random_challenge(
+	const struct session_random *random, uint64_t now_us, uint8_t ret_secret[AUTH_KEY_BYTES])
+{
+	session_random_secret(random, now_us / SESSION_SECRET_US, ret_secret);
+}
+
+/* A challenge lives shorter than a secret: it is of this period or of the one before. */
+bool session_random_made(const struct session_random *random, const struct addr_port *source,
+	const struct proto_register *answer, uint64_t now_us, uint64_t *ret_made_us)
+{
+	uint64_t period = now_us / SESSION_SECRET_US;
+	uint8_t secret[AUTH_KEY_BYTES];
+
+	_Static_assert(AUTH_CHALLENGE_VALID_US < SESSION_SECRET_US, "two periods suffice");
+	for (unsigned int back = 0; back <= 1 && back <= period; back++) {
+		session_random_secret(random, period - back, secret);
+		if (auth_challenge_check(secret, source, answer->nonce_agent,
+			    answer->nonce_balancer, now_us, ret_made_us))
+			return true;
+	}
+	return false;
 }

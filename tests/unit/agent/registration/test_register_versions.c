@@ -240,6 +240,82 @@ static void register_tells_no_table_to_a_former_balancer(void **state)
 	take_nothing(bench);
 }
 
+/* ---- where other servers are ---- */
+
+static enum register_refusal tell_peers(struct bench *bench, uint64_t after, uint64_t change)
+{
+	struct proto_message message = session_message(bench, PROTO_PEERS, 0);
+
+	message.peers.named_mac[0] = PROTO_NAMED_MAC_FIRST;
+	message.peers.after = after;
+	message.peers.change = change;
+	message.peers.n_items = 1;
+	message.peers.items[0] = (struct proto_peer){ 5, { { 2, 0, 0, 0, 0, 5 } } };
+	return deliver(bench, &message, bench->keys.to_agent);
+}
+
+static uint64_t answered_heard(struct bench *bench)
+{
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	return take(bench, PROTO_ANSWER)->message.report.peers_heard;
+}
+
+static void register_says_what_it_heard_of_peers(void **state)
+{
+	struct bench *bench = *state;
+	const struct register_view *view = register_view(bench->registration);
+	struct proto_status status = bench->status;
+
+	status.second_chance = true;
+	join(bench);
+	assert_int_equal(answered_heard(bench), 0);
+	assert_int_equal(register_set_status(bench->registration, &status, bench->now_us), 0);
+	acknowledge(bench, take(bench, PROTO_UPDATE));
+	assert_int_equal(tell_peers(bench, 0, 7), REGISTER_ACCEPTED);
+	assert_int_equal(view->n_peers, 1);
+	assert_int_equal(view->peers.items[0].id, 5);
+	assert_int_equal(answered_heard(bench), 7);
+	/* Known already; and with a gap before it. */
+	assert_int_equal(tell_peers(bench, 0, 7), REGISTER_ACCEPTED);
+	assert_int_equal(tell_peers(bench, 8, 9), REGISTER_ACCEPTED);
+	assert_int_equal(view->n_peers, 1);
+	assert_int_equal(tell_peers(bench, 7, 9), REGISTER_ACCEPTED);
+	assert_int_equal(answered_heard(bench), 9);
+	/* Whoever wants no more of it has nothing to go on from. */
+	status.second_chance = false;
+	assert_int_equal(register_set_status(bench->registration, &status, bench->now_us), 0);
+	acknowledge(bench, take(bench, PROTO_UPDATE));
+	status.second_chance = true;
+	assert_int_equal(register_set_status(bench->registration, &status, bench->now_us), 0);
+	acknowledge(bench, take(bench, PROTO_UPDATE));
+	assert_int_equal(answered_heard(bench), 0);
+}
+
+static void register_hears_of_peers_by_authenticated_words(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message;
+
+	join(bench);
+	message = session_message(bench, PROTO_PEERS, 0);
+	message.peers.named_mac[0] = PROTO_NAMED_MAC_FIRST;
+	message.peers.change = 7;
+	message.peers.n_items = 1;
+	message.peers.items[0].id = 5;
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_TAG);
+	assert_int_equal(register_view(bench->registration)->n_peers, 0);
+}
+
+static void register_says_nothing_of_peers_to_a_former_balancer(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->status.second_chance = true;
+	join_former(bench);
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	assert_false(take(bench, PROTO_ANSWER)->message.report.status.second_chance);
+}
+
 /* ---- where the balancer is ---- */
 
 static void register_knows_where_its_balancer_is_by_authenticated_words(void **state)
@@ -286,6 +362,9 @@ int main(void)
 		TEST(register_hears_of_tables_and_tells_them_on),
 		TEST(register_tells_no_table_to_a_former_balancer),
 		TEST(register_knows_where_its_balancer_is_by_authenticated_words),
+		TEST(register_says_what_it_heard_of_peers),
+		TEST(register_hears_of_peers_by_authenticated_words),
+		TEST(register_says_nothing_of_peers_to_a_former_balancer),
 	};
 
 	return cmocka_run_group_tests_name("register_versions", tests, NULL, NULL);

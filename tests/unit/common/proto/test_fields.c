@@ -100,12 +100,54 @@ static void fields_have_so_many_addresses_of_a_place(void **state)
 		PROTO_ERROR_VALUE);
 }
 
+static struct proto_message answer(unsigned int version)
+{
+	struct proto_message message = { .version = version, .type = PROTO_ANSWER };
+
+	message.report.session = (struct proto_session){ 1, 1, 1 };
+	message.report.status.n_vips = 1;
+	return message;
+}
+
+static void fields_say_who_wants_peers_and_what_was_heard(void **state)
+{
+	static const uint8_t none[] = { 7, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t some[] = { 7, 0, 8, 0, 0, 0, 0, 0, 0, 1, 2 };
+	static const uint8_t shorter[] = { 7, 0, 7, 0, 0, 0, 0, 0, 0, 1 };
+	struct proto_message message = answer(PROTO_VERSION), parsed;
+	uint8_t bytes[PROTO_MESSAGE_MAX];
+
+	assert_int_equal(
+		parse_fields(&message, PROTO_VERSION, none, sizeof(none), &parsed), PROTO_OK);
+	assert_true(parsed.report.status.second_chance);
+	assert_int_equal(parsed.report.peers_heard, 0);
+	assert_int_equal(
+		parse_fields(&message, PROTO_VERSION, some, sizeof(some), &parsed), PROTO_OK);
+	assert_int_equal(parsed.report.peers_heard, 0x102);
+	assert_int_equal(parse_fields(&message, PROTO_VERSION, shorter, sizeof(shorter), &parsed),
+		PROTO_ERROR_VALUE);
+	assert_int_not_equal(
+		parse_fields(&message, PROTO_VERSION_TABLE, some, sizeof(some), &parsed), PROTO_OK);
+	message = heartbeat(PROTO_VERSION);
+	assert_int_equal(parse_fields(&message, PROTO_VERSION, none, sizeof(none), &parsed),
+		PROTO_ERROR_VALUE);
+	/* Nobody hears what he does not want. */
+	message = answer(PROTO_VERSION);
+	message.report.peers_heard = 5;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.report.status.second_chance = true;
+	assert_true(proto_write(&message, bytes) > 0);
+	message.version = PROTO_VERSION_TABLE;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_have_the_balancers_place_in_a_heartbeat),
 		cmocka_unit_test(fields_have_so_many_addresses_of_a_place),
 		cmocka_unit_test(fields_have_no_place_in_former_versions),
+		cmocka_unit_test(fields_say_who_wants_peers_and_what_was_heard),
 	};
 
 	return cmocka_run_group_tests_name("fields", tests, NULL, NULL);

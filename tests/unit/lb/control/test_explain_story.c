@@ -176,6 +176,27 @@ static void story_tells_of_a_moving_row(void **state)
 	assert_has(story,
 		"Base: web2. The row is moving until nothing has come for its base for 15min; the last "
 		"came 12s ago");
+	assert_has(story, "Second chance: none, as the base's agent passes nothing on");
+}
+
+static void story_tells_of_a_second_chance(void **state)
+{
+	struct explain_facts facts = usual();
+	struct backend passes_on = web2;
+	const char *story;
+
+	passes_on.status.second_chance = true;
+	facts.base = &passes_on;
+	story = story_of(&facts);
+	assert_null(strstr(story, "Second chance"));
+	answer.moving = true;
+	answer.base = 2;
+	story = story_of(&facts);
+	assert_has(story, "Second chance: segments without a record name the owner");
+	/* The owner has come back. */
+	facts.base = &web1;
+	story = story_of(&facts);
+	assert_null(strstr(story, "Second chance"));
 }
 
 static void story_tells_of_a_recorded_flow(void **state)
@@ -217,6 +238,7 @@ int main(void)
 		cmocka_unit_test(story_ends_where_the_packet_does),
 		cmocka_unit_test(story_tells_a_limit_that_is_reached),
 		cmocka_unit_test(story_tells_of_a_moving_row),
+		cmocka_unit_test(story_tells_of_a_second_chance),
 		cmocka_unit_test(story_tells_of_a_recorded_flow),
 		cmocka_unit_test(story_tells_of_sessionless_and_turns),
 	};

@@ -358,6 +358,35 @@ static void publish_gives_each_virtual_server_its_weights(void **state)
 	assert_string_equal(publish_digest(world->publish, 1), publish_digest(world->publish, 2));
 }
 
+/* An agent that passes on, and one whose place agents are told; of a static server nobody proved where it is. */
+static void publish_knows_who_passes_on(void **state)
+{
+	struct world *world = *state;
+	struct proto_register reg = { .name = "w9",
+		.version = "1",
+		.mac = { { 2, 0, 0, 0, 0, 99 } },
+		.status = { .weight = 1, .n_vips = 1, .vips = { { true, true, 0 } } } };
+	struct registry_registration request = { .reg = &reg, .session_id = 9, .key_id = "k" };
+	struct registry_answer answer;
+	const uint8_t both = FWD_BACKEND_PASSES_ON | FWD_BACKEND_NAMED;
+
+	assert_int_equal(addr_parse("192.0.2.99", &reg.real_ip), 0);
+	world->check = "agent";
+	world_configure(world, 1, START_US);
+	reg.vips[0] = world->services->items[0].vip;
+	request.source = reg.real_ip;
+	request.challenge_us = START_US;
+	assert_int_equal(registry_register(world->registry, &request, START_US, &answer), 0);
+	world_build(world, START_US);
+	assert_int_equal(snapshot_backend(world->snapshot, id_of(world, "b1"))->flags & both, 0);
+	assert_int_equal(
+		snapshot_backend(world->snapshot, answer.backend)->flags & both, FWD_BACKEND_NAMED);
+	reg.status.second_chance = true;
+	registry_report(world->registry, answer.backend, &reg.status, 1, START_US);
+	world_build(world, START_US);
+	assert_int_equal(snapshot_backend(world->snapshot, answer.backend)->flags & both, both);
+}
+
 /* In the table only while it is needed; what it has it keeps. */
 static void publish_has_backups_in_the_table_for_want_of_others(void **state)
 {
@@ -536,6 +565,7 @@ int main(void)
 		TEST(publish_binds_nothing_while_not_active),
 		TEST(publish_gives_a_new_backend_a_fifth_at_first),
 		TEST(publish_gives_each_virtual_server_its_weights),
+		TEST(publish_knows_who_passes_on),
 		TEST(publish_has_backups_in_the_table_for_want_of_others),
 		TEST(publish_is_quiet_while_a_backend_starts_slowly),
 		TEST(publish_gives_rr_its_turns_and_keeps_their_number),

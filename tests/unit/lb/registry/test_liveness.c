@@ -235,6 +235,40 @@ static void registry_takes_down_what_an_interface_is_cut_off_from(void **state)
 	assert_state(world, "web01", "up");
 }
 
+/* Tables say who passes on, so a change is published; words that flap are not, however often they do. */
+static void registry_publishes_who_passes_on(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent = world_agent(world, "web01", 11, "198.51.100.10");
+	bool *said = &agent->reg.status.second_chance;
+
+	world_configure(world);
+	assert_int_equal(world_register(world, agent).r, 0);
+	world_pass(world, MS(1000));
+	world->n_changed = 0;
+	world_update(world, agent);
+	assert_int_equal(world->n_changed, 0);
+	*said = true;
+	world_update(world, agent);
+	assert_int_equal(world->n_changed, 1);
+	assert_true(world_backend(world, "web01")->status.second_chance);
+	world_update(world, agent);
+	assert_int_equal(world->n_changed, 1);
+	*said = false;
+	world_update(world, agent);
+	assert_int_equal(world->n_changed, 2);
+	assert_false(world_backend(world, "web01")->status.second_chance);
+	for (unsigned int i = 0; i < 1000; i++) {
+		*said = i % 2 == 0;
+		world_update(world, agent);
+	}
+	assert_true(world->n_changed <= 4);
+	world_pass(world, LONGEST_US);
+	*said = true;
+	world_update(world, agent);
+	assert_true(world_backend(world, "web01")->status.second_chance);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +279,7 @@ int main(void)
 		FACT(registry_takes_worse_words_at_once_from_one_that_flaps),
 		FACT(registry_holds_nobody_back_after_a_long_drain),
 		FACT(registry_holds_back_weights_and_vips_too),
+		FACT(registry_publishes_who_passes_on),
 		FACT(registry_holds_back_what_a_new_session_says),
 		FACT(registry_calls_nobody_silent_for_loss),
 		FACT(registry_repeats_what_was_not_answered),

@@ -52,6 +52,7 @@ struct agent {
 	const char *key_id;
 	uint8_t secret[AUTH_KEY_BYTES];
 	uint16_t weight;
+	bool second_chance;
 	uint8_t nonce[PROTO_NONCE_BYTES];
 	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
 	uint8_t hello[PROTO_MESSAGE_MAX], reg[PROTO_MESSAGE_MAX];
@@ -267,9 +268,10 @@ _unused_ static void take_challenge(struct bench *bench, struct agent *agent)
 
 _unused_ static struct proto_status status_of(const struct agent *agent)
 {
-	return (struct proto_status){
-		.weight = agent->weight, .n_vips = 1, .vips = { { true, true, 3 } }
-	};
+	return (struct proto_status){ .weight = agent->weight,
+		.second_chance = agent->second_chance,
+		.n_vips = 1,
+		.vips = { { true, true, 3 } } };
 }
 
 _unused_ static struct proto_message register_of(const struct agent *agent)

@@ -479,8 +479,8 @@ static void session_survives_a_restart(void **state)
 
 	session_free(bench->sessions);
 	bench->sessions = sessions_new(bench, 2);
-	assert_int_equal(session_import(bench->sessions, &kept), 0);
-	assert_int_equal(session_import(bench->sessions, &kept), -EINVAL);
+	assert_int_equal(session_import(bench->sessions, &kept, bench->now_us), 0);
+	assert_int_equal(session_import(bench->sessions, &kept, bench->now_us), -EINVAL);
 	assert_int_equal(deliver(bench, &agent, recorded, size), SESSION_ECHO);
 	assert_int_equal(deliver(bench, &agent, agent.reg, agent.reg_size), SESSION_CHALLENGE);
 	take_heartbeat(bench, &agent);
@@ -500,17 +500,17 @@ static void session_imports_no_nonsense(void **state)
 	session_forget(bench->sessions, kept.backend);
 	wrong = kept;
 	wrong.session_id = 0;
-	assert_int_equal(session_import(bench->sessions, &wrong), -EINVAL);
+	assert_int_equal(session_import(bench->sessions, &wrong, bench->now_us), -EINVAL);
 	wrong = kept;
 	wrong.session_id |= 0x1fff; /* no such slot */
-	assert_int_equal(session_import(bench->sessions, &wrong), -EINVAL);
+	assert_int_equal(session_import(bench->sessions, &wrong, bench->now_us), -EINVAL);
 	wrong = kept;
 	wrong.n_vips = PROTO_VIPS_MAX + 1;
-	assert_int_equal(session_import(bench->sessions, &wrong), -EINVAL);
+	assert_int_equal(session_import(bench->sessions, &wrong, bench->now_us), -EINVAL);
 	wrong = kept;
 	wrong.key_fingerprint ^= 1;
-	assert_int_equal(session_import(bench->sessions, &wrong), -EKEYREVOKED);
-	assert_int_equal(session_import(bench->sessions, &kept), 0);
+	assert_int_equal(session_import(bench->sessions, &wrong, bench->now_us), -EKEYREVOKED);
+	assert_int_equal(session_import(bench->sessions, &kept, bench->now_us), 0);
 }
 
 /* ---- who was refused, in words ---- */

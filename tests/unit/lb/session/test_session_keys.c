@@ -86,9 +86,9 @@ static void session_of_a_derived_key_outlives_a_restart(void **state)
 	join(bench, &agent);
 	assert_int_equal(session_export(bench->sessions, backend_of(bench, &agent)->id, &kept), 0);
 	session_forget(bench->sessions, kept.backend);
-	assert_int_equal(session_import(bench->sessions, &kept), 0);
+	assert_int_equal(session_import(bench->sessions, &kept, bench->now_us), 0);
 	configure(bench, NEW "\n");
-	assert_int_equal(session_import(bench->sessions, &kept), -EKEYREVOKED);
+	assert_int_equal(session_import(bench->sessions, &kept, bench->now_us), -EKEYREVOKED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
