@@ -48,8 +48,9 @@ $(error missing libraries: $(strip $(MISSING)); `make deps` installs what the bu
 endif
 PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 LIBS_common := $(shell pkg-config --libs libmnl libsystemd inih libsodium jansson smartcols libmicrohttpd) -lm -lpthread
-LIBS_agent  := $(shell pkg-config --libs libnl-route-3.0 libnl-3.0 libcurl)
-LIBS_lb     := $(if $(filter 0,$(XDP)),,$(shell pkg-config --libs libbpf)) $(shell pkg-config --libs ncursesw)
+LIBS_bpf    := $(if $(filter 0,$(XDP)),,$(shell pkg-config --libs libbpf))
+LIBS_agent  := $(LIBS_bpf) $(shell pkg-config --libs libnl-route-3.0 libnl-3.0 libcurl)
+LIBS_lb     := $(LIBS_bpf) $(shell pkg-config --libs ncursesw)
 LIBS_test   := $(shell pkg-config --libs cmocka)
 endif
 
@@ -81,7 +82,9 @@ below = $(sort $(shell find $(1) -name '*.c' ! -name '*.bpf.c' ! -path '$(firstw
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 COMMON_O := $(call objects,$(call below,common))
-AGENT_O  := $(call objects,$(call below,agent))
+# With the program of second chance, or a word that it is not there.
+AGENT_BPF := $(filter-out %/chance_none.c %.bpf.c,$(wildcard agent/chance/*.c))
+AGENT_O  := $(call objects,$(filter-out $(if $(filter 0,$(XDP)),$(AGENT_BPF),agent/chance/chance_none.c),$(call below,agent)))
 # The engines in the kernel, or a word that they are not there.
 LB_BPF   := $(filter-out %/none.c %.bpf.c,$(wildcard lb/engine/bpf/*.c))
 LB_O     := $(call objects,$(filter-out $(if $(filter 0,$(XDP)),$(LB_BPF),lb/engine/bpf/none.c),$(call below,lb)))
@@ -91,7 +94,7 @@ LIB_lb     := $(BUILD)/liblb.a
 VECTORS_O := $(call objects,$(wildcard tests/vectors/*.c))
 
 # Those of the engines in the kernel want libbpf.
-UNIT    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter 0,$(XDP)),tests/unit/lb/engine/bpf/%), \
+UNIT    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter 0,$(XDP)),tests/unit/lb/engine/bpf/% tests/unit/agent/chance/%), \
 	$(shell find tests/unit -name 'test_*.c')))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/fuzz -name 'fuzz_*.c'))
 SIMULATION := $(BUILD)/tests/simulation/simulate
@@ -182,8 +185,12 @@ $(BUILD)/lb/engine/bpf/dsr_guard.bpf.o: lb/engine/bpf/dsr_guard.bpf.c
 $(BUILD)/lb/engine/bpf/dsr_xdp.bpf.o $(BUILD)/lb/engine/bpf/dsr_tc.bpf.o $(BUILD)/lb/engine/bpf/dsr_guard.bpf.o: $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $(filter %.bpf.c,$^)
-$(BUILD)/lb/engine/bpf/%.skel.h: $(BUILD)/lb/engine/bpf/%.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@
+$(BUILD)/agent/chance/dsr_chance.bpf.o: agent/chance/dsr_chance.bpf.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(notdir $*) > $@
+$(BUILD)/agent/chance/chance.o: $(BUILD)/agent/chance/dsr_chance.skel.h
 $(BUILD)/lb/engine/bpf/object.o $(call objects,$(wildcard tests/unit/lb/engine/bpf/*.c)): \
 	$(BUILD)/lb/engine/bpf/dsr_xdp.skel.h $(BUILD)/lb/engine/bpf/dsr_tc.skel.h
 $(BUILD)/lb/engine/bpf/guard.o: $(BUILD)/lb/engine/bpf/dsr_guard.skel.h
@@ -245,7 +252,7 @@ install: all
 	ln -sf _dsr-lb $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dsr-agent
 	install -m 644 units/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dsr-lb.fish
 	ln -sf dsr-lb.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dsr-agent.fish
-	install -m 644 units/dsr-lb.conf units/dsr-agent.conf units/dsr-agent.sysctl \
+	install -m 644 units/dsr-lb.conf units/dsr-agent.conf units/dsr-agent.sysctl units/dsr-agent-second-chance.conf \
 		$(DESTDIR)$(PREFIX)/share/doc/dsr/examples/
 
 # From a copy of the tree, without network; debian/ is packaging/debian.

@@ -42,18 +42,6 @@ static int config_parse_pattern(
 	return ini_parse_string_list(key, value, target, ret_why);
 }
 
-/* What it is for needs a program of ours on the way in, which is not there: a promise would be worse than a refusal. */
-static int config_parse_second_chance(
-	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
-{
-	int r = ini_parse_bool(key, value, target, ret_why);
-
-	if (r == 0 && *(bool *)target)
-		r = why_fail(ret_why, -EINVAL,
-			"this version passes no segments on to another server; write no");
-	return r;
-}
-
 static bool config_has_check(const struct ini_list *list, const struct check_spec *wanted)
 {
 	struct check_spec *const *specs = list->items;
@@ -142,8 +130,8 @@ static const struct ini_key config_keys[] = {
 		"10s", NULL, 0, "how long a stop waits for open connections" },
 	{ "on-stop", ini_parse_enum, KEY_OFFSET(on_stop), 0, 0, "withdraw", config_on_stop_names, 0,
 		"what a stop does to the VIPs and ARP settings" },
-	{ "second-chance", config_parse_second_chance, KEY_OFFSET(second_chance), 0, 0, "no", NULL,
-		0, "pass segments of flows on to the server that has them" },
+	{ "second-chance", ini_parse_bool, KEY_OFFSET(second_chance), 0, 0, "no", NULL, 0,
+		"pass segments of flows on to the server that has them" },
 	{ "http-listen", ini_parse_listen, KEY_OFFSET(http_listen), 0, 0, "off", NULL, 0,
 		"address:port where HTTP answers, or off" },
 };

@@ -38,7 +38,7 @@ struct config {
 	uint64_t drain_on_stop_us;
 	int on_stop;                  /* enum config_on_stop */
 	struct addr_port http_listen; /* AF_UNSPEC: off */
-	bool second_chance;           /* always false: see config.c */
+	bool second_chance;
 };
 
 /*

@@ -7,6 +7,7 @@
 
 #include <limits.h>
 
+#include "agent/chance/chance.h"
 #include "common/ini/ini_document.h"
 #include "common/os/systemd.h"
 
@@ -76,6 +77,18 @@ static int settings_check_name(const struct settings *settings)
 	return -EINVAL;
 }
 
+/* Without the right to ask the kernel it is taken for one that can. */
+static int settings_check_second_chance(const struct settings *settings)
+{
+	struct why why;
+	int r = settings->config->second_chance ? chance_probe(&why) : 0;
+
+	if (r == 0 || r == -EPERM)
+		return 0;
+	ini_report_add(settings->report, "agent", NULL, "second-chance", "%s; write no", why.text);
+	return -EINVAL;
+}
+
 static uint16_t settings_choose_weight(const struct config *config)
 {
 	long n_cpus;
@@ -109,6 +122,8 @@ static int settings_load_all(const char *config_path, enum settings_keys keys,
 			r = r_name;
 		if (r == 0)
 			r = settings_check_name(settings);
+		if (r == 0)
+			r = settings_check_second_chance(settings);
 		settings->weight = settings_choose_weight(settings->config);
 	}
 	settings_tell_report(settings->report, text);

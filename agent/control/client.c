@@ -122,6 +122,19 @@ static void client_print_arp(const json_t *document)
 	}
 }
 
+static void client_print_second_chance(const json_t *document)
+{
+	const json_t *chance = json_object_get(document, "second_chance");
+
+	if (json_is_true(json_object_get(chance, "on")))
+		printf("second chance: %" JSON_INTEGER_FORMAT " taken, %" JSON_INTEGER_FORMAT
+		       " passed on\n",
+			json_integer_value(json_object_get(chance, "taken")),
+			json_integer_value(json_object_get(chance, "passed_on")));
+	else if (client_text(chance, "reason")[0])
+		printf("warning: no second chance: %s\n", client_text(chance, "reason"));
+}
+
 static void client_print_status(const struct cli *cli, const json_t *document)
 {
 	const char *reason = client_text(document, "reason");
@@ -137,6 +150,7 @@ static void client_print_status(const struct cli *cli, const json_t *document)
 		client_text(document, "real_ip"), client_text(document, "interface"),
 		client_integer(document, "weight"),
 		cli_format_age(json_real_value(json_object_get(document, "uptime_s")), age));
+	client_print_second_chance(document);
 	client_print_arp(document);
 	printf("\n");
 	client_print_vips(cli, document);

@@ -6,6 +6,7 @@
 
 #include <netinet/in.h>
 
+#include "agent/chance/chance.h"
 #include "agent/check/checks.h"
 #include "agent/daemon/summary.h"
 #include "agent/host/listeners.h"
@@ -172,6 +173,17 @@ static json_t *status_control(const struct agent *agent)
 		(json_int_t)counters.accepted, "rejected", rejected);
 }
 
+static json_t *status_second_chance(const struct agent *agent)
+{
+	uint64_t taken = 0, passed_on = 0;
+
+	if (agent->chance)
+		chance_count(agent->chance, &taken, &passed_on);
+	return json_pack("{s:b, s:s, s:i, s:I, s:I}", "on", (int)(agent->chance != NULL), "reason",
+		agent->chance_why, "peers", agent->chance ? (int)chance_n_peers(agent->chance) : 0,
+		"taken", (json_int_t)taken, "passed_on", (json_int_t)passed_on);
+}
+
 json_t *status_make(const struct agent *agent)
 {
 	uint64_t uptime_us = agent_now(agent) - agent->started_us;
@@ -183,7 +195,7 @@ json_t *status_make(const struct agent *agent)
 		addr_format(&agent->identity.real_ip, real_ip);
 	return json_pack(
 		"{s:i, s:s, s:i, s:s, s:f, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:I}",
+		"s:o, s:o, s:o, s:o, s:I}",
 		"schema", STATUS_SCHEMA, "version", DSR_VERSION, "pid", (int)getpid(),
 		"config_file", agent->config_path, "uptime_s", (double)uptime_us / (double)US_PER_S,
 		"health", (int)summary_health(agent), "name", agent->settings->name, "real_ip",
@@ -191,6 +203,7 @@ json_t *status_make(const struct agent *agent)
 		reason.text, "admin", report_admin_name(agent->admin), "weight",
 		(int)agent->settings->weight, "control", status_control(agent), "vips",
 		status_vips(agent), "arp", status_arp(agent), "balancers", status_balancers(agent),
-		"checks", status_checks(agent), "listeners", status_listeners(agent), "repairs",
+		"checks", status_checks(agent), "listeners", status_listeners(agent),
+		"second_chance", status_second_chance(agent), "repairs",
 		(json_int_t)reconcile_repairs(agent->reconcile));
 }

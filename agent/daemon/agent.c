@@ -2,6 +2,7 @@
 /* The agent's beginning, end and clock. Called by all of its room. Must not know what its parts do. */
 #include "agent/daemon/agent.h"
 
+#include "agent/chance/chance.h"
 #include "agent/check/checks.h"
 #include "agent/host/accepts.h"
 #include "agent/host/listeners.h"
@@ -34,6 +35,7 @@ struct agent *agent_free(struct agent *agent)
 	reconcile_free(agent->reconcile);
 	balancers_free(agent->balancers);
 	pins_free(agent->pins);
+	chance_free(agent->chance);
 	net_free(agent->net);
 	sockets_free(agent->sockets);
 	sockets_free(agent->parting_sockets);

@@ -17,6 +17,7 @@
 #define AGENT_WAITERS_MAX 64u
 
 struct balancers;
+struct chance;
 struct checks;
 struct control;
 struct control_request;
@@ -65,7 +66,12 @@ struct agent {
 	char dropped[WHY_BYTES];    /* why the kernel drops it; "": it does not */
 	struct nl *nl;              /* for routes */
 	struct balancers *balancers;
-	struct pins *pins; /* the balancers' neighbour entries */
+	struct pins *pins;          /* the balancers' neighbour entries */
+	struct chance *chance;      /* second chance; NULL: not in place */
+	char chance_why[WHY_BYTES]; /* why it is not, though it is configured; "" */
+	int chance_error;           /* of what a balancer told, as it was logged last */
+	uint64_t chance_retry_us;   /* not tried again before that */
+	unsigned int chance_swept;  /* interface that was looked at for what a killed run left */
 	struct net *net;
 	unsigned int net_scope;
 	struct events *events; /* NULL until the runtime folder is ours: only logged */

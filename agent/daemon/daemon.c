@@ -14,6 +14,7 @@
 #include "agent/daemon/listening.h"
 #include "agent/daemon/refresh.h"
 #include "agent/daemon/reload.h"
+#include "agent/daemon/second_chance.h"
 #include "agent/daemon/stop.h"
 #include "agent/host/listeners.h"
 #include "agent/host/reconcile.h"
@@ -145,6 +146,12 @@ static bool daemon_open_http(struct agent *agent)
 	return r >= 0;
 }
 
+static void daemon_listen(struct agent *agent)
+{
+	balancers_on_heard(agent->balancers, daemon_on_heard);
+	balancers_on_peers(agent->balancers, second_chance_on_peers);
+}
+
 static int daemon_open_parts(struct agent *agent)
 {
 	int r;
@@ -162,7 +169,7 @@ static int daemon_open_parts(struct agent *agent)
 	r = balancers_new(
 		agent->event, agent->events, daemon_on_balancers, agent, &agent->balancers);
 	if (r == 0)
-		balancers_on_heard(agent->balancers, daemon_on_heard);
+		daemon_listen(agent);
 	if (r < 0)
 		return log_errno(r, "cannot prepare registrations");
 	r = pins_new(&agent->pins);

@@ -11,6 +11,7 @@
 #include "agent/check/checks.h"
 #include "agent/daemon/admin.h"
 #include "agent/daemon/parting.h"
+#include "agent/daemon/second_chance.h"
 #include "agent/daemon/summary.h"
 #include "agent/host/reconcile.h"
 #include "agent/host/sockets.h"
@@ -222,6 +223,7 @@ static void refresh_make_status(struct agent *agent, struct proto_status *ret_st
 		.stopping = agent->phase != AGENT_SERVING,
 		.weight = agent->settings->weight,
 		.max_connections = (uint32_t)agent->settings->config->max_connections,
+		.second_chance = agent->chance,
 	};
 
 	/* Counts that could not be taken stay those of the time before. */
@@ -267,6 +269,7 @@ void refresh_all(struct agent *agent)
 
 	parting_go_on(agent);
 	refresh_identity(agent);
+	second_chance_go_on(agent);
 	refresh_make_status(agent, &status, &fit);
 	refresh_tell_state(agent, &status);
 	agent->status = status;

@@ -39,6 +39,7 @@ void reload_adopt(struct agent *agent, struct settings *settings, struct check_s
 	settings_free(agent->settings);
 	agent->settings = settings;
 	agent->identity_is_told = false;
+	agent->chance_retry_us = 0;
 	sockets_watch(agent->sockets, config->vips.items, config->vips.len);
 	/* Comes back by the reconciler's callback, which tells everybody. */
 	reload_make_wanted(config, &wanted);

@@ -98,7 +98,7 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:I, s:s, s:b, s:I, s:o, s:f, s:I, s:I, s:I, s:o, s:I, s:I, "
-		"s:I, s:I, s:I}",
+		"s:I, s:I, s:I, s:b}",
 		"name", backend->name, "version", backend->version, "address",
 		addr_format(&backend->address, address), "mac",
 		mac_is_zero(&backend->mac) ? "" : mac_format(&backend->mac, mac), "interface",
@@ -115,7 +115,8 @@ static json_t *status_backend(const struct balancer *balancer, const struct back
 		(json_int_t)sum->flows, "established", (json_int_t)sum->established,
 		"max_connections", (json_int_t)sum->member.max_connections, "heartbeat_rtt_us",
 		(json_int_t)backend->rtt_us, "heartbeats_missed",
-		(json_int_t)backend->heartbeats_missed);
+		(json_int_t)backend->heartbeats_missed, "second_chance",
+		(int)backend->status.second_chance);
 }
 
 static json_t *status_vips(const struct config_virtual_server *virtual_server)

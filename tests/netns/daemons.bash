@@ -182,10 +182,10 @@ agent_prepare() {
 	[[ -e $work/$1/agent.conf ]] || agent_configure "$1" < <(agent_default_config "$1")
 }
 
-# agent_start NAME : starts it and does not wait.
+# agent_start NAME : starts it and does not wait. A drop-in of its unit may give it other capabilities, $agent_capabilities.
 agent_start() {
 	agent_prepare "$1"
-	daemon_start "$1" "$1" "$AGENT_UID" +net_admin "$work/bin/dsr-agent" run \
+	daemon_start "$1" "$1" "$AGENT_UID" "${agent_capabilities:-+net_admin}" "$work/bin/dsr-agent" run \
 		--config "$work/$1/agent.conf" \
 		--runtime-dir "$work/$1/run" --state-dir "$work/$1/state"
 }
