@@ -14,7 +14,7 @@
 #include "common/addr.h"
 
 #define ANNOUNCE_BATCH     256u /* frames sent, and frames read, in one turn of the loop */
-#define ANNOUNCE_DEFEND_US (100 * US_PER_MS) /* between answers to claims of a VIP */
+#define ANNOUNCE_DEFEND_US (20 * US_PER_MS) /* between answers to claims of a VIP */
 
 struct announce;
 struct claims;

@@ -563,6 +563,27 @@ static void announce_paces_its_defence(void **state)
 		before.sent + 2 * (1 + (clock_now_us() - begin_us) / ANNOUNCE_DEFEND_US));
 }
 
+/* Whose entry is wrong until the next turn sends frames astray for so long. */
+static void announce_answers_each_of_some_claims_in_a_row(void **state)
+{
+	enum { CLAIMS = 20 };
+	uint8_t claim[ANNOUNCE_FRAME_MAX_BYTES];
+	struct live *live = *state;
+	struct announce_counters before, after;
+	uint64_t begin_us;
+
+	live_require(live);
+	announce_counters(live->announce, &before);
+	for (unsigned int i = 0; i < CLAIMS; i++) {
+		live_send(live, claim, claim_make(&live->vips[1], claim));
+		begin_us = clock_now_us();
+		while (clock_now_us() < begin_us + 40 * US_PER_MS)
+			(void)sd_event_run(live->event, US_PER_MS);
+	}
+	announce_counters(live->announce, &after);
+	assert_true(after.sent >= before.sent + CLAIMS);
+}
+
 static void announce_asks_the_link_for_each_vip(void **state)
 {
 	struct live *live = *state;
@@ -651,6 +672,7 @@ int main(void)
 		cmocka_unit_test(announce_limits_what_it_tells),
 		cmocka_unit_test(announce_defends_a_claimed_vip_at_once),
 		cmocka_unit_test(announce_paces_its_defence),
+		cmocka_unit_test(announce_answers_each_of_some_claims_in_a_row),
 		cmocka_unit_test(announce_asks_the_link_for_each_vip),
 		cmocka_unit_test(announce_is_silent_without_vips),
 		cmocka_unit_test(announce_joins_thousands_of_groups),
