@@ -10,6 +10,7 @@
 #include <sodium.h>
 
 #include "agent/registration/asked.h"
+#include "agent/registration/register_heard.h"
 #include "agent/registration/register_random.h"
 #include "agent/registration/register_repeat.h"
 #include "agent/registration/report.h"
@@ -54,7 +55,7 @@ struct registration {
 	struct auth_replay replay;
 	uint64_t sequence; /* the newest of ours */
 	uint64_t echo;     /* the balancer's, of the newest HEARTBEAT or of the ACCEPT */
-	uint64_t heard_us, silence_us; /* so long without a heartbeat is too long */
+	struct register_heard heard;
 
 	struct register_repeat repeat; /* of an UPDATE or LEAVE */
 	struct asked asked;
@@ -396,10 +397,7 @@ static void open_session(
 	registration->echo = accept->sequence;
 	registration->replay = (struct auth_replay){ 0 };
 	auth_replay_move(&registration->replay, accept->sequence);
-	registration->heard_us = now_us;
-	/* Half an interval more than the balancer waits: heartbeats are sent with jitter. */
-	registration->silence_us =
-		(uint64_t)accept->interval_us * accept->multiplier + accept->interval_us / 2;
+	register_heard_begin(&registration->heard, accept->interval_us, accept->multiplier, now_us);
 	registration->view.boot_id = accept->boot_id;
 	auth_session_derive(registration->identity.key.secret, registration->nonce_agent,
 		registration->nonce_balancer, accept->session_id, &registration->keys);
@@ -468,7 +466,7 @@ static void receive_heartbeat(
 {
 	registration->echo = heartbeat->session.sequence;
 	registration->view.place = heartbeat->place;
-	registration->heard_us = now_us;
+	register_heard_now(&registration->heard, now_us);
 	registration->view.last_heartbeat_us = now_us;
 	if (registration->view.state == REGISTER_LEAVING)
 		return;
@@ -620,6 +618,13 @@ static void on_no_answer(struct registration *registration, uint64_t now_us)
 		send_hello(registration, register_next_version(registration->hello_version));
 }
 
+/* A switch that was led to believe that this host is elsewhere learns anew from a frame of ours. */
+static void on_late(struct registration *registration, uint64_t now_us)
+{
+	register_heard_late(&registration->heard, now_us);
+	send_in_session(registration, PROTO_UPDATE);
+}
+
 static void on_silence(struct registration *registration, uint64_t now_us)
 {
 	char name[ADDR_STRLEN];
@@ -627,7 +632,7 @@ static void on_silence(struct registration *registration, uint64_t now_us)
 	register_view_set_state(&registration->view, REGISTER_CONNECTING, now_us);
 	register_view_set_reason(&registration->view, "no heartbeat from %s for %llu ms",
 		addr_format(&registration->view.balancer.addr, name),
-		(unsigned long long)((now_us - registration->heard_us) / US_PER_MS));
+		(unsigned long long)((now_us - registration->heard.at_us) / US_PER_MS));
 	begin_handshake(registration, now_us);
 }
 
@@ -657,7 +662,7 @@ static uint64_t next_deadline(const struct registration *registration)
 		return can_begin(registration) ? registration->retry_us : REGISTER_NEVER_US;
 	case REGISTER_REGISTERED:
 		repeat_us = MIN(repeat_us, registration->newer_us);
-		return MIN(repeat_us, registration->heard_us + registration->silence_us);
+		return MIN(repeat_us, register_heard_due(&registration->heard));
 	case REGISTER_LEAVING:
 		return repeat_us;
 	default:
@@ -668,8 +673,6 @@ static uint64_t next_deadline(const struct registration *registration)
 /* At most one thing is due at a time: what it does moves its own deadline. */
 uint64_t register_run_due(struct registration *registration, uint64_t now_us)
 {
-	bool silent = now_us >= registration->heard_us + registration->silence_us;
-
 	if (next_deadline(registration) > now_us)
 		return next_deadline(registration);
 	switch (registration->view.state) {
@@ -678,10 +681,12 @@ uint64_t register_run_due(struct registration *registration, uint64_t now_us)
 		on_no_answer(registration, now_us);
 		break;
 	case REGISTER_REGISTERED:
-		if (silent)
+		if (register_heard_is_silent(&registration->heard, now_us))
 			on_silence(registration, now_us);
 		else if (now_us >= registration->newer_us)
 			on_newer(registration, now_us);
+		else if (now_us >= registration->heard.late_us)
+			on_late(registration, now_us);
 		else
 			on_repeat(registration, now_us);
 		break;

@@ -2,13 +2,13 @@
 /*
  * A stranger on the segment who says that an address is at some MAC:
  *
- *	forge INTERFACE ADDRESS MAC TO_MAC TO_ADDRESS [COUNT [RATE_HZ [vary]]]
+ *	forge INTERFACE ADDRESS MAC TO_MAC TO_ADDRESS [COUNT [RATE_HZ [vary|as]]]
  *
  * An ARP reply (RFC 826) for an IPv4 ADDRESS, a solicited neighbour advertisement with the override flag
  * (RFC 4861 §4.4) for an IPv6 one, sent to TO_MAC for TO_ADDRESS; a broadcast TO_MAC and ADDRESS itself
  * as TO_ADDRESS make the ARP gratuitous, and a TO_ADDRESS of ff02::1 the advertisement unsolicited. The
  * Ethernet source stays the interface's own, as switches learn from it. With `vary` the last two bytes
- * of MAC count up. Once a RATE_HZ-th of a second, one at once.
+ * of MAC count up; with `as` it is the Ethernet source, too, and switches learn that. Once a RATE_HZ-th of a second, one at once.
  */
 #include "tests/harness/segment.h"
 
@@ -85,13 +85,15 @@ int main(int argc, char **argv)
 	if (argc < 6 || argc > 9)
 		errx(64,
 			"usage: forge INTERFACE ADDRESS MAC TO_MAC TO_ADDRESS [COUNT [RATE_HZ "
-			"[vary]]]");
+			"[vary|as]]]");
 	forge_read(&forge, argv);
 	count = argc > 6 ? tool_number(argv[6], FORGE_COUNT_MAX) : 1;
 	rate_hz = argc > 7 ? tool_number(argv[7], FORGE_RATE_MAX_HZ) : 1;
 	if (rate_hz == 0)
 		errx(64, "no rate");
 	forge.fd = segment_open(argv[1], 0, &forge.own);
+	if (argc > 8 && streq(argv[8], "as"))
+		forge.own = forge.mac;
 	for (unsigned long i = 0; i < count; i++) {
 		const uint64_t gap_us = US_PER_S / rate_hz;
 		const struct timespec gap = { (time_t)(gap_us / US_PER_S),

@@ -94,6 +94,12 @@ fact no_server_was_down equal "$(downs)" "$before"
 fact no_connection_is_lost equal "$(tool_ask held round | jq .broken)" 0
 fact no_connection_is_lost_over_ipv6 equal "$(tool_ask held6 round | jq .broken)" 0
 
+# A frame that has its MAC as source draws what is for a server from the switch until it sends something itself: its
+# agent does so when a heartbeat is late.
+must on stranger "$BUILD/tests/harness/forge" eth0 192.0.2.66 "$(mac_of web1)" "$lb_mac" "$LB" 6 1 as
+fact no_server_is_down_by_a_frame_in_its_name equal "$(downs)" "$before"
+fact no_connection_is_lost_by_it equal "$(tool_ask held round | jq .broken)" 0
+
 # The balancer gets another network card: its next heartbeat says so.
 new_mac=02:00:00:00:02:02
 must ip_on lb link set eth0 address "$new_mac"

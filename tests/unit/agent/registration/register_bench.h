@@ -233,3 +233,13 @@ _unused_ static enum register_state state_of(const struct bench *bench)
 {
 	return register_view(bench->registration)->state;
 }
+
+/* Until it has been too long; what is said when heartbeats are late is taken. */
+_unused_ static void fall_silent(struct bench *bench)
+{
+	pass(bench);
+	while (state_of(bench) == REGISTER_REGISTERED) {
+		take(bench, PROTO_UPDATE);
+		pass(bench);
+	}
+}

@@ -66,18 +66,16 @@ static void register_takes_an_answer_in_the_version_of_its_question_only(void **
 /* Heartbeats until the time has come; each is answered. */
 static void live_until_newer_is_tried(struct bench *bench)
 {
-	for (unsigned int i = 0; i < 2000; i++) {
+	for (unsigned int i = 0; i < 2000 && bench->n_sent == 0; i++) {
 		const struct sent *sent;
 
-		bench->now_us += INTERVAL_US;
-		tick(bench);
-		if (bench->n_sent > 0)
-			return;
 		assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
 		sent = take(bench, PROTO_ANSWER);
 		assert_int_equal(sent->message.version, PROTO_VERSION_1);
+		bench->now_us += INTERVAL_US;
+		tick(bench);
 	}
-	fail();
+	assert_true(bench->n_sent > 0);
 }
 
 /* Its HELLOs in the newest were lost, and one in another version was not. */
@@ -116,6 +114,10 @@ static void register_finds_out_that_its_balancer_was_upgraded(void **state)
 	take_register(bench);
 	assert_int_equal(bench->reg.status.max_connections, 7);
 	/* Its ACCEPT is lost: the same again. */
+	bench->version = PROTO_VERSION_1;
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+	bench->version = PROTO_VERSION;
 	pass(bench);
 	take_register(bench);
 	message = accept_of(bench);
