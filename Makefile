@@ -99,13 +99,14 @@ UNIT    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter 0,$(XDP)),tests/
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/fuzz -name 'fuzz_*.c'))
 SIMULATION := $(BUILD)/tests/simulation/simulate
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/harness/*.c))
+PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/harness/preload/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 
 .PHONY: all tests clean deps deps-all demo check check-all bench install deb lint format check-layers check-units fuzz unit coverage \
 	run-check run-check-all run-demo
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
-tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(SIMULATION) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
+tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(PRELOADS) $(SIMULATION) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
 
 # Everything is compiled anew when the compiler or its flags change.
 FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
@@ -164,6 +165,11 @@ $(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(VECTORS_O)
 # Both programs' rooms in one process, and one clock for all of it.
 $(SIMULATION): $(call objects,$(wildcard tests/simulation/*.c)) $(LIB_lb) $(LIB_agent) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=clock_gettime -o $@ $^ $(LIBS_lb) $(LIBS_common) $(LIBS_test)
+
+# What a scenario puts between a program and the C library; never with a sanitizer, which has its own there.
+$(PRELOADS): $(BUILD)/%.so: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -g -fPIC $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -shared -o $@ $<
 
 # It is many agents: it speaks as they do.
 $(BUILD)/tests/harness/agents: $(BUILD)/tests/harness/agents.o $(LIB_agent) $(LIB_common)

@@ -242,14 +242,21 @@ int daemon_run(const char *config_path, const char *runtime_dir, const struct da
 	_cleanup_(agent_freep) struct agent *agent = agent_new(config_path, runtime_dir);
 	int r;
 
-	if (!agent)
+	if (!agent) {
+		(void)log_errno(-ENOMEM, "cannot start");
 		return EXIT_FAILURE;
+	}
 	r = auth_init();
 	if (r < 0) {
 		(void)log_errno(r, "cannot initialise libsodium");
 		return EXIT_FAILURE;
 	}
-	if (daemon_load_settings(agent) < 0)
+	r = daemon_load_settings(agent);
+	if (r == -ENOMEM) {
+		(void)log_errno(r, "cannot read the configuration");
+		return EXIT_FAILURE;
+	}
+	if (r < 0)
 		return CONTROL_CONFIG;
 	if (!daemon_has_net_admin()) {
 		log_error("needs CAP_NET_ADMIN; start it by its unit, or as root");

@@ -57,9 +57,12 @@ static int ini_read_file(struct ini_loader *loader, const char *path, bool *ret_
 	r = ini_report_file(loader->report, path, &file_idx);
 	if (r < 0)
 		return r;
+	errno = 0;
 	stream = ini_open(path, &wrong);
 	*ret_opened = stream != NULL;
 	if (!stream) {
+		if (errno == ENOMEM)
+			return -ENOMEM;
 		ini_report_push(loader->report, file_idx, 0, NULL, "cannot open: %s", wrong);
 		return 0;
 	}
