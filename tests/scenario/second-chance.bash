@@ -166,7 +166,7 @@ ip_on router link set dev clients mtu 1500
 tcx_programs() {
 	on web1 "$BUILD/tests/harness/tcx" eth0 | wc -l
 }
-fact no_connection_of_ip6_broke_meanwhile equal "$(broken_of held6)" 0
+fact no_connection_broke_meanwhile equal "$(broken_of held) $(broken_of held6) $(broken_of old)" "0 0 0"
 fact a_program_is_there equal "$(tcx_programs)" 1
 daemon_stop web1 KILL
 fact killed_it_leaves_none equal "$(tcx_programs)" 0
