@@ -201,6 +201,15 @@ INLINE struct bpf_sock *find_socket(struct __sk_buff *context, const struct pack
 }
 
 /* What listens has the connection only where a cookie of its own comes back (RFC 4987 §3.6). */
+INLINE int is_cookie(
+	struct bpf_sock *socket, struct packet *packet, struct tcphdr *tcp, __u32 tcp_bytes)
+{
+	return packet->is_ip6 ? bpf_tcp_check_syncookie(socket, &packet->ip6, sizeof(packet->ip6),
+					tcp, tcp_bytes) == 0
+			      : bpf_tcp_check_syncookie(socket, &packet->ip4, sizeof(packet->ip4),
+					tcp, tcp_bytes) == 0;
+}
+
 INLINE enum whose judge_segment(struct __sk_buff *context, struct packet *packet)
 {
 	enum whose whose = ELSEWHERE;
@@ -215,12 +224,7 @@ INLINE enum whose judge_segment(struct __sk_buff *context, struct packet *packet
 	socket = find_socket(context, packet, &ports, 0);
 	if (!socket)
 		return ELSEWHERE;
-	if (socket->state != BPF_TCP_LISTEN)
-		whose = HERE;
-	else if (packet->is_ip6 ? bpf_tcp_check_syncookie(socket, &packet->ip6, sizeof(packet->ip6),
-					  &tcp, sizeof(tcp)) == 0
-				: bpf_tcp_check_syncookie(socket, &packet->ip4, sizeof(packet->ip4),
-					  &tcp, sizeof(tcp)) == 0)
+	if (socket->state != BPF_TCP_LISTEN || is_cookie(socket, packet, &tcp, sizeof(tcp)))
 		whose = HERE;
 	bpf_sk_release(socket);
 	return whose;

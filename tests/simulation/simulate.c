@@ -50,6 +50,7 @@ int main(int argc, char **argv)
 	/* Tables of half a megabyte come and go: memory that is kept need not be cleared each time. */
 	(void)mallopt(M_MMAP_THRESHOLD, INT_MAX);
 	(void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	if (auth_init() < 0)
 		return 1;
 	for (uint64_t i = 0; i < count; i++) {
