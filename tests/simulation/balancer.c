@@ -86,7 +86,6 @@ static void note_backend(struct sim_balancer *balancer, const struct backend *ba
 	if (!serves || !backend->takes_flows || backend->id != serving->backend)
 		serving->not_us = balancer->sim->now_us;
 	serving->backend = backend ? backend->id : 0;
-	serving->takes_flows = serves && backend->takes_flows;
 	serving->takes_new = serves && backend->takes_new && member.proven &&
 		member.effective_weight > 0 && is_fit(backend, vip);
 }
@@ -123,7 +122,6 @@ static void publish_now(struct sim_balancer *balancer)
 	snapshot_free(balancer->snapshot);
 	balancer->snapshot = snapshot;
 	balancer->publish_due = false;
-	balancer->n_published++;
 	balancer->sim->totals.n_published++;
 	note_serving(balancer);
 }

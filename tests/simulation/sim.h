@@ -71,7 +71,7 @@ struct sim_agent {
 
 /* What a balancer's tables of a VIP say of an agent's server, as they are in force. */
 struct sim_serving {
-	bool takes_new, takes_flows;
+	bool takes_new;
 	uint64_t not_us; /* when it last took no flows, or was another backend */
 	uint16_t backend;
 };
@@ -104,7 +104,6 @@ struct sim_balancer {
 	uint64_t quiet_us;   /* since then bases do not follow owners; 0: they do */
 	uint64_t evicted_us; /* when a record was lost to another */
 	struct sim_serving serving[SIM_VIPS][SIM_AGENTS_MAX];
-	size_t n_published;
 };
 
 /* A connection, and its client. */
