@@ -46,7 +46,7 @@ int nl_neigh_parse(const struct nlmsghdr *message, struct nl_neigh *ret_neigh)
 	return 0;
 }
 
-static struct nlmsghdr *nl_neigh_request(struct nl *nl, uint16_t type, uint16_t flags,
+struct nlmsghdr *nl_neigh_request(struct nl *nl, uint16_t type, uint16_t flags,
 	unsigned int ifindex, const struct addr *address, struct ndmsg **ret_entry)
 {
 	void *extra;

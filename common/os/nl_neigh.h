@@ -15,6 +15,10 @@ struct nl_neigh {
 
 /* RTM_NEWNEIGH of a host: 0, -ENODATA (not of interest), -EBADMSG. The message itself must be whole (nl_message_ok()). */
 int nl_neigh_parse(const struct nlmsghdr *message, struct nl_neigh *ret_neigh);
+/* The begin of a request about one entry, and its fixed part, whose other fields are zero; see nl_request(). */
+struct ndmsg;
+struct nlmsghdr *nl_neigh_request(struct nl *nl, uint16_t type, uint16_t flags,
+	unsigned int ifindex, const struct addr *address, struct ndmsg **ret_entry);
 /* The kernel's entry of one neighbour. -ENOENT: there is none. */
 int nl_neigh_query(struct nl *nl, unsigned int ifindex, const struct addr *address,
 	struct nl_neigh *ret_neigh);

@@ -32,19 +32,6 @@ int neigh_dump_entries(struct nl *nl, unsigned int ifindex, nl_message_fn *fn, v
 	return nl_query_all(nl, request, fn, context);
 }
 
-static struct nlmsghdr *neigh_request_entry(struct nl *nl, uint16_t type, uint16_t flags,
-	unsigned int ifindex, const struct addr *address, struct ndmsg **ret_entry)
-{
-	void *extra;
-	struct nlmsghdr *request = nl_request(nl, type, flags, sizeof(struct ndmsg), &extra);
-
-	*ret_entry = extra;
-	(*ret_entry)->ndm_family = (uint8_t)address->family;
-	(*ret_entry)->ndm_ifindex = (int)ifindex;
-	mnl_attr_put(request, NDA_DST, addr_size_bytes(address), address->bytes);
-	return request;
-}
-
 struct neigh_query {
 	struct neigh_entry_message entry;
 	bool found;
@@ -67,7 +54,7 @@ int neigh_query_entry(struct nl *nl, unsigned int ifindex, const struct addr *ad
 	int r;
 
 	/* neigh_get() wants every other field zero: net/core/neighbour.c:neigh_valid_get_req, 6.1. */
-	request = neigh_request_entry(nl, RTM_GETNEIGH, 0, ifindex, address, &entry);
+	request = nl_neigh_request(nl, RTM_GETNEIGH, 0, ifindex, address, &entry);
 	r = nl_query(nl, request, neigh_on_answer, &query);
 	if (r < 0)
 		return r;
@@ -82,7 +69,7 @@ int neigh_request_resolve(struct nl *nl, unsigned int ifindex, const struct addr
 	struct nlmsghdr *request;
 	struct ndmsg *entry;
 
-	request = neigh_request_entry(
+	request = nl_neigh_request(
 		nl, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ifindex, address, &entry);
 	entry->ndm_flags = NTF_USE;
 	return nl_transact(nl, request);
@@ -94,7 +81,7 @@ int neigh_request_confirm(struct nl *nl, unsigned int ifindex, const struct addr
 	struct nlmsghdr *request;
 	struct ndmsg *entry;
 
-	request = neigh_request_entry(nl, RTM_NEWNEIGH, NLM_F_REPLACE, ifindex, address, &entry);
+	request = nl_neigh_request(nl, RTM_NEWNEIGH, NLM_F_REPLACE, ifindex, address, &entry);
 	entry->ndm_state = NUD_PROBE;
 	return nl_transact(nl, request);
 }
@@ -107,7 +94,7 @@ int neigh_request_ask_at(
 	struct ndmsg *entry;
 	int r;
 
-	request = neigh_request_entry(
+	request = nl_neigh_request(
 		nl, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ifindex, address, &entry);
 	entry->ndm_state = NUD_STALE;
 	mnl_attr_put(request, NDA_LLADDR, MAC_LEN, mac->bytes);
