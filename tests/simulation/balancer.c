@@ -85,6 +85,10 @@ static void note_backend(struct sim_balancer *balancer, const struct backend *ba
 
 	if (!serves || !backend->takes_flows || backend->id != serving->backend)
 		serving->not_us = balancer->sim->now_us;
+	if (serves && backend->takes_flows)
+		serving->none_us = 0;
+	else if (serving->none_us == 0)
+		serving->none_us = balancer->sim->now_us;
 	serving->backend = backend ? backend->id : 0;
 	serving->takes_new = serves && backend->takes_new && member.proven &&
 		member.effective_weight > 0 && is_fit(backend, vip);

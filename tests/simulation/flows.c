@@ -4,7 +4,8 @@
  *  - a new connection goes to nobody who takes none: down, not proven, without the VIP or without silence, drained,
  *    or of weight 0;
  *  - a packet of a connection goes to the server that has it, as long as this balancer has had no reason to take that
- *    server's connections away: whatever happens to others.
+ *    server's connections away: whatever happens to others;
+ *  - a packet of a connection, whosever it is, goes to nobody who has been known for long to take none.
  */
 #include "tests/simulation/sim.h"
 
@@ -113,6 +114,18 @@ static bool is_bound(const struct sim *sim, const struct sim_flow *flow)
 		balancer->evicted_us < flow->born_us && !balancer->publish_due;
 }
 
+/* Whoever it is that a packet of a connection goes to: known to be bad for long it is not. */
+static void judge_server(struct sim *sim, const struct sim_balancer *balancer,
+	const struct sim_flow *flow, int agent)
+{
+	const struct sim_serving *serving = &balancer->serving[flow->vip][agent];
+
+	if (serving->none_us > 0 && sim->now_us > serving->none_us + SIM_VOID_US)
+		sim_fail(sim, "lb%u sends a packet to %s, which has taken none for %.3f s",
+			balancer->number, sim->agents[agent].identity.name,
+			(double)(sim->now_us - serving->none_us) / (double)US_PER_S);
+}
+
 static void talk(struct sim *sim, struct sim_flow *flow)
 {
 	struct sim_balancer *balancer = &sim->balancers[flow->balancer];
@@ -125,6 +138,8 @@ static void talk(struct sim *sim, struct sim_flow *flow)
 	result = run_frame(
 		balancer, flow, is_end ? WIRE_TCP_FIN | WIRE_TCP_ACK : WIRE_TCP_ACK, false);
 	agent = result.verdict == FWD_FORWARD ? agent_of(balancer, flow->vip, result.backend) : -1;
+	if (agent >= 0)
+		judge_server(sim, balancer, flow, agent);
 	if (!is_bound(sim, flow)) {
 		/* Moved, and rightly so: there it is reset. */
 		flow->lives = agent == flow->agent && !is_end;

@@ -27,6 +27,9 @@
 #define SIM_FALL          3u
 /* A silent death is known after three intervals, each with its jitter, when the last word has arrived. */
 #define SIM_DEATH_US (1500 * US_PER_MS)
+/* Rows leave who takes no flows at once. Records of a server that is up, but serves this VIP no longer, lead there until the
+ * walk through the flow table has voided them. */
+#define SIM_VOID_US (3 * US_PER_S)
 
 struct sim;
 
@@ -72,7 +75,8 @@ struct sim_agent {
 /* What a balancer's tables of a VIP say of an agent's server, as they are in force. */
 struct sim_serving {
 	bool takes_new;
-	uint64_t not_us; /* when it last took no flows, or was another backend */
+	uint64_t not_us;  /* when it last took no flows, or was another backend */
+	uint64_t none_us; /* since then it takes none, as its balancer knows; 0: it does */
 	uint16_t backend;
 };
 
