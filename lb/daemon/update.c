@@ -203,10 +203,17 @@ static bool update_links(struct update *update)
 	const struct neigh_link *clients = neigh_client_link(balancer->neigh);
 	struct publish_links *links = &update->links;
 	bool active = role_status(balancer->role).forwards;
-	bool changed = !mac_equal(&links->own_mac, &clients->mac) || links->active != active;
+	bool holds_vips = balancer->config->active_when.family != AF_UNSPEC;
+	bool changed = !mac_equal(&links->own_mac, &clients->mac) || links->active != active ||
+		links->holds_vips != holds_vips;
 
 	links->own_mac = clients->mac;
 	links->active = active;
+	/*
+	 * keepalived gives a VIP to the host and announces it before we hear of that: for these milliseconds the stack would
+	 * answer open connections with RST.
+	 */
+	links->holds_vips = holds_vips;
 	for (size_t i = 0; i < SEGMENTS_MAX; i++)
 		changed |= update_out(segments_link(balancer->segments, i), &links->out[i]);
 	return changed;

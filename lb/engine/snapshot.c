@@ -393,6 +393,13 @@ static int snapshot_bind_exact(struct snapshot *snapshot, struct fwd_vip *vip, u
 	return r == -ENOSPC ? snapshot_bind_range(image, vip, proto, port, port, service) : r;
 }
 
+int snapshot_add_vip(struct snapshot *snapshot, const struct addr *vip)
+{
+	struct fwd_vip *entry;
+
+	return snapshot_take_vip(snapshot, vip, &entry);
+}
+
 int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint8_t proto,
 	uint16_t first_port, uint16_t last_port, uint16_t service)
 {

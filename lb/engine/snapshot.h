@@ -73,6 +73,8 @@ int snapshot_add_mac(struct snapshot *snapshot, const struct mac *mac, struct fw
  */
 int snapshot_add_binding(struct snapshot *snapshot, const struct addr *vip, uint8_t proto,
 	uint16_t first_port, uint16_t last_port, uint16_t service);
+/* A VIP to which nothing need be bound: what is for it is no business of the host's own stack. */
+int snapshot_add_vip(struct snapshot *snapshot, const struct addr *vip);
 /* Binds all protocols without ports to the service, to which all ports of TCP are bound. -EINVAL: they are not. */
 int snapshot_add_others(struct snapshot *snapshot, const struct addr *vip, uint16_t service);
 

@@ -17,7 +17,8 @@ struct publish_link {
 struct publish_links {
 	struct mac own_mac;                     /* of the client interface */
 	uint8_t named_mac[FWD_NAMED_MAC_BYTES]; /* of frames that name an alternative */
-	bool active;                            /* false: no VIP is bound, everything is passed */
+	bool active;                            /* false: no VIP is bound, everything is passed, */
+	bool holds_vips; /* but what is for VIPs does not reach the host's stack */
 	struct publish_link out[FWD_LINKS_MAX];
 	/* Which of them reaches the address, or FWD_LINKS_MAX: none. */
 	size_t (*find)(const void *context, const struct addr *address);

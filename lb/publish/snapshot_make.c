@@ -197,6 +197,8 @@ static int snapshot_make_services(struct snapshot *snapshot, const struct snapsh
 			r = schedule_add(snapshot, built, service->virtual_server);
 		if (r == 0 && request->links->active)
 			r = snapshot_make_bindings(snapshot, service);
+		else if (r == 0 && request->links->holds_vips)
+			r = snapshot_add_vip(snapshot, &service->vip);
 	}
 	return r;
 }

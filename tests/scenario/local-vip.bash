@@ -55,6 +55,25 @@ lb_and_agents_start
 fact without_its_vip_it_is_not_active is_active false
 fact it_says_that_the_vip_is_not_there says "$VIP is not on this host" lb_json .inactive_reason
 
+# The client's SYNs come here, wherever the VIPs are.
+for vip in "$VIP" "$VIP6"; do
+	ip_on router neigh replace "$vip" dev eth0 lladdr "$(mac_of lb)" nud permanent
+done
+# Between keepalived's announcement and the balancer's hearing of it the kernel has the VIP alone: as long as we like.
+signal_pid "${daemon_pid[lb]}" STOP
+put eth0
+tool_start early lb named_server lb "$VIP:80" "[$VIP6]:80"
+for url in "http://$VIP/" "http://[$VIP6]/" "http://$VIP:82/" "http://[$VIP6]:82/"; do
+	fact "before_it_knows_of_its_vip_nobody_answers_$url" silent "$url"
+done
+fact then_the_kernel_has_said_nothing equal "$(kernel_answers)" 0
+stop_pid "${tool_pid[early]}"
+signal_pid "${daemon_pid[lb]}" CONT
+must wait_until 5 is_active true
+take eth0
+must wait_until 5 is_active false
+ip_on router neigh flush nud permanent
+
 for interface in eth0 lo; do
 	put "$interface"
 	fact "with_its_vip_on_${interface}_it_is_active" wait_until 5 is_active true

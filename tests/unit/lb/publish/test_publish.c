@@ -159,6 +159,24 @@ static void publish_binds_nothing_while_not_active(void **state)
 	assert_null(snapshot_vip(world->snapshot, &vip));
 }
 
+static void publish_holds_vips_back_from_the_host_without_serving_them(void **state)
+{
+	struct world *world = *state;
+	const struct fwd_vip *held;
+	struct fwd_addr vip;
+
+	quieten(world, 2);
+	snapshot_addr(&world->services->items[0].vip, &vip);
+	world->links.active = false;
+	world->links.holds_vips = true;
+	world_build(world, START_US + S(20));
+	held = snapshot_vip(world->snapshot, &vip);
+	assert_non_null(held);
+	assert_int_equal(held->any_tcp, 0);
+	assert_int_equal(held->n_ranges, 0);
+	assert_int_equal(snapshot_image(world->snapshot)->lens.bindings, 0);
+}
+
 static void publish_gives_a_new_backend_a_fifth_at_first(void **state)
 {
 	struct world *world = *state;
@@ -563,6 +581,7 @@ int main(void)
 		TEST(publish_shares_tables_among_many_of_both_kinds),
 		TEST(publish_remembers_bases_over_a_restart),
 		TEST(publish_binds_nothing_while_not_active),
+		TEST(publish_holds_vips_back_from_the_host_without_serving_them),
 		TEST(publish_gives_a_new_backend_a_fifth_at_first),
 		TEST(publish_gives_each_virtual_server_its_weights),
 		TEST(publish_knows_who_passes_on),
