@@ -114,13 +114,18 @@ static bool is_bound(const struct sim *sim, const struct sim_flow *flow)
 		balancer->evicted_us < flow->born_us && !balancer->publish_due;
 }
 
-/* Whoever it is that a packet of a connection goes to: known to be bad for long it is not. */
+/*
+ * Whoever it is that a packet of a connection goes to: known to be bad for long it is not. A balancer that is dead or
+ * stopped voids nothing.
+ */
 static void judge_server(struct sim *sim, const struct sim_balancer *balancer,
 	const struct sim_flow *flow, int agent)
 {
 	const struct sim_serving *serving = &balancer->serving[flow->vip][agent];
+	uint64_t runs_us = MAX(balancer->started_us, balancer->host.frozen_until_us);
+	uint64_t since_us = MAX(serving->none_us, runs_us);
 
-	if (serving->none_us > 0 && sim->now_us > serving->none_us + SIM_VOID_US)
+	if (serving->none_us > 0 && sim->now_us > since_us + SIM_VOID_US)
 		sim_fail(sim, "lb%u sends a packet to %s, which has taken none for %.3f s",
 			balancer->number, sim->agents[agent].identity.name,
 			(double)(sim->now_us - serving->none_us) / (double)US_PER_S);
