@@ -162,9 +162,9 @@ $(BUILD)/tests/fuzz/agent/%: $(BUILD)/tests/fuzz/agent/%.o $(FUZZ_DRIVER) $(LIB_
 $(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(VECTORS_O) $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
-# Both programs' rooms in one process, and one clock for all of it.
+# Both programs' rooms in one process, with one clock, and one chance, for all of it.
 $(SIMULATION): $(call objects,$(wildcard tests/simulation/*.c)) $(LIB_lb) $(LIB_agent) $(LIB_common)
-	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=clock_gettime -o $@ $^ $(LIBS_lb) $(LIBS_common) $(LIBS_test)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=clock_gettime,--wrap=getrandom -o $@ $^ $(LIBS_lb) $(LIBS_common) $(LIBS_test)
 
 # What a scenario puts between a program and the C library; never with a sanitizer, which has its own there.
 $(PRELOADS): $(BUILD)/%.so: %.c $(BUILD)/flags

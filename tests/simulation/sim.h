@@ -5,7 +5,7 @@
  * numbers. A seed is a whole history: whoever runs it again sees the same. What must always be true is held against
  * each packet and each step (flows.c, truth.c).
  *
- * The clock of everything in the process is the world's (world.c, by the linker's --wrap).
+ * The clock and the chance of everything in the process are the world's (world.c, by the linker's --wrap).
  */
 #pragma once
 

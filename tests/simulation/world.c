@@ -24,13 +24,30 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
 }
 
 /* splitmix64. */
-uint32_t sim_draw(struct sim *sim, uint32_t sides)
+static uint64_t draw(uint64_t *state)
 {
-	uint64_t z = (sim->random += UINT64_C(0x9e3779b97f4a7c15));
+	uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
 
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return (uint32_t)((z ^ (z >> 31)) % sides);
+	return z ^ (z >> 31);
+}
+
+/* What the product asks the kernel for: of the same seed the same. By -Wl,--wrap=getrandom. */
+static uint64_t kernel_random;
+
+ssize_t __wrap_getrandom(void *ret_data, size_t size_bytes, unsigned int flags);
+ssize_t __wrap_getrandom(void *ret_data, size_t size_bytes, unsigned int flags)
+{
+	(void)flags;
+	for (size_t i = 0; i < size_bytes; i++)
+		((uint8_t *)ret_data)[i] = (uint8_t)draw(&kernel_random);
+	return (ssize_t)size_bytes;
+}
+
+uint32_t sim_draw(struct sim *sim, uint32_t sides)
+{
+	return (uint32_t)(draw(&sim->random) % sides);
 }
 
 bool sim_chance(struct sim *sim, uint32_t percent)
@@ -224,6 +241,7 @@ void sim_open(struct sim *sim, uint64_t seed)
 		.seed = seed, .random = seed, .now_us = START_US, .is_told = sim->is_told
 	};
 	clock_us = START_US;
+	kernel_random = ~seed;
 	/* Some histories are as large as they get. */
 	sim->n_balancers = (uint8_t)(1 + sim_draw(sim, SIM_BALANCERS_MAX));
 	sim->n_agents = (uint8_t)(seed % 40 == 9 ? SIM_AGENTS_MAX : 2 + sim_draw(sim, 8));
