@@ -10,7 +10,7 @@
 #include "common/log.h"
 #include "common/url.h"
 
-#define CONFIG_VIRTUAL_SERVERS_MAX 8192u
+#define CONFIG_VIRTUAL_SERVERS_MAX 10000u
 #define CONFIG_VIPS_MAX            64u   /* of one virtual server */
 #define CONFIG_PORTS_MAX           64u   /* items of one virtual server */
 #define CONFIG_CHECKS_MAX          8u    /* tcp checks of one virtual server */

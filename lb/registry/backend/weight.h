@@ -13,7 +13,7 @@
 #define WEIGHT_NAME_BYTES  (PROTO_NAME_MAX + 1)
 #define WEIGHT_TEXT_BYTES  16u
 /* Virtual servers that were named, of one backend; as many as there may be. */
-#define WEIGHT_NAMED_MAX 8192u
+#define WEIGHT_NAMED_MAX 10000u
 
 struct weight_word {
 	enum { WEIGHT_CONFIGURED, WEIGHT_NUMBER, WEIGHT_PERCENT } kind;
