@@ -27,6 +27,8 @@ struct chance {
 	struct chance_counts *counts; /* mapped; the program writes */
 	struct chance_balancer balancers[BALANCERS_MAX];
 	size_t n_balancers;
+	struct addr served[PROTO_VIPS_MAX]; /* as the program has them */
+	size_t n_served;
 };
 
 _printf_(2, 0) static int on_libbpf_says(
@@ -149,6 +151,10 @@ int chance_serve(struct chance *chance, const struct addr *vips, size_t n_vips)
 	size_t n_gone = 0;
 	int r = 0;
 
+	/* Asked at every look at the host: the same once more costs no call for each of them. */
+	if (n_vips == chance->n_served && memcmp(chance->served, vips, n_vips * sizeof(*vips)) == 0)
+		return 0;
+	chance->n_served = 0;
 	while (n_gone < CHANCE_VIPS && bpf_map_get_next_key(map, last, &key) == 0) {
 		if (!is_among(&key, vips, n_vips))
 			gone[n_gone++] = key;
@@ -159,6 +165,10 @@ int chance_serve(struct chance *chance, const struct addr *vips, size_t n_vips)
 	for (size_t i = 0; i < n_vips && r == 0; i++) {
 		key = address_of(&vips[i]);
 		r = bpf_map_update_elem(map, &key, &any, BPF_ANY);
+	}
+	if (r == 0) {
+		memcpy(chance->served, vips, n_vips * sizeof(*vips));
+		chance->n_served = n_vips;
 	}
 	return r;
 }

@@ -6,7 +6,7 @@
 
 #define CHANCE_NAMED_FIRST 0xd2u /* the first byte of a source MAC that names an alternative */
 #define CHANCE_PEERS       65536u
-#define CHANCE_VIPS        64u
+#define CHANCE_VIPS        1024u
 
 /* A MAC as a number, its first byte lowest. */
 typedef __u64 chance_mac;

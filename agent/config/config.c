@@ -159,10 +159,10 @@ static void config_check_vips(const struct config *config, struct ini_report *re
 	const struct addr *vips = config->vips.items;
 	char text[ADDR_STRLEN];
 
-	if (config->vips.len > PROTO_VIPS_MAX)
+	if (config->vips.len > PROTO_VIPS_WHOLE)
 		ini_report_add(report, CONFIG_SECTION, NULL, "vip",
 			"%zu addresses; one agent serves at most %u", config->vips.len,
-			PROTO_VIPS_MAX);
+			PROTO_VIPS_WHOLE);
 	ARRAY_FOREACH (vip, vips, config->vips.len) {
 		if (!addr_is_unicast(vip) || addr_is_link_local6(vip))
 			ini_report_add(report, CONFIG_SECTION, NULL, "vip",

@@ -24,7 +24,7 @@
 #define REFRESH_COUNTS_US    (50 * US_PER_MS)
 #define REFRESH_COUNTS_SHARE 20u
 
-static_assert(HOST_VIPS_MAX == PROTO_VIPS_MAX, "what a host serves can be told");
+static_assert(HOST_VIPS_MAX == PROTO_VIPS_WHOLE, "what a host serves can be told");
 
 /* ---- systemd and the log ---- */
 
@@ -287,7 +287,7 @@ void refresh_counts(struct agent *agent)
 	if (!agent->has_status || !agent->identity_is_told || agent->phase == AGENT_LEAVING ||
 		sockets_refresh(agent->sockets, MAX(age_us, REFRESH_COUNTS_US), begun_us) < 0)
 		return;
-	for (uint8_t i = 0; i < agent->status.n_vips; i++) {
+	for (size_t i = 0; i < agent->status.n_vips; i++) {
 		uint32_t established = sockets_established(agent->sockets, i);
 
 		changed |= agent->status.vips[i].established != established;

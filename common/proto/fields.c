@@ -24,20 +24,26 @@ enum fields_type {
 
 /* ---- what is legal ---- */
 
-static bool fields_port_is_valid(const struct proto_port *port)
+/* How many VIPs an agent may have, and so how large the position of one is. */
+static uint16_t fields_vips_max(unsigned int version)
 {
-	return port->vip < PROTO_VIPS_MAX &&
+	return version >= PROTO_VERSION_VIPS ? PROTO_VIPS_MAX : PROTO_VIPS_WHOLE;
+}
+
+static bool fields_port_is_valid(const struct proto_port *port, unsigned int version)
+{
+	return port->vip < fields_vips_max(version) &&
 		(port->protocol == IPPROTO_TCP || port->protocol == IPPROTO_UDP) &&
 		port->first >= 1 && port->first <= port->last &&
 		(port->counts || port->first == port->last);
 }
 
-bool fields_serve_is_valid(const struct proto_serve *serve)
+bool fields_serve_is_valid(const struct proto_serve *serve, unsigned int version)
 {
 	if (serve->n_ports > PROTO_PORTS_MAX || serve->n_sources > PROTO_SOURCES_MAX)
 		return false;
 	for (size_t i = 0; i < serve->n_ports; i++) {
-		if (!fields_port_is_valid(&serve->ports[i]))
+		if (!fields_port_is_valid(&serve->ports[i], version))
 			return false;
 		if (i > 0 && ports_compare(&serve->ports[i - 1], &serve->ports[i]) >= 0)
 			return false;
@@ -267,8 +273,11 @@ void fields_get(struct wire_parser *parser, struct proto_message *message)
 	}
 }
 
-void fields_get_serve(struct wire_parser *parser, struct proto_serve *ret_serve)
+void fields_get_serve(
+	struct wire_parser *parser, unsigned int version, struct proto_serve *ret_serve)
 {
+	bool is_wide = version >= PROTO_VERSION_VIPS;
+
 	ret_serve->n_ports = cursor_get_u8(&parser->reader);
 	if (ret_serve->n_ports > PROTO_PORTS_MAX) {
 		wire_mark_bad(parser);
@@ -277,7 +286,8 @@ void fields_get_serve(struct wire_parser *parser, struct proto_serve *ret_serve)
 	ARRAY_FOREACH (port, ret_serve->ports, ret_serve->n_ports) {
 		uint8_t flags;
 
-		port->vip = cursor_get_u8(&parser->reader);
+		port->vip =
+			is_wide ? cursor_get_u16(&parser->reader) : cursor_get_u8(&parser->reader);
 		port->protocol = cursor_get_u8(&parser->reader);
 		flags = cursor_get_u8(&parser->reader);
 		if (flags & ~ASKED_COUNTS)
@@ -391,11 +401,15 @@ void fields_put(struct cursor_writer *writer, const struct proto_message *messag
 	fields_put_place(writer, fields_place(message));
 }
 
-void fields_put_serve(struct cursor_writer *writer, const struct proto_serve *serve)
+void fields_put_serve(
+	struct cursor_writer *writer, unsigned int version, const struct proto_serve *serve)
 {
 	cursor_put_u8(writer, serve->n_ports);
 	ARRAY_FOREACH (port, serve->ports, serve->n_ports) {
-		cursor_put_u8(writer, port->vip);
+		if (version >= PROTO_VERSION_VIPS)
+			cursor_put_u16(writer, port->vip);
+		else
+			cursor_put_u8(writer, (uint8_t)port->vip);
 		cursor_put_u8(writer, port->protocol);
 		cursor_put_u8(writer, port->counts ? ASKED_COUNTS : 0);
 		cursor_put_u16(writer, port->first);

@@ -20,7 +20,7 @@
 	(FIELDS_LIMIT_BYTES + FIELDS_PORTS_BYTES_MAX + FIELDS_WHY_BYTES_MAX + \
 		FIELDS_OTHER_BYTES_MAX + FIELDS_PEERS_BYTES)
 #define FIELDS_SERVE_BYTES_MAX \
-	(1 + PROTO_PORTS_MAX * (1 + 1 + 1 + 2 + 2u) + 1 + PROTO_SOURCES_MAX * WIRE_ADDR_BYTES_MAX)
+	(1 + PROTO_PORTS_MAX * (2 + 1 + 1 + 2 + 2u) + 1 + PROTO_SOURCES_MAX * WIRE_ADDR_BYTES_MAX)
 
 /* Whether what versions since 2 add to this message is legal. */
 bool fields_are_valid(const struct proto_message *message);
@@ -29,6 +29,8 @@ void fields_get(struct wire_parser *parser, struct proto_message *message);
 /* Writes those that say something. */
 void fields_put(struct cursor_writer *writer, const struct proto_message *message);
 
-bool fields_serve_is_valid(const struct proto_serve *serve);
-void fields_get_serve(struct wire_parser *parser, struct proto_serve *ret_serve);
-void fields_put_serve(struct cursor_writer *writer, const struct proto_serve *serve);
+bool fields_serve_is_valid(const struct proto_serve *serve, unsigned int version);
+void fields_get_serve(
+	struct wire_parser *parser, unsigned int version, struct proto_serve *ret_serve);
+void fields_put_serve(
+	struct cursor_writer *writer, unsigned int version, const struct proto_serve *serve);

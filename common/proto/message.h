@@ -12,7 +12,8 @@
 #define PROTO_VERSION_TABLE   3u    /* has TABLE and RELAY */
 #define PROTO_VERSION_PLACE   4u    /* has the balancer's place */
 #define PROTO_VERSION_PEERS   4u    /* has PEERS, and who wants it */
-#define PROTO_VERSION         4u    /* the newest */
+#define PROTO_VERSION_VIPS    5u    /* has PART, and more VIPs than one message tells */
+#define PROTO_VERSION         5u    /* the newest */
 #define PROTO_MESSAGE_MAX     1400u /* bytes of UDP payload, tag included */
 #define PROTO_NONCE_BYTES     32u
 #define PROTO_TAG_BYTES       32u
@@ -25,7 +26,11 @@
 #define PROTO_HEADER_BYTES    8u
 #define PROTO_VERSION_OFFSET  4u
 #define PROTO_CHALLENGE_BYTES (PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES + PROTO_TAG_BYTES)
-#define PROTO_VIPS_MAX        40u  /* the largest REGISTER must fit PROTO_MESSAGE_MAX */
+#define PROTO_VIPS_MAX        1024u /* of one agent */
+#define PROTO_VIPS_WHOLE      40u /* that one message tells whole; before version 5 there are no more */
+#define PROTO_VIPS_PART       64u /* of one PART */
+#define PROTO_PARTS_MAX       (PROTO_VIPS_MAX / PROTO_VIPS_PART)
+#define PROTO_COUNTS_MAX      128u /* of sockets, that one status tells of more VIPs than that */
 #define PROTO_PORTS_MAX       128u /* that a balancer asks about; the largest ANSWER must fit */
 #define PROTO_CONNECTIONS_MAX (1u << 20)
 #define PROTO_PLACE_MAX       4u   /* addresses of a place */
@@ -53,6 +58,7 @@ enum proto_type {
 	PROTO_TABLE,
 	PROTO_RELAY,
 	PROTO_PEERS,
+	PROTO_PART,
 	PROTO_TYPE_N_
 };
 
@@ -85,14 +91,28 @@ struct proto_vip_status {
 	uint32_t established; /* TCP sockets in ESTABLISHED with this local address */
 };
 
+/* Of more than PROTO_VIPS_WHOLE VIPs: which are not well, all of them, and some of the counts, in turns. */
+struct proto_many {
+	uint8_t missing[PROTO_VIPS_MAX /
+		8];                       /* a bit for each that is not present, the lowest first */
+	uint8_t loud[PROTO_VIPS_MAX / 8]; /* and for each that is not silent */
+	uint16_t first;                   /* the VIP that the first count is of */
+	uint8_t n_counts;
+	uint32_t established[PROTO_COUNTS_MAX];
+};
+
+/* What one message says. How it stands with each VIP vips.h knows. */
 struct proto_status {
 	enum proto_state state;
 	char reason[PROTO_REASON_MAX + 1]; /* "" only when state is up; printable ASCII */
 	uint16_t weight;                   /* 0: no new flows */
 	uint32_t max_connections;          /* 0: no ceiling; since version 2 */
 	bool second_chance;                /* passes on what no socket here has; since version 4 */
-	uint8_t n_vips;                    /* in the order of the REGISTER */
-	struct proto_vip_status vips[PROTO_VIPS_MAX];
+	uint16_t n_vips;                   /* in the order of the REGISTER */
+	union {
+		struct proto_vip_status vips[PROTO_VIPS_WHOLE]; /* up to so many */
+		struct proto_many many;
+	};
 };
 
 struct proto_hello {
@@ -113,8 +133,20 @@ struct proto_register {
 	char version[PROTO_NAME_MAX + 1]; /* of the program */
 	struct addr real_ip;
 	struct mac mac;
-	struct addr vips[PROTO_VIPS_MAX]; /* status.n_vips of them */
+	struct addr
+		vips[PROTO_VIPS_WHOLE]; /* status.n_vips of them; of more: none, PARTs have them */
 	struct proto_status status;
+};
+
+/* PART: some of the VIPs of the REGISTER that has the same nonces, key and name. */
+struct proto_part {
+	uint8_t nonce_agent[PROTO_NONCE_BYTES];
+	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
+	char key_id[PROTO_KEY_ID_MAX + 1];
+	char name[PROTO_NAME_MAX + 1];
+	uint16_t n_vips;                   /* of the REGISTER: more than PROTO_VIPS_WHOLE */
+	uint8_t part;                      /* from VIP part * PROTO_VIPS_PART on */
+	struct addr vips[PROTO_VIPS_PART]; /* so many, or what is left of n_vips */
 };
 
 /* Where a balancer is, as the agent is to believe it instead of ARP and neighbour discovery. */
@@ -158,7 +190,7 @@ struct proto_heartbeat {
 
 /* Ports of a VIP that a virtual server has. */
 struct proto_port {
-	uint8_t vip;          /* position in the REGISTER */
+	uint16_t vip;         /* position in the REGISTER */
 	uint8_t protocol;     /* IPPROTO_TCP, IPPROTO_UDP */
 	uint16_t first, last; /* 1–65535, inclusive */
 	bool counts; /* connections are counted, and nobody need listen; always so for several ports */
@@ -241,6 +273,7 @@ struct proto_message {
 		struct proto_hello hello;
 		struct proto_challenge challenge;
 		struct proto_register reg;
+		struct proto_part part;
 		struct proto_accept accept;
 		struct proto_rejected rejected;
 		struct proto_session session; /* LEAVE, ACK, and the begin of those below */

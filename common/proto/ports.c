@@ -28,7 +28,7 @@ uint32_t ports_digest(
 	ARRAY_FOREACH (port, items, len) {
 		uint64_t rank = htole64(ports_rank(port));
 
-		digest = util_fnv_32(digest, &rank, 7);
+		digest = util_fnv_32(digest, &rank, port->vip > UINT8_MAX ? 8 : 7);
 	}
 	ARRAY_FOREACH (source, sources, n_sources)
 		digest = util_fnv_32(digest, source->bytes, addr_size_bytes(source));

@@ -10,23 +10,23 @@
 #include "common/proto/fields.h"
 #include "common/proto/peers.h"
 #include "common/proto/table.h"
+#include "common/proto/vips.h"
 #include "common/proto/wire.h"
 
 #include <assert.h>
 
 #define MAGIC 0x44535250u /* "DSRP" */
 
-#define VIP_STATUS_BYTES (1 + 4u)
-#define STATUS_BYTES_MAX \
-	(1 + 2 + WIRE_STRING_BYTES(PROTO_REASON_MAX) + 1 + PROTO_VIPS_MAX * VIP_STATUS_BYTES)
+#define STATUS_BYTES(vips_bytes) (1 + 2 + WIRE_STRING_BYTES(PROTO_REASON_MAX) + (vips_bytes))
 #define REGISTER_BYTES_MAX \
 	(PROTO_HEADER_BYTES + 2 * PROTO_NONCE_BYTES + WIRE_STRING_BYTES(PROTO_KEY_ID_MAX) + \
 		2 * WIRE_STRING_BYTES(PROTO_NAME_MAX) + WIRE_ADDR_BYTES_MAX + MAC_LEN + \
-		STATUS_BYTES_MAX + PROTO_VIPS_MAX * WIRE_ADDR_BYTES_MAX + FIELDS_LIMIT_BYTES + \
-		FIELDS_PEERS_BYTES + PROTO_TAG_BYTES)
+		STATUS_BYTES(VIPS_WHOLE_BYTES_MAX) + PROTO_VIPS_WHOLE * WIRE_ADDR_BYTES_MAX + \
+		FIELDS_LIMIT_BYTES + FIELDS_PEERS_BYTES + PROTO_TAG_BYTES)
 #define SESSION_BYTES (PROTO_HEADER_BYTES + 3 * sizeof(uint64_t))
 #define REPORT_BYTES_MAX \
-	(SESSION_BYTES + STATUS_BYTES_MAX + FIELDS_REPORT_BYTES_MAX + PROTO_TAG_BYTES)
+	(SESSION_BYTES + STATUS_BYTES(VIPS_MANY_BYTES_MAX) + FIELDS_REPORT_BYTES_MAX + \
+		PROTO_TAG_BYTES)
 #define SERVE_BYTES_MAX (SESSION_BYTES + FIELDS_SERVE_BYTES_MAX + PROTO_TAG_BYTES)
 _Static_assert(REGISTER_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest REGISTER must fit");
 _Static_assert(REPORT_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest ANSWER must fit");
@@ -35,9 +35,8 @@ _Static_assert(SESSION_BYTES + TABLE_BYTES_MAX + PROTO_TAG_BYTES <= PROTO_MESSAG
 _Static_assert(SESSION_BYTES + PEERS_BYTES_MAX + PROTO_TAG_BYTES <= PROTO_MESSAGE_MAX,
 	"the largest PEERS must fit");
 _Static_assert(SERVE_BYTES_MAX <= PROTO_MESSAGE_MAX, "the largest SERVE must fit");
-
-#define VIP_PRESENT 0x01u
-#define VIP_SILENT  0x02u
+_Static_assert(PROTO_HEADER_BYTES + VIPS_PART_BYTES_MAX + PROTO_TAG_BYTES <= PROTO_MESSAGE_MAX,
+	"the largest PART must fit");
 
 static const char *const state_names[] = {
 	[PROTO_STATE_UP] = "up",
@@ -96,11 +95,9 @@ bool proto_key_id_is_valid(const char *id)
 	return wire_word_is_valid(id, PROTO_KEY_ID_MAX);
 }
 
-static bool status_is_valid(const struct proto_status *status)
+static bool status_is_valid(const struct proto_status *status, unsigned int version)
 {
-	if (status->state >= PROTO_STATE_N_)
-		return false;
-	if (status->n_vips == 0 || status->n_vips > PROTO_VIPS_MAX)
+	if (status->state >= PROTO_STATE_N_ || !vips_status_is_valid(status, version))
 		return false;
 	if (!wire_text_is_valid(status->reason, PROTO_REASON_MAX))
 		return false;
@@ -108,24 +105,14 @@ static bool status_is_valid(const struct proto_status *status)
 	return status->state == PROTO_STATE_UP || status->reason[0] != '\0';
 }
 
-static bool vips_are_valid(const struct addr *vips, size_t n_vips)
+static bool register_is_valid(const struct proto_register *reg, unsigned int version)
 {
-	for (size_t i = 0; i < n_vips; i++) {
-		if (!addr_is_unicast(&vips[i]))
-			return false;
-		for (size_t j = 0; j < i; j++)
-			if (addr_equal(&vips[i], &vips[j]))
-				return false;
-	}
-	return true;
-}
+	size_t n_vips = vips_are_many(reg->status.n_vips) ? 0 : reg->status.n_vips;
 
-static bool register_is_valid(const struct proto_register *reg)
-{
 	return proto_key_id_is_valid(reg->key_id) && proto_name_is_valid(reg->name) &&
 		wire_text_is_valid(reg->version, PROTO_NAME_MAX) && reg->version[0] != '\0' &&
 		addr_is_unicast(&reg->real_ip) && wire_mac_is_host(&reg->mac) &&
-		status_is_valid(&reg->status) && vips_are_valid(reg->vips, reg->status.n_vips);
+		status_is_valid(&reg->status, version) && vips_are_valid(reg->vips, n_vips);
 }
 
 static bool accept_is_valid(const struct proto_accept *accept)
@@ -153,7 +140,7 @@ static bool body_is_valid(const struct proto_message *message)
 	case PROTO_CHALLENGE:
 		return true;
 	case PROTO_REGISTER:
-		return register_is_valid(&message->reg);
+		return register_is_valid(&message->reg, message->version);
 	case PROTO_ACCEPT:
 		return accept_is_valid(&message->accept);
 	case PROTO_REJECT:
@@ -166,11 +153,11 @@ static bool body_is_valid(const struct proto_message *message)
 	case PROTO_ANSWER:
 	case PROTO_UPDATE:
 		return session_is_valid(&message->report.session, message->type) &&
-			status_is_valid(&message->report.status);
+			status_is_valid(&message->report.status, message->version);
 	case PROTO_SERVE:
 		return message->version >= PROTO_VERSION_SERVE &&
 			session_is_valid(&message->serve.session, message->type) &&
-			fields_serve_is_valid(&message->serve);
+			fields_serve_is_valid(&message->serve, message->version);
 	case PROTO_TABLE:
 	case PROTO_RELAY:
 		return message->version >= PROTO_VERSION_TABLE &&
@@ -180,6 +167,8 @@ static bool body_is_valid(const struct proto_message *message)
 		return message->version >= PROTO_VERSION_PEERS &&
 			session_is_valid(&message->peers.session, message->type) &&
 			peers_are_valid(&message->peers);
+	case PROTO_PART:
+		return message->version >= PROTO_VERSION_VIPS && vips_part_is_valid(&message->part);
 	case PROTO_TYPE_N_:
 		break;
 	}
@@ -213,29 +202,12 @@ static void get_zeros(struct wire_parser *parser, size_t size_bytes)
 			wire_mark_bad(parser);
 }
 
-static void get_vip_status(struct wire_parser *parser, struct proto_vip_status *ret_vip)
-{
-	uint8_t flags = cursor_get_u8(&parser->reader);
-
-	if (flags & ~(VIP_PRESENT | VIP_SILENT))
-		wire_mark_bad(parser);
-	ret_vip->present = flags & VIP_PRESENT;
-	ret_vip->silent = flags & VIP_SILENT;
-	ret_vip->established = cursor_get_u32(&parser->reader);
-}
-
 static void get_status(struct wire_parser *parser, struct proto_status *ret_status)
 {
 	ret_status->state = cursor_get_u8(&parser->reader);
 	ret_status->weight = cursor_get_u16(&parser->reader);
 	wire_get_string(parser, ret_status->reason, PROTO_REASON_MAX);
-	ret_status->n_vips = cursor_get_u8(&parser->reader);
-	if (ret_status->n_vips > PROTO_VIPS_MAX) {
-		wire_mark_bad(parser);
-		ret_status->n_vips = 0;
-	}
-	for (size_t i = 0; i < ret_status->n_vips; i++)
-		get_vip_status(parser, &ret_status->vips[i]);
+	vips_get_status(parser, ret_status);
 }
 
 static void get_nonces(struct wire_parser *parser, uint8_t *ret_agent, uint8_t *ret_balancer)
@@ -266,8 +238,9 @@ static void get_register(struct wire_parser *parser, struct proto_register *ret_
 	wire_get_addr(parser, &ret_reg->real_ip);
 	cursor_get(&parser->reader, ret_reg->mac.bytes, MAC_LEN);
 	get_status(parser, &ret_reg->status);
-	for (size_t i = 0; i < ret_reg->status.n_vips; i++)
-		wire_get_addr(parser, &ret_reg->vips[i]);
+	if (!vips_are_many(ret_reg->status.n_vips))
+		for (size_t i = 0; i < ret_reg->status.n_vips; i++)
+			wire_get_addr(parser, &ret_reg->vips[i]);
 }
 
 static void get_accept(struct wire_parser *parser, struct proto_accept *ret_accept)
@@ -325,7 +298,7 @@ static void get_body(struct wire_parser *parser, struct proto_message *message)
 		break;
 	case PROTO_SERVE:
 		get_session(parser, &message->serve.session);
-		fields_get_serve(parser, &message->serve);
+		fields_get_serve(parser, message->version, &message->serve);
 		break;
 	case PROTO_TABLE:
 	case PROTO_RELAY:
@@ -335,6 +308,9 @@ static void get_body(struct wire_parser *parser, struct proto_message *message)
 	case PROTO_PEERS:
 		get_session(parser, &message->peers.session);
 		peers_get(parser, &message->peers);
+		break;
+	case PROTO_PART:
+		vips_get_part(parser, &message->part);
 		break;
 	case PROTO_TYPE_N_:
 		break;
@@ -362,7 +338,8 @@ static enum proto_error peek(
 	if (type < PROTO_HELLO || type >= PROTO_TYPE_N_ ||
 		(type == PROTO_SERVE && version < PROTO_VERSION_SERVE) ||
 		(type > PROTO_SERVE && version < PROTO_VERSION_TABLE) ||
-		(type > PROTO_RELAY && version < PROTO_VERSION_PEERS))
+		(type > PROTO_RELAY && version < PROTO_VERSION_PEERS) ||
+		(type > PROTO_PEERS && version < PROTO_VERSION_VIPS))
 		return PROTO_ERROR_TYPE;
 	if (cursor_get_u16(&reader) != 0) /* reserved */
 		return PROTO_ERROR_VALUE;
@@ -384,6 +361,7 @@ uint64_t proto_peek_session(const void *data, size_t size_bytes)
 	uint64_t session_id;
 
 	if (proto_peek_type(data, size_bytes, &type) != PROTO_OK || type < PROTO_HEARTBEAT ||
+		type == PROTO_PART ||
 		size_bytes < PROTO_HEADER_BYTES + sizeof(session_id) + PROTO_TAG_BYTES)
 		return 0;
 	memcpy(&session_id, (const uint8_t *)data + PROTO_HEADER_BYTES, sizeof(session_id));
@@ -438,15 +416,7 @@ static void put_status(struct cursor_writer *writer, const struct proto_status *
 	cursor_put_u8(writer, (uint8_t)status->state);
 	cursor_put_u16(writer, status->weight);
 	wire_put_string(writer, status->reason);
-	cursor_put_u8(writer, status->n_vips);
-	for (size_t i = 0; i < status->n_vips; i++) {
-		const struct proto_vip_status *vip = &status->vips[i];
-
-		cursor_put_u8(writer,
-			(uint8_t)((vip->present ? VIP_PRESENT : 0) |
-				(vip->silent ? VIP_SILENT : 0)));
-		cursor_put_u32(writer, vip->established);
-	}
+	vips_put_status(writer, status);
 }
 
 static void put_nonces(struct cursor_writer *writer, const uint8_t *agent, const uint8_t *balancer)
@@ -475,8 +445,9 @@ static void put_register(struct cursor_writer *writer, const struct proto_regist
 	wire_put_addr(writer, &reg->real_ip);
 	cursor_put(writer, reg->mac.bytes, MAC_LEN);
 	put_status(writer, &reg->status);
-	for (size_t i = 0; i < reg->status.n_vips; i++)
-		wire_put_addr(writer, &reg->vips[i]);
+	if (!vips_are_many(reg->status.n_vips))
+		for (size_t i = 0; i < reg->status.n_vips; i++)
+			wire_put_addr(writer, &reg->vips[i]);
 }
 
 static void put_accept(struct cursor_writer *writer, const struct proto_accept *accept)
@@ -534,7 +505,7 @@ static void put_body(struct cursor_writer *writer, const struct proto_message *m
 		break;
 	case PROTO_SERVE:
 		put_session(writer, &message->serve.session);
-		fields_put_serve(writer, &message->serve);
+		fields_put_serve(writer, message->version, &message->serve);
 		break;
 	case PROTO_TABLE:
 	case PROTO_RELAY:
@@ -544,6 +515,9 @@ static void put_body(struct cursor_writer *writer, const struct proto_message *m
 	case PROTO_PEERS:
 		put_session(writer, &message->peers.session);
 		peers_put(writer, &message->peers);
+		break;
+	case PROTO_PART:
+		vips_put_part(writer, &message->part);
 		break;
 	case PROTO_TYPE_N_:
 		break;
@@ -564,6 +538,8 @@ int proto_write(const struct proto_message *message, uint8_t *buffer)
 	if (has_fields(message))
 		fields_put(&writer, message);
 	put_zeros(&writer, PROTO_TAG_BYTES);
-	assert(!writer.failed); /* The largest of each fits: asserted statically above. */
+	/* The largest of each fits, as is asserted above, but for counts, which take the room that there is. */
+	if (writer.failed)
+		return -EMSGSIZE;
 	return (int)(writer.next - buffer);
 }

@@ -7,6 +7,7 @@
  *  agent                                   balancer
  *    HELLO(nonce_agent, key id, padded) ──►            no tag
  *    ◄── CHALLENGE(nonce_agent, nonce_balancer)        no tag, never larger than the HELLO
+ *    PART(nonces, identity, some VIPs) ──►             tag: pre-shared key, version 5: of more VIPs than fit
  *    REGISTER(nonces, identity, status) ──►            tag: pre-shared key
  *    ◄── ACCEPT(nonces, session, interval …) | REJECT  tag: pre-shared key
  *    ◄── HEARTBEAT(session, sequence)                  tag: session key balancer → agent
@@ -48,7 +49,7 @@ enum proto_error proto_parse(
 /*
  * Writes the message with a zeroed tag into `buffer` (PROTO_MESSAGE_MAX); returns the size in
  * bytes, tag included. A HELLO is padded to the size of a CHALLENGE. -EINVAL: a field is out of
- * range (programmer or configuration error), nothing is written.
+ * range (programmer or configuration error), nothing is written. -EMSGSIZE: more counts of sockets than fit.
  */
 int proto_write(const struct proto_message *message, uint8_t *buffer);
 

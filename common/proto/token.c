@@ -15,7 +15,7 @@
 #define BODY_BYTES_MAX \
 	(WIRE_STRING_BYTES(PROTO_KEY_ID_MAX) + WIRE_STRING_BYTES(PROTO_NAME_MAX) + \
 		AUTH_KEY_BYTES + 1u + TOKEN_BALANCERS_MAX * BALANCER_BYTES_MAX + 1u + \
-		PROTO_VIPS_MAX * WIRE_ADDR_BYTES_MAX)
+		PROTO_VIPS_WHOLE * WIRE_ADDR_BYTES_MAX)
 
 static const char prefix[] = "dsr1-";
 
@@ -37,7 +37,7 @@ static bool is_legal(const struct token *token)
 {
 	if (!proto_key_id_is_valid(token->key.id) || !proto_name_is_valid(token->key.agent) ||
 		token->n_balancers == 0 || token->n_balancers > TOKEN_BALANCERS_MAX ||
-		token->n_vips == 0 || token->n_vips > PROTO_VIPS_MAX)
+		token->n_vips == 0 || token->n_vips > PROTO_VIPS_WHOLE)
 		return false;
 	ARRAY_FOREACH (balancer, token->balancers, token->n_balancers)
 		if (!addr_is_unicast(&balancer->addr) || balancer->port == 0)
@@ -90,7 +90,7 @@ static bool parse_body(const uint8_t *body, size_t size_bytes, struct token *tok
 		token->balancers[i].port = cursor_get_u16(&parser.reader);
 	}
 	token->n_vips = cursor_get_u8(&parser.reader);
-	for (size_t i = 0; i < MIN(token->n_vips, (size_t)PROTO_VIPS_MAX); i++)
+	for (size_t i = 0; i < MIN(token->n_vips, (size_t)PROTO_VIPS_WHOLE); i++)
 		wire_get_addr(&parser, &token->vips[i]);
 	return !parser.bad && !parser.reader.failed && cursor_left(&parser.reader) == 0 &&
 		is_legal(token);

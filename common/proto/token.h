@@ -14,7 +14,7 @@ struct token {
 	struct keyring_key key; /* its ID, name and secret; the rest is not in a token */
 	struct addr_port balancers[TOKEN_BALANCERS_MAX]; /* 1 or more, all with a port */
 	size_t n_balancers;
-	struct addr vips[PROTO_VIPS_MAX]; /* 1 or more */
+	struct addr vips[PROTO_VIPS_WHOLE]; /* 1 or more; an agent of more is configured by hand */
 	size_t n_vips;
 };
 

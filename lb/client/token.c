@@ -40,11 +40,11 @@ static int token_add_vips(const struct cli *cli, const struct config *config, st
 			if (token_has_vip(token, &vips[i]) ||
 				!token_may_have(&token->key, &vips[i]))
 				continue;
-			if (token->n_vips == PROTO_VIPS_MAX)
+			if (token->n_vips == PROTO_VIPS_WHOLE)
 				return cli_fail(cli, CONTROL_CONFIG,
 					"token: more than %u VIPs for one agent; name those that it "
 					"serves by vip= on the line \"%s master\" of %s",
-					PROTO_VIPS_MAX, token->key.id, config->key_file);
+					PROTO_VIPS_WHOLE, token->key.id, config->key_file);
 			token->vips[token->n_vips++] = vips[i];
 		}
 	}

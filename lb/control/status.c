@@ -37,10 +37,17 @@ struct status_sum {
 	bool serves;
 };
 
-static uint64_t status_established(const struct backend *backend, const struct addr *vip)
+/* A member by a real-server line alone may have an agent with that VIP all the same. */
+static uint64_t status_established(
+	const struct backend *backend, const struct registry_member *member, const struct addr *vip)
 {
+	const struct backend_vip *its = agent_status_vip(&backend->status, member->vip);
+
+	if (its)
+		return its->established;
 	for (size_t i = 0; i < backend->status.n_vips; i++)
-		if (backend->source == BACKEND_AGENT && addr_equal(&backend->vips[i], vip))
+		if (backend->source == BACKEND_AGENT &&
+			addr_equal(&backend->status.vips[i].address, vip))
 			return backend->status.vips[i].established;
 	return 0;
 }
@@ -65,7 +72,7 @@ static void status_sum_backend(const struct balancer *balancer, const struct sta
 		sum.serves = true;
 		sum.owned += publish_owned(balancer->publish, service->id, backend->id);
 		sum.flows += status_count_of(counts, service->id, backend->id);
-		sum.established += status_established(backend, &service->vip);
+		sum.established += status_established(backend, &member, &service->vip);
 		dataplane_pair_counters(balancer->dataplane, service->id, backend->id, &pair);
 		sum.packets += pair.packets;
 		sum.bytes += pair.bytes;

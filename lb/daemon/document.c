@@ -60,13 +60,12 @@ static json_t *document_vips(const struct backend *backend)
 	char text[ADDR_STRLEN];
 
 	for (size_t i = 0; i < backend->status.n_vips; i++) {
-		const struct proto_vip_status *vip = &backend->status.vips[i];
+		const struct backend_vip *vip = &backend->status.vips[i];
 
 		json_array_append_new(array,
 			json_pack("{s:s, s:b, s:b, s:I}", "address",
-				addr_format(&backend->vips[i], text), "present", vip->present,
-				"silent", vip->silent, "established",
-				(json_int_t)vip->established));
+				addr_format(&vip->address, text), "present", vip->present, "silent",
+				vip->silent, "established", (json_int_t)vip->established));
 	}
 	return array;
 }
@@ -143,26 +142,28 @@ static json_t *document_backend(const struct backend *backend)
 		document_words(&backend->words), "agent_weight", (int)backend->status.weight);
 }
 
-static bool document_read_vips(const json_t *array, struct backend *backend)
+static bool document_read_vips(const json_t *array, struct backend_status *status)
 {
 	size_t idx;
 	json_t *item;
 
 	if (!json_is_array(array) || json_array_size(array) > PROTO_VIPS_MAX)
 		return false;
+	status->vips = calloc(json_array_size(array) + 1, sizeof(*status->vips));
+	if (!status->vips)
+		return false;
 	json_array_foreach (array, idx, item) {
+		struct backend_vip *vip = &status->vips[idx];
 		uint64_t established;
 
-		if (!document_get_addr(item, "address", &backend->vips[idx]) ||
+		if (!document_get_addr(item, "address", &vip->address) ||
 			!document_get_u64(item, "established", UINT32_MAX, &established))
 			return false;
-		backend->status.vips[idx] = (struct proto_vip_status){
-			.present = json_is_true(json_object_get(item, "present")),
-			.silent = json_is_true(json_object_get(item, "silent")),
-			.established = (uint32_t)established,
-		};
+		vip->present = json_is_true(json_object_get(item, "present"));
+		vip->silent = json_is_true(json_object_get(item, "silent"));
+		vip->established = (uint32_t)established;
 	}
-	backend->status.n_vips = (uint8_t)json_array_size(array);
+	status->n_vips = (uint16_t)json_array_size(array);
 	return true;
 }
 
@@ -191,6 +192,13 @@ static bool document_read_numbers(const json_t *item, struct backend *backend)
 	return true;
 }
 
+static void document_clear_backend(struct backend *backend)
+{
+	weight_clear(&backend->words);
+	agent_status_clear(&backend->status);
+}
+
+/* To be cleared. */
 static bool document_read_backend(const json_t *item, struct backend *ret_backend)
 {
 	struct backend backend = { 0 };
@@ -202,12 +210,11 @@ static bool document_read_backend(const json_t *item, struct backend *ret_backen
 	if (json_unpack((json_t *)item, "{s:s, s:s, s:s, s:s}", "name", &name, "mac", &mac,
 		    "reason", &reason, "agent_reason", &agent_reason) < 0 ||
 		!document_get_addr(item, "address", &backend.address) ||
-		!document_read_numbers(item, &backend) ||
-		!document_read_vips(json_object_get(item, "vips"), &backend) ||
-		strlen(name) >= sizeof(backend.name))
+		!document_read_numbers(item, &backend) || strlen(name) >= sizeof(backend.name))
 		return false;
-	if (!document_read_words(item, &backend.words)) {
-		weight_clear(&backend.words);
+	if (!document_read_words(item, &backend.words) ||
+		!document_read_vips(json_object_get(item, "vips"), &backend.status)) {
+		document_clear_backend(&backend);
 		return false;
 	}
 	(void)mac_parse(mac, &backend.mac); /* all zero is "unknown", and no MAC to the parser */
@@ -350,7 +357,7 @@ static bool document_read_session(const json_t *item, struct session_kept *ret_k
 	ret_kept->backend = (uint16_t)backend;
 	ret_kept->path.remote.port = (uint16_t)port;
 	ret_kept->weight_max = (uint32_t)weight_max;
-	ret_kept->n_vips = (uint8_t)n_vips;
+	ret_kept->n_vips = (uint16_t)n_vips;
 	/* Up to 1.0 there was one version, and nothing said so. */
 	ret_kept->version = document_get_u64(item, "protocol", PROTO_VERSION, &version)
 		? (uint8_t)version
@@ -408,7 +415,7 @@ void document_restore(struct balancer *balancer, const json_t *document)
 				balancer->registry, backend.id, json_object_get(item, "paths")) < 0)
 			log_warning("a kept backend (entry %zu) is damaged; it must register anew",
 				idx);
-		weight_clear(&backend.words);
+		document_clear_backend(&backend);
 	}
 	/* Documents of versions that did not keep them have none. */
 	json_array_foreach (json_object_get(document, "departed"), idx, item) {

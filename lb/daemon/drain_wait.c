@@ -101,14 +101,16 @@ static uint64_t drain_wait_established(
 	const struct registry *registry, const struct backend *backend)
 {
 	size_t len = registry_memberships(registry, backend);
-	uint64_t flows = 0, seen = 0;
+	_cleanup_free_ bool *seen = calloc((size_t)backend->status.n_vips + 1, sizeof(*seen));
+	uint64_t flows = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		uint8_t vip = registry_membership(registry, backend, i).vip;
+		uint16_t vip = registry_membership(registry, backend, i).vip;
 
-		if (vip >= backend->status.n_vips || seen & UINT64_C(1) << vip)
+		if (vip >= backend->status.n_vips || (seen && seen[vip]))
 			continue;
-		seen |= UINT64_C(1) << vip;
+		if (seen)
+			seen[vip] = true;
 		flows += backend->status.vips[vip].established;
 	}
 	return flows;

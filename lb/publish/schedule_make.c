@@ -135,10 +135,10 @@ void schedule_report(
 		struct registry_member member = registry_membership(registry, backend, i);
 		const struct pool_service *found = pool_service_find(pools, member.service);
 
-		if (member.vip != REGISTRY_NO_VIP && schedule_has_loads(found) && found->reported)
-			scheduler_report(found->scheduler, backend->id,
-				(uint32_t)MIN(
-					backend->status.vips[member.vip].established, UINT32_MAX));
+		const struct backend_vip *vip = agent_status_vip(&backend->status, member.vip);
+
+		if (vip && schedule_has_loads(found) && found->reported)
+			scheduler_report(found->scheduler, backend->id, vip->established);
 	}
 }
 

@@ -21,6 +21,7 @@ static bool is_alive(const struct entry *entry)
 struct candidate {
 	const struct registry_registration *request;
 	const struct proto_register *reg; /* of the request */
+	const struct addr *vips;          /* reg->status.n_vips of them */
 	struct entry *at_address, *at_name;
 };
 
@@ -59,14 +60,15 @@ _printf_(3, 4) static int refuse(
 }
 
 /* At least one service has one of the VIPs, takes agents, and allows the address. */
-static int check_vips(const struct membership *membership, const struct proto_register *reg,
+static int check_vips(const struct membership *membership, const struct candidate *candidate,
 	struct registry_answer *answer)
 {
+	const struct proto_register *reg = candidate->reg;
 	char vip[ADDR_STRLEN];
 	bool known = false;
 
-	for (uint8_t i = 0; i < reg->status.n_vips; i++) {
-		size_t end, at = membership_of_vip(membership, &reg->vips[i], &end);
+	for (size_t i = 0; i < reg->status.n_vips; i++) {
+		size_t end, at = membership_of_vip(membership, &candidate->vips[i], &end);
 
 		for (; at < end; at++) {
 			const struct registry_service *service = membership_at(membership, at);
@@ -83,7 +85,7 @@ static int check_vips(const struct membership *membership, const struct proto_re
 			"the address is not in `allow` of any virtual server with its VIPs: add it there");
 	return refuse(answer, PROTO_REJECT_NO_VIP,
 		"no virtual server that takes agents has any of its VIPs (%s%s)",
-		addr_format(&reg->vips[0], vip), reg->status.n_vips > 1 ? ", ..." : "");
+		addr_format(&candidate->vips[0], vip), reg->status.n_vips > 1 ? ", ..." : "");
 }
 
 /*
@@ -235,7 +237,7 @@ static int check_candidate(struct registry *registry, const struct candidate *ca
 	if (r == 0)
 		r = check_stand_in(registry, candidate, answer);
 	if (r == 0)
-		r = check_vips(&registry->membership, reg, answer);
+		r = check_vips(&registry->membership, candidate, answer);
 	return r == 0 ? check_identity(registry, candidate, now_us, answer) : r;
 }
 
@@ -265,26 +267,14 @@ static void take_key(struct backend *backend, const struct registry_registration
 	backend->key_bound = request->key_bound;
 }
 
-static bool has_same_vips(const struct backend *backend, const struct proto_register *reg)
-{
-	if (reg->status.n_vips != backend->status.n_vips)
-		return false;
-	for (uint8_t i = 0; i < reg->status.n_vips; i++)
-		if (!addr_equal(&backend->vips[i], &reg->vips[i]))
-			return false;
-	return true;
-}
-
-/* A session of today: what the REGISTER says becomes what is known. */
+/* A session of today: what the REGISTER says becomes what is known. `vips`: they are others than before. */
 static void take_register(struct registry *registry, struct entry *entry,
-	const struct registry_registration *request, uint64_t now_us)
+	const struct registry_registration *request, struct backend_vip *vips, uint64_t now_us)
 {
 	const struct proto_register *reg = request->reg;
 	struct backend *backend = &entry->backend;
-	bool same_vips = has_same_vips(backend, reg);
 
-	memcpy(backend->vips, reg->vips, sizeof(backend->vips));
-	liveness_take_words(registry, entry, &reg->status, same_vips, now_us);
+	liveness_take_words(registry, entry, &reg->status, vips, now_us);
 	memcpy(backend->version, reg->version, sizeof(backend->version));
 	backend->challenge_us = request->challenge_us;
 	backend->session_id = request->session_id;
@@ -349,6 +339,7 @@ static int take_services(struct registry *registry, struct entry *entry, uint64_
 		return r;
 	if (same_services(entry, services, len)) {
 		free(services);
+		membership_mark_served(entry);
 		return 0;
 	}
 	liveness_take_services(registry, entry, services, len, now_us);
@@ -409,8 +400,10 @@ int admission_register(struct registry *registry, const struct registry_registra
 {
 	const struct candidate candidate = { .request = request,
 		.reg = request->reg,
+		.vips = request->vips ? request->vips : request->reg->vips,
 		.at_address = entries_by_address(&registry->entries, &request->source),
 		.at_name = entries_by_name(&registry->entries, request->reg->name) };
+	_cleanup_free_ struct backend_vip *vips = NULL;
 	struct entry *entry = NULL;
 	int r;
 
@@ -424,10 +417,19 @@ int admission_register(struct registry *registry, const struct registry_registra
 	r = check_candidate(registry, &candidate, now_us, ret_answer);
 	if (r != 0)
 		return r;
+	/* Before anything has changed. */
+	vips = agent_status_vips(candidate.vips, request->reg->status.n_vips);
+	if (!vips)
+		return -ENOMEM;
 	r = take_place(registry, &candidate, now_us, &entry, ret_answer);
 	if (r != 0)
 		return r;
-	take_register(registry, entry, request, now_us);
+	take_register(registry, entry, request,
+		agent_status_has_vips(
+			&entry->backend.status, candidate.vips, request->reg->status.n_vips)
+			? NULL
+			: TAKE_PTR(vips),
+		now_us);
 	r = take_services(registry, entry, now_us);
 	health_judge(registry, entry, now_us);
 	if (r < 0)

@@ -101,6 +101,7 @@ void entries_entry_free(struct entry *entry)
 	if (!entry)
 		return;
 	weight_clear(&entry->backend.words);
+	agent_status_clear(&entry->backend.status);
 	free(entry->restored_paths);
 	free(entry->services);
 	free(entry->next_services);

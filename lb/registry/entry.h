@@ -34,9 +34,9 @@ struct entry_path {
 /* One service that a backend belongs to. */
 struct entry_service {
 	uint16_t idx;         /* in registry->config.services */
-	uint8_t vip;          /* in backend.vips; ENTRY_NO_VIP: as a static */
-	uint8_t ramp_percent; /* of the weight: less than 100 in slow start; 0: not judged yet */
+	uint16_t vip;         /* in backend.status.vips; ENTRY_NO_VIP: as a static */
 	uint16_t id;          /* of the service; set by path_carry() */
+	uint8_t ramp_percent; /* of the weight: less than 100 in slow start; 0: not judged yet */
 	struct entry_path paths[ENTRY_PATHS];
 	bool unheard; /* nobody listens on one of its ports */
 	const struct registry_static
@@ -94,7 +94,6 @@ struct entry {
 	uint64_t drain_started_us;
 	uint64_t ramp_started_us; /* when it became up */
 	uint64_t ramp_next_us;    /* the next step of slow start; REGISTRY_NEVER_US: none */
-	uint64_t usable_vips;     /* one bit for each of the agent's VIPs: present and silent */
 	bool agent_ok;            /* by its agent's own words */
 	uint64_t agent_since_us;
 	uint64_t answered_us;    /* the last sign of life of any kind */
@@ -123,11 +122,9 @@ struct entry {
 	char leak[PROTO_REASON_MAX +
 		1];                   /* it answers for a VIP on the link; "": not that we know */
 	char cut[REGISTRY_CUT_BYTES]; /* why the interface to it takes nothing to it; "": it does */
-	uint64_t served_vips; /* one bit for each of the agent's VIPs that a service of it has */
-	uint16_t twin;        /* id of another backend with the same MAC; 0: there is none */
+	uint16_t twin; /* id of another backend with the same MAC; 0: there is none */
 };
 _Static_assert(REGISTRY_CHECKS_MAX <= 8, "wants_checks has a bit for each check");
-_Static_assert(PROTO_VIPS_MAX <= 64, "usable_vips has a bit for each VIP");
 _Static_assert(PROTO_VIPS_MAX < ENTRY_NO_VIP, "vip is an index or ENTRY_NO_VIP");
 
 /* entries.c */

@@ -11,9 +11,11 @@
 /* A remark about a backend that is up is not made more often. */
 #define HEALTH_REMARK_US (60 * US_PER_S)
 
-static bool vip_is_usable(const struct entry *entry, uint8_t vip)
+static bool vip_is_usable(const struct entry *entry, uint16_t vip)
 {
-	return vip == ENTRY_NO_VIP || (entry->usable_vips & UINT64_C(1) << vip);
+	const struct backend_vip *found = agent_status_vip(&entry->backend.status, vip);
+
+	return vip == ENTRY_NO_VIP || (found && found->usable);
 }
 
 /* What it has for the members of a service of its own: the VIP, and somebody who listens. */
@@ -33,16 +35,20 @@ static bool asks_ports(const struct entry *entry)
 static bool judge_ports(struct entry *entry)
 {
 	bool asks = asks_ports(entry), changed = false;
+	uint16_t missed[PROTO_PORTS_MAX];
+	size_t n_missed = 0;
 
 	if (asks && !ports_are_answered(&entry->asked))
 		return false;
+	for (size_t k = 0; asks && k < entry->asked.len; k++)
+		if (ports_is_missed(&entry->asked, k))
+			missed[n_missed++] = entry->asked.owners[k];
 	for (size_t i = 0; i < entry->n_services; i++) {
 		struct entry_service *member = &entry->services[i];
 		bool unheard = false;
 
-		for (size_t k = 0; asks && k < entry->asked.len && !unheard; k++)
-			unheard = entry->asked.owners[k] == member->idx &&
-				ports_is_missed(&entry->asked, k);
+		for (size_t k = 0; k < n_missed && !unheard; k++)
+			unheard = missed[k] == member->idx;
 		changed |= unheard != member->unheard;
 		member->unheard = unheard;
 	}
@@ -50,15 +56,15 @@ static bool judge_ports(struct entry *entry)
 }
 
 /* The agent has words for the first port of all that nobody listens on. */
-static void say_unheard(
-	const struct entry *entry, const struct entry_service *member, struct why *ret_why)
+static void say_unheard(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member, struct why *ret_why)
 {
 	const struct ports *asked = &entry->asked;
 	char text[ADDR_PORT_STRLEN];
 	bool first = true;
 
 	for (size_t i = 0; i < asked->len; i++) {
-		struct addr_port place = { entry->backend.vips[asked->items[i].vip],
+		struct addr_port place = { registry->config.services[member->idx].vip,
 			asked->items[i].first };
 
 		if (!ports_is_missed(asked, i))
@@ -116,7 +122,7 @@ static bool services_are_good(
 
 	for (size_t i = 0; i < entry->n_services; i++) {
 		const struct entry_service *member = &entry->services[i];
-		const struct backend *backend = &entry->backend;
+		const struct backend_vip *vip;
 		char text[ADDR_STRLEN];
 
 		if (member_is_fit(entry, member)) {
@@ -127,11 +133,12 @@ static bool services_are_good(
 			continue;
 		said = true;
 		if (vip_is_usable(entry, member->vip)) {
-			say_unheard(entry, member, ret_why);
+			say_unheard(registry, entry, member, ret_why);
 			continue;
 		}
 		addr_format(&registry->config.services[member->idx].vip, text);
-		if (!backend->status.vips[member->vip].present)
+		vip = agent_status_vip(&entry->backend.status, member->vip);
+		if (!vip || !vip->present)
 			why_set(ret_why, "VIP %s is missing on its loopback interface", text);
 		else
 			why_set(ret_why, "VIP %s is not silent: it would answer ARP or ND for it",
@@ -147,13 +154,13 @@ static void say_unserved(
 	const struct backend *backend = &entry->backend;
 	char text[ADDR_STRLEN];
 
-	for (uint8_t i = 0; i < backend->status.n_vips; i++) {
+	ARRAY_FOREACH (vip, backend->status.vips, backend->status.n_vips) {
 		size_t end, at;
 
-		if (entry->served_vips & UINT64_C(1) << i)
+		if (vip->served)
 			continue;
-		at = membership_of_vip(&registry->membership, &backend->vips[i], &end);
-		addr_format(&backend->vips[i], text);
+		at = membership_of_vip(&registry->membership, &vip->address, &end);
+		addr_format(&vip->address, text);
 		if (at == end)
 			why_set(why, "no virtual server has its VIP %s", text);
 		else
@@ -221,7 +228,7 @@ static enum backend_state judge_agent(
 	const struct registry *registry, const struct entry *entry, struct why *ret_why)
 {
 	const struct backend *backend = &entry->backend;
-	const struct proto_status *status = &backend->status;
+	const struct backend_status *status = &backend->status;
 	struct why vip_why = { 0 };
 
 	if (entry->silent) {
@@ -489,9 +496,9 @@ static uint64_t connections(const struct registry *registry, const struct entry 
 	const struct backend *backend = &entry->backend;
 	uint64_t established = 0;
 
-	for (size_t i = 0; backend->source == BACKEND_AGENT && i < backend->status.n_vips; i++)
-		established += backend->status.vips[i].established;
-	for (size_t i = 0; backend->source == BACKEND_STATIC && i < entry->n_services; i++)
+	if (backend->source == BACKEND_AGENT)
+		return agent_status_established(&backend->status);
+	for (size_t i = 0; i < entry->n_services; i++)
 		if (streq(services[entry->services[i].idx].virtual_server,
 			    services[member->idx].virtual_server))
 			established += entry->services[i].connections;
@@ -566,14 +573,25 @@ static bool judge_members(
 	return changed;
 }
 
-static uint64_t usable_vips(const struct backend *backend)
-{
-	uint64_t usable = 0;
+/* Which VIPs are usable now. */
+struct vips_judged {
+	bool any, gained, lost;
+};
 
-	for (uint8_t i = 0; i < backend->status.n_vips; i++)
-		if (backend->status.vips[i].present && backend->status.vips[i].silent)
-			usable |= UINT64_C(1) << i;
-	return usable;
+static struct vips_judged judge_vips(struct backend *backend)
+{
+	struct vips_judged judged = { 0 };
+
+	ARRAY_FOREACH (vip, backend->status.vips, backend->status.n_vips) {
+		bool usable = vip->present && vip->silent;
+
+		vip->gained = usable && !vip->usable;
+		judged.any |= usable;
+		judged.gained |= vip->gained;
+		judged.lost |= vip->usable && !usable;
+		vip->usable = usable;
+	}
+	return judged;
 }
 
 /* It stays up, and there is something new to say of it. */
@@ -614,15 +632,16 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 {
 	struct backend *backend = &entry->backend;
 	bool took_flows = backend->takes_flows, changed, less = false;
-	uint64_t usable_before = entry->usable_vips;
+	struct vips_judged vips;
 	struct why why = { 0 };
 	bool was_kept = backend->kept, ports_changed;
 	enum backend_state state;
 
 	if (!registry->configured)
 		return;
-	entry->usable_vips = usable_vips(backend);
-	path_forgive(registry, entry, entry->usable_vips & ~usable_before, now_us);
+	vips = judge_vips(backend);
+	if (vips.gained)
+		path_forgive(registry, entry, now_us);
 	judge_agent_check(registry, entry, now_us);
 	ports_changed = judge_ports(entry);
 	state = judge_state(registry, entry, &why);
@@ -639,8 +658,7 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	}
 	/* Announced and silent failures are answered for; failed checks have their own rise. */
 	if (backend->source == BACKEND_AGENT && state == BACKEND_DOWN && entry->need == 0 &&
-		(entry->silent || backend->status.state == PROTO_STATE_DOWN ||
-			entry->usable_vips == 0))
+		(entry->silent || backend->status.state == PROTO_STATE_DOWN || !vips.any))
 		note_failure(registry, entry, now_us);
 	if (state == BACKEND_UP && backend->state != BACKEND_UP && !was_kept)
 		entry->ramp_started_us = now_us;
@@ -657,9 +675,8 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	backend->takes_flows = state == BACKEND_UP || backend->kept ||
 		(state == BACKEND_DRAIN && now_us < health_drain_end_us(registry, entry));
 	if (ramp_services(registry, entry, now_us) || changed ||
-		backend->takes_flows != took_flows || entry->usable_vips != usable_before ||
-		ports_changed)
+		backend->takes_flows != took_flows || vips.gained || vips.lost || ports_changed)
 		entries_mark_changed(&registry->entries,
 			ports_changed || less || (took_flows && !backend->takes_flows) ||
-				(usable_before & ~entry->usable_vips));
+				vips.lost);
 }

@@ -2,6 +2,7 @@
 /* See liveness.h. Called by registry.c for every event, and by admission.c for a REGISTER. */
 #include "lb/registry/liveness.h"
 
+#include "common/proto/vips.h"
 #include "lb/registry/departed.h"
 #include "lb/registry/detection.h"
 #include "lb/registry/entries.h"
@@ -64,49 +65,11 @@ static bool report_is_good(const struct entry *entry, const struct proto_status 
 	if (status->state != PROTO_STATE_UP && status->state != PROTO_STATE_DRAIN)
 		return false;
 	for (size_t i = 0; i < entry->n_services && !fit; i++) {
-		uint8_t vip = entry->services[i].vip;
+		uint16_t vip = entry->services[i].vip;
 
-		fit = vip == ENTRY_NO_VIP ||
-			(status->vips[vip].present && status->vips[vip].silent);
+		fit = vip == ENTRY_NO_VIP || vips_are_fit(status, vip);
 	}
 	return fit;
-}
-
-static bool vip_is_fit(const struct proto_vip_status *vip)
-{
-	return vip->present && vip->silent;
-}
-
-/* In some way `words` promise less than `others`; a VIP that only one of them has counts as unfit. */
-static bool words_are_worse(const struct proto_status *words, const struct proto_status *others)
-{
-	if (words->state > others->state || words->weight < others->weight ||
-		words->second_chance < others->second_chance)
-		return true;
-	for (uint8_t i = 0; i < others->n_vips; i++)
-		if (vip_is_fit(&others->vips[i]) &&
-			(i >= words->n_vips || !vip_is_fit(&words->vips[i])))
-			return true;
-	return false;
-}
-
-/* Of both the worse; counts are always those of today. */
-static struct proto_status worse_of(
-	const struct proto_status *before, const struct proto_status *said, bool same_vips)
-{
-	struct proto_status words = *said;
-
-	if (before->state > said->state) {
-		words.state = before->state;
-		memcpy(words.reason, before->reason, sizeof(words.reason));
-	}
-	words.weight = MIN(before->weight, said->weight);
-	words.second_chance &= before->second_chance;
-	for (uint8_t i = 0; same_vips && i < MIN(before->n_vips, said->n_vips); i++) {
-		words.vips[i].present &= before->vips[i].present;
-		words.vips[i].silent &= before->vips[i].silent;
-	}
-	return words;
 }
 
 /*
@@ -127,11 +90,11 @@ static void note_taken_back(const struct registry *registry, struct entry *entry
 }
 
 void liveness_take_words(struct registry *registry, struct entry *entry,
-	const struct proto_status *said, bool same_vips, uint64_t now_us)
+	const struct proto_status *said, struct backend_vip *vips, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
-	bool worse = words_are_worse(said, &backend->status);
-	bool better = words_are_worse(&backend->status, said);
+	bool worse = agent_status_is_worse(&backend->status, said);
+	bool better = agent_status_is_better(&backend->status, said);
 	bool had_second_chance;
 
 	if ((worse || (entry->held && !better)) && said->state != PROTO_STATE_DOWN)
@@ -143,7 +106,7 @@ void liveness_take_words(struct registry *registry, struct entry *entry,
 		entry->hold = 0;
 	}
 	had_second_chance = backend->status.second_chance;
-	backend->status = entry->held ? worse_of(&backend->status, said, same_vips) : *said;
+	agent_status_take(&backend->status, said, vips, entry->held);
 	if (backend->status.second_chance != had_second_chance)
 		entries_mark_changed(&registry->entries, false);
 }
@@ -153,13 +116,8 @@ void liveness_report(struct registry *registry, struct entry *entry,
 {
 	struct backend *backend = &entry->backend;
 	bool good = report_is_good(entry, status);
-	struct proto_status said = *status;
 
 	liveness_heard(registry, entry, now_us);
-	/* The VIPs are those of the REGISTER; what a report leaves out is not present. */
-	for (uint8_t i = status->n_vips; i < backend->status.n_vips; i++)
-		said.vips[i] = (struct proto_vip_status){ 0 };
-	said.n_vips = backend->status.n_vips;
 	if (rtt_us > 0) {
 		backend->rtt_us = rtt_us;
 		backend->heartbeats_missed = 0;
@@ -169,7 +127,7 @@ void liveness_report(struct registry *registry, struct entry *entry,
 	}
 	if (!good)
 		backend->streak = 0;
-	liveness_take_words(registry, entry, &said, true, now_us);
+	liveness_take_words(registry, entry, status, NULL, now_us);
 	if (backend->streak >= entry->need)
 		entry->need = 0;
 	health_judge(registry, entry, now_us);
@@ -195,7 +153,7 @@ void liveness_end_agent(struct registry *registry, struct entry *entry, uint64_t
 
 	departed_end_session(&registry->departed, backend, now_us);
 	backend->source = BACKEND_STATIC;
-	memset(&backend->status, 0, sizeof(backend->status));
+	agent_status_clear(&backend->status);
 	entry->hold = 0;
 	entry->held = false;
 	backend->session_id = 0;
@@ -385,10 +343,7 @@ void liveness_take_services(struct registry *registry, struct entry *entry,
 	free(entry->services);
 	entry->services = services;
 	entry->n_services = n_services;
-	entry->served_vips = 0;
-	for (size_t i = 0; i < n_services; i++)
-		if (services[i].vip != ENTRY_NO_VIP)
-			entry->served_vips |= UINT64_C(1) << services[i].vip;
+	membership_mark_served(entry);
 	membership_ask(&registry->config, entry);
 	take_checks(registry, entry, now_us);
 	for (size_t i = 0; i < n_services; i++)

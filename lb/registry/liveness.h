@@ -11,10 +11,10 @@
 void liveness_heard(struct registry *registry, struct entry *entry, uint64_t now_us);
 /*
  * What an agent says of itself, in a report or a REGISTER: worse words are in force at once, better ones
- * too, unless it flapped. `same_vips`: the status is of the VIPs that the one before was of.
+ * too, unless it flapped. `vips`: a REGISTER's, which are others than before; it takes them.
  */
 void liveness_take_words(struct registry *registry, struct entry *entry,
-	const struct proto_status *said, bool same_vips, uint64_t now_us);
+	const struct proto_status *said, struct backend_vip *vips, uint64_t now_us);
 /* An ANSWER or UPDATE (registry_report). */
 void liveness_report(struct registry *registry, struct entry *entry,
 	const struct proto_status *status, uint32_t rtt_us, uint64_t now_us);

@@ -126,7 +126,7 @@ struct found {
 };
 
 static int found_add(
-	struct found *found, uint16_t idx, uint8_t vip, const struct registry_static *line)
+	struct found *found, uint16_t idx, uint16_t vip, const struct registry_static *line)
 {
 	int r = GROW(found->services, found->len);
 
@@ -163,8 +163,9 @@ static int find_as_agent(const struct membership *membership, const struct regis
 
 	if (backend->source != BACKEND_AGENT || !membership_on_link(config, &backend->address))
 		return 0;
-	for (uint8_t i = 0; i < backend->status.n_vips; i++) {
-		size_t end, at = membership_of_vip(membership, &backend->vips[i], &end);
+	for (uint16_t i = 0; i < backend->status.n_vips; i++) {
+		size_t end,
+			at = membership_of_vip(membership, &backend->status.vips[i].address, &end);
 
 		for (; r == 0 && at < end; at++) {
 			const struct membership_key *key = &membership->by_vip[at];
@@ -237,6 +238,17 @@ int membership_find(const struct membership *membership, const struct registry_c
 	*ret_services = found.services;
 	*ret_n_services = len;
 	return 0;
+}
+
+void membership_mark_served(struct entry *entry)
+{
+	struct backend_status *status = &entry->backend.status;
+
+	ARRAY_FOREACH (vip, status->vips, status->n_vips)
+		vip->served = false;
+	for (size_t i = 0; i < entry->n_services; i++)
+		if (entry->services[i].vip < status->n_vips)
+			status->vips[entry->services[i].vip].served = true;
 }
 
 static int compare_idx(const void *key, const void *element)

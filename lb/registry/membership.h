@@ -28,6 +28,8 @@ bool membership_allows(const struct registry_service *service, const struct addr
  */
 int membership_find(const struct membership *membership, const struct registry_config *config,
 	const struct entry *entry, struct entry_service **ret_services, size_t *ret_n_services);
+/* Notes which of the agent's VIPs its services have. */
+void membership_mark_served(struct entry *entry);
 /* Lists anew which ports the entry's agent is asked about; what does not fit into the list is not asked. */
 void membership_ask(const struct registry_config *config, struct entry *entry);
 /* The entry's membership in the service at this position of config.services; NULL: it is no member. */

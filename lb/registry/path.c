@@ -25,8 +25,10 @@ static bool is_probed(const struct registry *registry, const struct entry_servic
 static bool is_judged(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member)
 {
+	const struct backend_vip *vip = agent_status_vip(&entry->backend.status, member->vip);
+
 	return (is_probed(registry, member) || member->paths[0].n_lost > 0) &&
-		(member->vip == ENTRY_NO_VIP || (entry->usable_vips & UINT64_C(1) << member->vip));
+		(member->vip == ENTRY_NO_VIP || (vip && vip->usable));
 }
 
 static bool one_is_proven(const struct entry_path *path)
@@ -260,14 +262,14 @@ static void forgive_one(const struct entry *entry, struct entry_path *path, uint
 	path->from_us = now_us;
 }
 
-void path_forgive(
-	const struct registry *registry, struct entry *entry, uint64_t vips, uint64_t now_us)
+void path_forgive(const struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	for (size_t i = 0; i < entry->n_services; i++) {
 		struct entry_service *member = &entry->services[i];
+		const struct backend_vip *vip =
+			agent_status_vip(&entry->backend.status, member->vip);
 
-		if (member->vip == ENTRY_NO_VIP || !(vips & UINT64_C(1) << member->vip) ||
-			!is_probed(registry, member))
+		if (!vip || !vip->gained || !is_probed(registry, member))
 			continue;
 		ARRAY_FOREACH (path, member->paths, ENTRY_PATHS)
 			forgive_one(entry, path, now_us);

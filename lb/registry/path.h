@@ -28,9 +28,8 @@ bool path_settle(struct registry *registry, struct entry *entry,
 /* Clients' SYNs came to nothing (n_syns 0: no more); true: it changes what the entry is. */
 bool path_lose(struct registry *registry, struct entry *entry, const struct registry_loss *loss,
 	uint64_t now_us);
-/* These VIPs of the agent's are there again: what failed while they were not is forgotten. */
-void path_forgive(
-	const struct registry *registry, struct entry *entry, uint64_t vips, uint64_t now_us);
+/* Some VIPs of the agent's are there again (`gained`): what failed while they were not is forgotten. */
+void path_forgive(const struct registry *registry, struct entry *entry, uint64_t now_us);
 /*
  * The offences in words. A service that was added to a backend that served already gets no clients before it is proven,
  * and keeps the backend from nothing else: that is said with PATH_GOOD. Services whose VIP is not usable are not judged.

@@ -595,8 +595,6 @@ static void restore_agent(
 {
 	struct backend *backend = &entry->backend;
 
-	memcpy(backend->vips, kept->vips, sizeof(backend->vips));
-	backend->status = kept->status;
 	backend->challenge_us = kept->challenge_us;
 	backend->session_id = kept->session_id;
 	backend->heard_us = kept->heard_us;
@@ -630,7 +628,9 @@ int registry_restore(struct registry *registry, const struct backend *kept, uint
 	if (!entry)
 		return -ENOMEM;
 	backend = &entry->backend;
-	if (weight_copy(&kept->words, &backend->words) < 0) {
+	if (weight_copy(&kept->words, &backend->words) < 0 ||
+		(kept->source == BACKEND_AGENT &&
+			agent_status_copy(&kept->status, &backend->status) < 0)) {
 		entries_entry_free(entry);
 		return -ENOMEM;
 	}

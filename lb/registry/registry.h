@@ -158,7 +158,7 @@ const struct backend *registry_find_address(
 /* What a backend is to one of the services that it belongs to. */
 struct registry_member {
 	uint16_t service; /* id */
-	uint8_t vip;      /* of an agent: which of its VIPs; REGISTRY_NO_VIP: as a static */
+	uint16_t vip;     /* of an agent: which of its VIPs; REGISTRY_NO_VIP: as a static */
 	/*
 	 * It is not kept out of this service alone: for the table, together with effective_weight and the
 	 * backend's takes_flows. An agent that is up, but whose VIP of this service is missing or not silent, does

@@ -6,42 +6,12 @@
  */
 #include "lb/session/session.h"
 
-#include "common/proto/wire.h"
 #include "lb/session/session_echo.h"
-#include "lb/session/session_peers.h"
-#include "lb/session/session_random.h"
-#include "lb/session/session_table.h"
+#include "lb/session/session_handshake.h"
+#include "lb/session/session_send.h"
+#include "lb/session/session_state.h"
 
-#include <assert.h>
 #include <sodium.h>
-
-struct sessions {
-	struct session_config config;
-	struct registry *registry;
-	struct session_calls calls;
-	struct keyring *ring;
-	struct session_random random;
-	uint64_t now_us; /* of the last event */
-	struct session_counters counters;
-	struct session_refusals refusals;
-	struct session_others others;
-	struct session_peers peers;
-	struct why rejected; /* what the REJECT said, if this datagram got one; else "" */
-	struct session_limit_table strangers;
-	struct session_limit_bucket
-		known; /* HELLOs over their rate from addresses with a session */
-	struct session_table table;
-};
-
-/* One datagram on its way through the checks. */
-struct arrival {
-	const struct session_path *path;
-	bool mac_is_source;
-	const uint8_t *data;
-	size_t size_bytes;
-	uint64_t now_us;
-	struct proto_message message;
-};
 
 static enum session_refusal refusal_of(enum proto_error error)
 {
@@ -72,6 +42,7 @@ struct sessions *session_free(struct sessions *sessions)
 {
 	if (sessions) {
 		keyring_free(sessions->ring);
+		session_parts_clear(&sessions->parts);
 		sodium_memzero(sessions, sizeof(*sessions));
 	}
 	free(sessions);
@@ -115,309 +86,13 @@ bool session_is_local(const struct sessions *sessions, const struct addr *addres
 	return false;
 }
 
-/* ---- sending ---- */
-
-/* `secret` NULL: a message without a tag. Only what proto_write() takes is ever built here. */
-static int send_message(struct sessions *sessions, const struct session_path *path,
-	const struct proto_message *message, const uint8_t *secret)
-{
-	uint8_t buffer[PROTO_MESSAGE_MAX];
-	int size = proto_write(message, buffer);
-
-	assert(size > 0);
-	if (size <= 0)
-		return -EINVAL;
-	if (secret)
-		auth_seal(buffer, (size_t)size, secret);
-	return sessions->calls.send(sessions->calls.context, path, buffer, (size_t)size);
-}
-
-/* So that the agent need not believe what anybody says by ARP or NA. */
-static void say_place(const struct sessions *sessions, const struct session_entry *entry,
-	struct proto_place *ret_place)
-{
-	if (entry->kept.version >= PROTO_VERSION_PLACE && sessions->calls.place)
-		sessions->calls.place(sessions->calls.context, &entry->kept.path, ret_place);
-}
-
-/* What begins with the session, and acknowledges nothing that is waited for. */
-static void say(struct sessions *sessions, struct session_entry *entry,
-	struct proto_message *message, uint64_t now_us)
-{
-	message->version = entry->kept.version;
-	message->session.session_id = entry->kept.session_id;
-	message->session.sequence = session_echo_sequence(entry, now_us);
-	(void)send_message(sessions, &entry->kept.path, message, entry->kept.keys.to_agent);
-}
-
-/* Until the agent answers to what is asked now. Lost, it goes out again with the next heartbeat. */
-static void ask_ports(struct sessions *sessions, struct session_entry *entry, uint64_t now_us)
-{
-	const struct ports *asked = registry_asked(sessions->registry, entry->kept.backend);
-	struct proto_message message = { .type = PROTO_SERVE };
-
-	if (!asked || ports_are_answered(asked))
-		return;
-	ports_fill(asked, &message.serve);
-	say(sessions, entry, &message, now_us);
-}
-
-/* One of our tables, for another balancer that the agent serves, if there is one. */
-static void tell_table(struct sessions *sessions, struct session_entry *entry, uint64_t now_us)
-{
-	struct proto_message message = { .type = PROTO_TABLE };
-
-	if (sessions->others.len > 0 && sessions->calls.table &&
-		sessions->calls.table(sessions->calls.context, &message.told.table))
-		say(sessions, entry, &message, now_us);
-}
-
-/* Where others are, as long as an agent that passes on has not heard all of it. */
-static void tell_peers(struct sessions *sessions, struct session_entry *entry, uint64_t now_us)
-{
-	struct proto_message message = { .type = PROTO_PEERS };
-
-	proto_named_mac(sessions->config.boot_id, message.peers.named_mac);
-	if (entry->wants_peers &&
-		session_peers_next(&sessions->peers, entry->peers_heard, now_us, &message.peers))
-		say(sessions, entry, &message, now_us);
-}
-
 int session_heartbeat(struct sessions *sessions, uint16_t backend, uint64_t now_us)
 {
 	struct session_entry *entry = session_table_by_backend(&sessions->table, backend);
-	struct proto_message message = { .type = PROTO_HEARTBEAT };
 
 	sessions->now_us = now_us;
-	if (!entry)
-		return -ENOENT;
-	if (entry->kept.version >= PROTO_VERSION_SERVE)
-		ask_ports(sessions, entry, now_us);
-	if (entry->kept.version >= PROTO_VERSION_TABLE)
-		tell_table(sessions, entry, now_us);
-	tell_peers(sessions, entry, now_us);
-	message.version = entry->kept.version;
-	message.session.session_id = entry->kept.session_id;
-	message.session.sequence = session_echo_next(entry, now_us);
-	say_place(sessions, entry, &message.heartbeat.place);
-	return send_message(sessions, &entry->kept.path, &message, entry->kept.keys.to_agent);
-}
-
-static void send_ack(struct sessions *sessions, struct session_entry *entry, uint64_t acknowledged,
-	uint64_t now_us)
-{
-	struct proto_message message = { .type = PROTO_ACK };
-
-	message.session.echo = acknowledged;
-	say(sessions, entry, &message, now_us);
-}
-
-static void send_accept(struct sessions *sessions, struct session_entry *entry,
-	const uint8_t *secret, uint64_t now_us)
-{
-	struct proto_message message = { .type = PROTO_ACCEPT };
-	struct proto_accept *accept = &message.accept;
-
-	message.version = entry->kept.version;
-	if (message.version > PROTO_VERSION_1)
-		memcpy(accept->name, sessions->config.name, sizeof(accept->name));
-	memcpy(accept->nonce_agent, entry->nonce_agent, PROTO_NONCE_BYTES);
-	memcpy(accept->nonce_balancer, entry->nonce_balancer, PROTO_NONCE_BYTES);
-	accept->session_id = entry->kept.session_id;
-	accept->boot_id = sessions->config.boot_id;
-	accept->sequence = session_echo_next(entry, now_us);
-	accept->interval_us = sessions->config.interval_us;
-	accept->multiplier = sessions->config.multiplier;
-	say_place(sessions, entry, &accept->place);
-	(void)send_message(sessions, &entry->kept.path, &message, secret);
-}
-
-static enum session_refusal send_reject(struct sessions *sessions, const struct arrival *arrival,
-	const struct keyring_key *key, enum proto_reject code, const char *reason)
-{
-	struct proto_message message = { .version = arrival->message.version,
-		.type = PROTO_REJECT };
-	struct proto_rejected *rejected = &message.rejected;
-
-	memcpy(rejected->nonce_agent, arrival->message.reg.nonce_agent, PROTO_NONCE_BYTES);
-	memcpy(rejected->nonce_balancer, arrival->message.reg.nonce_balancer, PROTO_NONCE_BYTES);
-	rejected->code = code;
-	wire_copy_printable(rejected->reason, sizeof(rejected->reason), reason);
-	why_set(&sessions->rejected, "%s", rejected->reason);
-	(void)send_message(sessions, arrival->path, &message, key->secret);
-	return SESSION_POLICY_0 + (unsigned int)code;
-}
-
-/* ---- handshakes ---- */
-
-/* Whoever has a session has a bucket of his own: a flood of strangers does not lock him out. */
-static bool handshake_is_due(
-	struct sessions *sessions, const struct arrival *arrival, enum session_limit_kind kind)
-{
-	const struct addr *source = &arrival->path->remote.addr;
-	struct session_entry *entry = session_table_by_address(&sessions->table, source);
-
-	if (!entry)
-		return session_limit_take_source(&sessions->strangers, source, kind,
-			SESSION_HANDSHAKE_RATE, SESSION_HANDSHAKE_BURST, arrival->now_us);
-	if (session_limit_take(&entry->handshakes[kind], SESSION_HANDSHAKE_RATE,
-		    SESSION_HANDSHAKE_BURST, arrival->now_us))
-		return true;
-	/* Somebody may forge them: the one that is its own must get its challenge. */
-	return kind == SESSION_LIMIT_HELLO &&
-		session_limit_take(
-			&sessions->known, SESSION_KNOWN_RATE, SESSION_KNOWN_BURST, arrival->now_us);
-}
-
-/* Answered whether the key is known or not: the answer must not tell which keys there are. */
-static enum session_refusal receive_hello(struct sessions *sessions, const struct arrival *arrival)
-{
-	const struct proto_hello *hello = &arrival->message.hello;
-	struct proto_message message = { .version = arrival->message.version,
-		.type = PROTO_CHALLENGE };
-	uint8_t secret[AUTH_KEY_BYTES];
-
-	registry_hello(sessions->registry, &arrival->path->remote.addr, arrival->now_us);
-	session_random_challenge(&sessions->random, arrival->now_us, secret);
-	memcpy(message.challenge.nonce_agent, hello->nonce_agent, PROTO_NONCE_BYTES);
-	auth_challenge_make(secret, &arrival->path->remote, hello->nonce_agent, arrival->now_us,
-		message.challenge.nonce_balancer);
-	(void)send_message(sessions, arrival->path, &message, NULL);
-	return keyring_find(sessions->ring, hello->key_id) ? SESSION_ACCEPTED : SESSION_KEY;
-}
-
-static void open_session(struct sessions *sessions, const struct arrival *arrival,
-	const struct keyring_key *key, uint16_t backend, uint64_t session_id)
-{
-	const struct proto_register *reg = &arrival->message.reg;
-	struct session_entry *old = session_table_by_backend(&sessions->table, backend);
-	struct session_entry *entry;
-
-	if (old)
-		session_table_drop(&sessions->table, old);
-	entry = session_table_add(&sessions->table, session_id, backend, arrival->path);
-	assert(entry); /* The id was made for a free slot, and the backend has no session now. */
-	if (!entry)
-		return;
-	memcpy(entry->nonce_agent, reg->nonce_agent, PROTO_NONCE_BYTES);
-	memcpy(entry->nonce_balancer, reg->nonce_balancer, PROTO_NONCE_BYTES);
-	snprintf(entry->kept.key_id, sizeof(entry->kept.key_id), "%s", key->id);
-	entry->kept.key_fingerprint = key->fingerprint;
-	entry->kept.weight_max = key->max_weight;
-	entry->kept.n_vips = reg->status.n_vips;
-	entry->kept.version = (uint8_t)arrival->message.version;
-	entry->wants_peers = reg->status.second_chance;
-	session_peers_set(&sessions->peers, backend, &reg->mac, arrival->now_us);
-	auth_session_derive(
-		key->secret, reg->nonce_agent, reg->nonce_balancer, session_id, &entry->kept.keys);
-	send_accept(sessions, entry, key->secret, arrival->now_us);
-}
-
-/* The ACCEPT was lost: the same REGISTER again gets the same session again. */
-static enum session_refusal repeat_accept(struct sessions *sessions, const struct arrival *arrival,
-	const struct keyring_key *key, uint16_t backend)
-{
-	const struct proto_register *reg = &arrival->message.reg;
-	struct session_entry *entry = session_table_by_backend(&sessions->table, backend);
-
-	if (!entry || memcmp(entry->nonce_agent, reg->nonce_agent, PROTO_NONCE_BYTES) != 0 ||
-		memcmp(entry->nonce_balancer, reg->nonce_balancer, PROTO_NONCE_BYTES) != 0)
-		return SESSION_REPLAY;
-	send_accept(sessions, entry, key->secret, arrival->now_us);
-	return SESSION_ACCEPTED;
-}
-
-static bool mac_is_allowed(const struct sessions *sessions, const struct arrival *arrival,
-	const struct keyring_key *key, struct why *ret_why)
-{
-	const struct mac *mac = &arrival->message.reg.mac;
-	const char *owner = NULL;
-	char text[MAC_STRLEN];
-
-	if (sessions->calls.mac_owner)
-		owner = sessions->calls.mac_owner(sessions->calls.context, mac);
-	if (!owner)
-		return keyring_key_allows_mac(key, mac, arrival->mac_is_source, ret_why);
-	why_set(ret_why, "MAC %s is that of %s", mac_format(mac, text), owner);
-	return false;
-}
-
-/* Authenticated from here on: refusals are told, signed. */
-static enum session_refusal admit(struct sessions *sessions, const struct arrival *arrival,
-	const struct keyring_key *key, uint64_t made_us)
-{
-	const struct proto_register *reg = &arrival->message.reg;
-	struct registry_registration request = { .reg = reg,
-		.source = arrival->path->remote.addr,
-		.challenge_us = made_us,
-		.protocol = (uint8_t)arrival->message.version,
-		.key_id = key->id,
-		.key_bound = key->agent[0] != '\0' };
-	struct registry_answer answer = { 0 };
-	struct why why = { 0 };
-	int r;
-
-	if (!keyring_key_allows(
-		    key, reg->name, reg->vips, reg->status.n_vips, reg->status.weight, &why))
-		return send_reject(sessions, arrival, key, PROTO_REJECT_KEY_BINDING, why.text);
-	/* A stranger may replay it from his own MAC: whether it is stale comes first, and is met with silence. */
-	if (!mac_is_allowed(sessions, arrival, key, &why))
-		request.mac_why = why.text;
-	request.session_id = session_table_new_id(
-		&sessions->table, session_random_u64(&sessions->random, "dsr session"));
-	if (request.session_id == 0)
-		return send_reject(
-			sessions, arrival, key, PROTO_REJECT_FULL, "all sessions are in use");
-	r = registry_register(sessions->registry, &request, arrival->now_us, &answer);
-	if (r == -ESTALE)
-		return SESSION_REPLAY;
-	/* Not known yet whether it is a clone: the agent says the same again soon. */
-	if (r == -EAGAIN)
-		return SESSION_POLICY_0 + PROTO_REJECT_CLONE;
-	if (r == -EPERM)
-		return send_reject(sessions, arrival, key, answer.code, answer.why.text);
-	if (r < 0)
-		return send_reject(
-			sessions, arrival, key, PROTO_REJECT_FULL, "the balancer is out of memory");
-	if (answer.repeated)
-		return repeat_accept(sessions, arrival, key, answer.backend);
-	open_session(sessions, arrival, key, answer.backend, request.session_id);
-	session_refusals_forget(&sessions->refusals, &arrival->path->remote.addr);
-	return SESSION_ACCEPTED;
-}
-
-static enum session_refusal receive_register(
-	struct sessions *sessions, const struct arrival *arrival)
-{
-	const struct keyring_key *line = keyring_find(sessions->ring, arrival->message.reg.key_id);
-	_cleanup_(keyring_key_wipe) struct keyring_key key = { 0 };
-	uint64_t made_us = 0;
-
-	if (!line)
-		return SESSION_KEY;
-	if (!session_random_made(&sessions->random, &arrival->path->remote, &arrival->message.reg,
-		    arrival->now_us, &made_us))
-		return SESSION_CHALLENGE;
-	if (!handshake_is_due(sessions, arrival, SESSION_LIMIT_REGISTER))
-		return SESSION_RATE;
-	keyring_key_of_agent(line, arrival->message.reg.name, &key);
-	if (!auth_open(arrival->data, arrival->size_bytes, key.secret))
-		return SESSION_TAG;
-	return admit(sessions, arrival, &key, made_us);
-}
-
-static enum session_refusal receive_handshake(
-	struct sessions *sessions, struct arrival *arrival, enum proto_type type)
-{
-	enum proto_error error;
-
-	if (type == PROTO_HELLO && !handshake_is_due(sessions, arrival, SESSION_LIMIT_HELLO))
-		return SESSION_RATE;
-	error = proto_parse(arrival->data, arrival->size_bytes, &arrival->message);
-	if (error != PROTO_OK)
-		return refusal_of(error);
-	return arrival->message.type == PROTO_HELLO ? receive_hello(sessions, arrival)
-						    : receive_register(sessions, arrival);
+	session_parts_expire(&sessions->parts, now_us);
+	return entry ? session_send_heartbeat(sessions, entry, now_us) : -ENOENT;
 }
 
 /* ---- messages of a session ---- */
@@ -459,7 +134,7 @@ static enum session_refusal receive_report(struct sessions *sessions, struct ses
 	entry->peers_heard = report->peers_heard;
 	echoed->answered |= is_answer;
 	if (!is_answer)
-		send_ack(sessions, entry, report->session.sequence, arrival->now_us);
+		session_send_ack(sessions, entry, report->session.sequence, arrival->now_us);
 	return SESSION_ACCEPTED;
 }
 
@@ -479,7 +154,7 @@ static enum session_refusal receive_leave(
 		registry_leave(sessions->registry, entry->kept.backend, arrival->now_us);
 		session_table_end(&sessions->table, entry, arrival->now_us);
 	}
-	send_ack(sessions, entry, arrival->message.session.sequence, arrival->now_us);
+	session_send_ack(sessions, entry, arrival->message.session.sequence, arrival->now_us);
 	return SESSION_ACCEPTED;
 }
 
@@ -557,8 +232,9 @@ static enum session_refusal receive(
 		return refusal_of(error);
 	switch (type) {
 	case PROTO_HELLO:
+	case PROTO_PART:
 	case PROTO_REGISTER:
-		return receive_handshake(sessions, arrival, type);
+		return session_handshake_receive(sessions, arrival, type);
 	case PROTO_ANSWER:
 	case PROTO_UPDATE:
 	case PROTO_LEAVE:
@@ -596,6 +272,8 @@ static void note_refusal(struct sessions *sessions, const struct arrival *arriva
 		refused.key_id = message->hello.key_id;
 	if (message->type == PROTO_REGISTER)
 		refused.key_id = message->reg.key_id;
+	if (message->type == PROTO_PART)
+		refused.key_id = message->part.key_id;
 	if (message->type == PROTO_REGISTER && sessions->rejected.text[0]) {
 		refused.name = message->reg.name;
 		refused.because = sessions->rejected.text;

@@ -30,7 +30,7 @@ struct session_kept {
 	char key_id[PROTO_KEY_ID_MAX + 1];
 	uint64_t key_fingerprint;
 	uint32_t weight_max; /* of the key's binding; 0: free */
-	uint8_t n_vips;
+	uint16_t n_vips;
 	uint8_t version; /* of the protocol: that of its REGISTER */
 };
 struct session_sent {

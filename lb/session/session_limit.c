@@ -33,8 +33,10 @@ uint64_t session_limit_hash(const uint8_t key[SESSION_LIMIT_KEY_BYTES], const st
 
 static bool is_full(const struct session_limit_source *source, uint64_t now_us)
 {
-	return source->buckets[SESSION_LIMIT_HELLO].due_us <= now_us &&
-		source->buckets[SESSION_LIMIT_REGISTER].due_us <= now_us;
+	ARRAY_FOREACH (bucket, source->buckets, SESSION_LIMIT_KIND_N_)
+		if (bucket->due_us > now_us)
+			return false;
+	return true;
 }
 
 bool session_limit_take_source(struct session_limit_table *table, const struct addr *source,

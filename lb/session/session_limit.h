@@ -27,8 +27,13 @@ struct session_limit_bucket {
 _must_check_ bool session_limit_take(
 	struct session_limit_bucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_us);
 
-/* HELLOs, which anybody can forge, use up nothing of what REGISTERs with a valid challenge have. */
-enum session_limit_kind { SESSION_LIMIT_HELLO, SESSION_LIMIT_REGISTER, SESSION_LIMIT_KIND_N_ };
+/* HELLOs, which anybody can forge, use up nothing of what REGISTERs and PARTs with a valid challenge have. */
+enum session_limit_kind {
+	SESSION_LIMIT_HELLO,
+	SESSION_LIMIT_REGISTER,
+	SESSION_LIMIT_PART,
+	SESSION_LIMIT_KIND_N_
+};
 
 struct session_limit_source {
 	struct addr addr;

@@ -37,7 +37,8 @@ void session_random_challenge(
 
 /* A challenge lives shorter than a secret: it is of this period or of the one before. */
 bool session_random_made(const struct session_random *random, const struct addr_port *source,
-	const struct proto_register *answer, uint64_t now_us, uint64_t *ret_made_us)
+	const uint8_t nonce_agent[PROTO_NONCE_BYTES],
+	const uint8_t nonce_balancer[PROTO_NONCE_BYTES], uint64_t now_us, uint64_t *ret_made_us)
 {
 	uint64_t period = now_us / SESSION_SECRET_US;
 	uint8_t secret[AUTH_KEY_BYTES];
@@ -45,8 +46,8 @@ bool session_random_made(const struct session_random *random, const struct addr_
 	_Static_assert(AUTH_CHALLENGE_VALID_US < SESSION_SECRET_US, "two periods suffice");
 	for (unsigned int back = 0; back <= 1 && back <= period; back++) {
 		session_random_secret(random, period - back, secret);
-		if (auth_challenge_check(secret, source, answer->nonce_agent,
-			    answer->nonce_balancer, now_us, ret_made_us))
+		if (auth_challenge_check(
+			    secret, source, nonce_agent, nonce_balancer, now_us, ret_made_us))
 			return true;
 	}
 	return false;

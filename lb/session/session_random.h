@@ -23,4 +23,5 @@ void session_random_challenge(
 	const struct session_random *random, uint64_t now_us, uint8_t ret_secret[AUTH_KEY_BYTES]);
 /* Whether a challenge that is answered was made here, for that source, and not too long ago; and when. */
 bool session_random_made(const struct session_random *random, const struct addr_port *source,
-	const struct proto_register *answer, uint64_t now_us, uint64_t *ret_made_us);
+	const uint8_t nonce_agent[PROTO_NONCE_BYTES],
+	const uint8_t nonce_balancer[PROTO_NONCE_BYTES], uint64_t now_us, uint64_t *ret_made_us);

@@ -16,6 +16,7 @@ static const char *const session_refusal_names[] = {
 	[SESSION_KEY] = "key",
 	[SESSION_CHALLENGE] = "challenge",
 	[SESSION_TAG] = "tag",
+	[SESSION_PARTS] = "parts",
 	[SESSION_REPLAY] = "replay",
 	[SESSION_ECHO] = "echo",
 	[SESSION_UNKNOWN] = "session",

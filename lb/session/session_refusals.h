@@ -30,6 +30,7 @@ enum session_refusal {
 	SESSION_KEY,       /* no such key ID */
 	SESSION_CHALLENGE, /* not a challenge of ours for this source, or too old */
 	SESSION_TAG,       /* wrong key, or changed on the way */
+	SESSION_PARTS,     /* a REGISTER of which PARTs have not come, or no room for another's */
 	SESSION_REPLAY,    /* seen before, or too old to tell */
 	SESSION_ECHO,      /* answers no heartbeat that was sent of late */
 	SESSION_UNKNOWN,   /* no such session: "session" */
@@ -45,7 +46,7 @@ struct session_refusals_message {
 	enum session_refusal refusal;
 	int hop_limit;       /* SESSION_TTL */
 	uint8_t version;     /* SESSION_VERSION */
-	const char *key_id;  /* SESSION_KEY; SESSION_TAG of a REGISTER */
+	const char *key_id;  /* SESSION_KEY; SESSION_TAG of a REGISTER or a PART */
 	const char *name;    /* policy: the agent's */
 	const char *because; /* policy: as the REJECT said */
 };

@@ -9,6 +9,7 @@
 #include "common/addr.h"
 #include "common/proto/proto.h"
 #include "common/why.h"
+#include "lb/registry/backend/agent_status.h"
 #include "lb/registry/backend/weight.h"
 
 #define REGISTRY_BACKENDS_MAX 4096u
@@ -18,7 +19,7 @@
 #define REGISTRY_CHECKS_MAX   8u  /* of one backend */
 #define REGISTRY_REQUESTS_MAX 4u  /* of one service */
 #define REGISTRY_NEVER_US     UINT64_MAX
-#define REGISTRY_NO_VIP       UINT8_MAX
+#define REGISTRY_NO_VIP       UINT16_MAX
 /* Backends that left of which it is remembered what an administrator said; more: the oldest goes. */
 #define REGISTRY_OVERRIDES_MAX 256u
 /* Flapping doubles heartbeat-rise at most this many times; each doubling fades after a while without. */
@@ -152,9 +153,8 @@ struct backend {
 	bool takes_flows; /* existing flows stay: up, kept, drain until its timeout */
 	bool kept;        /* silent, but kept: more than half vanished at once */
 	/* Agents. */
-	struct addr vips[PROTO_VIPS_MAX];
-	struct proto_status status; /* its words, as far as they are in force; status.n_vips VIPs */
-	uint64_t challenge_us;      /* time of the challenge of its session: replay guard */
+	struct backend_status status;     /* its words, as far as they are in force */
+	uint64_t challenge_us;            /* time of the challenge of its session: replay guard */
 	char version[PROTO_NAME_MAX + 1]; /* of its program; "": not known */
 	uint64_t session_id;
 	uint8_t protocol;                  /* version that its agent speaks; 0: not known */
@@ -188,6 +188,7 @@ struct registry_override {
 /* An authenticated REGISTER. */
 struct registry_registration {
 	const struct proto_register *reg;
+	const struct addr *vips; /* reg->status.n_vips of them; NULL: they stand in the REGISTER */
 	struct addr source;
 	uint64_t challenge_us; /* when its challenge was made */
 	uint64_t session_id;   /* of the session that it would have */

@@ -154,7 +154,7 @@ static void config_takes_no_more_than_its_limits(void **state)
 		size_t len = 0;
 
 		len += (size_t)snprintf(text, sizeof(text), "[agent]\n");
-		for (unsigned int idx = 0; idx < PROTO_VIPS_MAX + surplus; idx++)
+		for (unsigned int idx = 0; idx < PROTO_VIPS_WHOLE + surplus; idx++)
 			len += (size_t)snprintf(
 				text + len, sizeof(text) - len, "vip = 198.51.100.%u\n", idx + 1);
 		for (unsigned int idx = 0; idx < CONFIG_BALANCERS_MAX + surplus; idx++)

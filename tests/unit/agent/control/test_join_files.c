@@ -33,8 +33,8 @@ static int setup(void **state)
 	place->token.n_balancers = 2;
 	assert_int_equal(addr_port_parse("203.0.113.2:7377", false, &place->token.balancers[0]), 0);
 	assert_int_equal(addr_port_parse("203.0.113.3:7378", false, &place->token.balancers[1]), 0);
-	place->token.n_vips = PROTO_VIPS_MAX;
-	for (unsigned int i = 0; i < PROTO_VIPS_MAX; i++) {
+	place->token.n_vips = PROTO_VIPS_WHOLE;
+	for (unsigned int i = 0; i < PROTO_VIPS_WHOLE; i++) {
 		char text[ADDR_STRLEN];
 
 		snprintf(text, sizeof(text), "2001:db8:f:1:2:3:4:%x", 0x1000 + i);
@@ -81,7 +81,7 @@ static void join_files_make_an_agent(void **state)
 	assert_int_equal(config_load(place->config_path, &config, &report), 0);
 	assert_string_equal(config->name, "web1");
 	assert_string_equal(config->key_file, place->files.key_path);
-	assert_int_equal(config->vips.len, PROTO_VIPS_MAX);
+	assert_int_equal(config->vips.len, PROTO_VIPS_WHOLE);
 	/* Neither is on a link of this host, so both are there. */
 	assert_int_equal(config->balancers.len, 2);
 	assert_int_equal(((struct addr_port *)config->balancers.items)[1].port, 7378);

@@ -141,6 +141,41 @@ static void fields_say_who_wants_peers_and_what_was_heard(void **state)
 	assert_int_equal(proto_write(&message, bytes), -EINVAL);
 }
 
+static void fields_refuse_ports_that_make_no_sense(void **state)
+{
+	const struct proto_port good = { 0, IPPROTO_TCP, 80, 80, false };
+	const struct proto_port bad[] = { { PROTO_VIPS_MAX, IPPROTO_TCP, 80, 80, false },
+		{ 0, IPPROTO_ICMP, 80, 80, false }, { 0, IPPROTO_TCP, 0, 80, false },
+		{ 0, IPPROTO_TCP, 81, 80, false } };
+	struct proto_message message = { .version = PROTO_VERSION, .type = PROTO_SERVE };
+	uint8_t bytes[PROTO_MESSAGE_MAX];
+
+	message.serve.session = (struct proto_session){ 1, 1, 0 };
+	message.serve.n_ports = 1;
+	ARRAY_FOREACH (port, bad, ARRAY_LEN(bad)) {
+		message.serve.ports[0] = *port;
+		assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	}
+	message.serve.ports[0] = message.serve.ports[1] = good;
+	assert_true(proto_write(&message, bytes) > 0);
+	/* A position above 255 has no place before version 5, and neither has one that an agent had not then. */
+	message.serve.ports[0].vip = PROTO_VIPS_WHOLE;
+	assert_true(proto_write(&message, bytes) > 0);
+	message.version = PROTO_VERSION_VIPS - 1;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.version = PROTO_VERSION;
+	message.serve.ports[0] = good;
+	message.serve.n_ports = 2; /* one twice */
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.serve.ports[0].first = message.serve.ports[0].last = 81; /* falling */
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.serve.n_ports = PROTO_PORTS_MAX + 1;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+	message.version = PROTO_VERSION_1;
+	message.serve.n_ports = 0;
+	assert_int_equal(proto_write(&message, bytes), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +183,7 @@ int main(void)
 		cmocka_unit_test(fields_have_so_many_addresses_of_a_place),
 		cmocka_unit_test(fields_have_no_place_in_former_versions),
 		cmocka_unit_test(fields_say_who_wants_peers_and_what_was_heard),
+		cmocka_unit_test(fields_refuse_ports_that_make_no_sense),
 	};
 
 	return cmocka_run_group_tests_name("fields", tests, NULL, NULL);

@@ -19,7 +19,7 @@ static struct token token_make(size_t n_balancers, size_t n_vips)
 	memset(token.key.secret, 7, AUTH_KEY_BYTES);
 	ARRAY_FOREACH (balancer, token.balancers, MIN(n_balancers, (size_t)TOKEN_BALANCERS_MAX))
 		assert_int_equal(addr_port_parse("[2001:db8::2]:65535", false, balancer), 0);
-	ARRAY_FOREACH (vip, token.vips, MIN(n_vips, (size_t)PROTO_VIPS_MAX))
+	ARRAY_FOREACH (vip, token.vips, MIN(n_vips, (size_t)PROTO_VIPS_WHOLE))
 		assert_int_equal(addr_parse("2001:db8:f::10", vip), 0);
 	return token;
 }
@@ -45,7 +45,7 @@ static void token_reads_a_known_one(void **state)
 
 static void token_may_be_as_long_as_can_be(void **state)
 {
-	struct token token = token_make(TOKEN_BALANCERS_MAX, PROTO_VIPS_MAX), again;
+	struct token token = token_make(TOKEN_BALANCERS_MAX, PROTO_VIPS_WHOLE), again;
 	struct why why = { 0 };
 	char text[TOKEN_BYTES];
 
@@ -54,7 +54,7 @@ static void token_may_be_as_long_as_can_be(void **state)
 	assert_memory_equal(&again, &token, sizeof(token));
 	token = token_make(TOKEN_BALANCERS_MAX + 1, 1);
 	assert_int_equal(token_format(&token, text), -EINVAL);
-	token = token_make(1, PROTO_VIPS_MAX + 1);
+	token = token_make(1, PROTO_VIPS_WHOLE + 1);
 	assert_int_equal(token_format(&token, text), -EINVAL);
 	token = token_make(0, 1);
 	assert_int_equal(token_format(&token, text), -EINVAL);

@@ -475,9 +475,11 @@ static void registry_goes_on_with_a_slow_start_over_a_restart(void **state)
 	world_farm(world, 1);
 	world_pass(world, MS(5000));
 	kept = *world_backend(world, "web01");
+	assert_int_equal(agent_status_copy(&kept.status, &kept.status), 0);
 	registry_free(world->registry);
 	world->registry = registry_new(43);
 	assert_int_equal(registry_restore(world->registry, &kept, world->now_us), 0);
+	agent_status_clear(&kept.status);
 	world_configure(world);
 	assert_in_range(ramp_of(world, "web01", 0), 60, 76);
 }
