@@ -18,6 +18,11 @@ enum log_level {
 
 /* Names the program in front of lines on stderr and finds out where stderr leads. */
 void log_open(const char *program);
+/*
+ * For a daemon, once, before it has threads: from now on a log that nobody reads (a journald that is stopped, a pipe that is
+ * full) holds nobody up, and a reader that has gone ends nobody. Lines that find no room are lost; the next one says how many.
+ */
+void log_never_wait(void);
 void log_set_level(enum log_level level);
 
 /*

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 
+#include "common/log.h"
+
 static int systemd_wire_loop(sd_event *event, sd_event_signal_handler_t on_stop,
 	sd_event_signal_handler_t on_reload, void *context)
 {
@@ -29,6 +31,7 @@ int systemd_new_loop(sd_event_signal_handler_t on_stop, sd_event_signal_handler_
 	sigset_t signals;
 	int r;
 
+	log_never_wait();
 	if (sigemptyset(&signals) < 0 || sigaddset(&signals, SIGTERM) < 0 ||
 		sigaddset(&signals, SIGINT) < 0 || sigaddset(&signals, SIGHUP) < 0 ||
 		sigprocmask(SIG_BLOCK, &signals, NULL) < 0)

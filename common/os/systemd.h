@@ -12,7 +12,7 @@
 
 /*
  * Makes the loop: SIGTERM and SIGINT call on_stop, SIGHUP calls on_reload, both with `context`, and
- * the loop itself tells systemd's watchdog that it turns. Blocks these signals in this thread: call
+ * the loop itself tells systemd's watchdog that it turns. From here on a log that nobody reads holds nobody up. Blocks these signals in this thread: call
  * it before there are others. 0 or negative errno; the caller unrefs the loop.
  */
 int systemd_new_loop(sd_event_signal_handler_t on_stop, sd_event_signal_handler_t on_reload,
