@@ -212,19 +212,35 @@ static bool reconcile_must_hold(struct reconcile *reconcile, uint64_t now_us)
 	return now_us - reconcile->last_repair_us < reconcile_fight_pause_us(reconcile->n_repairs);
 }
 
-/*
- * While interfaces come faster than the kernel lists them no list is whole. For a moment the previous
- * one does, with what events tell of the interfaces that are new.
- */
-static bool reconcile_is_torn_shortly(struct reconcile *reconcile)
+/* How long the previous look does after one that failed so. */
+static uint64_t reconcile_patience_us(int error)
 {
-	uint64_t now_us = clock_now_us();
+	switch (error) {
+	case -EINTR:
+		return RECONCILE_TORN_US;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS:
+		return RECONCILE_LACK_US;
+	default:
+		return 0;
+	}
+}
 
-	if (reconcile->host.n_links == 0)
+/*
+ * While interfaces come faster than the kernel lists them no list is whole, and who has no descriptor or memory left
+ * sees none. For a moment the previous one does, with what events tell of the interfaces that are new.
+ */
+static bool reconcile_is_torn_shortly(struct reconcile *reconcile, int error)
+{
+	uint64_t now_us = clock_now_us(), patience_us = reconcile_patience_us(error);
+
+	if (patience_us == 0 || reconcile->host.n_links == 0)
 		return false;
 	if (reconcile->torn_since_us == 0)
 		reconcile->torn_since_us = now_us;
-	return now_us - reconcile->torn_since_us < RECONCILE_TORN_US;
+	return now_us - reconcile->torn_since_us < patience_us;
 }
 
 static int reconcile_take_news(struct reconcile *reconcile)
@@ -257,7 +273,7 @@ static int reconcile_observe(struct reconcile *reconcile)
 	int r;
 
 	r = observe_host(reconcile->nl, &host);
-	if (r == -EINTR && reconcile_is_torn_shortly(reconcile)) {
+	if (r < 0 && reconcile_is_torn_shortly(reconcile, r)) {
 		r = reconcile_take_news(reconcile);
 	} else if (r < 0) {
 		reconcile_complain_of_look(reconcile, r);

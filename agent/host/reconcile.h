@@ -16,6 +16,7 @@
 #define RECONCILE_PAUSE_TIMES    4u /* the pause is as long as so many looks take */
 #define RECONCILE_ROUNDS         4u /* looks at a host that changes faster than it is mended */
 #define RECONCILE_TORN_US        (1 * US_PER_S) /* no whole look for so long is told of */
+#define RECONCILE_LACK_US        (5 * US_PER_S) /* nor a lack of descriptors or memory for so long */
 #define RECONCILE_FIGHT_FREE     4u             /* repairs at once before pauses begin */
 #define RECONCILE_FIGHT_FIRST_US (250 * US_PER_MS)
 #define RECONCILE_FIGHT_MAX_US   (30 * US_PER_S)
