@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 
 #include "common/log.h"
+#include "common/os/packet_socket.h"
 #include "lb/link/announce_frame.h"
 #include "lb/link/claims.h"
 #include "lb/link/frame_socket.h"
@@ -465,10 +466,18 @@ static int announce_take_vips(
 	return 0;
 }
 
+/* Its interface was away, and is back under the same number. */
+static bool announce_is_cut_off(const struct announce *announce)
+{
+	return (announce->arp_fd >= 0 &&
+		       !packet_socket_is_at(announce->arp_fd, announce->ifindex)) ||
+		(announce->nd_fd >= 0 && !packet_socket_is_at(announce->nd_fd, announce->ifindex));
+}
+
 /* Called every second with the same: then sockets and groups are as they must be. */
 static bool announce_is_set(const struct announce *announce, const struct announce_config *config)
 {
-	if (config->ifindex != announce->ifindex || config->refresh_us != announce->refresh_us ||
+	if (config->refresh_us != announce->refresh_us ||
 		!mac_equal(&config->mac, &announce->mac) || config->n_vips != announce->n_vips)
 		return false;
 	for (size_t i = 0; i < config->n_vips; i++)
@@ -479,12 +488,12 @@ static bool announce_is_set(const struct announce *announce, const struct announ
 
 int announce_set(struct announce *announce, const struct announce_config *config)
 {
-	bool moved = config->ifindex != announce->ifindex;
+	bool moved = config->ifindex != announce->ifindex || announce_is_cut_off(announce);
 	int r;
 
 	claims_expire(&announce->claims, announce_now(announce));
 	announce->own6 = config->own6;
-	if (announce_is_set(announce, config)) {
+	if (!moved && announce_is_set(announce, config)) {
 		announce_send_due(announce);
 		return 0;
 	}

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "common/os/packet_socket.h"
 #include "lb/link/announce_frame.h"
 #include "lb/link/frame_socket.h"
 #include "lb/link/leak_judge.h"
@@ -382,6 +383,12 @@ static int leak_watch_open(struct leak_watch *watch, unsigned int ifindex)
 	return MIN(r, 0);
 }
 
+/* Its interface was away, and is back under the same number. */
+static bool leak_watch_is_cut_off(const struct leak_watch *watch)
+{
+	return watch->arp_fd >= 0 && !packet_socket_is_at(watch->arp_fd, watch->config.ifindex);
+}
+
 /* Copies the addresses: the caller's are a link's, which changes. */
 static int leak_watch_take(struct leak_watch *watch, const struct leak_watch_config *config)
 {
@@ -412,7 +419,7 @@ int leak_watch_set(struct leak_watch *watch, const struct leak_watch_config *con
 
 	if (r < 0)
 		return r;
-	if (config->ifindex != ifindex) {
+	if (config->ifindex != ifindex || leak_watch_is_cut_off(watch)) {
 		leak_watch_close(watch);
 		r = config->ifindex ? leak_watch_open(watch, config->ifindex) : 0;
 		if (r < 0) {

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #include "common/why.h"
+#include "common/os/packet_socket.h"
 #include "lb/engine/link_check.h"
 
 #define RING_BYTES         ((size_t)RING_FRAMES * RING_FRAME_BYTES_MIN)
@@ -475,6 +476,9 @@ int ring_take_error(struct ring *ring)
 
 int ring_check_link(const struct ring *ring)
 {
+	/* Another one of the same index is not this ring's. */
+	if (!packet_socket_is_at(ring->rx_fd, ring->ifindex))
+		return -ENODEV;
 	return link_check(ring->senders[0].plain_fd, ring->ifindex);
 }
 

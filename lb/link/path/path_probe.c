@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 
+#include "common/os/packet_socket.h"
 #include "lb/link/path/path_await.h"
 #include "lb/link/path/path_port.h"
 #include "lb/link/path/path_socket.h"
@@ -600,7 +601,10 @@ static void probes_begin_all(struct path_probes *probes)
 int path_probe_set_link(struct path_probes *probes, const struct path_link *link)
 {
 	size_t len = MIN(link->n_addresses, (size_t)PROBES_ADDRESSES_MAX);
-	bool moved = link->ifindex != probes->ifindex, was_running = probes->running;
+	const struct path_socket *socket = probes->sockets[IP4];
+	bool moved = link->ifindex != probes->ifindex ||
+		(socket && !packet_socket_is_at(path_socket_fd(socket), link->ifindex));
+	bool was_running = probes->running;
 
 	if (strlen(link->interface) >= sizeof(probes->interface))
 		return -EINVAL;
