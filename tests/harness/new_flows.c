@@ -5,7 +5,8 @@
  *	new_flows ADDRESS:PORT RATE_HZ
  *
  * Ends at SIGTERM with {"opened": …, "connected": …, "refused": …, "silent": …}: silent are those
- * that were not answered within a second. Every attempt counts in exactly one of the three.
+ * that were not answered within a second, which those that are on their way then still get. Every attempt counts in
+ * exactly one of the three.
  */
 #include "tests/harness/tool.h"
 
@@ -63,16 +64,21 @@ static void attempt_judge(struct flows *flows, int fd)
 	attempt_end(flows, fd);
 }
 
-static void sweep(struct flows *flows, uint64_t silence_us)
+static void sweep(struct flows *flows)
 {
 	uint64_t now_us = tool_now_us(CLOCK_MONOTONIC);
 
 	for (int fd = 0; fd < (int)ATTEMPTS_MAX; fd++) {
-		if (flows->began_us[fd] == 0 || now_us - flows->began_us[fd] < silence_us)
+		if (flows->began_us[fd] == 0 || now_us - flows->began_us[fd] < SILENCE_US)
 			continue;
 		flows->silent++;
 		attempt_end(flows, fd);
 	}
+}
+
+static bool is_settled(const struct flows *flows)
+{
+	return flows->opened == flows->connected + flows->refused + flows->silent;
 }
 
 int main(int argc, char **argv)
@@ -82,7 +88,8 @@ int main(int argc, char **argv)
 	struct addr_port endpoint;
 	struct epoll_event event;
 	unsigned long rate_hz, rings = 0;
-	int timer_fd;
+	bool ends = false;
+	int timer_fd, signal_fd = tool_signal_fd();
 
 	if (argc != 3)
 		errx(64, "usage: new_flows ADDRESS:PORT RATE_HZ");
@@ -93,23 +100,25 @@ int main(int argc, char **argv)
 	flows.length = addr_to_sockaddr(&endpoint, 0, &flows.address);
 	timer_fd = tool_timer_fd(US_PER_S / rate_hz);
 	tool_watch(flows.epoll_fd, timer_fd, EPOLLIN, KEY_TIMER);
-	tool_watch(flows.epoll_fd, tool_signal_fd(), EPOLLIN, KEY_SIGNAL);
-	for (;;) {
+	tool_watch(flows.epoll_fd, signal_fd, EPOLLIN, KEY_SIGNAL);
+	while (!ends || !is_settled(&flows)) {
 		if (epoll_wait(flows.epoll_fd, &event, 1, -1) < 0)
 			continue;
-		if (event.data.u64 == KEY_SIGNAL)
-			break;
+		if (event.data.u64 == KEY_SIGNAL) {
+			ends = true;
+			(void)epoll_ctl(flows.epoll_fd, EPOLL_CTL_DEL, signal_fd, NULL);
+			continue;
+		}
 		if (event.data.u64 != KEY_TIMER) {
 			attempt_judge(&flows, (int)event.data.u64);
 			continue;
 		}
 		/* After a stall one is opened, not all that were missed: that would be a burst. */
-		if (tool_timer_rang(timer_fd) > 0)
+		if (tool_timer_rang(timer_fd) > 0 && !ends)
 			attempt_begin(&flows);
 		if (++rings % MAX(rate_hz / 4, 1ul) == 0)
-			sweep(&flows, SILENCE_US);
+			sweep(&flows);
 	}
-	sweep(&flows, 0);
 	printf("{\"opened\": %lu, \"connected\": %lu, \"refused\": %lu, \"silent\": %lu}\n",
 		flows.opened, flows.connected, flows.refused, flows.silent);
 	return 0;
