@@ -4,7 +4,8 @@
  *
  *	connections ADDRESS:PORT COUNT [INTERVAL_MS]
  *
- * Each connection asks a line every INTERVAL_MS (500) and must hear it again within ten seconds.
+ * Each connection asks a line every INTERVAL_MS (500), all of them spread over that time, and must hear it again within
+ * ten seconds.
  * Commands on stdin, each answered by one line of JSON:
  *
  *	report   at once
@@ -23,8 +24,9 @@
 #define SERVERS_MAX    64u
 #define NAME_BYTES     64u
 #define ANSWER_WAIT_US (10 * US_PER_S)
-#define TICK_US        (20 * US_PER_MS)
-#define OPEN_EACH_TICK 50u /* a burst of thousands of SYNs is not what is tested */
+#define TICK_US        (4 * US_PER_MS)
+#define OPEN_EACH_TICK 10u /* a burst of thousands of SYNs is not what is tested */
+#define SPREAD         100u
 #define KEY_TICK       UINT64_MAX
 #define KEY_COMMAND    (UINT64_MAX - 1)
 
@@ -100,12 +102,16 @@ static void connection_hear(struct holder *holder, struct connection *connection
 		return;
 	}
 	line[size_bytes - 1] = '\0';
-	if (connection->state == STATE_GREETING)
-		connection->server = server_number(holder, line);
-	else
-		connection->answered_of_us = connection->asked_us;
-	connection->state = STATE_IDLE;
 	connection->next_us = tool_now_us(CLOCK_MONOTONIC) + holder->interval_us;
+	if (connection->state == STATE_GREETING) {
+		connection->server = server_number(holder, line);
+		/* They were opened in a few moments, and are to talk at any. */
+		connection->next_us -= holder->interval_us / SPREAD *
+			((size_t)(connection - holder->connections) % SPREAD);
+	} else {
+		connection->answered_of_us = connection->asked_us;
+	}
+	connection->state = STATE_IDLE;
 }
 
 static void connection_ask(struct holder *holder, struct connection *connection, uint64_t now_us)

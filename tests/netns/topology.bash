@@ -4,10 +4,10 @@
 # A network for one scenario, each host a network namespace of its own:
 #
 #     client ── router ──┬── lb        one L2 segment: a bridge in a namespace
-#                        ├── lb2       (with `--balancers 2`)
+#                        ├── lb2 …     (with `--balancers 2` to 8)
 #                        ├── web1 … webN   nginx on port 80, saying who it is
 #
-#   topology_up [--webs N] [--balancers 1|2] [--two-interfaces] [--no-nginx]
+#   topology_up [--webs N] [--balancers 1…8] [--two-interfaces] [--no-nginx]
 #
 # Offloads stay as they come, but at the switch's port to a balancer with native XDP (serve_xdp below).
 # Names begin with $DSR_TEST_RUN, so that several runs live beside each other and a leftover is
@@ -237,7 +237,9 @@ topology_up() {
 	add_switch switch
 	add_client_and_router
 	add_balancer lb "$LB" "$LB6"
-	((balancers < 2)) || add_balancer lb2 "$LB2" 2001:db8:2::3
+	for ((idx = 2; idx <= balancers; idx++)); do
+		add_balancer "lb$idx" "192.0.2.$((idx + 1))" "2001:db8:2::$((idx + 1))"
+	done
 	[[ -z $topology_two_interfaces ]] || add_second_leg
 	[[ -z $nginx ]] || nginx_files
 	topology_webs=$webs
