@@ -266,7 +266,8 @@ deb:
 	rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/dsr
 	tar --exclude=./build --exclude='./build-*' --exclude=./.git -cf - . | tar -C $(BUILD)/deb/dsr -xf -
 	cp -r packaging/debian $(BUILD)/deb/dsr/debian
-	cd $(BUILD)/deb/dsr && dpkg-buildpackage -us -uc -b
+	cd $(BUILD)/deb/dsr && env -u MAKEFLAGS -u MAKEOVERRIDES -u BUILD DEB_BUILD_OPTIONS="$${DEB_BUILD_OPTIONS-parallel=$$(nproc)}" \
+		dpkg-buildpackage -us -uc -b
 
 clean:
 	rm -rf $(BUILD)

@@ -5,19 +5,23 @@
 # installed units, reloads and kills them. The machine's own systemd and files are not touched:
 # the container's root is an overlay in memory, in a private mount namespace.
 . "$(dirname "$0")/../netns/topology.bash"
+# shellcheck source=tests/netns/container.bash
+. "$(dirname "$0")/../netns/container.bash"
+container_possible
 
-for tool in systemd-nspawn systemctl; do
-	command -v "$tool" > /dev/null || skip "no $tool"
-done
-[[ -x /lib/systemd/systemd ]] || skip "no systemd to boot"
-grep -qw overlay /proc/filesystems || modprobe -q overlay || skip "no overlay file system"
-
-topology_pids=()
 work=$(mktemp -d "${TMPDIR:-/tmp}/$DSR_TEST_RUN.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
+ended() {
+	trap '' TERM INT HUP
+	topology_end
+	ip netns del "$DSR_TEST_RUN-host"
+	containers_forget
+	rm -rf "$work"
+}
+trap ended EXIT
 trap 'exit 143' TERM INT HUP
 chmod 755 "$work"
-mkdir "$work/install" "$work/out"
+mkdir "$work/install" "$work/host"
+add_host host
 make -s install DESTDIR="$work/install" PREFIX=/usr BUILD="$BUILD" SAN="$SAN" > "$work/make" 2>&1 || {
 	cat "$work/make"
 	exit 1
@@ -186,28 +190,12 @@ cat > "$work/inside" <<- 'END'
 END
 chmod +x "$work/inside"
 
-cat > "$work/boot" <<- 'END'
+cat > "$work/fill" <<- 'END'
 	#!/bin/bash
-	# In a private mount namespace: its mounts end with it.
 	set -e
-	work=$1
-	mount --make-rprivate /
-	mount -t tmpfs run /run
-	mkdir -p /run/systemd
-	mount -t cgroup2 none /sys/fs/cgroup
-	mkdir "$work/overlay"
-	mount -t tmpfs overlay "$work/overlay"
-	mkdir "$work/overlay/"{upper,work,root}
-	mount -t overlay -o "lowerdir=/,upperdir=$work/overlay/upper,workdir=$work/overlay/work" \
-		overlay "$work/overlay/root"
-	root=$work/overlay/root
+	root=$1 work=${0%/*}
 	cp -r "$work/install/." "$root/"
-	# Nothing of this machine is started inside, but for what a boot needs.
-	rm -f "$root"/etc/systemd/system/*.wants/* "$root/etc/machine-id"
-	: > "$root/etc/machine-id"
-	ln -sf /dev/null "$root/etc/systemd/system/systemd-networkd-wait-online.service"
-	mkdir -p "$root/out" "$root/etc/dsr-lb" "$root/etc/dsr-agent" \
-		"$root/etc/systemd/system/multi-user.target.wants"
+	mkdir -p "$root/etc/dsr-lb" "$root/etc/dsr-agent"
 	cp "$work/inside" "$root/usr/local/bin/dsr-inside"
 	cp "$work/install/named_server" "$root/usr/local/bin/"
 	"$root/usr/sbin/dsr-lb" keygen > "$root/etc/dsr-lb/keys"
@@ -229,19 +217,13 @@ cat > "$work/boot" <<- 'END'
 				> "$root/etc/systemd/system/$unit.service.d/sanitizer.conf"
 		done
 	fi
-	SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn --quiet -b --private-network \
-		--register=no --keep-unit --kill-signal=SIGRTMIN+3 --console=read-only --capability=all \
-		--system-call-filter='bpf perf_event_open' \
-		--bind="$work/out:/out" -M "$(basename "$work" | tr -cd 'a-z0-9')" -D "$root"
 END
-chmod +x "$work/boot"
-timeout --signal=TERM --kill-after=10 150 unshare --mount --pid --fork --kill-child \
-	--mount-proc "$work/boot" "$work" > "$work/console" 2>&1 < /dev/null
-[[ -e $work/out/facts ]] || {
-	tail -n 5 "$work/console" | sed 's/^/# /'
-	rm -rf "$work"
+chmod +x "$work/fill"
+container_start host "$work/fill" || [[ -e $work/host/facts ]] || {
+	tail -n 5 "$work/host/console" | sed 's/^/# /'
 	skip "systemd does not boot in a container here"
 }
+wait_until 150 gone "${topology_pids[0]}"
 failed=0 number=0
 while read -r line; do
 	case $line in
@@ -252,11 +234,11 @@ while read -r line; do
 		;;
 	*) printf '%s\n' "$line" ;;
 	esac
-done < "$work/out/facts"
+done < "$work/host/facts"
 printf '1..%d\n' "$number"
-grep -q '^end$' "$work/out/facts" || failed=1
+grep -q '^end$' "$work/host/facts" || failed=1
 if ((failed)); then
-	sed 's/^/# /' "$work/out/journal" 2> /dev/null | tail -n 60
-	tail -n 30 "$work/console" | sed 's/^/# /'
+	sed 's/^/# /' "$work/host/journal" 2> /dev/null | tail -n 60
+	tail -n 30 "$work/host/console" | sed 's/^/# /'
 fi
 exit "$failed"
