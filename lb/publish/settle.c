@@ -63,11 +63,39 @@ static bool settle_is_in(const struct hash_map *purges, uint16_t service, uint16
 	return hash_map_get(purges, key, &value);
 }
 
+static bool settle_is_stranger(const struct settle *settle, uint16_t service, uint16_t backend)
+{
+	const struct pool_service *known = pool_service_find(settle->pools, service);
+	uint32_t value;
+
+	return known &&
+		!hash_map_get(
+			&settle->known, (uint64_t[2]){ (uintptr_t)known->pool, backend }, &value);
+}
+
 static bool settle_is_void(uint16_t service, uint16_t backend, void *context)
 {
 	const struct settle *settle = context;
 
-	return settle_is_in(&settle->purging, service, backend);
+	return settle_is_in(&settle->purging, service, backend) ||
+		(settle->strangers && settle_is_stranger(settle, service, backend));
+}
+
+/* False: out of memory. */
+static bool settle_strangers_begin(struct settle *settle)
+{
+	const struct pools *pools = settle->pools;
+
+	hash_map_clear(&settle->known);
+	for (size_t i = 0; i < pools->n_services; i++) {
+		const struct pool *pool = pools->services[i].pool;
+
+		for (size_t j = 0; j < pool->n_alive; j++)
+			if (hash_map_put(&settle->known,
+				    (uint64_t[2]){ (uintptr_t)pool, pool->alive[j] }, 1) < 0)
+				return false;
+	}
+	return true;
 }
 
 static bool settle_is_noted(uint16_t service, uint16_t backend, void *context)
@@ -187,7 +215,7 @@ static void settle_judge(struct settle *settle)
 	if (settle->n_builds == settle->pools->n_builds)
 		return;
 	settle->n_builds = settle->pools->n_builds;
-	settle->counts = settle->settles = false;
+	settle->counts = settle->settles = settle->strangers = false;
 	settle_rows_end(settle->pools);
 }
 
@@ -212,7 +240,8 @@ static void settle_begin(struct settle *settle, bool holds, bool counts, bool se
 	settle->service = 0;
 	settle->purging = settle->purges;
 	settle->purges = (struct hash_map){ 0 };
-	settle->job.is_void = settle->purging.n_used > 0 ? settle_is_void : NULL;
+	settle->job.is_void =
+		settle->purging.n_used > 0 || settle->strangers ? settle_is_void : NULL;
 	if (counts)
 		schedule_count_begin(settle->pools);
 	flow_walk_join(settle->walk, &settle->job);
@@ -234,9 +263,13 @@ static void settle_done(void *context)
 	struct settle *settle = context;
 
 	hash_map_clear(&settle->purging);
+	hash_map_clear(&settle->known);
 	settle_judge(settle);
 	if (settle->counts)
 		schedule_count_end(settle->pools);
+	if (settle->strangers)
+		settle->strangers_us = UINT64_MAX;
+	settle->strangers = false;
 	settle->counts = settle->holds = false;
 	settle_wake(settle);
 }
@@ -331,7 +364,11 @@ bool settle_tick(struct settle *settle, uint64_t now_us)
 	settles = moving && !pools->follow && now_us - settle->settled_us >= SETTLE_US;
 	holds = current && persist_hold_wanted(pools, current);
 	counts = current && schedule_count_wanted(pools);
-	if (!settle_runs(settle) && (settles || holds || counts)) {
+	if (settle->strangers_us == 0)
+		settle->strangers_us = now_us + SETTLE_STRANGERS_US;
+	if (!settle_runs(settle) && current && now_us >= settle->strangers_us)
+		settle->strangers = settle_strangers_begin(settle);
+	if (!settle_runs(settle) && (settles || holds || counts || settle->strangers)) {
 		settle_begin(settle, holds, counts, settles);
 		settle->settled_us = settles ? now_us : settle->settled_us;
 	}
@@ -353,4 +390,5 @@ void settle_stop(struct settle *settle)
 	flow_walk_leave(settle->walk, &settle->job);
 	hash_map_clear(&settle->purges);
 	hash_map_clear(&settle->purging);
+	hash_map_clear(&settle->known);
 }

@@ -15,6 +15,11 @@
 
 /* How often moving rows are looked at. */
 #define SETTLE_US (2 * US_PER_S)
+/*
+ * So long after a start records of backends that may hold none are looked for: of those that ceased to before it, when
+ * there was no time left to free them. Who was known before the start has registered again by then.
+ */
+#define SETTLE_STRANGERS_US (10 * US_PER_S)
 
 struct settle {
 	/* The owner's, who sets them before settle_start(). */
@@ -29,9 +34,12 @@ struct settle {
 	const struct snapshot *snapshot; /* of this part of the walk */
 	uint32_t now_s;                  /* the same */
 	bool holds, counts, settles; /* what this walk is for; `settles` until the last pool is */
-	uint64_t n_builds;           /* of pools, when it began */
-	size_t service;              /* the next whose pool is settled, behind the walk */
-	uint64_t settled_us;         /* when rows were last looked at */
+	bool strangers;              /* the same; until other pools are in force */
+	uint64_t strangers_us; /* when; 0: no time has been told yet, UINT64_MAX: it is done */
+	struct hash_map known; /* pairs of pool and backend that are no strangers */
+	uint64_t n_builds;     /* of pools, when it began */
+	size_t service;        /* the next whose pool is settled, behind the walk */
+	uint64_t settled_us;   /* when rows were last looked at */
 	struct flow_seen_turn turn;
 };
 

@@ -116,13 +116,14 @@ static bool is_bound(const struct sim *sim, const struct sim_flow *flow)
 
 /*
  * Whoever it is that a packet of a connection goes to: known to be bad for long it is not. A balancer that is dead or
- * stopped voids nothing.
+ * stopped voids nothing, and after a start it takes its time.
  */
 static void judge_server(struct sim *sim, const struct sim_balancer *balancer,
 	const struct sim_flow *flow, int agent)
 {
 	const struct sim_serving *serving = &balancer->serving[flow->vip][agent];
-	uint64_t runs_us = MAX(balancer->started_us, balancer->host.frozen_until_us);
+	uint64_t runs_us =
+		MAX(balancer->started_us + SETTLE_STRANGERS_US, balancer->host.frozen_until_us);
 	uint64_t since_us = MAX(serving->none_us, runs_us);
 
 	if (serving->none_us > 0 && sim->now_us > since_us + SIM_VOID_US)

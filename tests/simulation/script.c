@@ -196,7 +196,7 @@ static void heal_balancer(struct sim *sim, struct sim_balancer *balancer)
 {
 	const struct weight_word configured = { WEIGHT_CONFIGURED, 0 };
 
-	balancer->host.frozen_until_us = 0;
+	balancer->host.frozen_until_us = MIN(balancer->host.frozen_until_us, sim->now_us);
 	if (!balancer->host.is_up)
 		sim_balancer_start(balancer);
 	for (uint8_t i = 0; i < sim->n_agents; i++) {
@@ -212,7 +212,7 @@ static void heal_agent(struct sim *sim, uint8_t number)
 {
 	struct sim_agent *agent = &sim->agents[number];
 
-	agent->process.frozen_until_us = 0;
+	agent->process.frozen_until_us = MIN(agent->process.frozen_until_us, sim->now_us);
 	agent->status = sim_agent_well();
 	if (agent->process.is_up && agent->is_leaving)
 		sim_agent_kill(sim, number);

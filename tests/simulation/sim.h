@@ -13,6 +13,7 @@
 #include "lb/fwd/core.h"
 #include "lb/engine/port_user.h"
 #include "lb/publish/publish.h"
+#include "lb/publish/settle.h"
 #include "lb/session/session.h"
 
 #define SIM_BALANCERS_MAX 3u

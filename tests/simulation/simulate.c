@@ -16,7 +16,7 @@
 /* Agents wait after refusals, flapping ones are on probation. */
 #define CALM_US (60 * US_PER_S)
 /* Rows that moved last settle when so long nothing came for their base. */
-#define SETTLE_US ((2 * SIM_TCP_TIMEOUT_S + 20) * US_PER_S)
+#define HEALED_US ((2 * SIM_TCP_TIMEOUT_S + 20) * US_PER_S)
 
 static void play(struct sim *sim, uint64_t seed)
 {
@@ -25,7 +25,7 @@ static void play(struct sim *sim, uint64_t seed)
 	sim_heal(sim);
 	sim_run(sim, sim->now_us + CALM_US);
 	sim->traffic_us = UINT64_MAX;
-	sim_run(sim, sim->now_us + SETTLE_US);
+	sim_run(sim, sim->now_us + HEALED_US);
 	if (!sim->failure[0])
 		sim_judge_end(sim);
 	sim_close(sim);

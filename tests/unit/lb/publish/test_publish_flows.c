@@ -92,6 +92,39 @@ static void publish_frees_old_records_before_a_backend_returns(void **state)
 	assert_int_equal(flow_meta_state(*meta), FLOW_TCP_ESTABLISHED);
 }
 
+/* A backend ceased to serve, and the balancer was killed before its records were freed: they do not stay for ever. */
+static void publish_frees_records_that_were_void_before_a_restart(void **state)
+{
+	struct world *world = *state;
+	struct backend backends[3];
+	__u64 *gone, *stays;
+
+	quieten(world, 3);
+	for (size_t i = 0; i < 3; i++)
+		backends[i] = *registry_backend_at(world->registry, i);
+	put_record(world, 0, "b3");
+	put_record(world, 1, "b1");
+	assert_int_equal(
+		registry_admin(world->registry, "b3", BACKEND_ADMIN_MAINT, START_US + S(20)), 0);
+	world_build(world, START_US + S(20));
+	backends[2] = *registry_find(world->registry, "b3");
+
+	world_restart(world);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(
+			registry_restore(world->registry, &backends[i], START_US + S(25)), 0);
+	world_configure(world, 3, START_US + S(25));
+	world_build(world, START_US + S(25));
+	gone = &keep_flows(world->keep)->flow4[0].entries[0].meta;
+	stays = &keep_flows(world->keep)->flow4[1].entries[0].meta;
+	/* Who is about to register has its time. */
+	tick(world, START_US + S(26));
+	assert_int_equal(flow_meta_state(*gone), FLOW_TCP_ESTABLISHED);
+	tick(world, START_US + S(40));
+	assert_int_equal(flow_meta_state(*gone), FLOW_FREE);
+	assert_int_equal(flow_meta_state(*stays), FLOW_TCP_ESTABLISHED);
+}
+
 static void publish_does_not_settle_by_what_another_table_saw(void **state)
 {
 	struct world *world = *state;
@@ -218,6 +251,7 @@ int main(void)
 		TEST(publish_does_not_settle_a_row_with_a_record_of_another),
 		TEST(publish_frees_records_of_a_backend_that_is_gone),
 		TEST(publish_frees_old_records_before_a_backend_returns),
+		TEST(publish_frees_records_that_were_void_before_a_restart),
 		TEST(publish_does_not_settle_by_what_another_table_saw),
 		TEST(publish_holds_clients_whose_flows_live),
 		cmocka_unit_test_setup_teardown(
