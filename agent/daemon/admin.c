@@ -57,7 +57,8 @@ int admin_store(const char *directory, enum report_admin admin)
 	fd = open(path_new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return util_negative_errno();
-	if (dprintf(fd, "%s\n", report_admin_name(admin)) < 0)
+	/* Synced: after a power cut the name must not be that of an empty file, where the directory is on a disk. */
+	if (dprintf(fd, "%s\n", report_admin_name(admin)) < 0 || fsync(fd) < 0)
 		return util_negative_errno();
 	return rename(path_new, path) < 0 ? util_negative_errno() : 0;
 }

@@ -204,7 +204,7 @@ static int undo_log_write(const char *path, const json_t *root)
 	if (fd < 0)
 		return util_negative_errno();
 	errno = 0;
-	if (json_dumpfd(root, fd, JSON_COMPACT) < 0)
+	if (json_dumpfd(root, fd, JSON_COMPACT) < 0 || fsync(fd) < 0)
 		return util_negative_errno();
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * DIR/owned.json: what the agent changed on this host, kept over crashes. Written by rename, so
- * that a reader meets the old state or the new one; not synced, because the runtime directory
- * lives no longer than the kernel state that it describes. A file of another boot or another
+ * DIR/owned.json: what the agent changed on this host, kept over crashes. Written by rename, and synced before, so
+ * that a reader meets the old state or the new one, also after a power cut where the directory is on a disk: a file
+ * that is damaged keeps an agent from starting. A file of another boot or another
  * network namespace says nothing about this host and is ignored.
  */
 #pragma once

@@ -146,7 +146,8 @@ int events_file_replace(const char *directory, char *const *lines, size_t n_line
 		return util_negative_errno();
 	for (size_t i = 0; i < n_lines && r == 0; i++)
 		r = events_file_append(fd, lines[i], strlen(lines[i]));
-	if (r == 0 && rename(path_new, path) < 0)
+	/* The old ones are on the disk, if it is one: they stay there over a power cut, too. */
+	if (r == 0 && (fsync(fd) < 0 || rename(path_new, path) < 0))
 		r = util_negative_errno();
 	if (r < 0) {
 		(void)unlink(path_new);

@@ -314,22 +314,35 @@ int keep_save_document(struct keep *keep, const json_t *document)
 }
 
 /* In one piece: json_loadfd() reads bytes one by one. What a file was cut to meanwhile is no document. */
-json_t *keep_load_document(struct keep *keep)
+static json_t *read_document(int fd, const struct stat *status)
 {
 	_cleanup_free_ char *text = NULL;
-	_cleanup_close_ int fd = -1;
-	struct stat status;
 	size_t size_bytes;
 
-	fd = openat(keep->directory.fd, KEEP_DOCUMENT_NAME,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &status) < 0 || !keep_file_is_ours(&status) ||
-		status.st_size > (off_t)KEEP_DOCUMENT_BYTES_MAX)
+	if (!keep_file_is_ours(status) || status->st_size > (off_t)KEEP_DOCUMENT_BYTES_MAX)
 		return NULL;
-	text = malloc((size_t)status.st_size + 1);
-	if (!text || read_all(fd, text, (size_t)status.st_size, &size_bytes) < 0)
+	text = malloc((size_t)status->st_size + 1);
+	if (!text || read_all(fd, text, (size_t)status->st_size, &size_bytes) < 0)
 		return NULL;
 	return json_loadb(text, size_bytes, JSON_REJECT_DUPLICATES, NULL);
+}
+
+json_t *keep_load_document(struct keep *keep)
+{
+	_cleanup_close_ int fd = openat(keep->directory.fd, KEEP_DOCUMENT_NAME,
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	json_t *document = NULL;
+	struct stat status;
+
+	if (fd < 0 && errno == ENOENT)
+		return NULL;
+	if (fd >= 0 && fstat(fd, &status) == 0)
+		document = read_document(fd, &status);
+	/* Not synced, for it is written often: a power cut may leave it so where the directory is on a disk. */
+	if (!document)
+		log_warning("what was kept in " KEEP_DOCUMENT_NAME
+			    " is damaged, or is no file of ours: backends must register anew");
+	return document;
 }
 
 /* ---- open and free ---- */
