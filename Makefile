@@ -8,6 +8,7 @@
 # make lint       format, static analysis, layers, units
 # make coverage   of the forwarding core and its tables by the unit tests, a line a file
 # make fuzz       SEEDS of the simulation; each fuzzer for FUZZ_SECONDS under ASan and UBSan
+# make soak       (root) for HOURS=1, or MINUTES=: what grows
 # make bench      (root) the benchmark, ten minutes; BENCH="xdp packet" ROUNDS= SECONDS_EACH= for less
 # make install    DESTDIR= PREFIX=/usr
 # make deb        Debian packages, in build/deb; what that needs: make deps-all
@@ -34,7 +35,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' "$(1)" "$(2)";)
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that install what is missing, then call make again with pkg-config in place.
-ENTRY_GOALS := demo check check-all bench
+ENTRY_GOALS := demo check check-all soak bench
 PLAIN_GOALS := deps deps-all clean deb $(ENTRY_GOALS)
 
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
@@ -103,8 +104,8 @@ PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/harness/preload/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 
-.PHONY: all tests clean deps deps-all demo check check-all bench install deb lint format check-layers check-units fuzz unit coverage \
-	run-check run-check-all run-demo
+.PHONY: all tests clean deps deps-all demo check check-all soak bench install deb lint format check-layers check-units fuzz unit coverage \
+	run-check run-check-all run-demo run-soak
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
 tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(PRELOADS) $(SIMULATION) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
 
@@ -224,6 +225,8 @@ $(ENTRY_GOALS): deps
 	$(Q)$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc)) run-$@
 run-check run-check-all: tests
 	$(Q)BUILD=$(BUILD) SAN='$(SAN)' XDP='$(XDP)' TESTS='$(TESTS)' tests/run $(if $(filter %-all,$@),all,usual)
+run-soak: tests
+	$(Q)BUILD=$(BUILD) SAN='$(SAN)' HOURS='$(HOURS)' MINUTES='$(MINUTES)' tests/soak
 run-demo: all tests
 	$(Q)BUILD=$(BUILD) tests/demo
 # The control plane is measured by programs of the tests.
