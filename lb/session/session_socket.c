@@ -13,22 +13,25 @@
 #include "common/proto/proto.h"
 
 #define SESSION_SOCKET_RECEIVE_BUFFER_BYTES (4 << 20)
+/* A challenge to an address that nobody has waits for ARP, three seconds, in its socket's buffer. */
+#define SESSION_SOCKET_CHALLENGES_BYTES (16 << 20)
 /* What has arrived is heard before anybody is judged silent. */
 #define SESSION_SOCKET_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 10)
 /* So many turns without an end are no burst of honest agents: two of a thousand each. */
 #define SESSION_SOCKET_CROWD_TURNS 32u
 
 /*
- * Two sockets a family share the port. The kernel gives the first REGISTERs that say another MAC than their
- * frame came from, and the second all else: so this costs nothing where frames are forwarded, and what
- * was seen of a datagram's frame never belongs to another one's.
+ * Three sockets a family share the port. The kernel gives the first REGISTERs that say another MAC than their
+ * frame came from, the second HELLOs, which anybody may send, and the last all else: so this costs nothing where
+ * frames are forwarded, what was seen of a datagram's frame never belongs to another one's, and a flood of HELLOs
+ * takes no room from what agents say, nor its challenges from heartbeats.
  */
-enum { SESSION_SOCKET_DOUBTFUL, SESSION_SOCKET_USUAL, SESSION_SOCKET_N_ };
+enum { SESSION_SOCKET_DOUBTFUL, SESSION_SOCKET_HELLO, SESSION_SOCKET_USUAL, SESSION_SOCKET_N_ };
 
 struct session_socket_listener {
 	struct session_socket *sockets;
 	int fd; /* -1: not there */
-	bool usual;
+	bool mac_is_source;
 	unsigned int n_full; /* turns in a row that did not empty it */
 	sd_event_source *source;
 };
@@ -58,7 +61,7 @@ static void session_socket_on_datagram(const struct udp_datagram *datagram, void
 {
 	const struct session_socket_listener *listener = context;
 
-	listener->sockets->fn(datagram, listener->usual, listener->sockets->context);
+	listener->sockets->fn(datagram, listener->mac_is_source, listener->sockets->context);
 }
 
 static int session_socket_on_readable(
@@ -82,8 +85,9 @@ static int session_socket_on_readable(
 bool session_socket_is_crowded(const struct session_socket *sockets)
 {
 	for (size_t family = 0; family < 2; family++)
-		ARRAY_FOREACH (listener, sockets->listeners[family], SESSION_SOCKET_N_)
-			if (listener->n_full == SESSION_SOCKET_CROWD_TURNS)
+		for (size_t i = 0; i < SESSION_SOCKET_N_; i++)
+			if (i != SESSION_SOCKET_HELLO &&
+				sockets->listeners[family][i].n_full == SESSION_SOCKET_CROWD_TURNS)
 				return true;
 	return false;
 }
@@ -102,11 +106,13 @@ static int session_socket_set(int fd, int level, int option, int value)
 		BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 1), BPF_STMT(BPF_MISC | BPF_TAX, 0)
 
 /*
- * Which of the two a datagram goes to; it begins behind the UDP header, and what is too short to be read
+ * Which of them a datagram goes to; it begins behind the UDP header, and what is too short to be read
  * goes to the first (net/core/filter.c:bpf_prog_run: a load beyond the end returns 0).
  */
 static struct sock_filter session_socket_choice[] = {
 	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TYPE_OFFSET),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROTO_HELLO, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SESSION_SOCKET_HELLO),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROTO_REGISTER, 1, 0),
 	BPF_STMT(BPF_RET | BPF_K, SESSION_SOCKET_USUAL),
 	BPF_STMT(BPF_LDX | BPF_IMM, REGISTER_STRINGS_OFFSET),
@@ -197,6 +203,8 @@ static int session_socket_open_family(sd_event *event, const struct session_sock
 		if (r < 0)
 			return r == -EAFNOSUPPORT ? 0 : r;
 	}
+	(void)session_socket_set(listeners[SESSION_SOCKET_HELLO].fd, SOL_SOCKET, SO_SNDBUFFORCE,
+		SESSION_SOCKET_CHALLENGES_BYTES);
 	if (setsockopt(listeners[SESSION_SOCKET_USUAL].fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
 		    &choice, sizeof(choice)) < 0)
 		return util_negative_errno();
@@ -211,9 +219,10 @@ static void session_socket_prepare(
 	sockets->ifindex = if_nametoindex(config->interface);
 	for (size_t family = 0; family < 2; family++)
 		for (size_t i = 0; i < SESSION_SOCKET_N_; i++)
-			sockets->listeners[family][i] = (struct session_socket_listener){
-				.sockets = sockets, .fd = -1, .usual = i == SESSION_SOCKET_USUAL
-			};
+			sockets->listeners[family][i] =
+				(struct session_socket_listener){ .sockets = sockets,
+					.fd = -1,
+					.mac_is_source = i != SESSION_SOCKET_DOUBTFUL };
 }
 
 int session_socket_open(sd_event *event, const struct session_socket_config *config,
@@ -242,7 +251,10 @@ int session_socket_open(sd_event *event, const struct session_socket_config *con
 int session_socket_send(struct session_socket *sockets, const struct addr *local,
 	const struct addr_port *target, const uint8_t *data, size_t size_bytes)
 {
-	int fd = sockets->listeners[target->addr.family == AF_INET6][SESSION_SOCKET_USUAL].fd;
+	bool is_challenge = size_bytes > TYPE_OFFSET && data[TYPE_OFFSET] == PROTO_CHALLENGE;
+	int fd = sockets->listeners[target->addr.family == AF_INET6]
+				   [is_challenge ? SESSION_SOCKET_HELLO : SESSION_SOCKET_USUAL]
+					   .fd;
 
 	if (fd < 0)
 		return -EAFNOSUPPORT;

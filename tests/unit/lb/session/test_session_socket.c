@@ -260,6 +260,47 @@ static void socket_that_is_flooded_lets_timers_run(void **state)
 	sd_event_source_disable_unref(timer);
 }
 
+static void socket_that_is_flooded_with_hellos_hears_agents_first(void **state)
+{
+	const unsigned int n_sent = 40 * UDP_DATAGRAMS_A_TURN;
+	struct test *test = test_or_skip(state);
+	const uint8_t hello[100] = { 'D', 'S', 'R', 'P', 1, PROTO_HELLO };
+	const uint8_t answer[101] = { 'D', 'S', 'R', 'P', 1, PROTO_ANSWER };
+
+	for (unsigned int i = 0; i < n_sent; i++)
+		assert_int_equal(send(test->peer_fd[0], hello, sizeof(hello), 0), sizeof(hello));
+	/* In the midst of them. */
+	LOOP_UNTIL(test->event, 5 * US_PER_S, test->n_received >= 34 * UDP_DATAGRAMS_A_TURN);
+	assert_false(session_socket_is_crowded(test->sockets));
+	assert_int_equal(send(test->peer_fd[0], answer, sizeof(answer), 0), sizeof(answer));
+	LOOP_UNTIL(test->event, 5 * US_PER_S, test->size_bytes == sizeof(answer));
+	assert_true(test->n_received < n_sent);
+	LOOP_UNTIL(test->event, 5 * US_PER_S, test->n_received == n_sent + 1);
+}
+
+/* Challenges to addresses that nobody has wait for ARP, and what waits has room in a socket's buffer. */
+static void socket_that_has_challenges_waiting_sends_heartbeats(void **state)
+{
+	uint8_t challenge[1000] = { 'D', 'S', 'R', 'P', 1, PROTO_CHALLENGE };
+	const uint8_t heartbeat[100] = { 'D', 'S', 'R', 'P', 1, PROTO_HEARTBEAT };
+	const struct addr any = { .family = AF_UNSPEC };
+	struct test *test = test_or_skip(state);
+	struct addr_port to = { .port = PORT };
+	int r = 0;
+
+	for (unsigned int i = 0; i < 100000 && r == 0; i++) {
+		char text[ADDR_STRLEN];
+
+		snprintf(text, sizeof(text), "192.0.2.%u", 10 + i % 240);
+		assert_int_equal(addr_parse(text, &to.addr), 0);
+		r = session_socket_send(test->sockets, &any, &to, challenge, sizeof(challenge));
+	}
+	assert_int_equal(r, -EAGAIN);
+	assert_int_equal(addr_parse("192.0.2.2", &to.addr), 0);
+	assert_int_equal(
+		session_socket_send(test->sockets, &any, &to, heartbeat, sizeof(heartbeat)), 0);
+}
+
 #define socket_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -269,6 +310,8 @@ int main(void)
 		socket_test(socket_takes_everything_else),
 		socket_test(socket_tells_an_unknown_hop_limit_as_such),
 		socket_test(socket_that_is_flooded_lets_timers_run),
+		socket_test(socket_that_is_flooded_with_hellos_hears_agents_first),
+		socket_test(socket_that_has_challenges_waiting_sends_heartbeats),
 	};
 
 	return cmocka_run_group_tests_name("session socket", tests, NULL, NULL);

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A storm of small frames on a balancer's segment:
+ *
+ *	link_storm INTERFACE BALANCER_MAC hello KEY_ID BALANCER COUNT RATE_HZ   HELLOs, for which it makes challenges
+ *	link_storm INTERFACE BALANCER_MAC arp VIP COUNT RATE_HZ                 who has it?
+ *	link_storm INTERFACE BALANCER_MAC na VIP6 COUNT RATE_HZ                 neighbour advertisements for addresses beside it
+ *	link_storm INTERFACE BALANCER_MAC echo VIP COUNT RATE_HZ                echo requests
+ *
+ * Each frame is of another of a thousand sources: 200 addresses of 192.0.2.0/24 with five ports each (or MACs). A machine that
+ * stalls is not made up for in bursts. SIGTERM ends it early. For scenarios alone, like syn_storm. Ends with
+ * {"sent": 100000, "refused": 0, "took_ms": 1000}.
+ */
+#include "tests/harness/tool.h"
+
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include "common/proto/proto.h"
+
+#define COUNT_MAX     10000000u
+#define RATE_MAX_HZ   500000u
+#define BATCH         64u
+#define FRAME_BYTES   (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr) + PROTO_MESSAGE_MAX)
+#define TICK_US       US_PER_MS
+#define BURST_US      (10 * US_PER_MS)
+#define DOCUMENT_NET  0xc0000200u /* 192.0.2.0/24 (RFC 5737) */
+#define ADDRESSES     200u
+#define FIRST_ADDRESS 50u
+#define SOURCES       1000u
+
+struct storm {
+	int fd;
+	uint8_t own_mac[ETH_ALEN], balancer_mac[ETH_ALEN];
+	struct addr target;
+	const char *key_id;
+	void (*make)(struct storm *storm, unsigned long n);
+	uint8_t frame[FRAME_BYTES];
+	size_t frame_bytes;
+	struct mmsghdr messages[BATCH];
+	struct iovec vectors[BATCH];
+	uint8_t frames[BATCH][FRAME_BYTES];
+	unsigned long sent, refused;
+};
+
+/* Appends to the frame that is being made. */
+static void *put(struct storm *storm, const void *data, size_t size_bytes)
+{
+	uint8_t *at = storm->frame + storm->frame_bytes;
+
+	memcpy(at, data, size_bytes);
+	storm->frame_bytes += size_bytes;
+	return at;
+}
+
+static void put_ethernet(struct storm *storm, const uint8_t *to, const uint8_t *from, uint16_t type)
+{
+	storm->frame_bytes = 0;
+	put(storm, to, ETH_ALEN);
+	put(storm, from, ETH_ALEN);
+	put(storm, &(uint16_t){ htons(type) }, 2);
+}
+
+static uint16_t checksum(uint32_t sum, const void *data, size_t size_bytes)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i + 1 < size_bytes; i += 2)
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	if (size_bytes % 2)
+		sum += (uint32_t)bytes[size_bytes - 1] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+static uint32_t source_of(unsigned long n)
+{
+	return htonl(DOCUMENT_NET + FIRST_ADDRESS + (uint32_t)(n % ADDRESSES));
+}
+
+static void put_ip(struct storm *storm, unsigned long n, uint8_t protocol, size_t payload_bytes)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = sizeof(ip) / 4,
+		.tot_len = htons((uint16_t)(sizeof(ip) + payload_bytes)),
+		.ttl = PROTO_TTL,
+		.protocol = protocol,
+		.saddr = source_of(n),
+	};
+
+	memcpy(&ip.daddr, storm->target.bytes, sizeof(ip.daddr));
+	ip.check = checksum(0, &ip, sizeof(ip));
+	put_ethernet(storm, storm->balancer_mac, storm->own_mac, ETHERTYPE_IP);
+	put(storm, &ip, sizeof(ip));
+}
+
+static void make_hello(struct storm *storm, unsigned long n)
+{
+	struct proto_message message = { .version = PROTO_VERSION_1, .type = PROTO_HELLO };
+	uint8_t payload[PROTO_MESSAGE_MAX];
+	int size_bytes;
+
+	snprintf(message.hello.key_id, sizeof(message.hello.key_id), "%s", storm->key_id);
+	memcpy(message.hello.nonce_agent, &n, sizeof(n));
+	message.hello.nonce_agent[PROTO_NONCE_BYTES - 1] = 1;
+	size_bytes = proto_write(&message, payload);
+	if (size_bytes < 0)
+		errx(1, "no HELLO");
+	put_ip(storm, n, IPPROTO_UDP, sizeof(struct udphdr) + (size_t)size_bytes);
+	/* A checksum of 0 is none (RFC 768). */
+	put(storm,
+		&(struct udphdr){ .source = htons((uint16_t)(20000 + n % SOURCES / ADDRESSES)),
+			.dest = htons(PROTO_PORT),
+			.len = htons((uint16_t)(sizeof(struct udphdr) + (size_t)size_bytes)) },
+		sizeof(struct udphdr));
+	put(storm, payload, (size_t)size_bytes);
+}
+
+static void make_echo(struct storm *storm, unsigned long n)
+{
+	struct icmphdr icmp = { .type = ICMP_ECHO, .un.echo = { htons((uint16_t)n), htons(1) } };
+
+	icmp.checksum = checksum(0, &icmp, sizeof(icmp));
+	put_ip(storm, n, IPPROTO_ICMP, sizeof(icmp));
+	put(storm, &icmp, sizeof(icmp));
+}
+
+static void make_arp(struct storm *storm, unsigned long n)
+{
+	static const uint8_t all[ETH_ALEN] = { 255, 255, 255, 255, 255, 255 };
+	const uint8_t mac[ETH_ALEN] = { 2, 0, 0, 9, (uint8_t)(n % SOURCES >> 8),
+		(uint8_t)(n % SOURCES) };
+
+	put_ethernet(storm, all, mac, ETHERTYPE_ARP);
+	put(storm, "\0\1\10\0\6\4\0\1", 8);
+	put(storm, mac, sizeof(mac));
+	put(storm, &(uint32_t){ source_of(n) }, 4);
+	put(storm, "\0\0\0\0\0\0", ETH_ALEN);
+	put(storm, storm->target.bytes, 4);
+}
+
+static void make_na(struct storm *storm, unsigned long n)
+{
+	static const uint8_t all[ETH_ALEN] = { 0x33, 0x33, 0, 0, 0, 1 };
+	const uint8_t mac[ETH_ALEN] = { 2, 0, 0, 9, (uint8_t)(n % SOURCES >> 8),
+		(uint8_t)(n % SOURCES) };
+	struct nd_neighbor_advert advert = { .nd_na_hdr.icmp6_type = ND_NEIGHBOR_ADVERT };
+	struct ip6_hdr ip = {
+		.ip6_flow = htonl(6u << 28), .ip6_nxt = IPPROTO_ICMPV6, .ip6_hlim = 255
+	};
+	uint8_t option[8] = { ND_OPT_TARGET_LINKADDR, 1 };
+	uint32_t sum = IPPROTO_ICMPV6 + sizeof(advert) + sizeof(option);
+	uint8_t *at;
+	uint16_t check;
+
+	advert.nd_na_flags_reserved = ND_NA_FLAG_OVERRIDE;
+	memcpy(&advert.nd_na_target, storm->target.bytes, sizeof(advert.nd_na_target));
+	advert.nd_na_target.s6_addr[14] = (uint8_t)(1 + n % SOURCES / 256);
+	advert.nd_na_target.s6_addr[15] = (uint8_t)n;
+	memcpy(option + 2, mac, sizeof(mac));
+	ip.ip6_plen = htons(sizeof(advert) + sizeof(option));
+	ip.ip6_src = advert.nd_na_target;
+	inet_pton(AF_INET6, "ff02::1", &ip.ip6_dst);
+	put_ethernet(storm, all, mac, ETHERTYPE_IPV6);
+	put(storm, &ip, sizeof(ip));
+	at = put(storm, &advert, sizeof(advert));
+	put(storm, option, sizeof(option));
+	for (size_t i = 0; i < 32; i += 2)
+		sum += (uint32_t)((const uint8_t *)&ip.ip6_src)[i] << 8 |
+			((const uint8_t *)&ip.ip6_src)[i + 1];
+	check = checksum(sum, at, sizeof(advert) + sizeof(option));
+	memcpy(at + 2, &check, sizeof(check));
+}
+
+static void storm_open(struct storm *storm, const char *interface)
+{
+	struct sockaddr_ll address = { .sll_family = AF_PACKET };
+	struct ifreq request = { 0 };
+	struct in_addr own;
+
+	storm->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (storm->fd < 0 || ioctl(storm->fd, SIOCGIFHWADDR, &request) < 0)
+		err(1, "%s", interface);
+	memcpy(storm->own_mac, request.ifr_hwaddr.sa_data, ETH_ALEN);
+	if (ioctl(storm->fd, SIOCGIFADDR, &request) < 0)
+		err(1, "%s: no address", interface);
+	own = ((struct sockaddr_in *)(void *)&request.ifr_addr)->sin_addr;
+	if ((ntohl(own.s_addr) & 0xffffff00u) != DOCUMENT_NET)
+		errx(64, "%s is no interface of a scenario", interface);
+	address.sll_ifindex = (int)if_nametoindex(interface);
+	if (bind(storm->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		err(1, "bind");
+	for (size_t i = 0; i < BATCH; i++) {
+		storm->vectors[i].iov_base = storm->frames[i];
+		storm->messages[i].msg_hdr.msg_iov = &storm->vectors[i];
+		storm->messages[i].msg_hdr.msg_iovlen = 1;
+	}
+}
+
+/* Returns how many went out. */
+static unsigned long storm_send(struct storm *storm, unsigned long n_wanted)
+{
+	unsigned int n_batch = (unsigned int)MIN(n_wanted, (unsigned long)BATCH);
+	int n_sent;
+
+	for (unsigned int i = 0; i < n_batch; i++) {
+		storm->make(storm, storm->sent + i);
+		memcpy(storm->frames[i], storm->frame, storm->frame_bytes);
+		storm->vectors[i].iov_len = storm->frame_bytes;
+	}
+	n_sent = sendmmsg(storm->fd, storm->messages, n_batch, 0);
+	if (n_sent < 0 && errno != ENOBUFS && errno != EAGAIN)
+		err(1, "sendmmsg");
+	n_sent = MAX(n_sent, 0);
+	storm->refused += n_batch - (unsigned int)n_sent;
+	storm->sent += (unsigned long)n_sent;
+	return (unsigned long)n_sent;
+}
+
+static void storm_run(struct storm *storm, unsigned long count, unsigned long rate_hz)
+{
+	const unsigned long burst_max = MAX(rate_hz * BURST_US / US_PER_S, (unsigned long)BATCH);
+	int timer_fd = tool_timer_fd(TICK_US), signal_fd = tool_signal_fd();
+	uint64_t began_us = tool_now_us(CLOCK_MONOTONIC), first_us = began_us;
+
+	while (storm->sent < count &&
+		poll(&(struct pollfd){ .fd = signal_fd, .events = POLLIN }, 1, 0) == 0) {
+		uint64_t passed_us = tool_now_us(CLOCK_MONOTONIC) - began_us;
+		unsigned long due = MIN((unsigned long)(passed_us * rate_hz / US_PER_S), count);
+
+		if (due > storm->sent + burst_max) {
+			began_us += (due - storm->sent - burst_max) * US_PER_S / rate_hz;
+			due = storm->sent + burst_max;
+		}
+		while (storm->sent < due && storm_send(storm, due - storm->sent) > 0)
+			;
+		if (poll(&(struct pollfd){ .fd = timer_fd, .events = POLLIN }, 1, 100) == 1)
+			(void)tool_timer_rang(timer_fd);
+	}
+	printf("{\"sent\": %lu, \"refused\": %lu, \"took_ms\": %llu}\n", storm->sent,
+		storm->refused,
+		(unsigned long long)((tool_now_us(CLOCK_MONOTONIC) - first_us) / US_PER_MS));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int family;
+		void (*make)(struct storm *storm, unsigned long n);
+	} kinds[] = {
+		{ "hello", AF_INET, make_hello },
+		{ "arp", AF_INET, make_arp },
+		{ "na", AF_INET6, make_na },
+		{ "echo", AF_INET, make_echo },
+	};
+	static struct storm storm;
+	uint8_t *to = storm.balancer_mac;
+	int next = 4;
+
+	if (argc < 7)
+		errx(64,
+			"usage: link_storm INTERFACE BALANCER_MAC hello|arp|na|echo [KEY_ID] TARGET COUNT RATE_HZ");
+	if (sscanf(argv[2], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &to[0], &to[1], &to[2], &to[3], &to[4],
+		    &to[5]) != ETH_ALEN)
+		errx(64, "%s: not a MAC address", argv[2]);
+	storm_open(&storm, argv[1]);
+	if (streq(argv[3], "hello"))
+		storm.key_id = argv[next++];
+	ARRAY_FOREACH (kind, kinds, ARRAY_LEN(kinds)) {
+		if (!streq(kind->name, argv[3]) || argc != next + 3)
+			continue;
+		storm.make = kind->make;
+		storm.target = tool_address(argv[next]);
+		if (storm.target.family != kind->family)
+			errx(64, "%s: the wrong family", argv[next]);
+	}
+	if (!storm.make)
+		errx(64, "%s: no such storm", argv[3]);
+	storm_run(&storm, tool_number(argv[next + 1], COUNT_MAX),
+		MAX(tool_number(argv[next + 2], RATE_MAX_HZ), 1ul));
+	return 0;
+}
