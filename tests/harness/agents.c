@@ -16,6 +16,7 @@
  *	flip TIMES NUMBER…  these agents say that they drain, and that they are up, 200 times a second
  *	mute NUMBER…        these agents neither hear nor speak any more
  *	leave NUMBER…       these agents leave
+ *	key FILE NUMBER…    these agents have this key from now on
  *
  * {"agents": 1000, "registered": 1000, "refused": 0, "heard": 1000, "heard_ms": 512, "sessions": 0,
  * "heartbeats": 1234, "late": 0, "rejected": 0, "flips": 0}: heard says how many got a heartbeat since the mark,
@@ -46,6 +47,7 @@ struct agent {
 	int fd;
 	bool muted;
 	struct registration *registration;
+	struct addr address;
 	struct proto_status status;
 	uint64_t due_us;
 	uint64_t boot_id; /* of the balancer, as last seen */
@@ -104,17 +106,25 @@ static int agent_socket(const struct addr *address)
 	return fd;
 }
 
-static void agent_open(struct agents *agents, size_t idx, const struct addr *address)
+static void agent_identify(struct agents *agents, struct agent *agent)
 {
-	struct agent *agent = &agents->items[idx];
-	struct register_identity identity = { .version = "harness", .real_ip = *address };
-	uint8_t seed[REGISTER_SEED_BYTES];
+	struct register_identity identity = { .version = "harness", .real_ip = agent->address };
 
-	snprintf(identity.name, sizeof(identity.name), "agent%04zu", idx + 1);
+	snprintf(identity.name, sizeof(identity.name), "agent%04zu",
+		(size_t)(agent - agents->items) + 1);
 	identity.mac = agents->mac;
 	identity.key = agents->key;
 	identity.n_vips = agents->n_vips;
 	memcpy(identity.vips, agents->vips, sizeof(identity.vips));
+	register_set_identity(agent->registration, &identity, now_us());
+}
+
+static void agent_open(struct agents *agents, size_t idx, const struct addr *address)
+{
+	struct agent *agent = &agents->items[idx];
+	uint8_t seed[REGISTER_SEED_BYTES];
+
+	agent->address = *address;
 	agent->status = (struct proto_status){ .state = PROTO_STATE_UP,
 		.weight = (uint16_t)(1 + idx % WEIGHTS),
 		.n_vips = (uint8_t)agents->n_vips };
@@ -127,9 +137,9 @@ static void agent_open(struct agents *agents, size_t idx, const struct addr *add
 	agent->registration = register_new(&agents->balancer, seed, agent_send, agent, now_us());
 	if (!agent->registration)
 		err(1, "register_new");
-	register_set_identity(agent->registration, &identity, now_us());
+	agent_identify(agents, agent);
 	if (register_set_status(agent->registration, &agent->status, now_us()) < 0)
-		errx(1, "the status of %s is not legal", identity.name);
+		errx(1, "the status of agent%04zu is not legal", idx + 1);
 	tool_watch(agents->epoll_fd, agent->fd, EPOLLIN, idx);
 }
 
@@ -270,13 +280,25 @@ static void agent_flip(struct agent *agent)
 	(void)say(agent, PROTO_STATE_UP);
 }
 
+static void load_key(struct agents *agents, const char *path)
+{
+	_cleanup_(keyring_freep) struct keyring *ring = NULL;
+	struct why why = { 0 };
+
+	if (auth_init() < 0 || keyring_load(path, false, &ring, &why) < 0)
+		errx(1, "%s", why.text);
+	agents->key = ring->keys[0];
+}
+
 /* `verb` for each agent that the rest of the line names; false: it makes no sense. */
 static bool command_each(struct agents *agents, const char *verb, char **rest)
 {
-	bool with_value = streq(verb, "say") || streq(verb, "flip");
+	bool with_value = streq(verb, "say") || streq(verb, "flip") || streq(verb, "key");
 	const char *value = with_value ? strtok_r(NULL, " \n", rest) : "";
 	const char *word;
 
+	if (value && streq(verb, "key"))
+		load_key(agents, value);
 	while (value && (word = strtok_r(NULL, " \n", rest))) {
 		size_t number = tool_number(word, agents->len);
 		struct agent *agent = &agents->items[number > 0 ? number - 1 : 0];
@@ -285,6 +307,8 @@ static bool command_each(struct agents *agents, const char *verb, char **rest)
 			return false;
 		if (streq(verb, "flip"))
 			agent->flips = tool_number(value, 1000000);
+		if (streq(verb, "key"))
+			agent_identify(agents, agent);
 		if (streq(verb, "mute"))
 			agent->muted = true;
 		if (streq(verb, "leave"))
@@ -306,7 +330,7 @@ static void command(struct agents *agents, char *line)
 		begin_all(agents);
 	else if (good &&
 		(streq(verb, "say") || streq(verb, "flip") || streq(verb, "mute") ||
-			streq(verb, "leave")))
+			streq(verb, "leave") || streq(verb, "key")))
 		good = command_each(agents, verb, &rest);
 	else if (good)
 		good = streq(verb, "report");
@@ -331,16 +355,6 @@ static struct mac mac_of(const char *interface)
 	memcpy(mac.bytes, request.ifr_hwaddr.sa_data, MAC_LEN);
 	util_close(fd);
 	return mac;
-}
-
-static void load_key(struct agents *agents, const char *path)
-{
-	_cleanup_(keyring_freep) struct keyring *ring = NULL;
-	struct why why = { 0 };
-
-	if (auth_init() < 0 || keyring_load(path, false, &ring, &why) < 0)
-		errx(1, "%s", why.text);
-	agents->key = ring->keys[0];
 }
 
 static void allow_descriptors(size_t count)

@@ -387,6 +387,7 @@ static inline struct power_cut *power_cut_record(
 	if (!WIFSTOPPED(status)) {
 		free(cut);
 		skip();
+		return NULL;
 	}
 	assert_int_equal(
 		ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), 0);
