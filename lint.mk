@@ -7,7 +7,7 @@ LINT_CFLAGS = $(filter-out -DDSR_VERSION=%,$(BASE_CFLAGS)) -DDSR_VERSION=__FILE_
 
 LINT_SHELL := $(wildcard tests/run tests/deps tests/demo tests/check-* tests/fuzz/run .ci/run \
 	bench/run bench/deps bench/savings bench/latency bench/*.bash \
-	tests/netns/*.bash tests/netns/container_* tests/scenario/*.bash units/*.bash)
+	tests/netns/*.bash tests/netns/container_* tests/scenario/*.bash units/*.bash packaging/debian/tests/pair)
 
 lint: check-format check-tidy check-cppcheck check-shell check-layers check-units
 

@@ -123,6 +123,10 @@ fact on_no_host not grep -q 'changed=[1-9]' "$work/playbook.log"
 
 # ---- upgrades ----
 
+remove() {
+	in_container "$1" env DEBIAN_FRONTEND=noninteractive dpkg "$3" "dsr-$2" >> "$work/$1/dpkg.log" 2>&1
+}
+
 versions_of() {
 	in_container "$1" dpkg-query -W -f '${Version}' "dsr-$2"
 }
@@ -176,6 +180,13 @@ tool_end open > /dev/null 2>&1
 
 tell_hosts
 
+# Which wants both on one host.
+own_test() {
+	cp packaging/debian/tests/pair "$work/lb/pair" && upgrade lb agent &&
+		in_container lb sh /out/pair > "$work/own_test" 2>&1 && remove lb agent -P
+}
+fact the_packages_own_test_passes own_test
+
 # One after the other, each drained before.
 tool_start fresh client new_flows "$VIP:80" 50
 fact a_rolling_update_succeeds playbook rolling next
@@ -202,9 +213,6 @@ tool_end open > /dev/null 2>&1
 
 # ---- out again ----
 
-remove() {
-	in_container "$1" env DEBIAN_FRONTEND=noninteractive dpkg "$3" "dsr-$2" >> "$work/$1/dpkg.log" 2>&1
-}
 for host in web1 web2; do
 	fact "the_agent_of_${host}_is_removed" remove "$host" agent -r
 	fact "its_vip_goes_with_it_from_$host" vip_missing "$host"
