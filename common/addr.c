@@ -5,6 +5,8 @@
  */
 #include "common/addr.h"
 
+#include "common/search.h"
+
 #include <arpa/inet.h>
 #include <netinet/ip6.h>
 
@@ -348,4 +350,60 @@ socklen_t addr_to_sockaddr(const struct addr_port *endpoint, unsigned int scope_
 
 	memcpy(ret_address, &in6, sizeof(in6));
 	return sizeof(in6);
+}
+
+/* ---- many look-ups among many ---- */
+
+static int addr_compare_items(const void *a, const void *b)
+{
+	const struct addr_index_item *left = a, *right = b;
+	int order = addr_compare(left->addr, right->addr);
+
+	if (order)
+		return order;
+	return left->idx < right->idx ? -1 : left->idx > right->idx;
+}
+
+static int addr_compare_key(const void *key, const void *element)
+{
+	const struct addr_index_item *item = element;
+
+	return addr_compare(key, item->addr);
+}
+
+int addr_index_make(const void *array, size_t len, size_t element_bytes, size_t offset_bytes,
+	struct addr_index *ret_index)
+{
+	struct addr_index_item *items = calloc(len + 1, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i++)
+		items[i] = (struct addr_index_item){
+			(const void *)((const char *)array + i * element_bytes + offset_bytes), i
+		};
+	qsort(items, len, sizeof(*items), addr_compare_items);
+	*ret_index = (struct addr_index){ items, len };
+	return 0;
+}
+
+void addr_index_clear(struct addr_index *index)
+{
+	free(index->items);
+	*index = (struct addr_index){ 0 };
+}
+
+size_t addr_index_find(const struct addr_index *index, const struct addr *addr)
+{
+	size_t position;
+
+	return search_find(addr, index->items, index->len, sizeof(*index->items), addr_compare_key,
+		       &position)
+		? position
+		: index->len;
+}
+
+bool addr_index_has(const struct addr_index *index, const struct addr *addr)
+{
+	return addr_index_find(index, addr) < index->len;
 }

@@ -79,3 +79,27 @@ int addr_from_sockaddr(const struct sockaddr *address, struct addr_port *ret_end
  */
 socklen_t addr_to_sockaddr(const struct addr_port *endpoint, unsigned int scope_ifindex,
 	struct sockaddr_storage *ret_address);
+
+/* ---- many look-ups among many ---- */
+
+struct addr_index_item {
+	const struct addr *addr;
+	size_t idx; /* of its element in the array */
+};
+
+/*
+ * The addresses of an array in their order, for as long as the array is as it was: of addresses, or of structs that have
+ * one each. Zeroed: of no array.
+ */
+struct addr_index {
+	struct addr_index_item *items; /* equal ones in the order of the array */
+	size_t len;
+};
+
+/* Of an array whose elements, of so many bytes, have their address at this offset. -ENOMEM. To be cleared. */
+int addr_index_make(const void *array, size_t len, size_t element_bytes, size_t offset_bytes,
+	struct addr_index *ret_index);
+void addr_index_clear(struct addr_index *index);
+/* The position among the items of the first that is equal; len: none is. Those that are equal too follow it. */
+size_t addr_index_find(const struct addr_index *index, const struct addr *addr);
+bool addr_index_has(const struct addr_index *index, const struct addr *addr);

@@ -151,14 +151,25 @@ static int checks_on_timer(sd_event_source *source, uint64_t time_us, void *cont
 {
 	struct checks *checks = context;
 
+	size_t n_running = 0;
+
 	checks->busy = true;
+	ARRAY_FOREACH (item, checks->set->items, checks->set->n_items)
+		n_running += item->running;
 	ARRAY_FOREACH (item, checks->set->items, checks->set->n_items) {
 		uint64_t now_us = clock_now_us();
 
 		if (item->running && now_us >= item->began_us + item->run->timeout_us)
 			checks_time_out(item, now_us);
-		if (!item->running && now_us >= item->next_us)
-			checks_begin_run(item, now_us);
+		if (item->running || now_us < item->next_us)
+			continue;
+		/* Of a thousand VIPs not all at once: each takes a descriptor. */
+		if (n_running >= CHECKS_RUNNING_MAX) {
+			item->next_us = now_us + CHECKS_RETRY_US;
+			continue;
+		}
+		checks_begin_run(item, now_us);
+		n_running += item->running;
 	}
 	checks->busy = false;
 	checks_arm(checks);

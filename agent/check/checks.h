@@ -10,7 +10,8 @@
 #include "agent/check/check_judge.h"
 #include "agent/config/config.h"
 
-#define CHECKS_NEVER_US UINT64_MAX
+#define CHECKS_NEVER_US    UINT64_MAX
+#define CHECKS_RUNNING_MAX 256u /* at a time; more wait */
 #define CHECKS_RETRY_US \
 	(100 * US_PER_MS) /* after a want of our own, until the check's timeout has passed */
 

@@ -90,10 +90,20 @@ static int config_parse_check(
 	return config_add_check(target, value, check_spec_parse, ret_why);
 }
 
+static int config_parse_vip(
+	const struct ini_key *key, const char *value, void *target, struct why *ret_why)
+{
+	if (((const struct ini_list *)target)->len == PROTO_VIPS_MAX)
+		return why_fail(ret_why, -EINVAL,
+			"more than %u addresses; one agent serves at most so many, remove some",
+			PROTO_VIPS_MAX);
+	return ini_parse_addr_list(key, value, target, ret_why);
+}
+
 static const struct ini_key config_keys[] = {
 	{ "balancer", ini_parse_addr_port_list, KEY_OFFSET(balancers), 0, 0, NULL, NULL,
 		INI_LIST | INI_REQUIRED, "addresses of the balancers to register with" },
-	{ "vip", ini_parse_addr_list, KEY_OFFSET(vips), 0, 0, NULL, NULL, INI_LIST | INI_REQUIRED,
+	{ "vip", config_parse_vip, KEY_OFFSET(vips), 0, 0, NULL, NULL, INI_LIST | INI_REQUIRED,
 		"virtual addresses that this host serves" },
 	{ "key-file", ini_parse_text, KEY_OFFSET(key_file), 0, 0, CONFIG_DEFAULT_KEY_FILE, NULL, 0,
 		"key shared with the balancers, mode 0600 or stricter" },
@@ -159,10 +169,6 @@ static void config_check_vips(const struct config *config, struct ini_report *re
 	const struct addr *vips = config->vips.items;
 	char text[ADDR_STRLEN];
 
-	if (config->vips.len > PROTO_VIPS_WHOLE)
-		ini_report_add(report, CONFIG_SECTION, NULL, "vip",
-			"%zu addresses; one agent serves at most %u", config->vips.len,
-			PROTO_VIPS_WHOLE);
 	ARRAY_FOREACH (vip, vips, config->vips.len) {
 		if (!addr_is_unicast(vip) || addr_is_link_local6(vip))
 			ini_report_add(report, CONFIG_SECTION, NULL, "vip",

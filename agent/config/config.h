@@ -22,7 +22,7 @@ enum config_on_stop { CONFIG_WITHDRAW, CONFIG_KEEP };
 
 struct config {
 	struct ini_list balancers;  /* struct addr_port, with a port; at least one */
-	struct ini_list vips;       /* struct addr; 1–PROTO_VIPS_WHOLE */
+	struct ini_list vips;       /* struct addr; 1–PROTO_VIPS_MAX */
 	struct ini_list arp_exempt; /* char *; up to CONFIG_EXEMPT_MAX */
 	char *key_file;
 	char *name;          /* NULL: the host's */

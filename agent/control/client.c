@@ -13,6 +13,8 @@
 #include "common/cli/cli_table.h"
 #include "common/cli/cli_verb.h"
 
+#define CLIENT_VIPS_MAX 64u /* one line each */
+
 static const char *client_text(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -27,21 +29,43 @@ static json_int_t client_integer(const json_t *object, const char *key)
 
 /* ---- status ---- */
 
+static bool client_vip_is_well(const json_t *vip)
+{
+	return json_is_true(json_object_get(vip, "present")) &&
+		json_is_true(json_object_get(vip, "silent"));
+}
+
+/* Of more than a screen has, those that are well are one line. */
 static void client_print_vips(const struct cli *cli, const json_t *document)
 {
+	const json_t *vips = json_object_get(document, "vips");
+	bool folds = json_array_size(vips) > CLIENT_VIPS_MAX;
+	size_t n_folded = 0;
+	json_int_t established = 0;
 	static const struct cli_column columns[] = { { "VIP", false }, { "PRESENT", false },
 		{ "SILENT", false }, { "ESTABLISHED", true } };
 	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
 	const json_t *vip;
 	size_t idx;
 
-	json_array_foreach (json_object_get(document, "vips"), idx, vip) {
+	json_array_foreach (vips, idx, vip) {
+		if (folds && client_vip_is_well(vip)) {
+			established += client_integer(vip, "established");
+			n_folded++;
+			continue;
+		}
 		cli_table_cell(table, "%s", client_text(vip, "address"));
 		cli_table_cell(
 			table, "%s", json_is_true(json_object_get(vip, "present")) ? "yes" : "no");
 		cli_table_cell(
 			table, "%s", json_is_true(json_object_get(vip, "silent")) ? "yes" : "no");
 		cli_table_cell(table, "%" JSON_INTEGER_FORMAT, client_integer(vip, "established"));
+	}
+	if (n_folded > 0) {
+		cli_table_cell(table, "%zu VIPs", n_folded);
+		cli_table_cell(table, "yes");
+		cli_table_cell(table, "yes");
+		cli_table_cell(table, "%" JSON_INTEGER_FORMAT, established);
 	}
 	cli_table_print(table);
 }

@@ -13,6 +13,7 @@
 #include "agent/host/reconcile.h"
 #include "agent/registration/balancers.h"
 #include "agent/registration/pins.h"
+#include "common/proto/vips.h"
 
 #define STATUS_SCHEMA 1
 
@@ -38,13 +39,13 @@ static json_t *status_vips(const struct agent *agent)
 	json_t *list = json_array();
 
 	for (size_t idx = 0; idx < agent->settings->config->vips.len; idx++) {
-		const struct proto_vip_status *vip = &agent->status.vips[idx];
 		char text[ADDR_STRLEN];
 
 		(void)json_array_append_new(list,
 			json_pack("{s:s, s:b, s:b, s:I}", "address", addr_format(&vips[idx], text),
-				"present", (int)vip->present, "silent", (int)vip->silent,
-				"established", (json_int_t)vip->established));
+				"present", (int)vips_are_present(&agent->status, idx), "silent",
+				(int)vips_are_silent(&agent->status, idx), "established",
+				(json_int_t)agent->established[idx]));
 	}
 	return list;
 }

@@ -84,6 +84,7 @@ struct agent {
 	char identity_why[192]; /* why there is none, or no socket */
 	enum report_admin admin;
 	struct proto_status status;
+	uint32_t established[PROTO_VIPS_MAX]; /* of each VIP */
 	bool has_status;
 	uint64_t counts_age_us;  /* how old counts of connections may be: by what a count costs */
 	uint64_t fault_since_us; /* something is wrong with the host since; 0: nothing */

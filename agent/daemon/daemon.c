@@ -176,6 +176,7 @@ static int daemon_open_parts(struct agent *agent)
 	if (r < 0)
 		return log_errno(r, "cannot look at neighbour entries");
 	balancers_use_pins(agent->balancers, agent->pins);
+	balancers_use_counts(agent->balancers, agent->established);
 	r = checks_new(agent->event, daemon_on_look, agent, &agent->checks);
 	if (r < 0)
 		return log_errno(r, "cannot prepare checks");

@@ -42,7 +42,8 @@ void parting_begin(struct agent *agent, const struct config *config)
 		agent->n_parting = 0;
 	agent->parting_since_us = agent_now(agent);
 	agent->parting_deadline_us = agent->parting_since_us + config->drain_on_stop_us;
-	sockets_watch(agent->parting_sockets, agent->parting, agent->n_parting);
+	if (sockets_watch(agent->parting_sockets, agent->parting, agent->n_parting) < 0)
+		log_warning("out of memory: connections of VIPs that go are not waited for");
 	reconcile_keep(agent->reconcile, agent->parting, agent->n_parting);
 }
 

@@ -18,13 +18,14 @@
 #include "agent/registration/balancers.h"
 #include "agent/registration/pins.h"
 #include "common/events/events.h"
+#include "common/proto/vips.h"
 #include "common/log.h"
 
 /* lc sends by these numbers: they are as old as this, or older where a count takes more than a twentieth of it. */
 #define REFRESH_COUNTS_US    (50 * US_PER_MS)
 #define REFRESH_COUNTS_SHARE 20u
 
-static_assert(HOST_VIPS_MAX == PROTO_VIPS_WHOLE, "what a host serves can be told");
+static_assert(HOST_VIPS_MAX == PROTO_VIPS_MAX, "what a host serves can be told");
 
 /* ---- systemd and the log ---- */
 
@@ -169,11 +170,7 @@ static void refresh_make_identity(const struct agent *agent, struct register_ide
 
 static bool refresh_is_faulty(const struct report_facts *facts)
 {
-	bool faulty = facts->blocked[0];
-
-	ARRAY_FOREACH (vip, facts->vips, facts->n_vips)
-		faulty = faulty || vip->fault[0];
-	return faulty;
+	return facts->blocked[0] || facts->fault[0];
 }
 
 /*
@@ -209,15 +206,41 @@ static void refresh_ask_checks(struct agent *agent, struct report_facts *facts)
 		facts->failing = agent->dropped;
 }
 
+/* Each VIP, and what is wrong with the first that is not served rightly. */
+static void refresh_look_at_vips(struct agent *agent, const struct host_wanted *wanted,
+	struct report_vip *ret_vips, struct why *ret_fault)
+{
+	struct plan_verdict verdict = { 0 };
+	struct plan_view view = { 0 };
+	bool looked = plan_view_make(reconcile_host(agent->reconcile), wanted, &view) == 0;
+
+	if (!looked)
+		why_set(ret_fault, "out of memory to look at VIPs");
+	for (size_t idx = 0; idx < wanted->n_vips; idx++) {
+		agent->established[idx] = sockets_established(agent->sockets, idx);
+		if (looked)
+			plan_verify(&view, &wanted->vips[idx], &verdict);
+		ret_vips[idx] = (struct report_vip){
+			.present = verdict.present,
+			.silent = verdict.silent,
+			.established = agent->established[idx],
+		};
+		if (!ret_fault->text[0])
+			*ret_fault = verdict.reason;
+	}
+	plan_view_clear(&view);
+}
+
 /* `*ret_fit`: with VIPs that are served rightly, and nothing that is still to be found out. */
 static void refresh_make_status(struct agent *agent, struct proto_status *ret_status, bool *ret_fit)
 {
 	const struct host_wanted *wanted = reconcile_wanted(agent->reconcile);
-	struct plan_verdict verdicts[HOST_VIPS_MAX];
 	struct report_vip vips[HOST_VIPS_MAX];
+	struct why fault = { 0 };
 	struct report_facts facts = {
 		.vips = vips,
 		.n_vips = wanted->n_vips,
+		.fault = fault.text,
 		.blocked = reconcile_blocked(agent->reconcile),
 		.admin = agent->admin,
 		.stopping = agent->phase != AGENT_SERVING,
@@ -228,16 +251,7 @@ static void refresh_make_status(struct agent *agent, struct proto_status *ret_st
 
 	/* Counts that could not be taken stay those of the time before. */
 	(void)sockets_refresh(agent->sockets, SOCKETS_CACHE_US, agent_now(agent));
-	for (size_t idx = 0; idx < wanted->n_vips; idx++) {
-		plan_verify(reconcile_host(agent->reconcile), wanted, &wanted->vips[idx],
-			&verdicts[idx]);
-		vips[idx] = (struct report_vip){
-			.present = verdicts[idx].present,
-			.silent = verdicts[idx].silent,
-			.fault = verdicts[idx].reason.text,
-			.established = sockets_established(agent->sockets, idx),
-		};
-	}
+	refresh_look_at_vips(agent, wanted, vips, &fault);
 	facts.being_mended = refresh_is_being_mended(agent, &facts);
 	refresh_ask_checks(agent, &facts);
 	report_make(&facts, ret_status);
@@ -288,10 +302,13 @@ void refresh_counts(struct agent *agent)
 		sockets_refresh(agent->sockets, MAX(age_us, REFRESH_COUNTS_US), begun_us) < 0)
 		return;
 	for (size_t i = 0; i < agent->status.n_vips; i++) {
-		uint32_t established = sockets_established(agent->sockets, i);
+		const struct proto_vip_status vip = { vips_are_present(&agent->status, i),
+			vips_are_silent(&agent->status, i),
+			sockets_established(agent->sockets, i) };
 
-		changed |= agent->status.vips[i].established != established;
-		agent->status.vips[i].established = established;
+		changed |= agent->established[i] != vip.established;
+		agent->established[i] = vip.established;
+		vips_say(&agent->status, i, &vip);
 	}
 	if (!changed)
 		return;

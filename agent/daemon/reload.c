@@ -40,7 +40,8 @@ void reload_adopt(struct agent *agent, struct settings *settings, struct check_s
 	agent->settings = settings;
 	agent->identity_is_told = false;
 	agent->chance_retry_us = 0;
-	sockets_watch(agent->sockets, config->vips.items, config->vips.len);
+	if (sockets_watch(agent->sockets, config->vips.items, config->vips.len) < 0)
+		log_warning("out of memory: connections are not counted");
 	/* Comes back by the reconciler's callback, which tells everybody. */
 	reload_make_wanted(config, &wanted);
 	reconcile_serve(agent->reconcile, &wanted);

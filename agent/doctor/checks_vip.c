@@ -8,6 +8,8 @@
 typedef bool checks_vip_fn(const struct facts *facts, const struct host_address *address,
 	const struct addr *vip, struct doctor *doctor);
 
+#define CHECKS_VIPS_TOLD 64u /* one by one; of more, those that are well are counted */
+
 /* Calls with each VIP's every address on this host; returns whether any call found something. */
 static bool checks_each_address(
 	const struct facts *facts, checks_vip_fn *judge, struct doctor *doctor)
@@ -62,6 +64,7 @@ void checks_vip(const void *context, struct doctor *doctor)
 	const struct facts *facts = context;
 	const struct host_link *loopback;
 	const struct addr *vips;
+	size_t n_well = 0; /* of many */
 	char text[ADDR_STRLEN], word[DOCTOR_WORD_BYTES];
 
 	if (checks_is_blind(facts))
@@ -79,11 +82,15 @@ void checks_vip(const void *context, struct doctor *doctor)
 		doctor_mend(doctor, "ip link set %s up", doctor_word(loopback->name, word));
 	}
 	ARRAY_FOREACH (vip, vips, facts->config->vips.len) {
-		if (host_vip(&facts->host, loopback->ifindex, vip))
+		if (!host_vip(&facts->host, loopback->ifindex, vip))
+			checks_vip_missing(facts, loopback, vip, doctor);
+		else if (facts->config->vips.len <= CHECKS_VIPS_TOLD)
 			doctor_ok(doctor, addr_format(vip, text), "is on %s", loopback->name);
 		else
-			checks_vip_missing(facts, loopback, vip, doctor);
+			n_well++;
 	}
+	if (n_well > 0)
+		doctor_ok(doctor, "VIPs", "%zu are on %s", n_well, loopback->name);
 }
 
 static bool checks_has_prefix(const struct facts *facts, const struct host_address *address,

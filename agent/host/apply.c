@@ -157,6 +157,25 @@ static int apply_remember_originals(
 	return pruned ? apply_store(apply) : 0;
 }
 
+/* Of addresses likewise: a thousand may come, and each store writes all of them. */
+static int apply_remember_addresses(struct apply *apply, const struct plan *plan)
+{
+	struct host_undo *undo = &apply->undo;
+	size_t n_before = undo->n_added;
+
+	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
+		/* What is to be repaired was ours before. */
+		if (op->type != PLAN_ADD_ADDRESS || op->repair)
+			continue;
+		if (undo->n_added >= HOST_ADDED_MAX) {
+			undo->n_added = n_before;
+			return -ENOSPC;
+		}
+		undo->added[undo->n_added++] = (struct host_added){ op->vip, op->ifindex };
+	}
+	return undo->n_added > n_before ? apply_store(apply) : 0;
+}
+
 /* In memory; the file follows at the end of the plan: to restore twice does no harm. */
 static void apply_forget_original(struct apply *apply, unsigned int ifindex)
 {
@@ -169,28 +188,21 @@ static void apply_forget_original(struct apply *apply, unsigned int ifindex)
 	apply->must_store = true;
 }
 
-static int apply_remember_address(struct apply *apply, const struct plan_op *op)
-{
-	if (host_undo_has_address(&apply->undo, op->ifindex, &op->vip))
-		return 0;
-	if (apply->undo.n_added >= HOST_VIPS_MAX)
-		return -ENOSPC;
-	apply->undo.added[apply->undo.n_added++] = (struct host_added){ op->vip, op->ifindex };
-	return apply_store(apply);
-}
-
-static int apply_forget_address(struct apply *apply, const struct plan_op *op)
+/* In memory, too; most go in the order in which they stand. */
+static void apply_forget_address(struct apply *apply, const struct plan_op *op)
 {
 	struct host_undo *undo = &apply->undo;
-	size_t kept = 0;
 
 	for (size_t idx = 0; idx < undo->n_added; idx++) {
-		if (undo->added[idx].ifindex != op->ifindex ||
-			!addr_equal(&undo->added[idx].addr, &op->vip))
-			undo->added[kept++] = undo->added[idx];
+		if (undo->added[idx].ifindex == op->ifindex &&
+			addr_equal(&undo->added[idx].addr, &op->vip)) {
+			undo->n_added--;
+			memmove(&undo->added[idx], &undo->added[idx + 1],
+				(undo->n_added - idx) * sizeof(undo->added[0]));
+			break;
+		}
 	}
-	undo->n_added = kept;
-	return apply_store(apply);
+	apply->must_store = true;
 }
 
 /*
@@ -306,16 +318,12 @@ static int apply_add_address(
 	r = apply_make_address(wanted, op, &address);
 	if (r < 0)
 		return r;
-	r = apply_remember_address(apply, op);
-	if (r < 0)
-		return r;
 	r = apply_errno(rtnl_addr_add(apply->socket, address, NLM_F_CREATE | NLM_F_EXCL));
 	if (r == 0)
 		return 0;
-	if (r == -EEXIST)
-		return apply_forget_address(apply, op);
-	(void)apply_forget_address(apply, op);
-	return r;
+	/* Somebody else's, or not there at all. */
+	apply_forget_address(apply, op);
+	return r == -EEXIST ? 0 : r;
 }
 
 static int apply_remove_address(struct apply *apply, const struct plan_op *op)
@@ -329,7 +337,8 @@ static int apply_remove_address(struct apply *apply, const struct plan_op *op)
 	r = apply_errno(rtnl_addr_delete(apply->socket, address, 0));
 	if (r < 0 && r != -EADDRNOTAVAIL && r != -ENODEV)
 		return r;
-	return apply_forget_address(apply, op);
+	apply_forget_address(apply, op);
+	return 0;
 }
 
 static int apply_op(struct apply *apply, const struct host_wanted *wanted, const struct plan_op *op)
@@ -370,6 +379,14 @@ static void apply_describe(const struct host *host, const struct plan_op *op, st
 	}
 }
 
+/* Addresses whose turn does not come: nobody has put them there. */
+static void apply_forget_rest(struct apply *apply, const struct plan *plan, size_t from)
+{
+	for (size_t idx = from; idx < plan->n_ops; idx++)
+		if (plan->ops[idx].type == PLAN_ADD_ADDRESS && !plan->ops[idx].repair)
+			apply_forget_address(apply, &plan->ops[idx]);
+}
+
 static int apply_ops(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
 	const struct plan *plan, struct why *ret_why)
 {
@@ -379,6 +396,7 @@ static int apply_ops(struct apply *apply, const struct host *host, const struct 
 		/* The interface that went takes the need for the operation along. */
 		if (r < 0 && r != -ENODEV) {
 			apply_describe(host, op, ret_why);
+			apply_forget_rest(apply, plan, (size_t)(op - plan->ops) + 1);
 			return r;
 		}
 	}
@@ -391,6 +409,8 @@ int apply_plan(struct apply *apply, const struct host *host, const struct host_w
 	int r, r_store = 0;
 
 	r = apply_remember_originals(apply, host, plan);
+	if (r == 0)
+		r = apply_remember_addresses(apply, plan);
 	if (r < 0)
 		return why_fail(
 			ret_why, r, "cannot write down what to undo in %s", apply->directory);

@@ -13,7 +13,9 @@
 
 #define HOST_LINKS_MAX     16384u
 #define HOST_ADDRESSES_MAX 65536u
-#define HOST_VIPS_MAX      40u /* PROTO_VIPS_WHOLE */
+#define HOST_VIPS_MAX      1024u /* PROTO_VIPS_MAX */
+/* Those that are wanted, those that are kept, and as many that a reload puts in the place of either. */
+#define HOST_ADDED_MAX ((size_t)3 * HOST_VIPS_MAX)
 
 #define HOST_ARP_IGNORE   UINT32_C(1)
 #define HOST_ARP_ANNOUNCE UINT32_C(2)
@@ -72,7 +74,7 @@ struct host_added {
 struct host_undo {
 	struct host_original *originals; /* made by GROW(); up to HOST_LINKS_MAX */
 	size_t n_originals;
-	struct host_added added[HOST_VIPS_MAX];
+	struct host_added added[HOST_ADDED_MAX];
 	size_t n_added;
 };
 

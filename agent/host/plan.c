@@ -42,27 +42,82 @@ static void plan_push(struct plan *plan, struct plan_op op)
 	plan->ops[plan->n_ops++] = op;
 }
 
-static bool plan_is_wanted(const struct host_wanted *wanted, const struct host_added *added)
+/* What is looked for many times while a plan is made. */
+struct plan_indexes {
+	struct addr_index addresses;  /* of the host */
+	struct addr_index vips, kept; /* wanted */
+	struct addr_index added;      /* ours */
+};
+
+static void plan_indexes_clear(struct plan_indexes *indexes)
 {
-	ARRAY_FOREACH (vip, wanted->kept, wanted->n_kept) {
-		if (addr_equal(vip, &added->addr))
-			return true;
-	}
-	if (added->ifindex != wanted->loopback_ifindex)
-		return false;
-	ARRAY_FOREACH (vip, wanted->vips, wanted->n_vips) {
-		if (addr_equal(vip, &added->addr))
+	addr_index_clear(&indexes->addresses);
+	addr_index_clear(&indexes->vips);
+	addr_index_clear(&indexes->kept);
+	addr_index_clear(&indexes->added);
+}
+
+static int plan_index_addresses(const struct host *host, struct addr_index *ret_index)
+{
+	return addr_index_make(host->addresses, host->n_addresses, sizeof(*host->addresses),
+		offsetof(struct host_address, addr), ret_index);
+}
+
+static int plan_indexes_make(const struct host *host, const struct host_wanted *wanted,
+	const struct host_undo *undo, struct plan_indexes *ret_indexes)
+{
+	int r = plan_index_addresses(host, &ret_indexes->addresses);
+
+	if (r == 0)
+		r = addr_index_make(
+			wanted->vips, wanted->n_vips, sizeof(*wanted->vips), 0, &ret_indexes->vips);
+	if (r == 0)
+		r = addr_index_make(
+			wanted->kept, wanted->n_kept, sizeof(*wanted->kept), 0, &ret_indexes->kept);
+	if (r == 0)
+		r = addr_index_make(undo->added, undo->n_added, sizeof(*undo->added),
+			offsetof(struct host_added, addr), &ret_indexes->added);
+	return r;
+}
+
+/* Whether the host has the VIP on this interface, with the full prefix length. */
+static bool plan_has_vip(const struct host *host, const struct addr_index *addresses,
+	unsigned int ifindex, const struct addr *vip)
+{
+	for (size_t at = addr_index_find(addresses, vip);
+		at < addresses->len && addr_equal(addresses->items[at].addr, vip); at++) {
+		const struct host_address *address = &host->addresses[addresses->items[at].idx];
+
+		if (address->ifindex == ifindex && address->prefix_len == host_full_prefix(vip))
 			return true;
 	}
 	return false;
 }
 
+static bool plan_is_ours(const struct host_undo *undo, const struct addr_index *added,
+	unsigned int ifindex, const struct addr *vip)
+{
+	for (size_t at = addr_index_find(added, vip);
+		at < added->len && addr_equal(added->items[at].addr, vip); at++)
+		if (undo->added[added->items[at].idx].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+static bool plan_is_wanted(const struct host_wanted *wanted, const struct plan_indexes *indexes,
+	const struct host_added *added)
+{
+	return addr_index_has(&indexes->kept, &added->addr) ||
+		(added->ifindex == wanted->loopback_ifindex &&
+			addr_index_has(&indexes->vips, &added->addr));
+}
+
 /* Also for addresses that have gone in between: what is ours must be forgotten then. */
-static void plan_remove_unwanted(
-	const struct host_wanted *wanted, const struct host_undo *undo, struct plan *plan)
+static void plan_remove_unwanted(const struct host_wanted *wanted,
+	const struct plan_indexes *indexes, const struct host_undo *undo, struct plan *plan)
 {
 	ARRAY_FOREACH (added, undo->added, undo->n_added) {
-		if (wanted && plan_is_wanted(wanted, added))
+		if (wanted && plan_is_wanted(wanted, indexes, added))
 			continue;
 		plan_push(plan,
 			(struct plan_op){
@@ -161,43 +216,60 @@ static void plan_judge_loopback(
 			wanted->loopback);
 }
 
-/* Whether the label lo:`label_idx` is free on the loopback interface and in the plan so far. */
-static bool plan_label_is_free(const struct host *host, const struct host_wanted *wanted,
-	const struct plan *plan, unsigned int label_idx)
-{
-	char label[IFNAMSIZ + 16];
+/* The labels lo:1, lo:2, … that the loopback interface has: each VIP gets the first that is free. */
+struct plan_labels {
+	bool *taken;
+	size_t len; /* one more than can all be taken */
+	size_t next;
+};
 
-	snprintf(label, sizeof(label), "%s:%u", wanted->loopback, label_idx);
+static int plan_labels_make(
+	const struct host *host, const struct host_wanted *wanted, struct plan_labels *ret_labels)
+{
+	size_t len = host->n_addresses + wanted->n_vips + 2;
+	size_t name_bytes = strlen(wanted->loopback);
+
+	*ret_labels = (struct plan_labels){ calloc(len, sizeof(bool)), len, 1 };
+	if (!ret_labels->taken)
+		return -ENOMEM;
 	ARRAY_FOREACH (address, host->addresses, host->n_addresses) {
-		if (address->ifindex == wanted->loopback_ifindex && streq(address->label, label))
-			return false;
+		const char *number = address->label + name_bytes + 1;
+		unsigned long label_idx;
+		char *end;
+
+		if (address->ifindex != wanted->loopback_ifindex ||
+			strncmp(address->label, wanted->loopback, name_bytes) != 0 ||
+			address->label[name_bytes] != ':' || number[0] < '1' || number[0] > '9')
+			continue;
+		label_idx = strtoul(number, &end, 10);
+		if (*end == '\0' && label_idx < len)
+			ret_labels->taken[label_idx] = true;
 	}
-	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
-		if (op->type == PLAN_ADD_ADDRESS && op->label_idx == label_idx)
-			return false;
-	}
-	return true;
+	return 0;
 }
 
-static unsigned int plan_choose_label(const struct host *host, const struct host_wanted *wanted,
-	const struct plan *plan, const struct addr *vip)
+static unsigned int plan_choose_label(struct plan_labels *labels, const struct addr *vip)
 {
-	unsigned int label_idx = 1;
-
 	if (vip->family != AF_INET)
 		return 0;
-	while (!plan_label_is_free(host, wanted, plan, label_idx))
-		label_idx++;
-	return label_idx;
+	while (labels->taken[labels->next])
+		labels->next++;
+	return (unsigned int)labels->next++;
 }
 
-static void plan_add_missing(const struct host *host, const struct host_wanted *wanted,
-	const struct host_undo *undo, bool noisy, struct plan *plan)
+static int plan_add_missing(const struct host *host, const struct host_wanted *wanted,
+	const struct host_undo *undo, const struct plan_indexes *indexes, bool noisy,
+	struct plan *plan)
 {
-	ARRAY_FOREACH (vip, wanted->vips, wanted->n_vips) {
-		bool ours = host_undo_has_address(undo, wanted->loopback_ifindex, vip);
+	struct plan_labels labels;
+	int r = plan_labels_make(host, wanted, &labels);
 
-		if (host_vip(host, wanted->loopback_ifindex, vip))
+	if (r < 0)
+		return r;
+	ARRAY_FOREACH (vip, wanted->vips, wanted->n_vips) {
+		bool ours = plan_is_ours(undo, &indexes->added, wanted->loopback_ifindex, vip);
+
+		if (plan_has_vip(host, &indexes->addresses, wanted->loopback_ifindex, vip))
 			continue;
 		if (noisy && vip->family == AF_INET)
 			continue;
@@ -206,25 +278,30 @@ static void plan_add_missing(const struct host *host, const struct host_wanted *
 				.type = PLAN_ADD_ADDRESS,
 				.ifindex = wanted->loopback_ifindex,
 				.vip = *vip,
-				.label_idx = plan_choose_label(host, wanted, plan, vip),
+				.label_idx = plan_choose_label(&labels, vip),
 				.repair = ours,
 				.why = ours ? "deleted by others" : "configured",
 			});
 	}
+	free(labels.taken);
+	return 0;
 }
 
 int plan_serve(const struct host *host, const struct host_wanted *wanted,
 	const struct host_undo *undo, struct plan *ret_plan)
 {
+	_cleanup_(plan_indexes_clear) struct plan_indexes indexes = { 0 };
+	_cleanup_(plan_clear) struct plan plan = { 0 };
 	struct why loopback_unfit = { 0 };
 	struct why all_spoils = { 0 };
-	struct plan plan;
 	int r;
 
 	r = plan_allocate(host, wanted, undo, &plan);
+	if (r == 0)
+		r = plan_indexes_make(host, wanted, undo, &indexes);
 	if (r < 0)
 		return r;
-	plan_remove_unwanted(wanted, undo, &plan);
+	plan_remove_unwanted(wanted, &indexes, undo, &plan);
 	if (host_wants_ipv4(wanted)) {
 		plan_restore_links(host, undo, PLAN_EXEMPT_LINKS, &plan);
 		plan_silence_links(host, undo, &plan);
@@ -235,9 +312,12 @@ int plan_serve(const struct host *host, const struct host_wanted *wanted,
 	}
 	plan_judge_loopback(host, wanted, &loopback_unfit);
 	if (!loopback_unfit.text[0])
-		plan_add_missing(host, wanted, undo, all_spoils.text[0], &plan);
+		r = plan_add_missing(host, wanted, undo, &indexes, all_spoils.text[0], &plan);
+	if (r < 0)
+		return r;
 	plan.blocked = loopback_unfit.text[0] ? loopback_unfit : all_spoils;
 	*ret_plan = plan;
+	plan = (struct plan){ 0 };
 	return 0;
 }
 
@@ -249,7 +329,7 @@ int plan_withdraw(const struct host *host, const struct host_undo *undo, struct 
 	r = plan_allocate(host, NULL, undo, &plan);
 	if (r < 0)
 		return r;
-	plan_remove_unwanted(NULL, undo, &plan);
+	plan_remove_unwanted(NULL, NULL, undo, &plan);
 	plan_restore_links(host, undo, PLAN_ALL_LINKS, &plan);
 	*ret_plan = plan;
 	return 0;
@@ -273,43 +353,65 @@ static void plan_judge_silence(const struct host *host, struct why *ret_reason)
 	}
 }
 
+int plan_view_make(
+	const struct host *host, const struct host_wanted *wanted, struct plan_view *ret_view)
+{
+	struct plan_view view = { .host = host, .wanted = wanted };
+	int r = plan_index_addresses(host, &view.addresses);
+
+	if (r < 0)
+		return r;
+	if (host_wants_ipv4(wanted))
+		plan_judge_silence(host, &view.noise);
+	*ret_view = view;
+	return 0;
+}
+
+void plan_view_clear(struct plan_view *view)
+{
+	addr_index_clear(&view->addresses);
+}
+
 /*
  * arp_ignore 1 answers for an address of the very interface that was asked, and neighbour
  * discovery always does, so a VIP on such an interface leaks whatever its settings are.
  */
-static void plan_judge_elsewhere(const struct host *host, const struct host_wanted *wanted,
-	const struct addr *vip, struct why *ret_reason)
+static void plan_judge_elsewhere(
+	const struct plan_view *view, const struct addr *vip, struct why *ret_reason)
 {
+	const struct addr_index *addresses = &view->addresses;
 	char text[ADDR_STRLEN];
 
-	ARRAY_FOREACH (address, host->addresses, host->n_addresses) {
-		const struct host_link *link;
+	for (size_t at = addr_index_find(addresses, vip);
+		at < addresses->len && addr_equal(addresses->items[at].addr, vip); at++) {
+		const struct host_link *link = host_link(
+			view->host, view->host->addresses[addresses->items[at].idx].ifindex);
 
-		if (!addr_equal(&address->addr, vip))
-			continue;
-		link = host_link(host, address->ifindex);
 		if (!link || !link->arp)
 			continue;
 		why_set(ret_reason,
 			"VIP %s is on %s, which answers for it; delete it there, %s is its place",
-			addr_format(vip, text), link->name, wanted->loopback);
+			addr_format(vip, text), link->name, view->wanted->loopback);
 		return;
 	}
 }
 
-void plan_verify(const struct host *host, const struct host_wanted *wanted, const struct addr *vip,
-	struct plan_verdict *ret_verdict)
+void plan_verify(
+	const struct plan_view *view, const struct addr *vip, struct plan_verdict *ret_verdict)
 {
+	const struct host *host = view->host;
+	const struct host_wanted *wanted = view->wanted;
 	const struct host_link *loopback = host_link(host, wanted->loopback_ifindex);
 	struct plan_verdict verdict = { 0 };
 	char text[ADDR_STRLEN];
 
 	if (vip->family == AF_INET)
-		plan_judge_silence(host, &verdict.reason);
+		verdict.reason = view->noise;
 	if (!verdict.reason.text[0])
-		plan_judge_elsewhere(host, wanted, vip, &verdict.reason);
+		plan_judge_elsewhere(view, vip, &verdict.reason);
 	verdict.silent = !verdict.reason.text[0];
-	verdict.present = loopback && loopback->up && host_vip(host, loopback->ifindex, vip);
+	verdict.present = loopback && loopback->up &&
+		plan_has_vip(host, &view->addresses, loopback->ifindex, vip);
 	if (!verdict.silent)
 		;
 	else if (!loopback)

@@ -51,6 +51,19 @@ int plan_serve(const struct host *host, const struct host_wanted *wanted,
 	const struct host_undo *undo, struct plan *ret_plan);
 /* What must be done to leave: our VIPs go, then the original values where ours still stand. -ENOMEM. */
 int plan_withdraw(const struct host *host, const struct host_undo *undo, struct plan *ret_plan);
+
+/* How VIPs are looked at: all by one view, whose host and wanted must outlive it. */
+struct plan_view {
+	const struct host *host;
+	const struct host_wanted *wanted;
+	struct addr_index addresses; /* of the host */
+	struct why noise; /* the first interface that would answer ARP for any IPv4 VIP; "" */
+};
+/* -ENOMEM. To be cleared. */
+int plan_view_make(
+	const struct host *host, const struct host_wanted *wanted, struct plan_view *ret_view);
+void plan_view_clear(struct plan_view *view);
+
 struct plan_verdict {
 	bool present; /* on the loopback interface with full length */
 	bool silent;  /* nothing on this host answers for it or announces it */
@@ -62,5 +75,5 @@ struct plan_verdict {
  * no interface that answers ARP, every ARP-capable interface effectively silent. The reason is
  * empty then.
  */
-void plan_verify(const struct host *host, const struct host_wanted *wanted, const struct addr *vip,
-	struct plan_verdict *ret_verdict);
+void plan_verify(
+	const struct plan_view *view, const struct addr *vip, struct plan_verdict *ret_verdict);

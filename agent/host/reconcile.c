@@ -20,6 +20,7 @@
 
 /* sd-event gathers timers within a quarter of a second where it is not told otherwise. */
 #define RECONCILE_ACCURACY_US   US_PER_MS
+#define RECONCILE_TOLD_MAX      16u /* operations of a kind that are told one by one */
 #define RECONCILE_BLOCKED_BYTES (WHY_BYTES + 64)
 
 struct reconcile {
@@ -178,6 +179,23 @@ static void reconcile_tell_op(
 		log_debug("%s", words.text);
 }
 
+/* Of a thousand VIPs not each: the first of its kind, and how many more there are. */
+static void reconcile_tell_ops(
+	const struct reconcile *reconcile, const struct plan *plan, enum log_level repairs)
+{
+	size_t n_told[PLAN_OP_N_][2] = { 0 };
+
+	ARRAY_FOREACH (op, plan->ops, plan->n_ops)
+		if (n_told[op->type][op->repair]++ < RECONCILE_TOLD_MAX)
+			reconcile_tell_op(reconcile, op, op->repair ? repairs : LOG_LEVEL_INFO);
+	for (unsigned int type = 0; type < PLAN_OP_N_; type++)
+		for (unsigned int repair = 0; repair < 2; repair++)
+			if (n_told[type][repair] > RECONCILE_TOLD_MAX)
+				log_info("and %zu more (%s%s)",
+					n_told[type][repair] - RECONCILE_TOLD_MAX,
+					plan_op_name(type), repair ? ", repaired" : "");
+}
+
 /* Counts a repair and tells of it, until it is clear that somebody fights: that is told once. */
 static void reconcile_tell_plan(
 	struct reconcile *reconcile, const struct plan *plan, uint64_t now_us)
@@ -196,13 +214,8 @@ static void reconcile_tell_plan(
 			&(struct event){ .message = EVENT_DRIFT_FIGHT, .level = LOG_LEVEL_WARNING },
 			"somebody on this host keeps undoing what is repaired; going on with "
 			"growing pauses, without a word");
-	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
-		enum log_level level = op->repair ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
-
-		if (op->repair && reconcile->n_repairs > RECONCILE_FIGHT_FREE)
-			level = LOG_LEVEL_DEBUG;
-		reconcile_tell_op(reconcile, op, level);
-	}
+	reconcile_tell_ops(reconcile, plan,
+		reconcile->n_repairs > RECONCILE_FIGHT_FREE ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
 }
 
 static bool reconcile_must_hold(struct reconcile *reconcile, uint64_t now_us)
@@ -517,8 +530,7 @@ int reconcile_withdraw(struct reconcile *reconcile)
 	r = apply_plan(reconcile->apply, &reconcile->host, NULL, &plan, &why);
 	if (r < 0)
 		return log_errno(r, "%s", why.text);
-	ARRAY_FOREACH (op, plan.ops, plan.n_ops)
-		reconcile_tell_op(reconcile, op, LOG_LEVEL_INFO);
+	reconcile_tell_ops(reconcile, &plan, LOG_LEVEL_INFO);
 	r = apply_forget(reconcile->apply);
 	return r < 0 ? log_errno(r, "cannot remove owned.json") : 0;
 }

@@ -11,8 +11,13 @@
 
 #define SOCKETS_CONDITION_BYTES \
 	(sizeof(struct inet_diag_bc_op) + sizeof(struct inet_diag_hostcond) + 16)
-#define SOCKETS_JUMP_BYTES   sizeof(struct inet_diag_bc_op)
-#define SOCKETS_FILTER_BYTES (HOST_VIPS_MAX * (SOCKETS_CONDITION_BYTES + SOCKETS_JUMP_BYTES))
+#define SOCKETS_JUMP_BYTES sizeof(struct inet_diag_bc_op)
+/*
+ * Of so many addresses the kernel is asked to leave out other sockets; it would look at one condition after the other
+ * for each socket, so of more all sockets come, of which most are theirs.
+ */
+#define SOCKETS_FILTERED_MAX 64u
+#define SOCKETS_FILTER_BYTES (SOCKETS_FILTERED_MAX * (SOCKETS_CONDITION_BYTES + SOCKETS_JUMP_BYTES))
 
 #define SOCKETS_STATE(state) (UINT32_C(1) << (state))
 /* A server that closed after its answer is in FIN_WAIT1 until the client has all of it. */
@@ -25,6 +30,7 @@ struct sockets {
 	struct nl *nl;
 	struct addr vips[HOST_VIPS_MAX];
 	size_t n_vips;
+	struct addr_index index; /* of vips */
 	uint32_t counts[HOST_VIPS_MAX];
 	uint32_t counting[HOST_VIPS_MAX]; /* while a dump runs */
 	uint64_t counted_us;              /* 0: never */
@@ -49,16 +55,29 @@ struct sockets *sockets_free(struct sockets *sockets)
 	if (!sockets)
 		return NULL;
 	nl_free(sockets->nl);
+	addr_index_clear(&sockets->index);
 	free(sockets);
 	return NULL;
 }
 
-void sockets_watch(struct sockets *sockets, const struct addr *vips, size_t n_vips)
+int sockets_watch(struct sockets *sockets, const struct addr *vips, size_t n_vips)
 {
+	struct addr_index index;
+	int r;
+
 	sockets->n_vips = MIN(n_vips, (size_t)HOST_VIPS_MAX);
-	memcpy(sockets->vips, vips, sockets->n_vips * sizeof(*vips));
+	for (size_t i = 0; i < sockets->n_vips; i++)
+		sockets->vips[i] = vips[i];
+	r = addr_index_make(sockets->vips, sockets->n_vips, sizeof(*vips), 0, &index);
+	if (r < 0) {
+		sockets->n_vips = 0;
+		return r;
+	}
+	addr_index_clear(&sockets->index);
+	sockets->index = index;
 	memset(sockets->counts, 0, sizeof(sockets->counts));
 	sockets->counted_us = 0;
+	return 0;
 }
 
 static size_t sockets_condition_bytes(const struct addr *vip)
@@ -134,19 +153,16 @@ static int sockets_count(const struct nlmsghdr *message, void *context)
 	struct sockets *sockets = context;
 	struct addr local = sockets_local_address(message);
 
-	for (size_t idx = 0; idx < sockets->n_vips; idx++) {
-		if (addr_equal(&local, &sockets->vips[idx])) {
-			sockets->counting[idx]++;
-			break;
-		}
-	}
+	size_t at = addr_index_find(&sockets->index, &local);
+
+	if (at < sockets->index.len)
+		sockets->counting[sockets->index.items[at].idx]++;
 	return 0;
 }
 
 static int sockets_dump_family(struct sockets *sockets, sa_family_t family, uint32_t states)
 {
 	_Alignas(struct inet_diag_bc_op) uint8_t filter[SOCKETS_FILTER_BYTES] = { 0 };
-	size_t filter_bytes = sockets_write_filter(sockets->vips, sockets->n_vips, filter);
 	struct inet_diag_req_v2 *query;
 	struct nlmsghdr *request;
 	void *extra;
@@ -156,8 +172,9 @@ static int sockets_dump_family(struct sockets *sockets, sa_family_t family, uint
 	query->sdiag_family = (uint8_t)family;
 	query->sdiag_protocol = IPPROTO_TCP;
 	query->idiag_states = states;
-	if (!mnl_attr_put_check(
-		    request, NL_BUFFER_BYTES, INET_DIAG_REQ_BYTECODE, filter_bytes, filter))
+	if (sockets->n_vips <= SOCKETS_FILTERED_MAX &&
+		!mnl_attr_put_check(request, NL_BUFFER_BYTES, INET_DIAG_REQ_BYTECODE,
+			sockets_write_filter(sockets->vips, sockets->n_vips, filter), filter))
 		return -EMSGSIZE;
 	return nl_query_all(sockets->nl, request, sockets_count, sockets);
 }

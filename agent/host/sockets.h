@@ -17,8 +17,8 @@ struct sockets;
 int sockets_new(struct sockets **ret_sockets);
 struct sockets *sockets_free(struct sockets *sockets);
 DEFINE_CLEANUP(struct sockets *, sockets_free)
-/* The addresses to count for; forgets the previous counts. At most HOST_VIPS_MAX. */
-void sockets_watch(struct sockets *sockets, const struct addr *vips, size_t n_vips);
+/* The addresses to count for, each once; forgets the previous counts. At most HOST_VIPS_MAX. -ENOMEM: of none. */
+int sockets_watch(struct sockets *sockets, const struct addr *vips, size_t n_vips);
 /*
  * Counts anew when the last count is older than `max_age_us` (0: always). 0 or negative errno, the
  * previous counts stand then. SOCKETS_CACHE_US is what heartbeats need.

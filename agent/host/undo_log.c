@@ -87,7 +87,7 @@ static int undo_log_get_all(json_t *root, struct host_undo *undo)
 
 	if (!json_is_array(originals) || !json_is_array(added) ||
 		json_array_size(originals) > HOST_LINKS_MAX ||
-		json_array_size(added) > HOST_VIPS_MAX)
+		json_array_size(added) > HOST_ADDED_MAX)
 		return -EBADMSG;
 	json_array_foreach (originals, idx, item) {
 		struct host_original original;

@@ -29,6 +29,7 @@ struct balancers {
 	size_t len;
 	struct register_identity identity;
 	struct proto_status status;
+	const uint32_t *established; /* borrowed */
 	bool started;
 	struct balancers_counters past; /* of balancers that are gone, and of strangers */
 	struct log_limit refusals;      /* what was logged of them */
@@ -367,6 +368,7 @@ static int balancers_add(struct balancers *balancers, const struct addr_port *ad
 		return -ENOMEM;
 	snprintf(balancer.told_reason, sizeof(balancer.told_reason), "%s",
 		register_view(balancer.registration)->reason);
+	register_use_counts(balancer.registration, balancers->established);
 	if (balancers->started) {
 		uint64_t now_us = balancers_now(balancers);
 
@@ -430,6 +432,13 @@ void balancers_set_identity(struct balancers *balancers, const struct register_i
 			log_error("a status that the protocol cannot carry was not sent");
 	}
 	balancers_go_on(balancers);
+}
+
+void balancers_use_counts(struct balancers *balancers, const uint32_t *established)
+{
+	balancers->established = established;
+	ARRAY_FOREACH (balancer, balancers->items, balancers->len)
+		register_use_counts(balancer->registration, established);
 }
 
 void balancers_set_status(struct balancers *balancers, const struct proto_status *status)

@@ -58,6 +58,8 @@ int balancers_configure(
 /* Who we are and how; status->n_vips is identity->n_vips. */
 void balancers_set_identity(struct balancers *balancers, const struct register_identity *identity,
 	const struct proto_status *status);
+/* As register_use_counts(); for those that come, too. */
+void balancers_use_counts(struct balancers *balancers, const uint32_t *established);
 void balancers_set_status(struct balancers *balancers, const struct proto_status *status);
 /* Registers with all of them, now and those that come. Needs identity and status. */
 void balancers_start(struct balancers *balancers);

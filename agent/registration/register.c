@@ -9,58 +9,11 @@
 #include <assert.h>
 #include <sodium.h>
 
-#include "agent/registration/asked.h"
-#include "agent/registration/register_heard.h"
-#include "agent/registration/register_random.h"
-#include "agent/registration/register_repeat.h"
+#include "agent/registration/register_state.h"
 #include "agent/registration/report.h"
-#include "common/proto/auth.h"
+#include "common/proto/vips.h"
 
 #define REGISTER_REPEATS 2u /* of one REGISTER, whose ACCEPT may be lost, before a new HELLO */
-
-enum handshake {
-	HANDSHAKE_NONE,
-	HANDSHAKE_HELLO,    /* waiting for a CHALLENGE */
-	HANDSHAKE_REGISTER, /* waiting for an ACCEPT or a REJECT */
-};
-
-struct registration {
-	struct register_view view;
-	register_send_fn send;
-	void *context;
-	struct register_random random;
-
-	bool wanted;       /* started, and not left since */
-	bool was_accepted; /* once: it will be back, and has to know its servers soon */
-	bool has_identity, has_status;
-	struct register_identity identity;
-	struct proto_status status;
-
-	enum handshake handshake;
-	unsigned int hello_version;  /* of the newest HELLO */
-	unsigned int spoken_version; /* in which the balancer answered last */
-	uint8_t nonce_agent[PROTO_NONCE_BYTES];
-	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
-	uint8_t request[PROTO_MESSAGE_MAX]; /* the REGISTER, to repeat it to the byte */
-	size_t request_size;
-	struct proto_status request_status; /* what it said */
-	unsigned int tries, repeats;        /* without an answer; of the REGISTER */
-	uint64_t retry_us;
-
-	bool has_session;
-	bool former_key;      /* it is by a key that is no longer the identity's */
-	unsigned int version; /* of the session */
-	uint64_t session_id;
-	struct auth_session_keys keys;
-	struct auth_replay replay;
-	uint64_t sequence; /* the newest of ours */
-	uint64_t echo;     /* the balancer's, of the newest HEARTBEAT or of the ACCEPT */
-	struct register_heard heard;
-
-	struct register_repeat repeat; /* of an UPDATE or LEAVE */
-	struct asked asked;
-	uint64_t newer_us; /* when a newer version or key is tried beside the session */
-};
 
 /* ---- life ---- */
 
@@ -131,12 +84,30 @@ static void send_hello(struct registration *registration, unsigned int version)
 	send_message(registration, &message, NULL, buffer);
 }
 
+/* What the REGISTER has no room for, before it; the same each time, as its nonces are. */
+static void send_parts(struct registration *registration)
+{
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+
+	for (unsigned int part = 0; part < vips_parts(registration->identity.n_vips); part++) {
+		struct proto_message message = { .version = registration->spoken_version,
+			.type = PROTO_PART };
+
+		memcpy(message.part.nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
+		memcpy(message.part.nonce_balancer, registration->nonce_balancer,
+			PROTO_NONCE_BYTES);
+		register_many_say(&registration->identity, part, &message.part);
+		send_message(registration, &message, registration->identity.key.secret, buffer);
+	}
+}
+
 static void send_register(struct registration *registration)
 {
 	struct proto_message message = { .version = registration->spoken_version,
 		.type = PROTO_REGISTER };
 	struct proto_register *reg = &message.reg;
 
+	send_parts(registration);
 	memcpy(reg->nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(reg->nonce_balancer, registration->nonce_balancer, PROTO_NONCE_BYTES);
 	register_identity_say(&registration->identity, reg);
@@ -169,6 +140,8 @@ static uint64_t send_in_session(struct registration *registration, enum proto_ty
 			message.report.peers_heard = registration->view.peers_heard;
 	}
 	message.session = next_in_session(registration);
+	if (type != PROTO_LEAVE)
+		register_many_count(&registration->many, &message);
 	send_message(registration, &message, registration->keys.to_balancer, buffer);
 	return registration->sequence;
 }
@@ -217,9 +190,10 @@ static void begin(struct registration *registration, uint64_t now_us)
 	char name[ADDR_STRLEN];
 
 	forget_session(registration);
-	register_view_set_state(&registration->view, REGISTER_CONNECTING, now_us);
-	addr_format(&registration->view.balancer.addr, name);
-	register_view_set_reason(&registration->view, "waiting for an answer from %s", name);
+	registration->is_too_old = false;
+	register_view_set(&registration->view, REGISTER_CONNECTING, now_us,
+		"waiting for an answer from %s",
+		addr_format(&registration->view.balancer.addr, name));
 	begin_handshake(registration, now_us);
 }
 
@@ -296,6 +270,11 @@ int register_set_status(
 	return 0;
 }
 
+void register_use_counts(struct registration *registration, const uint32_t *established)
+{
+	registration->many.established = established;
+}
+
 const struct ports *register_asked(const struct registration *registration)
 {
 	return &registration->asked.ports;
@@ -339,12 +318,10 @@ void register_leave(struct registration *registration, uint64_t now_us)
 	if (registration->view.state == REGISTER_LEAVING)
 		return;
 	if (!registration->has_session) {
-		register_view_set_state(&registration->view, REGISTER_LEFT, now_us);
-		register_view_set_reason(&registration->view, "left");
+		register_view_set(&registration->view, REGISTER_LEFT, now_us, "left");
 		return;
 	}
-	register_view_set_state(&registration->view, REGISTER_LEAVING, now_us);
-	register_view_set_reason(&registration->view, "leaving");
+	register_view_set(&registration->view, REGISTER_LEAVING, now_us, "leaving");
 	begin_repeating(registration, PROTO_LEAVE, now_us);
 }
 
@@ -358,6 +335,25 @@ static bool nonces_match(
 			memcmp(registration->nonce_balancer, balancer, PROTO_NONCE_BYTES) == 0);
 }
 
+/* Which VIPs to leave out is nobody's to choose: it does not serve there, and says why. */
+static void refuse_version(struct registration *registration, unsigned int version, uint64_t now_us)
+{
+	char name[ADDR_STRLEN];
+
+	forget_session(registration);
+	registration->handshake = HANDSHAKE_NONE;
+	registration->tries = 0;
+	registration->is_too_old = true;
+	registration->spoken_version = PROTO_VERSION;
+	registration->retry_us =
+		now_us + register_random_jitter(&registration->random, REGISTER_CLONE_RETRY_US);
+	register_view_set(&registration->view, REGISTER_REFUSED, now_us,
+		"%s speaks version %u of the protocol, which has no more than %u VIPs, and this agent has %zu: "
+		"upgrade that balancer",
+		addr_format(&registration->view.balancer.addr, name), version, PROTO_VIPS_WHOLE,
+		registration->identity.n_vips);
+}
+
 static enum register_refusal receive_challenge(
 	struct registration *registration, const struct proto_message *message, uint64_t now_us)
 {
@@ -368,6 +364,10 @@ static enum register_refusal receive_challenge(
 		return REGISTER_NONCE;
 	if (message->version != registration->hello_version)
 		return REGISTER_VERSION;
+	if (!register_many_can_be_told(registration->identity.n_vips, message->version)) {
+		refuse_version(registration, message->version, now_us);
+		return REGISTER_ACCEPTED;
+	}
 	registration->spoken_version = message->version;
 	memcpy(registration->nonce_balancer, challenge->nonce_balancer, PROTO_NONCE_BYTES);
 	registration->retry_us =
@@ -408,8 +408,7 @@ static enum register_refusal receive_accept(
 {
 	open_session(registration, accept, now_us);
 	registration->repeat.pending = false;
-	register_view_set_state(&registration->view, REGISTER_REGISTERED, now_us);
-	register_view_set_reason(&registration->view, "%s", "");
+	register_view_set(&registration->view, REGISTER_REGISTERED, now_us, "%s", "");
 	/* What changed while the REGISTER was on its way. */
 	if (report_differs(&registration->request_status, &registration->status))
 		begin_repeating(registration, PROTO_UPDATE, now_us);
@@ -424,8 +423,7 @@ static enum register_refusal receive_reject(
 	registration->handshake = HANDSHAKE_NONE;
 	registration->tries = 0;
 	forget_session(registration);
-	register_view_set_state(&registration->view, REGISTER_REFUSED, now_us);
-	register_view_set_reason(&registration->view, "%s refused: %s",
+	register_view_set(&registration->view, REGISTER_REFUSED, now_us, "%s refused: %s",
 		addr_format(&registration->view.balancer.addr, name),
 		rejected->reason[0] != '\0' ? rejected->reason : proto_reject_name(rejected->code));
 	/* Our previous self, before its MAC or name changed, is soon found silent. */
@@ -477,8 +475,7 @@ static void receive_heartbeat(
 	if (registration->view.state != REGISTER_REGISTERED) {
 		if (registration->handshake == HANDSHAKE_HELLO)
 			registration->handshake = HANDSHAKE_NONE;
-		register_view_set_state(&registration->view, REGISTER_REGISTERED, now_us);
-		register_view_set_reason(&registration->view, "%s", "");
+		register_view_set(&registration->view, REGISTER_REGISTERED, now_us, "%s", "");
 	}
 	send_in_session(registration, PROTO_ANSWER);
 }
@@ -490,8 +487,7 @@ static void receive_ack(
 		return;
 	if (registration->view.state == REGISTER_LEAVING) {
 		forget_session(registration);
-		register_view_set_state(&registration->view, REGISTER_LEFT, now_us);
-		register_view_set_reason(&registration->view, "left");
+		register_view_set(&registration->view, REGISTER_LEFT, now_us, "left");
 	}
 }
 
@@ -575,6 +571,7 @@ static bool repeat_register(struct registration *registration)
 		registration->repeats >= REGISTER_REPEATS)
 		return false;
 	registration->repeats++;
+	send_parts(registration);
 	registration->send(registration->context, &registration->view.balancer,
 		registration->request, registration->request_size);
 	return true;
@@ -609,10 +606,11 @@ static void on_no_answer(struct registration *registration, uint64_t now_us)
 	}
 	registration->tries++;
 	registration->retry_us = now_us + back_off(registration);
-	register_view_set_state(&registration->view, REGISTER_CONNECTING, now_us);
-	register_view_set_reason(&registration->view,
-		"no answer from %s (unreachable, or the key differs)",
-		addr_format(&registration->view.balancer.addr, name));
+	/* One that is silent to versions that it does not know is asked on: what it is known for stands. */
+	if (!registration->is_too_old || registration->tries > PROTO_VERSION)
+		register_view_set(&registration->view, REGISTER_CONNECTING, now_us,
+			"no answer from %s (unreachable, or the key differs)",
+			addr_format(&registration->view.balancer.addr, name));
 	/* A balancer is silent to a version that it does not know, so the versions take turns. */
 	if (!repeat_register(registration))
 		send_hello(registration, register_next_version(registration->hello_version));
@@ -629,8 +627,8 @@ static void on_silence(struct registration *registration, uint64_t now_us)
 {
 	char name[ADDR_STRLEN];
 
-	register_view_set_state(&registration->view, REGISTER_CONNECTING, now_us);
-	register_view_set_reason(&registration->view, "no heartbeat from %s for %llu ms",
+	register_view_set(&registration->view, REGISTER_CONNECTING, now_us,
+		"no heartbeat from %s for %llu ms",
 		addr_format(&registration->view.balancer.addr, name),
 		(unsigned long long)((now_us - registration->heard.at_us) / US_PER_MS));
 	begin_handshake(registration, now_us);
@@ -647,8 +645,8 @@ static void on_repeat(struct registration *registration, uint64_t now_us)
 		return;
 	}
 	forget_session(registration);
-	register_view_set_state(&registration->view, REGISTER_LEFT, now_us);
-	register_view_set_reason(&registration->view, "left; the balancer did not acknowledge it");
+	register_view_set(&registration->view, REGISTER_LEFT, now_us,
+		"left; the balancer did not acknowledge it");
 }
 
 static uint64_t next_deadline(const struct registration *registration)

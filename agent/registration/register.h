@@ -56,6 +56,11 @@ void register_set_identity(struct registration *registration,
  */
 int register_set_status(
 	struct registration *registration, const struct proto_status *status, uint64_t now_us);
+/*
+ * Established sockets of each VIP, where they are more than a status tells: they are read whenever it is said. Borrowed;
+ * NULL, as at first: not known.
+ */
+void register_use_counts(struct registration *registration, const uint32_t *established);
 /* The ports that the balancer asks about now, and what was answered last. */
 const struct ports *register_asked(const struct registration *registration);
 /*

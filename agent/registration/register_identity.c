@@ -2,6 +2,8 @@
 /* Identities: whether they differ, and how they are told. */
 #include "agent/registration/register_identity.h"
 
+#include "common/proto/vips.h"
+
 static bool is_same_key(const struct keyring_key *a, const struct keyring_key *b)
 {
 	return streq(a->id, b->id) && memcmp(a->secret, b->secret, AUTH_KEY_BYTES) == 0;
@@ -37,5 +39,7 @@ void register_identity_say(const struct register_identity *identity, struct prot
 	memcpy(reg->version, identity->version, sizeof(reg->version));
 	reg->real_ip = identity->real_ip;
 	reg->mac = identity->mac;
-	memcpy(reg->vips, identity->vips, sizeof(reg->vips));
+	/* Of more there are PARTs. */
+	if (!vips_are_many(identity->n_vips))
+		memcpy(reg->vips, identity->vips, identity->n_vips * sizeof(reg->vips[0]));
 }

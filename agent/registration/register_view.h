@@ -2,10 +2,29 @@
 /* What a registration shows of itself, and how that changes. For register.c; read by all. Pure. */
 #pragma once
 
-#include "agent/registration/register_refusal.h"
 #include "common/proto/message.h"
 
 #define REGISTER_REASON_BYTES 256u
+
+/* Why a datagram was refused; the first seven as enum proto_error. */
+enum register_refusal {
+	REGISTER_ACCEPTED,
+	REGISTER_SHORT,
+	REGISTER_LONG,
+	REGISTER_MAGIC,
+	REGISTER_VERSION,
+	REGISTER_TYPE, /* unknown, or one that only an agent sends */
+	REGISTER_TRUNCATED,
+	REGISTER_VALUE,
+	REGISTER_TTL,
+	REGISTER_SOURCE, /* not the balancer's address */
+	REGISTER_NONCE,  /* answers no question of ours */
+	REGISTER_TAG,
+	REGISTER_REPLAY,
+	REGISTER_SESSION, /* of another session, or while there is none */
+	REGISTER_REFUSAL_N_
+};
+const char *register_refusal_name(enum register_refusal refusal);
 
 enum register_state {
 	REGISTER_IDLE,       /* not started */
@@ -43,6 +62,9 @@ struct register_view {
 void register_view_set_state(
 	struct register_view *view, enum register_state state, uint64_t now_us);
 _printf_(2, 3) void register_view_set_reason(struct register_view *view, const char *format, ...);
+/* Both. */
+_printf_(4, 5) void register_view_set(struct register_view *view, enum register_state state,
+	uint64_t now_us, const char *format, ...);
 /* What is known already, and what leaves out something that is not, is not taken. */
 void register_view_take_peers(struct register_view *view, const struct proto_peers *peers);
 void register_view_tell(struct register_view *view, const struct proto_table *table);

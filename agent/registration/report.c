@@ -7,6 +7,8 @@
 
 #include <assert.h>
 
+#include "common/proto/vips.h"
+
 static const char *const report_admin_names[] = {
 	[REPORT_ENABLED] = "enabled",
 	[REPORT_DRAIN] = "drain",
@@ -64,21 +66,20 @@ void report_make(const struct report_facts *facts, struct proto_status *ret_stat
 	struct proto_status status = { .weight = facts->weight,
 		.max_connections = facts->max_connections,
 		.second_chance = facts->second_chance,
-		.n_vips = (uint8_t)facts->n_vips };
-	const char *fault = facts->being_mended ? "" : facts->blocked;
+		.n_vips = (uint16_t)facts->n_vips };
+	const char *fault = facts->blocked[0] ? facts->blocked : facts->fault;
 
 	for (size_t idx = 0; idx < facts->n_vips; idx++) {
 		const struct report_vip *vip = &facts->vips[idx];
-
-		status.vips[idx] = (struct proto_vip_status){
+		const struct proto_vip_status said = {
 			.present = vip->present || facts->being_mended,
 			.silent = vip->silent || facts->being_mended,
 			.established = vip->established,
 		};
-		if (!fault[0] && !facts->being_mended)
-			fault = vip->fault;
+
+		vips_say(&status, idx, &said);
 	}
-	report_decide(facts, fault, &status);
+	report_decide(facts, facts->being_mended ? "" : fault, &status);
 	*ret_status = status;
 }
 
@@ -98,8 +99,8 @@ bool report_differs(const struct proto_status *a, const struct proto_status *b)
 		!streq(a->reason, b->reason))
 		return true;
 	for (size_t i = 0; i < a->n_vips; i++)
-		if (a->vips[i].present != b->vips[i].present ||
-			a->vips[i].silent != b->vips[i].silent)
+		if (vips_are_present(a, i) != vips_are_present(b, i) ||
+			vips_are_silent(a, i) != vips_are_silent(b, i))
 			return true;
 	return false;
 }

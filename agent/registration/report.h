@@ -15,13 +15,13 @@ int report_admin_parse(const char *text, enum report_admin *ret_admin);
 /* One VIP as it was seen on this host. */
 struct report_vip {
 	bool present, silent;
-	const char *fault; /* "" or why it is not served rightly */
 	uint32_t established;
 };
 
 struct report_facts {
 	const struct report_vip *vips;
 	size_t n_vips;       /* up to PROTO_VIPS_MAX */
+	const char *fault;   /* "" or what is wrong with the first VIP that is not served rightly */
 	const char *blocked; /* "" or why the VIPs cannot be served: goes before what was seen */
 	enum report_admin admin;
 	bool stopping;

@@ -63,7 +63,7 @@ struct agents {
 	size_t len;
 	struct mac mac;
 	struct addr_port balancer;
-	struct addr vips[PROTO_VIPS_MAX];
+	struct addr vips[PROTO_VIPS_WHOLE];
 	size_t n_vips;
 	struct keyring_key key;
 	uint64_t marked_us, last_heard_us;
@@ -115,7 +115,7 @@ static void agent_identify(struct agents *agents, struct agent *agent)
 	identity.mac = agents->mac;
 	identity.key = agents->key;
 	identity.n_vips = agents->n_vips;
-	memcpy(identity.vips, agents->vips, sizeof(identity.vips));
+	memcpy(identity.vips, agents->vips, sizeof(agents->vips));
 	register_set_identity(agent->registration, &identity, now_us());
 }
 
@@ -422,7 +422,7 @@ int main(int argc, char **argv)
 	static struct agents agents;
 	struct addr first;
 
-	if (argc < 7 || (size_t)argc - 6 > PROTO_VIPS_MAX)
+	if (argc < 7 || (size_t)argc - 6 > PROTO_VIPS_WHOLE)
 		errx(64, "usage: agents INTERFACE FIRST_ADDRESS COUNT BALANCER:PORT KEY_FILE VIP…");
 	first = tool_address(argv[2]);
 	agents.len = tool_number(argv[3], AGENTS_MAX);

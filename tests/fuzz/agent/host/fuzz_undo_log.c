@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (undo_log_parse((const char *)data, size, "boot/1", &undo) < 0)
 		return 0;
-	if (undo.n_originals > HOST_LINKS_MAX || undo.n_added > HOST_VIPS_MAX)
+	if (undo.n_originals > HOST_LINKS_MAX || undo.n_added > HOST_ADDED_MAX)
 		abort();
 	return 0;
 }

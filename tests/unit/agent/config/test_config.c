@@ -150,13 +150,13 @@ static void config_takes_no_more_than_its_limits(void **state)
 	for (unsigned int surplus = 0; surplus < 2; surplus++) {
 		_cleanup_(ini_report_freep) struct ini_report *report = NULL;
 		_cleanup_(config_freep) struct config *config = NULL;
-		char text[8192];
+		char text[65536];
 		size_t len = 0;
 
 		len += (size_t)snprintf(text, sizeof(text), "[agent]\n");
-		for (unsigned int idx = 0; idx < PROTO_VIPS_WHOLE + surplus; idx++)
-			len += (size_t)snprintf(
-				text + len, sizeof(text) - len, "vip = 198.51.100.%u\n", idx + 1);
+		for (unsigned int idx = 0; idx < PROTO_VIPS_MAX + surplus; idx++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+				"vip = 10.%u.%u.1\n", idx >> 8, idx & 0xff);
 		for (unsigned int idx = 0; idx < CONFIG_BALANCERS_MAX + surplus; idx++)
 			len += (size_t)snprintf(
 				text + len, sizeof(text) - len, "balancer = 192.0.2.%u\n", idx + 1);
@@ -168,6 +168,11 @@ static void config_takes_no_more_than_its_limits(void **state)
 				text + len, sizeof(text) - len, "check = tcp:%u\n", idx + 1);
 		assert_int_equal(load(text, &config, &report), surplus ? -EINVAL : 0);
 		assert_int_equal(ini_report_len(report), surplus ? 4 : 0);
+		/* [agent] is line 1. */
+		if (surplus)
+			assert_string_equal(ini_report_line(report, 0),
+				"t:1026: vip: more than 1024 addresses; one agent serves at "
+				"most so many, remove some");
 	}
 }
 

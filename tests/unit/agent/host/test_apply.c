@@ -130,13 +130,23 @@ static void expect_arp(struct fixture *f, const char *name, uint32_t ignore, uin
 	assert_int_equal(link->arp_announce, announce);
 }
 
+static void verify(
+	const struct fixture *f, const struct addr *vip, struct plan_verdict *ret_verdict)
+{
+	struct plan_view view;
+
+	assert_int_equal(plan_view_make(&f->host, &f->wanted, &view), 0);
+	plan_verify(&view, vip, ret_verdict);
+	plan_view_clear(&view);
+}
+
 static void expect_well(struct fixture *f)
 {
 	struct plan_verdict verdict;
 
 	observe(f);
 	ARRAY_FOREACH (vip, f->wanted.vips, f->wanted.n_vips) {
-		plan_verify(&f->host, &f->wanted, vip, &verdict);
+		verify(f, vip, &verdict);
 		assert_string_equal(verdict.reason.text, "");
 		assert_true(verdict.present && verdict.silent);
 	}

@@ -14,11 +14,21 @@
 struct fixture {
 	struct host host;
 	struct host_link links[8];
-	struct host_address addresses[64];
+	struct host_address addresses[64 + HOST_VIPS_MAX];
 	struct host_wanted wanted;
 	struct host_undo undo;
 	struct plan plan;
 };
+
+static void verify(
+	const struct fixture *f, const struct addr *vip, struct plan_verdict *ret_verdict)
+{
+	struct plan_view view;
+
+	assert_int_equal(plan_view_make(&f->host, &f->wanted, &view), 0);
+	plan_verify(&view, vip, ret_verdict);
+	plan_view_clear(&view);
+}
 
 static struct addr addr(const char *text)
 {
@@ -336,7 +346,7 @@ static void plan_leaves_noarp_links_alone(void **state)
 	add_address(f, DUM0, "198.51.100.10", 32, "tun0");
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0);
-	plan_verify(&f->host, &f->wanted, &vip, &verdict);
+	verify(f, &vip, &verdict);
 	assert_true(verdict.present && verdict.silent);
 	assert_string_equal(verdict.reason.text, "");
 }
@@ -354,7 +364,7 @@ static void plan_needs_no_silence_for_ipv6(void **state)
 	expect_address(f, 0, PLAN_ADD_ADDRESS, "2001:db8::10", 0);
 	assert_string_equal(f->plan.blocked.text, "");
 	add_address(f, LO, "2001:db8::10", 128, "");
-	plan_verify(&f->host, &f->wanted, &vip, &verdict);
+	verify(f, &vip, &verdict);
 	assert_true(verdict.present && verdict.silent);
 }
 
@@ -406,7 +416,7 @@ static void plan_is_blocked_when_all_spoils(void **state)
 		expect_arp(f, 0, PLAN_SET_ARP, ETH0, 1, 2);
 		f->links[1].arp_ignore = 1;
 		f->links[1].arp_announce = 2;
-		plan_verify(&f->host, &f->wanted, &vip, &verdict);
+		verify(f, &vip, &verdict);
 		assert_true(verdict.present);
 		if (!cases[idx].names) {
 			assert_string_equal(f->plan.blocked.text, "");
@@ -462,7 +472,7 @@ static void plan_judges_own_values(void **state)
 		if (!right)
 			expect_arp(f, 0, PLAN_SET_ARP, ETH0, cases[idx].want_ignore,
 				cases[idx].want_announce);
-		plan_verify(&f->host, &f->wanted, &vip, &verdict);
+		verify(f, &vip, &verdict);
 		assert_int_equal(verdict.silent, right);
 		assert_true(right || strstr(verdict.reason.text, "eth0 would answer ARP"));
 	}
@@ -512,7 +522,7 @@ static void plan_calls_a_vip_elsewhere_a_leak(void **state)
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 0); /* somebody else's: never touched */
 	ARRAY_FOREACH (vip, f->wanted.vips, f->wanted.n_vips) {
-		plan_verify(&f->host, &f->wanted, vip, &verdict);
+		verify(f, vip, &verdict);
 		assert_true(verdict.present);
 		assert_false(verdict.silent);
 		assert_non_null(strstr(verdict.reason.text, "is on eth0"));
@@ -527,13 +537,13 @@ static void plan_tells_of_a_missing_vip(void **state)
 	f->links[1].arp_ignore = 1;
 	f->links[1].arp_announce = 2;
 	add_vip(f, "198.51.100.10");
-	plan_verify(&f->host, &f->wanted, f->wanted.vips, &verdict);
+	verify(f, f->wanted.vips, &verdict);
 	assert_false(verdict.present);
 	assert_true(verdict.silent);
 	assert_string_equal(verdict.reason.text, "VIP 198.51.100.10 is missing on lo");
 	add_address(f, LO, "198.51.100.10", 32, "lo:1");
 	f->links[0].up = false;
-	plan_verify(&f->host, &f->wanted, f->wanted.vips, &verdict);
+	verify(f, f->wanted.vips, &verdict);
 	assert_false(verdict.present);
 	assert_non_null(strstr(verdict.reason.text, "lo is down"));
 }
@@ -573,9 +583,9 @@ static void plan_holds_the_most_that_a_host_can_have(void **state)
 	for (unsigned int idx = 0; idx < HOST_VIPS_MAX; idx++) {
 		char text[ADDR_STRLEN];
 
-		snprintf(text, sizeof(text), "198.51.100.%u", idx);
+		snprintf(text, sizeof(text), "10.1.%u.%u", idx >> 8, idx & 0xff);
 		add_vip(f, text);
-		snprintf(text, sizeof(text), "203.0.113.%u", idx);
+		snprintf(text, sizeof(text), "10.2.%u.%u", idx >> 8, idx & 0xff);
 		own_address(f, text);
 	}
 	serve(f);
@@ -617,7 +627,7 @@ static void plan_leaves_exempt_interfaces_alone(void **state)
 	serve(f);
 	assert_int_equal(f->plan.n_ops, 1);
 	assert_int_equal(f->plan.ops[0].type, PLAN_ADD_ADDRESS);
-	plan_verify(&f->host, &f->wanted, &f->wanted.vips[0], &verdict);
+	verify(f, &f->wanted.vips[0], &verdict);
 	assert_true(verdict.silent);
 	/* One that was silenced before gets its values back. */
 	f->links[1].arp_ignore = 1;

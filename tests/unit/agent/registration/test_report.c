@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which state is announced, and why. */
 #include "agent/registration/report.h"
+#include "common/proto/vips.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,12 +21,13 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	f->vips[0] = (struct report_vip){ true, true, "", 7 };
-	f->vips[1] = (struct report_vip){ true, true, "", 0 };
+	f->vips[0] = (struct report_vip){ true, true, 7 };
+	f->vips[1] = (struct report_vip){ true, true, 0 };
 	f->facts = (struct report_facts){
 		.vips = f->vips,
 		.n_vips = 2,
 		.blocked = "",
+		.fault = "",
 		.failing = "",
 		.leaving = "",
 		.weight = 3,
@@ -76,7 +78,7 @@ static void report_ranks_down_maint_drain(void **state)
 	struct fixture *f = *state;
 
 	ARRAY_FOREACH (item, cases, ARRAY_LEN(cases)) {
-		f->vips[0].fault = item->faulty ? "eth0 would answer ARP" : "";
+		f->facts.fault = item->faulty ? "eth0 would answer ARP" : "";
 		f->facts.failing = item->failing ? "nothing accepts on 198.51.100.10:80" : "";
 		f->facts.leaving = item->leaving ? "file /run/serve is not there" : "";
 		f->facts.stopping = item->stopping;
@@ -93,7 +95,8 @@ static void report_one_missing_vip_is_down(void **state)
 {
 	struct fixture *f = *state;
 
-	f->vips[1] = (struct report_vip){ false, true, "VIP 2001:db8::10 is missing on lo", 0 };
+	f->vips[1] = (struct report_vip){ false, true, 0 };
+	f->facts.fault = "VIP 2001:db8::10 is missing on lo";
 	report_make(&f->facts, &f->status);
 	assert_int_equal(f->status.state, PROTO_STATE_DOWN);
 	assert_string_equal(f->status.reason, "VIP 2001:db8::10 is missing on lo");
@@ -105,7 +108,8 @@ static void report_keeps_a_fault_that_is_being_mended_to_itself(void **state)
 {
 	struct fixture *f = *state;
 
-	f->vips[0] = (struct report_vip){ true, false, "c1 would answer ARP", 7 };
+	f->vips[0] = (struct report_vip){ true, false, 7 };
+	f->facts.fault = "c1 would answer ARP";
 	f->facts.blocked = "cannot read";
 	f->facts.being_mended = true;
 	report_make(&f->facts, &f->status);
@@ -130,6 +134,35 @@ static void report_cuts_a_long_complaint(void **state)
 	assert_int_equal(strlen(f->status.reason), PROTO_REASON_MAX);
 }
 
+/* Of more VIPs than a status tells one by one all the same is known, and what differs is told. */
+static void report_tells_of_many_which_are_not_well(void **state)
+{
+	struct report_vip vips[PROTO_VIPS_MAX];
+	struct proto_status well;
+	struct fixture *f = *state;
+
+	ARRAY_FOREACH (vip, vips, PROTO_VIPS_MAX)
+		*vip = (struct report_vip){ true, true, 1 };
+	f->facts.vips = vips;
+	f->facts.n_vips = PROTO_VIPS_MAX;
+	report_make(&f->facts, &well);
+	assert_int_equal(well.n_vips, PROTO_VIPS_MAX);
+	assert_int_equal(well.state, PROTO_STATE_UP);
+	assert_true(report_can_be_sent(&well));
+	for (size_t idx = 0; idx < PROTO_VIPS_MAX; idx += 341) {
+		vips[idx].silent = false;
+		report_make(&f->facts, &f->status);
+		assert_true(report_differs(&well, &f->status));
+		assert_false(vips_are_silent(&f->status, idx));
+		assert_true(vips_are_present(&f->status, idx));
+		assert_true(report_can_be_sent(&f->status));
+		vips[idx].silent = true;
+	}
+	vips[3].established = 9;
+	report_make(&f->facts, &f->status);
+	assert_false(report_differs(&well, &f->status));
+}
+
 #define fact(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -138,6 +171,7 @@ int main(void)
 		fact(report_is_up_when_all_is_well),
 		fact(report_ranks_down_maint_drain),
 		fact(report_one_missing_vip_is_down),
+		fact(report_tells_of_many_which_are_not_well),
 		fact(report_keeps_a_fault_that_is_being_mended_to_itself),
 		fact(report_cuts_a_long_complaint),
 	};

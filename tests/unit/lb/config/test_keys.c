@@ -43,7 +43,7 @@ static void limits_are_those_of_the_manual(void **state)
 		{ CONFIG_CHECKS_MAX, "tcp checks" },
 		{ CONFIG_CLIENTS_MAX, "networks together" },
 		{ FWD_RANGES_MAX, "port ranges over all" },
-		{ PROTO_VIPS_WHOLE, "VIPs. " },
+		{ PROTO_VIPS_MAX, "VIPs. " },
 		{ KEYRING_KEYS_MAX, "keys in" },
 		{ KEYRING_FILE_MAX_BYTES, "bytes, and a key" },
 		{ KEYRING_KEY_VIPS_MAX, "prefixes" },
