@@ -24,6 +24,8 @@
 #include "lb/state/keep.h"
 
 #define STATUS_SCHEMA 1
+/* In which real servers that are there register with a balancer that came, and others' tables are told. */
+#define STATUS_JOIN_US (2 * US_PER_S)
 /* In one answer, so that no listing holds up heartbeats: some 10 ms of work at most. */
 #define STATUS_FLOWS_MAX   1024u
 #define STATUS_BUCKETS_MAX 16384u
@@ -258,6 +260,34 @@ static bool status_serves(const struct balancer *balancer, struct why *ret_why)
 	return !role.standby && !role.guarded;
 }
 
+/*
+ * Whether a balancer that started with nothing has who serves the virtual server, as far as can be known: routers share
+ * flows of others out to it at once, and those of servers that are still about to register would be reset. No longer than bases
+ * follow owners, as nobody may be like another balancer at all.
+ */
+static bool status_has_joined(const struct balancer *balancer,
+	const struct config_virtual_server *virtual_server, struct why *ret_why)
+{
+	uint64_t now_us = clock_now_us(), quiet_us = publish_quiet_us(balancer->publish, now_us);
+	const struct addr *other;
+	char text[ADDR_STRLEN];
+
+	if (balancer->config->announce != CONFIG_ANNOUNCE_ROUTE || quiet_us == UINT64_MAX)
+		return true;
+	other = session_others_find_other(
+		session_others(balancer->sessions, now_us), virtual_server->name);
+	if (other)
+		why_set(ret_why,
+			"just started, and the balancer %s has another table of virtual server %s",
+			addr_format(other, text), virtual_server->name);
+	else if (quiet_us < STATUS_JOIN_US)
+		why_set(ret_why, "just started, and real servers of virtual server %s may follow",
+			virtual_server->name);
+	else
+		return true;
+	return false;
+}
+
 static bool status_virtual_server_is_ready(const struct balancer *balancer,
 	const struct status_members *members, const struct config_virtual_server *virtual_server,
 	size_t first, struct why *ret_why)
@@ -268,7 +298,7 @@ static bool status_virtual_server_is_ready(const struct balancer *balancer,
 		return false;
 	tier = status_usable(members, virtual_server, first).best;
 	if (tier.is_enough)
-		return true;
+		return status_has_joined(balancer, virtual_server, ret_why);
 	if (status_usable_len(&tier) == 0)
 		why_set(ret_why, "virtual server %s has no usable backend", virtual_server->name);
 	else

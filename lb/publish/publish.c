@@ -378,6 +378,13 @@ static bool publish_is_quiet(const struct publish *publish, uint64_t now_us)
 		now_us - publish->changed_us > PUBLISH_QUIET_US;
 }
 
+uint64_t publish_quiet_us(const struct publish *publish, uint64_t now_us)
+{
+	if (!publish->pools.follow || publish_is_quiet(publish, now_us))
+		return UINT64_MAX;
+	return publish->changed_us > 0 ? now_us - publish->changed_us : 0;
+}
+
 int publish_build(struct publish *publish, const struct publish_request *request, uint64_t now_us,
 	struct snapshot **ret_snapshot)
 {

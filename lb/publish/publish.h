@@ -72,6 +72,11 @@ bool publish_step(struct publish *publish, uint64_t now_us);
 void publish_report(
 	struct publish *publish, const struct registry *registry, const struct backend *backend);
 
+/*
+ * For how long nobody has come or gone, of a balancer that started with nothing; UINT64_MAX: for as long as bases
+ * followed owners, or it did not start so.
+ */
+uint64_t publish_quiet_us(const struct publish *publish, uint64_t now_us);
 /* For status; "" and 0 for an unknown service. */
 const char *publish_digest(const struct publish *publish, uint16_t service);
 /*

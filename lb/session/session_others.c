@@ -105,6 +105,15 @@ bool session_others_compare(struct session_others *others, const struct addr *ad
 	return false;
 }
 
+const struct addr *session_others_find_other(const struct session_others *others, const char *name)
+{
+	ARRAY_FOREACH (other, others->items, others->len)
+		ARRAY_FOREACH (table, other->tables, other->n_tables)
+			if (streq(table->name, name))
+				return &other->balancer.address;
+	return NULL;
+}
+
 bool session_others_differ(const struct session_others *others)
 {
 	ARRAY_FOREACH (other, others->items, others->len)

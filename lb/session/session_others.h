@@ -51,6 +51,8 @@ void session_others_take(
  */
 bool session_others_compare(struct session_others *others, const struct addr *address,
 	const char *name, enum session_difference difference, uint64_t settle_us, uint64_t now_us);
+/* The address of a balancer whose table of that name was another one when it was last told; NULL: none is known. */
+const struct addr *session_others_find_other(const struct session_others *others, const char *name);
 /* Whether any difference stands. */
 bool session_others_differ(const struct session_others *others);
 /* In words: "has other usable members". */

@@ -42,11 +42,13 @@ static void publish_lets_bases_follow_until_membership_is_quiet(void **state)
 		assert_int_equal(rows[i].base, rows[i].owner);
 	/* What begins meanwhile is recorded, and looked up: no row is settled yet. */
 	assert_true(records_syn(world));
+	assert_int_equal(publish_quiet_us(world->publish, START_US + S(3)), S(2));
 	/* An agent that was refused may be silent for five seconds, and come then. */
 	assert_false(tick(world, START_US + S(1) + S(6)));
 	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), FWD_ROWS);
 
 	assert_true(tick(world, START_US + S(10)));
+	assert_true(publish_quiet_us(world->publish, START_US + S(10)) == UINT64_MAX);
 	world_build(world, START_US + S(10));
 	assert_false(records_syn(world));
 	assert_false(tick(world, START_US + S(10)));

@@ -73,6 +73,9 @@ static void others_tables_differ_when_it_was_heard_twice(void **state)
 	assert_false(session_others_compare(
 		&others, address, "web", SESSION_DIFFERS_MEMBERS, 300, 1299));
 	assert_false(session_others_differ(&others));
+	/* But whoever has just come heeds it. */
+	assert_true(addr_equal(session_others_find_other(&others, "web"), address));
+	assert_null(session_others_find_other(&others, "dns"));
 	assert_true(session_others_compare(
 		&others, address, "web", SESSION_DIFFERS_WEIGHTS, 300, 1300));
 	assert_true(session_others_differ(&others));
@@ -85,6 +88,7 @@ static void others_tables_differ_when_it_was_heard_twice(void **state)
 	assert_false(session_others_compare(&others, address, "dns", SESSION_SAME, 300, 2000));
 	assert_true(session_others_compare(&others, address, "web", SESSION_SAME, 300, 2001));
 	assert_false(session_others_differ(&others));
+	assert_null(session_others_find_other(&others, "web"));
 	/* One word, and then agreement, was a change on its way. */
 	assert_false(
 		session_others_compare(&others, address, "web", SESSION_DIFFERS_SEED, 300, 3000));
