@@ -174,8 +174,18 @@ all_talk() {
 	return "$result"
 }
 
-retransmitted() {
-	on client nstat -asz TcpRetransSegs | awk '/TcpRetransSegs/ { print $2 }'
+# transfers_held VIP FILE : connections that say nothing before FILE is there, then ask for 300 kB each; prints how many got them.
+transfers_held() {
+	on client bash -c '
+		for ((i = 0; i < 24; i++)); do exec {fds[i]}<> "/dev/tcp/$1/80" || exit 1; done
+		: > "$2.open"
+		until [[ -e $2 ]]; do read -rt 0.1 -u "${fds[0]}" && break; done
+		for fd in "${fds[@]}"; do printf "GET /files/500k HTTP/1.0\r\n\r\n" >&"$fd"; done 2> /dev/null
+		whole=0
+		for fd in "${fds[@]}"; do
+			(($(timeout 20 cat <&"$fd" 2> /dev/null | wc -c) > 500000)) && whole=$((whole + 1))
+		done
+		echo "$whole"' transfers "$1" "$2" > "$2.whole"
 }
 
 # ---- frames between the router and the servers ----
@@ -231,4 +241,41 @@ frames_lost_at_most() {
 	frames_count
 	note "$((frames_missing_now - frames_lost_before)) frames lost"
 	at_most $((frames_missing_now - frames_lost_before)) "$1"
+}
+
+# ---- routing daemons ----
+
+# bird_start HOST FILE : with the file of packaging/bird as it is, but for where it logs.
+bird_start() {
+	sed 's/^log syslog all/log stderr all/' "packaging/bird/$2" > "$work/bird-$1.conf"
+	start_on "$1" "$work/bird-$1.log" bird -f -c "$work/bird-$1.conf" -s "$work/bird-$1.ctl" -P "$work/bird-$1.pid"
+	routing_pids[$1]=$started
+}
+
+# frr_start HOST FILE : zebra and bgpd with the file of packaging/frr, in a /run of their own.
+frr_start() {
+	# shellcheck disable=SC2016
+	start_on "$1" "$work/frr-$1.log" unshare --mount sh -c '
+		mount -t tmpfs none /run && mkdir -m 755 /run/frr && chown frr:frr /run/frr || exit 1
+		trap "kill \$zebra \$bgpd; wait; exit" TERM
+		/usr/lib/frr/zebra -f /dev/null --log stdout & zebra=$!
+		until [ -S /run/frr/zserv.api ]; do sleep 0.1; done
+		/usr/lib/frr/bgpd -f /dev/null --log stdout & bgpd=$!
+		until vtysh -c "show bgp summary" > /dev/null 2>&1; do sleep 0.1; done
+		vtysh -f "$1"
+		wait' sh "$PWD/packaging/frr/$2"
+	routing_pids[$1]=$started
+}
+
+# ways N : so many to each VIP, as the router's kernel has it.
+ways() {
+	[[ $(ip_on router route show "$VIP" | grep -c 'via 192') == "$1" &&
+		$(ip_on router -6 route show "$VIP6" | grep -c 'via ') == "$1" ]]
+}
+
+# The router has no other way to the VIPs, and shares by addresses and ports.
+router_learns() {
+	ip_on router route del 198.51.100.0/24 dev eth0
+	ip_on router -6 route del 2001:db8:f::/64 dev eth0
+	on router sysctl -qw net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1
 }

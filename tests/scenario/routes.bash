@@ -5,6 +5,7 @@
 # VIPs announced by routes: they stand exactly while the balancer is active and ready; and two balancers behind a router that
 # learns of them by BGP (BIRD, with the files of packaging/bird) and shares flows among them.
 . "$(dirname "$0")/../netns/topology.bash"
+. "$(dirname "$0")/../netns/balancers.bash"
 
 topology_up --webs 2 --balancers 2 --no-nginx
 servers_start 80
@@ -151,27 +152,6 @@ fact its_kernel_says_nothing equal "$(on lb nft -j list counters | jq '[.nftable
 if ! command -v bird > /dev/null; then
 	skip_fact two_balancers_with_bird "no bird; \`apt-get install bird2\` (or \`tests/deps all\`) installs it"
 else
-	# bird_start NAME FILE
-	declare -A bird_pid=()
-	bird_start() {
-		sed 's/^log syslog all/log stderr all/' "packaging/bird/$2" > "$work/bird-$1.conf"
-		start_on "$1" "$work/bird-$1.log" bird -f -c "$work/bird-$1.conf" -s "$work/bird-$1.ctl" -P "$work/bird-$1.pid"
-		bird_pid[$1]=$started
-	}
-	# ways N : so many to each VIP, as the router's kernel has it.
-	ways() {
-		[[ $(ip_on router route show "$VIP" | grep -c 'via 192') == "$1" &&
-			$(ip_on router -6 route show "$VIP6" | grep -c 'via 2001') == "$1" ]]
-	}
-	all_talk() {
-		local name
-		for name in held held6; do
-			tool_ask "$name" round | jq -e '.broken == 0 and .open == .wanted' > /dev/null || {
-				note "$name: $(tool_ask "$name")"
-				return 1
-			}
-		done
-	}
 	on router sysctl -qw net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1
 	lb_start lb2
 	must wait_until 20 backends_up 2 lb2
@@ -181,10 +161,8 @@ else
 	bird_start lb2 balancer.conf
 	fact the_router_has_two_ways wait_until 30 ways 2
 	fact and_hears_of_nothing_else equal "$(ip_on router route show proto bird | grep -c '^198')" 1
-	tool_start held client connections "$VIP:80" 300 400
-	tool_start held6 client connections "[$VIP6]:80" 100 400
-	must wait_until 30 connections_are held '.open == 300'
-	must wait_until 30 connections_are held6 '.open == 100'
+	hold held "$VIP:80" 300
+	hold held6 "[$VIP6]:80" 100
 	fact both_forward at_least "$(lb_json .packets.forwarded lb2)" 200
 	must dsr_lb lb2 standby
 	fact of_a_standby_nothing_is_left wait_until 5 ways 1
@@ -193,7 +171,7 @@ else
 	fact active_it_is_shared_again wait_until 10 ways 2
 	fact and_nothing_is_broken all_talk
 	ip_on lb2 link set eth0 down
-	for pid in "${bird_pid[lb2]}" "${daemon_pid[lb2]}"; do
+	for pid in "${routing_pids[lb2]}" "${daemon_pid[lb2]}"; do
 		signal_pid "$pid" KILL
 	done
 	fact dead_the_other_is_left wait_until 10 ways 1

@@ -4,6 +4,7 @@
 # Two balancers, and rows that move: connections that began by one go on by the other, which has no record of them, where the
 # servers pass on what they have no socket for; and some break where they do not.
 . "$(dirname "$0")/../netns/topology.bash"
+. "$(dirname "$0")/../netns/balancers.bash"
 
 topology_up --webs 4 --balancers 2
 servers_start 81
@@ -61,20 +62,6 @@ broken_of() {
 on_web4() {
 	tool_ask "$1" report | jq -r '.servers.web4 // 0'
 }
-# transfers_held VIP FILE : connections that say nothing before FILE is there, then ask for 300 kB each; prints how many got them.
-transfers_held() {
-	on client bash -c '
-		for ((i = 0; i < 24; i++)); do exec {fds[i]}<> "/dev/tcp/$1/80" || exit 1; done
-		: > "$2.open"
-		until [[ -e $2 ]]; do read -rt 0.1 -u "${fds[0]}" && break; done
-		for fd in "${fds[@]}"; do printf "GET /files/500k HTTP/1.0\r\n\r\n" >&"$fd"; done 2> /dev/null
-		whole=0
-		for fd in "${fds[@]}"; do
-			(($(timeout 20 cat <&"$fd" 2> /dev/null | wc -c) > 500000)) && whole=$((whole + 1))
-		done
-		echo "$whole"' transfers "$1" "$2" > "$2.whole"
-}
-
 balancer_start lb
 balancer_start lb2
 must dsr_lb lb2 standby
