@@ -147,6 +147,30 @@ static void choose_names_nobody_for_what_is_known(void **state)
 	assert_not_named(&result);
 }
 
+/* Whether the servers pass on or not, not a bit of a frame is another one where rows are settled. */
+static void choose_leaves_frames_of_settled_rows_as_they_are(void **state)
+{
+	static const uint8_t flags[] = { SYN, ACK, ACK | WIRE_TCP_FIN };
+	const uint8_t both = TAKES | FWD_BACKEND_NAMED;
+	uint8_t without[sizeof(bench.bytes)];
+
+	ARRAY_FOREACH (each, flags, ARRAY_LEN(flags)) {
+		for (unsigned int with = 0; with <= 1; with++) {
+			memset(bench.bytes, 0, sizeof(bench.bytes));
+			open_bench(2, with ? both : FWD_BACKEND_FLOWS,
+				with ? both : FWD_BACKEND_FLOWS, 0);
+			for (size_t i = 0; i < FWD_ROWS; i++)
+				bench.world->moving_rows.rows[i] = (struct fwd_slot){ 2, 2, 0 };
+			table_list_settled(&bench.world->moving_rows);
+			assert_int_equal(tcp(*each).backend, 2);
+			if (with)
+				assert_memory_equal(bench.bytes, without, sizeof(without));
+			else
+				memcpy(without, bench.bytes, sizeof(without));
+		}
+	}
+}
+
 /* Each condition alone. */
 static void choose_names_nobody_who_could_not_be_reached(void **state)
 {
@@ -189,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(choose_names_the_owner_of_a_row_that_moves),
 		cmocka_unit_test(choose_names_nobody_for_what_is_known),
+		cmocka_unit_test(choose_leaves_frames_of_settled_rows_as_they_are),
 		cmocka_unit_test(choose_names_nobody_who_could_not_be_reached),
 		cmocka_unit_test(choose_takes_a_frame_from_such_a_mac_as_a_clients),
 	};
