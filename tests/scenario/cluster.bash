@@ -86,3 +86,24 @@ is_an_event() {
 	dsr_lb lb events --json | jq -se '[.[] | select(.event == "drift") | .new][-2:] == ["differs", "same"]' > /dev/null
 }
 fact both_were_events is_an_event
+
+# A balancer of another build beside this one, with FORMER_LB=/path/of/dsr-lb: the same tables, or both say what differs.
+if [[ -n ${FORMER_LB:-} ]]; then
+	daemon_stop lb2
+	install -m 755 "$FORMER_LB" "$work/bin/dsr-lb"
+	lb_start lb2
+	install -m 755 "$BUILD/dsr-lb" "$work/bin/dsr-lb"
+	must wait_until 30 backends_up 5 lb2
+	must wait_until 15 others_are
+	note "former: $("$FORMER_LB" --version)"
+	agree() {
+		digests_equal && differ_is ""
+	}
+	fact a_former_build_agrees wait_until 10 agree
+	fact and_chooses_alike same_choice
+	must dsr_lb lb weight web2 7
+	fact where_they_differ_both_say_so wait_until 10 differ_is web
+	note "this build: $(lb_json '.balancers[0].differences[0].words' lb); the former: $(lb_json '.balancers[0].differences[0].words' lb2)"
+	must dsr_lb lb weight web2 9
+	fact and_no_longer_when_they_do_not wait_until 10 agree
+fi
