@@ -280,7 +280,7 @@ static bool status_has_joined(const struct balancer *balancer,
 		why_set(ret_why,
 			"just started, and the balancer %s has another table of virtual server %s",
 			addr_format(other, text), virtual_server->name);
-	else if (quiet_us < STATUS_JOIN_US)
+	else if (quiet_us < MAX(STATUS_JOIN_US, 4 * balancer->config->heartbeat_interval_us))
 		why_set(ret_why, "just started, and real servers of virtual server %s may follow",
 			virtual_server->name);
 	else

@@ -33,7 +33,7 @@ join_all() {
 	local name
 	for name; do
 		lb_configure "$name" < <(page_block $PAGE "On each balancer" ini |
-			sed "s/^port = .*/port = 80, 81/; /^\[balancer\]/a key-file = $work/$name/keys")
+			sed "s/^port = .*/port = 80, 81/; /^\[balancer\]/a key-file = $work/$name/keys\n$patience")
 		lb_start "$name"
 		bird_start "$name" balancer.conf
 	done

@@ -31,7 +31,7 @@ agent_as_on_the_page() {
 }
 balancer_configure() {
 	lb_configure "$1" < <(page_block $PAGE "On both balancers" ini |
-		sed -e "/^\[balancer\]/a key-file = $work/$1/keys" -e "/^\[virtual-server/a protocol = any")
+		sed -e "/^\[balancer\]/a key-file = $work/$1/keys\n$patience" -e "/^\[virtual-server/a protocol = any")
 }
 servers=3
 # comes_back NAME [SCRIPT] : after its power failed.

@@ -17,7 +17,7 @@ servers_start 80
 pair_configure() {
 	local name
 	for name in lb lb2; do
-		lb_configure "$name" < <(page_block $PAGE "$1" ini "${2:-1}" | sed "/^\[balancer\]/a key-file = $work/$name/keys")
+		lb_configure "$name" < <(page_block $PAGE "$1" ini "${2:-1}" | sed "/^\[balancer\]/a key-file = $work/$name/keys\n$patience")
 	done
 }
 # pair_start FILE [SCRIPT] : the first is to be the master.

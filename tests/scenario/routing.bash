@@ -12,7 +12,7 @@ topology_up --webs 3 --balancers 2 --no-nginx
 servers_start 80
 router_learns
 for name in lb lb2; do
-	lb_configure "$name" < <(page_block $PAGE "On each balancer" ini | sed "/^\[balancer\]/a key-file = $work/$name/keys")
+	lb_configure "$name" < <(page_block $PAGE "On each balancer" ini | sed "/^\[balancer\]/a key-file = $work/$name/keys\n$patience")
 	# What is not dsr-lb's, and would be a VIP by its prefix; and what is of its kind, and no VIP.
 	ip_on "$name" route add blackhole 203.0.113.99/32 proto 83
 	lb_start "$name"
@@ -43,6 +43,10 @@ shares() {
 		"$start" "$name" "$3"
 	done
 	fact "the_router_has_two_ways_$words" wait_until 40 ways 2
+	for name in lb lb2; do
+		fact "${name}_has_the_routes_that_the_page_shows_$words" says "blackhole $VIP" on "$name" \
+			$(page_block $PAGE "On each balancer" sh)
+	done
 	fact "and_hears_of_vips_alone_$words" equal "$(ip_on router route show 203.0.113.99 | wc -l)" 0
 	hold held "$VIP:80" 700
 	hold held6 "[$VIP6]:80" 300
@@ -93,4 +97,9 @@ if ! command -v vtysh > /dev/null; then
 else
 	shares bgp_by_frr frr_start balancer.conf router.conf
 	dies bgp_by_frr frr_start balancer.conf
+fi
+if [[ -e $work/page_done ]]; then
+	fact the_status_is_well exits 0 as_page_says $PAGE lb 'dsr-lb status'
+	fact it_names_the_other_balancer says "$LB2" as_page_says $PAGE lb 'dsr-lb status --json'
+	fact nothing_of_the_page_was_left_out page_is_done $PAGE
 fi

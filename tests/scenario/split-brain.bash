@@ -13,7 +13,7 @@ PAGE=doc/two-balancers.md
 topology_up --webs 3 --balancers 2 --no-nginx
 servers_start 80
 for name in lb lb2; do
-	lb_configure "$name" < <(page_block $PAGE "On both balancers" ini | sed "/^\[balancer\]/a key-file = $work/$name/keys")
+	lb_configure "$name" < <(page_block $PAGE "On both balancers" ini | sed "/^\[balancer\]/a key-file = $work/$name/keys\n$patience")
 	lb_start "$name"
 done
 for name in web1 web2 web3; do
