@@ -7,6 +7,7 @@
 # make deps-all   (root) what even optional tests need: servers of six protocols, promtool, a browser
 # make lint       format, static analysis, layers, units
 # make coverage   of the forwarding core and its tables by the unit tests, a line a file
+# make coverage-all  (root) lines of common/, agent/ and lb/ by all unit tests and by SCENARIOS=
 # make fuzz       SEEDS of the simulation; each fuzzer for FUZZ_SECONDS under ASan and UBSan
 # make soak       (root) for HOURS=1, or MINUTES=: what grows
 # make bench      (root) the benchmark, ten minutes; BENCH="xdp packet" ROUNDS= SECONDS_EACH= for less
@@ -104,7 +105,7 @@ PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/harness/preload/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 
-.PHONY: all tests clean deps deps-all demo check check-all soak bench install deb lint format check-layers check-units fuzz unit coverage \
+.PHONY: all tests clean deps deps-all demo check check-all soak bench install deb lint format check-layers check-units fuzz unit coverage coverage-all \
 	run-check run-check-all run-demo run-soak
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
 tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(PRELOADS) $(SIMULATION) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
@@ -213,6 +214,12 @@ coverage:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-coverage COVERAGE=1 run-coverage
 run-coverage: $(UNIT)
 	$(Q)BUILD=$(BUILD) tests/coverage
+
+# Daemons of that build play the scenarios; they must be able to write into the tree.
+coverage-all:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-coverage COVERAGE=1 run-coverage-all
+run-coverage-all: tests
+	$(Q)BUILD=$(BUILD) tests/coverage-all
 
 deps:
 	$(Q)tests/deps
