@@ -202,6 +202,28 @@ static void check_ranges(const struct binding *bindings, size_t len, struct ini_
 	}
 }
 
+/* Of each VIP, protocol and port that stands alone there is a binding. */
+static void check_doors(const struct config *config, struct ini_report *report)
+{
+	size_t n_doors = 0;
+
+	for (size_t i = 0; i < config->n_virtual_servers; i++) {
+		const struct config_virtual_server *server = config->virtual_servers[i];
+		const struct config_port *ports = server->ports.items;
+		size_t n_exact = 0, before = n_doors;
+
+		ARRAY_FOREACH (port, ports, server->ports.len)
+			n_exact += port->first == port->last;
+		n_doors += n_exact * server->vips.len *
+			(server->protocol == CONFIG_ANY ? CONFIG_ANY : 1);
+		if (before <= FWD_DOORS_MAX && n_doors > FWD_DOORS_MAX)
+			ini_report_add(report, SECTION, server->name, "port",
+				"more than %u VIPs and ports together (protocol any counts three "
+				"times); join ports to ranges, or remove some",
+				FWD_DOORS_MAX);
+	}
+}
+
 static int check_bindings(const struct config *config, struct ini_report *report)
 {
 	_cleanup_free_ struct binding *bindings = NULL;
@@ -223,6 +245,7 @@ static int check_bindings(const struct config *config, struct ini_report *report
 	qsort(bindings, len, sizeof(*bindings), compare_bindings);
 	check_overlaps(bindings, len, report);
 	check_ranges(bindings, len, report);
+	check_doors(config, report);
 	return 0;
 }
 

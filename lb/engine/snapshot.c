@@ -18,6 +18,9 @@ struct snapshot_table {
 	void *context;
 };
 
+_Static_assert(FWD_DOORS_MAX <= IMAGE_BINDINGS_MAX, "what check-config takes has its bindings");
+_Static_assert(SNAPSHOT_BACKENDS_MAX <= IMAGE_MACS / 2, "the table of MACs is at most half full");
+
 struct snapshot {
 	struct fwd_image *image;     /* populated: who copies it would fault for every page */
 	struct fwd_clients *clients; /* NULL as long as no service has a list */
@@ -312,11 +315,13 @@ static int snapshot_take_vip(
 static int snapshot_bind_binding(struct fwd_image *image, const struct fwd_vip *vip, uint8_t proto,
 	uint16_t port, const struct fwd_service *service)
 {
-	uint32_t at = image_binding_place(&vip->address, proto, htons(port));
+	uint64_t key = image_binding_key(&vip->address, proto, htons(port));
 
 	if (image->lens.bindings == IMAGE_BINDINGS_MAX)
 		return -ENOSPC;
-	for (uint32_t i = 0; i < IMAGE_PROBES; i++, at = (at + 1) & (IMAGE_BINDINGS - 1)) {
+	for (uint32_t i = 0; i < 2 * IMAGE_PROBES; i++) {
+		uint32_t at = image_binding_at(key, i);
+
 		if (image->bindings[at].proto)
 			continue;
 		image->bindings[at] = (struct fwd_binding){
@@ -380,7 +385,7 @@ static int snapshot_bind_range(struct fwd_image *image, struct fwd_vip *vip, uin
 	return 0;
 }
 
-/* A binding, as long as there is room for one; else a range of one port, which takes longer to find. */
+/* A binding, if there is room for one; else a range of one port, which takes longer to find. */
 static int snapshot_bind_exact(struct snapshot *snapshot, struct fwd_vip *vip, uint8_t proto,
 	uint16_t port, uint16_t service)
 {

@@ -13,7 +13,7 @@
 #include "lb/table/scheduler.h"
 
 #define SNAPSHOT_TABLES_MAX   16384u
-#define SNAPSHOT_BACKENDS_MAX 16384u
+#define SNAPSHOT_BACKENDS_MAX 8192u
 
 struct snapshot;
 struct fwd_clients;

@@ -18,13 +18,21 @@
 #define IMAGE_MEMBER_PROBES 512u
 
 /* All powers of two: an index under a mask needs no check, and the verifier sees its range. */
-#define IMAGE_VIPS         16384u
-#define IMAGE_VIP_SLOTS    32768u
-#define IMAGE_RANGES       16384u
-#define IMAGE_BINDINGS     16384u
-#define IMAGE_BINDINGS_MAX (IMAGE_BINDINGS / 4 * 3) /* exact ports beyond are ranges of one */
-#define IMAGE_SERVICES     (FWD_SERVICES_MAX + 1)   /* a power of two; place 0 is none */
-#define IMAGE_MACS         32768u
+#define IMAGE_VIPS      16384u
+#define IMAGE_VIP_SLOTS 32768u
+#define IMAGE_RANGES    16384u
+/*
+ * Bindings may be as many as their table has places: those that find none near their own lie in a second one behind it,
+ * where whoever finds neither itself nor a free place in the first looks.
+ */
+#define IMAGE_BINDINGS      16384u
+#define IMAGE_BINDINGS_MORE 4096u
+#define IMAGE_BINDINGS_ALL  (IMAGE_BINDINGS + IMAGE_BINDINGS_MORE)
+#define IMAGE_BINDINGS_MASK \
+	32767u /* changes no index of them; the verifier sees that it is within the image */
+#define IMAGE_BINDINGS_MAX FWD_DOORS_MAX          /* exact ports beyond are ranges of one */
+#define IMAGE_SERVICES     (FWD_SERVICES_MAX + 1) /* a power of two; place 0 is none */
+#define IMAGE_MACS         16384u
 #define IMAGE_MEMBERS      131072u
 #define IMAGE_ORDERS       65536u
 #define IMAGE_IDS          65536u /* of services and backends: FWD_ID_MAX + 1 */
@@ -43,7 +51,7 @@ struct fwd_image {
 		__attribute__((__aligned__(64))); /* [0] stands for "none" */
 	struct fwd_vip vips[IMAGE_VIPS];          /* by id; [0]: none */
 	struct fwd_backend backends[IMAGE_IDS];   /* by id */
-	struct fwd_binding bindings[IMAGE_BINDINGS];
+	struct fwd_binding bindings[IMAGE_BINDINGS_ALL];
 	__u64 macs[IMAGE_MACS];                 /* 0: free; six bytes of MAC, backend id above */
 	struct fwd_range ranges[IMAGE_RANGES];  /* [0]: the end of a chain */
 	__u32 members[IMAGE_MEMBERS];           /* service << 16 | backend; 0: free */
@@ -58,6 +66,11 @@ _Static_assert(sizeof(struct fwd_service) == 64, "one cache line a service");
 _Static_assert(sizeof(struct fwd_binding) == 32, "two to a cache line");
 _Static_assert(sizeof(struct fwd_vip) == 32, "two to a cache line");
 _Static_assert(sizeof(struct fwd_backend) == 8, "eight to a cache line");
+_Static_assert(IMAGE_BINDINGS_MASK >= IMAGE_BINDINGS_ALL - 1 &&
+		__builtin_offsetof(struct fwd_image, bindings) +
+				(IMAGE_BINDINGS_MASK + 1) * sizeof(struct fwd_binding) <=
+			sizeof(struct fwd_image),
+	"whatever the mask lets through is within the image");
 /* Kernels before 6.0 may refuse larger values of array maps. */
 _Static_assert(sizeof(struct fwd_image) <= 4u << 20, "one value of a map");
 
@@ -114,13 +127,22 @@ FWD_INLINE const struct fwd_vip *image_vip(
 	return id ? &image->vips[id & (IMAGE_VIPS - 1)] : 0;
 }
 
-FWD_INLINE __u32 image_binding_place(const struct fwd_addr *vip, __u32 proto, __be16 port)
+FWD_INLINE __u64 image_binding_key(const struct fwd_addr *vip, __u32 proto, __be16 port)
 {
 	__u64 high = (__u64)vip->word[0] << 32 | vip->word[1];
 	__u64 low = (__u64)vip->word[2] << 32 | vip->word[3];
 
-	return image_place(
-		(high ^ high >> 29) * 3 ^ low ^ (__u64)(proto << 16 | port) << 37, IMAGE_BINDINGS);
+	return (high ^ high >> 29) * 3 ^ low ^ (__u64)(proto << 16 | port) << 37;
+}
+
+/* Where to look for a binding with this key, the first IMAGE_PROBES in the first table, as many more in the second. */
+FWD_INLINE __u32 image_binding_at(__u64 key, __u32 probe)
+{
+	if (probe < IMAGE_PROBES)
+		return (image_place(key, IMAGE_BINDINGS) + probe) & (IMAGE_BINDINGS - 1);
+	return IMAGE_BINDINGS +
+		((image_place(key ^ key >> 17, IMAGE_BINDINGS_MORE) + probe) &
+			(IMAGE_BINDINGS_MORE - 1));
 }
 
 FWD_INLINE int image_binding_equal(
@@ -130,32 +152,32 @@ FWD_INLINE int image_binding_equal(
 		image_addr_equal(&binding->vip, vip);
 }
 
-/* The place of a binding that is not at its own; IMAGE_BINDINGS: there is none. */
+/* The place of a binding that is not at its own; IMAGE_BINDINGS_ALL: there is none. */
 FWD_CALL int image_binding_far(
 	const struct fwd_image *image, const struct fwd_addr *vip, __u32 proto, __u32 port)
 {
-	__u32 place;
+	__u64 key;
 
 	if (FWD_NEVER(!image || !vip))
-		return IMAGE_BINDINGS;
-	place = image_binding_place(vip, proto, (__be16)port);
-	for (__u32 i = 1; i < IMAGE_PROBES; i++) {
-		__u32 at = (place + i) & (IMAGE_BINDINGS - 1);
-		const struct fwd_binding *binding = &image->bindings[at];
+		return IMAGE_BINDINGS_ALL;
+	key = image_binding_key(vip, proto, (__be16)port);
+	for (__u32 i = 1; i < 2 * IMAGE_PROBES; i++) {
+		__u32 at = image_binding_at(key, i);
+		const struct fwd_binding *binding = &image->bindings[at & IMAGE_BINDINGS_MASK];
 
 		if (!binding->proto)
 			break;
 		if (image_binding_equal(binding, vip, proto, (__be16)port))
 			return (int)at;
 	}
-	return IMAGE_BINDINGS;
+	return IMAGE_BINDINGS_ALL;
 }
 
 /* The binding of an exact port; NULL: none, which does not say that nobody serves the port. */
 FWD_INLINE const struct fwd_binding *image_binding(
 	const struct fwd_image *image, const struct fwd_addr *vip, __u32 proto, __be16 port)
 {
-	__u32 at = image_binding_place(vip, proto, port);
+	__u32 at = image_binding_at(image_binding_key(vip, proto, port), 0);
 	const struct fwd_binding *binding = &image->bindings[at & (IMAGE_BINDINGS - 1)];
 
 	if (image_binding_equal(binding, vip, proto, port))
@@ -163,7 +185,7 @@ FWD_INLINE const struct fwd_binding *image_binding(
 	if (!binding->proto)
 		return 0;
 	at = (__u32)image_binding_far(image, vip, proto, port);
-	return at < IMAGE_BINDINGS ? &image->bindings[at & (IMAGE_BINDINGS - 1)] : 0;
+	return at < IMAGE_BINDINGS_ALL ? &image->bindings[at & IMAGE_BINDINGS_MASK] : 0;
 }
 
 /* The service whose range has the port (host byte order), in a chain of ranges; 0: none. */

@@ -50,6 +50,7 @@
 #define FWD_ID_MAX          65535u /* service and backend ids are 1–65535; 0 is "none" */
 #define FWD_RANGES_MAX      24u    /* port ranges of one VIP, over all its virtual servers */
 #define FWD_SERVICES_MAX    16383u /* VIPs, over all virtual servers */
+#define FWD_DOORS_MAX       16384u /* exact ports of VIPs, over all virtual servers and protocols */
 #define FWD_MAC_BYTES       6u
 #define FWD_NAMED_MAC_BYTES (FWD_MAC_BYTES - 2) /* before the id of a backend */
 

@@ -233,7 +233,7 @@ static int make_image(
 	image->settings.clients_place = clients_place;
 	for (uint32_t i = 1; i < image->lens.services; i++)
 		image->services[i].table = places[image->services[i].table];
-	for (uint32_t i = 0; i < IMAGE_BINDINGS; i++)
+	for (uint32_t i = 0; i < IMAGE_BINDINGS_ALL; i++)
 		if (image->bindings[i].proto)
 			image->bindings[i].table = places[image->bindings[i].table];
 	munmap(image, sizeof(*image));

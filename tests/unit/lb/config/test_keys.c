@@ -37,6 +37,7 @@ static void limits_are_those_of_the_manual(void **state)
 	} limits[] = {
 		{ CONFIG_VIRTUAL_SERVERS_MAX, "virtual servers" },
 		{ FWD_SERVICES_MAX, "VIPs in all" },
+		{ FWD_DOORS_MAX, "single ports of VIPs" },
 		{ CONFIG_VIPS_MAX, "VIPs, " },
 		{ CONFIG_PORTS_MAX, "ports and ranges" },
 		{ CONFIG_REAL_SERVERS_MAX, "real servers" },

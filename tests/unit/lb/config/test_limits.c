@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "lb/config/config.h"
+#include "lb/fwd/types.h"
 #include "lb/registry/backend/backend.h"
 
 #define BASE "[balancer]\ninterface = eth0\n"
@@ -86,11 +87,40 @@ static void config_takes_so_many_real_servers_and_no_more(void **state)
 	assert_false(takes_real_servers(REGISTRY_BACKENDS_MAX + 1, "lb.conf:"));
 }
 
+/* 64 ports at each of 64 VIPs of a virtual server, and so often that they are so many; more of them at another VIP. */
+static bool takes_doors(unsigned int surplus, const char *place)
+{
+	struct text text;
+
+	begin(&text);
+	for (unsigned int server = 0; server < FWD_DOORS_MAX / (64 * 64); server++) {
+		fprintf(text.file, "[virtual-server v%u]\n", server);
+		for (unsigned int vip = 0; vip < 64; vip++)
+			fprintf(text.file, "vip = 10.1.%u.%u\n", server, vip + 1);
+		for (unsigned int port = 0; port < 64; port++)
+			fprintf(text.file, "port = %u\n", port + 80);
+	}
+	/* Neither a range nor any port is one. */
+	fputs("[virtual-server x]\nvip = 10.2.0.1\nport = 80-90\n[virtual-server y]\nvip = 10.2.0.2\n",
+		text.file);
+	if (surplus > 0)
+		fputs("[virtual-server z]\nvip = 10.2.0.3\nport = 80\n", text.file);
+	return is_taken(&text, place, "more than 16384 VIPs and ports together");
+}
+
+static void config_takes_so_many_doors_and_no_more(void **state)
+{
+	assert_int_equal(FWD_DOORS_MAX, 16384);
+	assert_true(takes_doors(0, ""));
+	assert_false(takes_doors(1, "lb.conf:526: port: "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(config_takes_so_many_virtual_servers_and_no_more),
 		cmocka_unit_test(config_takes_so_many_real_servers_and_no_more),
+		cmocka_unit_test(config_takes_so_many_doors_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -264,6 +264,31 @@ static void snapshot_finds_vips_and_bindings_however_many(void **state)
 	}
 }
 
+/* As many doors as a configuration may have, many at each VIP: each has a binding, and no other. */
+static void snapshot_binds_as_many_doors_as_may_be(void **state)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = make();
+	const uint32_t n_vips = FWD_DOORS_MAX / 64;
+
+	add_service(snapshot, 1);
+	for (uint32_t i = 0; i < FWD_DOORS_MAX; i++) {
+		struct addr vip = numbered(i / 64, i / 64 % 2);
+		uint16_t port = (uint16_t)(80 + i % 64 * 7);
+
+		assert_int_equal(
+			snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, port, port, 1), 0);
+	}
+	assert_int_equal(snapshot_image(snapshot)->lens.bindings, FWD_DOORS_MAX);
+	assert_int_equal(snapshot_image(snapshot)->lens.ranges, 1); /* none: it begins with 1 */
+	for (uint32_t i = 0; i < n_vips; i++) {
+		struct addr vip = numbered(i, i % 2);
+
+		for (unsigned int port = 80; port < 80 + 64 * 7; port++)
+			assert_int_equal(service_at(snapshot, &vip, FWD_PROTO_TCP, (uint16_t)port),
+				(port - 80) % 7 == 0);
+	}
+}
+
 /* Exact ports beyond the bindings are ranges of one, found before a range that they lie in. */
 static void snapshot_binds_more_ports_than_it_has_bindings(void **state)
 {
@@ -276,10 +301,11 @@ static void snapshot_binds_more_ports_than_it_has_bindings(void **state)
 	add_service(snapshot, 2);
 	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 8000, 8100, 2), 0);
 	for (uint32_t i = 0; i < IMAGE_BINDINGS_MAX; i++) {
-		struct addr other = numbered(i, true);
+		struct addr other = numbered(i / 2, true);
+		uint16_t port = (uint16_t)(80 + i % 2);
 
 		assert_int_equal(
-			snapshot_add_binding(snapshot, &other, FWD_PROTO_TCP, 80, 80, 1), 0);
+			snapshot_add_binding(snapshot, &other, FWD_PROTO_TCP, port, port, 1), 0);
 	}
 	assert_int_equal(snapshot_add_binding(snapshot, &vip, FWD_PROTO_TCP, 8080, 8080, 1), 0);
 	assert_int_equal(
@@ -326,6 +352,7 @@ int main(void)
 		cmocka_unit_test(snapshot_refuses_senseless_bindings),
 		cmocka_unit_test(snapshot_knows_members_and_macs),
 		cmocka_unit_test(snapshot_finds_vips_and_bindings_however_many),
+		cmocka_unit_test(snapshot_binds_as_many_doors_as_may_be),
 		cmocka_unit_test(snapshot_binds_more_ports_than_it_has_bindings),
 		cmocka_unit_test(snapshot_finds_macs_however_many),
 	};
