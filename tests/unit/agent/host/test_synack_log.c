@@ -108,8 +108,8 @@ static void synack_log_shows_synacks_alone(void **state)
 	assert_false(synack_log_read(log, on_packet, &heard));
 }
 
-/* A SYN that peer0 sends and eth0 gets. */
-static void receive_syn(const char *from, uint16_t port)
+/* A SYN that peer0 sends and eth0 gets. To close a packet socket takes milliseconds: all are sent by one. */
+static void receive_syn(int fd, const char *from, uint16_t port)
 {
 	struct {
 		struct iphdr ip;
@@ -120,11 +120,9 @@ static void receive_syn(const char *from, uint16_t port)
 		.sll_protocol = htons(ETH_P_IP),
 		.sll_ifindex = (int)if_nametoindex("peer0"),
 		.sll_halen = ETH_ALEN };
-	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	const uint16_t *words = (const uint16_t *)(const void *)&packet;
 	uint32_t sum = 0;
 
-	assert_true(fd >= 0);
 	memset(to.sll_addr, 0xff, ETH_ALEN);
 	packet.ip.tot_len = htons(sizeof(packet));
 	assert_int_equal(inet_pton(AF_INET, from, &packet.ip.saddr), 1);
@@ -141,17 +139,19 @@ static void receive_syn(const char *from, uint16_t port)
 static void synack_log_shows_who_has_no_way_back(void **state)
 {
 	_cleanup_(synack_log_freep) struct synack_log *log = open_log();
+	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct heard heard;
 
-	receive_syn("192.0.2.9", 1); /* is on that link */
-	receive_syn("203.0.113.2", 2);
+	assert_true(fd >= 0);
+	receive_syn(fd, "192.0.2.9", 1); /* is on that link */
+	receive_syn(fd, "203.0.113.2", 2);
 	heard = hear(log, 1);
 	assert_int_equal(heard.n, 1);
 	assert_int_equal(heard.port, 2);
 	assert_int_equal(heard.ifindex, if_nametoindex("eth0"));
 	/* A flood is a few. */
 	for (uint16_t port = 3; port < 1000; port++)
-		receive_syn("203.0.113.2", port);
+		receive_syn(fd, "203.0.113.2", port);
 	heard = hear(log, 1);
 	usleep(100 * 1000);
 	while (synack_log_read(log, on_packet, &heard)) {
