@@ -4,7 +4,7 @@
 #
 # What the packet engine takes, the balancer's own stack does not look at again: a guard at tc's ingress
 # drops it, for exactly the VIPs that are served, as long as they are. Nothing else is kept from the
-# host, and the guard goes with the engine.
+# host, and the guard goes with the engine; while it is there, it is put back where somebody takes it away.
 . "$(dirname "$0")/../netns/topology.bash"
 
 # configure MODE VIP… : web servers at these.
@@ -134,6 +134,32 @@ must wait_until 5 is_active true
 fact without_it_the_stack_gets_none_again kept_from_the_stack vip "$VIP"
 stop_pid "${tool_pid[local]}"
 
+# Who takes it away is noticed, and it is put back.
+said_back() {
+	equal "$(grep -c 'guard program was taken from the interface; it is back' "$work/lb/log")" "$1"
+}
+# taken HOW COMMAND… : on the balancer.
+taken() {
+	local how=$1
+	shift
+	n_taken=$((n_taken + 1))
+	must on lb "$@" > "$work/taken"
+	fact "taken_away_by_${how}_it_is_back" wait_until 20 said_back "$n_taken"
+	fact "it_is_alone_after_$how" equal "$(programs_on lb eth0)" guard
+	fact "it_keeps_its_vip_from_the_stack_after_$how" kept_from_the_stack vip "$VIP"
+	fact "it_is_said_once_after_$how" said_back "$n_taken"
+}
+n_taken=0
+taken_from_the_qdisc() {
+	taken "filter_del$1" tc filter del dev eth0 ingress
+	taken "qdisc_del$1" tc qdisc del dev eth0 clsact
+}
+if [[ -n $(on lb "$BUILD/tests/harness/tcx" eth0) ]]; then
+	taken detaching "$BUILD/tests/harness/tcx" eth0 detach
+else
+	taken_from_the_qdisc
+fi
+
 # lives HOW : how it comes and goes.
 lives() {
 	local id
@@ -172,6 +198,31 @@ lb_start
 must wait_until 20 backends_up 2
 must equal "$(on lb "$BUILD/tests/harness/tcx" eth0)" ""
 lives as_a_filter
+taken_from_the_qdisc _as_a_filter
+
+# Where something is in its place, it cannot come back. That is said once, and where the kernel would answer
+# clients, the balancer steps back.
+away() {
+	grep -c 'guard program was taken from the interface, and this host' "$work/lb/log"
+}
+is_away() {
+	[[ $(away) == "$1" ]]
+}
+must on lb tc -batch - <<- END
+	filter del dev eth0 ingress
+	filter add dev eth0 ingress prio $((0xd5b)) protocol ip bpf bytecode '1,6 0 0 0'
+END
+fact where_it_cannot_come_back_that_is_said wait_until 10 is_away 1
+fact without_it_clients_are_served serves
+ip_on lb address add "$VIP2/32" dev lo
+fact without_it_a_vip_on_the_host_ends_activity wait_until 5 is_active false
+fact the_status_says_that_it_is_away says "$VIP2 is configured on this host.*classifier" lb status
+on lb tc filter del dev eth0 ingress
+fact when_its_place_is_free_it_is_back wait_until 10 said_back "$((n_taken + 1))"
+fact and_the_balancer_is_active wait_until 5 is_active true
+fact it_was_said_once equal "$(away)" 1
+fact it_keeps_the_vip_on_the_host_from_the_stack kept_from_the_stack vip2 "$VIP2"
+ip_on lb address del "$VIP2/32" dev lo
 
 # Without the right to load programs all goes on as it is.
 daemon_stop lb

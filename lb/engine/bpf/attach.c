@@ -521,7 +521,7 @@ void attach_remove(struct attachment *attachment)
 	attachment->program_id = 0;
 }
 
-int attach_repair(struct attachment *attachment)
+int attach_repair(struct attachment *attachment, struct why *ret_why)
 {
 	uint32_t id = 0;
 	int r;
@@ -530,7 +530,7 @@ int attach_repair(struct attachment *attachment)
 		id == attachment->program_id)
 		return 0;
 	if (id != 0 && attachment->kind == ATTACH_XDP)
-		return -EBUSY;
-	r = attach_program(attachment, NULL);
+		return why_errno(ret_why, -EBUSY, "another program has its place");
+	r = attach_program(attachment, ret_why);
 	return r < 0 ? r : 1;
 }

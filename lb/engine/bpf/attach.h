@@ -56,6 +56,6 @@ void attach_remove(struct attachment *attachment);
 int attach_find(const struct attachment *attachment, uint32_t *ret_id);
 /*
  * Puts back what was taken from the interface: 1; 0: nothing was. -EBUSY: another program has its place;
- * or what attaching returns.
+ * or what attaching returns, with the step that failed in `ret_why`.
  */
-int attach_repair(struct attachment *attachment);
+int attach_repair(struct attachment *attachment, struct why *ret_why);

@@ -99,7 +99,7 @@ static int bpf_health(struct engine *engine)
 	int r = link_check(engine->link_fd, engine->config.ifindex);
 
 	if (r == 0)
-		r = attach_repair(&engine->attachment);
+		r = attach_repair(&engine->attachment, NULL);
 	if (r > 0)
 		log_warning(
 			"the %s program was taken from the interface; it is back", name_of(engine));

@@ -19,6 +19,11 @@ struct why;
 int guard_new(const struct engine_config *config, struct guard **ret_guard, struct why *ret_why);
 /* And takes it away. NULL is legal, here and below. */
 struct guard *guard_free(struct guard *guard);
+/*
+ * Puts it back where somebody took it away: 1; 0: nobody did. Negative errno: it is away, and `ret_why` says
+ * which step failed; the next call tries again.
+ */
+int guard_repair(struct guard *guard, struct why *ret_why);
 /* Removes the guard that a previous run left on the client interface. */
 void guard_sweep(const struct engine_config *config);
 

@@ -32,7 +32,7 @@ struct engine {
 	struct snapshot *current; /* shared.snapshot, owned */
 	struct retired *retired;
 	struct guard *guard;  /* NULL: there is none */
-	struct why unguarded; /* then: why */
+	struct why unguarded; /* why the interface has none; "": it has */
 	int stop_fd;
 	unsigned int n_workers;
 	struct worker *workers[ENGINE_WORKERS_MAX];
@@ -263,6 +263,23 @@ static uint64_t packet_take_clients(struct engine *engine, uint16_t service, uin
 	return clients;
 }
 
+/* An interface that is not there has no place for it. */
+static void look_after_guard(struct engine *engine)
+{
+	struct why why = { 0 };
+	int r = guard_repair(engine->guard, &why);
+
+	if (r > 0)
+		log_warning("the guard program was taken from the interface; it is back");
+	else if (r < 0 && !streq(why.text, engine->unguarded.text))
+		log_warning(
+			"the guard program was taken from the interface, and this host's own stack "
+			"gets frames for VIPs, too: %s",
+			why.text);
+	if (engine->guard && r != 0)
+		engine->unguarded = why;
+}
+
 /* An ended worker says more than one that waits for its interface. */
 static int packet_health(struct engine *engine)
 {
@@ -274,12 +291,14 @@ static int packet_health(struct engine *engine)
 		if (r < 0 && (health == 0 || health == -ENETDOWN))
 			health = r;
 	}
+	if (health == 0)
+		look_after_guard(engine);
 	return health;
 }
 
 static const char *packet_unguarded(const struct engine *engine)
 {
-	return engine->guard ? NULL : engine->unguarded.text;
+	return engine->unguarded.text[0] ? engine->unguarded.text : NULL;
 }
 
 static int packet_capture(struct engine *engine, const struct capture_filter *filter)
