@@ -14,8 +14,11 @@ all_nodes=33:33:00:00:00:01
 router_mac=$(mac_of router)
 router_mac6=$router_mac
 
+# One of the agents registers over IPv6, where advertisements are what is forged.
+agent_configure web3 < <(agent_default_config web3 "$LB6")
 lb_and_agents_start
 must wait_until 20 fetch / -o /dev/null
+must equal "$(backend_field address web3)" "$(web_address6 web3)"
 
 # forge ADDRESS MAC TO_MAC TO_ADDRESS [COUNT [RATE_HZ [vary]]]
 forge() {
@@ -114,6 +117,7 @@ end=$(($(now_ms) + 9000))
 while (($(now_ms) < end)); do
 	for idx in 1 2 3 4; do
 		must forge "$(web_address "web$idx")" "$nobody" "$lb_mac" "$LB"
+		must forge "$(web_address6 "web$idx")" "$nobody" "$lb_mac" "$LB6"
 	done
 	next=$(($(now_ms) + 3000))
 	while (($(now_ms) < next)); do
@@ -133,8 +137,10 @@ misled=0
 for _ in 1 2 3 4 5 6; do
 	next=$(($(now_ms) + 1100))
 	for idx in 1 2 3 4; do
-		must forge "$LB" "$nobody" "$(mac_of "web$idx")" "$(web_address "web$idx")"
-		[[ $(ip_on "web$idx" -j neigh show to "$LB" dev eth0 | jq -r '.[0].lladdr') != "$nobody" ]] ||
+		to=$LB from=$(web_address "web$idx")
+		((idx != 3)) || to=$LB6 from=$(web_address6 web3)
+		must forge "$to" "$nobody" "$(mac_of "web$idx")" "$from"
+		[[ $(ip_on "web$idx" -j neigh show to "$to" dev eth0 | jq -r '.[0].lladdr') != "$nobody" ]] ||
 			misled=$((misled + 1))
 	done
 	while (($(now_ms) < next)); do
