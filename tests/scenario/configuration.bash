@@ -133,7 +133,14 @@ lb_default_config > "$work/lb/lb.conf"
 must lb reload
 lb_default_config | sed 's/^interface.*/&\nworkers = 7/' > "$work/lb/lb.conf"
 fact a_key_that_wants_a_restart_is_told_with_its_line says "^dsr-lb: $work/lb/lb.conf:3: workers: cannot change while running; restart dsr-lb" lb reload
+install -m 600 -o "$LB_UID" -g "$LB_UID" /dev/stdin "$work/lb/bad" <<< 'k1 hex:00'
+for bad in "$work/lb/bad" /nonexistent/keys; do
+	lb_default_config | sed "s|^key-file = .*|key-file = $bad|" > "$work/lb/lb.conf"
+	fact "a_reload_with_a_bad_${bad##*/}_is_refused" exits 78 lb reload
+	fact "the_line_of_a_bad_${bad##*/}_is_told" says "^dsr-lb: $work/lb/lb.conf:3: key-file: .*$bad" lb reload
+done
 lb_default_config > "$work/lb/lb.conf"
+must lb reload
 fact a_reload_removes_it equal "$(lb_json '[.virtual_servers[].name] | join(" ")')" web
 agent_default_config web1 | sed "s/^vip = .*/vip = $VIP/" > "$work/web1/agent.conf"
 fact the_agent_reloads exits 0 agent web1 reload

@@ -101,3 +101,23 @@ static_config | sed "s/$(web_address web2) name=web2/$(web_address web2):8080 na
 fact a_server_with_a_port_is_refused exits 78 lb reload
 fact the_refusal_says_why says 'port' lb reload
 fact web1_still_serves says web1 fetch /
+
+# A balancer that has no descriptor left cannot make a check: that is no server's failure, and said once.
+files_limit() {
+	setpriv --reuid "$LB_UID" --regid "$LB_UID" --clear-groups prlimit --pid "${daemon_pid[lb]}" --nofile="$1:"
+}
+no_check_lines() {
+	grep -c 'a check cannot be made: tcp:80: Too many open files' "$work/lb/log"
+}
+some_checks_later() {
+	(($(no_check_lines) > 0 && $(now_ms) - began > 4000 * SLOW))
+}
+lines=$(grep -c 'backend web1: ' "$work/lb/log")
+plenty=$(awk '/^Max open files/ { print $4 }' "/proc/${daemon_pid[lb]}/limits")
+began=$(now_ms)
+must files_limit 3
+fact a_check_that_cannot_be_made_is_told wait_until 10 some_checks_later
+must files_limit "$plenty"
+fact it_is_told_once equal "$(no_check_lines)" 1
+fact nothing_is_told_of_the_server equal "$(grep -c 'backend web1: ' "$work/lb/log")" "$lines"
+fact the_server_is_up equal "$(backend_field state web1)" up

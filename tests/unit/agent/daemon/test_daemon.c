@@ -491,6 +491,19 @@ static void daemon_tells_a_change_at_once(void **state)
 	assert_true(play_until(f, has_answered_up));
 }
 
+/* Its file was damaged while it was away: it may have been under maintenance. */
+static void daemon_that_cannot_read_its_wish_takes_nothing(void **state)
+{
+	struct fixture *f = fixture(state);
+
+	temp_dir_write(f->directory, "admin", "maint?\n");
+	start(f);
+	assert_true(play_until(f, has_registered));
+	assert_int_equal(f->reg.status.state, PROTO_STATE_MAINT);
+	assert_int_equal(change(f, "enable"), 0);
+	assert_true(play_until(f, has_answered_up));
+}
+
 static void daemon_adopts_after_a_crash(void **state)
 {
 	struct fixture *f = fixture(state);
@@ -500,8 +513,11 @@ static void daemon_adopts_after_a_crash(void **state)
 	kill(f->pid, SIGKILL);
 	assert_int_equal(wait_for_end(f), -SIGKILL);
 	assert_true(host_has_vip(f) && host_is_silent(f));
+	f->n_answers = 0;
 	start(f);
 	assert_true(play_until(f, has_registered_again));
+	/* Who was not yet told that it is registered would have nothing to leave. */
+	assert_true(play_until(f, has_answered_up));
 	kill(f->pid, SIGTERM);
 	assert_true(play_until(f, has_left));
 	assert_int_equal(wait_for_end(f), 0);
@@ -663,6 +679,7 @@ int main(void)
 		fact(daemon_registers_when_the_host_is_right),
 		fact(daemon_stops_in_order),
 		fact(daemon_tells_a_change_at_once),
+		fact(daemon_that_cannot_read_its_wish_takes_nothing),
 		fact(daemon_adopts_after_a_crash),
 		fact(daemon_keeps_the_host_when_told_so),
 		fact(daemon_is_down_while_all_spoils),

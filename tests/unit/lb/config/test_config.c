@@ -144,7 +144,7 @@ static const struct key_case virtual_server_cases[] = {
 			"192.0.2.1 max-connections=1\nscheduler = rr",
 			"192.0.2.1 max-connections=1M\npersistence = 1min" },
 		{ "192.0.2.1:80", "[2001:db8::1]:80", "192.0.2.1 name=192.0.2.2",
-			"192.0.2.1 weight=65536", "192.0.2.1 name=-x",
+			"192.0.2.1 name=2001:db8::2", "192.0.2.1 weight=65536", "192.0.2.1 name=-x",
 			"192.0.2.1 mac=01:00:5e:0:0:1", "192.0.2.1 up", "weight=1",
 			"192.0.2.1 backup backup", "192.0.2.1 backup=yes", "backup",
 			"192.0.2.1 max-connections=1",

@@ -115,12 +115,34 @@ static void config_takes_so_many_doors_and_no_more(void **state)
 	assert_false(takes_doors(1, "lb.conf:526: port: "));
 }
 
+/* Of as many virtual servers as they need. */
+static bool takes_vips(unsigned int len, const char *place)
+{
+	struct text text;
+
+	begin(&text);
+	for (unsigned int i = 0; i < len; i++) {
+		if (i % CONFIG_VIPS_MAX == 0)
+			fprintf(text.file, "[virtual-server v%u]\nport = 80\n", i);
+		fprintf(text.file, "vip = 10.1.%u.%u\n", i >> 8, i & 0xff);
+	}
+	return is_taken(&text, place, "have 16384 VIPs together; 16383 are the most");
+}
+
+static void config_takes_so_many_vips_and_no_more(void **state)
+{
+	assert_int_equal(FWD_SERVICES_MAX, 16383);
+	assert_true(takes_vips(FWD_SERVICES_MAX, ""));
+	assert_false(takes_vips(FWD_SERVICES_MAX + 1, "lb.conf:2: "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(config_takes_so_many_virtual_servers_and_no_more),
 		cmocka_unit_test(config_takes_so_many_real_servers_and_no_more),
 		cmocka_unit_test(config_takes_so_many_doors_and_no_more),
+		cmocka_unit_test(config_takes_so_many_vips_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

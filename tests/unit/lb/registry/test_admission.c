@@ -72,6 +72,8 @@ static void registry_refuses_a_name_that_is_an_address(void **state)
 
 	assert_rejected(world, world_agent(world, "192.0.2.12", 11, "198.51.100.10"),
 		PROTO_REJECT_NOT_ALLOWED);
+	assert_rejected(world, world_agent(world, "2001:db8::12", 11, "198.51.100.10"),
+		PROTO_REJECT_NOT_ALLOWED);
 	assert_int_equal(
 		world_register(world, world_agent(world, "192.0.2", 11, "198.51.100.10")).r, 0);
 }
