@@ -6,6 +6,12 @@
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 2
+# Where every flow has a record, those of a backend that is down are moved, or dropped where nobody else is up.
+servers_start 81
+lb_configure < <(
+	lb_default_config
+	printf '[virtual-server turns]\nvip = %s\nport = 81\nscheduler = rr\non-all-down = drop\n' "$VIP"
+)
 balancer_addresses() {
 	addresses lb eth0 "$LB6/64" 2> /dev/null
 	addresses lb eth0 "$LB/24" 2> /dev/null
@@ -53,18 +59,26 @@ passed() {
 accepted_more_than() {
 	(($(lb_json .control.accepted) > $1))
 }
+talking() {
+	tool_ask held round > "$work/round"
+	"$@"
+}
 must wait_until 20 backends_up 2
 before=$(downs)
+tool_start held client connections "$VIP:81" 200 300
+must wait_until 30 connections_are held '.open == 200'
 for away_ms in 200 900; do
 	begin=$(now_ms)
 	ip_on lb address del "$LB/24" dev eth0
-	must wait_until 5 passed "$begin" "$away_ms"
+	must wait_until 5 talking passed "$begin" "$away_ms"
 	balancer_addresses
-	must wait_until 10 accepted_more_than "$(($(lb_json .control.accepted) + 8))"
+	must wait_until 10 talking accepted_more_than "$(($(lb_json .control.accepted) + 8))"
 	note "the address was away for $(($(now_ms) - begin)) ms, until it was heard from all again"
 	fact "an_address_that_is_away_for_${away_ms}_ms_makes_nobody_fail" equal "$(downs)" "$before"
 	fact "all_are_up_after_$away_ms" backends_up 2
+	fact "it_breaks_none_of_200_connections_after_$away_ms" equal "$(tool_ask held round | jq -c '[.open, .broken]')" '[200,0]'
 done
+stop_pid "${tool_pid[held]}"
 
 # A port of a bridge has no frames of its own: the bridge is meant.
 reason_is() {

@@ -89,3 +89,19 @@ fact a_second_card_is_an_alarm wait_until 15 claimed_by 02:00:00:00:33:33 null
 fact the_log_names_it says "02:00:00:00:33:33 claims $VIP" cat "$work/lb/log"
 fact the_status_is_degraded exits 1 lb status
 fact the_others_were_never_down equal "$(downs web3)" 0
+
+# A card that an agent is told to leave alone answers, too: its virtual machines' and containers' have no business here.
+printf 'arp-exempt = spare*\n' >> "$work/web2/agent.conf"
+must agent web2 reload
+ip_on web2 link add link eth0 name spare address 02:00:00:00:22:22 type macvlan mode bridge
+ip_on web2 link set spare up
+fact an_exempt_card_that_answers_is_an_alarm wait_until 15 claimed_by 02:00:00:00:22:22 null
+fact the_status_names_it says "$VIP is claimed by 02:00:00:00:22:22" lb status
+fact its_agent_says_that_it_is_exempt equal \
+	"$(agent web2 status --json | jq -c '[.arp[] | select(.interface == "spare") | .exempt]')" '[true]'
+sed -i '/^arp-exempt/d' "$work/web2/agent.conf"
+must agent web2 reload
+is_silent() {
+	[[ $(on web2 sysctl -n net.ipv4.conf.spare.arp_ignore) == 1 ]]
+}
+fact when_it_is_exempt_no_more_it_is_silenced wait_until 10 is_silent
