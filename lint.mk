@@ -5,9 +5,10 @@ LINT_C := $(shell git ls-files '*.c' '*.h' 2>/dev/null || find agent common lb t
 # As the compiler gets them, but for the version: its quotes would not survive the shells between.
 LINT_CFLAGS = $(filter-out -DDSR_VERSION=%,$(BASE_CFLAGS)) -DDSR_VERSION=__FILE__
 
-LINT_SHELL := $(wildcard tests/run tests/deps tests/demo tests/check-* tests/fuzz/run .ci/run \
-	bench/run bench/deps bench/savings bench/latency bench/*.bash \
-	tests/netns/*.bash tests/netns/container_* tests/scenario/*.bash units/*.bash packaging/debian/tests/pair)
+LINT_SHELL := $(wildcard tests/run tests/deps tests/demo tests/soak tests/coverage tests/coverage-all tests/check-* \
+	tests/fuzz/run .ci/run bench/run bench/deps bench/control bench/savings bench/latency bench/*.bash \
+	tests/netns/*.bash tests/netns/container_* tests/scenario/*.bash units/*.bash \
+	packaging/debian/*.p* packaging/debian/tests/pair packaging/keepalived/dsr-lb-track)
 
 lint: check-format check-tidy check-cppcheck check-shell check-layers check-units
 

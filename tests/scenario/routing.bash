@@ -37,7 +37,8 @@ routing_end() {
 }
 # shares WORDS START BALANCER-FILE ROUTER-FILE
 shares() {
-	local words=$1 start=$2 name
+	local words=$1 start=$2 name shows
+	read -ra shows <<< "$(page_block $PAGE "On each balancer" sh)"
 	"$start" router "$4"
 	for name in lb lb2; do
 		"$start" "$name" "$3"
@@ -45,7 +46,7 @@ shares() {
 	fact "the_router_has_two_ways_$words" wait_until 40 ways 2
 	for name in lb lb2; do
 		fact "${name}_has_the_routes_that_the_page_shows_$words" says "blackhole $VIP" on "$name" \
-			$(page_block $PAGE "On each balancer" sh)
+			"${shows[@]}"
 	done
 	fact "and_hears_of_vips_alone_$words" equal "$(ip_on router route show 203.0.113.99 | wc -l)" 0
 	hold held "$VIP:80" 700
