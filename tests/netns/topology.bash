@@ -94,11 +94,14 @@ stop_pid() {
 	wait_until 20 gone "$1"
 }
 
-# A process that was killed loses its environment first, and its files and locks later: it is gone
-# when its number is free, or somebody else's.
+# A process that was killed loses its environment first, and its files and locks later: it is gone when its number is free, or
+# somebody else's. By one look: one that is about to become a program has no environment for a moment, and then its own.
 gone() {
-	local word
-	[[ ! -e /proc/$1 ]] || { ! ours "$1" && IFS= read -rd '' word 2> /dev/null < "/proc/$1/environ" && [[ -n $word ]]; }
+	local words=()
+	[[ -e /proc/$1 ]] || return 0
+	mapfile -d '' words 2> /dev/null < "/proc/$1/environ"
+	((${#words[@]} > 0)) && [[ " ${words[*]} " != *" DSR_TEST_RUN=$DSR_TEST_RUN "* ]] &&
+		[[ $(ip netns identify "$1" 2> /dev/null) != "$DSR_TEST_RUN"-* ]]
 }
 
 web_address() {
