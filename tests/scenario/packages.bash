@@ -205,7 +205,7 @@ four_open() {
 }
 must wait_until 10 four_open
 sed -i "s/^ansible_become=.*/&\ndsr_drain_wait=1s/" "$work/inventory"
-fact who_cannot_be_drained_ends_the_play not playbook rolling next > /dev/null
+fact who_cannot_be_drained_ends_the_play not playbook rolling next
 fact and_stays_drained says 'web1 .*drain' in_container lb dsr-lb backends
 fact the_others_are_not_touched not says 'web2 .*drain' in_container lb dsr-lb backends
 fact no_connection_is_cut_off equal "$(tool_ask open round | jq -c '[.open, .broken]')" '[4,0]'
