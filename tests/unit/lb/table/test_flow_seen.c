@@ -43,31 +43,43 @@ static struct snapshot *snapshot_of(const struct flows_table *table)
 	return snapshot;
 }
 
-static void mark(const struct flows_table *table, uint32_t from, uint32_t to)
+static void mark_in(struct snapshot *snapshot, uint32_t n_seen, uint32_t from, uint32_t to)
 {
-	_cleanup_(snapshot_freep) struct snapshot *snapshot = snapshot_of(table);
 	struct fwd_port port = { .snapshot = snapshot };
 
 	for (uint32_t flow = from; flow < to; flow++) {
-		struct seen_place place = place_of(table->n_seen, flow);
+		struct seen_place place = place_of(n_seen, flow);
 
 		seen_mark(&port, &place);
 	}
 }
 
+static void mark(const struct flows_table *table, uint32_t from, uint32_t to)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = snapshot_of(table);
+
+	mark_in(snapshot, table->n_seen, from, to);
+}
+
 /* How many of the flows were seen. */
+static uint32_t seen_in(struct snapshot *snapshot, uint32_t n_seen, uint32_t from, uint32_t to)
+{
+	struct fwd_port port = { .snapshot = snapshot };
+	uint32_t n_found = 0;
+
+	for (uint32_t flow = from; flow < to; flow++) {
+		struct seen_place place = place_of(n_seen, flow);
+
+		n_found += seen_before(&port, &place) != 0;
+	}
+	return n_found;
+}
+
 static uint32_t seen(const struct flows_table *table, uint32_t from, uint32_t to)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = snapshot_of(table);
-	struct fwd_port port = { .snapshot = snapshot };
-	uint32_t n_seen = 0;
 
-	for (uint32_t flow = from; flow < to; flow++) {
-		struct seen_place place = place_of(table->n_seen, flow);
-
-		n_seen += seen_before(&port, &place) != 0;
-	}
-	return n_seen;
+	return seen_in(snapshot, table->n_seen, from, to);
 }
 
 static uint64_t generation(const struct flows_table *table)
@@ -128,6 +140,7 @@ static void seen_survives_stops_and_restarts(void **state)
 {
 	for (uint32_t stop_at = 0; stop_at < 700; stop_at += 7) {
 		struct flows_table table = table_of(flow_seen_words(0));
+		_cleanup_(snapshot_freep) struct snapshot *snapshot = snapshot_of(&table);
 		struct flow_seen_turn turn = { 0 };
 		uint32_t now_s = NOW_S;
 
@@ -135,11 +148,11 @@ static void seen_survives_stops_and_restarts(void **state)
 			flow_seen_turn(&table, &turn, TIMEOUT_S, now_s);
 			if (i == stop_at) {
 				now_s += 10 * TIMEOUT_S;
-				mark(&table, 0, 10); /* at the end of the stop */
+				mark_in(snapshot, table.n_seen, 0, 10); /* at the end of the stop */
 				turn = (struct flow_seen_turn){ 0 };
 			}
 			if (i >= stop_at && i - stop_at <= TIMEOUT_S)
-				assert_int_equal(seen(&table, 0, 10), 10);
+				assert_int_equal(seen_in(snapshot, table.n_seen, 0, 10), 10);
 			now_s++;
 		}
 		free(table.seen);
