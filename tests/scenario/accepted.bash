@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # Servers whose path probes pass and whose clients come to nothing: out, with how many SYNs came to nothing, and back.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # Who may serve is an administrator's word: with `adopt = approve` everybody waits for it, and what was said holds

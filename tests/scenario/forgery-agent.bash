@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # A stranger on the segment says to real servers that the balancer is elsewhere. Their agents know better, by the

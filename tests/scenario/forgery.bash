@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # A stranger on the segment forges ARP and neighbour advertisements. Only authenticated words change where

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # Two balancers, and rows that move: connections that began by one go on by the other, which has no record of them, where the

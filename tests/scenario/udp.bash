@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # UDP without records: 20,000 flows, some long, some that ask a few times as DNS does, over a join, a drain,
