@@ -166,6 +166,21 @@ hold() {
 	must wait_until 60 connections_are "$1" ".open == $3"
 }
 
+# hold_both NAME COUNT COUNT6 [PORT] : to the VIPs of both families, as NAME and NAME6.
+hold_both() {
+	hold "$1" "$VIP:${4:-80}" "$2"
+	hold "${1}6" "[$VIP6]:${4:-80}" "$3"
+}
+
+# release [NAME…] : ends all that is held, and other tools.
+release() {
+	local name
+	for name in "${held_names[@]}" "$@"; do
+		must stop_pid "${tool_pid[$name]}"
+	done
+	held_names=()
+}
+
 # all_talk : every one that is held, after now.
 all_talk() {
 	local name said result=0

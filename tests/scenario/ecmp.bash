@@ -64,8 +64,7 @@ for name in web1 web2 web3; do
 done
 join_all lb lb2
 fact two_ways wait_until 30 ways 2
-hold old "$VIP:81" 1400
-hold old6 "[$VIP6]:81" 600
+hold_both old 1400 600 81
 fact both_forward equal "$(forwarding lb lb2)" 2
 
 join_all lb3 lb4
@@ -131,8 +130,7 @@ for name in lb lb2 lb3 lb4 lb7 lb8; do
 	must wait_until 30 has_its_weight "$name"
 done
 fact a_server_that_joins_breaks_none all_talk
-hold new "$VIP:81" 700
-hold new6 "[$VIP6]:81" 300
+hold_both new 700 300 81
 fact it_has_some_of_the_new_ones at_least "$(tool_ask new | jq '.servers.web4 // 0')" 50
 must as_page_says $PAGE lb7 'dsr-lb standby'
 fact while_rows_move_one_is_drained wait_until 5 ways 5

@@ -71,15 +71,11 @@ pair_start() {
 	must wait_until 10 try_connect "$VIP"
 	must wait_until 10 try_connect "$VIP6"
 	must wait_until 10 is_served_by lb
-	hold old "$VIP:80" 700
-	hold old6 "[$VIP6]:80" 300
+	hold_both old 700 300
 }
 pair_end() {
 	local name
-	for name in "${held_names[@]}" flows flows6; do
-		stop_pid "${tool_pid[$name]}"
-	done
-	held_names=()
+	release flows flows6
 	for name in lb lb2; do
 		stop_pid "${keepalived_pid[$name]}"
 	done
@@ -100,8 +96,7 @@ rows_begin_to_move() {
 		must wait_until 5 rows_move "$name"
 		must wait_until 30 has_its_weight "$name"
 	done
-	hold new "$VIP:80" 700
-	hold new6 "[$VIP6]:80" 300
+	hold_both new 700 300
 	fact "the_fourth_has_some_$1" at_least "$(tool_ask new | jq '.servers.web4 // 0')" 50
 	fact "all_2000_talk_$1" all_talk
 }

@@ -81,8 +81,7 @@ keepalived_start lb2 vip.conf
 must wait_until 10 is_backup lb2
 must wait_until 10 try_connect "$VIP"
 must wait_until 10 try_connect "$VIP6"
-hold held "$VIP:80" 400
-hold held6 "[$VIP6]:80" 200
+hold_both held 400 200
 fact the_second_is_not equal "$(lb_json .state lb2)" standby
 fact one_says_active says '^.*active' as_page_says $PAGE lb 'dsr-lb status'
 fact the_other_says_why_not says "not active.*active-when: $VIP is not on this host" as_page_says $PAGE lb2 'dsr-lb status'
@@ -150,6 +149,8 @@ pair_stop
 if [[ $MODE == xdp ]]; then
 	skip_fact with_a_virtual_mac "XDP cannot run on a macvlan, and mode = xdp is refused there"
 else
+	# Between this set-up and the former nobody forwards, for longer than a connection is waited for.
+	release
 	for name in lb lb2; do
 		daemon_stop "$name"
 		lb_forget "$name"
@@ -162,6 +163,7 @@ else
 	done
 	is_with=has_the_virtual_mac
 	pair_start vmac.conf
+	hold_both held 400 200
 	fact it_is_the_virtual_mac wait_until 5 has_the_virtual_mac lb
 	fact the_router_knows_it equal "$(on router ip -j neigh show to "$VIP" dev eth0 | jq -r '.[0].lladdr')" 00:00:5e:00:01:33
 	both_ways a_virtual_mac

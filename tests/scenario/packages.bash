@@ -176,7 +176,7 @@ fact none_of_200_connections_broke equal "$(jq -c '[.open, .broken]' <<< "$talke
 started=$(tool_end fresh)
 note "new ones meanwhile: $started"
 fact every_new_connection_was_made equal "$(jq '.refused + .silent' <<< "$started")" 0
-tool_end open > /dev/null 2>&1
+must stop_pid "${tool_pid[open]}"
 
 tell_hosts
 
@@ -209,7 +209,7 @@ fact who_cannot_be_drained_ends_the_play not playbook rolling next
 fact and_stays_drained says 'web1 .*drain' in_container lb dsr-lb backends
 fact the_others_are_not_touched not says 'web2 .*drain' in_container lb dsr-lb backends
 fact no_connection_is_cut_off equal "$(tool_ask open round | jq -c '[.open, .broken]')" '[4,0]'
-tool_end open > /dev/null 2>&1
+must stop_pid "${tool_pid[open]}"
 
 # ---- out again ----
 

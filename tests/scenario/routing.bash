@@ -49,8 +49,7 @@ shares() {
 			"${shows[@]}"
 	done
 	fact "and_hears_of_vips_alone_$words" equal "$(ip_on router route show 203.0.113.99 | wc -l)" 0
-	hold held "$VIP:80" 700
-	hold held6 "[$VIP6]:80" 300
+	hold_both held 700 300
 	forwarded=$(lb_json .packets.forwarded lb2)
 	must as_page_says $PAGE lb2 'dsr-lb standby'
 	fact "a_standby_is_left_out_$words" wait_until 5 ways 1
@@ -59,15 +58,11 @@ shares() {
 	fact "active_it_is_shared_again_$words" wait_until 10 ways 2
 	fact "and_nothing_breaks_$words" all_talk
 	fact "both_forwarded_$words" at_least $(($(lb_json .packets.forwarded lb2) - forwarded)) 100
-	for name in "${held_names[@]}"; do
-		stop_pid "${tool_pid[$name]}"
-	done
-	held_names=()
+	release
 }
 # dies WORDS START BALANCER-FILE : and comes back.
 dies() {
-	hold held "$VIP:80" 700
-	hold held6 "[$VIP6]:80" 300
+	hold_both held 700 300
 	power_off lb2
 	fact "dead_the_other_is_left_$1" wait_until 10 ways 1
 	fact "whose_connections_go_on_too_$1" all_talk
@@ -78,10 +73,7 @@ dies() {
 	"$2" lb2 "$3"
 	fact "come_back_it_is_shared_again_$1" wait_until 40 ways 2
 	fact "and_nothing_breaks_by_its_return_$1" all_talk
-	for name in "${held_names[@]}"; do
-		stop_pid "${tool_pid[$name]}"
-	done
-	held_names=()
+	release
 	routing_end
 	fact "without_routing_daemons_there_is_no_way_$1" wait_until 10 ways 0
 }

@@ -31,8 +31,7 @@ keepalived_start lb2 vip.conf
 must wait_until 10 is_backup lb2
 must wait_until 10 try_connect "$VIP"
 must wait_until 10 try_connect "$VIP6"
-hold held "$VIP:80" 700
-hold held6 "[$VIP6]:80" 300
+hold_both held 700 300
 
 # claims_of NAME OTHER : all of the VIPs that NAME says the other has claimed, by its MAC.
 claims_of() {
