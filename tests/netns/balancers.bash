@@ -28,6 +28,29 @@ page_block() {
 		END { exit !found }' "$1"
 }
 
+# balancer_from_page NAME HEADING [SCRIPT [NUMBER]] : by the block of $PAGE of that number under the heading, with keys and patience
+# and what the script of sed says.
+balancer_from_page() {
+	lb_configure "$1" < <(page_block "$PAGE" "$2" ini "${4:-1}" |
+		sed -e "/^\[balancer\]/a key-file = $work/$1/keys\n$patience" -e "${3:-}")
+}
+
+# server_from_page NAME [SCRIPT] : the agent by the block of $PAGE; and starts it.
+server_from_page() {
+	agent_configure "$1" < <(page_block "$PAGE" "On the real servers" ini |
+		sed -e "/^\[agent\]/a key-file = $work/$1/key\nname = $1" -e "${2:-}")
+	agent_start "$1"
+}
+
+# all_have_joined COUNT NAME… : so many servers are up at each of these balancers, and have been for a while.
+all_have_joined() {
+	local name
+	for name in "${@:2}"; do
+		must wait_until 30 backends_up "$1" "$name"
+		must wait_until 20 membership_is_quiet "$name"
+	done
+}
+
 # as_page_says PAGE NAME COMMAND [ARGUMENT…] : does on this balancer what must stand on the page in these words.
 as_page_says() {
 	local words=()
@@ -71,6 +94,16 @@ keepalived_start() {
 		keepalived --dont-fork --log-console --vrrp --use-file "$dir/keepalived.conf" \
 		--pid "$dir/pid" --vrrp_pid "$dir/vrrp.pid"
 	keepalived_pid[$name]=$started
+}
+
+# pair_start FILE [SCRIPT] : at both balancers, and the first is the master.
+pair_start() {
+	keepalived_start lb "$@"
+	must wait_until 15 state_is lb active
+	keepalived_start lb2 "$@"
+	must wait_until 10 is_backup lb2
+	must wait_until 10 try_connect "$VIP"
+	must wait_until 10 try_connect "$VIP6"
 }
 
 # tracker_start NAME : the program of packaging/keepalived that writes for track.conf.

@@ -47,6 +47,16 @@ tool_end() {
 	printf '%s\n' "$line"
 }
 
+# word_write FILE NUMBER : as the eight bytes that a library of tests/harness/preload/ reads; it is never empty meanwhile.
+word_write() {
+	local idx byte bytes=''
+	for ((idx = 0; idx < 64; idx += 8)); do
+		printf -v byte '\\x%02x' $(($2 >> idx & 255))
+		bytes+=$byte
+	done
+	printf '%b' "$bytes" 1<> "$1"
+}
+
 # connections_are NAME JQ-CONDITION : about its report.
 connections_are() {
 	[[ $(tool_ask "$1" | jq "$2") == true ]]

@@ -23,24 +23,18 @@ for idx in 3 4 5 6 7 8 9; do
 	every+=", 192.0.2.$idx"
 done
 agent_as_on_the_page() {
-	agent_configure "$1" < <(page_block $PAGE "On the real servers" ini |
-		sed "s/^balancer = .*/balancer = $every/; /^\[agent\]/a key-file = $work/$1/key\nname = $1\nsecond-chance = yes")
-	agent_capabilities=+net_admin,+bpf agent_start "$1"
+	agent_capabilities=+net_admin,+bpf server_from_page "$1" "s/^balancer = .*/balancer = $every/; /^\[agent\]/a second-chance = yes"
 }
 servers=3
 # join_all NAME… : as balancers that have nothing.
 join_all() {
 	local name
 	for name; do
-		lb_configure "$name" < <(page_block $PAGE "On each balancer" ini |
-			sed "s/^port = .*/port = 80, 81/; /^\[balancer\]/a key-file = $work/$name/keys\n$patience")
+		balancer_from_page "$name" "On each balancer" 's/^port = .*/port = 80, 81/'
 		lb_start "$name"
 		bird_start "$name" balancer.conf
 	done
-	for name; do
-		must wait_until 30 backends_up "$servers" "$name"
-		must wait_until 30 membership_is_quiet "$name"
-	done
+	all_have_joined "$servers" "$@"
 }
 all_tables_are_alike() {
 	[[ $(for name in "$@"; do lb_json '.virtual_servers[0].table_digest' "$name"; done | sort -u | wc -l) == 1 ]]

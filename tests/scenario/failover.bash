@@ -25,21 +25,14 @@ udp_stays() {
 	return "$result"
 }
 agent_as_on_the_page() {
-	agent_configure "$1" < <(page_block $PAGE "On the real servers" ini |
-		sed "/^\[agent\]/a key-file = $work/$1/key\nname = $1\nsecond-chance = yes")
-	agent_capabilities=+net_admin,+bpf agent_start "$1"
-}
-balancer_configure() {
-	lb_configure "$1" < <(page_block $PAGE "On both balancers" ini |
-		sed -e "/^\[balancer\]/a key-file = $work/$1/keys\n$patience" -e "/^\[virtual-server/a protocol = any")
+	agent_capabilities=+net_admin,+bpf server_from_page "$1" '/^\[agent\]/a second-chance = yes'
 }
 servers=3
 # comes_back NAME [SCRIPT] : after its power failed.
 comes_back() {
 	power_on "$1"
 	lb_start "$1"
-	must wait_until 20 backends_up "$servers" "$1"
-	must wait_until 20 membership_is_quiet "$1"
+	all_have_joined "$servers" "$1"
 	keepalived_start "$1" vip.conf "${2:-}"
 	must wait_until 10 is_backup "$1"
 }
@@ -49,31 +42,23 @@ rows_move() {
 has_its_weight() {
 	[[ $(backend_field share web4 "$1") == 0.2[45]* ]]
 }
-# pair_start [SCRIPT] : everything from its beginning, and 1,000 connections.
-pair_start() {
+# all_start [SCRIPT] : everything from its beginning, and 1,000 connections.
+all_start() {
 	local name
 	servers=3
 	for name in lb lb2; do
-		balancer_configure "$name"
+		balancer_from_page "$name" "On both balancers" '/^\[virtual-server/a protocol = any'
 		lb_start "$name"
 	done
 	for name in web1 web2 web3; do
 		agent_as_on_the_page "$name"
 	done
-	for name in lb lb2; do
-		must wait_until 20 backends_up 3 "$name"
-		must wait_until 20 membership_is_quiet "$name"
-	done
-	keepalived_start lb vip.conf "${1:-}"
-	must wait_until 15 state_is lb active
-	keepalived_start lb2 vip.conf "${1:-}"
-	must wait_until 10 is_backup lb2
-	must wait_until 10 try_connect "$VIP"
-	must wait_until 10 try_connect "$VIP6"
+	all_have_joined 3 lb lb2
+	pair_start vip.conf "$@"
 	must wait_until 10 is_served_by lb
 	hold_both old 700 300
 }
-pair_end() {
+all_end() {
 	local name
 	release flows flows6
 	for name in lb lb2; do
@@ -119,7 +104,7 @@ may_again() {
 often='s/advert_int 1/advert_int 0.2/'
 
 # ---- five advertisements a second ----
-pair_start "$often"
+all_start "$often"
 tool_start flows client udp_flows "$VIP:80" 400
 tool_start flows6 client udp_flows "[$VIP6]:80" 200
 must udp_stays
@@ -148,8 +133,7 @@ for build in "$BUILD/tests/next/dsr-lb" "$BUILD/dsr-lb"; do
 	install -m 755 "$build" "$work/bin/dsr-lb.new"
 	mv "$work/bin/dsr-lb.new" "$work/bin/dsr-lb"
 	lb_start lb2
-	must wait_until 20 backends_up 3 lb2
-	must wait_until 20 membership_is_quiet lb2
+	all_have_joined 3 lb2
 	may_again lb2
 	hand_over lb lb2
 	may_again lb
@@ -184,8 +168,8 @@ note "second chance: $(lb_json .second_chance.named lb) frames named another ser
 udp_stays || note "those of UDP in moving rows went to the rows' new owners"
 
 # ---- keepalived's defaults ----
-pair_end
-pair_start
+all_end
+all_start
 rows_begin_to_move "at_one"
 fact by_the_defaults_within_4_s served_within 4000 power_off lb
 fact by_the_second equal "$(lb_json .state lb2)" active

@@ -17,11 +17,7 @@ chmod 644 "$clock"
 clock_so=$(realpath "$BUILD/tests/harness/preload/wall_clock.so")
 # clock_set SECONDS : forward, or back.
 clock_set() {
-	local idx bytes=''
-	for ((idx = 0; idx < 64; idx += 8)); do
-		bytes+=$(printf '\\x%02x' $(($1 >> idx & 255)))
-	done
-	printf '%b' "$bytes" 1<> "$clock"
+	word_write "$clock" "$1"
 }
 with_clock() {
 	if [[ -n $SAN ]]; then

@@ -13,21 +13,12 @@ PAGE=doc/two-balancers.md
 topology_up --webs 3 --balancers 2 --no-nginx
 servers_start 80
 
-# pair_configure HEADING [NUMBER] : both, by the page's block of that number.
+# pair_configure HEADING : both, by the page's block.
 pair_configure() {
 	local name
 	for name in lb lb2; do
-		lb_configure "$name" < <(page_block $PAGE "$1" ini "${2:-1}" | sed "/^\[balancer\]/a key-file = $work/$name/keys\n$patience")
+		balancer_from_page "$name" "$1"
 	done
-}
-# pair_start FILE [SCRIPT] : the first is to be the master.
-pair_start() {
-	keepalived_start lb "$@"
-	must wait_until 15 state_is lb active
-	keepalived_start lb2 "$@"
-	must wait_until 10 is_backup lb2
-	must wait_until 10 try_connect "$VIP"
-	must wait_until 10 try_connect "$VIP6"
 }
 pair_stop() {
 	stop_pid "${keepalived_pid[lb2]}"
@@ -65,27 +56,19 @@ pair_configure "On both balancers"
 lb_start lb
 lb_start lb2
 for name in web1 web2 web3; do
-	agent_configure "$name" < <(page_block $PAGE "On the real servers" ini |
-		sed "/^\[agent\]/a key-file = $work/$name/key\nname = $name")
-	agent_start "$name"
+	server_from_page "$name"
 done
-must wait_until 20 backends_up 3 lb
-must wait_until 20 backends_up 3 lb2
+all_have_joined 3 lb lb2
 fact without_an_address_both_are_on_standby equal "$(lb_json .state lb) $(lb_json .state lb2)" "standby standby"
 for name in lb lb2; do
 	fact "ready_on_$name" as_page_says $PAGE "$name" 'dsr-lb ready'
 done
-keepalived_start lb vip.conf
-fact the_first_becomes_active wait_until 15 state_is lb active
-keepalived_start lb2 vip.conf
-must wait_until 10 is_backup lb2
-must wait_until 10 try_connect "$VIP"
-must wait_until 10 try_connect "$VIP6"
+pair_start vip.conf
+fact the_first_becomes_active state_is lb active
 hold_both held 400 200
 fact the_second_is_not equal "$(lb_json .state lb2)" standby
 fact one_says_active says '^.*active' as_page_says $PAGE lb 'dsr-lb status'
 fact the_other_says_why_not says "not active.*active-when: $VIP is not on this host" as_page_says $PAGE lb2 'dsr-lb status'
-must wait_until 20 membership_is_quiet lb2
 digest_of() {
 	as_page_says $PAGE "$1" 'dsr-lb status --json' | jq -r '.virtual_servers[0].table_digest'
 }
@@ -159,8 +142,8 @@ else
 	for name in lb lb2; do
 		# Its interface comes with keepalived.
 		lb_launch "$name"
-		must wait_until 20 backends_up 3 "$name"
 	done
+	all_have_joined 3 lb lb2
 	is_with=has_the_virtual_mac
 	pair_start vmac.conf
 	hold_both held 400 200

@@ -18,13 +18,8 @@ agent_configure web1 < <(agent_default_config web1)
 chown -R 0:0 "$work/lb" "$work/web1"
 countdown=$work/countdown
 truncate -s 8 "$countdown"
-# countdown_set NUMBER : without a moment in which the file is empty.
 countdown_set() {
-	local idx bytes=''
-	for ((idx = 0; idx < 64; idx += 8)); do
-		bytes+=$(printf '\\x%02x' $(($1 >> idx & 255)))
-	done
-	printf '%b' "$bytes" 1<> "$countdown"
+	word_write "$countdown" "$1"
 }
 countdown_left() {
 	od -An -td8 "$countdown"

@@ -12,20 +12,15 @@ topology_up --webs 3 --balancers 2 --no-nginx
 servers_start 80
 router_learns
 for name in lb lb2; do
-	lb_configure "$name" < <(page_block $PAGE "On each balancer" ini | sed "/^\[balancer\]/a key-file = $work/$name/keys\n$patience")
+	balancer_from_page "$name" "On each balancer"
 	# What is not dsr-lb's, and would be a VIP by its prefix; and what is of its kind, and no VIP.
 	ip_on "$name" route add blackhole 203.0.113.99/32 proto 83
 	lb_start "$name"
 done
 for name in web1 web2 web3; do
-	agent_configure "$name" < <(page_block $PAGE "On the real servers" ini |
-		sed "/^\[agent\]/a key-file = $work/$name/key\nname = $name")
-	agent_start "$name"
+	server_from_page "$name"
 done
-for name in lb lb2; do
-	must wait_until 20 backends_up 3 "$name"
-	must wait_until 20 membership_is_quiet "$name"
-done
+all_have_joined 3 lb lb2
 routing_end() {
 	local host pid
 	for host in lb lb2 router; do
@@ -68,8 +63,7 @@ dies() {
 	fact "whose_connections_go_on_too_$1" all_talk
 	power_on lb2
 	lb_start lb2
-	must wait_until 20 backends_up 3 lb2
-	must wait_until 20 membership_is_quiet lb2
+	all_have_joined 3 lb2
 	"$2" lb2 "$3"
 	fact "come_back_it_is_shared_again_$1" wait_until 40 ways 2
 	fact "and_nothing_breaks_by_its_return_$1" all_talk

@@ -17,20 +17,13 @@ balancer_start() {
 	lb_configure "$1" < <(lb_default_config "$1" | sed "/^port/s/.*/port = 80, 81/; /^\[balancer\]/a linger = 0")
 	lb_start "$1"
 }
-# serves NAME : as the router sees it, of both VIPs.
-serves() {
-	local vip
-	for vip in "$VIP" "$VIP6"; do
-		[[ $(on router ip -j neigh show to "$vip" dev eth0 | jq -r '.[0].lladdr') == "$(mac_of "$1")" ]] || return 1
-	done
-}
 # goes_over FROM TO : the clients' frames, as an administrator does it.
 goes_over() {
 	must dsr_lb "$2" active
 	must dsr_lb "$1" standby
 	# What is not asked for is not looked up.
 	wait_until 10 eval "on client curl -sf -o /dev/null --max-time 2 http://$VIP/ &&
-		on client curl -sf -o /dev/null --max-time 2 'http://[$VIP6]/' && serves $2"
+		on client curl -sf -o /dev/null --max-time 2 'http://[$VIP6]/' && is_served_by $2"
 }
 named() {
 	lb_json .second_chance.named "$1"
@@ -70,10 +63,7 @@ for name in web1 web2 web3; do
 	agent_write "$name" no
 	agent_capabilities=+net_admin,+bpf agent_start "$name"
 done
-must wait_until 20 backends_up 3 lb
-must wait_until 20 backends_up 3 lb2
-must wait_until 20 membership_is_quiet lb
-must wait_until 20 membership_is_quiet lb2
+all_have_joined 3 lb lb2
 
 # These are from before, and stay where they are, whoever forwards.
 tool_start old client connections "$VIP:81" 200 400

@@ -13,24 +13,14 @@ PAGE=doc/two-balancers.md
 topology_up --webs 3 --balancers 2 --no-nginx
 servers_start 80
 for name in lb lb2; do
-	lb_configure "$name" < <(page_block $PAGE "On both balancers" ini | sed "/^\[balancer\]/a key-file = $work/$name/keys\n$patience")
+	balancer_from_page "$name" "On both balancers"
 	lb_start "$name"
 done
 for name in web1 web2 web3; do
-	agent_configure "$name" < <(page_block $PAGE "On the real servers" ini |
-		sed "/^\[agent\]/a key-file = $work/$name/key\nname = $name")
-	agent_start "$name"
+	server_from_page "$name"
 done
-for name in lb lb2; do
-	must wait_until 20 backends_up 3 "$name"
-	must wait_until 20 membership_is_quiet "$name"
-done
-keepalived_start lb vip.conf
-must wait_until 15 state_is lb active
-keepalived_start lb2 vip.conf
-must wait_until 10 is_backup lb2
-must wait_until 10 try_connect "$VIP"
-must wait_until 10 try_connect "$VIP6"
+all_have_joined 3 lb lb2
+pair_start vip.conf
 hold_both held 700 300
 
 # claims_of NAME OTHER : all of the VIPs that NAME says the other has claimed, by its MAC.
