@@ -11,7 +11,7 @@
  * stalls is not made up for in bursts. SIGTERM ends it early. For scenarios alone, like syn_storm. Ends with
  * {"sent": 100000, "refused": 0, "took_ms": 1000}.
  */
-#include "tests/harness/tool.h"
+#include "tests/harness/pace.h"
 
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -22,16 +22,11 @@
 #include <netinet/ip6.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "common/proto/proto.h"
 
-#define COUNT_MAX     10000000u
-#define RATE_MAX_HZ   500000u
-#define BATCH         64u
 #define FRAME_BYTES   (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr) + PROTO_MESSAGE_MAX)
-#define TICK_US       US_PER_MS
 #define BURST_US      (10 * US_PER_MS)
 #define DOCUMENT_NET  0xc0000200u /* 192.0.2.0/24 (RFC 5737) */
 #define ADDRESSES     200u
@@ -39,17 +34,15 @@
 #define SOURCES       1000u
 
 struct storm {
-	int fd;
+	struct pace pace;
 	uint8_t own_mac[ETH_ALEN], balancer_mac[ETH_ALEN];
 	struct addr target;
 	const char *key_id;
 	void (*make)(struct storm *storm, unsigned long n);
 	uint8_t frame[FRAME_BYTES];
 	size_t frame_bytes;
-	struct mmsghdr messages[BATCH];
-	struct iovec vectors[BATCH];
-	uint8_t frames[BATCH][FRAME_BYTES];
-	unsigned long sent, refused;
+	struct iovec vectors[PACE_BATCH];
+	uint8_t frames[PACE_BATCH][FRAME_BYTES];
 };
 
 /* Appends to the frame that is being made. */
@@ -189,69 +182,33 @@ static void storm_open(struct storm *storm, const char *interface)
 	struct ifreq request = { 0 };
 	struct in_addr own;
 
-	storm->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	storm->pace.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	if (storm->fd < 0 || ioctl(storm->fd, SIOCGIFHWADDR, &request) < 0)
+	if (storm->pace.fd < 0 || ioctl(storm->pace.fd, SIOCGIFHWADDR, &request) < 0)
 		err(1, "%s", interface);
 	memcpy(storm->own_mac, request.ifr_hwaddr.sa_data, ETH_ALEN);
-	if (ioctl(storm->fd, SIOCGIFADDR, &request) < 0)
+	if (ioctl(storm->pace.fd, SIOCGIFADDR, &request) < 0)
 		err(1, "%s: no address", interface);
 	own = ((struct sockaddr_in *)(void *)&request.ifr_addr)->sin_addr;
 	if ((ntohl(own.s_addr) & 0xffffff00u) != DOCUMENT_NET)
 		errx(64, "%s is no interface of a scenario", interface);
 	address.sll_ifindex = (int)if_nametoindex(interface);
-	if (bind(storm->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (bind(storm->pace.fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		err(1, "bind");
-	for (size_t i = 0; i < BATCH; i++) {
+	for (size_t i = 0; i < PACE_BATCH; i++) {
 		storm->vectors[i].iov_base = storm->frames[i];
-		storm->messages[i].msg_hdr.msg_iov = &storm->vectors[i];
-		storm->messages[i].msg_hdr.msg_iovlen = 1;
+		storm->pace.messages[i].msg_hdr.msg_iov = &storm->vectors[i];
+		storm->pace.messages[i].msg_hdr.msg_iovlen = 1;
 	}
 }
 
-/* Returns how many went out. */
-static unsigned long storm_send(struct storm *storm, unsigned long n_wanted)
+static void storm_make(void *context, unsigned long n, unsigned int slot)
 {
-	unsigned int n_batch = (unsigned int)MIN(n_wanted, (unsigned long)BATCH);
-	int n_sent;
+	struct storm *storm = context;
 
-	for (unsigned int i = 0; i < n_batch; i++) {
-		storm->make(storm, storm->sent + i);
-		memcpy(storm->frames[i], storm->frame, storm->frame_bytes);
-		storm->vectors[i].iov_len = storm->frame_bytes;
-	}
-	n_sent = sendmmsg(storm->fd, storm->messages, n_batch, 0);
-	if (n_sent < 0 && errno != ENOBUFS && errno != EAGAIN)
-		err(1, "sendmmsg");
-	n_sent = MAX(n_sent, 0);
-	storm->refused += n_batch - (unsigned int)n_sent;
-	storm->sent += (unsigned long)n_sent;
-	return (unsigned long)n_sent;
-}
-
-static void storm_run(struct storm *storm, unsigned long count, unsigned long rate_hz)
-{
-	const unsigned long burst_max = MAX(rate_hz * BURST_US / US_PER_S, (unsigned long)BATCH);
-	int timer_fd = tool_timer_fd(TICK_US), signal_fd = tool_signal_fd();
-	uint64_t began_us = tool_now_us(CLOCK_MONOTONIC), first_us = began_us;
-
-	while (storm->sent < count &&
-		poll(&(struct pollfd){ .fd = signal_fd, .events = POLLIN }, 1, 0) == 0) {
-		uint64_t passed_us = tool_now_us(CLOCK_MONOTONIC) - began_us;
-		unsigned long due = MIN((unsigned long)(passed_us * rate_hz / US_PER_S), count);
-
-		if (due > storm->sent + burst_max) {
-			began_us += (due - storm->sent - burst_max) * US_PER_S / rate_hz;
-			due = storm->sent + burst_max;
-		}
-		while (storm->sent < due && storm_send(storm, due - storm->sent) > 0)
-			;
-		if (poll(&(struct pollfd){ .fd = timer_fd, .events = POLLIN }, 1, 100) == 1)
-			(void)tool_timer_rang(timer_fd);
-	}
-	printf("{\"sent\": %lu, \"refused\": %lu, \"took_ms\": %llu}\n", storm->sent,
-		storm->refused,
-		(unsigned long long)((tool_now_us(CLOCK_MONOTONIC) - first_us) / US_PER_MS));
+	storm->make(storm, n);
+	memcpy(storm->frames[slot], storm->frame, storm->frame_bytes);
+	storm->vectors[slot].iov_len = storm->frame_bytes;
 }
 
 int main(int argc, char **argv)
@@ -289,7 +246,11 @@ int main(int argc, char **argv)
 	}
 	if (!storm.make)
 		errx(64, "%s: no such storm", argv[3]);
-	storm_run(&storm, tool_number(argv[next + 1], COUNT_MAX),
-		MAX(tool_number(argv[next + 2], RATE_MAX_HZ), 1ul));
+	storm.pace.make = storm_make;
+	storm.pace.context = &storm;
+	pace_set(&storm.pace, argv[next + 1], argv[next + 2], BURST_US, PACE_BATCH);
+	pace_run(&storm.pace);
+	printf("{\"sent\": %lu, \"refused\": %lu, \"took_ms\": %llu}\n", storm.pace.sent,
+		storm.pace.refused, (unsigned long long)(storm.pace.took_us / US_PER_MS));
 	return 0;
 }

@@ -4,7 +4,7 @@
  *
  *	syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment|datagram] [TAG…]
  *
- * Sends COUNT (at most COUNT_MAX) SYNs of different clients out of INTERFACE, RATE_HZ of them a second,
+ * Sends COUNT (at most PACE_COUNT_MAX) SYNs of different clients out of INTERFACE, RATE_HZ of them a second,
  * each of another address and port in 198.18.0.0/15 (RFC 2544: belongs to nobody). With
  * `fragment` they are first fragments of UDP datagrams of which no other fragment comes, two of each client,
  * one right after the other; with `datagram`, whole UDP datagrams. Behind the
@@ -14,7 +14,7 @@
  * documentation's.
  * Ends with {"sent": 1000000, "refused": 0}: refused by the interface, and sent again later.
  */
-#include "tests/harness/tool.h"
+#include "tests/harness/pace.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -23,14 +23,9 @@
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 
-#define COUNT_MAX        10000000u
-#define RATE_MAX_HZ      500000u
-#define TICK_US          US_PER_MS
-#define BATCH            64u
 #define BURST_MIN        128u /* or what BURST_US asks for */
 #define BURST_US         (4 * US_PER_MS)
 #define TAGS_MAX         4u
@@ -50,15 +45,13 @@ struct frame {
 } __attribute__((__packed__));
 
 struct storm {
-	int fd;
+	struct pace pace;
 	struct frame pattern;
-	struct frame frames[BATCH];
-	struct mmsghdr messages[BATCH];
-	struct iovec vectors[BATCH][3]; /* the addresses, the tags, the rest */
+	struct frame frames[PACE_BATCH];
+	struct iovec vectors[PACE_BATCH][3]; /* the addresses, the tags, the rest */
 	__be32 tags[TAGS_MAX];
 	size_t n_tags;
 	bool fragments, datagrams;
-	unsigned long sent, refused;
 };
 
 /* An interface of a scenario has addresses of 192.0.2.0/24 alone. */
@@ -90,17 +83,17 @@ static void storm_open(struct storm *storm, const char *interface)
 	struct sockaddr_ll address = { .sll_family = AF_PACKET };
 	struct ifreq request = { 0 };
 
-	storm->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (storm->fd < 0)
+	storm->pace.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (storm->pace.fd < 0)
 		err(1, "socket");
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	if (ioctl(storm->fd, SIOCGIFHWADDR, &request) < 0)
+	if (ioctl(storm->pace.fd, SIOCGIFHWADDR, &request) < 0)
 		err(1, "%s", interface);
 	memcpy(storm->pattern.ethernet.h_source, request.ifr_hwaddr.sa_data, ETH_ALEN);
 	address.sll_ifindex = (int)if_nametoindex(interface);
-	if (bind(storm->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (bind(storm->pace.fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		err(1, "bind");
-	for (size_t i = 0; i < BATCH; i++) {
+	for (size_t i = 0; i < PACE_BATCH; i++) {
 		uint8_t *frame = (uint8_t *)&storm->frames[i];
 		const size_t addresses_bytes = offsetof(struct ethhdr, h_proto);
 
@@ -110,8 +103,8 @@ static void storm_open(struct storm *storm, const char *interface)
 		storm->vectors[i][2] = (struct iovec){ frame + addresses_bytes,
 			sizeof(storm->frames[i]) - addresses_bytes -
 				(storm->fragments ? 0 : sizeof(storm->frames[i].data)) };
-		storm->messages[i].msg_hdr.msg_iov = storm->vectors[i];
-		storm->messages[i].msg_hdr.msg_iovlen = ARRAY_LEN(storm->vectors[i]);
+		storm->pace.messages[i].msg_hdr.msg_iov = storm->vectors[i];
+		storm->pace.messages[i].msg_hdr.msg_iovlen = ARRAY_LEN(storm->vectors[i]);
 	}
 }
 
@@ -190,21 +183,11 @@ static void frame_make(const struct storm *storm, unsigned long n, struct frame 
 	*ret_frame = frame;
 }
 
-/* Returns how many went out. */
-static unsigned long batch_send(struct storm *storm, unsigned long n_wanted)
+static void storm_make(void *context, unsigned long n, unsigned int slot)
 {
-	unsigned int n_batch = (unsigned int)MIN(n_wanted, (unsigned long)BATCH);
-	int n_sent;
+	struct storm *storm = context;
 
-	for (unsigned int i = 0; i < n_batch; i++)
-		frame_make(storm, storm->sent + i, &storm->frames[i]);
-	n_sent = sendmmsg(storm->fd, storm->messages, n_batch, 0);
-	if (n_sent < 0 && errno != ENOBUFS && errno != EAGAIN)
-		err(1, "sendmmsg");
-	n_sent = MAX(n_sent, 0);
-	storm->refused += n_batch - (unsigned int)n_sent;
-	storm->sent += (unsigned long)n_sent;
-	return (unsigned long)n_sent;
+	frame_make(storm, n, &storm->frames[slot]);
 }
 
 static void storm_tags(struct storm *storm, char **arguments, int n_arguments)
@@ -216,37 +199,10 @@ static void storm_tags(struct storm *storm, char **arguments, int n_arguments)
 			htonl((uint32_t)tool_number(arguments[i], UINT32_MAX));
 }
 
-/* What is due, but for what a stall of this machine has let pass. */
-static void storm_run(struct storm *storm, unsigned long count, unsigned long rate_hz)
-{
-	const unsigned long burst_max =
-		MAX((unsigned long)BURST_MIN, rate_hz * BURST_US / US_PER_S);
-	int timer_fd = tool_timer_fd(TICK_US), signal_fd = tool_signal_fd();
-	struct pollfd told = { .fd = signal_fd, .events = POLLIN };
-	uint64_t began_us = tool_now_us(CLOCK_MONOTONIC);
-
-	while (storm->sent < count && poll(&told, 1, 0) == 0) {
-		uint64_t passed_us = tool_now_us(CLOCK_MONOTONIC) - began_us;
-		unsigned long due = MIN((unsigned long)(passed_us * rate_hz / US_PER_S), count);
-		uint64_t rings;
-
-		if (due > storm->sent + burst_max) {
-			began_us += (due - storm->sent - burst_max) * US_PER_S / rate_hz;
-			due = storm->sent + burst_max;
-		}
-		while (storm->sent < due && batch_send(storm, due - storm->sent) > 0)
-			;
-		/* Non-blocking: wait for its next tick. */
-		if (poll(&(struct pollfd){ .fd = timer_fd, .events = POLLIN }, 1, 100) == 1)
-			(void)!read(timer_fd, &rings, sizeof(rings));
-	}
-}
-
 int main(int argc, char **argv)
 {
 	static struct storm storm;
 	struct addr_port vip;
-	unsigned long count, rate_hz;
 	int n_words;
 
 	if (argc < 6)
@@ -255,15 +211,16 @@ int main(int argc, char **argv)
 			"[TAG…]");
 	check_place(argv[1]);
 	vip = tool_endpoint(argv[3]);
-	count = tool_number(argv[4], COUNT_MAX);
-	rate_hz = MAX(tool_number(argv[5], RATE_MAX_HZ), 1ul);
+	pace_set(&storm.pace, argv[4], argv[5], BURST_US, BURST_MIN);
+	storm.pace.make = storm_make;
+	storm.pace.context = &storm;
 	storm.fragments = argc > 6 && streq(argv[6], "fragment");
 	storm.datagrams = argc > 6 && streq(argv[6], "datagram");
 	n_words = 6 + (storm.fragments || storm.datagrams);
 	storm_tags(&storm, argv + n_words, argc - n_words);
 	storm_open(&storm, argv[1]);
 	storm_aim(&storm, argv[2], &vip);
-	storm_run(&storm, count, rate_hz);
-	printf("{\"sent\": %lu, \"refused\": %lu}\n", storm.sent, storm.refused);
+	pace_run(&storm.pace);
+	printf("{\"sent\": %lu, \"refused\": %lu}\n", storm.pace.sent, storm.pace.refused);
 	return 0;
 }

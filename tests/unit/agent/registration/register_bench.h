@@ -192,15 +192,20 @@ _unused_ static struct proto_message accept_of(struct bench *bench)
 	return message;
 }
 
+/* The answer to the REGISTER that was taken. */
+_unused_ static void admit(struct bench *bench)
+{
+	const struct proto_message message = accept_of(bench);
+
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+}
+
 _unused_ static void join(struct bench *bench)
 {
-	struct proto_message message;
-
 	start(bench);
 	challenge(bench);
 	take_register(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_int_equal(register_view(bench->registration)->state, REGISTER_REGISTERED);
 	take_nothing(bench);
 }

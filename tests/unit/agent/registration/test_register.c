@@ -243,7 +243,6 @@ static void register_goes_on_when_the_balancer_was_only_stopped(void **state)
 static void register_takes_the_session_of_a_register_that_was_on_its_way(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message;
 
 	join(bench);
 	fall_silent(bench);
@@ -252,8 +251,7 @@ static void register_takes_the_session_of_a_register_that_was_on_its_way(void **
 	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
 	take(bench, PROTO_ANSWER);
 	assert_int_equal(state_of(bench), REGISTER_REGISTERED);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
 	take(bench, PROTO_ANSWER);
 }
@@ -346,15 +344,13 @@ static void register_takes_no_acknowledgement_of_something_older(void **state)
 static void register_tells_what_changed_during_the_handshake(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message;
 
 	start(bench);
 	challenge(bench);
 	take_register(bench);
 	change(bench, PROTO_STATE_DRAIN, "drained");
 	take_nothing(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_int_equal(take(bench, PROTO_UPDATE)->message.report.status.state, PROTO_STATE_DRAIN);
 }
 

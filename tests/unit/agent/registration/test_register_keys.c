@@ -19,7 +19,6 @@ static void register_changes_its_key_without_missing_a_heartbeat(void **state)
 {
 	struct bench *bench = *state;
 	uint64_t since_us;
-	struct proto_message message;
 
 	join(bench);
 	since_us = register_view(bench->registration)->since_us;
@@ -28,8 +27,7 @@ static void register_changes_its_key_without_missing_a_heartbeat(void **state)
 	challenge(bench);
 	take_register(bench);
 	answer_heartbeats(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	answer_heartbeats(bench);
 	assert_int_equal(register_view(bench->registration)->since_us, since_us);
 	assert_true(tick(bench) > bench->now_us + INTERVAL_US); /* nothing is tried any more */
@@ -73,8 +71,7 @@ static void register_goes_on_while_the_new_key_is_not_known(void **state)
 	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
 	challenge(bench);
 	take_register(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_string_equal(register_view(bench->registration)->reason, "");
 }
 

@@ -49,15 +49,12 @@ static void take_registration(struct bench *bench)
 
 static void join_many(struct bench *bench, size_t n_vips)
 {
-	struct proto_message message;
-
 	have(bench, n_vips);
 	start(bench);
 	challenge(bench);
 	take_registration(bench);
 	take_nothing(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_int_equal(state_of(bench), REGISTER_REGISTERED);
 }
 
@@ -144,7 +141,6 @@ static void register_does_not_serve_some_of_many(void **state)
 {
 	struct bench *bench = *state;
 	const struct register_view *view = register_view(bench->registration);
-	struct proto_message message;
 
 	bench->version = PROTO_VERSION_VIPS - 1;
 	have(bench, PROTO_VIPS_WHOLE + 1);
@@ -172,8 +168,7 @@ static void register_does_not_serve_some_of_many(void **state)
 	bench->version = PROTO_VERSION;
 	challenge(bench);
 	take_registration(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_int_equal(view->state, REGISTER_REGISTERED);
 	assert_string_equal(view->reason, "");
 }
@@ -200,7 +195,6 @@ static void register_forgets_that_a_silent_balancer_was_too_old(void **state)
 static void register_serves_an_older_balancer_with_few(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message;
 
 	bench->version = PROTO_VERSION_VIPS - 1;
 	have(bench, PROTO_VIPS_WHOLE);
@@ -209,8 +203,7 @@ static void register_serves_an_older_balancer_with_few(void **state)
 	pass(bench);
 	challenge(bench);
 	take_register(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
 	assert_int_equal(take(bench, PROTO_ANSWER)->message.version, PROTO_VERSION_VIPS - 1);
 }

@@ -19,8 +19,6 @@ static void register_asks_in_all_versions_in_turns(void **state)
 /* A balancer of the former version: silent to what it does not know. */
 static void join_former(struct bench *bench)
 {
-	struct proto_message message;
-
 	bench->version = PROTO_VERSION_1;
 	bench->status.max_connections = 7;
 	start(bench);
@@ -30,8 +28,7 @@ static void join_former(struct bench *bench)
 	}
 	challenge(bench);
 	take_register(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_int_equal(state_of(bench), REGISTER_REGISTERED);
 }
 
@@ -82,7 +79,6 @@ static void live_until_newer_is_tried(struct bench *bench)
 static void register_does_not_stay_with_a_version_by_accident(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message;
 	uint64_t joined_us;
 
 	join_former(bench);
@@ -92,15 +88,13 @@ static void register_does_not_stay_with_a_version_by_accident(void **state)
 	bench->version = PROTO_VERSION;
 	challenge(bench);
 	take_register(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_int_equal(register_view(bench->registration)->version, PROTO_VERSION);
 }
 
 static void register_finds_out_that_its_balancer_was_upgraded(void **state)
 {
 	struct bench *bench = *state;
-	struct proto_message message;
 	uint64_t since_us;
 
 	join_former(bench);
@@ -120,8 +114,7 @@ static void register_finds_out_that_its_balancer_was_upgraded(void **state)
 	bench->version = PROTO_VERSION;
 	pass(bench);
 	take_register(bench);
-	message = accept_of(bench);
-	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_ACCEPTED);
+	admit(bench);
 	assert_int_equal(register_view(bench->registration)->version, PROTO_VERSION);
 	assert_int_equal(register_view(bench->registration)->since_us, since_us);
 	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
