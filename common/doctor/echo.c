@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include "common/os/clock.h"
+#include "common/packet/checksum.h"
 
 #define ECHO_TRIES       3u
 #define ECHO_SMALL_BYTES 64u
@@ -52,22 +53,6 @@ static int echo_open(sa_family_t family, struct echo_socket *ret_socket)
 	return 0;
 }
 
-/* RFC 1071; the size is even. */
-static uint16_t echo_checksum(const void *data, size_t size_bytes)
-{
-	const uint8_t *bytes = data;
-	uint32_t sum = 0;
-	uint16_t word;
-
-	for (size_t idx = 0; idx + 1 < size_bytes; idx += 2) {
-		memcpy(&word, bytes + idx, sizeof(word));
-		sum += word;
-	}
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 static void echo_send(
 	const struct echo_socket *s, const struct echo_target *target, size_t idx, bool is_full)
 {
@@ -87,7 +72,7 @@ static void echo_send(
 	header->sequence = htons((uint16_t)(2 * idx + is_full));
 	/* In IPv6 the kernel computes it. */
 	if (s->family == AF_INET)
-		header->checksum = echo_checksum(buffer, size_bytes);
+		header->checksum = htons(checksum_of(buffer, size_bytes));
 	(void)sendto(s->fd, buffer, size_bytes, 0, (struct sockaddr *)&address, address_bytes);
 }
 

@@ -126,10 +126,15 @@ static void check_alone(struct config_virtual_server *server, struct ini_report 
 					addr_format(&vips[k], text));
 }
 
+/* `any` are all that there are. */
+static size_t protocols_of(const struct config_virtual_server *server)
+{
+	return server->protocol == CONFIG_ANY ? CONFIG_ANY : 1;
+}
+
 static size_t count_bindings(const struct config_virtual_server *server)
 {
-	return server->vips.len * MAX(server->ports.len, (size_t)1) *
-		(server->protocol == CONFIG_ANY ? CONFIG_ANY : 1);
+	return server->vips.len * MAX(server->ports.len, (size_t)1) * protocols_of(server);
 }
 
 static size_t add_bindings(const struct config_virtual_server *server, struct binding *bindings)
@@ -214,8 +219,7 @@ static void check_doors(const struct config *config, struct ini_report *report)
 
 		ARRAY_FOREACH (port, ports, server->ports.len)
 			n_exact += port->first == port->last;
-		n_doors += n_exact * server->vips.len *
-			(server->protocol == CONFIG_ANY ? CONFIG_ANY : 1);
+		n_doors += n_exact * server->vips.len * protocols_of(server);
 		if (before <= FWD_DOORS_MAX && n_doors > FWD_DOORS_MAX)
 			ini_report_add(report, SECTION, server->name, "port",
 				"more than %u VIPs and ports together (protocol any counts three "

@@ -2,6 +2,7 @@
 /* "Too big" in ICMP and ICMPv6; see icmp_answer.h. Frames are parsed as the core parses them. */
 #include "lb/engine/icmp_answer.h"
 
+#include "common/packet/checksum.h"
 #include "lb/fwd/parse.h"
 
 #define HOP_LIMIT 64u
@@ -68,31 +69,13 @@ static bool packet_may_be_answered(
 	return packet->flow.is_ip6 ? type6_is_query(icmp.type) : type4_is_query(icmp.type);
 }
 
-/* The sum of RFC 1071, not yet folded. */
-static uint64_t sum_bytes(uint64_t sum, const void *data, size_t size_bytes)
-{
-	const uint8_t *bytes = data;
-
-	for (size_t i = 0; i + 1 < size_bytes; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	if (size_bytes % 2)
-		sum += (uint32_t)bytes[size_bytes - 1] << 8;
-	return sum;
-}
-
-static __be16 checksum(uint64_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return WIRE_16((uint16_t)~sum);
-}
-
 /* Type, code and rest of header before the quote, which is in place already. */
 static void write_icmp(struct wire_icmp *icmp, uint8_t type, uint8_t code, uint32_t mtu_bytes,
 	size_t quote_bytes, uint64_t sum)
 {
 	*icmp = (struct wire_icmp){ .type = type, .code = code, .rest = WIRE_32(mtu_bytes) };
-	icmp->checksum = checksum(sum_bytes(sum, icmp, sizeof(*icmp) + quote_bytes));
+	icmp->checksum =
+		WIRE_16(checksum_finish(checksum_add(sum, icmp, sizeof(*icmp) + quote_bytes)));
 }
 
 static size_t write_ip4(
@@ -115,7 +98,7 @@ static size_t write_ip4(
 		.source = packet->destination.word[3],
 		.destination = packet->flow.client.word[3],
 	};
-	ip->checksum = checksum(sum_bytes(0, ip, sizeof(*ip)));
+	ip->checksum = WIRE_16(checksum_of(ip, sizeof(*ip)));
 	memcpy(icmp + 1, quoted, quote_bytes);
 	/* RFC 1191 §4: the MTU is in the lower 16 bits. */
 	write_icmp(icmp, TYPE4_UNREACHABLE, CODE4_FRAG_NEEDED, MIN(mtu_bytes, (uint32_t)UINT16_MAX),
@@ -143,7 +126,7 @@ static size_t write_ip6(
 	memcpy(ip->destination, &packet->flow.client, sizeof(ip->destination));
 	memcpy(icmp + 1, quoted, quote_bytes);
 	/* The pseudo-header of RFC 8200 §8.1: addresses, length, next header. */
-	sum = sum_bytes(0, ip->source, sizeof(ip->source) + sizeof(ip->destination));
+	sum = checksum_add(0, ip->source, sizeof(ip->source) + sizeof(ip->destination));
 	sum += sizeof(*icmp) + quote_bytes + FWD_PROTO_ICMPV6;
 	write_icmp(icmp, TYPE6_TOO_BIG, 0, mtu_bytes, quote_bytes, sum);
 	return head_bytes + quote_bytes;

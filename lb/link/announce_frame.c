@@ -9,6 +9,7 @@
 #include <net/if_arp.h>
 #include <netinet/icmp6.h>
 
+#include "common/packet/checksum.h"
 #include "common/proto/cursor.h"
 
 #define FRAME_HOP_LIMIT    255u /* RFC 4861 §7.1: nothing from beyond the link has it */
@@ -70,18 +71,12 @@ static void frame_parse_arp(struct cursor_reader *reader, struct announce_frame 
 	}
 }
 
-/* RFC 1071 over the pseudo-header of RFC 8200 §8.1 and the message. */
+/* Over the pseudo-header of RFC 8200 §8.1 and the message. */
 static uint16_t frame_checksum(const uint8_t *addresses, const uint8_t *message, size_t size_bytes)
 {
-	uint32_t sum = (uint32_t)size_bytes + IPPROTO_ICMPV6;
+	uint64_t sum = checksum_add(size_bytes + IPPROTO_ICMPV6, addresses, 32);
 
-	for (size_t idx = 0; idx < 32; idx += 2)
-		sum += (uint32_t)addresses[idx] << 8 | addresses[idx + 1];
-	for (size_t idx = 0; idx < size_bytes; idx += 2)
-		sum += (uint32_t)message[idx] << 8 | (idx + 1 < size_bytes ? message[idx + 1] : 0);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return checksum_finish(checksum_add(sum, message, size_bytes));
 }
 
 /*

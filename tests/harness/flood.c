@@ -22,6 +22,7 @@
 #include <netinet/udp.h>
 #include <sys/ioctl.h>
 
+#include "common/packet/checksum.h"
 #include "common/proto/auth.h"
 #include "common/proto/proto.h"
 
@@ -147,18 +148,6 @@ static void load(struct flood *flood, const char *path)
 		errx(1, "%s: no samples", path);
 }
 
-/* RFC 1071 over the 20-byte header, its checksum field zero. */
-static uint16_t ip_checksum(const uint8_t *header)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < sizeof(struct iphdr); i += 2)
-		sum += (uint32_t)header[i] << 8 | header[i + 1];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 static void put16(uint8_t *at, size_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
@@ -177,7 +166,7 @@ static void finish_headers(struct flood *flood, struct sample *frame, bool spoof
 		memcpy(ip + offsetof(struct iphdr, saddr), &flood->own_ip, sizeof(flood->own_ip));
 	put16(ip + offsetof(struct iphdr, tot_len), frame->size_bytes - ETH_HLEN);
 	put16(ip + offsetof(struct iphdr, check), 0);
-	put16(ip + offsetof(struct iphdr, check), ip_checksum(ip));
+	put16(ip + offsetof(struct iphdr, check), checksum_of(ip, sizeof(struct iphdr)));
 	put16(udp + 4, frame->size_bytes - ETH_HLEN - sizeof(struct iphdr));
 	put16(udp + 6, 0);
 }

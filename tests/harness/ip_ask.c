@@ -15,6 +15,7 @@
 #include <netinet/ip_icmp.h>
 #include <poll.h>
 
+#include "common/packet/checksum.h"
 #include "tests/harness/servers.h"
 
 #define COUNT_MAX        100000u
@@ -55,16 +56,6 @@ static ssize_t payload_of(uint8_t *buffer, ssize_t size_bytes, bool is_ip6, uint
 	return size_bytes - (ssize_t)header_bytes;
 }
 
-static uint16_t checksum(const uint8_t *bytes, size_t size_bytes)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < size_bytes; i++)
-		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	sum = (sum & UINT16_MAX) + (sum >> 16);
-	return htons((uint16_t) ~((sum & UINT16_MAX) + (sum >> 16)));
-}
-
 /* Ports, a tag, no checksum, and a chunk: INIT, then DATA (RFC 9260 §3). */
 static void fill_sctp(uint8_t *packet, unsigned long number)
 {
@@ -88,7 +79,7 @@ static void fill(struct asker *asker, unsigned long number)
 		.un.echo = { htons((uint16_t)getpid()), htons((uint16_t)number) },
 	};
 	if (!asker->is_ip6)
-		echo->checksum = checksum(asker->packet, asker->size_bytes);
+		echo->checksum = htons(checksum_of(asker->packet, asker->size_bytes));
 }
 
 /* Whether it is an answer to that packet; its server's name. */

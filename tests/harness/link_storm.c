@@ -24,6 +24,7 @@
 #include <netinet/udp.h>
 #include <sys/ioctl.h>
 
+#include "common/packet/checksum.h"
 #include "common/proto/proto.h"
 
 #define FRAME_BYTES   (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr) + PROTO_MESSAGE_MAX)
@@ -63,19 +64,6 @@ static void put_ethernet(struct storm *storm, const uint8_t *to, const uint8_t *
 	put(storm, &(uint16_t){ htons(type) }, 2);
 }
 
-static uint16_t checksum(uint32_t sum, const void *data, size_t size_bytes)
-{
-	const uint8_t *bytes = data;
-
-	for (size_t i = 0; i + 1 < size_bytes; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	if (size_bytes % 2)
-		sum += (uint32_t)bytes[size_bytes - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
 static uint32_t source_of(unsigned long n)
 {
 	return htonl(DOCUMENT_NET + FIRST_ADDRESS + (uint32_t)(n % ADDRESSES));
@@ -93,7 +81,7 @@ static void put_ip(struct storm *storm, unsigned long n, uint8_t protocol, size_
 	};
 
 	memcpy(&ip.daddr, storm->target.bytes, sizeof(ip.daddr));
-	ip.check = checksum(0, &ip, sizeof(ip));
+	ip.check = htons(checksum_of(&ip, sizeof(ip)));
 	put_ethernet(storm, storm->balancer_mac, storm->own_mac, ETHERTYPE_IP);
 	put(storm, &ip, sizeof(ip));
 }
@@ -124,7 +112,7 @@ static void make_echo(struct storm *storm, unsigned long n)
 {
 	struct icmphdr icmp = { .type = ICMP_ECHO, .un.echo = { htons((uint16_t)n), htons(1) } };
 
-	icmp.checksum = checksum(0, &icmp, sizeof(icmp));
+	icmp.checksum = htons(checksum_of(&icmp, sizeof(icmp)));
 	put_ip(storm, n, IPPROTO_ICMP, sizeof(icmp));
 	put(storm, &icmp, sizeof(icmp));
 }
@@ -153,7 +141,7 @@ static void make_na(struct storm *storm, unsigned long n)
 		.ip6_flow = htonl(6u << 28), .ip6_nxt = IPPROTO_ICMPV6, .ip6_hlim = 255
 	};
 	uint8_t option[8] = { ND_OPT_TARGET_LINKADDR, 1 };
-	uint32_t sum = IPPROTO_ICMPV6 + sizeof(advert) + sizeof(option);
+	uint64_t sum = IPPROTO_ICMPV6 + sizeof(advert) + sizeof(option);
 	uint8_t *at;
 	uint16_t check;
 
@@ -169,10 +157,9 @@ static void make_na(struct storm *storm, unsigned long n)
 	put(storm, &ip, sizeof(ip));
 	at = put(storm, &advert, sizeof(advert));
 	put(storm, option, sizeof(option));
-	for (size_t i = 0; i < 32; i += 2)
-		sum += (uint32_t)((const uint8_t *)&ip.ip6_src)[i] << 8 |
-			((const uint8_t *)&ip.ip6_src)[i + 1];
-	check = checksum(sum, at, sizeof(advert) + sizeof(option));
+	sum = checksum_add(sum, &ip.ip6_src, sizeof(ip.ip6_src) + sizeof(ip.ip6_dst));
+	sum = checksum_add(sum, at, sizeof(advert) + sizeof(option));
+	check = htons(checksum_finish(sum));
 	memcpy(at + 2, &check, sizeof(check));
 }
 

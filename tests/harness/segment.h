@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * ARP and neighbour discovery by raw frames, as the programs that ask and forge them share it: the
- * socket, the fixed bytes and the checksum. Written apart from lb/link/announce_frame.c on purpose:
- * these programs judge it.
+ * socket and the fixed bytes. Written apart from lb/link/announce_frame.c on purpose: these programs judge it. The checksum
+ * alone is the same; who answers such a frame is a kernel, which has its own.
  */
 #pragma once
 
@@ -16,6 +16,8 @@
 #include <netinet/if_ether.h>
 #include <netinet/ip6.h>
 #include <sys/ioctl.h>
+
+#include "common/packet/checksum.h"
 
 struct arp_frame {
 	struct ethhdr eth;
@@ -69,20 +71,18 @@ static inline struct arp_frame segment_arp(
 	return frame;
 }
 
-/* RFC 1071; the pseudo-header of RFC 8200 §8.1 goes in first. */
+/* The pseudo-header of RFC 8200 §8.1 goes in first. */
 static inline void segment_checksum(struct neighbour_frame *frame)
 {
 	const size_t size_bytes = sizeof(*frame) - offsetof(struct neighbour_frame, neighbour);
 	const uint8_t *bytes =
 		(const uint8_t *)frame + offsetof(struct neighbour_frame, ip6.ip6_src);
-	uint32_t sum = (uint32_t)size_bytes + IPPROTO_ICMPV6;
+	uint64_t sum;
 
 	frame->neighbour.nd_na_cksum = 0;
-	for (size_t i = 0; i + 1 < 2 * sizeof(struct in6_addr) + size_bytes; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	frame->neighbour.nd_na_cksum = htons((uint16_t)~sum);
+	sum = checksum_add(
+		IPPROTO_ICMPV6 + size_bytes, bytes, 2 * sizeof(struct in6_addr) + size_bytes);
+	frame->neighbour.nd_na_cksum = htons(checksum_finish(sum));
 }
 
 /* A neighbour frame of `type` about `target` from `own`, with `mac` in option `option`. Its addresses are 0. */

@@ -26,6 +26,8 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 
+#include "common/packet/checksum.h"
+
 #define BURST_MIN        128u /* or what BURST_US asks for */
 #define BURST_US         (4 * US_PER_MS)
 #define TAGS_MAX         4u
@@ -145,41 +147,25 @@ static void storm_aim(struct storm *storm, const char *mac, const struct addr_po
 	pattern->ip.tot_len = htons(sizeof(*pattern) - sizeof(pattern->ethernet));
 }
 
-static uint32_t sum_words(uint32_t sum, const void *data, size_t size_bytes)
-{
-	const uint8_t *bytes = data;
-
-	for (size_t i = 0; i < size_bytes; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	return sum;
-}
-
-static uint16_t sum_finish(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
 /* Of client number n: no two have both address and port in common. */
 static void frame_make(const struct storm *storm, unsigned long n, struct frame *ret_frame)
 {
 	struct frame frame = storm->pattern;
-	uint32_t sum;
+	uint64_t sum;
 
 	if (storm->fragments) {
 		frame.ip.id = htons((uint16_t)(1 + n % 2));
 		n /= 2;
 	}
 	frame.ip.saddr = htonl(SOURCE_FIRST + (uint32_t)(n % SOURCES));
-	frame.ip.check = sum_finish(sum_words(0, &frame.ip, sizeof(frame.ip)));
+	frame.ip.check = htons(checksum_of(&frame.ip, sizeof(frame.ip)));
 	frame.tcp.source = htons((uint16_t)(1024 + n / SOURCES * 7919 % 60000));
 	*ret_frame = frame;
 	if (storm->fragments || storm->datagrams)
 		return;
 	frame.tcp.seq = htonl((uint32_t)n * 2654435761u);
-	sum = sum_words(IPPROTO_TCP + (uint32_t)sizeof(frame.tcp), &frame.ip.saddr, 8);
-	frame.tcp.check = sum_finish(sum_words(sum, &frame.tcp, sizeof(frame.tcp)));
+	sum = checksum_add(IPPROTO_TCP + sizeof(frame.tcp), &frame.ip.saddr, 8);
+	frame.tcp.check = htons(checksum_finish(checksum_add(sum, &frame.tcp, sizeof(frame.tcp))));
 	*ret_frame = frame;
 }
 

@@ -27,6 +27,8 @@
 #include <netinet/udp.h>
 #include <sys/resource.h>
 
+#include "common/packet/checksum.h"
+
 #define COUNT_MAX      20000u
 #define IDS_MAX        65000u
 #define SERVERS_MAX    64u
@@ -91,15 +93,6 @@ static void flow_open(struct flows *flows, struct flow *flow)
 		err(1, "socket");
 }
 
-static uint64_t sum_words(uint64_t sum, const void *data, size_t size_bytes)
-{
-	const uint8_t *bytes = data;
-
-	for (size_t i = 0; i < size_bytes; i++)
-		sum += i % 2 ? bytes[i] : (uint64_t)bytes[i] << 8;
-	return sum;
-}
-
 static const void *ip_of(const struct sockaddr_storage *address, size_t *ret_size_bytes)
 {
 	if (address->ss_family == AF_INET6) {
@@ -116,13 +109,13 @@ static uint16_t checksum(
 {
 	size_t size_bytes;
 	const void *ip = ip_of(source, &size_bytes);
-	uint64_t sum = sum_words(DATAGRAM_BYTES + IPPROTO_UDP, ip, size_bytes);
+	uint64_t sum = checksum_add(DATAGRAM_BYTES + IPPROTO_UDP, ip, size_bytes);
+	uint16_t check;
 
 	ip = ip_of(&flows->address, &size_bytes);
-	sum = sum_words(sum_words(sum, ip, size_bytes), datagram, DATAGRAM_BYTES);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons(sum == 0xffff ? 0xffff : (uint16_t)~sum);
+	sum = checksum_add(sum, ip, size_bytes);
+	check = checksum_finish(checksum_add(sum, datagram, DATAGRAM_BYTES));
+	return htons(check ? check : UINT16_MAX);
 }
 
 /* A question that no other is like: its number all over. */

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "common/packet/checksum.h"
 #include "lb/fwd/wire.h"
 
 #define TTL    64u
@@ -45,25 +46,6 @@ struct tcp_syn {
 
 /* Building. */
 
-static uint32_t sum_bytes(uint32_t sum, const void *data, size_t size_bytes)
-{
-	const uint8_t *bytes = data;
-
-	for (size_t i = 0; i + 1 < size_bytes; i += 2)
-		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): packed structs are whole */
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	if (size_bytes % 2)
-		sum += (uint32_t)bytes[size_bytes - 1] << 8;
-	return sum;
-}
-
-static uint16_t sum_finish(uint32_t sum)
-{
-	while (sum > UINT16_MAX)
-		sum = (sum & UINT16_MAX) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 static uint8_t protocol_of(const struct path_frame *frame)
 {
 	if (frame->kind == PATH_TCP || frame->kind == PATH_HTTP)
@@ -77,14 +59,14 @@ static uint8_t protocol_of(const struct path_frame *frame)
 static uint16_t message_sum(const struct path_frame *frame, const void *message, size_t size_bytes)
 {
 	size_t address_bytes = addr_size_bytes(&frame->vip);
-	uint32_t sum = 0;
+	uint64_t sum = 0;
 
 	if (protocol_of(frame) != PROTO_ICMP4) {
-		sum = sum_bytes(sum, frame->source.bytes, address_bytes);
-		sum = sum_bytes(sum, frame->vip.bytes, address_bytes);
-		sum += protocol_of(frame) + (uint32_t)size_bytes;
+		sum = checksum_add(sum, frame->source.bytes, address_bytes);
+		sum = checksum_add(sum, frame->vip.bytes, address_bytes);
+		sum += protocol_of(frame) + size_bytes;
 	}
-	return sum_finish(sum_bytes(sum, message, size_bytes));
+	return checksum_finish(checksum_add(sum, message, size_bytes));
 }
 
 /* Ethernet and IP; returns where the message begins. */
@@ -104,7 +86,7 @@ static size_t put_headers(const struct path_frame *frame, size_t message_bytes, 
 		header4.proto = protocol_of(frame);
 		memcpy(&header4.source, frame->source.bytes, 4);
 		memcpy(&header4.destination, frame->vip.bytes, 4);
-		header4.checksum = WIRE_16(sum_finish(sum_bytes(0, &header4, sizeof(header4))));
+		header4.checksum = WIRE_16(checksum_of(&header4, sizeof(header4)));
 		memcpy(buffer + sizeof(ethernet), &header4, sizeof(header4));
 		return sizeof(ethernet) + sizeof(header4);
 	}

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/packet/checksum.h"
 #include "tests/unit/agent/host/netns.h"
 
 #define WAIT_MS 5000
@@ -120,18 +121,13 @@ static void receive_syn(int fd, const char *from, uint16_t port)
 		.sll_protocol = htons(ETH_P_IP),
 		.sll_ifindex = (int)if_nametoindex("peer0"),
 		.sll_halen = ETH_ALEN };
-	const uint16_t *words = (const uint16_t *)(const void *)&packet;
-	uint32_t sum = 0;
 
 	memset(to.sll_addr, 0xff, ETH_ALEN);
 	packet.ip.tot_len = htons(sizeof(packet));
 	assert_int_equal(inet_pton(AF_INET, from, &packet.ip.saddr), 1);
 	assert_int_equal(inet_pton(AF_INET, "192.0.2.11", &packet.ip.daddr), 1);
 	((uint8_t *)&packet.tcp)[13] = SYNACK_FLAG_SYN;
-	for (size_t i = 0; i < sizeof(packet.ip) / sizeof(*words); i++)
-		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	packet.ip.check = (uint16_t) ~(sum + (sum >> 16));
+	packet.ip.check = htons(checksum_of(&packet.ip, sizeof(packet.ip)));
 	assert_int_equal(sendto(fd, &packet, sizeof(packet), 0, (struct sockaddr *)&to, sizeof(to)),
 		sizeof(packet));
 }

@@ -10,6 +10,7 @@
 #include <netinet/udp.h>
 #include <signal.h>
 
+#include "common/packet/checksum.h"
 #include "tests/unit/lb/engine/engine_kind.h"
 
 #define CLIENT_MAC "02:00:00:00:00:c0"
@@ -44,18 +45,6 @@ static inline struct mac mac_make(const char *text)
 	return mac;
 }
 
-static inline uint16_t ip_checksum(const void *data, size_t size_bytes)
-{
-	const uint8_t *bytes = data;
-	uint32_t sum = 0;
-
-	for (size_t idx = 0; idx + 1 < size_bytes; idx += 2)
-		sum += (uint32_t)bytes[idx] << 8 | bytes[idx + 1];
-	while (sum >> 16)
-		sum = (sum & UINT16_MAX) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
 /* A frame of `size_bytes` from a client's port to the VIP, as a router would deliver it. */
 static inline void frame_fill(struct udp_frame *frame, uint16_t port, size_t size_bytes)
 {
@@ -72,7 +61,7 @@ static inline void frame_fill(struct udp_frame *frame, uint16_t port, size_t siz
 	frame->ip.protocol = IPPROTO_UDP;
 	frame->ip.saddr = htonl(0xcb007105); /* 203.0.113.5 */
 	frame->ip.daddr = vip.ip4.s_addr;
-	frame->ip.check = ip_checksum(&frame->ip, sizeof(frame->ip));
+	frame->ip.check = htons(checksum_of(&frame->ip, sizeof(frame->ip)));
 	frame->udp.source = htons(port);
 	frame->udp.dest = htons(5000);
 	frame->udp.len = htons((uint16_t)(size_bytes - ETH_HLEN - sizeof(frame->ip)));
