@@ -51,6 +51,9 @@ static void admin_is_unknown_when_the_file_is_damaged(void **state)
 	/* Nothing that can be read, whoever reads it. */
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(admin_load(directory, &admin, &why), -EISDIR);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(symlink("admin", path), 0);
+	assert_int_equal(admin_load(directory, &admin, &why), -ELOOP);
 	assert_int_equal(admin, REPORT_ADMIN_N_);
 	temp_dir_remove(directory);
 }

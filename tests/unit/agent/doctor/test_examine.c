@@ -604,6 +604,34 @@ static void each_fault_is_found_and_has_its_mend(void **state)
 	}
 }
 
+/* What it finds about new interfaces, where they begin with these. */
+static void expect_new_ones(uint32_t arp_ignore, uint32_t arp_announce, const char *words)
+{
+	const struct doctor_finding *found = NULL;
+	struct world world;
+	struct doctor *doctor;
+
+	world_make(&world);
+	world.facts.fresh.arp_ignore = arp_ignore;
+	world.facts.fresh.arp_announce = arp_announce;
+	doctor = world_examine(&world);
+	for (size_t idx = 0; idx < doctor_len(doctor); idx++)
+		if (streq(doctor_finding(doctor, idx)->id, "arp-default"))
+			found = doctor_finding(doctor, idx);
+	assert_non_null(found);
+	assert_int_equal(found->state, DOCTOR_OK);
+	assert_non_null(strstr(found->what, words));
+	doctor_free(doctor);
+	world_clear(&world);
+}
+
+static void new_interfaces_are_silent_at_once_or_soon(void **state)
+{
+	expect_new_ones(1, 2, "silent from the start");
+	expect_new_ones(0, 2, "within 100 ms");
+	expect_new_ones(1, 0, "within 100 ms");
+}
+
 #define MANUAL_PAGE "man/dsr-agent.8.scd"
 #include "tests/unit/doctor_manual.h"
 
@@ -612,6 +640,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_healthy_host_is_all_ok),
 		cmocka_unit_test(each_fault_is_found_and_has_its_mend),
+		cmocka_unit_test(new_interfaces_are_silent_at_once_or_soon),
 		cmocka_unit_test(the_manual_explains_each_check_and_no_other),
 	};
 

@@ -34,6 +34,7 @@ struct world {
 	struct snapshot *snapshot;
 	const char *check; /* NULL: none */
 	const char *more;  /* lines of the virtual servers; NULL: none */
+	const char *first; /* words of the first real server's lines; NULL: none */
 	uint64_t max_flows;
 	uint8_t second_link_from; /* number of a host; 0: all are on the first */
 };
@@ -64,8 +65,8 @@ static inline void world_configure(struct world *world, unsigned int n, uint64_t
 			world->more ? world->more : "");
 		for (unsigned int i = 1; i <= n; i++)
 			length += snprintf(text + length, sizeof(text) - (size_t)length,
-				"real-server = 192.0.2.%u mac=02:00:00:00:00:%02x name=b%u\n", i, i,
-				i);
+				"real-server = 192.0.2.%u mac=02:00:00:00:00:%02x name=b%u %s\n", i,
+				i, i, i == 1 && world->first ? world->first : "");
 	}
 	assert_int_equal(config_load_text("test", text, strlen(text), &world->config, &report), 0);
 	ini_report_free(report);

@@ -63,7 +63,8 @@ struct view {
 	char *document;
 	char digests[2][TABLE_DIGEST_LEN];
 	size_t moving[2], owned[2][5];
-	uint32_t weight; /* that lc has of the first backend */
+	uint32_t weights
+		[5]; /* that lc has of each backend; UINT32_MAX: it counts none of its connections */
 	size_t n_files;
 };
 
@@ -81,11 +82,8 @@ static size_t count_files(const struct world *world)
 static struct view look(const struct world *world)
 {
 	json_t *document = publish_export(world->publish);
-	const struct fwd_load *load =
-		snapshot_load(world->snapshot, service_at(world, 0), id_of(world, "b1"));
 	struct view view = { .document = json_dumps(document, JSON_COMPACT),
-		.n_files = count_files(world),
-		.weight = load ? load->weight : 0 };
+		.n_files = count_files(world) };
 
 	json_decref(document);
 	for (size_t i = 0; i < 2; i++) {
@@ -96,6 +94,12 @@ static struct view look(const struct world *world)
 		view.moving[i] = publish_moving(world->publish, service);
 		for (uint16_t id = 0; id < 5; id++)
 			view.owned[i][id] = publish_owned(world->publish, service, id);
+	}
+	for (uint16_t id = 0; id < 5; id++) {
+		const struct fwd_load *load =
+			snapshot_load(world->snapshot, service_at(world, 0), id);
+
+		view.weights[id] = load ? load->weight : UINT32_MAX;
 	}
 	return view;
 }
@@ -108,7 +112,7 @@ static void assert_same(struct view *before, const struct world *world)
 	assert_memory_equal(before->digests, after.digests, sizeof(after.digests));
 	assert_memory_equal(before->moving, after.moving, sizeof(after.moving));
 	assert_memory_equal(before->owned, after.owned, sizeof(after.owned));
-	assert_int_equal(before->weight, after.weight);
+	assert_memory_equal(before->weights, after.weights, sizeof(after.weights));
 	assert_int_equal(before->n_files, after.n_files);
 	free(after.document);
 }
@@ -151,13 +155,14 @@ static void failed_build_changes_nothing(struct world *world, const char *more)
 	keep_sweep(world->keep);
 	meta = &keep_flows(world->keep)->flow4[0].entries[0].meta;
 	*meta = flow_meta(service_at(world, 0), id_of(world, "b3"), FLOW_TCP_ESTABLISHED, 1019);
-	/* One goes, then two come. */
+	/* One goes, then two come, and the first has another weight. */
 	world_configure(world, 2, START_US + S(20));
 	fail_everywhere(world, START_US + S(20));
 	assert_int_equal(flow_meta_state(*meta), FLOW_TCP_ESTABLISHED);
 	/* Its void records were noted all the same. */
 	walk(world, START_US + S(20));
 	assert_int_equal(*meta, 0);
+	world->first = "weight=7";
 	world_configure(world, 4, START_US + S(30));
 	fail_everywhere(world, START_US + S(30));
 	assert_int_not_equal(owned(world, service_at(world, 0), "b4"), 0);

@@ -471,6 +471,7 @@ static void registry_gives_an_agent_of_weight_nothing_no_new_flows(void **state)
 	assert_int_equal(world_backend(world, "web01")->state, BACKEND_UP);
 	assert_int_equal(world_effective(world, "web01"), 0);
 	assert_true(world_backend(world, "web01")->takes_flows);
+	assert_false(world_backend(world, "web01")->takes_new);
 	assert_int_equal(world_say_weight(world, "web01", NULL, "50%"), 0);
 	assert_int_equal(world_weight(world, "web01"), 0);
 	assert_int_equal(world_say_weight(world, "web01", NULL, "configured"), 0);
