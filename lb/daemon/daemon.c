@@ -152,7 +152,7 @@ static int daemon_on_housekeeping(sd_event_source *source, uint64_t due_us, void
 	(void)agents_listen(balancer->agents);
 	leaks_follow(balancer->leaks);
 	reload_subnets(balancer->reload);
-	ceiling_check(balancer->ceiling, clock_now_us());
+	ceiling_check(balancer->ceiling);
 	actions_run(balancer->actions);
 	actions_housekeeping(balancer->actions);
 	vip_routes_housekeeping(balancer->vip_routes);
@@ -283,8 +283,14 @@ static int daemon_start_control_plane(struct balancer *balancer, bool fresh)
 static bool daemon_step_walk(void *context)
 {
 	const struct balancer *balancer = context;
+	bool somebody_waits =
+		flow_walk_step(balancer->flow_walk, (uint32_t)(clock_now_us() / US_PER_S));
 
-	return flow_walk_step(balancer->flow_walk, (uint32_t)(clock_now_us() / US_PER_S));
+	if (!ceiling_tell(balancer->ceiling, clock_now_us()))
+		return somebody_waits;
+	actions_run(balancer->actions);
+	/* Somebody may have joined by that. */
+	return true;
 }
 
 /* Parts that have timers or long work. */

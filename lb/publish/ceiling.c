@@ -128,12 +128,19 @@ static void ceiling_report(struct ceiling *ceiling, uint64_t now_us)
 			registry_counted(ceiling->registry, ceiling->pairs[i].backend, now_us);
 }
 
-void ceiling_check(struct ceiling *ceiling, uint64_t now_us)
+bool ceiling_tell(struct ceiling *ceiling, uint64_t now_us)
+{
+	if (!ceiling->is_counted)
+		return false;
+	ceiling_report(ceiling, now_us);
+	ceiling_forget(ceiling);
+	return true;
+}
+
+void ceiling_check(struct ceiling *ceiling)
 {
 	if (ceiling->job.joined)
 		return;
-	if (ceiling->is_counted)
-		ceiling_report(ceiling, now_us);
 	ceiling_forget(ceiling);
 	ceiling_find(ceiling);
 	if (ceiling->n_pairs > 0)

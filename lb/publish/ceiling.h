@@ -13,5 +13,10 @@ struct flow_walk;
 /* Both outlive it. NULL: out of memory. */
 struct ceiling *ceiling_new(struct registry *registry, struct flow_walk *walk);
 struct ceiling *ceiling_free(struct ceiling *ceiling);
-/* Each second: tells what was counted, and begins anew if anybody has a ceiling. */
-void ceiling_check(struct ceiling *ceiling, uint64_t now_us);
+/* Each second: begins to count if anybody has a ceiling, and the count before has ended. */
+void ceiling_check(struct ceiling *ceiling);
+/*
+ * After each part of the walk: tells the registry what was counted, once it is whole. A second later it would be as old as
+ * that, and a burst so much longer. True: it told.
+ */
+bool ceiling_tell(struct ceiling *ceiling, uint64_t now_us);
