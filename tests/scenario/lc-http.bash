@@ -4,6 +4,7 @@
 # scheduler = lc under HTTP load on three servers of unequal speed, the slowest four times slower than the fastest: what
 # each has open stays near its share, though connections end and begin between the reports of the agents.
 . "$(dirname "$0")/../netns/topology.bash"
+. "$(dirname "$0")/../netns/requests.bash"
 
 PARALLEL=150
 SAMPLES=16
@@ -31,13 +32,8 @@ lb_start
 agents_start
 must wait_until 30 backends_up 3
 
-start_on client "$work/load" curl -sS --no-progress-meter -Z --parallel-immediate --parallel-max "$PARALLEL" \
-	-H 'Connection: close' --max-time 120 -w '%{http_code}\n' -o /dev/null "http://load[1-2000]@$VIP/paced/[40-160:12]k"
-load=$started
+requests_start "$PARALLEL" "http://load[1-2000]@$VIP/paced/[40-160:12]k"
 # What the servers' kernels have, not what was told of it.
-open_on() {
-	on "$1" ss -Htn state established "sport = :80" | wc -l
-}
 all_open() {
 	(($(open_on web1) + $(open_on web2) + $(open_on web3) > PARALLEL * 9 / 10))
 }
@@ -63,5 +59,5 @@ for idx in 0 1 2; do
 	fact "web$((idx + 1))_has_its_share" at_most \
 		"$(((sum[idx] * 3 - total) * 100 / total * ((sum[idx] * 3 > total) * 2 - 1)))" 15
 done
-must stop_pid "$load"
-fact nothing_failed equal "$(sort -u "$work/load" | grep -v 200 | head -n 3)" ""
+requests_stop
+fact nothing_failed requests_are_well
