@@ -8,7 +8,8 @@ LINT_CFLAGS = $(filter-out -DDSR_VERSION=%,$(BASE_CFLAGS)) -DDSR_VERSION=__FILE_
 LINT_SHELL := $(wildcard tests/run tests/deps tests/demo tests/soak tests/coverage tests/coverage-all tests/check-* \
 	tests/fuzz/run .ci/run bench/run bench/deps bench/control bench/savings bench/latency bench/*.bash \
 	tests/netns/*.bash tests/netns/container_* tests/scenario/*.bash units/*.bash \
-	packaging/debian/*.p* packaging/debian/tests/pair packaging/keepalived/dsr-lb-track)
+	packaging/debian/*.p* packaging/debian/tests/pair packaging/container/install packaging/container/start \
+	packaging/keepalived/dsr-lb-track)
 
 lint: check-format check-tidy check-cppcheck check-shell check-layers check-units
 
