@@ -31,12 +31,6 @@ struct announced {
 	unsigned int repeats; /* still to send a second apart */
 };
 
-/* Sockets that hold group memberships and receive nothing. */
-struct announce_groups {
-	int *fds;
-	size_t n_fds;
-};
-
 struct announce {
 	sd_event *event;
 	const struct announce_callbacks *callbacks;
@@ -54,7 +48,7 @@ struct announce {
 	size_t n_vips;
 	int arp_fd, nd_fd;
 	sd_event_source *arp, *nd;
-	struct announce_groups groups;
+	struct frame_groups groups;
 	struct claims claims;
 	struct announce_counters counters;
 };
@@ -280,64 +274,12 @@ static int announce_on_frames(sd_event_source *source, int fd, uint32_t revents,
 	return 0;
 }
 
-static void announce_groups_clear(struct announce_groups *groups)
-{
-	for (size_t idx = 0; idx < groups->n_fds; idx++)
-		util_close(groups->fds[idx]);
-	free(groups->fds);
-	*groups = (struct announce_groups){ 0 };
-}
-
-/* Opens one more socket of the family, which the groups own; 0 or negative errno with -1. */
-static int announce_groups_grow(struct announce_groups *groups, int family, int type, int *ret_fd)
-{
-	int *larger = realloc(groups->fds, (groups->n_fds + 1) * sizeof(*larger));
-	int fd;
-
-	*ret_fd = -1;
-	if (!larger)
-		return -ENOMEM;
-	groups->fds = larger;
-	fd = socket(family, type | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	groups->fds[groups->n_fds++] = fd;
-	*ret_fd = fd;
-	return 0;
-}
-
-/*
- * The host's own membership, so that switches that snoop MLD send us the solicitations. `*fd` is the
- * socket with room, and becomes another when it is full.
- */
-static int announce_join_mld(
-	struct announce_groups *groups, int *fd, unsigned int ifindex, const struct in6_addr *group)
-{
-	const struct ipv6_mreq request = { *group, ifindex };
-
-	for (int attempt = 0; attempt < 2; attempt++) {
-		int r;
-
-		if (setsockopt(*fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof(request)) ==
-				0 ||
-			errno == EADDRINUSE) /* another VIP has the same last 24 bits */
-			return 0;
-		/* A socket's memberships are limited by optmem_max; the next one has room. */
-		if (errno != ENOMEM && errno != ENOBUFS)
-			return -errno;
-		r = announce_groups_grow(groups, AF_INET6, SOCK_DGRAM, fd);
-		if (r < 0)
-			return r;
-	}
-	return -ENOBUFS;
-}
-
 /*
  * Joins the solicited-node groups (RFC 4291 §2.7.1) of all IPv6 VIPs: at the NIC's filter by a
  * packet socket, which works without IPv6 on the host, and for MLD by an IPv6 socket.
  */
 static int announce_join_groups(
-	const struct announce *announce, unsigned int ifindex, struct announce_groups *groups)
+	const struct announce *announce, unsigned int ifindex, struct frame_groups *groups)
 {
 	struct in6_addr group = { { { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff } } };
 	struct packet_mreq filter = {
@@ -348,10 +290,10 @@ static int announce_join_groups(
 	};
 	int packet_fd, mld_fd, mld, r;
 
-	r = announce_groups_grow(groups, AF_PACKET, SOCK_RAW, &packet_fd);
+	r = frame_groups_grow(groups, AF_PACKET, SOCK_RAW, &packet_fd);
 	if (r < 0)
 		return r;
-	mld = announce_groups_grow(groups, AF_INET6, SOCK_DGRAM, &mld_fd);
+	mld = frame_groups_grow(groups, AF_INET6, SOCK_DGRAM, &mld_fd);
 	ARRAY_FOREACH (vip, announce->vips, announce->n_vips) {
 		if (vip->address.family != AF_INET6)
 			continue;
@@ -361,7 +303,7 @@ static int announce_join_groups(
 			    sizeof(filter)) < 0)
 			return -errno;
 		if (mld == 0)
-			mld = announce_join_mld(groups, &mld_fd, ifindex, &group);
+			mld = frame_groups_join_mld(groups, &mld_fd, ifindex, &group);
 	}
 	if (mld < 0)
 		(void)log_warning_errno(mld,
@@ -376,7 +318,7 @@ static void announce_close(struct announce *announce)
 	announce->nd = sd_event_source_disable_unref(announce->nd);
 	announce->arp_fd = util_close(announce->arp_fd);
 	announce->nd_fd = util_close(announce->nd_fd);
-	announce_groups_clear(&announce->groups);
+	frame_groups_clear(&announce->groups);
 }
 
 static bool announce_has_family(const struct announce *announce, sa_family_t family)
@@ -414,7 +356,7 @@ static int announce_open_family(struct announce *announce, sa_family_t family)
 
 static int announce_open_all(struct announce *announce)
 {
-	struct announce_groups groups = { 0 };
+	struct frame_groups groups = { 0 };
 	int r;
 
 	r = announce_open_family(announce, AF_INET);
@@ -426,7 +368,7 @@ static int announce_open_all(struct announce *announce)
 	/* The new memberships come before the old ones go, so that what stays is never left. */
 	if (announce->nd_fd >= 0)
 		r = announce_join_groups(announce, announce->ifindex, &groups);
-	announce_groups_clear(&announce->groups);
+	frame_groups_clear(&announce->groups);
 	announce->groups = groups;
 	return r;
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A packet socket on one interface that gets only the frames that a filter takes. Needs CAP_NET_RAW. */
+/*
+ * A packet socket on one interface that gets only the frames that a filter takes, and sockets that hold memberships of
+ * multicast groups. Needs CAP_NET_RAW.
+ */
 #pragma once
 
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,3 +28,18 @@
 /* 0 with a non-blocking socket that the caller closes, or negative errno. The filter is copied. */
 int frame_socket_open(unsigned int ifindex, uint16_t ethertype, struct sock_filter *filter,
 	size_t filter_len, int *ret_fd);
+
+/* Sockets that hold group memberships and receive nothing. Zeroed: none. */
+struct frame_groups {
+	int *fds;
+	size_t n_fds;
+};
+void frame_groups_clear(struct frame_groups *groups);
+/* Opens one more socket of the family, which the groups own; 0 or negative errno with -1. */
+int frame_groups_grow(struct frame_groups *groups, int family, int type, int *ret_fd);
+/*
+ * The host's own membership, so that switches that snoop MLD send us the solicitations. `*fd` is the
+ * socket with room, and becomes another when it is full. 0 or negative errno.
+ */
+int frame_groups_join_mld(
+	struct frame_groups *groups, int *fd, unsigned int ifindex, const struct in6_addr *group);
