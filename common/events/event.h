@@ -32,6 +32,7 @@
 	X(CONFIG_LOADED, "config", "2f9e6add37a6402bacdaf97918dbb1b6") \
 	X(CONFIG_REFUSED, "config", "a441c189b6394fefbc97f8c12a70839e") \
 	X(CLAIM, "claim", "5d5d4a27cf00460fac2a7347b85c9684") \
+	X(VIP_HELD, "claim", "12ed7ee18587429a819e69ba22c6c22a") \
 	X(REFUSED, "refused", "4c44855abbae46929b4285c12310a777") \
 	X(ENGINE_CHOSEN, "engine", "52898aa8de604aea80ce36c15624f93b") \
 	X(ENGINE_ENDED, "engine", "daed917c26e34770814c0e6bf176a51e") \

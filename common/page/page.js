@@ -206,8 +206,10 @@
 		else if (doc.reason)
 			said.push(doc.reason);
 		for (const server of doc.virtual_servers) {
-			if (!server.ready && doc.active)
-				said.push(server.ready_reason || `virtual server ${server.name} is not ready`);
+			if (doc.active && server.ready_reason)
+				said.push(server.ready_reason);
+			else if (doc.active && !server.ready)
+				said.push(`virtual server ${server.name} is not ready`);
 			for (const backend of server.backends)
 				if (backend.state !== "up")
 					down.set(backend.name, backend);

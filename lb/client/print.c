@@ -207,7 +207,7 @@ static void print_service_row(struct cli_table *table, const json_t *virtual_ser
 	cli_table_cell(table, "%s", "");
 	print_cell_amount(table, virtual_server, "packets");
 	print_cell_amount(table, virtual_server, "bytes");
-	cli_table_cell(table, "%s", ready || !why ? "" : why);
+	cli_table_cell(table, "%s", why ? why : "");
 }
 
 /* Nothing else in the table says why the status is degraded by them. */
@@ -367,7 +367,7 @@ void print_virtual_servers(const struct cli *cli, const json_t *document)
 		print_cell_amount(table, server, "packets");
 		print_cell_amount(table, server, "bytes");
 		cli_table_cell(table, "%s", print_string(server, "table_digest"));
-		cli_table_cell(table, "%s", ready || !why ? "" : why);
+		cli_table_cell(table, "%s", why ? why : "");
 	}
 	cli_table_print_or(table, "no virtual server is configured");
 }

@@ -247,8 +247,9 @@ static void top_add_server(struct top *top, const json_t *server, size_t idx)
 
 	top_add_row(top, ready ? TOP_PLAIN : TOP_BAD, json_text(server, "name"),
 		ready ? "ready" : "not ready", numbers);
-	if (!ready)
-		top_add_wrapped(top, TOP_BAD, "    ", json_text(server, "ready_reason"));
+	if (json_text(server, "ready_reason")[0])
+		top_add_wrapped(
+			top, ready ? TOP_WARN : TOP_BAD, "    ", json_text(server, "ready_reason"));
 	for (size_t i = 0; rows && i < len; i++)
 		top_add_backend(top, &rows[i]);
 	if (len == 0)

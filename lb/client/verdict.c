@@ -7,6 +7,7 @@
 struct verdict_farm {
 	size_t n_servers, n_ready;
 	const json_t *not_ready; /* the first virtual server that is none */
+	const json_t *odd;       /* the first that is, and has a reason */
 	size_t n_backends, n_up; /* each once for each of its virtual servers */
 	const json_t *not_up;    /* the first backend that is none */
 };
@@ -24,6 +25,8 @@ static void verdict_count(const json_t *document, struct verdict_farm *ret_farm)
 		farm.n_ready += ready;
 		if (!ready && !farm.not_ready)
 			farm.not_ready = server;
+		if (ready && !farm.odd && json_text(server, "ready_reason")[0])
+			farm.odd = server;
 		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend) {
 			bool up = streq(json_text(backend, "state"), "up");
 
@@ -93,6 +96,9 @@ bool verdict_words(const json_t *document, char *buffer, size_t size_bytes)
 			"Degraded: virtual server %s is not ready: %s. `dsr-lb doctor` says what mends it.",
 			json_text(farm.not_ready, "name"),
 			json_text(farm.not_ready, "ready_reason"));
+	else if (farm.odd)
+		snprintf(buffer, size_bytes, "Degraded: %s. `dsr-lb doctor` says what mends it.",
+			json_text(farm.odd, "ready_reason"));
 	else if (farm.not_up)
 		verdict_of_backend(&farm, buffer, size_bytes);
 	else if (json_text(control, "listening_reason")[0])

@@ -97,12 +97,18 @@ static void tell_packet(struct story *story)
 static bool tell_vip(struct story *story)
 {
 	const struct explain_facts *facts = story->facts;
-	char vip[ADDR_STRLEN];
+	char vip[ADDR_STRLEN], mac[MAC_STRLEN];
 
 	addr_format(&facts->question->vip.addr, vip);
 	if (!facts->vip_is_known) {
 		tell(story, "VIP: %s is none; the host's own stack gets the packet.", vip);
 		return false;
+	}
+	if (facts->holder) {
+		tell(story,
+			"VIP: %s is one; but it is not announced, as %s has it: clients reach that host.",
+			vip, mac_format(facts->holder, mac));
+		return true;
 	}
 	tell(story, "VIP: %s is one%s%s.", vip,
 		facts->inactive_reason[0]

@@ -14,7 +14,9 @@ struct explain_facts {
 	const char *interface,
 		*backend_interface; /* their names; the second is the backend's, "": it has none */
 	struct mac own_mac, out_mac;
-	const char *inactive_reason;     /* why this balancer is not active; "": it is */
+	const char *inactive_reason; /* why this balancer is not active; "": it is */
+	const struct mac
+		*holder; /* who else has the VIP, for which it is not announced; NULL: nobody */
 	bool vip_is_known, port_assumed; /* some virtual server has the VIP; its port is a guess */
 	const struct service *service;   /* of the answer; NULL: none */
 	const struct backend *backend;   /* where it goes; NULL: nowhere */

@@ -11,6 +11,7 @@
 #include "lb/daemon/dataplane.h"
 #include "lb/daemon/role.h"
 #include "lb/fwd/image.h"
+#include "lb/link/announce.h"
 #include "lb/link/neigh/segments.h"
 #include "lb/registry/registry.h"
 
@@ -73,6 +74,7 @@ static json_t *make_story(const struct balancer *balancer, const struct explain_
 		.interface = balancer->config->interface,
 		.backend_interface = link ? link->name : "",
 		.inactive_reason = role_status(balancer->role).reason,
+		.holder = announce_holder(balancer->announce, &question->vip.addr),
 		.vip_is_known = vip_is_known(balancer, &question->vip.addr),
 		.port_assumed = port_assumed,
 		.service = service_list_find(balancer->services, answer->result.service),

@@ -428,6 +428,9 @@ json_t *status_virtual_server(const struct balancer *balancer, const struct stat
 	backends = status_backends(balancer, counts, members, virtual_server, first, &flows);
 	status_digest(balancer, virtual_server, first, digest);
 	ready = status_virtual_server_is_ready(balancer, members, virtual_server, first, &why);
+	/* This balancer could serve it: to be active elsewhere would make nothing better. */
+	if (ready)
+		(void)status_warnings_held(balancer, virtual_server, &why);
 	return json_pack(
 		"{s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 		"name", virtual_server->name, "vip", status_vips(virtual_server), "ports",
@@ -477,6 +480,7 @@ static json_t *status_control(const struct balancer *balancer)
 static int status_health(const struct balancer *balancer, const struct status_members *members)
 {
 	struct role_status role = role_status(balancer->role);
+	struct why held = { 0 };
 	bool degraded = false;
 	size_t first = 0;
 
@@ -491,6 +495,7 @@ static int status_health(const struct balancer *balancer, const struct status_me
 		if (status_usable_len(&usable.best) == 0)
 			return 2;
 		degraded |= usable.fewest == 0 || !usable.best.is_enough;
+		degraded |= status_warnings_held(balancer, each, &held);
 	}
 	for (size_t i = 0; i < registry_len(balancer->registry); i++)
 		degraded |= registry_backend_at(balancer->registry, i)->state != BACKEND_UP;

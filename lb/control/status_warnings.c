@@ -3,6 +3,7 @@
 #include "lb/control/status_warnings.h"
 
 #include "common/os/clock.h"
+#include "lb/config/model.h"
 #include "lb/daemon/balancer.h"
 #include "lb/link/announce.h"
 #include "lb/link/claims.h"
@@ -12,6 +13,24 @@
 static double status_warnings_age_s(uint64_t then_us, uint64_t now_us)
 {
 	return (double)(now_us - MIN(now_us, then_us)) / (double)US_PER_S;
+}
+
+bool status_warnings_held(const struct balancer *balancer,
+	const struct config_virtual_server *virtual_server, struct why *ret_why)
+{
+	const struct addr *vips = virtual_server->vips.items;
+	char vip[ADDR_STRLEN], mac[MAC_STRLEN];
+
+	for (size_t i = 0; i < virtual_server->vips.len; i++) {
+		const struct mac *holder = announce_holder(balancer->announce, &vips[i]);
+
+		if (!holder)
+			continue;
+		why_set(ret_why, "%s is not announced: %s has it", addr_format(&vips[i], vip),
+			mac_format(holder, mac));
+		return true;
+	}
+	return false;
 }
 
 /* The name of the backend with this MAC; NULL: none. */

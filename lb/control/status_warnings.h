@@ -3,8 +3,16 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
+
+#include "common/why.h"
 
 struct balancer;
+struct config_virtual_server;
+
+/* Whether a VIP of it is not announced, since somebody else has it: "198.51.100.20 is not announced: 02:… has it". */
+bool status_warnings_held(const struct balancer *balancer,
+	const struct config_virtual_server *virtual_server, struct why *ret_why);
 
 /* [{vip, mac, backend, count, last_s}] */
 json_t *status_warnings_claims(const struct balancer *balancer);

@@ -125,6 +125,39 @@ static void daemon_on_claim(const struct addr *vip, const struct mac *mac, void 
 		address, event.reason);
 }
 
+static bool daemon_has_vip(const struct addr *vip, void *context)
+{
+	return neigh_has_address(((struct daemon *)context)->balancer.neigh, vip);
+}
+
+static bool daemon_is_server(const struct addr *vip, const struct mac *mac, void *context)
+{
+	return leaks_is_server(((struct daemon *)context)->balancer.leaks, vip, mac);
+}
+
+/* A VIP that a reload added is somebody's address, or is so no more. */
+static void daemon_on_held(const struct addr *vip, const struct mac *mac, void *context)
+{
+	struct balancer *balancer = &((struct daemon *)context)->balancer;
+	char address[ADDR_STRLEN], text[MAC_STRLEN];
+	struct why why = { 0 };
+	const struct event event = {
+		.message = EVENT_VIP_HELD,
+		.level = mac ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+		.vip = addr_format(vip, address),
+		.old = mac ? "asked for" : "not announced",
+		.now = mac ? "not announced" : "announced",
+		.reason = why.text,
+	};
+
+	if (mac)
+		why_set(&why, "%s has it", mac_format(mac, text));
+	else
+		why_set(&why, "nobody else has it any more");
+	events_raise(balancer->events, &event, "%s is %s: %s", address, event.now, why.text);
+	update_mark_save(balancer->update);
+}
+
 static int daemon_on_stop_signal(
 	sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
@@ -394,7 +427,8 @@ static int daemon_start_links(struct daemon *daemon)
 
 static int daemon_start_network(struct daemon *daemon)
 {
-	static const struct announce_callbacks announces = { daemon_on_claim };
+	static const struct announce_callbacks announces = { daemon_on_claim, daemon_has_vip,
+		daemon_is_server, daemon_on_held };
 	static const struct path_checks_calls paths = { daemon_on_path, daemon_on_no_path };
 	struct balancer *balancer = &daemon->balancer;
 	int r = daemon_start_links(daemon);

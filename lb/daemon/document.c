@@ -9,6 +9,8 @@
 #include "lb/config/service.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/role.h"
+#include "lb/link/announce.h"
+#include "lb/link/vip_probe.h"
 #include "lb/publish/publish.h"
 #include "lb/session/session.h"
 #include "lb/state/keep.h"
@@ -366,6 +368,21 @@ static bool document_read_session(const json_t *item, struct session_kept *ret_k
 	return true;
 }
 
+/* VIPs that are not announced, as somebody has them: a restart must not make us their second owner. */
+static json_t *document_held(const struct announce *announce)
+{
+	struct vip_probe_set set = { 0 };
+	json_t *array = json_array();
+	char text[ADDR_STRLEN];
+
+	if (announce)
+		(void)announce_list_held(announce, &set);
+	for (size_t i = 0; i < set.len; i++)
+		json_array_append_new(array, json_string(addr_format(&set.vips[i], text)));
+	vip_probe_set_clear(&set);
+	return array;
+}
+
 json_t *document_make(const struct balancer *balancer)
 {
 	json_t *backends = json_array(), *sessions = json_array();
@@ -383,14 +400,15 @@ json_t *document_make(const struct balancer *balancer)
 			json_array_append_new(sessions, document_session(&kept));
 		sodium_memzero(&kept, sizeof(kept));
 	}
-	return json_pack("{s:i, s:s, s:I, s:s, s:I, s:b, s:b, s:I, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:i, s:s, s:I, s:s, s:I, s:b, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"layout", DOCUMENT_LAYOUT, "host_boot", keep_boot(balancer->keep), "saved_us",
 		(json_int_t)clock_now_us(), "version", DSR_VERSION, "boot_id",
 		(json_int_t)balancer->boot_id, "standby", role.standby, "active", role.was_active,
 		"lingers_until_us", (json_int_t)role.until_us, "services",
 		service_ids_export(balancer->service_ids), "tables",
 		publish_export(balancer->publish), "backends", backends, "departed",
-		document_overrides(balancer->registry), "sessions", sessions);
+		document_overrides(balancer->registry), "sessions", sessions, "held_vips",
+		document_held(balancer->announce));
 }
 
 void document_restore(struct balancer *balancer, const json_t *document)
@@ -417,7 +435,14 @@ void document_restore(struct balancer *balancer, const json_t *document)
 				idx);
 		document_clear_backend(&backend);
 	}
-	/* Documents of versions that did not keep them have none. */
+	/* Documents of versions that did not keep them have none; and none of those that departed. */
+	json_array_foreach (json_object_get(document, "held_vips"), idx, item) {
+		struct addr vip;
+
+		if (balancer->announce && json_is_string(item) &&
+			addr_parse(json_string_value(item), &vip) == 0)
+			(void)announce_expect_held(balancer->announce, &vip);
+	}
 	json_array_foreach (json_object_get(document, "departed"), idx, item) {
 		struct registry_override override = { 0 };
 

@@ -46,6 +46,7 @@ struct update {
 	size_t n_ready;
 	bool knows_ready;  /* they were told once */
 	bool in_force;     /* a snapshot that forwards */
+	bool announces;    /* the VIPs by ARP and ND, and did when that was looked at last */
 	bool route_failed; /* and it was said */
 };
 
@@ -239,6 +240,20 @@ static struct addr update_asker(const struct neigh_link *link)
 	return has_local ? global : (struct addr){ 0 };
 }
 
+/*
+ * From where it is asked who has a new VIP. Without another address the link-local one serves, though a backend that
+ * answers there is found to leak the later for it (update_asker).
+ */
+static struct addr update_prober(const struct neigh_link *link)
+{
+	struct addr asker = update_asker(link);
+
+	for (size_t i = 0; i < link->n_subnets && asker.family == AF_UNSPEC; i++)
+		if (addr_is_link_local6(&link->addresses[i]))
+			asker = link->addresses[i];
+	return asker;
+}
+
 /* Whoever is not active withdraws at once; whoever begins waits until its tables are in force. */
 static void update_announce_routes(struct update *update)
 {
@@ -270,25 +285,35 @@ void update_take_ready(struct update *update, struct addr *vips, size_t n_vips)
 static void update_announce(struct update *update)
 {
 	const struct balancer *balancer = update->balancer;
+	const struct neigh_link *link = neigh_client_link(balancer->neigh);
 	struct dataplane_status dataplane = dataplane_status(balancer->dataplane);
+	bool announces = role_status(balancer->role).active && dataplane.is_running &&
+		balancer->config->announce == CONFIG_ANNOUNCE_SELF;
 	_cleanup_free_ struct addr *vips = NULL;
 	struct announce_config config = {
 		.ifindex = dataplane.ifindex,
-		.mac = neigh_client_link(balancer->neigh)->mac,
+		.mac = link->mac,
 		.refresh_us = balancer->config->announce_refresh_us,
-		.own6 = update_asker(neigh_client_link(balancer->neigh)),
+		.own6 = update_asker(link),
+		.probe6 = update_prober(link),
+		/*
+		 * Then what is new was added by a reload. Whoever becomes active, or begins anew, announces at once: its VIPs
+		 * are served already, and who still answers for them may be the balancer that was active before.
+		 */
+		.asks_first = announces && update->announces,
+		.is_cut = !link->running,
 	};
 	int r = 0;
 
 	update->announce_due = false;
-	if (role_status(balancer->role).active && dataplane.is_running &&
-		balancer->config->announce == CONFIG_ANNOUNCE_SELF)
+	if (announces)
 		r = service_list_vips(balancer->services, &vips, &config.n_vips);
 	config.vips = vips;
 	if (r == 0)
 		r = announce_set(balancer->announce, &config);
 	if (r < 0)
 		(void)log_errno(r, "cannot announce the VIPs on %s", balancer->config->interface);
+	update->announces = announces && r == 0;
 	update_announce_routes(update);
 }
 

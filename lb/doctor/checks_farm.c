@@ -167,6 +167,27 @@ void checks_refused(const void *context, struct doctor *doctor)
 		doctor_ok(doctor, "agents", "nobody was refused lately");
 }
 
+/* VIPs that are held back; true: there is one. */
+static bool checks_held(const struct facts *facts, struct doctor *doctor)
+{
+	bool found = false;
+	json_t *server;
+	size_t idx;
+
+	json_array_foreach (
+		json_object_get(facts->service.status, "virtual_servers"), idx, server) {
+		const char *reason = facts_text(server, "ready_reason");
+
+		if (!json_is_true(json_object_get(server, "ready")) || !reason[0])
+			continue;
+		found = true;
+		doctor_fail(doctor, facts_text(server, "name"),
+			"%s; take the address away there, or the VIP out of the configuration",
+			reason);
+	}
+	return found;
+}
+
 void checks_claim(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;
@@ -186,6 +207,7 @@ void checks_claim(const void *context, struct doctor *doctor)
 			"%s%s%s says that it has this VIP; look there with `dsr-agent doctor`",
 			facts_text(claim, "mac"), backend[0] ? " of backend " : "", backend);
 	}
+	found |= checks_held(facts, doctor);
 	if (!found)
 		doctor_ok(doctor, "VIPs", "nobody else says that it has one");
 }

@@ -15,6 +15,7 @@
 #include "lb/link/announce_frame.h"
 #include "lb/link/claims.h"
 #include "lb/link/frame_socket.h"
+#include "lb/link/vip_probe.h"
 
 #define ANNOUNCE_REPEATS       3u               /* on take-over, ANNOUNCE_REPEAT_US apart */
 #define ANNOUNCE_REPEAT_US     US_PER_S         /* a second apart; RFC 5227 §1.1 would take two */
@@ -26,9 +27,10 @@
 
 struct announced {
 	struct addr address;
-	uint64_t due_us;      /* of the next unasked frame */
-	uint64_t sent_us;     /* of the last one */
-	unsigned int repeats; /* still to send a second apart */
+	uint64_t due_us;        /* of the next unasked frame */
+	uint64_t sent_us;       /* of the last one */
+	unsigned int repeats;   /* still to send a second apart */
+	struct vip_probe probe; /* until it is free we are silent */
 };
 
 struct announce {
@@ -44,8 +46,11 @@ struct announce {
 	uint64_t ask_us;        /* when it is asked next who has a VIP */
 	size_t asked;           /* which one */
 	struct addr own6;       /* from where; AF_UNSPEC: IPv6 is not asked for */
+	struct addr probe6;     /* and from where for new VIPs */
+	bool is_cut;            /* silence means nothing */
 	struct announced *vips; /* sorted */
 	size_t n_vips;
+	struct vip_probe_set unproven; /* to be asked for first, when they come (again) */
 	int arp_fd, nd_fd;
 	sd_event_source *arp, *nd;
 	struct frame_groups groups;
@@ -112,6 +117,28 @@ static int announce_send(
 	return 0;
 }
 
+/* Asks who has a VIP, everybody or (`to` is not zero) one MAC; of IPv6 from this address. 0 or negative errno. */
+static int announce_question(const struct announce *announce, const struct addr *vip,
+	const struct addr *from6, const struct mac *to)
+{
+	static const struct addr nobody = { .family = AF_INET };
+	bool arp = vip->family == AF_INET;
+	const struct announce_question question = { announce->mac, arp ? nobody : *from6, *to };
+	uint8_t frame[ANNOUNCE_FRAME_MAX_BYTES];
+	size_t size_bytes = announce_frame_ask(vip, &question, frame);
+
+	if (send(arp ? announce->arp_fd : announce->nd_fd, frame, size_bytes, MSG_DONTWAIT) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The same about one that is new. */
+static int announce_question_new(struct announce *announce, const struct announced *vip)
+{
+	announce->counters.asked++;
+	return announce_question(announce, &vip->address, &announce->probe6, &vip->probe.asked);
+}
+
 /*
  * Asks everybody who has a VIP: another host, or another card of a backend, that would answer the router is heard
  * of. IPv4 is asked for as RFC 5227 §1.1 probes, which changes nobody's cache.
@@ -119,19 +146,51 @@ static int announce_send(
 static void announce_ask(struct announce *announce, uint64_t now_us)
 {
 	const struct announced *vip = &announce->vips[announce->asked++ % announce->n_vips];
-	struct announce_question question = { .own = announce->mac,
-		.own_address = { .family = AF_INET } };
-	uint8_t frame[ANNOUNCE_FRAME_MAX_BYTES];
-	int fd = announce->arp_fd;
+	static const struct mac everybody;
 
 	announce->ask_us = now_us + MAX(ANNOUNCE_ASK_US / announce->n_vips, ANNOUNCE_ASK_GAP_US);
-	if (vip->address.family == AF_INET6) {
-		if (announce->own6.family == AF_UNSPEC)
-			return;
-		question.own_address = announce->own6;
-		fd = announce->nd_fd;
-	}
-	(void)send(fd, frame, announce_frame_ask(&vip->address, &question, frame), MSG_DONTWAIT);
+	if (vip->address.family == AF_INET || announce->own6.family != AF_UNSPEC)
+		(void)announce_question(announce, &vip->address, &announce->own6, &everybody);
+}
+
+static bool announce_is_other(const struct addr *vip, const void *context)
+{
+	return !addr_equal(vip, context);
+}
+
+/* Sends the question that is due; what else the answers so far lead to. */
+static enum vip_probe_action announce_step(
+	struct announce *announce, struct announced *vip, uint64_t now_us)
+{
+	bool can_ask = vip->address.family == AF_INET || announce->probe6.family != AF_UNSPEC;
+	enum vip_probe_action action = VIP_PROBE_NOTHING;
+
+	if (announce->callbacks->is_own(&vip->address, announce->context) ||
+		(!can_ask && vip->probe.state == VIP_PROBE_ASKED))
+		return VIP_PROBE_TAKE;
+	/* A link or an address that is away for a moment frees nothing. */
+	if (can_ask && !announce->is_cut)
+		action = vip_probe_step(&vip->probe, now_us);
+	if (action == VIP_PROBE_NOTHING ||
+		(action == VIP_PROBE_ASK && announce_question_new(announce, vip) < 0))
+		vip_probe_wait(&vip->probe, now_us);
+	return action;
+}
+
+/* Of one that is due. */
+static void announce_probe(struct announce *announce, struct announced *vip, uint64_t now_us)
+{
+	bool was_held = vip->probe.state == VIP_PROBE_HELD;
+
+	if (announce_step(announce, vip, now_us) != VIP_PROBE_TAKE)
+		return;
+	vip->probe = (struct vip_probe){ .state = VIP_PROBE_FREE };
+	vip->due_us = now_us;
+	vip->repeats = ANNOUNCE_REPEATS;
+	if (!was_held)
+		return;
+	claims_keep(&announce->claims, announce_is_other, &vip->address);
+	announce->callbacks->held(&vip->address, NULL, announce->context);
 }
 
 /* Sends what is due, a batch at most, and arms the timer for the next. */
@@ -142,6 +201,13 @@ static void announce_send_due(struct announce *announce)
 
 	announce->looked_us = now_us;
 	ARRAY_FOREACH (vip, announce->vips, announce->n_vips) {
+		if (vip->probe.state != VIP_PROBE_FREE) {
+			if (vip->probe.due_us <= now_us && n_sent++ < ANNOUNCE_BATCH)
+				announce_probe(announce, vip, now_us);
+			next_us = MIN(next_us, MAX(vip->probe.due_us, now_us + ANNOUNCE_PACE_US));
+		}
+		if (vip->probe.state != VIP_PROBE_FREE)
+			continue;
 		if (vip->due_us <= now_us && n_sent < ANNOUNCE_BATCH) {
 			n_sent++;
 			vip->sent_us = now_us;
@@ -217,24 +283,56 @@ static void announce_judge_claim(
 	vip = announce_find(announce, address);
 	if (!vip)
 		return;
-	announce_defend(announce, vip, now_us);
-	if (claims_add(&announce->claims, address, mac, now_us) && announce->callbacks->claimed)
+	if (vip->probe.state == VIP_PROBE_FREE)
+		announce_defend(announce, vip, now_us);
+	/* That it is held back was told. */
+	if (claims_add(&announce->claims, address, mac, now_us) &&
+		vip->probe.state != VIP_PROBE_HELD)
 		announce->callbacks->claimed(address, mac, announce->context);
+}
+
+/*
+ * Only an answer to our own question holds a VIP back, which is sent to us alone, at the address that asked. It may be
+ * forged as any other; but somebody must go on with it, and what is announced already is not asked for.
+ */
+static void announce_judge_answer(struct announce *announce, const struct announce_frame *frame)
+{
+	static const struct addr unspecified = { .family = AF_INET };
+	struct announced *vip = announce_find(announce, &frame->target);
+	enum vip_probe_state before;
+	enum vip_probe_action action;
+
+	if (!vip || vip->probe.state == VIP_PROBE_FREE || mac_equal(&frame->mac, &announce->mac) ||
+		!addr_equal(&frame->told,
+			vip->address.family == AF_INET ? &unspecified : &announce->probe6) ||
+		announce->callbacks->serves(&vip->address, &frame->mac, announce->context))
+		return;
+	before = vip->probe.state;
+	action = vip_probe_answered(&vip->probe, &frame->mac, announce_now(announce));
+	if (action == VIP_PROBE_ASK)
+		(void)announce_question_new(announce, vip);
+	else if (action == VIP_PROBE_HOLD && before != VIP_PROBE_HELD)
+		announce->callbacks->held(&vip->address, &vip->probe.holder, announce->context);
+	announce_arm(announce, vip->probe.due_us);
 }
 
 static void announce_handle(
 	struct announce *announce, const void *data, size_t size_bytes, unsigned char packet_type)
 {
+	const struct announced *vip;
 	struct announce_frame frame;
 
 	announce_frame_parse(data, size_bytes, &frame);
 	if (frame.kind == ANNOUNCE_CLAIM)
 		announce_judge_claim(announce, &frame.target, &frame.mac);
+	if (frame.kind == ANNOUNCE_CLAIM && packet_type == PACKET_HOST)
+		announce_judge_answer(announce, &frame);
 	if (frame.kind != ANNOUNCE_REQUEST)
 		return;
 	announce_judge_claim(announce, &frame.asker, &frame.mac);
 	/* A promiscuous interface hears questions to others' MACs: they are not for us. */
-	if (packet_type != PACKET_OTHERHOST && announce_find(announce, &frame.target) &&
+	vip = announce_find(announce, &frame.target);
+	if (packet_type != PACKET_OTHERHOST && vip && vip->probe.state == VIP_PROBE_FREE &&
 		announce_send(announce, &frame.target, &frame) == 0)
 		announce->counters.answered++;
 }
@@ -245,6 +343,8 @@ static void announce_again(struct announce *announce)
 	ARRAY_FOREACH (vip, announce->vips, announce->n_vips) {
 		vip->repeats = ANNOUNCE_REPEATS;
 		vip->due_us = announce_now(announce) + ANNOUNCE_REPEAT_US;
+		if (vip->probe.state != VIP_PROBE_FREE)
+			vip_probe_wait(&vip->probe, announce_now(announce));
 	}
 	announce_send_due(announce);
 }
@@ -373,6 +473,49 @@ static int announce_open_all(struct announce *announce)
 	return r;
 }
 
+/* Whether it is to be asked for before it is announced, as it comes, or comes anew. */
+static bool announce_is_unproven(const struct announce *announce,
+	const struct announce_config *config, const struct announced *old, const struct addr *vip)
+{
+	if (old)
+		return old->probe.state != VIP_PROBE_FREE;
+	return config->asks_first || vip_probe_set_has(&announce->unproven, vip);
+}
+
+/* Those that are so far at least, and those that were when all fell silent. 0 or -ENOMEM. */
+static int announce_list(
+	const struct announce *announce, enum vip_probe_state least, struct vip_probe_set *ret_set)
+{
+	struct vip_probe_set set = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < announce->unproven.len && r == 0; i++)
+		r = vip_probe_set_add(&set, &announce->unproven.vips[i]);
+	for (size_t i = 0; i < announce->n_vips && r == 0; i++)
+		if (announce->vips[i].probe.state >= least)
+			r = vip_probe_set_add(&set, &announce->vips[i].address);
+	if (r < 0)
+		vip_probe_set_clear(&set);
+	else
+		*ret_set = set;
+	return r;
+}
+
+/* All fall silent: what is unproven stays so, unless memory is short. */
+static void announce_forget_vips(struct announce *announce)
+{
+	struct vip_probe_set unproven;
+
+	if (announce_list(announce, VIP_PROBE_ASKED, &unproven) == 0)
+		vip_probe_set_move(&announce->unproven, &unproven);
+	announce->n_vips = 0;
+}
+
+static bool announce_is_vip(const struct addr *vip, const void *context)
+{
+	return announce_find(context, vip) != NULL;
+}
+
 /* The new list, sorted and without doubles; VIPs that stay keep their times unless `anew`. */
 static int announce_take_vips(
 	struct announce *announce, const struct announce_config *config, bool anew)
@@ -386,14 +529,17 @@ static int announce_take_vips(
 			return -ENOMEM;
 	}
 	for (size_t idx = 0; idx < config->n_vips; idx++) {
-		const struct announced *old =
-			anew ? NULL : announce_find(announce, &config->vips[idx]);
+		const struct announced *old = announce_find(announce, &config->vips[idx]);
+		bool unproven = announce_is_unproven(announce, config, old, &config->vips[idx]);
+		bool stays = old && !anew;
 
-		if (old)
+		if (stays)
 			vips[idx] = *old;
 		else
 			vips[idx] = (struct announced){ .address = config->vips[idx],
 				.repeats = ANNOUNCE_REPEATS };
+		if (unproven && !stays)
+			vip_probe_begin(&vips[idx].probe, announce_now(announce));
 		if (vips[idx].due_us == ANNOUNCE_NEVER_US && config->refresh_us > 0)
 			vips[idx].due_us = announce_now(announce) + config->refresh_us;
 	}
@@ -405,6 +551,11 @@ static int announce_take_vips(
 	free(announce->vips);
 	announce->vips = vips;
 	announce->n_vips = n_vips;
+	/* But who only falls silent keeps what it knows. */
+	if (config->n_vips > 0 || config->asks_first) {
+		vip_probe_set_clear(&announce->unproven);
+		claims_keep(&announce->claims, announce_is_vip, announce);
+	}
 	return 0;
 }
 
@@ -435,12 +586,16 @@ int announce_set(struct announce *announce, const struct announce_config *config
 
 	claims_expire(&announce->claims, announce_now(announce));
 	announce->own6 = config->own6;
+	announce->probe6 = config->probe6;
+	announce->is_cut = config->is_cut;
 	if (!moved && announce_is_set(announce, config)) {
 		announce_send_due(announce);
 		return 0;
 	}
 	if (announce->n_vips == 0)
 		announce->ask_us = announce_now(announce) + ANNOUNCE_ASK_US;
+	if (config->n_vips == 0 && !config->asks_first)
+		announce_forget_vips(announce);
 	r = announce_take_vips(announce, config, moved || !mac_equal(&config->mac, &announce->mac));
 	if (r < 0)
 		return r;
@@ -453,7 +608,7 @@ int announce_set(struct announce *announce, const struct announce_config *config
 	if (r < 0) {
 		/* Silent, and ready to begin anew at the next call. */
 		announce_close(announce);
-		announce->n_vips = 0;
+		announce_forget_vips(announce);
 	}
 	announce_send_due(announce);
 	return r;
@@ -491,6 +646,7 @@ struct announce *announce_free(struct announce *announce)
 	sd_event_source_disable_unref(announce->timer);
 	sd_event_unref(announce->event);
 	free(announce->vips);
+	vip_probe_set_clear(&announce->unproven);
 	free(announce);
 	return NULL;
 }
@@ -503,4 +659,22 @@ void announce_counters(const struct announce *announce, struct announce_counters
 const struct claims *announce_claims(const struct announce *announce)
 {
 	return &announce->claims;
+}
+
+const struct mac *announce_holder(const struct announce *announce, const struct addr *vip)
+{
+	const struct announced *announced = announce_find(announce, vip);
+
+	return announced && announced->probe.state == VIP_PROBE_HELD ? &announced->probe.holder
+								     : NULL;
+}
+
+int announce_list_held(const struct announce *announce, struct vip_probe_set *ret_set)
+{
+	return announce_list(announce, VIP_PROBE_HELD, ret_set);
+}
+
+int announce_expect_held(struct announce *announce, const struct addr *vip)
+{
+	return vip_probe_set_add(&announce->unproven, vip);
 }

@@ -4,7 +4,8 @@
  * (RFC 826) and neighbour solicitations (RFC 4861) for them, sends gratuitous ARP (RFC 5227 §3)
  * and unsolicited neighbour advertisements at the start and periodically. A VIP that anybody else
  * claims is announced again at once (as RFC 5227 §2.4 (c) defends an address), and the claim is named. Whoever has a
- * VIP is also asked, for most answers are sent to a router alone. Raw packet sockets under sd-event; frames are built and parsed by
+ * VIP is also asked, for most answers are sent to a router alone. A VIP that a reload adds is asked for first, and held
+ * back while somebody has it (lb/link/vip_probe.h). Raw packet sockets under sd-event; frames are built and parsed by
  * pure functions, fuzzed.
  */
 #pragma once
@@ -18,6 +19,7 @@
 
 struct announce;
 struct claims;
+struct vip_probe_set;
 
 struct announce_config {
 	unsigned int ifindex;
@@ -26,11 +28,22 @@ struct announce_config {
 	size_t n_vips;
 	uint64_t refresh_us; /* 0: never again after the start */
 	struct addr own6;    /* own IPv6 address on the link, to ask from; AF_UNSPEC: none */
+	struct addr
+		probe6; /* as own6, for VIPs that are new: those of IPv6 are not asked for without */
+	bool asks_first; /* VIPs that were not in the last list are asked for first */
+	bool is_cut;     /* nothing arrives by the link: silence means nothing */
 };
 
+/* May not call announce_set(). All but the first are for new VIPs alone. */
 struct announce_callbacks {
 	/* Somebody else claims the VIP: to be told of, see claims_add(). */
 	void (*claimed)(const struct addr *vip, const struct mac *mac, void *context);
+	/* Whether our own host has the VIP, so that its kernel answers for it whatever is done here. */
+	bool (*is_own)(const struct addr *vip, void *context);
+	/* Whether a backend that serves the VIP is at this MAC: it is out for its answer, and holds nothing back. */
+	bool (*serves)(const struct addr *vip, const struct mac *mac, void *context);
+	/* The VIP is held back, since `mac` has it; NULL: it is announced now. */
+	void (*held)(const struct addr *vip, const struct mac *mac, void *context);
 };
 
 int announce_start(sd_event *event, const struct announce_callbacks *callbacks, void *context,
@@ -38,14 +51,21 @@ int announce_start(sd_event *event, const struct announce_callbacks *callbacks, 
 struct announce *announce_free(struct announce *announce);
 DEFINE_CLEANUP(struct announce *, announce_free)
 /*
- * Announces exactly these VIPs from now on (copied): new ones gratuitously at once and twice
- * more a second apart; n_vips 0: silence. Reopens its sockets when the interface changed.
+ * Announces exactly these VIPs from now on (copied): new ones gratuitously at once, or when nobody else has them, and twice
+ * more a second apart; n_vips 0: silence. What is known of claims of others goes. Those that are held back, or asked for, when
+ * all fall silent are asked for first when they come again. Reopens its sockets when the interface changed.
  */
 int announce_set(struct announce *announce, const struct announce_config *config);
-/* Answers given, frames sent unasked; for tests. */
+/* Answers given, frames sent unasked, questions about new VIPs; for tests. */
 struct announce_counters {
-	uint64_t answered, sent;
+	uint64_t answered, sent, asked;
 };
 void announce_counters(const struct announce *announce, struct announce_counters *ret_counters);
-/* Who else claims VIPs that are announced; changes with the next event. */
+/* Who else claims VIPs of ours; changes with the next event. */
 const struct claims *announce_claims(const struct announce *announce);
+/* Who has the VIP, for which it is held back; NULL: it is not. Borrowed until the next event. */
+const struct mac *announce_holder(const struct announce *announce, const struct addr *vip);
+/* VIPs that are held back, or were when all fell silent; to clear. 0 or -ENOMEM. */
+int announce_list_held(const struct announce *announce, struct vip_probe_set *ret_set);
+/* This one is asked for first when it is set for the first time: after a restart. 0 or -ENOMEM. */
+int announce_expect_held(struct announce *announce, const struct addr *vip);

@@ -55,6 +55,17 @@ void claims_expire(struct claims *claims, uint64_t now_us)
 	claims->len = len;
 }
 
+void claims_keep(struct claims *claims, bool (*keep)(const struct addr *vip, const void *context),
+	const void *context)
+{
+	size_t len = 0;
+
+	ARRAY_FOREACH (claim, claims->items, claims->len)
+		if (keep(&claim->vip, context))
+			claims->items[len++] = *claim;
+	claims->len = len;
+}
+
 bool claims_live(const struct claims *claims, uint64_t now_us)
 {
 	ARRAY_FOREACH (claim, claims->items, claims->len)

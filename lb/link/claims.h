@@ -38,5 +38,8 @@ _must_check_ bool claims_add(
 	struct claims *claims, const struct addr *vip, const struct mac *mac, uint64_t now_us);
 /* Forgets what is older than CLAIMS_KEEP_US. */
 void claims_expire(struct claims *claims, uint64_t now_us);
+/* Forgets all claims but of VIPs that are to be kept. */
+void claims_keep(struct claims *claims, bool (*keep)(const struct addr *vip, const void *context),
+	const void *context);
 /* Whether anybody has claimed a VIP within CLAIMS_LIVE_US. */
 bool claims_live(const struct claims *claims, uint64_t now_us);

@@ -253,6 +253,19 @@ void leaks_claimed(struct leaks *leaks, const struct addr *vip, const struct mac
 	}
 }
 
+bool leaks_is_server(const struct leaks *leaks, const struct addr *vip, const struct mac *mac)
+{
+	const struct registry *registry = leaks->parts.registry;
+
+	for (size_t i = 0; i < registry_len(registry); i++) {
+		const struct backend *backend = registry_backend_at(registry, i);
+
+		if (mac_equal(&backend->mac, mac) && leaks_has_vip(leaks, backend, vip))
+			return true;
+	}
+	return false;
+}
+
 void leaks_forget(struct leaks *leaks, uint16_t backend)
 {
 	ARRAY_FOREACH (link, leaks->links, SEGMENTS_MAX)

@@ -2,6 +2,7 @@
 /* Which backends are asked whether they answer for their VIPs, and what the registry is told of it. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
@@ -34,5 +35,7 @@ void leaks_follow(struct leaks *leaks);
 void leaks_ask(struct leaks *leaks, uint16_t backend);
 /* Whoever is at this MAC says that the VIP is its own; anybody can forge that, so it is asked. */
 void leaks_claimed(struct leaks *leaks, const struct addr *vip, const struct mac *mac);
+/* Whether a backend that serves the VIP is at this MAC. */
+bool leaks_is_server(const struct leaks *leaks, const struct addr *vip, const struct mac *mac);
 /* The backend is gone, or has another MAC. */
 void leaks_forget(struct leaks *leaks, uint16_t backend);

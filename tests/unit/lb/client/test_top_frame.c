@@ -154,6 +154,11 @@ static void the_verdict_names_what_to_do(void **state)
 			"Degraded: 1 of 1 backends are not up; w is drain (r). `dsr-lb enable w` ends that." },
 		{ "{\"health\":1,\"virtual_servers\":[{\"ready\":true}],\"claims\":[{\"vip\":\"v\",\"mac\":\"m\"}]}",
 			"Degraded: v is claimed by m too. `dsr-lb doctor` says what mends it." },
+		/* It could be served, so it is ready; and it comes before what is claimed. */
+		{ "{\"health\":1,\"virtual_servers\":[{\"ready\":true},"
+		  "{\"ready\":true,\"ready_reason\":\"v is not announced: m has it\"}],"
+		  "\"claims\":[{\"vip\":\"v\",\"mac\":\"m\"}]}",
+			"Degraded: v is not announced: m has it. `dsr-lb doctor` says what mends it." },
 		{ "{\"health\":1,\"virtual_servers\":[{\"ready\":true}],\"control\":{\"listening_reason\":\"l\"}}",
 			"Degraded: agents are not heard: l. `dsr-lb doctor` says what mends it." },
 	};

@@ -95,6 +95,20 @@ static void story_goes_from_the_packet_to_what_would_change_it(void **state)
 	}
 }
 
+static void story_says_who_else_has_the_vip(void **state)
+{
+	const struct mac holder = { { 2, 0, 0, 0, 0, 0x66 } };
+	struct explain_facts facts = usual();
+	const char *story;
+
+	facts.holder = &holder;
+	story = story_of(&facts);
+	assert_has(story,
+		"\nVIP: 198.51.100.10 is one; but it is not announced, as 02:00:00:00:00:66 has it: clients reach that host.");
+	/* What would be done with the packet is told all the same. */
+	assert_has(story, "\nBackend: web1");
+}
+
 static void story_tells_of_clients_where_there_are_lists(void **state)
 {
 	struct config_client client = { .denied = true };
@@ -233,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(story_goes_from_the_packet_to_what_would_change_it),
+		cmocka_unit_test(story_says_who_else_has_the_vip),
 		cmocka_unit_test(story_tells_of_clients_where_there_are_lists),
 		cmocka_unit_test(story_meters_associations_too),
 		cmocka_unit_test(story_ends_where_the_packet_does),

@@ -292,6 +292,18 @@ static void somebody_claims(struct world *world)
 			"02:00:00:00:00:01", "backend", "count", (json_int_t)1, "last_s", 2.0));
 }
 
+static void a_new_vip_is_somebodys(struct world *world)
+{
+	json_t *server =
+		json_array_get(json_object_get(world->facts.service.status, "virtual_servers"), 0);
+
+	assert_int_equal(json_object_set_new(server, "ready", json_true()), 0);
+	assert_int_equal(
+		json_object_set_new(server, "ready_reason",
+			json_string("198.51.100.10 is not announced: 02:00:00:00:00:01 has it")),
+		0);
+}
+
 static void the_router_is_away(struct world *world)
 {
 	world->neighbours[world->facts.survey.n_neighbours++] = (struct survey_neighbour){
@@ -396,6 +408,7 @@ static const struct {
 	{ the_host_has_a_vip, "vip", DOCTOR_WARN, "2001:db8:f::10",
 		"ip address del 2001:db8:f::10/128 dev eth1" },
 	{ somebody_claims, "claim", DOCTOR_FAIL, "198.51.100.10", NULL },
+	{ a_new_vip_is_somebodys, "claim", DOCTOR_FAIL, "web", NULL },
 	{ the_router_is_away, "router", DOCTOR_FAIL, "192.0.2.1", NULL },
 	{ a_real_server_is_far, "off-link", DOCTOR_FAIL, "10.9.0.11", NULL },
 	{ a_backend_is_down, "backend", DOCTOR_FAIL, "web1", NULL },

@@ -77,12 +77,33 @@ static void claims_forgets_what_has_ended(void **state)
 	assert_int_equal(claims.seen, 2);
 }
 
+static bool is_vip6(const struct addr *address, const void *context)
+{
+	return addr_equal(address, context);
+}
+
+static void claims_keeps_those_of_vips_that_stay(void **state)
+{
+	struct claims claims = { 0 };
+
+	assert_true(add(&claims, &vip, 1, START_US));
+	assert_true(add(&claims, &vip6, 1, START_US));
+	assert_true(add(&claims, &vip, 2, START_US));
+	claims_keep(&claims, is_vip6, &vip6);
+	assert_int_equal(claims.len, 1);
+	assert_true(addr_equal(&claims.items[0].vip, &vip6));
+	assert_int_equal(claims.seen, 3);
+	/* One that comes back is told of anew. */
+	assert_true(add(&claims, &vip, 1, START_US + 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(claims_counts_and_tells_once_a_minute),
 		cmocka_unit_test(claims_refuses_one_more_than_its_limit),
 		cmocka_unit_test(claims_forgets_what_has_ended),
+		cmocka_unit_test(claims_keeps_those_of_vips_that_stay),
 	};
 
 	return cmocka_run_group_tests_name("claims", tests, NULL, NULL);
