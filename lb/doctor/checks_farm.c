@@ -211,3 +211,26 @@ void checks_claim(const void *context, struct doctor *doctor)
 	if (!found)
 		doctor_ok(doctor, "VIPs", "nobody else says that it has one");
 }
+
+void checks_tables(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	bool found = false;
+	json_t *balancer, *difference;
+	size_t b, d;
+
+	if (facts->service.error != 0)
+		return;
+	json_array_foreach (json_object_get(facts->service.status, "balancers"), b, balancer) {
+		json_array_foreach (json_object_get(balancer, "differences"), d, difference) {
+			found = true;
+			doctor_warn(doctor, facts_text(balancer, "address"),
+				"virtual server %s: its table %s; clients that change from one balancer "
+				"to the other change their server: compare `dsr-lb config` on both",
+				facts_text(difference, "virtual_server"),
+				facts_text(difference, "words"));
+		}
+	}
+	if (!found)
+		doctor_ok(doctor, "balancers", "no other is known to choose otherwise");
+}

@@ -14,3 +14,5 @@ void checks_agent_version(const void *context, struct doctor *doctor);
 void checks_refused(const void *context, struct doctor *doctor);
 /* Who else says that it has a VIP. */
 void checks_claim(const void *context, struct doctor *doctor);
+/* Other balancers that would send clients elsewhere than this one. */
+void checks_tables(const void *context, struct doctor *doctor);

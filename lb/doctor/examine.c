@@ -32,6 +32,7 @@ static const struct doctor_check examine_table[] = {
 	{ "check", checks_check },
 	{ "agent-version", checks_agent_version },
 	{ "refused", checks_refused },
+	{ "tables", checks_tables },
 };
 
 const struct doctor_check *examine_checks(size_t *ret_n_checks)

@@ -79,6 +79,13 @@ warned() {
 	equal $? 1 && grep -qx "warning: virtual server web: the table of the balancer $LB has other weights" "$work/lb2/said"
 }
 fact the_status_warns_of_it warned
+doctor_warns() {
+	local status=0
+	dsr_lb lb2 doctor --json > "$work/lb2/doctor" || status=$?
+	((status >= 1)) && jq -e --arg address "$LB" '.checks | any(.id == "tables" and .state == "warn" and
+		.subject == $address and (.what | contains("virtual server web: its table has other weights")))' "$work/lb2/doctor" > /dev/null
+}
+fact the_doctor_warns_of_it doctor_warns
 must dsr_lb lb2 weight web2 9
 fact the_same_weight_on_both_makes_them_equal wait_until 5 digests_equal
 fact then_nothing_differs wait_until 5 differ_is ""

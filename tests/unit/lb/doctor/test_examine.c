@@ -368,6 +368,14 @@ static void somebody_was_refused(struct world *world)
 			"last_s", 2.0));
 }
 
+static void another_balancer_differs(struct world *world)
+{
+	set(world, "balancers",
+		json_pack("[{s:s, s:n, s:[s], s:[{s:s, s:s}]}]", "address", "192.0.2.3", "name",
+			"table_digests_differ", "web", "differences", "virtual_server", "web",
+			"words", "has other weights"));
+}
+
 static void the_file_is_newer(struct world *world)
 {
 	world->facts.service.config = json_pack("[s]", "[balancer] interface = eth9");
@@ -419,6 +427,7 @@ static const struct {
 	{ nobody_registered, "backend", DOCTOR_FAIL, "web", NULL },
 	{ an_agent_is_old, "agent-version", DOCTOR_WARN, "web1", NULL },
 	{ somebody_was_refused, "refused", DOCTOR_WARN, "10.9.0.12", NULL },
+	{ another_balancer_differs, "tables", DOCTOR_WARN, "192.0.2.3", NULL },
 };
 
 static void check_fault(size_t idx, const struct doctor *doctor)
