@@ -48,7 +48,7 @@ static void way_back_take(struct agent *agent)
 		return;
 	agent->stray = stray;
 	agent->stray_us = agent_now(agent);
-	agent->stray_total = accepts_total(agent->accepts);
+	agent->stray_total = accepts_total(agent->accepts, stray.vip.family);
 }
 
 void way_back_look(struct agent *agent)
@@ -58,8 +58,8 @@ void way_back_look(struct agent *agent)
 	way_back_take(agent);
 	if (agent->stray.ifindex == 0)
 		return;
-	/* Else its address may be a forged one, and clients are served. */
-	if (accepts_total(agent->accepts) == agent->stray_total) {
+	/* Else its address may be a forged one, and clients are served; those of the other family say nothing about it. */
+	if (accepts_total(agent->accepts, agent->stray.vip.family) == agent->stray_total) {
 		if (agent_now(agent) - agent->stray_us < WAY_BACK_PATIENCE_US)
 			return;
 		if (!way_back_judge(agent, &why))

@@ -24,7 +24,7 @@ struct accepts {
 	struct addr exempt[ACCEPTS_EXEMPT_MAX];
 	size_t n_exempt;
 	uint64_t seen[ACCEPTS_SEEN];
-	uint64_t total;
+	uint64_t total4, total6;
 	struct accepts_stray stray; /* ifindex 0: none */
 };
 
@@ -143,7 +143,10 @@ bool accepts_take(
 		return false;
 	if (!accepts_note(accepts, &source, accepts_port(tcp), true))
 		return false;
-	accepts->total++;
+	if (source.family == AF_INET)
+		accepts->total4++;
+	else
+		accepts->total6++;
 	return true;
 }
 
@@ -229,9 +232,9 @@ bool accepts_count(
 	return true;
 }
 
-uint64_t accepts_total(const struct accepts *accepts)
+uint64_t accepts_total(const struct accepts *accepts, sa_family_t family)
 {
-	return accepts->total;
+	return family == AF_INET ? accepts->total4 : accepts->total6;
 }
 
 bool accepts_stray(struct accepts *accepts, struct accepts_stray *ret_stray)

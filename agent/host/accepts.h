@@ -40,8 +40,8 @@ void accepts_exempt(struct accepts *accepts, const struct addr *addresses, size_
 /* False: it is not counted. */
 bool accepts_count(
 	const struct accepts *accepts, const struct accepts_place *place, uint32_t *ret_count);
-/* SYN-ACKs of all places so far; it grows when any client is let in. */
-uint64_t accepts_total(const struct accepts *accepts);
+/* SYN-ACKs of all places of the family so far; it grows when any client is let in. */
+uint64_t accepts_total(const struct accepts *accepts, sa_family_t family);
 /* The newest for a place that is watched, once; false: none since. Whether the kernel drops it is reverse_path.h's. */
 bool accepts_stray(struct accepts *accepts, struct accepts_stray *ret_stray);
 

@@ -75,7 +75,12 @@ nginx_start "${host[wedged-http]}"
 for kind in "${agents[@]}" "${statics[@]}"; do
 	[[ $kind == wedged-http ]] || serve "$kind"
 	count_frames "${host[$kind]}" eth0 ingress requests "ip saddr $CLIENT ip daddr $VIP tcp flags syn"
+	count_frames "${host[$kind]}" eth0 ingress requests6 "ip6 saddr $CLIENT6 ip6 daddr $VIP6 tcp flags syn"
 done
+second_mac=02:00:00:00:33:33
+# What the clients' router sends to such a host itself, past the balancer.
+count_frames "${host[second-card]}" eth0 ingress strays "ether daddr $second_mac ip daddr $VIP tcp flags syn"
+count_frames "${host[arp-announce]}" eth0 ingress strays "ether saddr != $(mac_of lb) ip saddr $CLIENT ip daddr $VIP tcp flags syn"
 
 {
 	lb_default_config | sed 's/^interface.*/&\nheartbeat-interval = 100ms/'
@@ -85,14 +90,6 @@ done
 	done | sed 's/name=wrong-mac/& mac=02:00:00:00:77:77/'
 } > "$work/lb.conf"
 lb_configure < "$work/lb.conf"
-lb_start
-for kind in "${agents[@]}"; do
-	[[ $kind == unit-failed ]] || agent_start "${host[$kind]}"
-done
-AGENT_UID=$(id -u nobody) agent_start "${host[unit-failed]}"
-must wait_until 30 backends_up $((${#agents[@]} + ${#statics[@]} - 2))
-tool_start clients client new_flows "$VIP:80" 100
-
 # lb_says COMMAND… : its status, to the command. Its own exit status tells how bad things are.
 lb_says() {
 	dsr_lb lb status --json > "$work/status" || true
@@ -120,6 +117,21 @@ within_3_s() {
 	fact "$name" wait_until 20 "$@"
 	fact "${name}_within_3_s" at_most $(($(now_ms) - broken)) $((3000 * SLOW))
 }
+
+broken=$(now_ms)
+lb_start
+nobody=02:00:00:00:77:77
+within_3_s no_vip is_for vip-missing \
+	"path: no answer for $VIP:80 from $(mac_of "${host[vip-missing]}") (VIP missing on lo? firewall?)"
+within_3_s a_mac_that_nobody_has is_for wrong-mac "path: no answer for $VIP:80 from $nobody"
+for kind in "${agents[@]}"; do
+	[[ $kind == unit-failed ]] || agent_start "${host[$kind]}"
+done
+AGENT_UID=$(id -u nobody) agent_start "${host[unit-failed]}"
+must wait_until 30 backends_up $((${#agents[@]} + ${#statics[@]} - 2))
+tool_start clients client new_flows "$VIP:80" 100
+tool_start clients6 client new_flows "[$VIP6]:80" 50
+
 # goes_bad KIND REASON COMMAND… : that breaks it
 goes_bad() {
 	local kind=$1 reason=$2
@@ -130,8 +142,8 @@ goes_bad() {
 	requests[$kind]=$(counted "${host[$kind]}" requests)
 }
 
-fact it_never_was_up_without_the_vip is_for vip-missing "path: no answer for $VIP:80 from $(mac_of "${host[vip-missing]}") (VIP missing on lo? firewall?)"
-fact nor_at_a_mac_that_nobody_has is_for wrong-mac "path: no answer for $VIP:80 from 02:00:00:00:77:77"
+fact it_never_was_up_without_the_vip is_for vip-missing "path: no answer for $VIP:80"
+fact nor_at_a_mac_that_nobody_has is_for wrong-mac "path: no answer for $VIP:80"
 requests[vip-missing]=0 requests[wrong-mac]=0
 
 in_ns() {
@@ -188,6 +200,7 @@ no_ipv6_is_out() {
 }
 broken=$(now_ms)
 within_3_s no-ipv6 no_ipv6_is_out
+no_ipv6_had=$(counted "${host[no-ipv6]}" requests6)
 goes_bad unit-failed 'unit app.service is failed' tool_ask one_unit failed
 exec_says_2() {
 	printf '2\n' > "$work/signs/status"
@@ -243,6 +256,10 @@ broken=$(now_ms)
 lodge
 within_3_s a_lodger is_refused "$(web_address "${host[lodger]}")" 'the address is in use by lodger'
 fact its_host_serves_on backend_is lodger up
+is_no_backend() {
+	lb_says jq -e --arg name "$1" '[.virtual_servers[].backends[].name] | index($name) == null'
+}
+fact there_is_no_backend_of_that_name is_no_backend lodger2
 
 # Renumbered into another subnet, and only the route shows the way back.
 renumber() {
@@ -267,16 +284,22 @@ new_card_serves() {
 within_3_s a_new_card_is_followed new_card_serves
 
 # What was known bad stays without requests, all the while that others had them.
+# more_of COUNTER NUMBER : of the healthy one
+more_of() {
+	(($(counted "${host[well]}" "$1") >= $2))
+}
+goes_on() {
+	wait_until 20 more_of "$1" $(($(counted "${host[well]}" "$1") + 20))
+}
 gets_none() {
 	local kind
 	for kind in "${!requests[@]}"; do
 		equal "$kind $(counted "${host[$kind]}" requests)" "$kind ${requests[$kind]}" || return
 	done
 }
-more_of() {
-	(($(counted "${host[well]}" requests) >= $1))
-}
-fact requests_went_on wait_until 20 more_of $(($(counted "${host[well]}" requests) + 20))
+fact requests_went_on goes_on requests
+fact requests_over_ipv6_went_on goes_on requests6
+fact none_over_ipv6_came_to_who_serves_ipv4_alone equal "$(counted "${host[no-ipv6]}" requests6)" "$no_ipv6_had"
 fact no_request_came_to_who_was_known_bad gets_none
 on "${host[strict-filter]}" sysctl -qw net.ipv4.conf.eth0.rp_filter=2
 fact what_the_reason_says_mends_it wait_until 10 backend_is strict-filter up
@@ -285,17 +308,36 @@ fact forged_requests_went_on wait_until 20 forged_to_the_well_one $(($(counted "
 tool_end forgers > /dev/null
 ip_on router route del "$VIP/32" dev eth0
 
-# Claims that nobody can prove: named, and answered.
-in_ns second-card link add link eth0 name second address 02:00:00:00:33:33 type macvlan mode bridge
+# Claims that nobody can prove: named, and answered, so that clients' router is right again within a second. From then on
+# nothing goes there past the balancer.
+router_is_right() {
+	[[ $(ip_on router -j neigh show to "$VIP" dev eth0 | jq -r '.[0].lladdr') == "$(mac_of lb)" ]]
+}
+gets_no_stray() {
+	local kind=$1 had
+	had=$(counted "${host[$kind]}" strays)
+	note "$kind: $had requests came past the balancer"
+	goes_on requests && equal "$(counted "${host[$kind]}" strays)" "$had"
+}
+in_ns second-card link add link eth0 name second address "$second_mac" type macvlan mode bridge
 in_ns second-card link set second up
 broken=$(now_ms)
 on router ip neigh flush dev eth0
-within_3_s a_second_card is_claimed 02:00:00:00:33:33
+within_3_s a_second_card is_claimed "$second_mac"
+must wait_until 5 router_is_right
+fact no_request_goes_to_the_second_card gets_no_stray second-card
 on "${host[arp-announce]}" sysctl -qw net.ipv4.conf.eth0.arp_announce=0
 broken=$(now_ms)
 in_ns arp-announce neigh flush dev eth0
 within_3_s an_arp_request_from_the_vip is_claimed "$(mac_of "${host[arp-announce]}")"
+claimant() {
+	lb_says jq -e --arg mac "$(mac_of "${host[arp-announce]}")" '.claims | any(.mac == $mac and .backend == "arp-announce")'
+}
+fact it_is_named claimant
+must wait_until 5 router_is_right
+fact no_request_goes_there_past_the_balancer gets_no_stray arp-announce
 
 fact the_well_one_was_never_out equal "$(grep -c 'backend well: up -> ' "$work/lb/log")" 0
+tool_end clients6 > "$work/clients6"
 tool_end clients > "$work/clients"
 fact almost_all_were_connected at_most "$(jq '(.refused + .silent) * 100 / .opened | floor' "$work/clients")" 20

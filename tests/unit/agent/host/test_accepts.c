@@ -118,15 +118,18 @@ static void accepts_leaves_out_who_probes(void **state)
 	accepts_exempt(accepts, balancers, ARRAY_LEN(balancers));
 	memcpy(packet + 16, balancers[0].bytes, 4);
 	assert_false(accepts_take(accepts, packet, size_bytes, 0));
-	assert_int_equal(accepts_total(accepts), 0);
+	assert_int_equal(accepts_total(accepts, AF_INET), 0);
 	packet[19]++;
 	assert_true(accepts_take(accepts, packet, size_bytes, 0));
-	assert_int_equal(accepts_total(accepts), 1);
+	assert_int_equal(accepts_total(accepts, AF_INET), 1);
 	size_bytes = write_packet(packet, VIP6, 80, 0x12, 2);
 	memcpy(packet + 24, balancers[1].bytes, 16);
 	assert_false(accepts_take(accepts, packet, size_bytes, 0));
 	accepts_exempt(accepts, balancers, 1);
 	assert_true(accepts_take(accepts, packet, size_bytes, 0));
+	/* Who is let in by one family is not by the other. */
+	assert_int_equal(accepts_total(accepts, AF_INET), 1);
+	assert_int_equal(accepts_total(accepts, AF_INET6), 1);
 }
 
 /* A SYN to the VIP, which a rule lets through only where no way leads back. */
