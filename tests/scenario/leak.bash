@@ -87,6 +87,11 @@ ip_on web3 link add link eth0 name second address 02:00:00:00:33:33 type macvlan
 ip_on web3 link set second up
 fact a_second_card_is_an_alarm wait_until 15 claimed_by 02:00:00:00:33:33 null
 fact the_log_names_it says "02:00:00:00:33:33 claims $VIP" cat "$work/lb/log"
+is_an_event() {
+	dsr_lb lb events --json | jq -se --arg vip "$VIP" \
+		'any(.event == "claim" and .vip == $vip and (.reason + .message | contains("02:00:00:00:33:33")))' > /dev/null
+}
+fact it_is_an_event is_an_event
 fact the_status_is_degraded exits 1 lb status
 fact the_others_were_never_down equal "$(downs web3)" 0
 
