@@ -2,12 +2,13 @@
 /*
  * A storm of small frames on a balancer's segment:
  *
- *	link_storm INTERFACE BALANCER_MAC hello KEY_ID BALANCER COUNT RATE_HZ   HELLOs, for which it makes challenges
+ *	link_storm INTERFACE BALANCER_MAC hello KEY_ID BALANCER COUNT RATE_HZ [SOURCE]   HELLOs, for which it makes challenges
  *	link_storm INTERFACE BALANCER_MAC arp VIP COUNT RATE_HZ                 who has it?
  *	link_storm INTERFACE BALANCER_MAC na VIP6 COUNT RATE_HZ                 neighbour advertisements for addresses beside it
  *	link_storm INTERFACE BALANCER_MAC echo VIP COUNT RATE_HZ                echo requests
  *
- * Each frame is of another of a thousand sources: 200 addresses of 192.0.2.0/24 with five ports each (or MACs). A machine that
+ * Each frame is of another of a thousand sources: 200 addresses of 192.0.2.0/24 with five ports each (or MACs); HELLOs
+ * are of SOURCE alone, where that is given. A machine that
  * stalls is not made up for in bursts. SIGTERM ends it early. For scenarios alone, like syn_storm. Ends with
  * {"sent": 100000, "refused": 0, "took_ms": 1000}.
  */
@@ -38,6 +39,7 @@ struct storm {
 	struct pace pace;
 	uint8_t own_mac[ETH_ALEN], balancer_mac[ETH_ALEN];
 	struct addr target;
+	struct addr source; /* AF_UNSPEC: many */
 	const char *key_id;
 	void (*make)(struct storm *storm, unsigned long n);
 	uint8_t frame[FRAME_BYTES];
@@ -77,7 +79,7 @@ static void put_ip(struct storm *storm, unsigned long n, uint8_t protocol, size_
 		.tot_len = htons((uint16_t)(sizeof(ip) + payload_bytes)),
 		.ttl = PROTO_TTL,
 		.protocol = protocol,
-		.saddr = source_of(n),
+		.saddr = storm->source.family == AF_INET ? storm->source.ip4.s_addr : source_of(n),
 	};
 
 	memcpy(&ip.daddr, storm->target.bytes, sizeof(ip.daddr));
@@ -223,6 +225,8 @@ int main(int argc, char **argv)
 	storm_open(&storm, argv[1]);
 	if (streq(argv[3], "hello"))
 		storm.key_id = argv[next++];
+	if (storm.key_id && argc == next + 4)
+		storm.source = tool_address(argv[--argc]);
 	ARRAY_FOREACH (kind, kinds, ARRAY_LEN(kinds)) {
 		if (!streq(kind->name, argv[3]) || argc != next + 3)
 			continue;
