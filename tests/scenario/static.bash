@@ -55,6 +55,33 @@ fact they_serve equal "$(answer_names "$VIP" 60)" "web1 web2 "
 fact they_serve_ipv6_by_the_same_mac equal "$(answer_names "[$VIP6]" 60)" "web1 web2 "
 fact a_server_without_tcp_check_serves equal "$(answer_names "$VIP2" 5)" "web3 "
 fact check_none_serves equal "$(answer_names "$VIP3" 5)" "web4 "
+
+# Somebody on the host of a configured server has a key of its own, for another name, and says that it is there; then it
+# says nothing any more.
+"$work/bin/dsr-lb" keygen other > "$work/other"
+sed 's/$/ agent=other/' "$work/other" >> "$work/lb/keys"
+must lb reload
+agent_configure web2 < <(agent_default_config other)
+sed "s|$work/other/key|$work/web2/key|" -i "$work/web2/agent.conf"
+install -m 600 -o "$AGENT_UID" -g "$AGENT_UID" "$work/other" "$work/web2/key"
+agent_start web2
+fact an_agent_with_another_name_is_refused_at_its_address wait_until 10 says \
+	"$(web_address web2) is real-server web2; give the agent that name" agent web2 status
+must daemon_stop web2 KILL
+# Three heartbeats' time, and as long as a check takes to fail.
+silent_since=$(now_ms)
+been_silent() {
+	(($(now_ms) - silent_since > 3000 * SLOW))
+}
+must wait_until 20 been_silent
+fact it_stays_static equal "$(backend_field source web2)" static
+fact it_stays_up equal "$(backend_field state web2)" up
+lost_of_20() {
+	on client curl -sS --no-progress-meter --max-time 3 -Z --parallel-max 20 -H 'Connection: close' \
+		-w '%{http_code}\n' -o /dev/null "http://$VIP/?[1-20]" 2> /dev/null | grep -vc '^200$'
+}
+fact none_of_20_is_lost equal "$(lost_of_20)" 0
+fact it_never_was_down equal "$(grep -c 'backend web2: up ->' "$work/lb/log")" 0
 fact reject_says_what_to_do_instead grep -q "dsr-lb disable web1" <<< "$(lb reject web1 2>&1)"
 
 # The service dies, the host lives.
