@@ -190,6 +190,73 @@ must sed -i 's/ mac=any$//' "$work/lb/keys"
 must lb reload
 on web4 nft delete table netdev other-card
 
+# A server that says in its REGISTER that it has somebody else's MAC, and whose frames have that MAC; its VIP is in good
+# order.
+# server_with_mac MAC : as $tool_pid[liar], until its end.
+server_with_mac() {
+	must ip_on stranger link add liar address "$1" type veth peer name liar-peer
+	on stranger nft -f - <<- END
+		table netdev liar {
+			chain out { type filter hook egress device eth0 priority 0; udp sport 7377 ether saddr set $1; }
+		}
+	END
+	tool_start liar stranger agents liar 192.0.2.66 1 "$LB:7377" "$work/stranger.key" "$VIP"
+}
+server_ends() {
+	tool_end liar > /dev/null
+	on stranger nft delete table netdev liar
+	ip_on stranger link delete liar
+}
+lost_of_90() {
+	printf '%d' "$(($(lost_of_30 "$VIP") + $(lost_of_30 "$VIP") + $(lost_of_30 "$VIP")))"
+}
+install -m 600 "$work/key" "$work/stranger.key"
+must wait_until 20 backends_up 3
+# The balancer's own: the switch has no other way for such frames than where they came from. By frames of its own, and
+# with a key that may say any MAC, it is heard.
+server_with_mac "$lb_mac"
+fact none_is_lost_to_frames_with_the_balancers_mac equal "$(lost_of_90)" 0
+fact nobody_is_registered_by_such_frames equal "$(backend_field state agent0001)" null
+on stranger nft delete chain netdev liar out
+must sed -i 's/$/ mac=any/' "$work/lb/keys"
+must lb reload
+is_refused_for_the_balancers_mac() {
+	says "MAC $lb_mac is that of the balancer" lb status
+}
+fact the_balancers_mac_is_refused wait_until 20 is_refused_for_the_balancers_mac
+fact nobody_is_registered_by_the_balancers_mac equal "$(backend_field state agent0001)" null
+fact none_is_lost_to_the_balancers_mac equal "$(lost_of_30 "$VIP")" 0
+server_ends
+must sed -i 's/ mac=any$//' "$work/lb/keys"
+must lb reload
+must wait_until 20 backends_up 3
+
+# Another server's.
+server_with_mac "$(mac_of web2)"
+shares_its_mac() {
+	[[ $(backend_field reason "$1") == *"shares its MAC $(mac_of web2) with $2"* ]]
+}
+fact a_server_with_anothers_mac_is_named wait_until 20 shares_its_mac agent0001 web2
+fact and_whose_it_is wait_until 5 shares_its_mac web2 agent0001
+lost=$(lost_of_90)
+note "$lost of 90 lost to a server with the MAC of another"
+fact none_is_lost_to_a_server_with_anothers_mac equal "$lost" 0
+server_ends
+must wait_until 30 backends_up 3
+
+# The router's: on a switch it cannot hear its heartbeats where the router speaks, and so it is never up.
+server_with_mac "$router_mac"
+liar_is_registered() {
+	tool_ask liar | jq -e '.sessions > 0' > /dev/null
+}
+must wait_until 20 liar_is_registered
+lost=$(lost_of_90)
+note "$lost of 90 lost to a server with the router's MAC: $(tool_ask liar | jq -c '{sessions, heartbeats}'), $(backend_field state agent0001)"
+fact none_is_lost_to_a_server_with_the_routers_mac equal "$lost" 0
+fact no_frame_of_the_router_counts_as_a_loop equal "$(loops)" 0
+fact the_others_stay_up backends_up 3
+server_ends
+
 # A new network card, which nobody has heard of: the agent says so itself.
 ip_on web2 link set eth0 down
 ip_on web2 link set eth0 address 02:00:00:00:02:02
