@@ -91,7 +91,6 @@ fact the_doctor_says_what_mends_it says "more.*$TAKEN is not announced.*; take t
 fact this_balancer_could_serve_all_the_same exits 0 lb ready
 fact an_event_tells_of_each equal "$(lb events --json | jq -r 'select(.event == "claim" and .new == "not announced") | .vip' | sort | tr '\n' ' ')" \
 	"$TAKEN $TAKEN6 "
-router_asks_anew
 fact whoever_has_it_keeps_its_clients equal "$(names "$TAKEN" "$TAKEN6")" "stranger stranger "
 
 # A restart must not make two owners of it.
@@ -99,11 +98,12 @@ for signal in TERM KILL; do
 	daemon_stop lb "$signal"
 	lb_start
 	fact "it_is_held_back_after_SIG$signal" wait_until 5 is_held "$TAKEN" "$stranger_mac"
-	router_asks_anew
 	fact "clients_are_its_own_after_SIG$signal" equal "$(names "$TAKEN" "$TAKEN6")" "stranger stranger "
 done
 fact none_of_its_clients_was_lost equal "$(lost its)" 0
 fact none_was_lost_by_ipv6 equal "$(lost its6)" 0
+router_asks_anew
+fact a_router_that_asks_anew_is_told_of_it_alone equal "$(names "$TAKEN" "$TAKEN6")" "stranger stranger "
 
 # It goes.
 must stranger_has del
@@ -165,4 +165,35 @@ fact a_forger_who_answers_all_the_time_is_named wait_until 3 is_held "$FREE" "$s
 must wait_until 20 gone "$forger"
 since=$(now_ms)
 fact when_he_ends_it_is_announced within 3000 by_webs "$FREE"
+must with
+
+# A thousand at once, of a whole network that is somebody's.
+many=10.20
+told() {
+	(($(grep -c "$many\..* $1" "$work/lb/log") == 1000))
+}
+# watched SECONDS COMMAND… : until it is so; the most heartbeats that any server has missed meanwhile are in $worst.
+worst=0
+watched() {
+	local missed deadline=$(($(now_ms) + 1000 * SLOW * $1))
+	until "${@:2}"; do
+		missed=$(lb_json '[.virtual_servers[].backends[].heartbeats_missed] | max')
+		((missed <= worst)) || worst=$missed
+		(($(now_ms) < deadline)) || return 1
+		sleep_ms 50
+	done
+}
+must ip_on stranger route add local "$many.0.0/22" dev lo
+{
+	lb_default_config
+	for ((idx = 0; idx < 1000; idx++)); do
+		((idx % 50)) || printf '\n[virtual-server many%d]\nport = 80\n' $((idx / 50))
+		printf 'vip = %s.%d.%d\n' "$many" $((idx / 256)) $((idx % 256))
+	done
+} | lb_write_config
+fact a_reload_of_a_thousand_succeeds exits 0 lb reload
+fact a_thousand_are_held_back watched 10 told 'is not announced: '
+must ip_on stranger route del local "$many.0.0/22" dev lo
+fact a_thousand_are_announced_when_they_are_free watched 10 told 'is announced: nobody'
+fact no_heartbeat_was_missed_for_a_thousand at_most "$worst" "$((SLOW > 1))"
 fact no_other_was_lost_to_all_that equal "$(lost others)" 0
