@@ -7,7 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <systemd/sd-id128.h>
+#include <unistd.h>
 
 static void boot_id_is_what_systemd_knows(void **state)
 {
@@ -20,9 +25,36 @@ static void boot_id_is_what_systemd_knows(void **state)
 	assert_true(sd_id128_equal(ours, boot));
 }
 
+/* As a unit with ProcSubset=pid has it: zeros would be the same boot for ever. */
+static void boot_id_is_unknown_where_proc_is_hidden(void **state)
+{
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		char text[BOOT_ID_BYTES] = "left";
+
+		if (unshare(CLONE_NEWNS) < 0 ||
+			mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+			mount("none", "/proc/sys", "tmpfs", 0, NULL) < 0)
+			_exit(77);
+		_exit(boot_id_read(text) < 0 && text[0] == '\0' ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		print_message("skipped: no mount namespaces here\n");
+	else
+		assert_int_equal(WEXITSTATUS(status), EXIT_SUCCESS);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(boot_id_is_what_systemd_knows) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(boot_id_is_what_systemd_knows),
+		cmocka_unit_test(boot_id_is_unknown_where_proc_is_hidden),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

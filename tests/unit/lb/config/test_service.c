@@ -56,6 +56,21 @@ static void service_is_one_for_each_vip(void **state)
 	assert_null(service_list_find(list, 999));
 }
 
+/* What check-config lets through must start; what it would not, does not. */
+static void services_are_no_more_than_their_limit(void **state)
+{
+	_cleanup_(config_freep) struct config *config = load(HEAD WEB);
+	_cleanup_(service_ids_freep) struct service_ids *ids = service_ids_new();
+	struct ini_list *vips = &config->virtual_servers[0]->vips;
+	struct service_list *list = NULL;
+	size_t len = vips->len;
+
+	vips->len = FWD_SERVICES_MAX + 1;
+	assert_int_equal(service_list_new(config, ids, &list), -ENOSPC);
+	vips->len = len;
+	assert_null(list);
+}
+
 static void service_is_probed_at_its_first_port(void **state)
 {
 	static const struct {
@@ -189,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(service_is_one_for_each_vip),
+		cmocka_unit_test(services_are_no_more_than_their_limit),
 		cmocka_unit_test(service_is_probed_at_its_first_port),
 		cmocka_unit_test(service_has_the_requests_of_its_virtual_server),
 		cmocka_unit_test(service_keeps_its_id_over_reload_and_restart),
