@@ -127,12 +127,29 @@ static json_t *status_checks(const struct agent *agent)
 	return list;
 }
 
-static json_t *status_listener(const struct addr *vip, const struct listener *listener)
+/* Whether any balancer has it in a virtual server; `vip` is a position. */
+static bool status_is_asked(const struct agent *agent, size_t vip, const struct listener *listener)
 {
+	for (size_t idx = 0; idx < balancers_len(agent->balancers); idx++) {
+		const struct ports *asked = balancers_asked(agent->balancers, idx);
+
+		ARRAY_FOREACH (port, asked->items, asked->len)
+			if (port->vip == vip && port->protocol == listener->protocol &&
+				port->first <= listener->port && listener->port <= port->last)
+				return true;
+	}
+	return false;
+}
+
+static json_t *status_listener(
+	const struct agent *agent, size_t vip, const struct listener *listener)
+{
+	const struct addr *vips = agent->settings->config->vips.items;
 	char text[ADDR_STRLEN];
 
-	return json_pack("{s:s, s:i, s:s}", "vip", addr_format(vip, text), "port",
-		(int)listener->port, "protocol", listener->protocol == IPPROTO_UDP ? "udp" : "tcp");
+	return json_pack("{s:s, s:i, s:s, s:b}", "vip", addr_format(&vips[vip], text), "port",
+		(int)listener->port, "protocol", listener->protocol == IPPROTO_UDP ? "udp" : "tcp",
+		"asked", status_is_asked(agent, vip, listener));
 }
 
 /* Who would answer at each VIP. Several sockets may share a port. */
@@ -152,7 +169,8 @@ static json_t *status_listeners(const struct agent *agent)
 					last->protocol == listener->protocol))
 				continue;
 			last = listener;
-			(void)json_array_append_new(list, status_listener(vip, listener));
+			(void)json_array_append_new(
+				list, status_listener(agent, (size_t)(vip - vips), listener));
 		}
 	}
 	return list;

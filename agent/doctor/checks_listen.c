@@ -43,6 +43,30 @@ static bool checks_vip_is_heard(const struct facts *facts, const struct addr *vi
 	return false;
 }
 
+void checks_filter(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	char text[ADDR_PORT_STRLEN];
+	bool found = false;
+
+	if (facts->answers_error < 0) {
+		service_warn_hidden(&facts->service, doctor, "requests",
+			"this user may not look whether requests for the VIPs are answered");
+		return;
+	}
+	ARRAY_FOREACH (place, facts->answers, facts->n_answers) {
+		if (!place->is_asked || place->is_answered)
+			continue;
+		found = true;
+		doctor_fail(doctor, addr_port_format(&place->place, text),
+			"requests for it come in, somebody listens, and none is answered: a packet filter of "
+			"this host drops them (see `nft list ruleset`), or the listener's queue is full");
+	}
+	if (!found)
+		doctor_ok(
+			doctor, "requests", "none for a VIP comes in and stays without an answer");
+}
+
 void checks_listener(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;

@@ -6,3 +6,5 @@ struct doctor;
 
 /* A service at the real IP alone, and VIPs at which nobody listens. */
 void checks_listener(const void *context, struct doctor *doctor);
+/* Requests for a VIP that come in and are not answered, though somebody listens. */
+void checks_filter(const void *context, struct doctor *doctor);

@@ -36,6 +36,7 @@ static const struct doctor_check examine_table[] = {
 	{ "mtu", checks_mtu },
 	{ "tcp", checks_tcp },
 	{ "listener", checks_listener },
+	{ "filter", checks_filter },
 	{ "sysctl", checks_sysctl },
 	{ "managed", checks_managed },
 	{ "leftover", checks_leftover },

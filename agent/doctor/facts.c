@@ -137,6 +137,28 @@ static void facts_read_listeners(struct facts *facts)
 		facts->listeners = listeners_all(facts->sockets, &facts->n_listeners);
 }
 
+/* Where somebody listens, and a balancer sends clients. */
+static void facts_read_answers(struct facts *facts)
+{
+	const json_t *listener;
+	size_t idx;
+
+	json_array_foreach (json_object_get(facts->service.status, "listeners"), idx, listener) {
+		struct answers_place *place = &facts->answers[facts->n_answers];
+		const char *vip = json_string_value(json_object_get(listener, "vip"));
+		const char *protocol = json_string_value(json_object_get(listener, "protocol"));
+
+		if (facts->n_answers == ANSWERS_PLACES_MAX || !vip || !protocol ||
+			!streq(protocol, "tcp") ||
+			!json_is_true(json_object_get(listener, "asked")) ||
+			addr_parse(vip, &place->place.addr) < 0)
+			continue;
+		place->place.port = (uint16_t)json_integer_value(json_object_get(listener, "port"));
+		facts->n_answers++;
+	}
+	facts->answers_error = answers_look(facts->answers, facts->n_answers);
+}
+
 static void facts_read_undo(struct facts *facts)
 {
 	char identity[UNDO_LOG_IDENTITY_BYTES];
@@ -159,6 +181,7 @@ int facts_read(const struct cli *cli, const char *root, struct facts *ret_facts)
 	if (r == 0) {
 		facts_read_undo(&facts);
 		facts_read_listeners(&facts);
+		facts_read_answers(&facts);
 		facts.host_error = facts_read_host(&facts);
 		r = facts.host_error == -ENOMEM ? -ENOMEM : 0;
 	}

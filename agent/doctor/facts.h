@@ -6,6 +6,7 @@
 #pragma once
 
 #include "agent/config/config.h"
+#include "agent/doctor/answers.h"
 #include "agent/doctor/facts_files.h"
 #include "agent/host/identity.h"
 #include "agent/host/listeners.h"
@@ -54,6 +55,10 @@ struct facts {
 	struct listeners *sockets; /* owns the next; NULL in tests */
 	const struct listener *listeners;
 	size_t n_listeners;
+	int answers_error; /* of looking whether requests are answered */
+	struct answers_place
+		answers[ANSWERS_PLACES_MAX]; /* that balancers ask about; more are left out */
+	size_t n_answers;
 };
 
 /* Looks at everything; what fails is told in it. `root`: of the host's files, "" but in tests. -ENOMEM, or 0. */

@@ -37,7 +37,7 @@ heals() {
 
 lb_configure < <(
 	lb_default_config
-	echo "check = agent, path"
+	printf 'check = agent, path\ncheck-interval = 300ms\n'
 )
 for host in web1 web2; do
 	agent_configure "$host" < <(agent_default_config "$host" "$LB" "drain-on-stop = 0")
@@ -118,6 +118,15 @@ fact no_way_to_clients_is_a_failure wait_until 5 finds web1 route fail IPv4
 must ip_on web1 route add default via "$LB"
 fact a_way_through_the_balancer_is_a_warning wait_until 5 finds web1 route warn IPv4
 must ip_on web1 route replace default via "$ROUTER"
+
+# A packet filter, which lets through what comes from the host itself.
+must on web1 nft -f - <<- END
+	table inet wall { chain input { type filter hook input priority 0; iif lo accept; ip daddr $VIP tcp dport 80 drop; }; }
+END
+fact a_packet_filter_of_its_own_is_found wait_until 10 finds web1 filter fail "$VIP:80"
+fact of_the_other_vip_it_says_nothing not finds web1 filter fail "[$VIP6]:80"
+must on web1 nft delete table inet wall
+fact without_it_it_is_well becomes_well web1
 
 # The agent.
 must agent web1 drain

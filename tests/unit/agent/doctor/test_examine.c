@@ -126,6 +126,9 @@ static void world_make(struct world *world)
 	world->listeners[facts->n_listeners++] = (struct listener){
 		.takes4 = true, .takes6 = true, .protocol = IPPROTO_TCP, .port = 80
 	};
+	facts->answers[facts->n_answers++] = (struct answers_place){
+		.place = { addr("198.51.100.10"), 80 }, .is_asked = true, .is_answered = true
+	};
 	facts->tcp_syncookies = 1;
 	facts->has_undo = true;
 }
@@ -401,6 +404,23 @@ static void a_service_is_at_both(struct world *world)
 	put_listener(world, "192.0.2.11", 22);
 }
 
+static void requests_are_dropped(struct world *world)
+{
+	world->facts.answers[0].is_answered = false;
+}
+
+/* Of what nobody asked for, or just now, nothing is known. */
+static void nobody_asks(struct world *world)
+{
+	world->facts.answers[0].is_asked = world->facts.answers[0].is_answered = false;
+}
+
+static void requests_are_hidden(struct world *world)
+{
+	world->facts.answers_error = -EPERM;
+	world->facts.service.is_root = false;
+}
+
 static void nobody_listens(struct world *world)
 {
 	world->listeners[0].port = 22;
@@ -544,6 +564,9 @@ static const struct {
 	{ a_check_warns, "check", DOCTOR_WARN, "exec:x", NULL },
 	{ a_service_is_at_the_real_ip, "listener", DOCTOR_WARN, "192.0.2.11", NULL },
 	{ a_service_is_at_both, "listener", DOCTOR_OK, "198.51.100.10", NULL },
+	{ requests_are_dropped, "filter", DOCTOR_FAIL, "198.51.100.10:80", NULL },
+	{ nobody_asks, "filter", DOCTOR_OK, "requests", NULL },
+	{ requests_are_hidden, "filter", DOCTOR_WARN, "requests", "sudo dsr-agent doctor" },
 	{ nobody_listens, "listener", DOCTOR_WARN, "198.51.100.10", NULL },
 	{ nobody_listens_by_ipv6, "listener", DOCTOR_WARN, "2001:db8:f::10", NULL },
 	{ sockets_are_hidden, "listener", DOCTOR_WARN, "sockets", NULL },
