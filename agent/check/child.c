@@ -15,6 +15,7 @@
 #include "agent/check/check_kind.h"
 
 #define CHILD_CANNOT_RUN 127
+#define CHILD_READS_MAX  16u /* of CHILD_OUTPUT_BYTES: what a pipe holds */
 
 struct child {
 	struct child_room *room;
@@ -144,13 +145,16 @@ _Noreturn static void child_work(const struct child_work *work, int output_fd, p
 
 /* ---- in the agent ---- */
 
-/* Reads what is there, so that nobody waits for a full pipe. */
+/*
+ * Reads what is there, so that nobody waits for a full pipe, and no more than one holds: a child that writes as fast as we
+ * read would hold up heartbeats, and its own deadline.
+ */
 static void child_read(struct child *child)
 {
 	char rest[CHILD_OUTPUT_BYTES];
-	ssize_t n_bytes;
+	ssize_t n_bytes = 0;
 
-	for (;;) {
+	for (unsigned int i = 0; i < CHILD_READS_MAX; i++) {
 		size_t room_bytes = CHILD_OUTPUT_BYTES - child->n_read;
 
 		n_bytes = read(child->output_fd, rest, sizeof(rest));
@@ -162,7 +166,7 @@ static void child_read(struct child *child)
 		if ((size_t)n_bytes < sizeof(rest))
 			return;
 	}
-	if (n_bytes == 0 || (errno != EAGAIN && errno != EINTR))
+	if (n_bytes == 0 || (n_bytes < 0 && errno != EAGAIN && errno != EINTR))
 		(void)sd_event_source_set_enabled(child->output, SD_EVENT_OFF);
 }
 

@@ -353,6 +353,71 @@ static void exec_reads_a_little_of_much(void **state)
 	bench_expect(f, CHECK_STATE_DOWN, "exec /bin/sh: xxxx");
 }
 
+static uint64_t cpu_us(void)
+{
+	struct timespec now;
+
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now), 0);
+	return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / 1000;
+}
+
+/*
+ * Who writes without end, as fast as it is read, is ended at its deadline like everybody, and no turn of the loop, in which
+ * heartbeats wait, is spent on it: by the processor's time, which nothing else on this machine changes.
+ */
+static void exec_that_never_ceases_to_write_holds_nobody_up(void **state)
+{
+	struct bench *f = fixture(state);
+	uint64_t longest_us = 0;
+
+	bench_configure(f,
+		"check-timeout = 500ms\ncheck-interval = 1h\n"
+		"check = exec:/bin/sh -c 'cat /dev/zero & cat /dev/zero & cat /dev/zero'\n");
+	while (!strstr(f->verdict.reason.text, "no answer within 500 ms")) {
+		uint64_t began_us = cpu_us();
+
+		assert_true(sd_event_run(f->event, 100 * US_PER_MS) >= 0);
+		longest_us = MAX(longest_us, cpu_us() - began_us);
+	}
+	print_message("# the longest turn: %" PRIu64 " us\n", longest_us);
+	assert_true(longest_us < 3 * US_PER_MS);
+}
+
+struct end {
+	size_t output_bytes;
+	bool is_told;
+};
+
+static void take_end(void *context, int status, const char *output)
+{
+	struct end *end = context;
+
+	end->output_bytes = strlen(output);
+	end->is_told = true;
+}
+
+static void exec_cuts_output_at_its_limit(void **state)
+{
+	static const char *const commands[] = { "head -c 4096 /dev/zero | tr '\\0' x",
+		"head -c 4097 /dev/zero | tr '\\0' x", "head -c 300000 /dev/zero | tr '\\0' x" };
+	struct bench *f = fixture(state);
+	struct child_room *room = NULL;
+
+	assert_int_equal(CHILD_OUTPUT_BYTES, 4096);
+	assert_int_equal(child_room_new(f->event, &room), 0);
+	ARRAY_FOREACH (command, commands, ARRAY_LEN(commands)) {
+		const struct child_work work = { .argv = (char *const[]){ (char *)"/bin/sh",
+							 (char *)"-c", (char *)*command, NULL } };
+		struct end end = { 0 };
+		struct child *child;
+
+		assert_int_equal(child_start(room, &work, take_end, &end, &child), 0);
+		LOOP_UNTIL(f->event, BENCH_DEADLINE_US, end.is_told);
+		assert_int_equal(end.output_bytes, CHILD_OUTPUT_BYTES);
+	}
+	child_room_free(room);
+}
+
 static void exec_says_what_cannot_be_run(void **state)
 {
 	struct bench *f = fixture(state);
@@ -458,6 +523,8 @@ int main(void)
 		fact(exec_is_killed_with_its_children),
 		fact(exec_leaves_nobody_behind_when_it_ends),
 		fact(exec_reads_a_little_of_much),
+		fact(exec_that_never_ceases_to_write_holds_nobody_up),
+		fact(exec_cuts_output_at_its_limit),
 		fact(exec_says_what_cannot_be_run),
 		fact(exec_has_room_for_so_many),
 		fact(file_drains_while_it_is_gone),
