@@ -85,6 +85,16 @@ serves_web2() {
 }
 fact and_it_has_its_share wait_until 5 serves_web2
 
+# Datagrams: who stops to take them is out of that virtual server alone.
+stop_pid "${tool_pid[rest2]}"
+fact who_takes_no_datagrams_says_so wait_until 10 reason_is web2 "nothing listens on udp $VIP:53"
+shares_are() {
+	[[ "$(share_of web2 names) $(share_of web2 web)" == "$1" ]]
+}
+fact it_is_out_of_that_virtual_server_alone wait_until 5 shares_are "false true"
+tool_start rest2 web2 named_server web2 "$VIP:53"
+fact when_it_takes_them_again_it_is_in wait_until 10 shares_are "true true"
+
 unheard_now() {
 	equal "$(backend_field reason web1)" "nothing listens on $VIP:80"
 }

@@ -250,6 +250,13 @@ static void a_vip_is_on_eth0(struct world *world)
 	put_address(world, ETH0, "2001:db8:f::10", 64);
 }
 
+/* Where nobody asks by ARP it harms nobody today. */
+static void a_vip_is_there_twice(struct world *world)
+{
+	world->links[2].arp = false;
+	put_address(world, ETH1, "198.51.100.10", 32);
+}
+
 static void a_vip_is_an_alias(struct world *world)
 {
 	world->facts.undo.n_added = 0;
@@ -531,6 +538,8 @@ static const struct {
 		"ip address del 198.51.100.10/24 dev lo" },
 	{ a_vip_is_on_eth0, "vip-place", DOCTOR_FAIL, "2001:db8:f::10",
 		"ip address del 2001:db8:f::10/64 dev eth0" },
+	{ a_vip_is_there_twice, "vip-place", DOCTOR_WARN, "198.51.100.10",
+		"ip address del 198.51.100.10/32 dev eth1" },
 	{ a_vip_is_an_alias, "vip-alias", DOCTOR_WARN, "198.51.100.10",
 		"ip address del 198.51.100.10/32 dev lo" },
 	{ there_is_no_way_out, "route", DOCTOR_FAIL, "IPv6", NULL },
