@@ -8,7 +8,8 @@
 #include "common/doctor/doctor.h"
 #include "lb/doctor/facts.h"
 
-#define CHECKS_PROTO 217u /* NEIGH_ROUTE_PROTOCOL */
+#define CHECKS_PROTO       217u /* NEIGH_ROUTE_PROTOCOL */
+#define CHECKS_ROUTE_PROTO 83u  /* ROUTE_ANNOUNCE_PROTOCOL */
 
 static void checks_one_interface(
 	const struct facts *facts, const char *key, const char *name, struct doctor *doctor)
@@ -273,6 +274,39 @@ void checks_vip(const void *context, struct doctor *doctor)
 		doctor_ok(doctor, "VIPs", "none is an address of this host");
 }
 
+/* Of announce = route: by such a route alone the router learns of a VIP. */
+static bool checks_is_announced(const struct facts *facts, const struct addr *vip)
+{
+	ARRAY_FOREACH (route, facts->survey.routes, facts->survey.n_routes) {
+		if (route->type == RTN_BLACKHOLE && route->protocol == CHECKS_ROUTE_PROTO &&
+			route->table == RT_TABLE_MAIN &&
+			addr_equal(&route->destination.addr, vip) &&
+			route->destination.len == 8 * addr_size_bytes(vip))
+			return true;
+	}
+	return false;
+}
+
+static bool checks_lacks_routes(const struct facts *facts, struct doctor *doctor)
+{
+	bool found = false;
+	char text[ADDR_STRLEN];
+
+	if (facts->config->announce != CONFIG_ANNOUNCE_ROUTE ||
+		!json_is_true(json_object_get(facts->service.status, "active")))
+		return false;
+	CHECKS_EACH_VIP(vip, facts->config)
+	{
+		if (checks_is_announced(facts, vip))
+			continue;
+		found = true;
+		doctor_fail(doctor, addr_format(vip, text),
+			"no route announces it: a virtual server with it is not ready (`dsr-lb ready`), or a "
+			"route of somebody else has the place");
+	}
+	return found;
+}
+
 void checks_router(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;
@@ -282,7 +316,8 @@ void checks_router(const void *context, struct doctor *doctor)
 	const struct survey_neighbour *neighbour;
 	char text[ADDR_STRLEN];
 
-	if (!facts_are_whole(facts) || facts->service.error != 0)
+	if (!facts_are_whole(facts) || facts->service.error != 0 ||
+		checks_lacks_routes(facts, doctor))
 		return;
 	route = survey_default_route(&facts->survey, AF_INET);
 	if (!route)

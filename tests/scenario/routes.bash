@@ -124,6 +124,12 @@ fact what_somebody_deletes_is_put_back wait_until 3 announces lb
 ip_on lb route replace blackhole "$VIP" proto static
 fact of_a_route_in_its_place_it_warns wait_until 3 grep -q "cannot announce $VIP by a route: somebody" "$work/lb/log"
 fact and_leaves_it_alone equal "$(ip_on lb route show "$VIP" | xargs)" "blackhole $VIP proto static"
+doctor_finds_no_route() {
+	dsr_lb lb doctor --json > "$work/doctor" || true
+	jq -e --arg vip "$1" '.checks | any(.id == "router" and .state == "fail" and .subject == $vip)' "$work/doctor" > /dev/null
+}
+fact the_doctor_finds_it doctor_finds_no_route "$VIP"
+fact of_the_other_it_says_nothing not doctor_finds_no_route "$VIP6"
 ip_on lb route del blackhole "$VIP" proto static
 fact that_gone_it_announces wait_until 5 announces lb
 

@@ -311,6 +311,31 @@ static void the_router_is_away(struct world *world)
 	};
 }
 
+/* One VIP has its route; what a user put there for the other announces nothing. */
+static void a_vip_has_no_route(struct world *world)
+{
+	static const uint8_t protocols[] = { 83, RTPROT_STATIC };
+	static const char *const vips[] = { "198.51.100.10", "2001:db8:f::10" };
+
+	world->facts.config->announce = CONFIG_ANNOUNCE_ROUTE;
+	for (size_t i = 0; i < ARRAY_LEN(vips); i++) {
+		struct addr vip = addr(vips[i]);
+
+		world->routes[world->facts.survey.n_routes++] = (struct survey_route){
+			.destination = { vip, vip.family == AF_INET ? 32 : 128 },
+			.type = RTN_BLACKHOLE,
+			.protocol = protocols[i],
+			.table = RT_TABLE_MAIN
+		};
+	}
+}
+
+static void a_standby_announces_nothing(struct world *world)
+{
+	a_vip_has_no_route(world);
+	set(world, "active", json_false());
+}
+
 static void a_real_server_is_far(struct world *world)
 {
 	world->addresses[1].addr = addr("10.8.0.2");
@@ -418,6 +443,8 @@ static const struct {
 	{ somebody_claims, "claim", DOCTOR_FAIL, "198.51.100.10", NULL },
 	{ a_new_vip_is_somebodys, "claim", DOCTOR_FAIL, "web", NULL },
 	{ the_router_is_away, "router", DOCTOR_FAIL, "192.0.2.1", NULL },
+	{ a_vip_has_no_route, "router", DOCTOR_FAIL, "2001:db8:f::10", NULL },
+	{ a_standby_announces_nothing, "router", DOCTOR_OK, "192.0.2.1", NULL },
 	{ a_real_server_is_far, "off-link", DOCTOR_FAIL, "10.9.0.11", NULL },
 	{ a_backend_is_down, "backend", DOCTOR_FAIL, "web1", NULL },
 	{ a_backend_is_disabled, "backend", DOCTOR_WARN, "web1", "dsr-lb enable web1" },
