@@ -19,8 +19,8 @@ set -u -o pipefail
 BUILD=${BUILD:-build}
 # A scenario that is run by hand begins once more under its name, which its processes have from their first moment then: one
 # that was only forked has the shell's first environment, and would be somebody else's (gone, below).
-[[ -n ${DSR_TEST_RUN:-} ]] || DSR_TEST_RUN=dsr$$ exec bash "$0" "$@"
-export DSR_TEST_RUN SAN=${SAN:-}
+[[ -n ${DSR_TEST_RUN:-} || ! -f $0 ]] || DSR_TEST_RUN=dsr$$ exec bash "$0" "$@"
+export DSR_TEST_RUN=${DSR_TEST_RUN:-dsr$$} SAN=${SAN:-}
 # The engine of the balancers: packet, xdp, tc; empty: what they choose.
 MODE=${MODE:-}
 netns_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
