@@ -56,13 +56,18 @@ fact they_serve_ipv6_by_the_same_mac equal "$(answer_names "[$VIP6]" 60)" "web1 
 fact a_server_without_tcp_check_serves equal "$(answer_names "$VIP2" 5)" "web3 "
 fact check_none_serves equal "$(answer_names "$VIP3" 5)" "web4 "
 
-# Somebody on the host of a configured server has a key of its own, for another name, and says that it is there; then it
-# says nothing any more.
+# Somebody on the host of a configured server has a key of its own, for another name, and says that it is there, for a
+# virtual server that takes agents; then it says nothing any more.
+VIP4=198.51.100.13
+lb_write_config < <(
+	static_config
+	printf '[virtual-server adopting]\nvip = %s\nport = 80\ncheck = agent\n' "$VIP4"
+)
 "$work/bin/dsr-lb" keygen other > "$work/other"
 sed 's/$/ agent=other/' "$work/other" >> "$work/lb/keys"
 must lb reload
 agent_configure web2 < <(agent_default_config other)
-sed "s|$work/other/key|$work/web2/key|" -i "$work/web2/agent.conf"
+sed -i "s|$work/other/key|$work/web2/key|; s|^vip = .*|vip = $VIP4|" "$work/web2/agent.conf"
 install -m 600 -o "$AGENT_UID" -g "$AGENT_UID" "$work/other" "$work/web2/key"
 agent_start web2
 fact an_agent_with_another_name_is_refused_at_its_address wait_until 10 says \
@@ -82,6 +87,8 @@ lost_of_20() {
 }
 fact none_of_20_is_lost equal "$(lost_of_20)" 0
 fact it_never_was_down equal "$(grep -c 'backend web2: up ->' "$work/lb/log")" 0
+lb_write_config < <(static_config)
+must lb reload
 fact reject_says_what_to_do_instead grep -q "dsr-lb disable web1" <<< "$(lb reject web1 2>&1)"
 
 # The service dies, the host lives.
