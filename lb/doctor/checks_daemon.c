@@ -131,6 +131,11 @@ void checks_mode(const void *context, struct doctor *doctor)
 			"somebody else's XDP program (id %u) has the frames before mode %s",
 			link->xdp_id, mode);
 		doctor_mend(doctor, "ip link set dev %s xdp off", doctor_word(link->name, word));
+	} else if (streq(mode, "tc") && link && facts->tcx_before) {
+		doctor_warn(doctor, link->name,
+			"somebody else's program (id %u) at tc's ingress has the frames before ours; see "
+			"`bpftool net show dev %s`",
+			facts->tcx_before, doctor_word(link->name, word));
 	} else if (streq(mode, "xdp") || !checks_hindrance(facts, doctor)) {
 		doctor_ok(doctor, facts->config->interface, "%s on %s (%s)", mode[0] ? mode : "?",
 			facts->card.driver[0] ? facts->card.driver : "a driver without a name",

@@ -4,16 +4,21 @@
  */
 #include "lb/doctor/facts.h"
 
+#include <linux/bpf.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "common/cli/cli.h"
 #include "common/doctor/files.h"
 #include "lb/config/config.h"
 
-#define FACTS_DIRECTORY "/run/dsr-lb"
+#define FACTS_DIRECTORY    "/run/dsr-lb"
+#define FACTS_PROGRAM      "dsr_tc" /* dsr.bpf.c */
+#define FACTS_PROGRAMS_MAX 64u
+#define FACTS_TCX_INGRESS  46 /* BPF_TCX_INGRESS since Linux 6.6; the headers may be older */
 
 /* A number of /proc/sys; `unknown` where it is not there. */
 static uint32_t facts_sysctl(const char *name, uint32_t unknown)
@@ -47,6 +52,46 @@ static struct facts_card facts_read_card(const char *interface)
 	if (fd >= 0 && facts_ethtool(fd, interface, &flags))
 		card.has_lro = flags.data & ETH_FLAG_LRO;
 	return card;
+}
+
+static int facts_bpf(enum bpf_cmd command, union bpf_attr *attr)
+{
+	return (int)syscall(SYS_bpf, command, attr, sizeof(*attr));
+}
+
+static bool facts_is_our_program(uint32_t id)
+{
+	struct bpf_prog_info info = { 0 };
+	union bpf_attr attr;
+	_cleanup_close_ int fd = -1;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_id = id;
+	fd = facts_bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+	if (fd < 0)
+		return false;
+	memset(&attr, 0, sizeof(attr));
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info_len = sizeof(info);
+	attr.info.info = (uintptr_t)&info;
+	return facts_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) == 0 && streq(info.name, FACTS_PROGRAM);
+}
+
+/* They run in the order in which they are listed, and filters of a qdisc behind them all. */
+static uint32_t facts_read_tcx(const char *interface)
+{
+	uint32_t ids[FACTS_PROGRAMS_MAX] = { 0 };
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.query.target_fd = if_nametoindex(interface);
+	attr.query.attach_type = FACTS_TCX_INGRESS;
+	attr.query.prog_ids = (uintptr_t)ids;
+	attr.query.prog_cnt = FACTS_PROGRAMS_MAX;
+	if (facts_bpf(BPF_PROG_QUERY, &attr) < 0 || attr.query.prog_cnt == 0 ||
+		facts_is_our_program(ids[0]))
+		return 0;
+	return ids[0];
 }
 
 static bool facts_is_asked(const struct facts *facts, const struct addr *address)
@@ -93,6 +138,7 @@ static int facts_read_host(const char *root, struct facts *facts)
 		return r;
 	if (facts->config) {
 		facts->card = facts_read_card(facts->config->interface);
+		facts->tcx_before = facts_read_tcx(facts->config->interface);
 		facts_ask_backends(facts);
 	}
 	facts->forwards4 = facts_sysctl("net/ipv4/ip_forward", 0);

@@ -32,7 +32,9 @@ struct facts {
 	int host_error; /* of looking at the host; 0: the rest is known */
 	struct survey survey;
 	struct facts_card card; /* of `interface` */
-	int echo_error;         /* of asking real servers for the size of frames */
+	uint32_t
+		tcx_before; /* id of a program at its tcx ingress, before ours; 0: none, or not known */
+	int echo_error;     /* of asking real servers for the size of frames */
 	struct echo_target echoes[ECHO_TARGETS_MAX]; /* those that are up; more are not asked */
 	size_t n_echoes;
 	bool forwards4, forwards6;

@@ -3,9 +3,10 @@
  * The programs at the tcx ingress of an interface of this namespace, which bpftool before 7.4 and tc do
  * not know:
  *
- *	tcx INTERFACE [detach]
+ *	tcx INTERFACE [detach | first]
  *
- * Prints their ids, one a line; with "detach" it takes them away. On a kernel without tcx there are none.
+ * Prints their ids, one a line; with "detach" it takes them away, with "first" it puts one before them that passes
+ * everything on. On a kernel without tcx there are none.
  */
 #include "tests/harness/tool.h"
 
@@ -13,7 +14,8 @@
 #include <net/if.h>
 #include <sys/syscall.h>
 
-#define TCX_INGRESS  46 /* BPF_TCX_INGRESS since Linux 6.6; the headers may be older */
+#define TCX_INGRESS  46        /* BPF_TCX_INGRESS since Linux 6.6; the headers may be older */
+#define TCX_BEFORE   (1u << 3) /* BPF_F_BEFORE: without another one it is the first */
 #define PROGRAMS_MAX 64u
 
 static int call_bpf(enum bpf_cmd command, union bpf_attr *attr)
@@ -56,20 +58,51 @@ static void detach(unsigned int ifindex, uint32_t id)
 	close(fd);
 }
 
+/* r0 = TCX_NEXT (-1); exit */
+static void put_first(unsigned int ifindex)
+{
+	static const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = -1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr;
+	int fd;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_SCHED_CLS;
+	attr.insns = (uintptr_t)program;
+	attr.insn_cnt = ARRAY_LEN(program);
+	attr.license = (uintptr_t) "GPL";
+	fd = call_bpf(BPF_PROG_LOAD, &attr);
+	if (fd < 0)
+		err(1, "a program that passes on");
+	memset(&attr, 0, sizeof(attr));
+	attr.target_fd = ifindex;
+	attr.attach_bpf_fd = (uint32_t)fd;
+	attr.attach_type = TCX_INGRESS;
+	attr.attach_flags = TCX_BEFORE;
+	if (call_bpf(BPF_PROG_ATTACH, &attr) < 0)
+		err(1, "putting it first");
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t ids[PROGRAMS_MAX], len;
 	unsigned int ifindex;
 
-	if (argc < 2 || argc > 3 || (argc == 3 && !streq(argv[2], "detach")))
-		errx(64, "usage: tcx INTERFACE [detach]");
+	if (argc < 2 || argc > 3 ||
+		(argc == 3 && !streq(argv[2], "detach") && !streq(argv[2], "first")))
+		errx(64, "usage: tcx INTERFACE [detach | first]");
 	ifindex = if_nametoindex(argv[1]);
 	if (ifindex == 0)
 		err(1, "%s", argv[1]);
+	if (argc == 3 && streq(argv[2], "first"))
+		put_first(ifindex);
 	len = query(ifindex, ids);
 	for (uint32_t i = 0; i < len; i++) {
 		printf("%u\n", ids[i]);
-		if (argc == 3)
+		if (argc == 3 && streq(argv[2], "detach"))
 			detach(ifindex, ids[i]);
 	}
 	return 0;

@@ -80,6 +80,15 @@ if lb_mode_is tc && on lb "$BUILD/tests/harness/xdp_pass" eth0; then
 else
 	skip_fact a_program_of_others_is_found "the balancer has native XDP itself, or the interface has none"
 fi
+# Others' programs at tc's ingress, where those that came first may have the frames for themselves.
+if lb_mode_is tc && on lb "$BUILD/tests/harness/tcx" eth0 first > "$work/tcx" 2>&1; then
+	fact a_program_before_ours_is_found wait_until 5 finds lb mode warn eth0
+	fact its_number_is_told says "id $(head -n 1 "$work/tcx")\b" finding lb mode warn eth0 what
+	must on lb "$BUILD/tests/harness/tcx" eth0 detach
+	fact without_it_all_is_well becomes_well lb
+else
+	skip_fact a_program_before_ours_is_found "the balancer is not at tc's ingress, or this kernel has no tcx"
+fi
 must ip_on lb link set dev eth0 down
 heals an_interface_that_is_down lb interface fail eth0
 

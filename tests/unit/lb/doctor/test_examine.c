@@ -238,6 +238,18 @@ static void a_program_is_there(struct world *world)
 	world->links[0].xdp_id = 9;
 }
 
+/* In the other modes frames come to ours before they come there. */
+static void a_tc_program_is_first(struct world *world)
+{
+	set(world, "mode", json_string("tc"));
+	world->facts.tcx_before = 9;
+}
+
+static void a_tc_program_is_behind(struct world *world)
+{
+	world->facts.tcx_before = 9;
+}
+
 static void eth0_joins_frames(struct world *world)
 {
 	world->facts.card = (struct facts_card){ .driver = "ixgbe", .has_lro = true };
@@ -429,6 +441,8 @@ static const struct {
 	{ eth0_is_a_port, "interface", DOCTOR_FAIL, "eth0", NULL },
 	{ eth0_is_a_strange_bond, "bond", DOCTOR_WARN, "eth0", NULL },
 	{ a_program_is_there, "mode", DOCTOR_WARN, "eth0", "ip link set dev eth0 xdp off" },
+	{ a_tc_program_is_first, "mode", DOCTOR_WARN, "eth0", NULL },
+	{ a_tc_program_is_behind, "mode", DOCTOR_OK, "eth0", NULL },
 	{ eth0_joins_frames, "mode", DOCTOR_WARN, "eth0", "ethtool -K eth0 lro off" },
 	{ eth0_takes_large_frames, "mode", DOCTOR_WARN, "eth0", "ip link set dev eth0 mtu 3498" },
 	{ there_is_no_jit, "kernel", DOCTOR_WARN, "kernel", "sysctl -w net.core.bpf_jit_enable=1" },
