@@ -87,9 +87,9 @@ static void losses_sample(const struct losses *losses, const struct backend *bac
 		registry_accepted(parts->registry, backend, service, &ret_sample->accepted);
 }
 
-/* Whether clients go on elsewhere: if not, what comes is a flood, or no server answers and none is better. */
-static bool losses_are_followed_elsewhere(const struct losses *losses,
-	const struct backend *backend, uint16_t service, uint64_t now_us)
+/* Whether clients get on elsewhere: if not, what comes is a flood, or no server answers and none is better. */
+static bool losses_others_fare_better(
+	const struct losses *losses, const struct backend *backend, const struct losses_pair *pair)
 {
 	const struct registry *registry = losses->parts.registry;
 
@@ -98,8 +98,8 @@ static bool losses_are_followed_elsewhere(const struct losses *losses,
 		const struct losses_of *of = &losses->of[other->id];
 
 		for (size_t k = 0; other != backend && k < of->len; k++)
-			if (of->pairs[k].service == service &&
-				loss_judge_is_followed(&of->pairs[k].judge, now_us))
+			if (of->pairs[k].service == pair->service &&
+				loss_judge_fares_better(&of->pairs[k].judge, &pair->judge))
 				return true;
 	}
 	return false;
@@ -114,8 +114,7 @@ static bool losses_look_at(struct losses *losses, const struct backend *backend,
 
 	losses_sample(losses, backend, service, now_us, &sample);
 	loss.n_syns = loss_judge_take(&pair->judge, &sample);
-	if (loss.n_syns > 0 && !sample.has_agent &&
-		!losses_are_followed_elsewhere(losses, backend, service->id, now_us))
+	if (loss.n_syns > 0 && !losses_others_fare_better(losses, backend, pair))
 		loss.n_syns = 0;
 	if (loss.n_syns > 0)
 		pair->lost_us = now_us;

@@ -234,19 +234,72 @@ static void loss_of_a_static_is_syns_and_nothing_else(void **state)
 	assert_int_equal(world.n_losses, 1);
 }
 
-static void loss_judge_knows_who_is_followed(void **state)
+/* A second of both, in which `other` has so many more SYNs, accepted connections and other packets. */
+static void pass_both(struct world *lost, struct world *other, uint64_t n_syns, uint64_t n_accepted,
+	uint64_t n_others)
 {
-	struct world world = make_static();
+	other->next.accepted += n_accepted;
+	other->next.packets += n_others;
+	pass(other, n_syns, 0xff);
+	pass(lost, 10, 0xff);
+}
 
-	pass(&world, 100, 0xff);
-	world.next.packets += 99; /* fewer than SYNs: most of them are a flood's */
-	pass(&world, 100, 0xff);
-	assert_false(loss_judge_is_followed(&world.judge, world.next.now_us));
-	world.next.packets += 300;
-	pass(&world, 100, 0xff);
-	assert_true(loss_judge_is_followed(&world.judge, world.next.now_us));
-	pass_all(&world, 11, 100, 0xff);
-	assert_false(loss_judge_is_followed(&world.judge, world.next.now_us));
+static void loss_is_of_who_fares_worse_than_another(void **state)
+{
+	struct world lost = make_agent(), other = make_agent();
+
+	for (unsigned int i = 0; i < 11; i++)
+		pass_both(&lost, &other, 10, 5, 0);
+	assert_int_equal(lost.n_losses, 1);
+	assert_true(loss_judge_fares_better(&other.judge, &lost.judge));
+}
+
+/* SYNs that every kernel drops, or answered before the window: nobody fares better, whatever else comes. */
+static void loss_is_none_where_all_fare_alike(void **state)
+{
+	struct world lost = make_agent(), other = make_agent();
+
+	lost.next.accepted += 100;
+	pass_both(&lost, &other, 100, 100, 100);
+	for (unsigned int i = 0; i < 11; i++)
+		pass_both(&lost, &other, 10, i == 5, 1000);
+	assert_int_equal(lost.n_losses, 1);
+	assert_false(loss_judge_fares_better(&other.judge, &lost.judge));
+}
+
+/* What was before the window, or while nobody told, is no better fare. */
+static void loss_is_compared_over_its_own_window(void **state)
+{
+	struct world lost = make_agent(), other = make_agent();
+
+	other.next.counts = false;
+	pass_both(&lost, &other, 0, 100000, 0);
+	other.next.counts = true;
+	for (unsigned int i = 0; i < 11; i++)
+		pass_both(&lost, &other, 0, 0, 0);
+	assert_int_equal(lost.n_losses, 1);
+	assert_false(loss_judge_fares_better(&other.judge, &lost.judge));
+	/* It has accepted some, and others took all of them in hand: as a restarted engine counts. */
+	other.next.syns = other.next.packets = 0;
+	for (unsigned int i = 0; i < 11; i++)
+		pass_both(&lost, &other, 4, 3, 0);
+	assert_int_equal(lost.n_losses, 2);
+	assert_true(loss_judge_fares_better(&other.judge, &lost.judge));
+}
+
+static void loss_of_a_static_is_compared_by_who_goes_on(void **state)
+{
+	struct world lost = make_static(), other = make_agent();
+
+	/* Half open connections of a flood: accepted, and nobody goes on. */
+	for (unsigned int i = 0; i < 11; i++)
+		pass_both(&lost, &other, 10, 10, 9);
+	assert_int_equal(lost.n_losses, 1);
+	assert_false(loss_judge_fares_better(&other.judge, &lost.judge));
+	for (unsigned int i = 0; i < 10; i++)
+		pass_both(&lost, &other, 10, 0, 10);
+	assert_int_equal(lost.n_losses, 2);
+	assert_true(loss_judge_fares_better(&other.judge, &lost.judge));
 }
 
 #define TEST(name) cmocka_unit_test(name)
@@ -265,7 +318,10 @@ int main(void)
 		TEST(loss_is_none_of_our_own_absence),
 		TEST(loss_is_not_seen_behind_other_balancers),
 		TEST(loss_of_a_static_is_syns_and_nothing_else),
-		TEST(loss_judge_knows_who_is_followed),
+		TEST(loss_is_of_who_fares_worse_than_another),
+		TEST(loss_is_none_where_all_fare_alike),
+		TEST(loss_is_compared_over_its_own_window),
+		TEST(loss_of_a_static_is_compared_by_who_goes_on),
 	};
 
 	return cmocka_run_group_tests_name("loss_judge", tests, NULL, NULL);
