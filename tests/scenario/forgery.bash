@@ -104,12 +104,20 @@ stranger_mac=$(mac_of stranger)
 lb_mac=$(mac_of lb)
 moved=$(lb_json '[.virtual_servers[].backends[].mac] | sort | tojson')
 must wait_until 20 backends_up 4
+# The kernel takes no other MAC of IPv4 for a second after it heard one.
 for idx in 1 2 3 4; do
-	must forge "$(web_address "web$idx")" "$stranger_mac" "$lb_mac" "$LB" 2 20
-	must forge "$(web_address6 "web$idx")" "$stranger_mac" "$lb_mac" "$LB6" 2 20
+	forge "$(web_address "web$idx")" "$stranger_mac" "$lb_mac" "$LB" 12 4 &
+	forge "$(web_address6 "web$idx")" "$stranger_mac" "$lb_mac" "$LB6" 12 4 &
+	forging=$!
 done
-fact none_is_lost_to_a_forged_place_of_a_server equal "$(lost_of_30 "$VIP")" 0
-fact none_is_lost_by_ipv6_either equal "$(lost_of_30 "[$VIP6]")" 0
+lost=0 lost6=0
+while kill -0 "$forging" 2> /dev/null; do
+	lost=$((lost + $(lost_of_30 "$VIP")))
+	lost6=$((lost6 + $(lost_of_30 "[$VIP6]")))
+done
+wait
+fact none_is_lost_to_a_forged_place_of_a_server equal "$lost" 0
+fact none_is_lost_by_ipv6_either equal "$lost6" 0
 worst_missed() {
 	lb_json '[.virtual_servers[].backends[].heartbeats_missed] | max'
 }
