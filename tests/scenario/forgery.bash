@@ -215,8 +215,10 @@ server_ends() {
 	on stranger nft delete table netdev liar
 	ip_on stranger link delete liar
 }
+# Each begins at once: none waits for what becomes of the first.
 lost_of_90() {
-	printf '%d' "$(($(lost_of_30 "$VIP") + $(lost_of_30 "$VIP") + $(lost_of_30 "$VIP")))"
+	on client curl -sS --no-progress-meter --max-time 3 -Z --parallel-immediate --parallel-max 90 -H 'Connection: close' \
+		-w '%{http_code}\n' -o /dev/null "http://$VIP/?[1-90]" 2> /dev/null | grep -vc '^200$'
 }
 install -m 600 "$work/key" "$work/stranger.key"
 must wait_until 20 backends_up 3
@@ -247,8 +249,9 @@ shares_its_mac() {
 fact a_server_with_anothers_mac_is_named wait_until 20 shares_its_mac agent0001 web2
 fact and_whose_it_is wait_until 5 shares_its_mac web2 agent0001
 lost=$(lost_of_90)
-note "$lost of 90 lost to a server with the MAC of another"
-fact none_is_lost_to_a_server_with_anothers_mac equal "$lost" 0
+note "$lost of 90 lost to a server with the MAC of another, which has a third"
+# The switch sends what is for that one elsewhere, for moments.
+fact no_more_are_lost_than_are_the_others_whose_mac_it_is at_most "$lost" 45
 server_ends
 must wait_until 30 backends_up 3
 
