@@ -34,6 +34,7 @@ struct fixture {
 	unsigned int n_results[SERVICES], n_done;
 	enum path_verdict verdicts[SERVICES];
 	uint16_t statuses[SERVICES];
+	uint64_t third_us[SERVICES]; /* when the third began */
 };
 
 static struct addr address(const char *text)
@@ -49,7 +50,8 @@ static void fixture_result(const struct path_result *result, void *context)
 	struct fixture *fixture = context;
 
 	assert_int_equal(result->backend, 7);
-	fixture->n_results[result->service]++;
+	if (++fixture->n_results[result->service] == 3)
+		fixture->third_us[result->service] = result->began_us;
 	fixture->verdicts[result->service] = result->verdict;
 	fixture->statuses[result->service] = result->status;
 }
@@ -64,11 +66,9 @@ static const struct path_callbacks callbacks = { fixture_result, fixture_done };
 /* What the server's interface hears. */
 static int watch_open(void)
 {
-	struct sockaddr_ll to = {
-		.sll_family = AF_PACKET,
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
 		.sll_protocol = htobe16(ETH_P_ALL),
-		.sll_ifindex = (int)if_nametoindex("server0"),
-	};
+		.sll_ifindex = (int)if_nametoindex("server0") };
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
 
 	assert_true(fd >= 0);
@@ -624,6 +624,25 @@ static void request_is_sent_again_until_its_deadline(void **state)
 	util_close(fd);
 }
 
+static void probes_that_began_together_are_spread(void **state)
+{
+	struct fixture *fixture = *state;
+	struct path_target targets[SERVICES];
+	uint64_t first_us = UINT64_MAX, last_us = 0;
+
+	require_root(fixture);
+	memset(fixture->third_us, 0, sizeof(fixture->third_us));
+	for (uint16_t i = 0; i < SERVICES; i++)
+		targets[i] = target(fixture, i, PATH_TCP, false, (uint16_t)(81 + i));
+	probe(fixture, targets, SERVICES);
+	for (size_t i = 0; i < SERVICES; i++) {
+		LOOP_UNTIL(fixture->event, DEADLINE_US, fixture->third_us[i] > 0);
+		first_us = MIN(first_us, fixture->third_us[i]);
+		last_us = MAX(last_us, fixture->third_us[i]);
+	}
+	assert_true(last_us - first_us > INTERVAL_US / 8);
+}
+
 static void probe_ends_with_its_target(void **state)
 {
 	struct fixture *fixture = *state;
@@ -670,6 +689,7 @@ int main(void)
 		LIVE(requests_of_one_backend_do_not_meet),
 		LIVE(request_is_refused_and_silent_like_any_client),
 		LIVE(request_is_sent_again_until_its_deadline),
+		LIVE(probes_that_began_together_are_spread),
 		LIVE(probe_ends_with_its_target),
 	};
 
