@@ -5,8 +5,6 @@
  */
 #include "lb/link/announce.h"
 
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
 #include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -268,22 +266,6 @@ static void live_claimed(const struct addr *vip, const struct mac *mac, void *co
 /* What holds VIPs back has tests of its own. */
 static const struct announce_callbacks live_callbacks = { .claimed = live_claimed };
 
-static int live_open_prober(void)
-{
-	struct sockaddr_ll to = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htobe16(ETH_P_ALL),
-		.sll_ifindex = (int)if_nametoindex("client1"),
-	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int yes = 1;
-
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
-	return bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? util_close(fd) : fd;
-}
-
 static int live_setup(void **state)
 {
 	struct live *live = calloc(1, sizeof(*live));
@@ -296,7 +278,7 @@ static int live_setup(void **state)
 		       "ip link set client1 up") != 0)
 		return 0;
 	WIRE_WAIT(wire_is_running("client0"));
-	live->fd = live_open_prober();
+	live->fd = wire_open("client1");
 	live->vips[0] = address("198.51.100.10");
 	live->vips[1] = address("2001:db8::10");
 	live->config = (struct announce_config){ .ifindex = if_nametoindex("client0"),

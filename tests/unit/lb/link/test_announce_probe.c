@@ -5,8 +5,6 @@
  */
 #include "lb/link/announce.h"
 
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
 #include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -81,22 +79,6 @@ static void bench_held(const struct addr *vip, const struct mac *mac, void *cont
 static const struct announce_callbacks callbacks = { bench_claimed, bench_is_own, bench_serves,
 	bench_held };
 
-static int bench_open(void)
-{
-	const struct sockaddr_ll to = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htobe16(ETH_P_ALL),
-		.sll_ifindex = (int)if_nametoindex("client1"),
-	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int yes = 1;
-
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
-	return bind(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 ? util_close(fd) : fd;
-}
-
 static int bench_setup(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
@@ -109,7 +91,7 @@ static int bench_setup(void **state)
 		       "ip link set client1 up") != 0)
 		return 0;
 	WIRE_WAIT(wire_is_running("client0"));
-	bench->fd = bench_open();
+	bench->fd = wire_open("client1");
 	bench->confirms = true;
 	bench->vips[OLD] = address("198.51.100.10");
 	bench->vips[NEW] = address("198.51.100.20");

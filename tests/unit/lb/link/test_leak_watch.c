@@ -5,8 +5,6 @@
  */
 #include "lb/link/leak_watch.h"
 
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
 #include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +14,7 @@
 #include "common/util.h"
 #include "lb/link/announce_frame.h"
 #include "lb/link/leak_judge.h"
+#include "tests/unit/lb/fwd/wire.h"
 #include "tests/unit/tools/namespace.h"
 
 /* What was taken for a forgery would count again later. */
@@ -68,22 +67,6 @@ static void live_leaks(uint16_t backend, const struct addr *vip, void *context)
 	live->leaks = vip ? *vip : (struct addr){ 0 };
 }
 
-static int live_open(void)
-{
-	struct sockaddr_ll to = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htobe16(ETH_P_ALL),
-		.sll_ifindex = (int)if_nametoindex("lan1"),
-	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int yes = 1;
-
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
-	return bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? util_close(fd) : fd;
-}
-
 static int live_setup(void **state)
 {
 	static const struct leak_watch_callbacks callbacks = { live_next, live_is_vip, live_leaks };
@@ -99,7 +82,7 @@ static int live_setup(void **state)
 		system("ip link add lan0 address 02:00:00:00:00:01 type veth peer name lan1 && "
 		       "ip link set lan0 up && ip link set lan1 up") != 0)
 		return 0;
-	live->fd = live_open();
+	live->fd = wire_open("lan1");
 	assert_int_equal(addr_prefix_parse("192.0.2.0/24", &subnets[0]), 0);
 	assert_int_equal(addr_prefix_parse("2001:db8:2::/64", &subnets[1]), 0);
 	assert_int_equal(addr_prefix_parse("fe80::/64", &subnets[2]), 0);

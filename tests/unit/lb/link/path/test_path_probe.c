@@ -5,11 +5,11 @@
  */
 #include "lb/link/path/path_probe.h"
 
-#include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include "tests/unit/lb/fwd/wire.h"
 #include "tests/unit/tools/loop.h"
 #include "tests/unit/tools/namespace.h"
 
@@ -63,20 +63,6 @@ static void fixture_done(void *context)
 
 static const struct path_callbacks callbacks = { fixture_result, fixture_done };
 
-/* What the server's interface hears. */
-static int watch_open(void)
-{
-	struct sockaddr_ll to = { .sll_family = AF_PACKET,
-		.sll_protocol = htobe16(ETH_P_ALL),
-		.sll_ifindex = (int)if_nametoindex("server0") };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
-
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	return fd;
-}
-
 static void fixture_make_server(struct fixture *fixture)
 {
 	namespace_enter(fixture->server_fd);
@@ -87,7 +73,7 @@ static void fixture_make_server(struct fixture *fixture)
 		       "ip address add 2001:db8::9/64 dev server0 nodad && "
 		       "ip address add 198.51.100.10/32 dev lo && ip address add 2001:db8:1::10/128 dev lo"),
 		0);
-	fixture->watch_fd = watch_open();
+	fixture->watch_fd = wire_open("server0");
 	namespace_enter(fixture->here_fd);
 }
 
@@ -217,7 +203,7 @@ static unsigned int watch_count(const struct fixture *fixture, uint8_t flags)
 	unsigned int n = 0;
 	uint8_t frame[2048];
 
-	while (recv(fixture->watch_fd, frame, sizeof(frame), 0) > 0) {
+	while (recv(fixture->watch_fd, frame, sizeof(frame), MSG_DONTWAIT) > 0) {
 		size_t at = frame[12] == 8 ? 34 : 54;
 
 		n += frame[at == 34 ? 23 : 20] == IPPROTO_TCP && frame[at + 13] == flags;
@@ -391,7 +377,7 @@ static uint16_t watch_port(struct fixture *fixture)
 	uint8_t frame[2048];
 
 	LOOP_UNTIL(fixture->event, DEADLINE_US,
-		recv(fixture->watch_fd, frame, sizeof(frame), 0) > 0 && frame[12] == 8 &&
+		recv(fixture->watch_fd, frame, sizeof(frame), MSG_DONTWAIT) > 0 && frame[12] == 8 &&
 			frame[23] == IPPROTO_TCP &&
 			(port = (uint16_t)(frame[34] << 8 | frame[35])));
 	return port;
