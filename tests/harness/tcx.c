@@ -14,9 +14,12 @@
 #include <net/if.h>
 #include <sys/syscall.h>
 
-#define TCX_INGRESS  46        /* BPF_TCX_INGRESS since Linux 6.6; the headers may be older */
-#define TCX_BEFORE   (1u << 3) /* BPF_F_BEFORE: without another one it is the first */
-#define PROGRAMS_MAX 64u
+#include "tests/harness/bpf_return.h"
+
+#define TCX_INGRESS      46        /* BPF_TCX_INGRESS since Linux 6.6; the headers may be older */
+#define TCX_BEFORE       (1u << 3) /* BPF_F_BEFORE: without another one it is the first */
+#define TCX_NEXT_PROGRAM (-1)      /* TCX_NEXT of enum tcx_action_base */
+#define PROGRAMS_MAX     64u
 
 static int call_bpf(enum bpf_cmd command, union bpf_attr *attr)
 {
@@ -58,24 +61,13 @@ static void detach(unsigned int ifindex, uint32_t id)
 	close(fd);
 }
 
-/* r0 = TCX_NEXT (-1); exit */
 static void put_first(unsigned int ifindex)
 {
-	static const struct bpf_insn program[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = -1 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
 	union bpf_attr attr;
-	int fd;
+	int fd = bpf_return_load(BPF_PROG_TYPE_SCHED_CLS, TCX_NEXT_PROGRAM, "tcx_next");
 
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_SCHED_CLS;
-	attr.insns = (uintptr_t)program;
-	attr.insn_cnt = ARRAY_LEN(program);
-	attr.license = (uintptr_t) "GPL";
-	fd = call_bpf(BPF_PROG_LOAD, &attr);
 	if (fd < 0)
-		err(1, "a program that passes on");
+		errx(1, "a program that passes on: %s", strerror(-fd));
 	memset(&attr, 0, sizeof(attr));
 	attr.target_fd = ifindex;
 	attr.attach_bpf_fd = (uint32_t)fd;

@@ -9,30 +9,10 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <sys/syscall.h>
 
 #include "common/os/nl.h"
 
-/* A descriptor, or negative errno. */
-static inline int xdp_pass_load(void)
-{
-	/* r0 = XDP_PASS; exit */
-	static const struct bpf_insn program[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	union bpf_attr attr;
-	long fd;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_XDP;
-	attr.insns = (uintptr_t)program;
-	attr.insn_cnt = ARRAY_LEN(program);
-	attr.license = (uintptr_t) "GPL";
-	memcpy(attr.prog_name, "xdp_pass", sizeof("xdp_pass"));
-	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-	return fd < 0 ? util_negative_errno() : (int)fd;
-}
+#include "tests/harness/bpf_return.h"
 
 /*
  * Puts it on an interface of this namespace, in native mode, where it stays until the interface goes. 0
@@ -47,7 +27,7 @@ static inline int xdp_pass_attach(const char *interface)
 	void *link;
 	int r;
 
-	program = xdp_pass_load();
+	program = bpf_return_load(BPF_PROG_TYPE_XDP, XDP_PASS, "xdp_pass");
 	r = program < 0 ? program : nl_open(NETLINK_ROUTE, &nl);
 	if (r < 0)
 		return r;
