@@ -2,12 +2,13 @@
 /*
  * A SYN flood of spoofed clients, at the balancer:
  *
- *	syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment|datagram] [TAG…]
+ *	syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment|datagram|spoiled|repeated] [TAG…]
  *
  * Sends COUNT (at most PACE_COUNT_MAX) SYNs of different clients out of INTERFACE, RATE_HZ of them a second,
  * each of another address and port in 198.18.0.0/15 (RFC 2544: belongs to nobody). With
  * `fragment` they are first fragments of UDP datagrams of which no other fragment comes, two of each client,
- * one right after the other; with `datagram`, whole UDP datagrams. Behind the
+ * one right after the other; with `datagram`, whole UDP datagrams; with `spoiled`, SYNs whose checksum is wrong, which no
+ * kernel answers; with `repeated`, the same REPEATED SYNs again and again. Behind the
  * addresses of Ethernet they carry the tags, the outer one first, as 0x81000007 (802.1Q, VLAN 7). A
  * machine that stalls is not made up for in bursts that no queue takes: it takes longer. SIGTERM ends it
  * early. For scenarios alone: it refuses to run where the interface has an address that is not one of
@@ -33,6 +34,7 @@
 #define TAGS_MAX         4u
 #define SOURCES          (1u << 17) /* addresses in 198.18.0.0/15 */
 #define SOURCE_FIRST     0xc6120000u
+#define REPEATED         90u
 #define FRAGMENTED_BYTES 1024u /* of a datagram whose first fragment is sent */
 #define DATAGRAM_BYTES   ((uint32_t)sizeof(struct tcphdr)) /* of a whole one, its header included */
 #define DOCUMENT_NET     0xc0000200u /* 192.0.2.0/24 (RFC 5737), where scenarios live */
@@ -53,7 +55,7 @@ struct storm {
 	struct iovec vectors[PACE_BATCH][3]; /* the addresses, the tags, the rest */
 	__be32 tags[TAGS_MAX];
 	size_t n_tags;
-	bool fragments, datagrams;
+	bool fragments, datagrams, spoiled, repeated;
 };
 
 /* An interface of a scenario has addresses of 192.0.2.0/24 alone. */
@@ -157,6 +159,8 @@ static void frame_make(const struct storm *storm, unsigned long n, struct frame 
 		frame.ip.id = htons((uint16_t)(1 + n % 2));
 		n /= 2;
 	}
+	if (storm->repeated)
+		n %= REPEATED;
 	frame.ip.saddr = htonl(SOURCE_FIRST + (uint32_t)(n % SOURCES));
 	frame.ip.check = htons(checksum_of(&frame.ip, sizeof(frame.ip)));
 	frame.tcp.source = htons((uint16_t)(1024 + n / SOURCES * 7919 % 60000));
@@ -165,7 +169,8 @@ static void frame_make(const struct storm *storm, unsigned long n, struct frame 
 		return;
 	frame.tcp.seq = htonl((uint32_t)n * 2654435761u);
 	sum = checksum_add(IPPROTO_TCP + sizeof(frame.tcp), &frame.ip.saddr, 8);
-	frame.tcp.check = htons(checksum_finish(checksum_add(sum, &frame.tcp, sizeof(frame.tcp))));
+	frame.tcp.check = htons(checksum_finish(checksum_add(sum, &frame.tcp, sizeof(frame.tcp))) ^
+		(storm->spoiled ? 0x1234 : 0));
 	*ret_frame = frame;
 }
 
@@ -193,8 +198,8 @@ int main(int argc, char **argv)
 
 	if (argc < 6)
 		errx(64,
-			"usage: syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ [fragment|datagram] "
-			"[TAG…]");
+			"usage: syn_storm INTERFACE BALANCER_MAC VIP:PORT COUNT RATE_HZ "
+			"[fragment|datagram|spoiled|repeated] [TAG…]");
 	check_place(argv[1]);
 	vip = tool_endpoint(argv[3]);
 	pace_set(&storm.pace, argv[4], argv[5], BURST_US, BURST_MIN);
@@ -202,7 +207,9 @@ int main(int argc, char **argv)
 	storm.pace.context = &storm;
 	storm.fragments = argc > 6 && streq(argv[6], "fragment");
 	storm.datagrams = argc > 6 && streq(argv[6], "datagram");
-	n_words = 6 + (storm.fragments || storm.datagrams);
+	storm.spoiled = argc > 6 && streq(argv[6], "spoiled");
+	storm.repeated = argc > 6 && streq(argv[6], "repeated");
+	n_words = 6 + (storm.fragments || storm.datagrams || storm.spoiled || storm.repeated);
 	storm_tags(&storm, argv + n_words, argc - n_words);
 	storm_open(&storm, argv[1]);
 	storm_aim(&storm, argv[2], &vip);

@@ -34,40 +34,12 @@ must wait_until 20 backends_up 3
 # wrong, and the same ones again and again.
 tool_start held client connections "$VIP:80" 60 250
 must wait_until 30 connections_are held '.open == 60'
-cat > "$work/nothing.py" <<- 'END'
-	import random, socket, struct, sys, time
-
-	def sum16(data):
-	    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-	    while total >> 16:
-	        total = (total & 0xffff) + (total >> 16)
-	    return ~total & 0xffff
-
-	def syn(client, vip, port, sequence, spoil):
-	    addresses = socket.inet_aton(client) + socket.inet_aton(vip)
-	    tcp = struct.pack("!HHIIBBHHH", port, 80, sequence, 0, 0x50, 2, 64240, 0, 0)
-	    check = sum16(addresses + struct.pack("!HH", 6, len(tcp)) + tcp) ^ spoil
-	    tcp = tcp[:16] + struct.pack("!H", check) + tcp[18:]
-	    head = struct.pack("!HHHHBB", 0x4500, 20 + len(tcp), 0, 0, 64, 6)
-	    check = sum16(head + b"\0\0" + addresses)
-	    return head + struct.pack("!H", check) + addresses + tcp
-
-	mac, vip, kind = sys.argv[1:]
-	link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-	link.bind(("eth0", 0))
-	for turn in range(60 * 15):
-	    flow = turn % 90
-	    sequence = flow if kind == "repeated" else random.getrandbits(32)
-	    frame = syn("198.18.0.%d" % (1 + flow), vip, 20000 + flow, sequence, 0x1234 * (kind == "spoiled"))
-	    link.send(bytes.fromhex(mac.replace(":", "")) + link.getsockname()[4] + b"\x08\0" + frame)
-	    time.sleep(1 / 60)
-END
 downs() {
 	grep -c ' up -> down' "$work/lb/log"
 }
 before=$(downs)
 for kind in spoiled repeated; do
-	must on router python3 "$work/nothing.py" "$(mac_of lb)" "$VIP" "$kind"
+	must on router "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:80" 900 60 "$kind" > /dev/null
 	fact "syns_that_nobody_answers_take_nobody_out_$kind" equal "$(downs)" "$before"
 done
 fact no_connection_is_lost_to_them equal "$(tool_ask held round | jq .broken)" 0
