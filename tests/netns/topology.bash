@@ -311,6 +311,14 @@ fetch() {
 	on client curl -sS --max-time $((60 * SLOW)) "$@" "http://$VIP$path"
 }
 
+# lost_of COUNT HOST : how many of so many requests at once, each by a connection of its own, the client gets no answer to.
+lost_of() {
+	local answered
+	answered=$(on client curl -sS --no-progress-meter --max-time 3 -Z --parallel-immediate --parallel-max "$1" -H 'Connection: close' \
+		-w '%{http_code}\n' -o /dev/null "http://$2/?[1-$1]" 2> /dev/null | grep -c '^200$')
+	printf '%d' $(($1 - answered))
+}
+
 # answer_names HOST[:PORT] REQUESTS : who answers the client, each request by a connection of its own; each name once.
 answer_names() {
 	on client curl -sS --no-progress-meter --max-time $((60 * SLOW)) -Z --parallel-max 20 -H 'Connection: close' \

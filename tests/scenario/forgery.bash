@@ -35,11 +35,6 @@ claim() {
 		forge "$vip" "$mac" "$broadcast" "$vip" "$@"
 	fi
 }
-# lost_of_30 HOST : connections that did not end within three seconds.
-lost_of_30() {
-	on client curl -sS --no-progress-meter --max-time 3 -Z --parallel-max 30 -H 'Connection: close' \
-		-w '%{http_code}\n' -o /dev/null "http://$1/?[1-30]" 2> /dev/null | grep -vc '^200$'
-}
 publications() {
 	lb_json .publications.count
 }
@@ -62,8 +57,8 @@ must claim "$VIP6" "$router_mac6"
 fact a_claim_is_named wait_until 5 is_claimed "$router_mac" "$VIP" 1
 fact a_claim_by_advertisement_is_named wait_until 5 is_claimed "$router_mac6" "$VIP6" 1
 fact its_backend_is_null equal "$(lb_json '.claims[0].backend')" null
-fact none_is_lost_to_a_claim_with_the_routers_mac equal "$(lost_of_30 "$VIP")" 0
-fact none_is_lost_by_ipv6 equal "$(lost_of_30 "[$VIP6]")" 0
+fact none_is_lost_to_a_claim_with_the_routers_mac equal "$(lost_of 30 "$VIP")" 0
+fact none_is_lost_by_ipv6 equal "$(lost_of 30 "[$VIP6]")" 0
 fact no_frame_counts_as_a_loop equal "$(loops)" 0
 fact the_status_is_degraded exits 1 lb status
 fact the_status_says_why says "$VIP is claimed by $router_mac" lb status
@@ -82,7 +77,7 @@ for vip in "$VIP" "$VIP6"; do
 		must claim "$vip" "$mac"
 		fact "the_router_is_told_the_truth_of_$vip" wait_until 2 router_is_right "$vip"
 		fact it_is_told_within_a_second at_most "$(($(now_ms) - since))" "$((1000 * SLOW))"
-		fact "none_is_lost_after_$mac" equal "$(lost_of_30 "$url")" 0
+		fact "none_is_lost_after_$mac" equal "$(lost_of 30 "$url")" 0
 	done
 done
 fact a_backend_that_claims_is_named_by_its_name equal \
@@ -112,8 +107,8 @@ for idx in 1 2 3 4; do
 done
 lost=0 lost6=0
 while kill -0 "$forging" 2> /dev/null; do
-	lost=$((lost + $(lost_of_30 "$VIP")))
-	lost6=$((lost6 + $(lost_of_30 "[$VIP6]")))
+	lost=$((lost + $(lost_of 30 "$VIP")))
+	lost6=$((lost6 + $(lost_of 30 "[$VIP6]")))
 done
 wait
 fact none_is_lost_to_a_forged_place_of_a_server equal "$lost" 0
@@ -158,7 +153,7 @@ for _ in 1 2 3 4 5 6; do
 done
 fact no_agent_believes_a_forged_place_of_the_balancer equal "$misled" 0
 fact no_agent_fails_by_a_forged_place_of_the_balancer equal "$(downs)" "$before"
-fact none_is_lost_by_that equal "$(lost_of_30 "$VIP")" 0
+fact none_is_lost_by_that equal "$(lost_of 30 "$VIP")" 0
 fact no_mac_has_moved equal "$(lb_json '[.virtual_servers[].backends[].mac] | sort | tojson')" "$moved"
 
 pins() {
@@ -215,17 +210,12 @@ server_ends() {
 	on stranger nft delete table netdev liar
 	ip_on stranger link delete liar
 }
-# Each begins at once: none waits for what becomes of the first.
-lost_of_90() {
-	on client curl -sS --no-progress-meter --max-time 3 -Z --parallel-immediate --parallel-max 90 -H 'Connection: close' \
-		-w '%{http_code}\n' -o /dev/null "http://$VIP/?[1-90]" 2> /dev/null | grep -vc '^200$'
-}
 install -m 600 "$work/key" "$work/stranger.key"
 must wait_until 20 backends_up 3
 # The balancer's own: the switch has no other way for such frames than where they came from. By frames of its own, and
 # with a key that may say any MAC, it is heard.
 server_with_mac "$lb_mac"
-fact none_is_lost_to_frames_with_the_balancers_mac equal "$(lost_of_90)" 0
+fact none_is_lost_to_frames_with_the_balancers_mac equal "$(lost_of 90 "$VIP")" 0
 fact nobody_is_registered_by_such_frames equal "$(backend_field state agent0001)" null
 on stranger nft delete chain netdev liar out
 must sed -i 's/$/ mac=any/' "$work/lb/keys"
@@ -235,7 +225,7 @@ is_refused_for_the_balancers_mac() {
 }
 fact the_balancers_mac_is_refused wait_until 20 is_refused_for_the_balancers_mac
 fact nobody_is_registered_by_the_balancers_mac equal "$(backend_field state agent0001)" null
-fact none_is_lost_to_the_balancers_mac equal "$(lost_of_30 "$VIP")" 0
+fact none_is_lost_to_the_balancers_mac equal "$(lost_of 30 "$VIP")" 0
 server_ends
 must sed -i 's/ mac=any$//' "$work/lb/keys"
 must lb reload
@@ -248,7 +238,7 @@ shares_its_mac() {
 }
 fact a_server_with_anothers_mac_is_named wait_until 20 shares_its_mac agent0001 web2
 fact and_whose_it_is wait_until 5 shares_its_mac web2 agent0001
-lost=$(lost_of_90)
+lost=$(lost_of 90 "$VIP")
 note "$lost of 90 lost to a server with the MAC of another, which has a third"
 # The switch sends what is for that one elsewhere, for moments.
 fact no_more_are_lost_than_are_the_others_whose_mac_it_is at_most "$lost" 45
@@ -261,7 +251,7 @@ liar_is_registered() {
 	tool_ask liar | jq -e '.sessions > 0' > /dev/null
 }
 must wait_until 20 liar_is_registered
-lost=$(lost_of_90)
+lost=$(lost_of 90 "$VIP")
 note "$lost of 90 lost to a server with the router's MAC: $(tool_ask liar | jq -c '{sessions, heartbeats}'), $(backend_field state agent0001)"
 fact none_is_lost_to_a_server_with_the_routers_mac equal "$lost" 0
 fact no_frame_of_the_router_counts_as_a_loop equal "$(loops)" 0

@@ -81,11 +81,7 @@ been_silent() {
 must wait_until 20 been_silent
 fact it_stays_static equal "$(backend_field source web2)" static
 fact it_stays_up equal "$(backend_field state web2)" up
-lost_of_20() {
-	on client curl -sS --no-progress-meter --max-time 3 -Z --parallel-max 20 -H 'Connection: close' \
-		-w '%{http_code}\n' -o /dev/null "http://$VIP/?[1-20]" 2> /dev/null | grep -vc '^200$'
-}
-fact none_of_20_is_lost equal "$(lost_of_20)" 0
+fact none_of_20_is_lost equal "$(lost_of 20 "$VIP")" 0
 fact it_never_was_down equal "$(grep -c 'backend web2: up ->' "$work/lb/log")" 0
 lb_write_config < <(static_config)
 must lb reload
