@@ -31,22 +31,26 @@ struct entry_path {
 	bool is_added; /* to one that served already: until it is proven it keeps from nothing else */
 };
 
-/* One service that a backend belongs to. */
+/*
+ * One service that a backend belongs to. Every heartbeat that is answered looks at all of its backend's: what they are
+ * judged by comes before the paths, in one cache line or two.
+ */
 struct entry_service {
 	uint16_t idx;         /* in registry->config.services */
 	uint16_t vip;         /* in backend.status.vips; ENTRY_NO_VIP: as a static */
 	uint16_t id;          /* of the service; set by path_carry() */
 	uint8_t ramp_percent; /* of the weight: less than 100 in slow start; 0: not judged yet */
-	struct entry_path paths[ENTRY_PATHS];
-	bool unheard; /* nobody listens on one of its ports */
-	const struct registry_static
-		*line;        /* the real-server line of the virtual server; NULL: there is none */
-	uint32_t connections; /* as counted of a static */
+	bool unheard;         /* nobody listens on one of its ports */
+	bool is_unproven;     /* by one of its paths; path.c alone sets it, with them */
 	/* As health_judge() found it. */
-	uint32_t weight; /* configured, or as an administrator said */
-	bool takes_new;  /* it is for new flows, backup or not */
-	bool is_usable;  /* as in struct registry_tier */
+	bool takes_new; /* it is for new flows, backup or not */
+	bool is_usable; /* as in struct registry_tier */
 	bool is_backup;
+	uint32_t weight;      /* configured, or as an administrator said */
+	uint32_t connections; /* as counted of a static */
+	const struct registry_static
+		*line; /* the real-server line of the virtual server; NULL: there is none */
+	struct entry_path paths[ENTRY_PATHS];
 };
 
 struct entry {

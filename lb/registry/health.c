@@ -554,7 +554,8 @@ static bool judge_members(
 	backend->takes_new = false;
 	for (size_t i = 0; i < entry->n_services; i++) {
 		struct entry_service *member = &entry->services[i];
-		const struct entry_service before = *member;
+		const bool took_new = member->takes_new, was_usable = member->is_usable;
+		const uint32_t weight = member->weight;
 
 		member->is_backup = member->line && member->line->is_backup;
 		member->weight = weight_of(&backend->words,
@@ -565,10 +566,9 @@ static bool judge_members(
 		member->is_usable = member->takes_new && backend->state == BACKEND_UP &&
 			health_serves(registry, entry, member);
 		backend->takes_new |= member->takes_new;
-		changed |= before.is_usable != member->is_usable ||
-			before.takes_new != member->takes_new ||
-			(member->takes_new && before.weight != member->weight);
-		*ret_less |= before.takes_new && !member->takes_new;
+		changed |= was_usable != member->is_usable || took_new != member->takes_new ||
+			(member->takes_new && weight != member->weight);
+		*ret_less |= took_new && !member->takes_new;
 	}
 	return changed;
 }

@@ -38,10 +38,15 @@ static bool one_is_proven(const struct entry_path *path)
 
 bool path_is_proven(const struct entry_service *member)
 {
+	return !member->is_unproven;
+}
+
+/* After each change of a path. */
+static void note_proven(struct entry_service *member)
+{
+	member->is_unproven = false;
 	ARRAY_FOREACH (path, member->paths, ENTRY_PATHS)
-		if (!one_is_proven(path))
-			return false;
-	return true;
+		member->is_unproven |= !one_is_proven(path);
 }
 
 static bool was_kept_as_proven(const struct entry *entry, uint16_t service)
@@ -105,6 +110,7 @@ static void carry_service(const struct registry *registry, const struct entry *e
 		path->key = k > 0 && path->is_needed ? key_of(&service->requests[k - 1]) : 0;
 		carry_one(entry, old ? &old->paths[k] : NULL, is_kept, now_us, path);
 	}
+	note_proven(member);
 }
 
 /* Whether something is to be probed, or was. */
@@ -151,21 +157,22 @@ static struct entry_service *find_member(
 	return member ? &entry->services[member - entry->services] : NULL;
 }
 
-static void flip(struct registry *registry, struct entry_path *path, bool ok, uint64_t now_us)
+static void flip(struct registry *registry, struct entry_service *member, struct entry_path *path,
+	bool ok, uint64_t now_us)
 {
 	path->ok = ok;
 	path->n_lost = ok ? 0 : path->n_lost;
 	path->was_proven |= ok;
 	path->streak = 0;
 	path->since_us = now_us;
+	note_proven(member);
 	entries_mark_changed(&registry->entries, !ok);
 }
 
 /* What began before it was asked anew, or is not asked any more, is of no interest. */
-static struct entry_path *find_path(const struct registry *registry, const struct entry *entry,
-	const struct registry_path_result *result)
+static struct entry_path *find_path(
+	struct entry_service *member, const struct registry_path_result *result)
 {
-	struct entry_service *member = find_member(registry, entry, result->service);
 	struct entry_path *path =
 		member && result->check < ENTRY_PATHS ? &member->paths[result->check] : NULL;
 
@@ -185,14 +192,15 @@ static void note_host(
 bool path_settle(struct registry *registry, struct entry *entry,
 	const struct registry_path_result *result, uint64_t now_us)
 {
-	struct entry_path *path = find_path(registry, entry, result);
+	struct entry_service *member = find_member(registry, entry, result->service);
+	struct entry_path *path = find_path(member, result);
 	bool good = result->verdict == REGISTRY_PATH_OK, before;
 	const struct registry_service *service;
 	uint32_t wanted;
 
 	if (!path || result->verdict == REGISTRY_PATH_NOT_MADE)
 		return false;
-	service = service_of(registry, find_member(registry, entry, result->service));
+	service = service_of(registry, member);
 	if (result->verdict == REGISTRY_PATH_NO_ADDRESS) {
 		before = path->verdict != result->verdict && !path->known && !path->ok;
 		path->verdict = path->known || path->ok ? path->verdict : (uint8_t)result->verdict;
@@ -219,7 +227,7 @@ bool path_settle(struct registry *registry, struct entry *entry,
 		wanted = 1;
 	if (++path->streak < wanted)
 		return !before;
-	flip(registry, path, good, now_us);
+	flip(registry, member, path, good, now_us);
 	return true;
 }
 
@@ -240,13 +248,14 @@ bool path_lose(struct registry *registry, struct entry *entry, const struct regi
 		path->verdict = REGISTRY_PATH_LOST;
 		path->from_us = now_us + REGISTRY_LOSS_US;
 		path->n_lost = loss->n_syns;
-		flip(registry, path, false, now_us);
+		flip(registry, member, path, false, now_us);
 		return true;
 	}
 	if ((loss->n_syns == 0) == (path->n_lost == 0))
 		return false;
 	path->n_lost = loss->n_syns;
 	path->verdict = REGISTRY_PATH_LOST;
+	note_proven(member);
 	entries_mark_changed(&registry->entries, loss->n_syns > 0);
 	return true;
 }
