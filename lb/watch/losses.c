@@ -63,11 +63,11 @@ static struct losses_pair *losses_pair(
 }
 
 static void losses_sample(const struct losses *losses, const struct backend *backend,
-	const struct registry_service *service, uint64_t now_us, struct loss_sample *ret_sample)
+	const struct registry_service *service, const struct registry_member *member,
+	uint64_t now_us, struct loss_sample *ret_sample)
 {
 	const struct losses_parts *parts = &losses->parts;
 	const struct ports *asked = registry_asked(parts->registry, backend->id);
-	struct registry_member member;
 	struct losses_count count;
 
 	parts->count(service->id, backend->id, &count, parts->context);
@@ -76,9 +76,8 @@ static void losses_sample(const struct losses *losses, const struct backend *bac
 		.syns = count.syns,
 		.packets = count.packets,
 		.clients = count.clients,
-		.takes_clients = registry_member_of(parts->registry, backend, service, &member) &&
-			backend->state == BACKEND_UP && !backend->kept &&
-			member.effective_weight > 0,
+		.takes_clients = backend->state == BACKEND_UP && !backend->kept &&
+			member->effective_weight > 0,
 		.has_agent = backend->source == BACKEND_AGENT,
 		.breaks = asked ? asked->breaks : 0,
 		.told_us = backend->heard_us,
@@ -107,12 +106,13 @@ static bool losses_others_fare_better(
 
 /* One backend in one service; true: the registry may have actions. */
 static bool losses_look_at(struct losses *losses, const struct backend *backend,
-	const struct registry_service *service, struct losses_pair *pair, uint64_t now_us)
+	const struct registry_service *service, const struct registry_member *member,
+	struct losses_pair *pair, uint64_t now_us)
 {
 	struct registry_loss loss = { .backend = backend->id, .service = service->id };
 	struct loss_sample sample;
 
-	losses_sample(losses, backend, service, now_us, &sample);
+	losses_sample(losses, backend, service, member, now_us, &sample);
 	loss.n_syns = loss_judge_take(&pair->judge, &sample);
 	if (loss.n_syns > 0 && !losses_others_fare_better(losses, backend, pair))
 		loss.n_syns = 0;
@@ -143,7 +143,7 @@ static bool losses_look_at_all(
 			continue;
 		pair = losses_pair(losses, backend->id, len, i, member.service);
 		if (pair)
-			changed |= losses_look_at(losses, backend, registry, pair, now_us);
+			changed |= losses_look_at(losses, backend, registry, &member, pair, now_us);
 	}
 	return changed;
 }
