@@ -195,15 +195,15 @@ static bool status_is_better(const struct registry_tier *tier, const struct regi
 	return tier->n_backups > than->n_backups;
 }
 
-static struct status_usable status_usable(const struct status_members *members,
+static struct status_usable status_usable(const struct registry_tier *tiers,
 	const struct config_virtual_server *virtual_server, size_t first)
 {
-	struct status_usable usable = { .best = members->tiers[first], .fewest = SIZE_MAX };
+	struct status_usable usable = { .best = tiers[first], .fewest = SIZE_MAX };
 
 	for (size_t i = first; i < first + virtual_server->vips.len; i++) {
-		if (status_is_better(&members->tiers[i], &usable.best))
-			usable.best = members->tiers[i];
-		usable.fewest = MIN(usable.fewest, status_usable_len(&members->tiers[i]));
+		if (status_is_better(&tiers[i], &usable.best))
+			usable.best = tiers[i];
+		usable.fewest = MIN(usable.fewest, status_usable_len(&tiers[i]));
 	}
 	return usable;
 }
@@ -289,14 +289,14 @@ static bool status_has_joined(const struct balancer *balancer,
 }
 
 static bool status_virtual_server_is_ready(const struct balancer *balancer,
-	const struct status_members *members, const struct config_virtual_server *virtual_server,
+	const struct registry_tier *tiers, const struct config_virtual_server *virtual_server,
 	size_t first, struct why *ret_why)
 {
 	struct registry_tier tier;
 
 	if (!status_serves(balancer, ret_why))
 		return false;
-	tier = status_usable(members, virtual_server, first).best;
+	tier = status_usable(tiers, virtual_server, first).best;
 	if (tier.is_enough)
 		return status_has_joined(balancer, virtual_server, ret_why);
 	if (status_usable_len(&tier) == 0)
@@ -313,12 +313,12 @@ static bool status_virtual_server_is_ready(const struct balancer *balancer,
 bool status_is_ready(
 	const struct balancer *balancer, const char *virtual_server, struct why *ret_why)
 {
-	_cleanup_(status_members_clear) struct status_members members = { 0 };
+	_cleanup_free_ struct registry_tier *tiers = status_tiers(balancer);
 	const struct config *config = balancer->config;
 	bool found = false;
 	size_t first = 0;
 
-	if (status_members_make(balancer, &members) < 0) {
+	if (!tiers) {
 		why_set(ret_why, "out of memory");
 		return false;
 	}
@@ -330,7 +330,7 @@ bool status_is_ready(
 		if (virtual_server && !streq(virtual_server, each->name))
 			continue;
 		found = true;
-		if (!status_virtual_server_is_ready(balancer, &members, each, of_each, ret_why))
+		if (!status_virtual_server_is_ready(balancer, tiers, each, of_each, ret_why))
 			return false;
 	}
 	if (!found)
@@ -341,16 +341,16 @@ bool status_is_ready(
 
 void status_each_ready(const struct balancer *balancer, status_ready_fn *fn, void *context)
 {
-	_cleanup_(status_members_clear) struct status_members members = { 0 };
+	_cleanup_free_ struct registry_tier *tiers = status_tiers(balancer);
 	const struct config *config = balancer->config;
 	size_t first = 0;
 
-	if (status_members_make(balancer, &members) < 0)
+	if (!tiers)
 		return;
 	for (size_t i = 0; i < config->n_virtual_servers; i++) {
 		const struct config_virtual_server *each = config->virtual_servers[i];
 		struct why why = { 0 };
-		bool ready = status_virtual_server_is_ready(balancer, &members, each, first, &why);
+		bool ready = status_virtual_server_is_ready(balancer, tiers, each, first, &why);
 
 		first += each->vips.len;
 		fn(each->name, ready, ready ? "" : why.text, context);
@@ -409,7 +409,7 @@ json_t *status_virtual_server(const struct balancer *balancer, const struct stat
 	char digest[TABLE_DIGEST_LEN];
 	struct why why = { 0 };
 	_cleanup_free_ char *ports = config_ports_format(virtual_server);
-	struct registry_tier tier = status_usable(members, virtual_server, first).best;
+	struct registry_tier tier = status_usable(members->tiers, virtual_server, first).best;
 	uint64_t flows = 0;
 	size_t moving = 0;
 	json_t *backends;
@@ -427,7 +427,8 @@ json_t *status_virtual_server(const struct balancer *balancer, const struct stat
 	}
 	backends = status_backends(balancer, counts, members, virtual_server, first, &flows);
 	status_digest(balancer, virtual_server, first, digest);
-	ready = status_virtual_server_is_ready(balancer, members, virtual_server, first, &why);
+	ready = status_virtual_server_is_ready(
+		balancer, members->tiers, virtual_server, first, &why);
 	/* This balancer could serve it: to be active elsewhere would make nothing better. */
 	if (ready)
 		(void)status_warnings_held(balancer, virtual_server, &why);
@@ -489,7 +490,7 @@ static int status_health(const struct balancer *balancer, const struct status_me
 		return 2;
 	for (size_t i = 0; i < balancer->config->n_virtual_servers; i++) {
 		const struct config_virtual_server *each = balancer->config->virtual_servers[i];
-		struct status_usable usable = status_usable(members, each, first);
+		struct status_usable usable = status_usable(members->tiers, each, first);
 
 		first += each->vips.len;
 		if (status_usable_len(&usable.best) == 0)

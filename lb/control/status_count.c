@@ -107,13 +107,23 @@ static void status_members_list(
 	}
 }
 
+struct registry_tier *status_tiers(const struct balancer *balancer)
+{
+	size_t len = balancer->services->len;
+	struct registry_tier *tiers = calloc(len + 1, sizeof(*tiers));
+
+	for (size_t i = 0; tiers && i < len; i++)
+		tiers[i] = registry_tier(balancer->registry, &balancer->services->registry[i]);
+	return tiers;
+}
+
 int status_members_make(const struct balancer *balancer, struct status_members *ret_members)
 {
 	size_t len = balancer->services->len;
 	struct status_members made = {
 		.services = balancer->services,
 		.begins = calloc(len + 2, sizeof(*made.begins)),
-		.tiers = calloc(len + 1, sizeof(*made.tiers)),
+		.tiers = status_tiers(balancer),
 		.ids = calloc(registry_len(balancer->registry) + 1, sizeof(*made.ids)),
 	};
 
@@ -128,8 +138,6 @@ int status_members_make(const struct balancer *balancer, struct status_members *
 		return -ENOMEM;
 	}
 	status_members_list(balancer->registry, &made, false);
-	for (size_t i = 0; i < len; i++)
-		made.tiers[i] = registry_tier(balancer->registry, &balancer->services->registry[i]);
 	/* Each begin stands at the next one's place now. */
 	memmove(&made.begins[1], &made.begins[0], len * sizeof(*made.begins));
 	made.begins[0] = 0;

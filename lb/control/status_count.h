@@ -30,6 +30,8 @@ struct status_members {
 	uint16_t *ids;               /* of the backend that was at a position then */
 	struct registry_tier *tiers; /* of each service */
 };
+/* Of each service, as it is now; the caller's. NULL: no memory. */
+struct registry_tier *status_tiers(const struct balancer *balancer);
 /* -ENOMEM. */
 int status_members_make(const struct balancer *balancer, struct status_members *ret_members);
 void status_members_clear(struct status_members *members);
