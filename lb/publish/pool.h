@@ -55,6 +55,7 @@ struct pools {
 	bool follow;                   /* started with nothing, and membership is not quiet yet */
 	struct pool_service *services; /* rising ids */
 	size_t n_services;
+	bool has_loads; /* some of them have a scheduler with loads */
 	uint64_t n_builds;
 	uint64_t n_snapshots;    /* that were begun: a mark for pools, not more */
 	bool crowded4, crowded6; /* the flow table is, of each family */

@@ -366,6 +366,7 @@ static void publish_commit(struct publish *publish, struct publish_build *build,
 	pools->services = TAKE_PTR(build->made);
 	pools->n_services = build->services->len;
 	pool_services_sort(pools->services, pools->n_services);
+	pools->has_loads = schedule_count_wanted(pools);
 	pools->follow = build->follow;
 	pools->n_builds++;
 	settle_wake(&publish->settle);

@@ -125,11 +125,11 @@ int schedule_add(struct snapshot *snapshot, const struct pool_service *built,
 	return snapshot_add_schedule(snapshot, built->id, order, order_len, built->scheduler);
 }
 
-/* Every agent's every word comes here: only what the backend belongs to is looked at. */
+/* Every agent's every word comes here: only what the backend belongs to is looked at, and only if anything counts. */
 void schedule_report(
 	const struct pools *pools, const struct registry *registry, const struct backend *backend)
 {
-	size_t len = registry_memberships(registry, backend);
+	size_t len = pools->has_loads ? registry_memberships(registry, backend) : 0;
 
 	for (size_t i = 0; i < len; i++) {
 		struct registry_member member = registry_membership(registry, backend, i);
