@@ -125,6 +125,7 @@ static inline bool cut_name(const struct power_cut *cut, pid_t pid, int at, uint
 {
 	size_t len = strlen(cut->directory);
 	char path[256] = "";
+	const char *name = path;
 
 	for (size_t i = 0; i + 1 < sizeof(path); i++) {
 		cut_peek(pid, from + i, &path[i], 1);
@@ -132,12 +133,12 @@ static inline bool cut_name(const struct power_cut *cut, pid_t pid, int at, uint
 			break;
 	}
 	if (strncmp(path, cut->directory, len) == 0 && (path[len] == '/' || !path[len]))
-		snprintf(ret_name, CUT_NAME_BYTES, "%s", path + len + (path[len] == '/'));
-	else if (path[0] != '/' && at >= 0 && at < (int)CUT_FDS_MAX && cut->fd_file[at] == -1)
-		snprintf(ret_name, CUT_NAME_BYTES, "%s", path);
-	else
+		name = path + len + (path[len] == '/');
+	else if (path[0] == '/' || at < 0 || at >= (int)CUT_FDS_MAX || cut->fd_file[at] != -1)
 		return false;
-	assert_null(strchr(ret_name, '/'));
+	assert_null(strchr(name, '/'));
+	assert_in_range(strlen(name), 0, CUT_NAME_BYTES - 1);
+	memcpy(ret_name, name, strlen(name) + 1);
 	return true;
 }
 

@@ -113,7 +113,7 @@ static bool can_connect(const char *path)
 
 	assert_true(fd >= 0);
 	assert_true(strlen(path) < sizeof(name.sun_path));
-	snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+	memcpy(name.sun_path, path, strlen(path) + 1);
 	return connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0;
 }
 

@@ -58,6 +58,7 @@ static void fail_at(size_t n)
 }
 #endif
 
+#if HAS_OWN_ALLOCATOR
 /* What anybody can see of what is published. */
 struct view {
 	char *document;
@@ -117,7 +118,6 @@ static void assert_same(struct view *before, const struct world *world)
 	free(after.document);
 }
 
-#if HAS_OWN_ALLOCATOR
 /* Until one succeeds; at least so many allocations are part of it. */
 static void fail_everywhere(struct world *world, uint64_t now_us)
 {
