@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# tags: long
+# tags: alone
 # shellcheck shell=bash
 #
 # The Debian packages on hosts with a systemd of their own: built, by lintian, installed and configured by the Ansible roles,
