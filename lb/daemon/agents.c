@@ -93,6 +93,9 @@ static void agents_on_datagram(
 	backend = registry_find_address(balancer->registry, &datagram->source.addr);
 	if (backend)
 		publish_report(balancer->publish, balancer->registry, backend);
+	/* By its own authenticated word: anybody can say HELLO. */
+	if (backend && backend->heard_us == now_us)
+		path_checks_heard(balancer->path_checks, backend->id);
 	actions_run(balancer->actions);
 }
 

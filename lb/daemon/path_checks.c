@@ -300,6 +300,13 @@ void path_checks_set(struct path_checks *checks, uint16_t id)
 	path_checks_say(checks, place, r);
 }
 
+void path_checks_heard(struct path_checks *checks, uint16_t backend)
+{
+	ARRAY_FOREACH (probes, checks->probes, SEGMENTS_MAX)
+		if (*probes)
+			path_probe_again(*probes, backend);
+}
+
 /* A VIP that keepalived put on this host is no address to ask from: its answers are clients' frames. */
 static bool path_checks_is_vip(const struct addr *vips, size_t n_vips, const struct addr *own)
 {

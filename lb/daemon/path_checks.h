@@ -27,5 +27,7 @@ const struct addr *path_checks_source(
 	const struct path_checks *checks, const struct addr *backend, sa_family_t family);
 /* The services or the MAC of the backend are others, or it has left. */
 void path_checks_set(struct path_checks *checks, uint16_t backend);
+/* The backend was just heard: the way to it is good at this moment. */
+void path_checks_heard(struct path_checks *checks, uint16_t backend);
 /* The interface, its addresses or the VIPs are others; call also each second. */
 void path_checks_follow(struct path_checks *checks);

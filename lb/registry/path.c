@@ -189,6 +189,24 @@ static void note_host(
 		entry->answered_us = now_us;
 }
 
+/*
+ * Nothing was heard of its agent since the probe began, though it was asked: what takes heartbeats away may have taken the
+ * probe too, and its silence says no more of the path than theirs. They judge it within heartbeat-fall intervals of the
+ * last word, and no silence that is longer is excused. Where the agent is heard in the probe's time the probe is sent
+ * again at once (path_probe_again), and its silence counts. Where either way loses 20 %, a heartbeat is unanswered in
+ * 1 - 0.8² = 36 %: about so many probes are excused at most, and a dead path is found after check-fall / 0.64 of them on
+ * average; none is excused where check-timeout is longer than the silence that takes an agent down, as by default. Once an
+ * agent is silent, the path is what tells whether its host is there.
+ */
+static bool proves_nothing(const struct entry *entry, const struct registry_path_result *result)
+{
+	bool is_silence =
+		result->verdict == REGISTRY_PATH_NO_ANSWER || result->verdict == REGISTRY_PATH_MUTE;
+
+	return is_silence && entry->backend.source == BACKEND_AGENT && !entry->silent &&
+		entry->unanswered > 0 && entry->backend.heard_us < result->began_us;
+}
+
 bool path_settle(struct registry *registry, struct entry *entry,
 	const struct registry_path_result *result, uint64_t now_us)
 {
@@ -198,7 +216,7 @@ bool path_settle(struct registry *registry, struct entry *entry,
 	const struct registry_service *service;
 	uint32_t wanted;
 
-	if (!path || result->verdict == REGISTRY_PATH_NOT_MADE)
+	if (!path || result->verdict == REGISTRY_PATH_NOT_MADE || proves_nothing(entry, result))
 		return false;
 	service = service_of(registry, member);
 	if (result->verdict == REGISTRY_PATH_NO_ADDRESS) {

@@ -378,6 +378,17 @@ static void probes_extend(struct path_probes *probes, uint64_t late_us)
 		}
 }
 
+/* What is not answered or acknowledged, once more. */
+static void probe_repeat(struct path_probes *probes, struct probe *probe)
+{
+	const struct path_request *request = &probe->request;
+
+	if (probe->kind != PATH_HTTP || !request->is_connected)
+		probe_send(probes, probe);
+	else if (!request->is_acknowledged)
+		probe_send_segment(probes, probe, true);
+}
+
 /* A frame of a request may be lost like any client's: what is not acknowledged is sent again. */
 static void probe_send_again(struct path_probes *probes, struct probe *probe, uint64_t now_us)
 {
@@ -385,10 +396,18 @@ static void probe_send_again(struct path_probes *probes, struct probe *probe, ui
 
 	request->again_us *= 2;
 	probe_schedule(probes, probe, path_request_due_us(request, now_us));
-	if (!request->is_connected)
-		probe_send(probes, probe);
-	else if (!request->is_acknowledged)
-		probe_send_segment(probes, probe, true);
+	probe_repeat(probes, probe);
+}
+
+void path_probe_again(struct path_probes *probes, uint16_t id)
+{
+	const struct probes_backend *backend = probes->backends[id];
+
+	for (size_t i = 0; backend && i < backend->len; i++)
+		if (backend->probes[i]->awaiting && path_target_is_answered(backend->probes[i]))
+			probe_repeat(probes, backend->probes[i]);
+	probes_flush(probes);
+	probes_done(probes);
 }
 
 static bool probe_has_time(const struct probe *probe, uint64_t now_us)
@@ -473,28 +492,6 @@ static struct probes_backend *backend_get(struct path_probes *probes, uint16_t i
 		backend->id = id;
 	probes->backends[id] = backend;
 	return backend;
-}
-
-/* New probes for what is new; NULL in the places of those that stay. -ENOMEM: none is made. */
-static int backend_make(struct path_probes *probes, const struct probes_backend *backend,
-	const struct path_target *targets, size_t n_targets, struct probe **made)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < n_targets; i++) {
-		while (at < backend->len &&
-			path_target_compare(backend->probes[at], &targets[i]) < 0)
-			at++;
-		if (at < backend->len && path_target_is(backend->probes[at], &targets[i]))
-			continue;
-		made[i] = path_target_new(&targets[i]);
-		if (made[i])
-			continue;
-		while (i-- > 0)
-			probe_free(probes, made[i]);
-		return -ENOMEM;
-	}
-	return 0;
 }
 
 /* Puts those that stay into their places, and frees those that go. */
@@ -642,7 +639,7 @@ int path_probe_set(struct path_probes *probes, uint16_t backend, const struct ma
 	}
 	known = backend_get(probes, backend);
 	made = known ? calloc(n_targets, sizeof(struct probe *)) : NULL;
-	r = made ? backend_make(probes, known, targets, n_targets, made) : -ENOMEM;
+	r = made ? path_target_make(known, targets, n_targets, made) : -ENOMEM;
 	if (r < 0) {
 		free(made);
 		if (known && known->len == 0)

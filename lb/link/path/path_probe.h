@@ -64,3 +64,8 @@ int path_probe_set_link(struct path_probes *probes, const struct path_link *link
  */
 int path_probe_set(struct path_probes *probes, uint16_t backend, const struct mac *mac,
 	const struct addr *address, const struct path_target *targets, size_t n_targets);
+/*
+ * The backend was just heard, so that the way to it is good at this moment: what waits for its answer is sent once more, and
+ * the silence after that is its path's. Deadlines stay. May call back, as an answer does.
+ */
+void path_probe_again(struct path_probes *probes, uint16_t backend);

@@ -72,6 +72,32 @@ bool path_target_is(const struct probe *probe, const struct path_target *target)
 		bytes_equal(&target->expect, probe->expect, probe->expect_bytes);
 }
 
+int path_target_make(const struct probes_backend *backend, const struct path_target *targets,
+	size_t n_targets, struct probe **made)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < n_targets; i++) {
+		while (at < backend->len &&
+			path_target_compare(backend->probes[at], &targets[i]) < 0)
+			at++;
+		if (at < backend->len && path_target_is(backend->probes[at], &targets[i]))
+			continue;
+		made[i] = path_target_new(&targets[i]);
+		if (made[i])
+			continue;
+		while (i-- > 0)
+			path_target_free(made[i]);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+bool path_target_is_answered(const struct probe *probe)
+{
+	return probe->kind != PATH_UDP || probe->expect_bytes > 0;
+}
+
 uint16_t path_target_wire_port(const struct probe *probe)
 {
 	return probe->kind == PATH_ECHO ? (uint16_t)probe->secret : probe->port;

@@ -70,6 +70,11 @@ DEFINE_CLEANUP(struct probe *, path_target_free)
 int path_target_compare(const struct probe *probe, const struct path_target *target);
 /* The same target: only its times may differ. */
 bool path_target_is(const struct probe *probe, const struct path_target *target);
+/* New ones for what the backend has not yet; NULL in the places of those that stay. -ENOMEM: none is made. */
+int path_target_make(const struct probes_backend *backend, const struct path_target *targets,
+	size_t n_targets, struct probe **made);
+/* An answer is due: that there is none is a failure. */
+bool path_target_is_answered(const struct probe *probe);
 /* On the wire: of an echo its sequence number. */
 uint16_t path_target_wire_port(const struct probe *probe);
 /*

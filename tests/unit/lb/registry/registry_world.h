@@ -421,6 +421,19 @@ static inline void world_say(
 	world_update(world, agent);
 }
 
+/* The probe of one service that began so long ago has ended; true: it changed something. */
+static inline bool world_path_result(struct world *world, const char *name, size_t service,
+	enum registry_path_verdict verdict, uint64_t age_us)
+{
+	const struct registry_path_result told = { world_backend(world, name)->id,
+		world->services[service].id, verdict, world->now_us - age_us, 0, 0 };
+	bool changed = registry_path_result(world->registry, &told, world->now_us);
+
+	registry_tick(world->registry, world->now_us);
+	world_drain_actions(world);
+	return changed;
+}
+
 /* Of each test: without a configuration, and with one. */
 static inline int world_setup_bare(void **state)
 {

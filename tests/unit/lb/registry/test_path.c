@@ -13,24 +13,11 @@ static void neighbour(struct world *world, const char *address, const struct mac
 	world_drain_actions(world);
 }
 
-/* The probe of one service that began so long ago has ended; true: it changed something. */
-static bool result(struct world *world, const char *name, size_t service,
-	enum registry_path_verdict verdict, uint64_t age_us)
-{
-	const struct registry_path_result told = { world_backend(world, name)->id,
-		world->services[service].id, verdict, world->now_us - age_us, 0, 0 };
-	bool changed = registry_path_result(world->registry, &told, world->now_us);
-
-	registry_tick(world->registry, world->now_us);
-	world_drain_actions(world);
-	return changed;
-}
-
 static void results(struct world *world, const char *name, size_t service,
 	enum registry_path_verdict verdict, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
-		(void)result(world, name, service, verdict, MS(1));
+		(void)world_path_result(world, name, service, verdict, MS(1));
 }
 
 static void assert_state(const struct world *world, const char *name, enum backend_state state)
@@ -74,15 +61,15 @@ static void registry_ups_nobody_before_every_path_is_proven(void **state)
 	assert_reason(world, "win", "path: 198.51.100.20 has not answered yet");
 	assert_reason(world, "win", "path: 198.51.100.10:80 has not answered yet");
 	assert_false(world_backend(world, "win")->takes_flows);
-	assert_true(result(world, "win", 0, REGISTRY_PATH_OK, MS(1)));
+	assert_true(world_path_result(world, "win", 0, REGISTRY_PATH_OK, MS(1)));
 	assert_state(world, "win", BACKEND_PENDING);
 	assert_reason(world, "win", "path: 198.51.100.20 has not answered yet");
-	assert_true(result(world, "win", 1, REGISTRY_PATH_OK, MS(1)));
+	assert_true(world_path_result(world, "win", 1, REGISTRY_PATH_OK, MS(1)));
 	assert_state(world, "win", BACKEND_UP);
 	assert_string_equal(world_backend(world, "win")->reason, "");
 	assert_true(world_serves(world, "win", 0));
 	/* What goes on as it was is no news. */
-	assert_false(result(world, "win", 1, REGISTRY_PATH_OK, MS(1)));
+	assert_false(world_path_result(world, "win", 1, REGISTRY_PATH_OK, MS(1)));
 	assert_state(world, "two", BACKEND_PENDING);
 }
 
@@ -106,7 +93,7 @@ static void registry_says_why_a_path_fails(void **state)
 
 	open_statics(world, 1);
 	ARRAY_FOREACH (one, cases, ARRAY_LEN(cases)) {
-		assert_true(result(world, "win", 0, one->verdict, MS(1)));
+		assert_true(world_path_result(world, "win", 0, one->verdict, MS(1)));
 		assert_state(world, "win", BACKEND_DOWN);
 		assert_reason(world, "win", one->words);
 	}
@@ -145,8 +132,8 @@ static void registry_blames_nobody_for_probes_that_were_not_made(void **state)
 	open_statics(world, 1);
 	results(world, "win", 0, REGISTRY_PATH_NOT_MADE, 9);
 	assert_state(world, "win", BACKEND_PENDING);
-	assert_true(result(world, "win", 0, REGISTRY_PATH_NO_ADDRESS, MS(1)));
-	assert_false(result(world, "win", 0, REGISTRY_PATH_NO_ADDRESS, MS(1)));
+	assert_true(world_path_result(world, "win", 0, REGISTRY_PATH_NO_ADDRESS, MS(1)));
+	assert_false(world_path_result(world, "win", 0, REGISTRY_PATH_NO_ADDRESS, MS(1)));
 	assert_reason(world, "win",
 		"path: 198.51.100.10:80 cannot be probed: this balancer has no address of its kind");
 	results(world, "win", 0, REGISTRY_PATH_OK, 1);
@@ -228,7 +215,7 @@ static void registry_ups_an_agent_by_its_word_and_its_path(void **state)
 	agent->reg.status.vips[0].present = true;
 	world_update(world, agent);
 	world_pass(world, MS(2000));
-	(void)result(world, "web1", 0, REGISTRY_PATH_NO_ANSWER, MS(9000));
+	(void)world_path_result(world, "web1", 0, REGISTRY_PATH_NO_ANSWER, MS(9000));
 	assert_state(world, "web1", BACKEND_DOWN);
 	assert_string_equal(world_backend(world, "web1")->reason,
 		"path: 198.51.100.10:80 has not answered yet");
@@ -277,8 +264,8 @@ static void silence(struct world *world, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		world_pass(world, MS(2000));
-		(void)result(world, "win", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
-		(void)result(world, "two", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
+		(void)world_path_result(world, "win", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
+		(void)world_path_result(world, "two", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
 	}
 }
 
@@ -301,7 +288,7 @@ static void registry_keeps_paths_that_fall_silent_together(void **state)
 	assert_state(world, "two", BACKEND_UP);
 	assert_true(world_backend(world, "win")->kept || !world_backend(world, "win")->takes_flows);
 	world_pass(world, MS(2000));
-	(void)result(world, "win", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
+	(void)world_path_result(world, "win", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
 	results(world, "two", 0, REGISTRY_PATH_OK, 1);
 	world_pass(world, MS(500));
 	assert_false(world_backend(world, "win")->takes_flows);
@@ -318,8 +305,8 @@ static void registry_keeps_no_path_where_somebody_answers(void **state)
 	/* Hosts that answer ARP have lost their VIPs. */
 	for (int i = 0; i < 3; i++) {
 		world_pass(world, MS(2000));
-		(void)result(world, "win", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
-		(void)result(world, "two", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
+		(void)world_path_result(world, "win", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
+		(void)world_path_result(world, "two", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
 		neighbour(world, "192.0.2.50", &mac1);
 	}
 	world_pass(world, MS(500));
@@ -358,7 +345,7 @@ static void registry_keeps_silent_agents_whose_paths_answer(void **state)
 	for (int i = 0; i < 5; i++) {
 		world_pass(world, MS(2000));
 		results(world, "web1", 0, REGISTRY_PATH_OK, 1);
-		(void)result(world, "web2", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
+		(void)world_path_result(world, "web2", 0, REGISTRY_PATH_NO_ANSWER, MS(1000));
 	}
 	registry_neighbour(world->registry, &addr, &(struct mac){ 0 }, world->now_us);
 	world_pass(world, MS(500));
