@@ -226,7 +226,7 @@ static int apply_write_arp(struct apply *apply, const struct plan_op *op)
 	return apply_errno(r);
 }
 
-/* The kernel's word, not ours: -EIO when the values are not those that were set. */
+/* The kernel's word, not ours: -ECANCELED when the values are not those that were set. */
 static int apply_read_back_arp(struct apply *apply, const struct plan_op *op)
 {
 	_cleanup_(rtnl_link_putp) struct rtnl_link *link = NULL;
@@ -241,7 +241,7 @@ static int apply_read_back_arp(struct apply *apply, const struct plan_op *op)
 		r = rtnl_link_inet_get_conf(link, IPV4_DEVCONF_ARP_ANNOUNCE, &arp_announce);
 	if (r < 0)
 		return apply_errno(r);
-	return arp_ignore == op->arp_ignore && arp_announce == op->arp_announce ? 0 : -EIO;
+	return arp_ignore == op->arp_ignore && arp_announce == op->arp_announce ? 0 : -ECANCELED;
 }
 
 static int apply_set_arp(struct apply *apply, const struct plan_op *op)
@@ -261,7 +261,8 @@ static int apply_restore_arp(struct apply *apply, const struct plan_op *op)
 	r = apply_write_arp(apply, op);
 	if (r == 0)
 		r = apply_read_back_arp(apply, op);
-	if (r < 0 && r != -ENODEV)
+	/* What others set since then is their decision. */
+	if (r < 0 && r != -ENODEV && r != -ECANCELED)
 		return r;
 	apply_forget_original(apply, op->ifindex);
 	return 0;
@@ -390,17 +391,30 @@ static void apply_forget_rest(struct apply *apply, const struct plan *plan, size
 static int apply_ops(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
 	const struct plan *plan, struct why *ret_why)
 {
-	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
-		int r = apply_op(apply, wanted, op);
+	int r_silence = 0;
 
+	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
+		size_t idx = (size_t)(op - plan->ops);
+		int r;
+
+		/* Additions come last: no VIP comes into the noise. */
+		if (r_silence < 0 && op->type == PLAN_ADD_ADDRESS) {
+			apply_forget_rest(apply, plan, idx);
+			break;
+		}
+		r = apply_op(apply, wanted, op);
 		/* The interface that went takes the need for the operation along. */
-		if (r < 0 && r != -ENODEV) {
-			apply_describe(host, op, ret_why);
-			apply_forget_rest(apply, plan, (size_t)(op - plan->ops) + 1);
+		if (r == 0 || r == -ENODEV)
+			continue;
+		apply_describe(host, op, ret_why);
+		if (r != -ECANCELED) {
+			apply_forget_rest(apply, plan, idx + 1);
 			return r;
 		}
+		/* Somebody fights for this interface; the others shall be silent all the same. */
+		r_silence = r;
 	}
-	return 0;
+	return r_silence;
 }
 
 int apply_plan(struct apply *apply, const struct host *host, const struct host_wanted *wanted,

@@ -20,10 +20,11 @@ DEFINE_CLEANUP(struct apply *, apply_free)
 const struct host_undo *apply_undo(const struct apply *apply);
 /*
  * Does the operations in order; `host` supplies the originals, `wanted` the name for labels (NULL: no
- * labels, for a withdraw). ARP settings are read back from the kernel; -EIO when they did not
- * hold. Stops at the first failure that matters: returns its negative errno with the operation
- * in words in `*ret_why`. An interface that has gone in between (-ENODEV) is no
- * failure; an address that is there (-EEXIST) is foreign and does not become ours.
+ * labels, for a withdraw). ARP settings are read back from the kernel: where silence did not hold, the
+ * other interfaces are silenced, nothing is added, and the end is -ECANCELED. Stops at any other
+ * failure that matters: returns its negative errno. The operation is in words in `*ret_why`. An
+ * interface that has gone in between (-ENODEV) is no failure; an address that is there (-EEXIST) is
+ * foreign and does not become ours.
  */
 int apply_plan(struct apply *apply, const struct host *host, const struct host_wanted *wanted,
 	const struct plan *plan, struct why *ret_why);

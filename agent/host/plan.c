@@ -7,6 +7,8 @@
 
 #include <assert.h>
 
+#define PLAN_NOISE "%s would answer ARP for VIPs: effective arp_ignore %u, arp_announce %u"
+
 void plan_clear(struct plan *plan)
 {
 	free(plan->ops);
@@ -345,9 +347,7 @@ static void plan_judge_silence(const struct host *host, struct why *ret_reason)
 	ARRAY_FOREACH (link, host->links, host->n_links) {
 		if (host_link_is_silent(host, link))
 			continue;
-		why_set(ret_reason,
-			"%s would answer ARP for VIPs: effective arp_ignore %u, arp_announce %u",
-			link->name, host_effective_ignore(host, link),
+		why_set(ret_reason, PLAN_NOISE, link->name, host_effective_ignore(host, link),
 			host_effective_announce(host, link));
 		return;
 	}
@@ -423,4 +423,110 @@ void plan_verify(
 		why_set(&verdict.reason, "VIP %s is missing on %s", addr_format(vip, text),
 			loopback->name);
 	*ret_verdict = verdict;
+}
+
+/* ---- what somebody undoes every time ---- */
+
+static bool plan_fight_is_of(const struct plan_fight *fight, const struct plan_op *op)
+{
+	return fight->type == op->type && fight->ifindex == op->ifindex &&
+		(op->type != PLAN_ADD_ADDRESS || addr_equal(&fight->vip, &op->vip));
+}
+
+/* The one of this operation, a new one if there is none; NULL: there is no room. */
+static struct plan_fight *plan_fight_of(struct plan_fights *fights, const struct plan_op *op)
+{
+	ARRAY_FOREACH (fight, fights->items, fights->len)
+		if (plan_fight_is_of(fight, op))
+			return fight;
+	if (fights->len == PLAN_FIGHTS_MAX)
+		return NULL;
+	fights->items[fights->len] =
+		(struct plan_fight){ .type = op->type, .ifindex = op->ifindex, .vip = op->vip };
+	return &fights->items[fights->len++];
+}
+
+static bool plan_fight_is_over(
+	const struct plan_fight *fight, const struct host *host, uint64_t now_us)
+{
+	const struct host_link *link = host_link(host, fight->ifindex);
+	uint64_t quiet_us = fight->is_on ? PLAN_FIGHT_PEACE_US : PLAN_FIGHT_GAP_US;
+
+	return now_us - fight->last_us > quiet_us || !link ||
+		(fight->type == PLAN_SET_ARP && (!link->arp || link->exempt));
+}
+
+static void plan_fights_forget(struct plan_fights *fights, const struct host *host, uint64_t now_us)
+{
+	size_t kept = 0;
+
+	ARRAY_FOREACH (fight, fights->items, fights->len)
+		if (!plan_fight_is_over(fight, host, now_us))
+			fights->items[kept++] = *fight;
+	fights->len = kept;
+}
+
+static void plan_fight_count(struct plan_fight *fight, uint64_t now_us)
+{
+	if (fight->n_repairs > 0 && now_us - fight->last_us < PLAN_FIGHT_STEP_US)
+		return;
+	if (fight->n_repairs == 0)
+		fight->since_us = now_us;
+	fight->last_us = now_us;
+	fight->n_repairs++;
+	fight->is_on = fight->is_on ||
+		(fight->n_repairs >= PLAN_FIGHT_TIMES &&
+			now_us - fight->since_us >= PLAN_FIGHT_LEAST_US);
+}
+
+void plan_fights_note(struct plan_fights *fights, const struct host *host, const struct plan *plan,
+	uint64_t now_us)
+{
+	plan_fights_forget(fights, host, now_us);
+	ARRAY_FOREACH (op, plan->ops, plan->n_ops) {
+		const struct host_link *link = host_link(host, op->ifindex);
+		struct plan_fight *fight;
+
+		if (!op->repair || !link ||
+			(op->type == PLAN_SET_ARP && host_link_is_silent(host, link)))
+			continue;
+		fight = plan_fight_of(fights, op);
+		if (!fight)
+			continue;
+		if (!fight->is_on) {
+			fight->arp_ignore = host_effective_ignore(host, link);
+			fight->arp_announce = host_effective_announce(host, link);
+		}
+		plan_fight_count(fight, now_us);
+	}
+}
+
+static void plan_describe_fight(
+	const struct plan_fight *fight, const struct host *host, struct why *ret_reason)
+{
+	const struct host_link *link = host_link(host, fight->ifindex);
+	char text[ADDR_STRLEN];
+
+	if (fight->type == PLAN_SET_ARP)
+		why_set(ret_reason,
+			PLAN_NOISE
+			"; something on this host writes that back each time it is mended",
+			link->name, fight->arp_ignore, fight->arp_announce);
+	else
+		why_set(ret_reason,
+			"VIP %s is missing on %s; something on this host deletes it each time it is added",
+			addr_format(&fight->vip, text), link->name);
+}
+
+void plan_fights_judge(struct plan_fights *fights, const struct host *host, uint64_t now_us,
+	struct why *ret_reason)
+{
+	plan_fights_forget(fights, host, now_us);
+	*ret_reason = (struct why){ 0 };
+	ARRAY_FOREACH (fight, fights->items, fights->len) {
+		if (!fight->is_on)
+			continue;
+		plan_describe_fight(fight, host, ret_reason);
+		return;
+	}
 }

@@ -77,3 +77,39 @@ struct plan_verdict {
  */
 void plan_verify(
 	const struct plan_view *view, const struct addr *vip, struct plan_verdict *ret_verdict);
+
+/*
+ * What somebody undoes each time it is repaired: a program writes a setting back, or deletes a VIP again.
+ * Changes by others are mended without a word to balancers, however many there are at once. One thing
+ * that had to be mended PLAN_FIGHT_TIMES, over PLAN_FIGHT_LEAST_US or more, we cannot mend.
+ */
+#define PLAN_FIGHTS_MAX     256u
+#define PLAN_FIGHT_TIMES    3u
+#define PLAN_FIGHT_LEAST_US (1 * US_PER_S)
+#define PLAN_FIGHT_STEP_US  (200 * US_PER_MS) /* repairs that follow sooner are one */
+#define PLAN_FIGHT_GAP_US   (5 * US_PER_S) /* those that are further apart have nothing in common */
+/* What stands for so long stays. More than the gap, so that nobody comes and goes in a fight. */
+#define PLAN_FIGHT_PEACE_US (10 * US_PER_S)
+
+struct plan_fight {
+	enum plan_op_type type; /* PLAN_SET_ARP or PLAN_ADD_ADDRESS */
+	unsigned int ifindex;
+	struct addr vip;
+	uint32_t arp_ignore, arp_announce; /* effective, as they were found */
+	unsigned int n_repairs;
+	uint64_t since_us, last_us;
+	bool is_on;
+};
+
+/* All zeros: peace. */
+struct plan_fights {
+	struct plan_fight items[PLAN_FIGHTS_MAX]; /* what finds no room is not noted */
+	size_t len;
+};
+
+/* What a plan repairs, of the host as it was found. A setting that `all` makes up for is nobody's loss. */
+void plan_fights_note(struct plan_fights *fights, const struct host *host, const struct plan *plan,
+	uint64_t now_us);
+/* "" or what somebody undoes each time, in words that stay the same for as long as he does. */
+void plan_fights_judge(struct plan_fights *fights, const struct host *host, uint64_t now_us,
+	struct why *ret_reason);

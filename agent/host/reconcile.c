@@ -8,6 +8,7 @@
  */
 #include "agent/host/reconcile.h"
 
+#include <assert.h>
 #include <linux/rtnetlink.h>
 
 #include "agent/host/apply.h"
@@ -22,6 +23,10 @@
 #define RECONCILE_ACCURACY_US   US_PER_MS
 #define RECONCILE_TOLD_MAX      16u /* operations of a kind that are told one by one */
 #define RECONCILE_BLOCKED_BYTES (WHY_BYTES + 64)
+
+static_assert(RECONCILE_FIGHT_MAX_US + RECONCILE_POLL_US < PLAN_FIGHT_GAP_US &&
+		PLAN_FIGHT_GAP_US < PLAN_FIGHT_PEACE_US,
+	"no pause ends a fight");
 
 struct reconcile {
 	sd_event *event;
@@ -39,6 +44,8 @@ struct reconcile {
 	unsigned int n_repairs;             /* in this fight */
 	uint64_t n_repairs_ever;
 	uint64_t last_repair_us;
+	struct plan_fights fights;
+	bool fought;        /* somebody undoes each time what is repaired */
 	bool told_exempt;   /* that the way to the balancer is not */
 	bool hopeless;      /* `blocked` is not ours to mend */
 	uint64_t looked_us; /* when the last look ended */
@@ -304,6 +311,34 @@ static int reconcile_observe(struct reconcile *reconcile)
 	return 0;
 }
 
+/*
+ * Who is fought is out until what was mended stands: it looks well in each moment after a repair, and a server
+ * that comes and goes is worse than one that is away.
+ */
+static void reconcile_judge(struct reconcile *reconcile, const struct plan *plan, uint64_t now_us)
+{
+	struct why fight = { 0 };
+	const char *why;
+
+	plan_fights_judge(&reconcile->fights, &reconcile->host, now_us, &fight);
+	if (reconcile->fought && !fight.text[0])
+		reconcile->n_repairs = 0;
+	reconcile->fought = fight.text[0];
+	why = plan->blocked.text[0] ? plan->blocked.text : fight.text;
+	reconcile->hopeless = why[0];
+	if (why[0])
+		reconcile_complain(reconcile, 0, why);
+	else
+		reconcile_mended(reconcile);
+}
+
+/* Those that were not made, because somebody undid a silence at once. */
+static void reconcile_drop_additions(struct plan *plan)
+{
+	while (plan->n_ops > 0 && plan->ops[plan->n_ops - 1].type == PLAN_ADD_ADDRESS)
+		plan->n_ops--;
+}
+
 /* Compares and acts. 1: something was changed, so that another look is due; 0; negative errno. */
 static int reconcile_act(struct reconcile *reconcile, uint64_t now_us)
 {
@@ -319,16 +354,15 @@ static int reconcile_act(struct reconcile *reconcile, uint64_t now_us)
 	if (reconcile_must_hold(reconcile, now_us))
 		reconcile_hold_repairs(&plan);
 	r = apply_plan(reconcile->apply, &reconcile->host, &reconcile->wanted, &plan, &why);
-	if (r < 0) {
+	if (r == -ECANCELED) {
+		reconcile_drop_additions(&plan);
+	} else if (r < 0) {
 		reconcile_complain(reconcile, r, why.text);
 		return r;
 	}
 	reconcile_tell_plan(reconcile, &plan, now_us);
-	reconcile->hopeless = plan.blocked.text[0];
-	if (plan.blocked.text[0])
-		reconcile_complain(reconcile, 0, plan.blocked.text);
-	else
-		reconcile_mended(reconcile);
+	plan_fights_note(&reconcile->fights, &reconcile->host, &plan, now_us);
+	reconcile_judge(reconcile, &plan, now_us);
 	return plan.n_ops > 0;
 }
 
@@ -338,6 +372,16 @@ static uint64_t reconcile_pause_us(const struct reconcile *reconcile)
 	uint64_t pause_us = RECONCILE_PAUSE_TIMES * reconcile->look_took_us;
 
 	return MIN(MAX(pause_us, RECONCILE_PAUSE_US), RECONCILE_PAUSE_MAX_US);
+}
+
+/* Until the next look, if nothing happens. */
+static uint64_t reconcile_poll_us(const struct reconcile *reconcile)
+{
+	uint64_t pause_us = RECONCILE_PAUSE_TIMES * reconcile->look_took_us;
+
+	return reconcile->fights.len == 0
+		? RECONCILE_POLL_US
+		: MIN(MAX(pause_us, RECONCILE_WARY_US), RECONCILE_POLL_US);
 }
 
 /*
@@ -361,7 +405,7 @@ static void reconcile_look(struct reconcile *reconcile)
 	reconcile->look_took_us = reconcile->looked_us - begun_us;
 	reconcile_arm(reconcile,
 		r > 0 || reconcile->torn_since_us ? reconcile_pause_us(reconcile)
-						  : RECONCILE_POLL_US);
+						  : reconcile_poll_us(reconcile));
 	reconcile->looked(reconcile->context);
 }
 

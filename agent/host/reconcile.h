@@ -2,7 +2,8 @@
 /*
  * Keeps the host as it should be, for ever: looks at it on every event of interfaces and addresses and
  * at least once a second (changes of the ARP settings send no event), compares, repairs. Repairs
- * are made at once; when somebody keeps undoing them, with growing pauses. Says each thing once.
+ * are made at once; when somebody keeps undoing them, with growing pauses, and that is
+ * what blocks the host then. Says each thing once.
  */
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "agent/host/plan.h"
 
 #define RECONCILE_POLL_US        (500 * US_PER_MS)
+#define RECONCILE_WARY_US        (200 * US_PER_MS) /* the same while what was mended may be undone */
 #define RECONCILE_PAUSE_US       (2 * US_PER_MS) /* at least, between two looks in a storm of events */
 #define RECONCILE_PAUSE_MAX_US   (40 * US_PER_MS)
 #define RECONCILE_PAUSE_TIMES    4u /* the pause is as long as so many looks take */
@@ -19,7 +21,7 @@
 #define RECONCILE_LACK_US        (5 * US_PER_S) /* nor a lack of descriptors or memory for so long */
 #define RECONCILE_FIGHT_FREE     4u             /* repairs at once before pauses begin */
 #define RECONCILE_FIGHT_FIRST_US (250 * US_PER_MS)
-#define RECONCILE_FIGHT_MAX_US   (30 * US_PER_S)
+#define RECONCILE_FIGHT_MAX_US   (2 * US_PER_S)  /* under PLAN_FIGHT_GAP_US: a fight alone waits */
 #define RECONCILE_FIGHT_OVER_US  (60 * US_PER_S) /* quiet for so long: the fight is over */
 
 struct events;

@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/if_addr.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -428,6 +430,58 @@ static void apply_says_what_it_may_not_do(void **state)
 	assert_true(as_service(f, 0, serve_is_refused));
 }
 
+/* Somebody who writes a setting back for as long as `go_on`. */
+struct fighter {
+	int fd;
+	atomic_bool go_on;
+};
+
+static void *fighter_run(void *context)
+{
+	struct fighter *fighter = context;
+
+	for (unsigned int n = 0; atomic_load(&fighter->go_on); n++)
+		(void)!pwrite(fighter->fd, n % 2 ? "0" : "3", 1, 0);
+	return NULL;
+}
+
+/* Until he was quicker so often than the look at what was set, and so about as often than that at what was put back. */
+#define FIGHTS 20u
+
+static void apply_silences_the_others_when_one_is_fought_for(void **state)
+{
+	struct fixture *f = fixture(state);
+	bool eth0_is_first = if_nametoindex("eth0") < if_nametoindex("peer0");
+	struct fighter fighter = { .go_on = true };
+	struct plan_verdict verdict;
+	pthread_t thread;
+
+	fighter.fd = open(eth0_is_first ? "/proc/sys/net/ipv4/conf/eth0/arp_ignore"
+					: "/proc/sys/net/ipv4/conf/peer0/arp_ignore",
+		O_WRONLY | O_CLOEXEC);
+	assert_true(fighter.fd >= 0);
+	assert_int_equal(pthread_create(&thread, NULL, fighter_run, &fighter), 0);
+	for (unsigned int n_lost = 0; n_lost < FIGHTS;) {
+		int r = serve(f);
+
+		assert_true(r == 0 || r == -ECANCELED);
+		observe(f);
+		expect_arp(f, eth0_is_first ? "peer0" : "eth0", HOST_ARP_IGNORE, HOST_ARP_ANNOUNCE);
+		verify(f, &f->wanted.vips[0], &verdict);
+		assert_int_equal(verdict.present, r == 0);
+		n_lost += r < 0;
+		/* What he writes meanwhile is his decision. */
+		withdraw(f);
+		observe(f);
+	}
+	atomic_store(&fighter.go_on, false);
+	pthread_join(thread, NULL);
+	close(fighter.fd);
+	observe(f);
+	assert_int_equal(serve(f), 0);
+	expect_well(f);
+}
+
 #define fact(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -441,6 +495,7 @@ int main(void)
 		fact(apply_disowns_what_others_added_first),
 		fact(apply_follows_interfaces),
 		fact(apply_forgives_an_interface_that_went),
+		fact(apply_silences_the_others_when_one_is_fought_for),
 		fact(apply_ignores_the_file_of_another_host),
 		fact(apply_refuses_a_damaged_file),
 		fact(apply_needs_net_admin_and_nothing_else),
