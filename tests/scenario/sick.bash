@@ -5,8 +5,9 @@
 # for a reason that names the cause, and from then on no client's request comes to it.
 . "$(dirname "$0")/../netns/topology.bash"
 
-# The first list has agents, the second has none. `well` stays so.
-agents=(well all-spoils strict-filter no-ipv6 unit-failed exec-check wedged-http file-gone address-lost other-key clone lodger off-link new-card)
+# The first list has agents, the second has none. `well` stays so. On the fought ones something writes back what the agent mends.
+agents=(well all-spoils strict-filter no-ipv6 unit-failed exec-check wedged-http file-gone address-lost other-key clone lodger off-link new-card
+	second-card-fought arp-announce-fought)
 statics=(vip-missing vip-removed arp-ignore arp-announce vip-on-card second-card unlistened real-ip-only firewall wrong-mac)
 topology_up --webs $((${#statics[@]} + ${#agents[@]})) --no-nginx
 
@@ -74,8 +75,12 @@ nginx_files
 nginx_start "${host[wedged-http]}"
 for kind in "${agents[@]}" "${statics[@]}"; do
 	[[ $kind == wedged-http ]] || serve "$kind"
-	count_frames "${host[$kind]}" eth0 ingress requests "ip saddr $CLIENT ip daddr $VIP tcp flags syn"
+	[[ $kind == *-fought ]] || count_frames "${host[$kind]}" eth0 ingress requests "ip saddr $CLIENT ip daddr $VIP tcp flags syn"
 	count_frames "${host[$kind]}" eth0 ingress requests6 "ip6 saddr $CLIENT6 ip6 daddr $VIP6 tcp flags syn"
+done
+# A router that heard such a host itself sends past the balancer until that has announced the VIP again.
+for kind in second-card-fought arp-announce-fought; do
+	count_frames "${host[$kind]}" eth0 ingress requests "ether saddr $(mac_of lb) ip saddr $CLIENT ip daddr $VIP tcp flags syn"
 done
 second_mac=02:00:00:00:33:33
 # What the clients' router sends to such a host itself, past the balancer.
@@ -83,7 +88,7 @@ count_frames "${host[second-card]}" eth0 ingress strays "ether daddr $second_mac
 count_frames "${host[arp-announce]}" eth0 ingress strays "ether saddr != $(mac_of lb) ip saddr $CLIENT ip daddr $VIP tcp flags syn"
 
 {
-	lb_default_config | sed 's/^interface.*/&\nheartbeat-interval = 100ms/'
+	lb_default_config | sed 's/^interface.*/&\nheartbeat-interval = 200ms/'
 	printf 'check = agent, path\ncheck-interval = 300ms\ncheck-timeout = 300ms\n'
 	for kind in "${statics[@]}"; do
 		printf 'real-server = %s name=%s\n' "$(web_address "${host[$kind]}")" "$kind"
@@ -167,6 +172,30 @@ goes_bad firewall "path: no answer for $VIP:80" wall
 
 # With an agent: it says so itself.
 goes_bad all-spoils 'all.arp_ignore' on "${host[all-spoils]}" sysctl -qw net.ipv4.conf.all.arp_ignore=3
+# more_of COUNTER NUMBER : of the healthy one
+more_of() {
+	(($(counted "${host[well]}" "$1") >= $2))
+}
+# fight KIND INTERFACE SETTING : a program that writes 0 there five times a second, for a minute at most.
+declare -A fighter=()
+fight() {
+	# shellcheck disable=SC2016
+	start_on "${host[$1]}" "$work/fight.log" bash -c \
+		'for ((n = 0; n < 300; n++)); do echo 0 > "$1"; sleep 0.2; done' _ "/proc/sys/net/ipv4/conf/$2/$3"
+	fighter[$1]=$started
+}
+in_ns second-card-fought link add link eth0 name second address 02:00:00:00:44:44 type macvlan mode bridge
+in_ns second-card-fought link set second up
+both_fights() {
+	fight second-card-fought second arp_ignore
+	fight arp-announce-fought eth0 arp_announce
+}
+well_had=$(counted "${host[well]}" requests)
+undone="; something on this host writes that back"
+goes_bad second-card-fought "second would answer ARP for VIPs: effective arp_ignore 0, arp_announce 2$undone" both_fights
+within_3_s arp-announce-fought is_for arp-announce-fought \
+	"eth0 would answer ARP for VIPs: effective arp_ignore 1, arp_announce 0$undone"
+requests[arp-announce-fought]=$(counted "${host[arp-announce-fought]}" requests)
 # Answers leave by another card, which only a strict filter minds; the balancer's own probes come from the link.
 wire "${host[strict-filter]}" eth1 switch second-way
 in_ns strict-filter address add 192.0.2.99/32 dev eth1
@@ -201,6 +230,14 @@ no_ipv6_is_out() {
 broken=$(now_ms)
 within_3_s no-ipv6 no_ipv6_is_out
 no_ipv6_had=$(counted "${host[no-ipv6]}" requests6)
+# Ended here, so that the others are looked at while it is seen whether peace lasts.
+fact requests_went_on_in_the_fights wait_until 20 more_of requests $((well_had + 20))
+for kind in "${!fighter[@]}"; do
+	fact "${kind}_had_none" equal "$(counted "${host[$kind]}" requests)" "${requests[$kind]}"
+	fact "${kind}_did_not_come_and_go" equal "$(grep -c "the host serves its VIPs" "$work/${host[$kind]}/log")" 1
+	stop_pid "${fighter[$kind]}"
+	unset "requests[$kind]"
+done
 goes_bad unit-failed 'unit app.service is failed' tool_ask one_unit failed
 exec_says_2() {
 	printf '2\n' > "$work/signs/status"
@@ -284,10 +321,6 @@ new_card_serves() {
 within_3_s a_new_card_is_followed new_card_serves
 
 # What was known bad stays without requests, all the while that others had them.
-# more_of COUNTER NUMBER : of the healthy one
-more_of() {
-	(($(counted "${host[well]}" "$1") >= $2))
-}
 goes_on() {
 	wait_until 20 more_of "$1" $(($(counted "${host[well]}" "$1") + 20))
 }
@@ -337,6 +370,9 @@ fact it_is_named claimant
 must wait_until 5 router_is_right
 fact no_request_goes_there_past_the_balancer gets_no_stray arp-announce
 
+for kind in "${!fighter[@]}"; do
+	fact "${kind}_mends_itself" wait_until 30 backend_is "$kind" up
+done
 fact the_well_one_was_never_out equal "$(grep -c 'backend well: up -> ' "$work/lb/log")" 0
 tool_end clients6 > "$work/clients6"
 tool_end clients > "$work/clients"
