@@ -199,7 +199,7 @@ sed -i 's/^backend-interface = .*/backend-interface = eth1, eth2, eth3/' "$work/
 fact a_reload_takes_it_in_again exits 0 lb reload
 fact it_is_told_again equal "$(lb_json '.backend_interfaces | join(" ")')" "eth1 eth2 eth3"
 fact its_server_comes_back wait_until 40 backend_is web3 up
-must wait_until 60 gone "$transfers_pid"
+must wait_until 180 gone "$transfers_pid"
 whole() {
 	awk '$1 == 200 && $2 == 1048576 && $3 == 0' "$work/transfers" | wc -l
 }

@@ -8,6 +8,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "common/util.h"
@@ -43,4 +46,16 @@ static inline bool namespace_make_two(int *ret_here, int *ret_peer)
 	assert_true(namespace_make());
 	*ret_here = namespace_current();
 	return true;
+}
+
+/* Until it sends what it is given: the kernel sees to that some time after `ip link set up` has returned. */
+static inline void namespace_wait_up(const char *link)
+{
+	const time_t deadline = time(NULL) + 20;
+	char command[96];
+
+	snprintf(
+		command, sizeof(command), "ip -o link show dev %.15s | grep -q ' state UP '", link);
+	while (system(command) != 0)
+		assert_true(time(NULL) < deadline);
 }

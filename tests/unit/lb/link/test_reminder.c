@@ -27,6 +27,7 @@ static void reminder_corrects_what_was_forged(void **state)
 		       "ip addr add 2001:db8::11/64 dev web0 nodad && "
 		       "ip link set lb0 up && ip link set web0 up") != 0)
 		skip();
+	namespace_wait_up("lb0");
 	assert_int_equal(reminder_open(&fd), 0);
 	ARRAY_FOREACH (balancer, balancers, ARRAY_LEN(balancers)) {
 		uint64_t deadline_us = clock_now_us() + DEADLINE_US;

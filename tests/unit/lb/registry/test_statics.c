@@ -415,12 +415,13 @@ static void registry_ends_a_stand_in_that_a_reload_does_not_want(void **state)
 	(void)join_bound(world, "win", 11);
 	world_pass(world, MS(1000));
 	{
+		struct registry *former = world->registry;
 		struct backend kept = *world_backend(world, "win");
 
 		kept.key_bound = false;
-		registry_free(world->registry);
 		world->registry = registry_new(7);
 		assert_int_equal(registry_restore(world->registry, &kept, world->now_us), 0);
+		registry_free(former);
 		world_configure(world);
 	}
 	assert_int_equal(world_backend(world, "win")->source, BACKEND_STATIC);
