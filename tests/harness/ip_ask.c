@@ -67,26 +67,29 @@ static void fill_sctp(uint8_t *packet, unsigned long number)
 
 static void fill(struct asker *asker, unsigned long number)
 {
-	struct icmphdr *echo = (struct icmphdr *)asker->packet;
+	const struct icmphdr echo = {
+		.type = asker->is_ip6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO,
+		.un.echo = { htons((uint16_t)getpid()), htons((uint16_t)number) },
+	};
+	uint16_t checksum;
 
 	memset(asker->packet, 'x', asker->size_bytes);
 	if (asker->protocol == IPPROTO_SCTP)
 		fill_sctp(asker->packet, number);
 	if (!asker->is_echo)
 		return;
-	*echo = (struct icmphdr){
-		.type = asker->is_ip6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO,
-		.un.echo = { htons((uint16_t)getpid()), htons((uint16_t)number) },
-	};
-	if (!asker->is_ip6)
-		echo->checksum = htons(checksum_of(asker->packet, asker->size_bytes));
+	memcpy(asker->packet, &echo, sizeof(echo));
+	if (asker->is_ip6)
+		return;
+	checksum = htons(checksum_of(asker->packet, asker->size_bytes));
+	memcpy(asker->packet + offsetof(struct icmphdr, checksum), &checksum, sizeof(checksum));
 }
 
 /* Whether it is an answer to that packet; its server's name. */
 static bool is_answer(const struct asker *asker, const uint8_t *payload, ssize_t size_bytes,
 	unsigned long number, char name[SERVERS_NAME_BYTES])
 {
-	const struct icmphdr *echo = (const struct icmphdr *)payload;
+	struct icmphdr echo;
 
 	if (!asker->is_echo) {
 		snprintf(name, SERVERS_NAME_BYTES, "%.*s", (int)MAX(size_bytes, 0),
@@ -94,10 +97,12 @@ static bool is_answer(const struct asker *asker, const uint8_t *payload, ssize_t
 		return true;
 	}
 	snprintf(name, SERVERS_NAME_BYTES, "echo");
-	return size_bytes >= (ssize_t)sizeof(*echo) &&
-		echo->type == (asker->is_ip6 ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) &&
-		echo->un.echo.id == htons((uint16_t)getpid()) &&
-		echo->un.echo.sequence == htons((uint16_t)number);
+	if (size_bytes < (ssize_t)sizeof(echo))
+		return false;
+	memcpy(&echo, payload, sizeof(echo));
+	return echo.type == (asker->is_ip6 ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) &&
+		echo.un.echo.id == htons((uint16_t)getpid()) &&
+		echo.un.echo.sequence == htons((uint16_t)number);
 }
 
 static void ask(struct asker *asker, unsigned long number)
