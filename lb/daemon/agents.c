@@ -77,7 +77,7 @@ static void agents_on_datagram(
 	const struct backend *backend =
 		registry_find_address(balancer->registry, &datagram->source.addr);
 	enum session_refusal refusal;
-	size_t sessions_before = session_len(balancer->sessions);
+	uint64_t sessions_before = session_changes(balancer->sessions);
 	uint64_t now_us = clock_now_us();
 
 	/* It may have another network card now, and must be reached there; heartbeats go to the old one. */
@@ -85,7 +85,7 @@ static void agents_on_datagram(
 		neigh_unpin(
 			segments_neigh_at(balancer->segments, link->place), &datagram->source.addr);
 	refusal = session_receive(balancer->sessions, &arrived, now_us);
-	if (session_len(balancer->sessions) != sessions_before)
+	if (session_changes(balancer->sessions) != sessions_before)
 		update_mark_save(balancer->update);
 	/* Where a clone is suspected, the original is asked. */
 	if (refusal != SESSION_ACCEPTED && refusal != SESSION_POLICY_0 + PROTO_REJECT_CLONE)

@@ -73,9 +73,9 @@ const struct session_counters *session_counters(const struct sessions *sessions)
 	return &sessions->counters;
 }
 
-size_t session_len(const struct sessions *sessions)
+uint64_t session_changes(const struct sessions *sessions)
 {
-	return sessions->table.len;
+	return sessions->table.n_changes;
 }
 
 bool session_is_local(const struct sessions *sessions, const struct addr *address)

@@ -55,7 +55,8 @@ const struct session_counters *session_counters(const struct sessions *sessions)
 const struct session_refusals *session_refused(struct sessions *sessions, uint64_t now_us);
 /* The other balancers that agents named lately. Borrowed. */
 struct session_others *session_others(struct sessions *sessions, uint64_t now_us);
-size_t session_len(const struct sessions *sessions);
+/* Grows with each session that is opened or ends, one that takes another's place too: what is kept of them is out of date. */
+uint64_t session_changes(const struct sessions *sessions);
 /* Whether an agent reaches this balancer at that address. */
 bool session_is_local(const struct sessions *sessions, const struct addr *address);
 

@@ -81,7 +81,7 @@ struct session_entry *session_table_add(struct session_table *table, uint64_t se
 	entry->next_of_address = *head;
 	*head = (uint16_t)(slot + 1);
 	table->by_backend[backend] = (uint16_t)(slot + 1);
-	table->len++;
+	table->n_changes++;
 	return entry;
 }
 
@@ -90,7 +90,7 @@ void session_table_end(struct session_table *table, struct session_entry *entry,
 	if (entry->ended)
 		return;
 	table->by_backend[entry->kept.backend] = 0;
-	table->len--;
+	table->n_changes++;
 	entry->ended = true;
 	entry->ended_us = now_us;
 }

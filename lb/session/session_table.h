@@ -13,7 +13,7 @@
 
 struct session_table {
 	uint8_t key[SESSION_LIMIT_KEY_BYTES];
-	size_t len; /* live ones */
+	uint64_t n_changes; /* sessions that were added or ended */
 	struct session_entry entries[SESSION_SLOTS];
 	uint16_t by_backend[UINT16_MAX + 1]; /* slot + 1; 0: none */
 	uint16_t by_address[SESSION_ADDRESS_SETS];

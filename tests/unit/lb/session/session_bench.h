@@ -61,6 +61,18 @@ struct agent {
 	uint64_t session_id, sequence, echo;
 };
 
+_unused_ static size_t n_sessions(const struct bench *bench)
+{
+	size_t n = 0;
+
+	for (uint16_t id = 1; id < 16; id++) {
+		struct session_kept kept;
+
+		n += session_export(bench->sessions, id, &kept) == 0;
+	}
+	return n;
+}
+
 _unused_ static int on_send(
 	void *context, const struct session_path *path, const uint8_t *data, size_t size_bytes)
 {

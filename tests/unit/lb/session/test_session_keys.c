@@ -65,14 +65,14 @@ static void session_goes_over_to_the_new_of_two_masters(void **state)
 	assert_int_equal(say(bench, &old, PROTO_ANSWER), SESSION_ACCEPTED);
 	new = agent_with("new", 4);
 	join(bench, &new);
-	assert_int_equal(session_len(bench->sessions), 1);
+	assert_int_equal(n_sessions(bench), 1);
 	configure(bench, NEW "\n");
 	take_heartbeat(bench, &new);
 	assert_int_equal(say(bench, &new, PROTO_ANSWER), SESSION_ACCEPTED);
 	/* With its line a key ends, and so does it with another kind of line. */
 	configure(bench,
 		"new hex:0404040404040404040404040404040404040404040404040404040404040404\n");
-	assert_int_equal(session_len(bench->sessions), 0);
+	assert_int_equal(n_sessions(bench), 0);
 }
 
 static void session_of_a_derived_key_outlives_a_restart(void **state)

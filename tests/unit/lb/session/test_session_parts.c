@@ -267,7 +267,7 @@ static void parts_are_accepted_whole_or_not_at_all(void **state)
 	message = take(bench, PROTO_REJECT, agent.secret);
 	assert_non_null(strstr(message.rejected.reason, "2001:db8::1"));
 	assert_int_equal(registry_len(bench->registry), 0);
-	assert_int_equal(session_len(bench->sessions), 0);
+	assert_int_equal(n_sessions(bench), 0);
 	assert_int_equal(say_register(bench, &agent, PROTO_VIPS_MAX), SESSION_PARTS);
 }
 
