@@ -137,6 +137,21 @@ must wait_until 30 backends_up $((${#agents[@]} + ${#statics[@]} - 2))
 tool_start clients client new_flows "$VIP:80" 100
 tool_start clients6 client new_flows "[$VIP6]:80" 50
 
+has_published() {
+	(($(lb_json .publications.count) > $1))
+}
+# The status says what is known, and packets go by tables that follow; a reload makes new ones.
+comes_into_force() {
+	local published
+	published=$(lb_json .publications.count)
+	must lb reload
+	must wait_until 5 has_published "$published"
+}
+# had KIND : from now on it counts what comes to it.
+had() {
+	comes_into_force
+	requests[$1]=$(counted "${host[$1]}" requests)
+}
 # goes_bad KIND REASON COMMAND… : that breaks it
 goes_bad() {
 	local kind=$1 reason=$2
@@ -144,7 +159,7 @@ goes_bad() {
 	broken=$(now_ms)
 	"$@"
 	within_3_s "$kind" is_for "$kind" "$reason"
-	requests[$kind]=$(counted "${host[$kind]}" requests)
+	had "$kind"
 }
 
 fact it_never_was_up_without_the_vip is_for vip-missing "path: no answer for $VIP:80"
@@ -195,7 +210,7 @@ undone="; something on this host writes that back"
 goes_bad second-card-fought "second would answer ARP for VIPs: effective arp_ignore 0, arp_announce 2$undone" both_fights
 within_3_s arp-announce-fought is_for arp-announce-fought \
 	"eth0 would answer ARP for VIPs: effective arp_ignore 1, arp_announce 0$undone"
-requests[arp-announce-fought]=$(counted "${host[arp-announce-fought]}" requests)
+had arp-announce-fought
 # Answers leave by another card, which only a strict filter minds; the balancer's own probes come from the link.
 wire "${host[strict-filter]}" eth1 switch second-way
 in_ns strict-filter address add 192.0.2.99/32 dev eth1
@@ -229,6 +244,7 @@ no_ipv6_is_out() {
 }
 broken=$(now_ms)
 within_3_s no-ipv6 no_ipv6_is_out
+comes_into_force
 no_ipv6_had=$(counted "${host[no-ipv6]}" requests6)
 # Ended here, so that the others are looked at while it is seen whether peace lasts.
 fact requests_went_on_in_the_fights wait_until 20 more_of requests $((well_had + 20))
@@ -260,7 +276,7 @@ refused() {
 	address=${3:-$(web_address "${host[$kind]}")}
 	within_3_s "$kind" is_refused "$address" "$words"
 	must wait_until 10 is_for "$kind" 'no answer to'
-	requests[$kind]=$(counted "${host[$kind]}" requests)
+	had "$kind"
 }
 other_key() {
 	local name=${host[other-key]}
