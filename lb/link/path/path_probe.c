@@ -2,6 +2,7 @@
 /* See path_probe.h. Called by the daemon. */
 #include "lb/link/path/path_probe.h"
 
+#include <assert.h>
 #include <net/if.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -512,6 +513,7 @@ static void backend_take(struct path_probes *probes, struct probes_backend *back
 			probe_schedule(probes, made[i], now_us);
 			continue;
 		}
+		assert(at < backend->len); /* path_target_make() */
 		old = backend->probes[at++];
 		old->interval_us = targets[i].interval_us;
 		old->timeout_us = targets[i].timeout_us;
