@@ -240,6 +240,12 @@ backends_up() {
 		select(.state == "up") | .name] | unique | length') == "$1" ]]
 }
 
+# backends_serve N : exactly so many are up, and in the tables that packets go by, which follow what the status knows.
+backends_serve() {
+	[[ $(lb_json '[.virtual_servers[].backends[] | select(.state == "up" and .share > 0) | .name] |
+		unique | length') == "$1" ]]
+}
+
 # A balancer that started with nothing lets flows follow every change until membership has been
 # quiet for seven seconds: whoever registers now may have served them before.
 membership_is_quiet() {

@@ -33,6 +33,11 @@ check-interval = 100ms")
 	agent_start "web$idx"
 done
 must wait_until 20 backends_up "$topology_webs"
+# What changed more than once in a second is told at its end.
+is_told() {
+	[[ $(lb_json '[.virtual_servers[].backends[].since_s] | min > 2') == true ]]
+}
+must wait_until 20 is_told
 
 changes() {
 	grep -c '^dsr-lb: .*backend .* -> ' "$work/lb/log" || true

@@ -69,7 +69,7 @@ fact what_is_none_of_them_is_refused exits 78 lb import ipvsadm "$work/ns.conf"
 fact all_of_it_is_valid exits 0 on lb "$work/bin/dsr-lb" check-config --config "$work/lb/lb.conf"
 
 lb_start
-must wait_until 30 backends_up 3
+must wait_until 30 backends_serve 3
 fact the_netscalers_serves equal "$(answer_names "$VIP" 40)" "web1 web2 "
 fact keepaliveds_serves equal "$(answer_names "$VIP2" 40)" "web2 web3 "
 fact ipvsadms_serves equal "$(answer_names "$VIP3" 40)" "web1 web2 web3 "

@@ -108,7 +108,7 @@ on web6 nft delete table inet wall
 ip_on web7 address add "$VIP6/128" dev lo nodad
 path_config | sed "s/ mac=$nobodys_mac//" | lb_write_config
 must lb reload
-fact the_mended_come_in wait_until 10 backends_up 8
+fact the_mended_come_in wait_until 10 backends_serve 8
 fact all_serve equal "$(answer_names "$VIP" 400)" "web1 web2 web3 web4 web5 web6 web7 web8 "
 
 # thrown_out NAME PATTERN : within three seconds, and then no client's frame comes to it.

@@ -179,6 +179,7 @@ for lost in 2 3; do
 	fact "it_is_ready_without_web$lost" exits 0 lb ready web
 	ip_on "seg$lost" link set lb up
 	fact "web${lost}_is_back" wait_until 30 backend_is "web$lost" up
+	must wait_until 10 backends_serve 4
 	fact "all_serve_with_web$lost" equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
 done
 fact nobody_else_was_ever_down not grep -q 'backend web1: up -> down' "$work/lb/log"
@@ -243,7 +244,7 @@ serves_by() {
 	lb_configure < <(config "$1, $2, $3" "$static")
 	if [[ $MODE != xdp ]]; then
 		lb_start
-		fact "servers_behind_a_${kind}_come_up" wait_until 40 backends_up 4
+		fact "servers_behind_a_${kind}_come_up" wait_until 40 backends_serve 4
 		fact "all_serve_behind_a_$kind" equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
 		return
 	fi
