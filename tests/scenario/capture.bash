@@ -77,7 +77,8 @@ if command -v tshark > /dev/null; then
 	fact every_frame_of_it equal "$(wc -l < "$work/frames")" 60
 	n_in=$(n_frames "^0x0*1;")
 	# It may have enough between a packet's coming and its going, on each of two threads.
-	fact half_of_them_came_in at_most $((n_in < 30 ? 60 : n_in - 30)) 2
+	fact half_of_them_came_in at_least "$n_in" 30
+	fact or_two_more at_most "$n_in" 32
 	fact the_others_went_out equal "$(n_frames "^0x0*2;")" $((60 - n_in))
 	fact those_that_came_were_for_the_balancer equal "$(n_frames "^0x0*1;$(mac_of lb);")" "$n_in"
 	for web in web1 web2; do
