@@ -10,6 +10,18 @@
 
 #include "common/util.h"
 
+/* As much again is the kernel's own (socket(7)). It counts a short frame for a kilobyte, or for a page that XDP has seen. */
+#define FRAME_SOCKET_RECEIVE_BUFFER_BYTES (2 << 20)
+
+/* What a thousand VIPs that are asked for lead to must fit; without the privilege the default serves. */
+static void frame_socket_make_room(int fd)
+{
+	static const int size_bytes = FRAME_SOCKET_RECEIVE_BUFFER_BYTES;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size_bytes, sizeof(size_bytes)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size_bytes, sizeof(size_bytes));
+}
+
 int frame_socket_open(unsigned int ifindex, uint16_t ethertype, struct sock_filter *filter,
 	size_t filter_len, int *ret_fd)
 {
@@ -22,7 +34,10 @@ int frame_socket_open(unsigned int ifindex, uint16_t ethertype, struct sock_filt
 		.sll_ifindex = (int)ifindex,
 	};
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
+	if (fd < 0)
+		return -errno;
+	frame_socket_make_room(fd);
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
 		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * As many VIPs as there may be, over a veth pair in a network namespace of the test's own, and a neighbour that claims a
- * thousand of them: the list is not gone through for each claim, and few of them are told of.
+ * thousand of them: the list is not gone through for each claim, few of them are told of, and all are heard.
  */
 #include "lb/link/announce.h"
 
@@ -103,43 +103,73 @@ static void run_until_heard(sd_event *event, const struct announce *announce, ui
 	}
 }
 
-static void claims_of_many_vips_are_bounded_work(void **state)
+struct many {
+	int fd; /* the neighbour's; -1: not permitted */
+	sd_event *event;
+	struct announce *announce;
+};
+
+/* All announced, over a new pair. */
+static struct many many_make(void)
 {
 	static struct addr vips[VIPS];
 	struct announce_config config = { .mac = own, .vips = vips, .n_vips = VIPS };
-	_cleanup_close_ int fd = link_make();
-	struct announce *announce;
-	uint64_t began_us, next_us;
-	sd_event *event;
+	struct many many = { .fd = link_make() };
 
-	if (fd < 0)
+	if (many.fd < 0)
 		skip();
 	config.ifindex = if_nametoindex("client0");
 	for (uint32_t i = 0; i < VIPS; i++)
 		vips[i] = vip_at(i);
-	assert_true(sd_event_new(&event) >= 0);
-	assert_int_equal(announce_start(event, &callbacks, NULL, &announce), 0);
-	assert_int_equal(announce_set(announce, &config), 0);
-	run_until_announced(event, announce);
+	assert_true(sd_event_new(&many.event) >= 0);
+	assert_int_equal(announce_start(many.event, &callbacks, NULL, &many.announce), 0);
+	assert_int_equal(announce_set(many.announce, &config), 0);
+	run_until_announced(many.event, many.announce);
+	return many;
+}
+
+static void many_free(struct many *many)
+{
+	announce_free(many->announce);
+	sd_event_unref(many->event);
+	close(many->fd);
+}
+
+static void claims_of_many_vips_are_bounded_work(void **state)
+{
+	struct many many = many_make();
+	uint64_t began_us, next_us;
+
 	n_armed = 0;
 	began_us = next_us = clock_now_us();
 	for (uint32_t i = 0; i < CLAIMS; i++) {
-		claim(fd, i);
-		run_until_heard(event, announce, i + 1);
+		claim(many.fd, i);
+		run_until_heard(many.event, many.announce, i + 1);
 		for (next_us += CLAIM_US; clock_now_us() < next_us;)
-			assert_true(sd_event_run(event, CLAIM_US) >= 0);
+			assert_true(sd_event_run(many.event, CLAIM_US) >= 0);
 	}
 	/* Armed by the look itself, and once more by a claim that is due before. */
 	assert_in_range(n_armed, 1, 2 * ((clock_now_us() - began_us) / PACE_US + 1));
 	assert_in_range(n_told, 1, CLAIMS_MAX);
-	announce_free(announce);
-	sd_event_unref(event);
+	many_free(&many);
+}
+
+/* As the answers do to as many questions, while this process is busy. */
+static void a_thousand_that_come_at_once_are_all_heard(void **state)
+{
+	struct many many = many_make();
+
+	for (uint32_t i = 0; i < CLAIMS; i++)
+		claim(many.fd, i);
+	run_until_heard(many.event, many.announce, CLAIMS);
+	many_free(&many);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(claims_of_many_vips_are_bounded_work),
+		cmocka_unit_test(a_thousand_that_come_at_once_are_all_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
