@@ -246,6 +246,13 @@ backends_serve() {
 		unique | length') == "$1" ]]
 }
 
+# tables_share VIRTUAL-SERVER COUNT EXPECTED : so many connections would be shared like that, in jq's words, by the tables that
+# packets go by now.
+tables_share() {
+	[[ $(lb_json "[.virtual_servers[] | select(.name == \"$1\").backends[] | select(.share > 0) |
+		{(.name): (.share * $2 | round)}] | add == $3") == true ]]
+}
+
 # A balancer that started with nothing lets flows follow every change until membership has been
 # quiet for seven seconds: whoever registers now may have served them before.
 membership_is_quiet() {

@@ -22,8 +22,9 @@ agent_configure web2 < <(agent_default_config web2 "$LB" 'weight = 2')
 servers_start 80
 lb_and_agents_start
 
-# turns NAME COUNT VIP EXPECTED : so many connections at once, and who has them.
+# turns NAME COUNT VIP EXPECTED : so many connections at once, and who has them, by tables that say what the status says.
 turns() {
+	wait_until 10 tables_share web "$2" "$4" || return 1
 	tool_start "$1" client connections "$3:80" "$2" 500
 	wait_until 20 connections_are "$1" ".open == $2" || return 1
 	equal "$(tool_ask "$1" | jq -cS .servers)" "$4"
