@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Four dumps over rtnetlink, into lists. Called by the doctors. Judges nothing.
+ * Dumps over rtnetlink, into lists. Called by the doctors. Judges nothing.
  */
 #include "common/doctor/survey.h"
 
@@ -8,6 +8,8 @@
 #include <linux/if_link.h>
 #include <linux/ipv6.h>
 #include <linux/neighbour.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
 #include "common/grow.h"
@@ -306,6 +308,87 @@ static int survey_take_neighbour(const struct nlmsghdr *message, void *context)
 	if (!place)
 		return -ENOMEM;
 	*place = neighbour;
+	return 0;
+}
+
+/* ---- filters ---- */
+
+struct survey_filters {
+	struct survey_filter *items;
+	size_t len;
+};
+
+/* What a filter says of itself; its chain is returned. */
+static uint32_t survey_take_filter_attrs(
+	const struct nlmsghdr *message, struct survey_filter *filter)
+{
+	const struct nlattr *attr, *each;
+	uint32_t chain = 0;
+
+	mnl_attr_for_each(attr, message, sizeof(struct tcmsg))
+	{
+		if (mnl_attr_get_type(attr) == TCA_KIND)
+			survey_take_text(attr, filter->kind, sizeof(filter->kind));
+		if (mnl_attr_get_type(attr) == TCA_CHAIN)
+			chain = survey_u32(attr);
+		if (mnl_attr_get_type(attr) != TCA_OPTIONS || !streq(filter->kind, "bpf"))
+			continue;
+		mnl_attr_for_each_nested(each, attr)
+		{
+			if (mnl_attr_get_type(each) == TCA_BPF_NAME)
+				survey_take_text(each, filter->name, sizeof(filter->name));
+		}
+	}
+	return chain;
+}
+
+static int survey_take_filter(const struct nlmsghdr *message, void *context)
+{
+	const struct tcmsg *info = mnl_nlmsg_get_payload(message);
+	struct survey_filters *filters = context;
+	struct survey_filter filter = { 0 };
+	struct survey_filter *place;
+
+	/* One without a handle is the head of a priority: what is in it comes next. */
+	if (message->nlmsg_type != RTM_NEWTFILTER ||
+		mnl_nlmsg_get_payload_len(message) < sizeof(*info) || info->tcm_handle == 0)
+		return 0;
+	filter.priority = TC_H_MAJ(info->tcm_info) >> 16;
+	if (survey_take_filter_attrs(message, &filter) != 0)
+		return 0;
+	place = filters->len > 0 ? &filters->items[filters->len - 1] : NULL;
+	if (place && place->priority == filter.priority && streq(place->kind, filter.kind))
+		return 0;
+	place = SURVEY_NEXT(filters->items, filters->len);
+	if (!place)
+		return -ENOMEM;
+	*place = filter;
+	return 0;
+}
+
+int survey_filters(unsigned int ifindex, struct survey_filter **ret_filters, size_t *ret_n_filters)
+{
+	_cleanup_(nl_freep) struct nl *nl = NULL;
+	struct survey_filters filters = { 0 };
+	struct nlmsghdr *request;
+	struct tcmsg *info;
+	void *extra;
+	int r = nl_open(NETLINK_ROUTE, &nl);
+
+	if (r < 0)
+		return r;
+	request = nl_request(nl, RTM_GETTFILTER, 0, sizeof(*info), &extra);
+	info = extra;
+	info->tcm_ifindex = (int)ifindex;
+	/* The qdisc ingress has one hook, and takes this for it. */
+	info->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
+	r = nl_query_all(nl, request, survey_take_filter, &filters);
+	if (r < 0) {
+		free(filters.items);
+		return r;
+	}
+	*ret_filters = filters.items;
+	*ret_n_filters = filters.len;
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #define SURVEY_ITEMS_MAX  65536u /* of each list; what is more is not looked at */
 #define SURVEY_KIND_BYTES 16u
+#define SURVEY_NAME_BYTES 64u
 
 struct survey_link {
 	unsigned int ifindex;
@@ -54,6 +55,14 @@ struct survey_neighbour {
 	bool is_proxied; /* answered for by this host */
 };
 
+/* At tc's ingress: all of one kind and priority together. */
+struct survey_filter {
+	char kind[SURVEY_KIND_BYTES]; /* "bpf", "u32" */
+	char name
+		[SURVEY_NAME_BYTES]; /* of the first program; "": of another kind, or it has none */
+	uint32_t priority;           /* less is first; what `tc` calls pref */
+};
+
 struct survey {
 	struct survey_link *links;
 	size_t n_links;
@@ -72,6 +81,11 @@ int survey_make(struct survey *ret_survey);
  * rules and tables: gateway, interface and MTU are told. 0, -ENETUNREACH, or another negative errno.
  */
 int survey_ask(const struct addr *to, const struct addr *from, struct survey_route *ret_route);
+/*
+ * The filters of the interface's ingress (clsact, or the qdisc ingress) in the order in which frames come to them, but
+ * none that only others lead to (chains). 0 with `*ret_filters`, to be freed by the caller; or negative errno.
+ */
+int survey_filters(unsigned int ifindex, struct survey_filter **ret_filters, size_t *ret_n_filters);
 /* Frees what it holds and leaves it empty. */
 void survey_clear(struct survey *survey);
 

@@ -10,6 +10,9 @@
 #define CHECKS_BIT(capability) (UINT64_C(1) << (capability))
 /* Drivers take native XDP with frames of one page; this fits all of them. */
 #define CHECKS_XDP_MTU 3498u
+/* Our own filters' priorities (lb/engine/bpf/attach.c): the engine's, and the guard's. */
+#define CHECKS_TC_PRIORITY    0xd5au
+#define CHECKS_GUARD_PRIORITY 0xd5bu
 
 void checks_daemon(const void *context, struct doctor *doctor)
 {
@@ -115,32 +118,85 @@ static bool checks_hindrance(const struct facts *facts, struct doctor *doctor)
 	return false;
 }
 
+static bool checks_is_own(const struct survey_filter *filter)
+{
+	return streq(filter->kind, "bpf") &&
+		(filter->priority == CHECKS_TC_PRIORITY ||
+			filter->priority == CHECKS_GUARD_PRIORITY);
+}
+
+/*
+ * The first filter of somebody else; NULL: there is none. `*ret_before`: frames come to it before they come to ours,
+ * which they never do where ours is no filter: at tcx and XDP it is before them all, and so is a packet socket.
+ */
+static const struct survey_filter *checks_other_filter(const struct facts *facts, bool *ret_before)
+{
+	const struct survey_filter *other = NULL;
+
+	*ret_before = false;
+	ARRAY_FOREACH (filter, facts->filters, facts->n_filters) {
+		if (!checks_is_own(filter))
+			other = other ? other : filter;
+		else if (filter->priority == CHECKS_TC_PRIORITY)
+			*ret_before = other != NULL;
+	}
+	return other;
+}
+
+/* Whether somebody else's program has the frames before ours. */
+static bool checks_overtaken(const struct facts *facts, const char *mode, struct doctor *doctor)
+{
+	const struct survey_link *link = facts_clients(facts);
+	const struct survey_filter *filter;
+	char word[DOCTOR_WORD_BYTES];
+	bool before;
+
+	if (!link)
+		return false;
+	doctor_word(link->name, word);
+	filter = checks_other_filter(facts, &before);
+	/* In mode xdp the one that is there is ours: no other is ever replaced. */
+	if (!streq(mode, "xdp") && link->xdp_id) {
+		doctor_warn(doctor, link->name,
+			"somebody else's XDP program (id %u) has the frames before mode %s",
+			link->xdp_id, mode);
+		doctor_mend(doctor, "ip link set dev %s xdp off", word);
+	} else if (streq(mode, "tc") && facts->tcx_before) {
+		doctor_warn(doctor, link->name,
+			"somebody else's program (id %u) at tc's ingress has the frames before ours; see "
+			"`bpftool net show dev %s`",
+			facts->tcx_before, word);
+	} else if (streq(mode, "tc") && before) {
+		doctor_warn(doctor, link->name,
+			"somebody else's program (%s%s%s, pref %u) at tc's ingress has the frames before "
+			"ours; see `tc filter show dev %s ingress`",
+			filter->kind, filter->name[0] ? " " : "", filter->name, filter->priority,
+			word);
+		doctor_mend(doctor, "tc filter del dev %s ingress pref %u", word, filter->priority);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 void checks_mode(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;
 	const char *mode = facts_text(facts->service.status, "mode");
-	const struct survey_link *link;
-	char word[DOCTOR_WORD_BYTES];
+	const struct survey_filter *filter;
+	bool before;
 
-	if (facts->service.error != 0 || !facts_are_whole(facts))
+	if (facts->service.error != 0 || !facts_are_whole(facts) ||
+		checks_overtaken(facts, mode, doctor))
 		return;
-	link = facts_clients(facts);
-	/* In mode xdp the one that is there is ours: no other is ever replaced. */
-	if (!streq(mode, "xdp") && link && link->xdp_id) {
-		doctor_warn(doctor, link->name,
-			"somebody else's XDP program (id %u) has the frames before mode %s",
-			link->xdp_id, mode);
-		doctor_mend(doctor, "ip link set dev %s xdp off", doctor_word(link->name, word));
-	} else if (streq(mode, "tc") && link && facts->tcx_before) {
-		doctor_warn(doctor, link->name,
-			"somebody else's program (id %u) at tc's ingress has the frames before ours; see "
-			"`bpftool net show dev %s`",
-			facts->tcx_before, doctor_word(link->name, word));
-	} else if (streq(mode, "xdp") || !checks_hindrance(facts, doctor)) {
-		doctor_ok(doctor, facts->config->interface, "%s on %s (%s)", mode[0] ? mode : "?",
-			facts->card.driver[0] ? facts->card.driver : "a driver without a name",
-			facts_text(facts->service.status, "mode_reason"));
-	}
+	if (!streq(mode, "xdp") && checks_hindrance(facts, doctor))
+		return;
+	filter = checks_other_filter(facts, &before);
+	doctor_ok(doctor, facts->config->interface, "%s on %s (%s)%s%s", mode[0] ? mode : "?",
+		facts->card.driver[0] ? facts->card.driver : "a driver without a name",
+		facts_text(facts->service.status, "mode_reason"),
+		filter ? "; somebody else's program at tc's ingress is behind ours: " : "",
+		filter ? filter->kind : "");
 }
 
 void checks_kernel(const void *context, struct doctor *doctor)

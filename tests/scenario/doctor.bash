@@ -89,6 +89,26 @@ if lb_mode_is tc && on lb "$BUILD/tests/harness/tcx" eth0 first > "$work/tcx" 2>
 else
 	skip_fact a_program_before_ours_is_found "the balancer is not at tc's ingress, or this kernel has no tcx"
 fi
+# A kernel without tcx has ours among the filters of a qdisc, where that of the smallest number is first; and so has a
+# balancer that has nowhere to pin its program. (Its engine is what it chooses: tc.)
+daemon_stop lb
+lb_forget lb
+lb_without_pins=1
+daemon_directories lb "$LB_UID"
+lb_start
+must wait_until 20 backends_up 2
+must becomes_well lb
+if grep -q ' pref 3418 bpf ' <<< "$(on lb tc filter show dev eth0 ingress)"; then
+	must on lb tc filter add dev eth0 ingress pref 1 u32 match u32 0 0 flowid 1:1
+	fact a_filter_before_ours_is_named says '(u32, pref 1)' finding lb mode warn eth0 what
+	heals a_filter_before_ours lb mode warn eth0
+	must on lb tc filter add dev eth0 ingress pref 49152 u32 match u32 0 0 flowid 1:1
+	fact one_behind_ours_is_no_fault becomes_well lb
+	fact it_is_named_all_the_same says 'behind ours: u32' finding lb mode ok eth0 what
+	must on lb tc filter del dev eth0 ingress pref 49152
+else
+	skip_fact a_filter_before_ours_is_found "the balancer is no filter at tc's ingress"
+fi
 must ip_on lb link set dev eth0 down
 heals an_interface_that_is_down lb interface fail eth0
 

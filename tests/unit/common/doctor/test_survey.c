@@ -101,11 +101,42 @@ static void routes_and_proxies_are_told(void **state)
 	survey_clear(&survey);
 }
 
+/* Each kind and priority once, in order; what only another filter leads to is none. */
+static void filters_at_the_ingress_are_told(void **state)
+{
+	static const char *const qdiscs[] = { "clsact", "ingress" };
+	struct survey_filter *filters = NULL;
+	size_t n_filters = 1;
+	char command[256];
+
+	if (!namespace_make())
+		skip();
+	assert_int_equal(system("ip link set lo up"), 0);
+	assert_int_equal(survey_filters(if_nametoindex("lo"), &filters, &n_filters), 0);
+	assert_int_equal(n_filters, 0);
+	for (size_t i = 0; i < ARRAY_LEN(qdiscs); i++) {
+		snprintf(command, sizeof(command),
+			"tc qdisc add dev lo %s && f='tc filter add dev lo ingress' && m='match u32 0 0 flowid 1:1' && "
+			"$f pref 9 u32 $m && $f pref 7 u32 $m && $f pref 7 u32 $m && $f pref 5 chain 1 u32 $m",
+			qdiscs[i]);
+		assert_int_equal(system(command), 0);
+		assert_int_equal(survey_filters(if_nametoindex("lo"), &filters, &n_filters), 0);
+		assert_int_equal(n_filters, 2);
+		assert_string_equal(filters[0].kind, "u32");
+		assert_int_equal(filters[0].priority, 7);
+		assert_int_equal(filters[1].priority, 9);
+		free(filters);
+		snprintf(command, sizeof(command), "tc qdisc del dev lo %s", qdiscs[i]);
+		assert_int_equal(system(command), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_host_is_told_as_it_is),
 		cmocka_unit_test(routes_and_proxies_are_told),
+		cmocka_unit_test(filters_at_the_ingress_are_told),
 	};
 
 	return cmocka_run_group_tests_name("survey", tests, NULL, NULL);

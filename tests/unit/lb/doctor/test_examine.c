@@ -31,6 +31,7 @@ struct world {
 	struct survey_address addresses[4];
 	struct survey_route routes[4];
 	struct survey_neighbour neighbours[2];
+	struct survey_filter filters[3];
 };
 
 static struct addr addr(const char *text)
@@ -97,6 +98,7 @@ static void world_make(struct world *world)
 	facts->survey.addresses = world->addresses;
 	facts->survey.routes = world->routes;
 	facts->survey.neighbours = world->neighbours;
+	facts->filters = world->filters;
 	put_link(world, ETH0, "eth0");
 	put_link(world, ETH1, "eth1");
 	put_address(world, ETH0, "192.0.2.2", 24);
@@ -118,6 +120,7 @@ static void world_make(struct world *world)
 static void world_clear(struct world *world)
 {
 	world->facts.survey = (struct survey){ 0 };
+	world->facts.filters = NULL;
 	facts_clear(&world->facts);
 }
 
@@ -248,6 +251,51 @@ static void a_tc_program_is_first(struct world *world)
 static void a_tc_program_is_behind(struct world *world)
 {
 	world->facts.tcx_before = 9;
+}
+
+static void put_filter(struct world *world, const char *kind, uint32_t priority)
+{
+	struct survey_filter *filter = &world->filters[world->facts.n_filters++];
+
+	*filter = (struct survey_filter){ .priority = priority };
+	snprintf(filter->kind, sizeof(filter->kind), "%s", kind);
+}
+
+/* Without tcx our program is a filter itself. */
+static void a_filter_is_first(struct world *world)
+{
+	set(world, "mode", json_string("tc"));
+	put_filter(world, "u32", 0xd59);
+	put_filter(world, "bpf", 0xd5a);
+}
+
+/* What has our number and is of another kind is not ours. */
+static void a_filter_of_another_kind_has_our_number(struct world *world)
+{
+	set(world, "mode", json_string("tc"));
+	put_filter(world, "flower", 0xd5a);
+	put_filter(world, "bpf", 0xd5a);
+}
+
+static void a_filter_is_behind(struct world *world)
+{
+	set(world, "mode", json_string("tc"));
+	put_filter(world, "bpf", 0xd5a);
+	put_filter(world, "u32", 0xd5b);
+}
+
+/* At tcx ours is none of them, and before them all. */
+static void a_filter_is_behind_tcx(struct world *world)
+{
+	set(world, "mode", json_string("tc"));
+	put_filter(world, "u32", 1);
+}
+
+/* The packet engine's sockets have frames before it, too. */
+static void a_filter_is_before_the_guard(struct world *world)
+{
+	put_filter(world, "u32", 1);
+	put_filter(world, "bpf", 0xd5b);
 }
 
 static void eth0_joins_frames(struct world *world)
@@ -443,6 +491,13 @@ static const struct {
 	{ a_program_is_there, "mode", DOCTOR_WARN, "eth0", "ip link set dev eth0 xdp off" },
 	{ a_tc_program_is_first, "mode", DOCTOR_WARN, "eth0", NULL },
 	{ a_tc_program_is_behind, "mode", DOCTOR_OK, "eth0", NULL },
+	{ a_filter_is_first, "mode", DOCTOR_WARN, "eth0",
+		"tc filter del dev eth0 ingress pref 3417" },
+	{ a_filter_of_another_kind_has_our_number, "mode", DOCTOR_WARN, "eth0",
+		"tc filter del dev eth0 ingress pref 3418" },
+	{ a_filter_is_behind, "mode", DOCTOR_OK, "eth0", NULL },
+	{ a_filter_is_behind_tcx, "mode", DOCTOR_OK, "eth0", NULL },
+	{ a_filter_is_before_the_guard, "mode", DOCTOR_OK, "eth0", NULL },
 	{ eth0_joins_frames, "mode", DOCTOR_WARN, "eth0", "ethtool -K eth0 lro off" },
 	{ eth0_takes_large_frames, "mode", DOCTOR_WARN, "eth0", "ip link set dev eth0 mtu 3498" },
 	{ there_is_no_jit, "kernel", DOCTOR_WARN, "kernel", "sysctl -w net.core.bpf_jit_enable=1" },
