@@ -14,6 +14,7 @@
 #include "agent/check/check_unit.h"
 #include "agent/check/child.h"
 #include "common/os/clock.h"
+#include "common/os/nl_route.h"
 
 static const struct check_kind *const checks_kinds[] = {
 	[CHECK_SPEC_UNIT] = &check_unit_kind,
@@ -45,6 +46,7 @@ struct check_set {
 
 struct checks {
 	struct check_env env;
+	struct nl *nl;
 	void *shared[CHECK_SPEC_KIND_N_];
 	bool is_open[CHECK_SPEC_KIND_N_];
 	checks_changed_fn *changed;
@@ -122,13 +124,22 @@ static void checks_put_off(struct check_item *item, const char *why, uint64_t no
 	checks_feed(item, CHECK_FAILED, why);
 }
 
+/* A connection to a VIP whose route is still to come would leave this host, and nobody would answer. */
+static int checks_start(struct check_run *run, struct nl *nl, struct why *ret_why)
+{
+	if (!check_spec_is_of_vip(run->spec) || nl_route_is_local(nl, &run->vip) != 0)
+		return run->kind->start(run, ret_why);
+	check_connect_words(&run->vip, run->spec->port, EADDRNOTAVAIL, ret_why);
+	return -EADDRNOTAVAIL;
+}
+
 static void checks_begin_run(struct check_item *item, uint64_t now_us)
 {
 	struct why why = { 0 };
 
 	item->running = true;
 	item->began_us = now_us;
-	if (item->run->kind->start(item->run, &why) < 0) {
+	if (checks_start(item->run, item->checks->nl, &why) < 0) {
 		item->running = false;
 		checks_put_off(item, why.text, now_us);
 		return;
@@ -193,7 +204,9 @@ int checks_new(
 	checks->env.event = event;
 	checks->changed = changed;
 	checks->context = context;
-	r = child_room_new(event, &checks->env.children);
+	r = nl_open(NETLINK_ROUTE, &checks->nl);
+	if (r == 0)
+		r = child_room_new(event, &checks->env.children);
 	if (r == 0)
 		r = sd_event_add_time(event, &checks->timer, CLOCK_MONOTONIC, CHECKS_NEVER_US,
 			US_PER_MS, checks_on_timer, checks);
@@ -217,6 +230,7 @@ struct checks *checks_free(struct checks *checks)
 			checks_kinds[kind]->close(checks->shared[kind]);
 	}
 	child_room_free(checks->env.children);
+	nl_free(checks->nl);
 	sd_event_source_disable_unref(checks->timer);
 	free(checks);
 	return NULL;

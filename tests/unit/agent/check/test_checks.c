@@ -45,7 +45,7 @@ static int listen_on(const char *address, uint16_t port)
 	struct addr_port endpoint = { netns_addr(address), port };
 	struct sockaddr_storage name;
 	socklen_t size_bytes = addr_to_sockaddr(&endpoint, 0, &name);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(endpoint.addr.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	const int on = 1;
 
 	assert_true(fd >= 0);
@@ -94,6 +94,31 @@ static void tcp_says_which_vip_is_missing(void **state)
 	LOOP_UNTIL(f->event, BENCH_DEADLINE_US,
 		strstr(checks_view(f->checks, 1).health->reason,
 			"198.51.100.11 is not an address of this host"));
+}
+
+/* The address is there, its route not yet: the kernel makes it a moment later. */
+static void tcp_waits_for_the_route_of_a_vip(void **state)
+{
+	struct bench *f = fixture(state);
+	int fd = listen_on("::", 80);
+
+	netns_add_veth();
+	netns_set_up("eth0");
+	netns_set_up("peer0");
+	assert_int_equal(
+		system("ip -6 route add default dev eth0 && "
+		       "ip address add 2001:db8:f::10/128 dev lo nodad && "
+		       "until ip -6 route del local 2001:db8:f::10 table local 2>/dev/null; do :; done"),
+		0);
+	bench_configure(
+		f, "vip = 2001:db8:f::10\ncheck-timeout = 900ms\ncheck-fall = 1\ncheck = tcp:80\n");
+	LOOP_UNTIL(f->event, BENCH_DEADLINE_US, checks_view(f->checks, 0).health->known);
+	assert_int_equal(checks_view(f->checks, 0).health->state, CHECK_STATE_UP);
+	assert_int_equal(
+		system("ip -6 route add local 2001:db8:f::10 dev lo table local proto kernel"), 0);
+	LOOP_UNTIL(f->event, BENCH_DEADLINE_US, checks_view(f->checks, 1).health->known);
+	assert_int_equal(checks_view(f->checks, 1).health->state, CHECK_STATE_UP);
+	close(fd);
 }
 
 /* A queue that is full takes no more: the kernel drops the SYN. */
@@ -513,6 +538,7 @@ int main(void)
 		fact(tcp_follows_the_server),
 		fact(tcp_sees_a_server_at_the_wrong_address),
 		fact(tcp_says_which_vip_is_missing),
+		fact(tcp_waits_for_the_route_of_a_vip),
 		fact(tcp_has_a_deadline),
 		fact(http_judges_status_and_body),
 		fact(http_has_a_deadline),
