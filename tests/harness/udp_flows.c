@@ -7,13 +7,15 @@
  * Commands on stdin; every flow then asks one question, and one line of JSON says who answered:
  *
  *	whole      in one packet
+ *	patiently  so, and twice more where no answer came: a machine that is busy drops datagrams, too
  *	in-order   in three fragments
  *	reverse    the last fragment first
  *	random     the fragments of sixteen datagrams mixed up, the same way every time
  *
- * {"asked": 1000, "answered": 1000, "intact": 1000, "moved": 0, "servers": {"web1": 333, …},
- *  "moved_of": {}}: intact are the answers that hold every byte of their question, moved those by
- * another server than the flow's first answer, moved_of counts them by that first server. An answer
+ * {"asked": 1000, "answered": 1000, "intact": 1000, "again": 0, "moved": 0,
+ *  "servers": {"web1": 333, …}, "moved_of": {}}: intact are the answers that hold every byte of their
+ * question, again the questions that were asked once more, moved the answers by another server than the
+ * flow's first one, moved_of counts them by that first server. An answer
  * that is late or doubled is no answer to the next question, but a server's it is. Fragments
  * need a raw socket; their datagrams are numbered from FIRST_ID on, and no number may come again
  * while the former one may still be on its way (RFC 6864 §4). WAIT_MS (3000) is how long answers may
@@ -39,6 +41,7 @@
 #define BATCH          16u  /* flows that ask together, then wait for all their answers */
 #define WAIT_MS        3000u
 #define WAIT_MAX_MS    60000u
+#define PATIENT_ASKS   3u
 #define LOST_MAX       (2 * BATCH) /* after that many nobody hopes any more, and waits LOST_WAIT_US */
 #define LOST_WAIT_US   (50 * US_PER_MS)
 #define DATAGRAM_BYTES (sizeof(struct udphdr) + QUESTION_BYTES)
@@ -47,14 +50,15 @@ _Static_assert(
 	(size_t)(FRAGMENTS - 1) * FRAGMENT_BYTES < DATAGRAM_BYTES, "three fragments, no fewer");
 _Static_assert((size_t)FRAGMENTS *FRAGMENT_BYTES >= DATAGRAM_BYTES, "three fragments, no more");
 
-enum way { WAY_WHOLE, WAY_IN_ORDER, WAY_REVERSE, WAY_RANDOM, WAY_N_ };
-static const char *const way_names[] = { "whole", "in-order", "reverse", "random" };
+enum way { WAY_WHOLE, WAY_PATIENTLY, WAY_IN_ORDER, WAY_REVERSE, WAY_RANDOM, WAY_N_ };
+static const char *const way_names[] = { "whole", "patiently", "in-order", "reverse", "random" };
 _Static_assert(ARRAY_LEN(way_names) == WAY_N_, "a name for each");
 
 struct flow {
 	int fd;
 	unsigned int server; /* index + 1 of the first that answered; 0: none yet */
 	uint32_t id;         /* of the datagram in work */
+	bool is_answered;    /* it, or one before it of the same command */
 	uint8_t datagram[DATAGRAM_BYTES];
 };
 
@@ -70,7 +74,7 @@ struct flows {
 	char servers[SERVERS_MAX][NAME_BYTES];
 	size_t n_servers;
 	/* Of the command in work: */
-	unsigned long answered, intact, moved;
+	unsigned long answered, intact, again, moved;
 	unsigned long counts[SERVERS_MAX], moved_of[SERVERS_MAX];
 };
 
@@ -233,24 +237,33 @@ static void pieces_shuffle(struct flows *flows, struct piece *pieces, size_t n_p
 	}
 }
 
-static void batch_send(struct flows *flows, struct flow *batch, size_t n_batch, enum way way)
+/* In one packet; the kernel puts the header before it. */
+static void batch_send_whole(struct flows *flows, struct flow *batch, size_t n_batch)
+{
+	for (size_t i = 0; i < n_batch; i++) {
+		if (batch[i].is_answered)
+			continue;
+		flow_ask_make(flows, &batch[i]);
+		if (send(batch[i].fd, batch[i].datagram + sizeof(struct udphdr), QUESTION_BYTES,
+			    0) != QUESTION_BYTES)
+			err(1, "cannot send");
+	}
+}
+
+static void batch_send_pieces(struct flows *flows, struct flow *batch, size_t n_batch, enum way way)
 {
 	struct piece pieces[BATCH * FRAGMENTS];
 	size_t n_pieces = 0;
 
 	for (size_t i = 0; i < n_batch; i++) {
 		flow_ask_make(flows, &batch[i]);
-		if (way == WAY_WHOLE &&
-			send(batch[i].fd, batch[i].datagram + sizeof(struct udphdr), QUESTION_BYTES,
-				0) != QUESTION_BYTES)
-			err(1, "cannot send");
 		for (size_t number = 0; number < FRAGMENTS; number++)
 			pieces[n_pieces++] = (struct piece){ &batch[i],
 				way == WAY_REVERSE ? FRAGMENTS - 1 - number : number };
 	}
 	if (way == WAY_RANDOM)
 		pieces_shuffle(flows, pieces, n_pieces);
-	for (size_t i = 0; i < n_pieces && way != WAY_WHOLE; i++)
+	for (size_t i = 0; i < n_pieces; i++)
 		piece_send(flows, &pieces[i]);
 }
 
@@ -299,6 +312,7 @@ static bool flow_answered(struct flows *flows, struct flow *flow, char *answer, 
 	flow_served(flows, flow, answer);
 	if (is_whole && is_earlier(flow, question))
 		return false;
+	flow->is_answered = true;
 	flows->answered++;
 	flows->intact += is_whole &&
 		memcmp(question, flow->datagram + sizeof(struct udphdr), QUESTION_BYTES) == 0;
@@ -337,23 +351,54 @@ static void print_counts(const struct flows *flows, const unsigned long *counts)
 	}
 }
 
+/* Each of those that have no answer yet. */
+static void batch_ask(
+	struct flows *flows, struct flow *batch, size_t n_batch, enum way way, uint64_t wait_us)
+{
+	uint64_t deadline_us = tool_now_us(CLOCK_MONOTONIC) + wait_us;
+
+	if (way == WAY_WHOLE || way == WAY_PATIENTLY)
+		batch_send_whole(flows, batch, n_batch);
+	else
+		batch_send_pieces(flows, batch, n_batch, way);
+	for (size_t i = 0; i < n_batch; i++)
+		if (!batch[i].is_answered)
+			flow_hear(flows, &batch[i], deadline_us);
+}
+
+static unsigned long n_unanswered(const struct flow *batch, size_t n_batch)
+{
+	unsigned long n = 0;
+
+	for (size_t i = 0; i < n_batch; i++)
+		n += !batch[i].is_answered;
+	return n;
+}
+
 static void ask_all(struct flows *flows, enum way way)
 {
-	flows->answered = flows->intact = flows->moved = 0;
+	unsigned int n_asks = way == WAY_PATIENTLY ? PATIENT_ASKS : 1;
+
+	flows->answered = flows->intact = flows->again = flows->moved = 0;
 	memset(flows->counts, 0, sizeof(flows->counts));
 	memset(flows->moved_of, 0, sizeof(flows->moved_of));
 	for (size_t i = 0; i < flows->n_flows; i += BATCH) {
+		struct flow *batch = &flows->flows[i];
 		size_t n_batch = MIN((size_t)BATCH, flows->n_flows - i);
 		bool is_lost = i - flows->answered > (size_t)LOST_MAX;
-		uint64_t deadline_us =
-			tool_now_us(CLOCK_MONOTONIC) + (is_lost ? LOST_WAIT_US : flows->wait_us);
 
-		batch_send(flows, &flows->flows[i], n_batch, way);
 		for (size_t j = 0; j < n_batch; j++)
-			flow_hear(flows, &flows->flows[i + j], deadline_us);
+			batch[j].is_answered = false;
+		for (unsigned int ask = 0; ask < n_asks && n_unanswered(batch, n_batch) > 0;
+			ask++) {
+			flows->again += ask > 0 ? n_unanswered(batch, n_batch) : 0;
+			batch_ask(flows, batch, n_batch, way,
+				is_lost ? LOST_WAIT_US : flows->wait_us);
+		}
 	}
-	printf("{\"asked\": %zu, \"answered\": %lu, \"intact\": %lu, \"moved\": %lu, \"servers\": {",
-		flows->n_flows, flows->answered, flows->intact, flows->moved);
+	printf("{\"asked\": %zu, \"answered\": %lu, \"intact\": %lu, \"again\": %lu, \"moved\": %lu, "
+	       "\"servers\": {",
+		flows->n_flows, flows->answered, flows->intact, flows->again, flows->moved);
 	print_counts(flows, flows->counts);
 	printf("}, \"moved_of\": {");
 	print_counts(flows, flows->moved_of);

@@ -191,10 +191,11 @@ served_within() {
 	at_most "$took" $((limit * SLOW))
 }
 
-# hold NAME ADDRESS:PORT COUNT : connections that talk twice in three seconds, all of them open.
+# hold NAME ADDRESS:PORT COUNT : connections that talk twice in three seconds, all of them open. A segment that nobody forwarded
+# comes again after twice the time at most that nobody did: they wait for more than that.
 held_names=()
 hold() {
-	tool_start "$1" client connections "$2" "$3" 1500
+	tool_start "$1" client connections "$2" "$3" 1500 40
 	held_names+=("$1")
 	must wait_until 60 connections_are "$1" ".open == $3"
 }
