@@ -433,7 +433,7 @@ json_t *status_virtual_server(const struct balancer *balancer, const struct stat
 	if (ready)
 		(void)status_warnings_held(balancer, virtual_server, &why);
 	return json_pack(
-		"{s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"{s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 		"name", virtual_server->name, "vip", status_vips(virtual_server), "ports",
 		ports ? ports : "", "protocol", config_protocol_name(virtual_server->protocol),
 		"scheduler", config_scheduler_name(virtual_server->scheduler), "sessionless",
@@ -441,7 +441,8 @@ json_t *status_virtual_server(const struct balancer *balancer, const struct stat
 		"table_digest", digest, "packets", (json_int_t)total.packets, "bytes",
 		(json_int_t)total.bytes, "flows", (json_int_t)flows, "syns", (json_int_t)total.syns,
 		"moving_slots", (json_int_t)moving, "minimum", (json_int_t)tier.minimum,
-		"backups_in_use", (json_int_t)status_backups_in_use(&tier), "backends", backends);
+		"backups_in_use", (json_int_t)status_backups_in_use(&tier), "announced",
+		status_warnings_announced(balancer, virtual_server), "backends", backends);
 }
 
 static json_t *status_drops(const struct engine_totals *totals)

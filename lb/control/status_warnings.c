@@ -33,6 +33,32 @@ bool status_warnings_held(const struct balancer *balancer,
 	return false;
 }
 
+json_t *status_warnings_announced(
+	const struct balancer *balancer, const struct config_virtual_server *virtual_server)
+{
+	const struct addr *vips = virtual_server->vips.items;
+	uint64_t now_us = clock_now_us();
+	json_t *array = json_array();
+	char vip[ADDR_STRLEN], asker[ADDR_STRLEN];
+
+	for (size_t i = 0; i < virtual_server->vips.len; i++) {
+		const struct announce_asked *asked = announce_asked(balancer->announce, &vips[i]);
+
+		if (!asked)
+			continue;
+		(void)json_array_append_new(array,
+			json_pack("{s:s, s:f, s:o, s:s?}", "vip", addr_format(&vips[i], vip),
+				"since_s", status_warnings_age_s(asked->since_us, now_us),
+				"asked_s",
+				asked->asked_us
+					? json_real(status_warnings_age_s(asked->asked_us, now_us))
+					: json_null(),
+				"asker",
+				asked->asked_us ? addr_format(&asked->asker, asker) : NULL));
+	}
+	return array;
+}
+
 /* The name of the backend with this MAC; NULL: none. */
 static const char *status_warnings_owner(const struct balancer *balancer, const struct mac *mac)
 {

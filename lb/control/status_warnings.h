@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an administrator should look at, as members of the status: who claims a VIP, who was refused. */
+/* What an administrator should look at, as members of the status: who claims a VIP or asks for it, who was refused. */
 #pragma once
 
 #include <jansson.h>
@@ -14,6 +14,9 @@ struct config_virtual_server;
 bool status_warnings_held(const struct balancer *balancer,
 	const struct config_virtual_server *virtual_server, struct why *ret_why);
 
+/* [{vip, since_s, asked_s, asker}] of its VIPs that are announced by ARP and ND; the last two null where nobody asked */
+json_t *status_warnings_announced(
+	const struct balancer *balancer, const struct config_virtual_server *virtual_server);
 /* [{vip, mac, backend, count, last_s}] */
 json_t *status_warnings_claims(const struct balancer *balancer);
 /*

@@ -10,6 +10,9 @@
 
 #define CHECKS_PROTO       217u /* NEIGH_ROUTE_PROTOCOL */
 #define CHECKS_ROUTE_PROTO 83u  /* ROUTE_ANNOUNCE_PROTOCOL */
+/* Routers keep for minutes what they heard of a MAC: only longer silence says something. */
+#define CHECKS_UNHEARD_S   600.0
+#define CHECKS_ASKED_BYTES 160u
 
 static void checks_one_interface(
 	const struct facts *facts, const char *key, const char *name, struct doctor *doctor)
@@ -307,6 +310,73 @@ static bool checks_lacks_routes(const struct facts *facts, struct doctor *doctor
 	return found;
 }
 
+/* Calls with each VIP that is announced by ARP and ND: `entry` of the virtual server `server`. */
+#define CHECKS_EACH_ANNOUNCED(status, s, server, e, entry) \
+	json_array_foreach (json_object_get(status, "virtual_servers"), s, server) \
+		json_array_foreach (json_object_get(server, "announced"), e, entry)
+
+/* Whether a virtual server with this VIP has had a packet. */
+static bool checks_has_packets(const struct facts *facts, const char *vip)
+{
+	json_t *server, *entry;
+	size_t s, e;
+
+	CHECKS_EACH_ANNOUNCED(facts->service.status, s, server, e, entry)
+	{
+		if (streq(facts_text(entry, "vip"), vip) &&
+			json_integer_value(json_object_get(server, "packets")) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* VIPs of which nothing was heard since they are announced; true: there is one. Who is quiet now is none. */
+static bool checks_unheard(const struct facts *facts, struct doctor *doctor)
+{
+	json_t *known = json_object(), *server, *entry;
+	bool found = false;
+	size_t s, e;
+
+	CHECKS_EACH_ANNOUNCED(facts->service.status, s, server, e, entry)
+	{
+		const char *vip = facts_text(entry, "vip");
+		double since_s = json_number_value(json_object_get(entry, "since_s"));
+
+		if (since_s < CHECKS_UNHEARD_S || facts_text(entry, "asker")[0] ||
+			json_object_get(known, vip) || checks_has_packets(facts, vip))
+			continue;
+		(void)json_object_set_new(known, vip, json_true());
+		found = true;
+		doctor_warn(doctor, vip,
+			"is announced since %.0f min; nobody asked who has it, and no packet came for it: "
+			"no client uses it, or no router has a way to it",
+			since_s / 60);
+	}
+	json_decref(known);
+	return found;
+}
+
+/* Who asked last for a VIP: "; 192.0.2.1 asked for 198.51.100.10 7 s ago"; "" where nobody did. */
+static const char *checks_asked(const struct facts *facts, char *ret_text, size_t size_bytes)
+{
+	double last_s = 0;
+	json_t *server, *entry;
+	size_t s, e;
+
+	ret_text[0] = '\0';
+	CHECKS_EACH_ANNOUNCED(facts->service.status, s, server, e, entry)
+	{
+		double asked_s = json_number_value(json_object_get(entry, "asked_s"));
+
+		if (!facts_text(entry, "asker")[0] || (ret_text[0] && asked_s >= last_s))
+			continue;
+		last_s = asked_s;
+		snprintf(ret_text, size_bytes, "; %s asked for %s %.0f s ago",
+			facts_text(entry, "asker"), facts_text(entry, "vip"), asked_s);
+	}
+	return ret_text;
+}
+
 void checks_router(const void *context, struct doctor *doctor)
 {
 	const struct facts *facts = context;
@@ -314,7 +384,7 @@ void checks_router(const void *context, struct doctor *doctor)
 		json_object_get(json_object_get(facts->service.status, "packets"), "forwarded"));
 	const struct survey_route *route;
 	const struct survey_neighbour *neighbour;
-	char text[ADDR_STRLEN];
+	char text[ADDR_STRLEN], asked[CHECKS_ASKED_BYTES];
 
 	if (!facts_are_whole(facts) || facts->service.error != 0 ||
 		checks_lacks_routes(facts, doctor))
@@ -325,16 +395,20 @@ void checks_router(const void *context, struct doctor *doctor)
 	addr_format(route ? &route->gateway : &(struct addr){ 0 }, text);
 	neighbour =
 		route ? survey_neighbour(&facts->survey, route->ifindex, &route->gateway) : NULL;
-	if (forwarded > 0)
-		doctor_ok(doctor, text[0] ? text : "router",
-			"clients' frames for the VIPs arrive (%lld forwarded)",
-			(long long)forwarded);
-	else if (neighbour && (neighbour->state & NUD_FAILED))
+	checks_asked(facts, asked, sizeof(asked));
+	if (forwarded == 0 && neighbour && (neighbour->state & NUD_FAILED))
 		doctor_fail(doctor, text,
-			"the router does not answer, and no client's frame has come yet");
+			"the router does not answer, and no client's frame has come yet%s", asked);
+	else if (checks_unheard(facts, doctor))
+		return;
+	else if (forwarded > 0)
+		doctor_ok(doctor, text[0] ? text : "router",
+			"clients' frames for the VIPs arrive (%lld forwarded)%s",
+			(long long)forwarded, asked);
 	else
 		doctor_ok(doctor, text[0] ? text : "router",
-			"no client's frame has come yet, and nothing speaks against the router");
+			"no client's frame has come yet, and nothing speaks against the router%s",
+			asked);
 }
 
 /* All that are there, as one text. */

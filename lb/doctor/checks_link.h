@@ -16,7 +16,7 @@ void checks_forwarding(const void *context, struct doctor *doctor);
 void checks_rp_filter(const void *context, struct doctor *doctor);
 /* A VIP that is an address of this host. */
 void checks_vip(const void *context, struct doctor *doctor);
-/* Whether the next router is there. */
+/* Whether the next router is there, and whether anybody was heard of each VIP. */
 void checks_router(const void *context, struct doctor *doctor);
 /* Real servers that a MAC rewrite cannot reach. */
 void checks_off_link(const void *context, struct doctor *doctor);

@@ -31,6 +31,7 @@ struct announced {
 	uint64_t sent_us;       /* of the last one */
 	unsigned int repeats;   /* still to send a second apart */
 	struct vip_probe probe; /* until it is free we are silent */
+	struct announce_asked asked;
 };
 
 struct announce {
@@ -112,9 +113,7 @@ static int announce_send(
 	uint8_t frame[ANNOUNCE_FRAME_MAX_BYTES];
 	size_t size_bytes = announce_frame_build(vip, &announce->mac, to, frame);
 
-	if (send(fd, frame, size_bytes, MSG_DONTWAIT) < 0)
-		return -errno;
-	return 0;
+	return send(fd, frame, size_bytes, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 /* Asks who has a VIP, everybody or (`to` is not zero) one MAC; of IPv6 from this address. 0 or negative errno. */
@@ -127,9 +126,9 @@ static int announce_question(const struct announce *announce, const struct addr 
 	uint8_t frame[ANNOUNCE_FRAME_MAX_BYTES];
 	size_t size_bytes = announce_frame_ask(vip, &question, frame);
 
-	if (send(arp ? announce->arp_fd : announce->nd_fd, frame, size_bytes, MSG_DONTWAIT) < 0)
-		return -errno;
-	return 0;
+	return send(arp ? announce->arp_fd : announce->nd_fd, frame, size_bytes, MSG_DONTWAIT) < 0
+		? -errno
+		: 0;
 }
 
 /* The same about one that is new. */
@@ -185,6 +184,7 @@ static void announce_probe(struct announce *announce, struct announced *vip, uin
 	if (announce_step(announce, vip, now_us) != VIP_PROBE_TAKE)
 		return;
 	vip->probe = (struct vip_probe){ .state = VIP_PROBE_FREE };
+	vip->asked = (struct announce_asked){ .since_us = now_us };
 	vip->due_us = now_us;
 	vip->repeats = ANNOUNCE_REPEATS;
 	if (!was_held)
@@ -316,10 +316,23 @@ static void announce_judge_answer(struct announce *announce, const struct announ
 	announce_arm(announce, vip->probe.due_us);
 }
 
+/* A question to us, for a VIP that is announced. */
+static void announce_answer(struct announce *announce, const struct announce_frame *question)
+{
+	struct announced *vip = announce_find(announce, &question->target);
+
+	if (!vip || vip->probe.state != VIP_PROBE_FREE)
+		return;
+	if (addr_is_unicast(&question->asker))
+		vip->asked = (struct announce_asked){ vip->asked.since_us, announce_now(announce),
+			question->asker };
+	if (announce_send(announce, &question->target, question) == 0)
+		announce->counters.answered++;
+}
+
 static void announce_handle(
 	struct announce *announce, const void *data, size_t size_bytes, unsigned char packet_type)
 {
-	const struct announced *vip;
 	struct announce_frame frame;
 
 	announce_frame_parse(data, size_bytes, &frame);
@@ -331,10 +344,8 @@ static void announce_handle(
 		return;
 	announce_judge_claim(announce, &frame.asker, &frame.mac);
 	/* A promiscuous interface hears questions to others' MACs: they are not for us. */
-	vip = announce_find(announce, &frame.target);
-	if (packet_type != PACKET_OTHERHOST && vip && vip->probe.state == VIP_PROBE_FREE &&
-		announce_send(announce, &frame.target, &frame) == 0)
-		announce->counters.answered++;
+	if (packet_type != PACKET_OTHERHOST)
+		announce_answer(announce, &frame);
 }
 
 /* The link went down; when it is back, switches and hosts have to hear from us again. */
@@ -537,7 +548,8 @@ static int announce_take_vips(
 			vips[idx] = *old;
 		else
 			vips[idx] = (struct announced){ .address = config->vips[idx],
-				.repeats = ANNOUNCE_REPEATS };
+				.repeats = ANNOUNCE_REPEATS,
+				.asked.since_us = announce_now(announce) };
 		if (unproven && !stays)
 			vip_probe_begin(&vips[idx].probe, announce_now(announce));
 		if (vips[idx].due_us == ANNOUNCE_NEVER_US && config->refresh_us > 0)
@@ -667,6 +679,13 @@ const struct mac *announce_holder(const struct announce *announce, const struct 
 
 	return announced && announced->probe.state == VIP_PROBE_HELD ? &announced->probe.holder
 								     : NULL;
+}
+
+const struct announce_asked *announce_asked(const struct announce *announce, const struct addr *vip)
+{
+	const struct announced *announced = announce_find(announce, vip);
+
+	return announced && announced->probe.state == VIP_PROBE_FREE ? &announced->asked : NULL;
 }
 
 int announce_list_held(const struct announce *announce, struct vip_probe_set *ret_set)

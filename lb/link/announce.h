@@ -65,6 +65,15 @@ void announce_counters(const struct announce *announce, struct announce_counters
 const struct claims *announce_claims(const struct announce *announce);
 /* Who has the VIP, for which it is held back; NULL: it is not. Borrowed until the next event. */
 const struct mac *announce_holder(const struct announce *announce, const struct addr *vip);
+/* Who asked for a VIP, as a router does before it sends there; probes of those who would have it themselves do not count. */
+struct announce_asked {
+	uint64_t since_us; /* CLOCK_MONOTONIC: announced since then */
+	uint64_t asked_us; /* the last question; 0: none */
+	struct addr asker; /* whose; the frame may be forged */
+};
+/* NULL: it is not announced now. Borrowed until the next event. */
+const struct announce_asked *announce_asked(
+	const struct announce *announce, const struct addr *vip);
 /* VIPs that are held back, or were when all fell silent; to clear. 0 or -ENOMEM. */
 int announce_list_held(const struct announce *announce, struct vip_probe_set *ret_set);
 /* This one is asked for first when it is set for the first time: after a restart. 0 or -ENOMEM. */

@@ -65,6 +65,9 @@ done
 
 # The balancer.
 must becomes_well lb
+must ip_on router neigh flush to "$VIP"
+must fetch /
+fact whoever_asked_for_a_vip_is_named says "^ok +router .*[(][1-9][0-9]* forwarded[)]; $ROUTER asked for $VIP [0-9] s ago" doctor lb
 must lb standby
 heals a_standby lb state warn balancer
 must lb disable web1

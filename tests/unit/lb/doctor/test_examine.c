@@ -371,6 +371,40 @@ static void the_router_is_away(struct world *world)
 	};
 }
 
+/* Announced for so long; `asker` NULL: nobody asked. Its other virtual server has had so many packets. */
+static void announced(struct world *world, double since_s, const char *asker, json_int_t packets)
+{
+	set(world, "virtual_servers",
+		json_pack(
+			"[{s:s, s:[{s:s, s:s}], s:I, s:[{s:s, s:f, s:f, s:s?}]}, {s:s, s:[{s:s, s:s}], s:I, "
+			"s:[{s:s, s:f, s:f, s:s?}]}]",
+			"name", "web", "backends", "name", "web1", "state", "up", "packets",
+			(json_int_t)0, "announced", "vip", "198.51.100.10", "since_s", since_s,
+			"asked_s", 7.0, "asker", asker, "name", "dns", "backends", "name", "web1",
+			"state", "up", "packets", packets, "announced", "vip", "198.51.100.10",
+			"since_s", since_s, "asked_s", 7.0, "asker", asker));
+}
+
+static void nobody_was_heard_of_a_vip(struct world *world)
+{
+	announced(world, 601, NULL, 0);
+}
+
+static void the_announcement_is_fresh(struct world *world)
+{
+	announced(world, 599, NULL, 0);
+}
+
+static void somebody_asked_for_the_vip(struct world *world)
+{
+	announced(world, 601, "192.0.2.1", 0);
+}
+
+static void packets_came_for_the_vip(struct world *world)
+{
+	announced(world, 601, NULL, 1);
+}
+
 /* One VIP has its route; what a user put there for the other announces nothing. */
 static void a_vip_has_no_route(struct world *world)
 {
@@ -512,6 +546,10 @@ static const struct {
 	{ somebody_claims, "claim", DOCTOR_FAIL, "198.51.100.10", NULL },
 	{ a_new_vip_is_somebodys, "claim", DOCTOR_FAIL, "web", NULL },
 	{ the_router_is_away, "router", DOCTOR_FAIL, "192.0.2.1", NULL },
+	{ nobody_was_heard_of_a_vip, "router", DOCTOR_WARN, "198.51.100.10", NULL },
+	{ the_announcement_is_fresh, "router", DOCTOR_OK, "192.0.2.1", NULL },
+	{ somebody_asked_for_the_vip, "router", DOCTOR_OK, "192.0.2.1", NULL },
+	{ packets_came_for_the_vip, "router", DOCTOR_OK, "192.0.2.1", NULL },
 	{ a_vip_has_no_route, "router", DOCTOR_FAIL, "2001:db8:f::10", NULL },
 	{ a_standby_announces_nothing, "router", DOCTOR_OK, "192.0.2.1", NULL },
 	{ a_real_server_is_far, "off-link", DOCTOR_FAIL, "10.9.0.11", NULL },

@@ -398,6 +398,33 @@ static void announce_answers_on_the_link(void **state)
 	assert_int_equal(announce_claims(live->announce)->seen, claims);
 }
 
+static bool asked_by(const struct live *live, const struct addr *vip, const char *asker)
+{
+	const struct announce_asked *asked = announce_asked(live->announce, vip);
+	const struct addr expected = address(asker);
+
+	return asked && asked->since_us > 0 && asked->asked_us >= asked->since_us &&
+		addr_equal(&asked->asker, &expected);
+}
+
+/* A probe (RFC 5227 §1.1) asks for itself, and says nothing of a router. */
+static void announce_knows_who_asked(void **state)
+{
+	const struct addr stranger = address("198.51.100.77");
+	uint8_t probe[sizeof(arp_request)];
+	struct live *live = *state;
+	struct announce_frame frame;
+
+	live_require(live);
+	memcpy(probe, arp_request, sizeof(probe));
+	memset(probe + 28, 0, 4);
+	live_send(live, probe, sizeof(probe));
+	live_next(live, ANNOUNCE_CLAIM, &live->vips[0], &frame);
+	assert_true(asked_by(live, &live->vips[0], "198.51.100.9"));
+	assert_true(asked_by(live, &live->vips[1], "fe80::9"));
+	assert_null(announce_asked(live->announce, &stranger));
+}
+
 /* Whether the host says so itself, by MLD and at the NIC's filter. */
 static bool file_has(const char *path, const char *words)
 {
@@ -649,6 +676,7 @@ int main(void)
 	const struct CMUnitTest link[] = {
 		cmocka_unit_test(announce_tells_the_link_three_times),
 		cmocka_unit_test(announce_answers_on_the_link),
+		cmocka_unit_test(announce_knows_who_asked),
 		cmocka_unit_test(announce_joins_the_solicited_node_group),
 		cmocka_unit_test(announce_does_not_answer_for_another_vlan),
 		cmocka_unit_test(announce_tells_of_a_claim_once),
