@@ -88,6 +88,53 @@ void checks_rp_filter(const void *context, struct doctor *doctor)
 		word);
 }
 
+/* By IPv4 `all` speaks, too, and differently on a router (include/linux/inetdevice.h: IN_DEV_RX_REDIRECTS). */
+static bool checks_takes_redirects4(const struct facts *facts, const struct survey_link *link)
+{
+	bool all = facts->all.accept_redirects;
+	bool own = survey_conf4(link, IPV4_DEVCONF_ACCEPT_REDIRECTS);
+
+	return survey_conf4(link, IPV4_DEVCONF_FORWARDING) ? all && own : all || own;
+}
+
+/* No fault, since kernels do from the start and gateways may mean it: it is told with the command that ends it. */
+static void checks_redirects_of(
+	const struct facts *facts, const struct survey_link *link, struct doctor *doctor)
+{
+	char word[DOCTOR_WORD_BYTES], ipv4[2 * DOCTOR_WORD_BYTES] = "";
+	char ipv6[2 * DOCTOR_WORD_BYTES] = "";
+
+	doctor_word(link->name, word);
+	if (checks_takes_redirects4(facts, link))
+		snprintf(ipv4, sizeof(ipv4),
+			" net/ipv4/conf/all/accept_redirects=0 net/ipv4/conf/%s/accept_redirects=0",
+			word);
+	if (link->takes_redirects6)
+		snprintf(ipv6, sizeof(ipv6), " net/ipv6/conf/%s/accept_redirects=0", word);
+	if (ipv4[0] || ipv6[0])
+		doctor_ok(doctor, link->name,
+			"takes ICMP redirects, as kernels do from the start; none is needed here, and who is "
+			"on the link can forge one that leads answers astray: `sysctl -w%s%s` ends that",
+			ipv4, ipv6);
+	else
+		doctor_ok(doctor, link->name, "takes no ICMP redirects");
+}
+
+void checks_redirects(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	const unsigned int out4 = facts->answer4.error < 0 ? 0 : facts->answer4.route.ifindex;
+	const unsigned int out6 = facts->answer6.error < 0 ? 0 : facts->answer6.route.ifindex;
+
+	if (!facts->config || facts->host_error < 0 || !facts->has_identity)
+		return;
+	ARRAY_FOREACH (link, facts->survey.links, facts->survey.n_links) {
+		if (link->ifindex == facts->identity.ifindex || link->ifindex == out4 ||
+			link->ifindex == out6)
+			checks_redirects_of(facts, link, doctor);
+	}
+}
+
 /* The segment between here and each balancer. */
 static void checks_mtu_of_balancers(const struct facts *facts, struct doctor *doctor)
 {

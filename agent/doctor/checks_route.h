@@ -8,6 +8,8 @@ struct doctor;
 void checks_route(const void *context, struct doctor *doctor);
 /* Strict rp_filter where requests arrive, and answers leave by another interface. */
 void checks_rp_filter(const void *context, struct doctor *doctor);
+/* ICMP redirects that are taken: no fault. */
+void checks_redirects(const void *context, struct doctor *doctor);
 /* The MTU of the interface where requests arrive against that of the way to clients. */
 void checks_mtu(const void *context, struct doctor *doctor);
 /* Balancers that are reached by way of a gateway. */

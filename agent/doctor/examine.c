@@ -33,6 +33,7 @@ static const struct doctor_check examine_table[] = {
 	{ "vip-alias", checks_vip_alias },
 	{ "route", checks_route },
 	{ "rp-filter", checks_rp_filter },
+	{ "redirects", checks_redirects },
 	{ "mtu", checks_mtu },
 	{ "tcp", checks_tcp },
 	{ "listener", checks_listener },

@@ -27,8 +27,8 @@ static uint32_t facts_sysctl(const char *family, const char *name)
 
 static struct facts_conf facts_read_conf(const char *which)
 {
-	static const char *const names[] = { "arp_ignore", "arp_announce", "rp_filter",
-		"proxy_arp" };
+	static const char *const names[] = { "arp_ignore", "arp_announce", "rp_filter", "proxy_arp",
+		"accept_redirects" };
 	uint32_t values[ARRAY_LEN(names)];
 	char name[FACTS_PATH_BYTES];
 
@@ -37,7 +37,7 @@ static struct facts_conf facts_read_conf(const char *which)
 		values[idx] = facts_sysctl("ipv4", name);
 	}
 	snprintf(name, sizeof(name), "conf/%s/proxy_ndp", which);
-	return (struct facts_conf){ values[0], values[1], values[2], values[3],
+	return (struct facts_conf){ values[0], values[1], values[2], values[3], values[4],
 		facts_sysctl("ipv6", name) };
 }
 

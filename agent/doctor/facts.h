@@ -19,7 +19,7 @@ struct cli;
 
 /* Settings of `all` or `default`, which are no interfaces. */
 struct facts_conf {
-	uint32_t arp_ignore, arp_announce, rp_filter, proxy_arp, proxy_ndp;
+	uint32_t arp_ignore, arp_announce, rp_filter, proxy_arp, accept_redirects, proxy_ndp;
 };
 
 /* How the kernel would answer a client that is not on the link. */

@@ -51,6 +51,17 @@ static struct addr survey_addr(const struct nlattr *attr, sa_family_t family)
 
 /* ---- interfaces ---- */
 
+static bool survey_conf6(const struct nlattr *attr, unsigned int setting)
+{
+	const uint8_t *values = mnl_attr_get_payload(attr);
+	uint32_t value;
+
+	if (mnl_attr_get_payload_len(attr) < (setting + 1) * sizeof(value))
+		return false;
+	memcpy(&value, values + setting * sizeof(value), sizeof(value));
+	return value != 0;
+}
+
 static void survey_take_conf(const struct nlattr *spec, struct survey_link *link)
 {
 	const struct nlattr *family, *attr;
@@ -68,13 +79,11 @@ static void survey_take_conf(const struct nlattr *spec, struct survey_link *link
 				link->has_conf4 = true;
 			}
 			if (mnl_attr_get_type(family) == AF_INET6 &&
-				mnl_attr_get_type(attr) == IFLA_INET6_CONF &&
-				size_bytes >= (DEVCONF_PROXY_NDP + 1) * sizeof(uint32_t)) {
-				uint32_t value;
-
-				memcpy(&value, values + DEVCONF_PROXY_NDP * sizeof(value),
-					sizeof(value));
-				link->proxy_ndp = value != 0;
+				mnl_attr_get_type(attr) == IFLA_INET6_CONF) {
+				link->proxy_ndp = survey_conf6(attr, DEVCONF_PROXY_NDP);
+				link->takes_redirects6 =
+					survey_conf6(attr, DEVCONF_ACCEPT_REDIRECTS) &&
+					!survey_conf6(attr, DEVCONF_FORWARDING);
 			}
 		}
 	}

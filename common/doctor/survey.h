@@ -27,6 +27,7 @@ struct survey_link {
 	bool has_conf4;
 	uint32_t conf4[IPV4_DEVCONF_MAX]; /* at IPV4_DEVCONF_X - 1: the interface's own values */
 	bool proxy_ndp;
+	bool takes_redirects6; /* of ICMPv6 */
 };
 
 struct survey_address {

@@ -131,6 +131,16 @@ heals a_vip_on_the_segment web1 vip-place fail "$VIP6"
 set_in web1 net.ipv4.tcp_syncookies=2
 heals cookies_for_all web1 tcp warn tcp_syncookies
 
+# No fault, but said with the command that ends it.
+redirects() {
+	finding web1 redirects ok eth0 what
+}
+set_in web1 net.ipv4.conf.all.accept_redirects=1
+set_in web1 net.ipv6.conf.eth0.accept_redirects=1
+fact redirects_that_are_taken_are_told says '^takes ICMP redirects, ' redirects
+inside web1 sh -c "$(redirects | sed 's/.*`\(.*\)`.*/\1/')" > /dev/null
+fact the_command_ends_it says '^takes no ICMP redirects$' redirects
+
 # A service that was told its address, before there was a VIP.
 tool_start wrong web1 named_server wrong "$(web_address web1):8080"
 fact a_service_at_the_real_ip_alone_is_a_warning wait_until 5 finds web1 listener warn "$(web_address web1)"

@@ -37,7 +37,8 @@ static void a_host_is_told_as_it_is(void **state)
 		       "ip route add blackhole 198.51.100.1 && "
 		       "ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev e0 && "
 		       "ip neigh add proxy 198.51.100.7 dev e0 && "
-		       "sysctl -qw net.ipv4.conf.e0.proxy_arp=1 net.ipv6.conf.e0.proxy_ndp=1"),
+		       "sysctl -qw net.ipv4.conf.e0.proxy_arp=1 net.ipv6.conf.e0.proxy_ndp=1 "
+		       "net.ipv6.conf.e0.accept_redirects=1 net.ipv6.conf.e1.accept_redirects=0"),
 		0);
 	assert_int_equal(survey_make(&survey), 0);
 	link = survey_link_by_name(&survey, "e0");
@@ -47,6 +48,8 @@ static void a_host_is_told_as_it_is(void **state)
 	assert_int_equal(link->mtu_bytes, 1400);
 	assert_int_equal(survey_conf4(link, IPV4_DEVCONF_PROXY_ARP), 1);
 	assert_true(link->proxy_ndp);
+	assert_true(link->takes_redirects6);
+	assert_false(survey_link_by_name(&survey, "e1")->takes_redirects6);
 	assert_false(survey_link_by_name(&survey, "lo")->proxy_ndp);
 	assert_null(survey_link_by_name(&survey, "e7"));
 	assert_true(addr_equal(&survey_default_route(&survey, AF_INET)->gateway, &gateway));
