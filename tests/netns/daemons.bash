@@ -10,7 +10,6 @@ LB_UID=64501
 LB_CAPABILITIES=+net_raw,+net_admin,+bpf,+perfmon
 AGENT_UID=64502
 declare -A daemon_pid=()
-daemon_mounts=()
 
 # Keys and copies of the programs where the daemons' users can reach them.
 daemons_prepare() {
@@ -28,17 +27,9 @@ lb_pins() {
 	mkdir "$pins"
 	if mount -t bpf -o nosuid,nodev,noexec,mode=0700 "$DSR_TEST_RUN" "$pins" 2> /dev/null; then
 		chown "$LB_UID:$LB_UID" "$pins"
-		daemon_mounts+=("$pins")
 	else
 		rmdir "$pins"
 	fi
-}
-
-daemons_unmount() {
-	local pins
-	for pins in "${daemon_mounts[@]}"; do
-		! mountpoint -q "$pins" || umount "$pins"
-	done
 }
 
 # lb_forget NAME : what stays goes, as the manual says: the program, then all that is kept.

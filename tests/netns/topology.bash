@@ -381,6 +381,14 @@ topology_end() {
 	done
 }
 
+# What is mounted in our folder, the last first: a program that was killed leaves its own there.
+folder_unmount() {
+	local at
+	while read -r at; do
+		umount "$at" || umount --lazy "$at"
+	done < <(awk -v folder="$work/" 'index($2, folder) == 1 { print $2 }' /proc/mounts | tac)
+}
+
 topology_down() {
 	local status=$? host pid
 	trap '' TERM INT HUP PIPE
@@ -394,7 +402,7 @@ topology_down() {
 	for host in "${topology_hosts[@]}"; do
 		ip netns del "$DSR_TEST_RUN-$host"
 	done
-	daemons_unmount
+	folder_unmount
 	daemons_sanitizer_reports || facts_failed=$((facts_failed + 1))
 	if [[ -n ${KEEP:-} ]]; then
 		printf '# logs are kept in %s\n' "$work"

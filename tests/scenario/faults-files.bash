@@ -17,12 +17,9 @@ for name in lb web1; do
 	daemon_directories "$name" "$uid"
 	for dir in run state; do
 		mount -t tmpfs -o "size=1M,mode=755,uid=$uid,gid=$uid" "$DSR_TEST_RUN" "$work/$name/$dir" || skip "no mounts here"
-		daemon_mounts+=("$work/$name/$dir")
 	done
 done
-# Mounted last, unmounted first.
 lb_configure < <(lb_default_config)
-mapfile -t daemon_mounts < <(printf '%s\n' "${daemon_mounts[@]}" | tac)
 lb_and_agents_start
 must wait_until 30 membership_is_quiet
 load_start
