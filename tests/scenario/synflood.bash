@@ -34,11 +34,12 @@ must wait_until 30 membership_is_quiet
 # Frames from before the daemon's start, counted by the kernel alone.
 offset=$(lb_unaccounted)
 
-tool_start old client connections "$VIP:80" 700 500
+# A storm takes a quarter of a minute, and what it has cost in segments comes again after up to twice that.
+tool_start old client connections "$VIP:80" 700 500 40
 must wait_until 30 connections_are old '.open == 700'
 # Now a third of the rows are moving: new flows there are recorded, as the flood's will be.
 must lb drain web3
-tool_start new client connections "$VIP:80" 300 500
+tool_start new client connections "$VIP:80" 300 500 40
 must wait_until 30 connections_are new '.open == 300'
 must tool_ask new round > /dev/null
 note "before: $(lb_json '{flow_table, moving: .virtual_servers[0].moving_slots}' | tr -d '\n')"
@@ -46,9 +47,19 @@ memory_before=$(memory_kb)
 spoofed_before=$(lb_json '.virtual_servers[0].syns')
 refused_before=$(port_refused)
 
-storm=$(on router timeout $((300 * SLOW)) "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:80" 1000000 70000)
-note "storm: $storm"
-fact a_million_are_sent equal "$(jq .sent <<< "$storm")" 1000000
+storm() {
+	local said
+	said=$(on router timeout $((300 * SLOW)) "$BUILD/tests/harness/syn_storm" eth0 "$(mac_of lb)" "$VIP:80" "$1" 70000)
+	note "storm: $said"
+	equal "$(jq .sent <<< "$said")" "$1"
+}
+fact a_million_are_sent storm 1000000
+# The balancer's port refuses what a busy machine does not take from it in time: so much comes again.
+for ((again = 0; again < 5; again++)); do
+	missing=$((900000 - $(spoofed_arrived)))
+	((missing > 0)) || break
+	must storm $((missing + missing / 4))
+done
 memory_after=$(memory_kb)
 after=$(lb_json '{packets, drops, flow_table, syns: .virtual_servers[0].syns}')
 note "after: $(tr -d '\n' <<< "$after")"
