@@ -33,7 +33,7 @@ struct entry_path {
 
 /*
  * One service that a backend belongs to. Every heartbeat that is answered looks at all of its backend's: what they are
- * judged by comes before the paths, in one cache line or two.
+ * judged by lies in a row, and their paths behind the last of them.
  */
 struct entry_service {
 	uint16_t idx;         /* in registry->config.services */
@@ -50,7 +50,7 @@ struct entry_service {
 	uint32_t connections; /* as counted of a static */
 	const struct registry_static
 		*line; /* the real-server line of the virtual server; NULL: there is none */
-	struct entry_path paths[ENTRY_PATHS];
+	struct entry_path *paths; /* ENTRY_PATHS */
 };
 
 struct entry {

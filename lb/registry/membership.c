@@ -214,28 +214,50 @@ static int find_as_static(
 	return r;
 }
 
+/* One piece of memory: all services, then the paths of each. NULL: out of memory. */
+static struct entry_service *lay_out(const struct found *found)
+{
+	struct entry_service *services =
+		calloc(found->len + 1, sizeof(*services) + ENTRY_PATHS * sizeof(struct entry_path));
+	struct entry_path *paths;
+
+	if (!services)
+		return NULL;
+	paths = (void *)&services[found->len];
+	for (size_t i = 0; i < found->len; i++) {
+		services[i] = found->services[i];
+		services[i].paths = &paths[i * ENTRY_PATHS];
+	}
+	return services;
+}
+
 int membership_find(const struct membership *membership, const struct registry_config *config,
 	const struct entry *entry, struct entry_service **ret_services, size_t *ret_n_services)
 {
 	struct found found = { 0 };
+	struct entry_service *services = NULL;
 	size_t len = 0;
 	int r = find_as_agent(membership, config, entry, &found);
 
 	if (r == 0)
 		r = find_as_static(membership, entry, &found);
-	if (r < 0) {
-		free(found.services);
-		return r;
-	}
-	if (found.len > 0)
+	if (r == 0 && found.len > 0)
 		qsort(found.services, found.len, sizeof(*found.services), compare_found);
 	/* As an agent it is a member by its VIP; what the line says of the virtual server holds all the same. */
-	for (size_t i = 0; i < found.len; i++)
+	for (size_t i = 0; r == 0 && i < found.len; i++)
 		if (len == 0 || found.services[len - 1].idx != found.services[i].idx)
 			found.services[len++] = found.services[i];
 		else if (found.services[i].line)
 			found.services[len - 1].line = found.services[i].line;
-	*ret_services = found.services;
+	found.len = len;
+	if (r == 0) {
+		services = lay_out(&found);
+		r = services ? 0 : -ENOMEM;
+	}
+	free(found.services);
+	if (r < 0)
+		return r;
+	*ret_services = services;
 	*ret_n_services = len;
 	return 0;
 }

@@ -24,7 +24,7 @@ const struct registry_service *membership_at(const struct membership *membership
 bool membership_allows(const struct registry_service *service, const struct addr *address);
 /*
  * The services that the entry is a member of, in the order of the configuration, in an array that is
- * the caller's. -ENOMEM.
+ * the caller's, to be freed as one; their paths are zeroed. -ENOMEM.
  */
 int membership_find(const struct membership *membership, const struct registry_config *config,
 	const struct entry *entry, struct entry_service **ret_services, size_t *ret_n_services);
