@@ -116,9 +116,10 @@ static bool losses_look_at(struct losses *losses, const struct backend *backend,
 	loss.n_syns = loss_judge_take(&pair->judge, &sample);
 	if (loss.n_syns > 0 && !losses_others_fare_better(losses, backend, pair))
 		loss.n_syns = 0;
+	/* Of one that is proven nothing was lost that could end. */
 	if (loss.n_syns > 0)
 		pair->lost_us = now_us;
-	else if (service->path != REGISTRY_PATH_NONE ||
+	else if (service->path != REGISTRY_PATH_NONE || member->proven ||
 		(pair->lost_us != 0 && now_us - pair->lost_us < REGISTRY_LOSS_US))
 		return false;
 	return registry_lost(losses->parts.registry, &loss, now_us);
