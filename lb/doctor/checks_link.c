@@ -315,45 +315,23 @@ static bool checks_lacks_routes(const struct facts *facts, struct doctor *doctor
 	json_array_foreach (json_object_get(status, "virtual_servers"), s, server) \
 		json_array_foreach (json_object_get(server, "announced"), e, entry)
 
-/* Whether a virtual server with this VIP has had a packet. */
-static bool checks_has_packets(const struct facts *facts, const char *vip)
+/* For how long all VIPs are announced without a question or a packet, in seconds; 0: none is, or something came. */
+static double checks_unheard_s(const struct facts *facts)
 {
 	json_t *server, *entry;
+	double least_s = 0;
 	size_t s, e;
 
 	CHECKS_EACH_ANNOUNCED(facts->service.status, s, server, e, entry)
 	{
-		if (streq(facts_text(entry, "vip"), vip) &&
-			json_integer_value(json_object_get(server, "packets")) > 0)
-			return true;
-	}
-	return false;
-}
-
-/* VIPs of which nothing was heard since they are announced; true: there is one. Who is quiet now is none. */
-static bool checks_unheard(const struct facts *facts, struct doctor *doctor)
-{
-	json_t *known = json_object(), *server, *entry;
-	bool found = false;
-	size_t s, e;
-
-	CHECKS_EACH_ANNOUNCED(facts->service.status, s, server, e, entry)
-	{
-		const char *vip = facts_text(entry, "vip");
 		double since_s = json_number_value(json_object_get(entry, "since_s"));
 
-		if (since_s < CHECKS_UNHEARD_S || facts_text(entry, "asker")[0] ||
-			json_object_get(known, vip) || checks_has_packets(facts, vip))
-			continue;
-		(void)json_object_set_new(known, vip, json_true());
-		found = true;
-		doctor_warn(doctor, vip,
-			"is announced since %.0f min; nobody asked who has it, and no packet came for it: "
-			"no client uses it, or no router has a way to it",
-			since_s / 60);
+		if (facts_text(entry, "asker")[0] ||
+			json_integer_value(json_object_get(server, "packets")) > 0)
+			return 0;
+		least_s = least_s > 0 ? MIN(least_s, since_s) : since_s;
 	}
-	json_decref(known);
-	return found;
+	return least_s;
 }
 
 /* Who asked last for a VIP: "; 192.0.2.1 asked for 198.51.100.10 7 s ago"; "" where nobody did. */
@@ -399,8 +377,11 @@ void checks_router(const void *context, struct doctor *doctor)
 	if (forwarded == 0 && neighbour && (neighbour->state & NUD_FAILED))
 		doctor_fail(doctor, text,
 			"the router does not answer, and no client's frame has come yet%s", asked);
-	else if (checks_unheard(facts, doctor))
-		return;
+	else if (forwarded == 0 && checks_unheard_s(facts) >= CHECKS_UNHEARD_S)
+		doctor_warn(doctor, text[0] ? text : "router",
+			"the VIPs are announced for %.0f min, and nobody asked for one or sent to one: they "
+			"have no clients yet, or the router has no way to them",
+			checks_unheard_s(facts) / 60);
 	else if (forwarded > 0)
 		doctor_ok(doctor, text[0] ? text : "router",
 			"clients' frames for the VIPs arrive (%lld forwarded)%s",

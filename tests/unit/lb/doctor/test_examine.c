@@ -546,7 +546,7 @@ static const struct {
 	{ somebody_claims, "claim", DOCTOR_FAIL, "198.51.100.10", NULL },
 	{ a_new_vip_is_somebodys, "claim", DOCTOR_FAIL, "web", NULL },
 	{ the_router_is_away, "router", DOCTOR_FAIL, "192.0.2.1", NULL },
-	{ nobody_was_heard_of_a_vip, "router", DOCTOR_WARN, "198.51.100.10", NULL },
+	{ nobody_was_heard_of_a_vip, "router", DOCTOR_WARN, "192.0.2.1", NULL },
 	{ the_announcement_is_fresh, "router", DOCTOR_OK, "192.0.2.1", NULL },
 	{ somebody_asked_for_the_vip, "router", DOCTOR_OK, "192.0.2.1", NULL },
 	{ packets_came_for_the_vip, "router", DOCTOR_OK, "192.0.2.1", NULL },
