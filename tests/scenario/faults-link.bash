@@ -12,6 +12,9 @@ topology_up --webs 3 --no-nginx
 servers_start 80
 lb_and_agents_start
 must wait_until 30 membership_is_quiet
+# A program is put on an interface under a lock of the whole kernel, which others on the machine may have for seconds; what was
+# sent meanwhile comes again after up to twice the time.
+load_patience_s=40
 load_start
 
 add_host elsewhere
@@ -66,11 +69,15 @@ is_well() {
 goes_well() {
 	local begin
 	begin=$(now_ms)
-	"$2" "$1" && is_well || return
+	"$2" "$1" || return
+	# An interface that is away is so for as long as these commands take; the other events leave it there.
+	[[ $2 == m[ta][uc]_changed ]] || fault_own_ms=$(($(now_ms) - begin))
+	note "the event itself took $(($(now_ms) - begin)) ms"
+	is_well || return
 	note "all was well again after $(($(now_ms) - begin)) ms"
 }
-# Lost is at most what comes in a second, which is how long a client waits before it asks again; of an interface that is another
-# one, three: programs and sockets are made anew.
+# Lost is at most what comes in a second from then on, which is how long a client waits before it asks again; of an interface
+# that is another one, three: programs and sockets are made anew.
 # lost_by EVENT
 lost_by() {
 	case $1 in
