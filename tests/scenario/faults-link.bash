@@ -10,6 +10,11 @@
 
 topology_up --webs 3 --no-nginx
 servers_start 80
+# An interface that comes answers for the VIP until its agent has silenced it, and then whoever asked sends it everybody's connections.
+# With the administrator's part there is no such moment.
+for name in web1 web2 web3; do
+	must on "$name" sysctl -qp "$(dirname "$0")/../../units/dsr-agent.sysctl"
+done
 lb_and_agents_start
 must wait_until 30 membership_is_quiet
 # A program is put on an interface under a lock of the whole kernel, which others on the machine may have for seconds; what was
