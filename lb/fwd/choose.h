@@ -238,11 +238,11 @@ FWD_INLINE void choose_key(struct fwd_port *port, const struct fwd_service *serv
 /*
  * Whether another connection on the ports of one that has ended stays where that was. It does while the
  * backend takes new ones: what said that the old one has ended is not authenticated, and two forged segments
- * must not move a connection that lives. A client that persists has a backend of its own.
+ * must not move a connection that lives, of a client that persists elsewhere by now neither.
  */
 FWD_INLINE int choose_stays(struct fwd_port *port, const struct fwd_service *service, __u16 backend)
 {
-	return !service->persistence_s && flow_backend_takes_new(port, service->id, backend);
+	return flow_backend_takes_new(port, service->id, backend);
 }
 
 /*
@@ -276,8 +276,8 @@ FWD_CALL int choose_known(struct fwd_port *port, const struct fwd_service *servi
 	choose_update(port, flow, &key, &row->found, backend, next, now_s);
 	if (row->again)
 		choose_note_flow(port, service, backend, 1);
-	else if (next != state && choose_has_ended(next) && !choose_has_ended(state))
-		choose_note_flow(port, service, backend, -1);
+	else if (!flow->only_asks && choose_has_ended(next) != choose_has_ended(state))
+		choose_note_flow(port, service, backend, choose_has_ended(next) ? -1 : 1);
 	result->recorded = row->again;
 	return backend;
 }

@@ -200,6 +200,30 @@ static void flow_is_moved_by_no_forged_end(void **state)
 	}
 }
 
+/* Not of a client that persists at another backend either: a record of its own connections. */
+static void flow_of_one_that_persists_is_moved_by_no_forged_end(void **state)
+{
+	struct fwd_image *image;
+
+	open_bench(FWD_SERVICE_RECORD_ALL, 0);
+	image = (struct fwd_image *)snapshot_image(bench.snapshot);
+	image->services[1].persistence_s = 600;
+	image->backends[2].flags |= FWD_BACKEND_NEW;
+	set_rows(2, 2, bench.now_s);
+	tcp(1, SYN);
+	tcp(1, ACK);
+	/* Drained for a while: the client is at another backend now, its first connection goes on. */
+	image->backends[2].flags &= (uint16_t)~FWD_BACKEND_NEW;
+	set_rows(3, 2, bench.now_s);
+	assert_int_equal(tcp(2, SYN).backend, 3);
+	tcp(2, ACK);
+	image->backends[2].flags |= FWD_BACKEND_NEW;
+	tcp(1, RST);
+	assert_int_equal(tcp(1, SYN).backend, 2);
+	assert_int_equal(tcp(1, ACK).backend, 2);
+	assert_int_equal(tcp(3, SYN).backend, 3);
+}
+
 static void flow_lives_as_long_as_its_timeout(void **state)
 {
 	static const struct {
@@ -585,6 +609,7 @@ int main(void)
 		FLOW_TEST(flow_on_the_same_ports_opens_anew_only_after_its_end),
 		FLOW_TEST(flow_back_to_where_it_came_from_is_a_loop),
 		FLOW_TEST(flow_is_moved_by_no_forged_end),
+		FLOW_TEST(flow_of_one_that_persists_is_moved_by_no_forged_end),
 		FLOW_TEST(flow_lives_as_long_as_its_timeout),
 		FLOW_TEST(flow_in_a_settled_row_leaves_nothing_behind),
 		FLOW_TEST(flow_whose_owner_is_the_base_needs_no_record),

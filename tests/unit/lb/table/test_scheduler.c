@@ -375,6 +375,22 @@ static void lc_forgets_what_clients_end(void **state)
 	assert_int_equal(syn(4).backend, first);
 }
 
+/* A reset that the client's next segment belies has ended nothing, however often anybody forges one. */
+static void lc_is_led_by_no_forged_resets(void **state)
+{
+	const struct fwd_load *load;
+
+	publish(FWD_SERVICE_LEAST_LOADED, 2, NULL, 0);
+	load = scheduler_load(bench.schedule, syn(0).backend);
+	(void)ack(0);
+	for (unsigned int i = 0; i < 3; i++) {
+		(void)run(0, FWD_PROTO_TCP, WIRE_TCP_RST);
+		assert_int_equal(load->sent, 0);
+		(void)ack(0);
+		assert_int_equal(load->sent, 1);
+	}
+}
+
 static void lc_spreads_over_more_members_than_it_compares(void **state)
 {
 	uint32_t flows[MEMBERS + 1] = { 0 };
@@ -417,6 +433,7 @@ int main(void)
 		TEST(lc_prefers_the_least_loaded_for_its_weight),
 		TEST(lc_does_not_stampede_between_reports),
 		TEST(lc_forgets_what_clients_end),
+		TEST(lc_is_led_by_no_forged_resets),
 		TEST(lc_spreads_over_more_members_than_it_compares),
 		TEST(lc_counts_in_the_table_whom_nobody_reports),
 	};
