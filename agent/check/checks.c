@@ -127,9 +127,12 @@ static void checks_put_off(struct check_item *item, const char *why, uint64_t no
 /* A connection to a VIP whose route is still to come would leave this host, and nobody would answer. */
 static int checks_start(struct check_run *run, struct nl *nl, struct why *ret_why)
 {
+	char text[ADDR_STRLEN];
+
 	if (!check_spec_is_of_vip(run->spec) || nl_route_is_local(nl, &run->vip) != 0)
 		return run->kind->start(run, ret_why);
-	check_connect_words(&run->vip, run->spec->port, EADDRNOTAVAIL, ret_why);
+	why_set(ret_why, "%s is not an address of this host, or its local route is missing",
+		addr_format(&run->vip, text));
 	return -EADDRNOTAVAIL;
 }
 

@@ -111,13 +111,14 @@ static void checks_redirects_of(
 			word);
 	if (link->takes_redirects6)
 		snprintf(ipv6, sizeof(ipv6), " net/ipv6/conf/%s/accept_redirects=0", word);
-	if (ipv4[0] || ipv6[0])
-		doctor_ok(doctor, link->name,
-			"takes ICMP redirects, as kernels do from the start; none is needed here, and who is "
-			"on the link can forge one that leads answers astray: `sysctl -w%s%s` ends that",
-			ipv4, ipv6);
-	else
+	if (!ipv4[0] && !ipv6[0]) {
 		doctor_ok(doctor, link->name, "takes no ICMP redirects");
+		return;
+	}
+	doctor_ok(doctor, link->name,
+		"takes ICMP redirects, as kernels do from the start; none is needed here, and who is on the "
+		"link can forge one that leads answers astray");
+	doctor_mend(doctor, "sysctl -w%s%s", ipv4, ipv6);
 }
 
 void checks_redirects(const void *context, struct doctor *doctor)

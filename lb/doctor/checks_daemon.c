@@ -191,6 +191,12 @@ void checks_mode(const void *context, struct doctor *doctor)
 		return;
 	if (!streq(mode, "xdp") && checks_hindrance(facts, doctor))
 		return;
+	if (streq(mode, "tc") && facts->filters_error < 0) {
+		doctor_warn(doctor, facts->config->interface,
+			"whether somebody else's filter at tc's ingress has the frames before ours is not known: %s",
+			strerror(-facts->filters_error));
+		return;
+	}
 	filter = checks_other_filter(facts, &before);
 	doctor_ok(doctor, facts->config->interface, "%s on %s (%s)%s%s", mode[0] ? mode : "?",
 		facts->card.driver[0] ? facts->card.driver : "a driver without a name",

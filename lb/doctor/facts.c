@@ -139,8 +139,8 @@ static int facts_read_host(const char *root, struct facts *facts)
 	if (facts->config) {
 		facts->card = facts_read_card(facts->config->interface);
 		facts->tcx_before = facts_read_tcx(facts->config->interface);
-		(void)survey_filters(if_nametoindex(facts->config->interface), &facts->filters,
-			&facts->n_filters);
+		facts->filters_error = survey_filters(if_nametoindex(facts->config->interface),
+			&facts->filters, &facts->n_filters);
 		facts_ask_backends(facts);
 	}
 	facts->forwards4 = facts_sysctl("net/ipv4/ip_forward", 0);

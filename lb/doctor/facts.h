@@ -34,7 +34,8 @@ struct facts {
 	struct facts_card card; /* of `interface` */
 	uint32_t
 		tcx_before; /* id of a program at its tcx ingress, before ours; 0: none, or not known */
-	struct survey_filter *filters; /* at its tc ingress, ours among them; none if not known */
+	struct survey_filter *filters; /* at its tc ingress, ours among them */
+	int filters_error;             /* 0, or why they are not known */
 	size_t n_filters;
 	int echo_error; /* of asking real servers for the size of frames */
 	struct echo_target echoes[ECHO_TARGETS_MAX]; /* those that are up; more are not asked */

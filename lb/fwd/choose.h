@@ -405,8 +405,10 @@ FWD_INLINE __u16 choose_recorded(struct fwd_port *port, const struct fwd_service
 {
 	__u16 backend = (__u16)choose_known(port, service, flow, row, result);
 
-	if (backend && row->proves && service->persistence_s)
-		(void)choose_client(port, service, flow, CHOOSE_CLIENT_PROVE);
+	/* Another connection starts the client's time again, where the client is at this backend. */
+	if (backend && service->persistence_s && (row->again || row->proves))
+		(void)choose_client(
+			port, service, flow, row->again ? backend : CHOOSE_CLIENT_PROVE);
 	return backend;
 }
 

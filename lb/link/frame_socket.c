@@ -10,10 +10,10 @@
 
 #include "common/util.h"
 
-/* As much again is the kernel's own (socket(7)). It counts a short frame for a kilobyte, or for a page that XDP has seen. */
+/* As much again is the kernel's own (socket(7)). It counts a short frame for a kilobyte, or, once XDP has seen it, for a page. */
 #define FRAME_SOCKET_RECEIVE_BUFFER_BYTES (2 << 20)
 
-/* What a thousand VIPs that are asked for lead to must fit; without the privilege the default serves. */
+/* Nine hundred answers at least, which come at once to as many questions; without the privilege what rmem_max allows. */
 static void frame_socket_make_room(int fd)
 {
 	static const int size_bytes = FRAME_SOCKET_RECEIVE_BUFFER_BYTES;

@@ -110,7 +110,7 @@ if grep -q ' pref 3418 bpf ' <<< "$(on lb tc filter show dev eth0 ingress)"; the
 	fact it_is_named_all_the_same says 'behind ours: u32' finding lb mode ok eth0 what
 	must on lb tc filter del dev eth0 ingress pref 49152
 else
-	skip_fact a_filter_before_ours_is_found "the balancer is no filter at tc's ingress"
+	fact ours_is_among_them not lb_mode_is tc
 fi
 must ip_on lb link set dev eth0 down
 heals an_interface_that_is_down lb interface fail eth0
@@ -133,13 +133,13 @@ heals cookies_for_all web1 tcp warn tcp_syncookies
 
 # No fault, but said with the command that ends it.
 redirects() {
-	finding web1 redirects ok eth0 what
+	finding web1 redirects ok eth0 "$1"
 }
 set_in web1 net.ipv4.conf.all.accept_redirects=1
 set_in web1 net.ipv6.conf.eth0.accept_redirects=1
-fact redirects_that_are_taken_are_told says '^takes ICMP redirects, ' redirects
-inside web1 sh -c "$(redirects | sed 's/.*`\(.*\)`.*/\1/')" > /dev/null
-fact the_command_ends_it says '^takes no ICMP redirects$' redirects
+fact redirects_that_are_taken_are_told says '^takes ICMP redirects, ' redirects what
+inside web1 sh -c "$(redirects mend)" > /dev/null
+fact the_command_ends_it says '^takes no ICMP redirects$' redirects what
 
 # A service that was told its address, before there was a VIP.
 tool_start wrong web1 named_server wrong "$(web_address web1):8080"

@@ -103,7 +103,10 @@ fact no_flow_has_a_record equal "$(records .)" 0
 # Who joins gets new flows, each with a record as long as its row moves; old ones stay without any.
 agent_start web4
 must wait_until 60 backends_up 4
-fact rows_move at_least "$(moving)" 10000
+rows_move() {
+	(($(moving) >= 10000))
+}
+fact rows_move wait_until 10 rows_move
 begin asked4 1500 "$VIP"
 begin asked6 1500 "[$VIP6]"
 fact new_flows_go_to_who_joined at_least "$(joined asked4)" 200

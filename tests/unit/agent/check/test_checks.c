@@ -108,7 +108,7 @@ static void tcp_waits_for_the_route_of_a_vip(void **state)
 	assert_int_equal(
 		system("ip -6 route add default dev eth0 && "
 		       "ip address add 2001:db8:f::10/128 dev lo nodad && "
-		       "until ip -6 route del local 2001:db8:f::10 table local 2>/dev/null; do :; done"),
+		       "timeout 10 sh -c 'until ip -6 route del local 2001:db8:f::10 table local 2>/dev/null; do :; done'"),
 		0);
 	bench_configure(
 		f, "vip = 2001:db8:f::10\ncheck-timeout = 900ms\ncheck-fall = 1\ncheck = tcp:80\n");

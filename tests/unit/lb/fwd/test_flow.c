@@ -208,6 +208,7 @@ static void flow_of_one_that_persists_is_moved_by_no_forged_end(void **state)
 	open_bench(FWD_SERVICE_RECORD_ALL, 0);
 	image = (struct fwd_image *)snapshot_image(bench.snapshot);
 	image->services[1].persistence_s = 600;
+	image->backends[3].flags |= FWD_BACKEND_NEW;
 	image->backends[2].flags |= FWD_BACKEND_NEW;
 	set_rows(2, 2, bench.now_s);
 	tcp(1, SYN);

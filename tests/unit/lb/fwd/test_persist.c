@@ -252,6 +252,20 @@ static void persist_restarts_with_each_connection_and_ends(void **state)
 	assert_true(n_elsewhere > 10);
 }
 
+/* Also by one on the ports of one that has ended, which the balancer still knows. */
+static void persist_restarts_on_the_same_ports(void **state)
+{
+	uint16_t backend = connect_from(NULL, 1024, 80);
+
+	(void)tcp(NULL, 1024, 80, WIRE_TCP_FIN | WIRE_TCP_ACK);
+	bench.now_s += PERSISTENCE_S / 2;
+	assert_int_equal(syn(1024, 80).backend, backend);
+	(void)tcp(NULL, 1024, 80, WIRE_TCP_FIN | WIRE_TCP_ACK);
+	bench.now_s += PERSISTENCE_S / 2 + 1;
+	assert_int_equal(syn(2000, 80).how, FWD_HOW_PERSISTENCE);
+	assert_int_equal(syn(2001, 80).backend, backend);
+}
+
 static void persist_sends_new_connections_past_who_drains(void **state)
 {
 	uint16_t backend = connect_from(NULL, 1024, 80), other;
@@ -390,6 +404,7 @@ int main(void)
 		TEST(persist_gives_two_workers_one_backend),
 		TEST(persist_tells_clients_apart_by_prefix),
 		TEST(persist_restarts_with_each_connection_and_ends),
+		TEST(persist_restarts_on_the_same_ports),
 		TEST(persist_sends_new_connections_past_who_drains),
 		TEST(persist_sends_new_connections_past_who_is_shut),
 		TEST(persist_leaves_the_dead),
