@@ -28,6 +28,7 @@ void path_await_add(struct path_await *await, struct probe *probe)
 		probe->kind, probe->secret, probe->own_port, path_target_wire_port(probe))];
 
 	probe->awaiting = true;
+	probe->backend->n_awaiting++;
 	probe->next = *bucket;
 	probe->link = bucket;
 	if (probe->next)
@@ -40,6 +41,7 @@ void path_await_remove(struct probe *probe)
 	if (!probe->awaiting)
 		return;
 	probe->awaiting = false;
+	probe->backend->n_awaiting--;
 	*probe->link = probe->next;
 	if (probe->next)
 		probe->next->link = probe->link;

@@ -403,16 +403,13 @@ static void probe_send_again(struct path_probes *probes, struct probe *probe, ui
 void path_probe_again(struct path_probes *probes, uint16_t id)
 {
 	const struct probes_backend *backend = probes->backends[id];
-	bool repeated = false;
 
 	/* With every heartbeat, and nearly always nothing waits. */
-	for (size_t i = 0; backend && i < backend->len; i++)
-		if (backend->probes[i]->awaiting && path_target_is_answered(backend->probes[i])) {
-			probe_repeat(probes, backend->probes[i]);
-			repeated = true;
-		}
-	if (!repeated)
+	if (!backend || backend->n_awaiting == 0)
 		return;
+	for (size_t i = 0; i < backend->len; i++)
+		if (backend->probes[i]->awaiting && path_target_is_answered(backend->probes[i]))
+			probe_repeat(probes, backend->probes[i]);
 	probes_flush(probes);
 	probes_done(probes);
 }

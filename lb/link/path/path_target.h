@@ -59,6 +59,7 @@ struct probes_backend {
 	struct addr address;
 	struct probe **probes; /* in the order of services, and of their checks */
 	size_t len;
+	size_t n_awaiting; /* of them */
 };
 
 /* A target that nothing is known of, with bytes of its own. NULL: no memory. */
