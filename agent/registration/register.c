@@ -506,6 +506,7 @@ static enum register_refusal receive_session(struct registration *registration,
 	if (!auth_open(datagram->data, datagram->size_bytes, registration->keys.to_agent))
 		return REGISTER_TAG;
 	auth_replay_move(&registration->replay, session->sequence);
+	register_heard_word(&registration->heard, now_us);
 	if (message->type == PROTO_HEARTBEAT)
 		receive_heartbeat(registration, &message->heartbeat, now_us);
 	else if (message->type == PROTO_SERVE)

@@ -20,6 +20,11 @@ void register_heard_now(struct register_heard *heard, uint64_t now_us)
 	heard->late_us = now_us + heard->interval_us + heard->interval_us / LATE_PARTS;
 }
 
+void register_heard_word(struct register_heard *heard, uint64_t now_us)
+{
+	heard->at_us = now_us;
+}
+
 void register_heard_late(struct register_heard *heard, uint64_t now_us)
 {
 	heard->late_us = now_us + heard->interval_us / LATE_PARTS;

@@ -225,6 +225,26 @@ static void register_speaks_up_when_a_heartbeat_is_late(void **state)
 	assert_in_range(n_said, 3, 10);
 }
 
+/* Heartbeats that are lost are no silence of a balancer that acknowledges what is said. */
+static void register_stays_with_a_balancer_that_acknowledges(void **state)
+{
+	struct bench *bench = *state;
+	uint64_t heard_us;
+
+	join(bench);
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+	heard_us = bench->now_us;
+	while (bench->now_us - heard_us < 10 * INTERVAL_US) {
+		pass(bench);
+		acknowledge(bench, take(bench, PROTO_UPDATE));
+		assert_int_equal(state_of(bench), REGISTER_REGISTERED);
+	}
+	heard_us = bench->now_us;
+	fall_silent(bench);
+	assert_true(bench->now_us - heard_us >= 3 * INTERVAL_US);
+}
+
 static void register_goes_on_when_the_balancer_was_only_stopped(void **state)
 {
 	struct bench *bench = *state;
@@ -547,6 +567,7 @@ int main(void)
 		TEST(register_answers_heartbeats_at_once),
 		TEST(register_begins_anew_when_heartbeats_stop),
 		TEST(register_speaks_up_when_a_heartbeat_is_late),
+		TEST(register_stays_with_a_balancer_that_acknowledges),
 		TEST(register_goes_on_when_the_balancer_was_only_stopped),
 		TEST(register_takes_the_session_of_a_register_that_was_on_its_way),
 		TEST(register_takes_no_refusal_of_a_session_beside_its_own),
