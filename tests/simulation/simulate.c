@@ -7,6 +7,7 @@
  */
 #include "tests/simulation/sim.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
 
@@ -55,9 +56,8 @@ int main(int argc, char **argv)
 		return 1;
 	for (uint64_t i = 0; i < count; i++) {
 		play(&sim, first + i);
-		printf("%s %llu - seed_%llu%s%s\n", sim.failure[0] ? "not ok" : "ok",
-			(unsigned long long)i + 1, (unsigned long long)(first + i),
-			sim.failure[0] ? " # " : "", sim.failure);
+		printf("%s %" PRIu64 " - seed_%" PRIu64 "%s%s\n", sim.failure[0] ? "not ok" : "ok",
+			i + 1, first + i, sim.failure[0] ? " # " : "", sim.failure);
 		failed += sim.failure[0] != '\0';
 		totals.n_datagrams += sim.totals.n_datagrams;
 		totals.n_packets += sim.totals.n_packets;
