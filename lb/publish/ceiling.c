@@ -30,14 +30,18 @@ static void ceiling_key(uint16_t backend, uint16_t service, uint64_t ret_key[2])
 	ret_key[1] = 0;
 }
 
-/* A flow that said its farewell burdens nobody. */
+/*
+ * A flow that said its farewell burdens nobody. Nor does one of which nothing but its SYN or INIT was seen: the server's
+ * kernel holds it back from who listens, and anybody can send it in the name of a client that is not there.
+ */
 static void ceiling_count(const struct flows_entry *entry, void *context)
 {
 	struct ceiling *ceiling = context;
 	uint64_t key[2];
 	uint32_t at;
 
-	if (!ceiling->concerns[entry->backend] || flows_has_ended(entry->state))
+	if (!ceiling->concerns[entry->backend] || flows_has_ended(entry->state) ||
+		flows_is_half_open(entry->state))
 		return;
 	ceiling_key(entry->backend, entry->service, key);
 	if (hash_map_get(&ceiling->at, key, &at))

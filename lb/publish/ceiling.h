@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Counts the flows of hosts without an agent that have a ceiling (max-connections), in the walk through the flow table, and
+ * Counts the established flows of hosts without an agent that have a ceiling (max-connections), in the walk through the flow table, and
  * tells the registry.
  */
 #pragma once

@@ -61,6 +61,11 @@ bool flows_has_ended(enum flow_state state)
 	return state == FLOW_TCP_FIN || state == FLOW_TCP_RESET;
 }
 
+bool flows_is_half_open(enum flow_state state)
+{
+	return flow_state_plain((__u8)state) == FLOW_TCP_SYN;
+}
+
 const char *flows_protocol_name(enum flow_state state)
 {
 	if (flow_state_is_sctp((__u8)state))

@@ -93,5 +93,7 @@ const char *flows_state_name(enum flow_state state);
 bool flows_is_tcp(enum flow_state state);
 /* A flow that said its farewell, or was cut off. */
 bool flows_has_ended(enum flow_state state);
+/* Of TCP or SCTP, and its client has not answered its server yet. */
+bool flows_is_half_open(enum flow_state state);
 /* "tcp", "udp", "sctp" */
 const char *flows_protocol_name(enum flow_state state);

@@ -11,7 +11,9 @@
 
 static struct flow4_bucket flow4[BUCKETS];
 static struct flows_table table = { .flow4 = flow4, .n_flow4 = BUCKETS };
-static const struct fwd_service service = { .id = 1, .tcp_timeout_s = 60, .fin_timeout_s = 60 };
+static const struct fwd_service service = {
+	.id = 1, .tcp_timeout_s = 60, .fin_timeout_s = 60, .udp_timeout_s = 60
+};
 
 static const struct fwd_service *find_service(uint16_t id, void *context)
 {
@@ -87,11 +89,51 @@ static void ceiling_is_told_when_all_is_counted(void **state)
 	ceiling_free(ceiling);
 }
 
+/* Nobody has seen its server's answer. A datagram has reached who listens, whoever sent it. */
+static void ceiling_is_filled_by_no_syn_alone(void **state)
+{
+	static const struct {
+		enum flow_state state;
+		const char *effective;
+	} cases[] = {
+		{ FLOW_TCP_SYN, "has room" },
+		{ FLOW_SCTP_INIT, "has room" },
+		{ FLOW_TCP_ESTABLISHED, "full" },
+		{ FLOW_SCTP_ESTABLISHED, "full" },
+		{ FLOW_UDP_NEW, "full" },
+	};
+	struct world *world = *state;
+	struct registry_static *line = world_static(world, "web", NULL, "192.0.2.50");
+	_cleanup_(flow_walk_freep) struct flow_walk *walk =
+		flow_walk_new(&table, find_service, NULL, NULL);
+	struct ceiling *ceiling = ceiling_new(world->registry, walk);
+	uint16_t id;
+
+	assert_non_null(ceiling);
+	line->no_check = true;
+	line->mac = world_mac(50);
+	id = configure(world, MOST);
+	memset(flow4, 0, sizeof(flow4));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		flows_begin(id, MOST, cases[i].state);
+		assert_true(count(world, ceiling, walk));
+		assert_string_equal(effective(world), cases[i].effective);
+	}
+	/* Beside those that are established they take no room, either. */
+	flows_begin(id, MOST, FLOW_TCP_SYN);
+	flows_begin(id, MOST - 1, FLOW_TCP_ESTABLISHED);
+	assert_true(count(world, ceiling, walk));
+	assert_string_equal(effective(world), "has room");
+	ceiling_free(ceiling);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			ceiling_is_told_when_all_is_counted, world_setup_bare, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			ceiling_is_filled_by_no_syn_alone, world_setup_bare, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

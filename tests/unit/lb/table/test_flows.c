@@ -324,6 +324,11 @@ static void flows_name_their_states(void **state)
 	assert_true(flows_has_ended(FLOW_SCTP_SHUTDOWN));
 	assert_true(flows_has_ended(FLOW_TCP_RESET));
 	assert_false(flows_has_ended(FLOW_SCTP_ESTABLISHED));
+	assert_true(flows_is_half_open(FLOW_TCP_SYN));
+	assert_true(flows_is_half_open(FLOW_SCTP_INIT));
+	assert_false(flows_is_half_open(FLOW_TCP_ESTABLISHED));
+	/* A datagram is an application's work already. */
+	assert_false(flows_is_half_open(FLOW_UDP_NEW));
 	assert_true(flows_is_tcp(FLOW_TCP_RESET));
 	assert_false(flows_is_tcp(FLOW_SCTP_ABORT));
 	assert_false(flows_is_tcp(FLOW_UDP_NEW));
