@@ -300,7 +300,7 @@ static bool status_virtual_server_is_ready(const struct balancer *balancer,
 	if (tier.is_enough)
 		return status_has_joined(balancer, virtual_server, ret_why);
 	if (status_usable_len(&tier) == 0)
-		why_set(ret_why, "virtual server %s has no usable backend", virtual_server->name);
+		status_warnings_unserved(virtual_server->name, &tier, ret_why);
 	else
 		why_set(ret_why,
 			"virtual server %s has %u usable backends of the %u that are its minimum, and "

@@ -33,6 +33,21 @@ bool status_warnings_held(const struct balancer *balancer,
 	return false;
 }
 
+void status_warnings_unserved(
+	const char *virtual_server, const struct registry_tier *tier, struct why *ret_why)
+{
+	if (tier->n_full == 0)
+		why_set(ret_why, "virtual server %s has no usable backend", virtual_server);
+	else if (tier->n_counted == 0)
+		why_set(ret_why, "virtual server %s has no usable backend: %u full", virtual_server,
+			tier->n_full);
+	else
+		why_set(ret_why,
+			"virtual server %s has no usable backend: %u full, %u of them by the flow table, "
+			"which goes by clients' frames, and these can be forged",
+			virtual_server, tier->n_full, tier->n_counted);
+}
+
 json_t *status_warnings_announced(
 	const struct balancer *balancer, const struct config_virtual_server *virtual_server)
 {

@@ -9,10 +9,15 @@
 
 struct balancer;
 struct config_virtual_server;
+struct registry_tier;
 
 /* Whether a VIP of it is not announced, since somebody else has it: "198.51.100.20 is not announced: 02:… has it". */
 bool status_warnings_held(const struct balancer *balancer,
 	const struct config_virtual_server *virtual_server, struct why *ret_why);
+
+/* Why nobody takes new flows of it; that the balancer counts by clients' frames is said of servers that are full. */
+void status_warnings_unserved(
+	const char *virtual_server, const struct registry_tier *tier, struct why *ret_why);
 
 /* [{vip, since_s, asked_s, asker}] of its VIPs that are announced by ARP and ND; the last two null where nobody asked */
 json_t *status_warnings_announced(

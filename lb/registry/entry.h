@@ -45,6 +45,7 @@ struct entry_service {
 	/* As health_judge() found it. */
 	bool takes_new; /* it is for new flows, backup or not */
 	bool is_usable; /* as in struct registry_tier */
+	bool is_full;   /* and would be usable with room */
 	bool is_backup;
 	uint32_t weight;      /* configured, or as an administrator said */
 	uint32_t connections; /* as counted of a static */

@@ -555,18 +555,23 @@ static bool judge_members(
 	for (size_t i = 0; i < entry->n_services; i++) {
 		struct entry_service *member = &entry->services[i];
 		const bool took_new = member->takes_new, was_usable = member->is_usable;
+		const bool was_full = member->is_full;
 		const uint32_t weight = member->weight;
+		bool would_take;
 
 		member->is_backup = member->line && member->line->is_backup;
 		member->weight = weight_of(&backend->words,
 			registry->config.services[member->idx].virtual_server,
 			configured_weight(entry, member));
-		member->takes_new =
-			wanted && member->weight > 0 && !is_full(registry, entry, member);
-		member->is_usable = member->takes_new && backend->state == BACKEND_UP &&
+		would_take = wanted && member->weight > 0;
+		member->takes_new = would_take && !is_full(registry, entry, member);
+		would_take = would_take && backend->state == BACKEND_UP &&
 			health_serves(registry, entry, member);
+		member->is_usable = would_take && member->takes_new;
+		member->is_full = would_take && !member->takes_new;
 		backend->takes_new |= member->takes_new;
 		changed |= was_usable != member->is_usable || took_new != member->takes_new ||
+			was_full != member->is_full ||
 			(member->takes_new && weight != member->weight);
 		*ret_less |= took_new && !member->takes_new;
 	}

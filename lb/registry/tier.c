@@ -36,6 +36,8 @@ static void count(struct tiers *tiers, const struct entry *entry)
 		else
 			tier->n_usable += member->is_usable;
 		tier->n_known += !member->is_backup;
+		tier->n_full += member->is_full;
+		tier->n_counted += member->is_full && entry->backend.source == BACKEND_STATIC;
 	}
 }
 

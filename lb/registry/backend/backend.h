@@ -262,6 +262,8 @@ struct registry_tier {
 	uint32_t
 		n_usable; /* up, of a weight above 0, with room, and not kept out of it; no backups */
 	uint32_t n_backups; /* the same of backups */
+	uint32_t n_full;    /* would be usable with room, backups too */
+	uint32_t n_counted; /* of those: counted by clients' frames, and not by an agent */
 	uint32_t n_known;   /* in whatever state; no backups */
 	uint32_t minimum;   /* how many are needed, 1 at least */
 	bool is_enough;     /* n_usable are; if not, backups take new flows */

@@ -164,6 +164,47 @@ static void tier_minimum_counts_those_that_are_usable(void **state)
 	assert_false(tier(world, 0).is_enough);
 }
 
+/* By whom it was counted is told, as clients' frames can be forged; one that is not usable otherwise is not full. */
+static void tier_tells_who_is_full(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent;
+
+	for (uint8_t host = 11; host <= 13; host++) {
+		char name[] = { (char)('a' + host - 11), '\0' };
+
+		add(world, "web", name, host)->max_connections = 10;
+	}
+	add(world, "web", "spare", 14)->is_backup = true;
+	world_configure(world);
+	agent = world_agent(world, "web1", 21, "198.51.100.10");
+	agent->reg.status.max_connections = 10;
+	agent->reg.status.vips[0].established = 10;
+	assert_int_equal(world_register(world, agent).r, 0);
+	agent->answers = true;
+	world_pass(world, MS(1000));
+	assert_int_equal(tier(world, 0).n_usable, 3);
+	assert_int_equal(tier(world, 0).n_full, 1);
+	assert_int_equal(tier(world, 0).n_counted, 0);
+	for (uint8_t host = 11; host <= 12; host++) {
+		char name[] = { (char)('a' + host - 11), '\0' };
+		uint16_t id = world_backend(world, name)->id;
+
+		registry_count(world->registry, id, world->services[0].id, 10);
+		registry_counted(world->registry, id, world->now_us);
+	}
+	world_drain_actions(world);
+	assert_int_equal(tier(world, 0).n_usable, 1);
+	assert_int_equal(tier(world, 0).n_full, 3);
+	assert_int_equal(tier(world, 0).n_counted, 2);
+	maint(world, "a");
+	assert_int_equal(tier(world, 0).n_full, 2);
+	assert_int_equal(tier(world, 0).n_counted, 1);
+	assert_int_equal(world_say_weight(world, "b", NULL, "0"), 0);
+	assert_int_equal(tier(world, 0).n_full, 1);
+	assert_int_equal(tier(world, 0).n_counted, 0);
+}
+
 /* An agent is one more of whom a share is needed, and its line says that it is a backup. */
 static void tier_counts_agents_too(void **state)
 {
@@ -228,6 +269,7 @@ int main(void)
 		TEST(tier_backup_waits_for_want_of_others),
 		TEST(tier_backup_may_be_none_elsewhere),
 		TEST(tier_minimum_counts_those_that_are_usable),
+		TEST(tier_tells_who_is_full),
 		TEST(tier_counts_agents_too),
 		TEST(tier_kept_backends_are_not_usable),
 	};
