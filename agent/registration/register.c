@@ -26,7 +26,7 @@ struct registration *register_new(const struct addr_port *balancer,
 	if (!registration)
 		return NULL;
 	registration->view.balancer = *balancer;
-	registration->spoken_version = PROTO_VERSION;
+	registration->versions.spoken = PROTO_VERSION;
 	registration->view.since_us = now_us;
 	registration->send = send;
 	registration->context = context;
@@ -55,69 +55,68 @@ bool register_is_settled(const struct registration *registration)
 
 /* ---- sending ---- */
 
-/* `secret` NULL: a message without a tag. Returns the size written to `buffer`. */
-static size_t send_message(struct registration *registration, const struct proto_message *message,
-	const uint8_t *secret, uint8_t *buffer)
+/* `secret` NULL: a message without a tag. */
+static void send_message(struct registration *registration, const struct proto_message *message,
+	const uint8_t *secret)
 {
+	uint8_t buffer[PROTO_MESSAGE_MAX];
 	int size = proto_write(message, buffer);
 
 	assert(size > 0); /* Identity and status were validated when they came in. */
 	if (size <= 0)
-		return 0;
+		return;
 	if (secret)
 		auth_seal(buffer, (size_t)size, secret);
 	registration->send(
 		registration->context, &registration->view.balancer, buffer, (size_t)size);
-	return (size_t)size;
 }
 
 static void send_hello(struct registration *registration, unsigned int version)
 {
 	struct proto_message message = { .version = version, .type = PROTO_HELLO };
-	uint8_t buffer[PROTO_MESSAGE_MAX];
 
-	register_random_draw(&registration->random, registration->nonce_agent, PROTO_NONCE_BYTES);
-	memcpy(message.hello.nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
+	register_random_draw(&registration->random, message.hello.nonce_agent, PROTO_NONCE_BYTES);
 	memcpy(message.hello.key_id, registration->identity.key.id, sizeof(message.hello.key_id));
 	registration->handshake = HANDSHAKE_HELLO;
-	registration->hello_version = version;
-	send_message(registration, &message, NULL, buffer);
+	hello_begin(&registration->hello, version, message.hello.nonce_agent);
+	send_message(registration, &message, NULL);
+}
+
+static void stop_asking(struct registration *registration)
+{
+	registration->handshake = HANDSHAKE_NONE;
+	hello_end(&registration->hello);
 }
 
 /* What the REGISTER has no room for, before it; the same each time, as its nonces are. */
-static void send_parts(struct registration *registration)
+static void send_parts(struct registration *registration, const uint8_t *nonce_balancer)
 {
-	uint8_t buffer[PROTO_MESSAGE_MAX];
+	const struct hello *hello = &registration->hello;
 
 	for (unsigned int part = 0; part < vips_parts(registration->identity.n_vips); part++) {
-		struct proto_message message = { .version = registration->spoken_version,
-			.type = PROTO_PART };
+		struct proto_message message = { .version = hello->version, .type = PROTO_PART };
 
-		memcpy(message.part.nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
-		memcpy(message.part.nonce_balancer, registration->nonce_balancer,
-			PROTO_NONCE_BYTES);
+		memcpy(message.part.nonce_agent, hello->nonce, PROTO_NONCE_BYTES);
+		memcpy(message.part.nonce_balancer, nonce_balancer, PROTO_NONCE_BYTES);
 		register_many_say(&registration->identity, part, &message.part);
-		send_message(registration, &message, registration->identity.key.secret, buffer);
+		send_message(registration, &message, registration->identity.key.secret);
 	}
 }
 
-static void send_register(struct registration *registration)
+/* The same bytes each time: with another identity comes another HELLO. */
+static void send_register(struct registration *registration, const uint8_t *nonce_balancer)
 {
-	struct proto_message message = { .version = registration->spoken_version,
-		.type = PROTO_REGISTER };
+	const struct hello *hello = &registration->hello;
+	struct proto_message message = { .version = hello->version, .type = PROTO_REGISTER };
 	struct proto_register *reg = &message.reg;
 
-	send_parts(registration);
-	memcpy(reg->nonce_agent, registration->nonce_agent, PROTO_NONCE_BYTES);
-	memcpy(reg->nonce_balancer, registration->nonce_balancer, PROTO_NONCE_BYTES);
+	send_parts(registration, nonce_balancer);
+	memcpy(reg->nonce_agent, hello->nonce, PROTO_NONCE_BYTES);
+	memcpy(reg->nonce_balancer, nonce_balancer, PROTO_NONCE_BYTES);
 	register_identity_say(&registration->identity, reg);
-	reg->status = registration->status;
+	reg->status = registration->request_status;
 	report_fit(&reg->status, message.version);
-	registration->request_status = registration->status;
-	registration->handshake = HANDSHAKE_REGISTER;
-	registration->repeats = 0;
-	registration->request_size = send_message(
-		registration, &message, registration->identity.key.secret, registration->request);
+	send_message(registration, &message, registration->identity.key.secret);
 }
 
 static struct proto_session next_in_session(struct registration *registration)
@@ -129,7 +128,6 @@ static struct proto_session next_in_session(struct registration *registration)
 static uint64_t send_in_session(struct registration *registration, enum proto_type type)
 {
 	struct proto_message message = { .version = registration->version, .type = type };
-	uint8_t buffer[PROTO_MESSAGE_MAX];
 
 	if (type != PROTO_LEAVE) {
 		message.report.status = registration->status;
@@ -142,7 +140,7 @@ static uint64_t send_in_session(struct registration *registration, enum proto_ty
 	message.session = next_in_session(registration);
 	if (type != PROTO_LEAVE)
 		register_many_count(&registration->many, &message);
-	send_message(registration, &message, registration->keys.to_balancer, buffer);
+	send_message(registration, &message, registration->keys.to_balancer);
 	return registration->sequence;
 }
 
@@ -174,7 +172,9 @@ static void begin_handshake(struct registration *registration, uint64_t now_us)
 {
 	registration->tries = 0;
 	registration->retry_us = now_us + back_off(registration);
-	send_hello(registration, registration->spoken_version);
+	versions_begin(&registration->versions);
+	send_hello(registration,
+		versions_first(&registration->versions, registration->identity.n_vips));
 }
 
 static void forget_session(struct registration *registration)
@@ -190,7 +190,7 @@ static void begin(struct registration *registration, uint64_t now_us)
 	char name[ADDR_STRLEN];
 
 	forget_session(registration);
-	registration->is_too_old = false;
+	registration->versions.are_too_old = false;
 	register_view_set(&registration->view, REGISTER_CONNECTING, now_us,
 		"waiting for an answer from %s",
 		addr_format(&registration->view.balancer.addr, name));
@@ -209,7 +209,7 @@ static void begin_rekeying(struct registration *registration, uint64_t now_us)
 {
 	registration->former_key = true;
 	plan_newer(registration, REGISTER_RETRY_KNOWN_US, now_us);
-	send_hello(registration, registration->spoken_version);
+	send_hello(registration, registration->versions.spoken);
 }
 
 static bool can_begin(const struct registration *registration)
@@ -239,7 +239,7 @@ void register_set_identity(struct registration *registration,
 	if (registration->has_status && registration->status.n_vips != identity->n_vips) {
 		registration->has_status = false;
 		if (registration->wanted) {
-			registration->handshake = HANDSHAKE_NONE;
+			stop_asking(registration);
 			forget_session(registration);
 			register_view_set_state(&registration->view, REGISTER_CONNECTING, now_us);
 		}
@@ -302,19 +302,18 @@ void register_relay(struct registration *registration, const struct addr *other,
 	const struct proto_table *table)
 {
 	struct proto_message message = { .version = registration->version, .type = PROTO_RELAY };
-	uint8_t buffer[PROTO_MESSAGE_MAX];
 
 	if (registration->view.state != REGISTER_REGISTERED ||
 		registration->version < PROTO_VERSION_TABLE)
 		return;
 	message.told = (struct proto_told){ next_in_session(registration), *other, *table };
-	send_message(registration, &message, registration->keys.to_balancer, buffer);
+	send_message(registration, &message, registration->keys.to_balancer);
 }
 
 void register_leave(struct registration *registration, uint64_t now_us)
 {
 	registration->wanted = false;
-	registration->handshake = HANDSHAKE_NONE;
+	stop_asking(registration);
 	if (registration->view.state == REGISTER_LEAVING)
 		return;
 	if (!registration->has_session) {
@@ -327,53 +326,34 @@ void register_leave(struct registration *registration, uint64_t now_us)
 
 /* ---- answers of the balancer ---- */
 
-static bool nonces_match(
-	const struct registration *registration, const uint8_t *agent, const uint8_t *balancer)
-{
-	return memcmp(registration->nonce_agent, agent, PROTO_NONCE_BYTES) == 0 &&
-		(!balancer ||
-			memcmp(registration->nonce_balancer, balancer, PROTO_NONCE_BYTES) == 0);
-}
-
-/* Which VIPs to leave out is nobody's to choose: it does not serve there, and says why. */
-static void refuse_version(struct registration *registration, unsigned int version, uint64_t now_us)
-{
-	char name[ADDR_STRLEN];
-
-	forget_session(registration);
-	registration->handshake = HANDSHAKE_NONE;
-	registration->tries = 0;
-	registration->is_too_old = true;
-	registration->spoken_version = PROTO_VERSION;
-	registration->retry_us =
-		now_us + register_random_jitter(&registration->random, REGISTER_CLONE_RETRY_US);
-	register_view_set(&registration->view, REGISTER_REFUSED, now_us,
-		"%s speaks version %u of the protocol, which has no more than %u VIPs, and this agent has %zu: "
-		"upgrade that balancer",
-		addr_format(&registration->view.balancer.addr, name), version, PROTO_VIPS_WHOLE,
-		registration->identity.n_vips);
-}
-
+/*
+ * Anybody may have sent it: the answer goes to the balancer, and nothing that outlasts this turn of the versions is
+ * learned from it. The first sets the time of the next try, so that more of them put nothing off.
+ */
 static enum register_refusal receive_challenge(
 	struct registration *registration, const struct proto_message *message, uint64_t now_us)
 {
 	const struct proto_challenge *challenge = &message->challenge;
 
-	if (registration->handshake != HANDSHAKE_HELLO ||
-		!nonces_match(registration, challenge->nonce_agent, NULL))
+	if (registration->handshake == HANDSHAKE_NONE ||
+		memcmp(registration->hello.nonce, challenge->nonce_agent, PROTO_NONCE_BYTES) != 0)
 		return REGISTER_NONCE;
-	if (message->version != registration->hello_version)
+	if (message->version != registration->hello.version)
 		return REGISTER_VERSION;
-	if (!register_many_can_be_told(registration->identity.n_vips, message->version)) {
-		refuse_version(registration, message->version, now_us);
+	versions_hear(&registration->versions, message->version);
+	if (!versions_have_room(message->version, registration->identity.n_vips))
 		return REGISTER_ACCEPTED;
+	if (!hello_answer(&registration->hello, challenge))
+		return REGISTER_NONCE;
+	if (registration->handshake == HANDSHAKE_HELLO) {
+		registration->handshake = HANDSHAKE_REGISTER;
+		registration->repeats = 0;
+		registration->request_status = registration->status;
+		registration->retry_us = now_us +
+			register_random_jitter(&registration->random, REGISTER_RETRY_FIRST_US);
+		registration->newer_us = registration->retry_us;
 	}
-	registration->spoken_version = message->version;
-	memcpy(registration->nonce_balancer, challenge->nonce_balancer, PROTO_NONCE_BYTES);
-	registration->retry_us =
-		now_us + register_random_jitter(&registration->random, REGISTER_RETRY_FIRST_US);
-	registration->newer_us = registration->retry_us;
-	send_register(registration);
+	send_register(registration, challenge->nonce_balancer);
 	return REGISTER_ACCEPTED;
 }
 
@@ -385,7 +365,7 @@ static void open_session(
 	registration->was_accepted = true;
 	registration->has_session = true;
 	registration->former_key = false;
-	registration->version = registration->spoken_version;
+	registration->version = registration->hello.version;
 	registration->view.version = registration->version;
 	memcpy(registration->view.name, accept->name, sizeof(accept->name));
 	registration->view.place = accept->place;
@@ -399,13 +379,15 @@ static void open_session(
 	auth_replay_move(&registration->replay, accept->sequence);
 	register_heard_begin(&registration->heard, accept->interval_us, accept->multiplier, now_us);
 	registration->view.boot_id = accept->boot_id;
-	auth_session_derive(registration->identity.key.secret, registration->nonce_agent,
-		registration->nonce_balancer, accept->session_id, &registration->keys);
+	auth_session_derive(registration->identity.key.secret, accept->nonce_agent,
+		accept->nonce_balancer, accept->session_id, &registration->keys);
 }
 
 static enum register_refusal receive_accept(
 	struct registration *registration, const struct proto_accept *accept, uint64_t now_us)
 {
+	if (!hello_accept(&registration->hello, accept))
+		return REGISTER_REPLAY;
 	open_session(registration, accept, now_us);
 	registration->repeat.pending = false;
 	register_view_set(&registration->view, REGISTER_REGISTERED, now_us, "%s", "");
@@ -445,16 +427,18 @@ static enum register_refusal receive_verdict(struct registration *registration,
 	const uint8_t *balancer =
 		accepted ? message->accept.nonce_balancer : message->rejected.nonce_balancer;
 
-	if (registration->handshake != HANDSHAKE_REGISTER ||
-		!nonces_match(registration, agent, balancer))
+	if (!hello_is_answered(&registration->hello, agent, balancer))
 		return REGISTER_NONCE;
-	if (message->version != registration->spoken_version)
+	if (message->version != registration->hello.version)
 		return REGISTER_VERSION;
 	/* Refused is a session beside the one that goes on. */
-	if (!accepted && registration->view.state == REGISTER_REGISTERED)
+	if (!accepted &&
+		(registration->handshake != HANDSHAKE_REGISTER ||
+			registration->view.state == REGISTER_REGISTERED))
 		return REGISTER_NONCE;
 	if (!auth_open(datagram->data, datagram->size_bytes, registration->identity.key.secret))
 		return REGISTER_TAG;
+	versions_speak(&registration->versions, message->version);
 	return accepted ? receive_accept(registration, &message->accept, now_us)
 			: receive_reject(registration, &message->rejected, now_us);
 }
@@ -572,9 +556,8 @@ static bool repeat_register(struct registration *registration)
 		registration->repeats >= REGISTER_REPEATS)
 		return false;
 	registration->repeats++;
-	send_parts(registration);
-	registration->send(registration->context, &registration->view.balancer,
-		registration->request, registration->request_size);
+	for (size_t i = 0; i < registration->hello.n_answers; i++)
+		send_register(registration, registration->hello.answers[i]);
 	return true;
 }
 
@@ -589,15 +572,31 @@ static void on_newer(struct registration *registration, uint64_t now_us)
 		registration->former_key ? REGISTER_RETRY_KNOWN_US : REGISTER_NEWER_US, now_us);
 	if (registration->handshake != HANDSHAKE_REGISTER)
 		send_hello(registration,
-			registration->former_key ? registration->spoken_version : PROTO_VERSION);
+			registration->former_key ? registration->versions.spoken : PROTO_VERSION);
 	else if (repeat_register(registration))
 		registration->newer_us = now_us + REGISTER_RETRY_FIRST_US;
 	else
-		registration->handshake = HANDSHAKE_NONE;
+		stop_asking(registration);
+}
+
+/* All versions had their turn, and the balancer has none for our VIPs. It is asked again from the newest. */
+static bool is_too_old(struct registration *registration, unsigned int next, uint64_t now_us)
+{
+	size_t n_vips = registration->identity.n_vips;
+	unsigned int version = versions_too_old(&registration->versions, next, n_vips);
+
+	if (version == 0)
+		return false;
+	stop_asking(registration);
+	registration->retry_us =
+		now_us + register_random_jitter(&registration->random, REGISTER_CLONE_RETRY_US);
+	register_many_refuse(&registration->view, version, n_vips, now_us);
+	return true;
 }
 
 static void on_no_answer(struct registration *registration, uint64_t now_us)
 {
+	unsigned int next = versions_next(registration->hello.version);
 	char name[ADDR_STRLEN];
 
 	/* The slow retry of a refused one begins here; only silence then makes it connecting. */
@@ -607,14 +606,14 @@ static void on_no_answer(struct registration *registration, uint64_t now_us)
 	}
 	registration->tries++;
 	registration->retry_us = now_us + back_off(registration);
-	/* One that is silent to versions that it does not know is asked on: what it is known for stands. */
-	if (!registration->is_too_old || registration->tries > PROTO_VERSION)
+	/* A balancer is silent to a version that it does not know, so the versions take turns. */
+	if (!repeat_register(registration) && !is_too_old(registration, next, now_us))
+		send_hello(registration, next);
+	/* What it is known for stands while the versions have their turn once more. */
+	if (!registration->versions.are_too_old)
 		register_view_set(&registration->view, REGISTER_CONNECTING, now_us,
 			"no answer from %s (unreachable, or the key differs)",
 			addr_format(&registration->view.balancer.addr, name));
-	/* A balancer is silent to a version that it does not know, so the versions take turns. */
-	if (!repeat_register(registration))
-		send_hello(registration, register_next_version(registration->hello_version));
 }
 
 /* A switch that was led to believe that this host is elsewhere learns anew from a frame of ours. */

@@ -5,11 +5,6 @@
 #include "common/proto/proto.h"
 #include "common/proto/vips.h"
 
-bool register_many_can_be_told(size_t n_vips, unsigned int version)
-{
-	return version >= PROTO_VERSION_VIPS || !vips_are_many(n_vips);
-}
-
 void register_many_say(
 	const struct register_identity *identity, unsigned int number, struct proto_part *part)
 {
@@ -34,4 +29,16 @@ void register_many_count(struct register_many *many, struct proto_message *messa
 	if (size > 0)
 		many->next = vips_say_counts(
 			status, many->established, many->next, PROTO_MESSAGE_MAX - (size_t)size);
+}
+
+/* Which VIPs to leave out is nobody's to choose: it does not serve there, and says why. */
+void register_many_refuse(
+	struct register_view *view, unsigned int version, size_t n_vips, uint64_t now_us)
+{
+	char name[ADDR_STRLEN];
+
+	register_view_set(view, REGISTER_REFUSED, now_us,
+		"%s speaks version %u of the protocol, which has no more than %u VIPs, and this agent has %zu: "
+		"upgrade that balancer",
+		addr_format(&view->balancer.addr, name), version, PROTO_VIPS_WHOLE, n_vips);
 }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "agent/registration/asked.h"
+#include "agent/registration/handshake/hello.h"
+#include "agent/registration/handshake/versions.h"
 #include "agent/registration/register_heard.h"
 #include "agent/registration/register_many.h"
 #include "agent/registration/register_random.h"
@@ -12,8 +14,8 @@
 
 enum handshake {
 	HANDSHAKE_NONE,
-	HANDSHAKE_HELLO,    /* waiting for a CHALLENGE */
-	HANDSHAKE_REGISTER, /* waiting for an ACCEPT or a REJECT */
+	HANDSHAKE_HELLO, /* waiting for a CHALLENGE */
+	HANDSHAKE_REGISTER, /* one was answered: waiting for an ACCEPT, a REJECT or another CHALLENGE */
 };
 
 struct registration {
@@ -30,14 +32,10 @@ struct registration {
 	struct proto_status status;
 
 	enum handshake handshake;
-	unsigned int hello_version;  /* of the newest HELLO */
-	unsigned int spoken_version; /* in which the balancer answered last */
-	uint8_t nonce_agent[PROTO_NONCE_BYTES];
-	uint8_t nonce_balancer[PROTO_NONCE_BYTES];
-	uint8_t request[PROTO_MESSAGE_MAX]; /* the REGISTER, to repeat it to the byte */
-	size_t request_size;
-	struct proto_status request_status; /* what it said */
-	unsigned int tries, repeats;        /* without an answer; of the REGISTER */
+	struct hello hello; /* the newest */
+	struct versions versions;
+	struct proto_status request_status; /* what the REGISTERs to this HELLO say */
+	unsigned int tries, repeats;        /* without an answer; of the REGISTERs */
 	uint64_t retry_us;
 
 	bool has_session;
@@ -53,6 +51,5 @@ struct registration {
 	struct register_repeat repeat; /* of an UPDATE or LEAVE */
 	struct asked asked;
 	struct register_many many;
-	bool is_too_old;   /* it spoke a version that has no place for our VIPs */
 	uint64_t newer_us; /* when a newer version or key is tried beside the session */
 };

@@ -74,8 +74,3 @@ void register_view_tell(struct register_view *view, const struct proto_table *ta
 	view->told = *table;
 	view->n_told++;
 }
-
-unsigned int register_next_version(unsigned int version)
-{
-	return version > PROTO_VERSION_1 ? version - 1 : PROTO_VERSION;
-}

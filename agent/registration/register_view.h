@@ -68,5 +68,3 @@ _printf_(4, 5) void register_view_set(struct register_view *view, enum register_
 /* What is known already, and what leaves out something that is not, is not taken. */
 void register_view_take_peers(struct register_view *view, const struct proto_peers *peers);
 void register_view_tell(struct register_view *view, const struct proto_table *table);
-/* In which version a balancer is asked that was silent in this one: down, and then from the newest again. */
-unsigned int register_next_version(unsigned int version);

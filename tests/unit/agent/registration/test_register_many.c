@@ -136,6 +136,22 @@ static void register_counts_many_in_turns(void **state)
 	assert_false(vips_are_present(&take(bench, PROTO_UPDATE)->message.report.status, 777));
 }
 
+/* A HELLO, which a balancer of this version answers if it knows the HELLO's. */
+static void answer_hello(struct bench *bench, unsigned int version)
+{
+	const struct proto_message hello = take(bench, PROTO_HELLO)->message;
+	struct proto_message message = { .version = hello.version, .type = PROTO_CHALLENGE };
+
+	assert_int_equal(hello.version, version);
+	if (version > bench->version)
+		return;
+	memcpy(message.challenge.nonce_agent, hello.hello.nonce_agent, PROTO_NONCE_BYTES);
+	assert_int_equal(deliver(bench, &message, NULL), REGISTER_ACCEPTED);
+}
+
+static const char too_old[] = "192.0.2.2 speaks version 4 of the protocol, which "
+			      "has no more than 40 VIPs, and this agent has 41";
+
 /* A balancer that has no place for them is told of as such; it is asked again, and served when it has been upgraded. */
 static void register_does_not_serve_some_of_many(void **state)
 {
@@ -145,26 +161,21 @@ static void register_does_not_serve_some_of_many(void **state)
 	bench->version = PROTO_VERSION_VIPS - 1;
 	have(bench, PROTO_VIPS_WHOLE + 1);
 	start(bench);
-	assert_int_equal(take(bench, PROTO_HELLO)->message.version, PROTO_VERSION);
-	pass(bench); /* silence: the version below */
 	for (unsigned int round = 0; round < 3; round++) {
-		challenge(bench);
-		take_nothing(bench); /* no REGISTER */
+		for (unsigned int version = PROTO_VERSION; version >= PROTO_VERSION_1; version--) {
+			/* While it is asked on, that is what is known of it. */
+			assert_int_equal(
+				view->state, round == 0 ? REGISTER_CONNECTING : REGISTER_REFUSED);
+			answer_hello(bench, version);
+			take_nothing(bench); /* no REGISTER */
+			pass(bench);
+		}
+		take_nothing(bench);
 		assert_int_equal(view->state, REGISTER_REFUSED);
-		assert_non_null(strstr(view->reason,
-			"192.0.2.2 speaks version 4 of the protocol, which "
-			"has no more than 40 VIPs, and this agent has 41"));
-		pass(bench);
-		assert_int_equal(take(bench, PROTO_HELLO)->message.version, PROTO_VERSION);
-		pass(bench);
-		/* While it is asked on, that is what is known of it. */
-		assert_int_equal(view->state, REGISTER_REFUSED);
-	}
-	take(bench, PROTO_HELLO);
-	while (bench->sent[0].message.version != PROTO_VERSION || bench->n_sent == 0) {
-		bench->n_sent = bench->n_taken = 0;
+		assert_non_null(strstr(view->reason, too_old));
 		pass(bench);
 	}
+	assert_true(bench->now_us - START_US < 30 * US_PER_S);
 	bench->version = PROTO_VERSION;
 	challenge(bench);
 	take_registration(bench);
@@ -181,14 +192,109 @@ static void register_forgets_that_a_silent_balancer_was_too_old(void **state)
 	bench->version = PROTO_VERSION_VIPS - 1;
 	have(bench, PROTO_VIPS_WHOLE + 1);
 	start(bench);
-	take(bench, PROTO_HELLO);
-	pass(bench);
-	challenge(bench);
-	for (unsigned int i = 0; i < 8; i++) {
+	for (unsigned int version = PROTO_VERSION; version >= PROTO_VERSION_1; version--) {
+		answer_hello(bench, version);
+		pass(bench);
+	}
+	assert_int_equal(state_of(bench), REGISTER_REFUSED);
+	for (unsigned int i = 0; i <= PROTO_VERSION; i++) {
 		pass(bench);
 		take(bench, PROTO_HELLO);
 	}
 	assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+}
+
+/* Nobody's word but the balancer's ends a session, and while any version may yet be answered nothing is said. */
+static void register_is_not_kept_off_by_a_forged_older_version(void **state)
+{
+	struct bench *bench = *state;
+
+	bench->version = PROTO_VERSION_VIPS;
+	join_many(bench, PROTO_VIPS_WHOLE + 1);
+	fall_silent(bench);
+	for (unsigned int version = PROTO_VERSION; version >= PROTO_VERSION_1; version--) {
+		assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+		bench->version = PROTO_VERSION_VIPS - 1;
+		answer_hello(bench, version);
+		take_nothing(bench);
+		pass(bench);
+	}
+	bench->version = PROTO_VERSION;
+	assert_int_equal(state_of(bench), REGISTER_REFUSED);
+	assert_int_equal(heartbeat(bench), REGISTER_ACCEPTED);
+	take(bench, PROTO_ANSWER);
+	assert_int_equal(state_of(bench), REGISTER_REGISTERED);
+}
+
+/* It speaks the newest version too, and says nothing more: that is no matter of versions. */
+static void register_takes_no_balancer_with_another_key_for_too_old(void **state)
+{
+	struct bench *bench = *state;
+
+	have(bench, PROTO_VIPS_WHOLE + 1);
+	start(bench);
+	for (unsigned int version = PROTO_VERSION; version >= PROTO_VERSION_1; version--) {
+		answer_hello(bench, version);
+		for (unsigned int tries = 0; version >= PROTO_VERSION_VIPS && tries < 3; tries++) {
+			take_registration(bench);
+			if (tries < 2)
+				pass(bench);
+		}
+		pass(bench);
+		assert_int_equal(state_of(bench), REGISTER_CONNECTING);
+	}
+	assert_int_equal(take(bench, PROTO_HELLO)->message.version, PROTO_VERSION);
+	assert_string_equal(register_view(bench->registration)->reason,
+		"no answer from 192.0.2.2 (unreachable, or the key differs)");
+}
+
+/* Each CHALLENGE is answered in full, with its own nonce, and so it is repeated. */
+static void register_answers_several_challenges_with_all_its_parts(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message hello;
+
+	have(bench, 100);
+	start(bench);
+	hello = take(bench, PROTO_HELLO)->message;
+	for (uint8_t byte = 1; byte <= 2; byte++) {
+		struct proto_message message = { .version = bench->version,
+			.type = PROTO_CHALLENGE };
+
+		memcpy(message.challenge.nonce_agent, hello.hello.nonce_agent, PROTO_NONCE_BYTES);
+		memset(message.challenge.nonce_balancer, byte, PROTO_NONCE_BYTES);
+		assert_int_equal(deliver(bench, &message, NULL), REGISTER_ACCEPTED);
+		take_registration(bench);
+		assert_int_equal(bench->reg.nonce_balancer[0], byte);
+		take_nothing(bench);
+	}
+	pass(bench);
+	for (uint8_t byte = 1; byte <= 2; byte++) {
+		take_registration(bench);
+		assert_int_equal(bench->reg.nonce_balancer[0], byte);
+	}
+	take_nothing(bench);
+	admit(bench);
+	assert_int_equal(state_of(bench), REGISTER_REGISTERED);
+}
+
+/* The version that it spoke with few has no place for many: that is not the one to begin with. */
+static void register_asks_for_many_in_the_newest_version_first(void **state)
+{
+	struct bench *bench = *state;
+
+	start(bench);
+	take(bench, PROTO_HELLO);
+	pass(bench);
+	bench->version = PROTO_VERSION - 1;
+	challenge(bench);
+	take_register(bench);
+	admit(bench);
+	have(bench, PROTO_VIPS_WHOLE + 1);
+	register_set_identity(bench->registration, &bench->identity, bench->now_us);
+	assert_int_equal(
+		register_set_status(bench->registration, &bench->status, bench->now_us), 0);
+	assert_int_equal(take(bench, PROTO_HELLO)->message.version, PROTO_VERSION);
 }
 
 /* As many as an older version has are told in it. */
@@ -219,6 +325,10 @@ int main(void)
 		FACT(register_counts_many_in_turns),
 		FACT(register_does_not_serve_some_of_many),
 		FACT(register_forgets_that_a_silent_balancer_was_too_old),
+		FACT(register_is_not_kept_off_by_a_forged_older_version),
+		FACT(register_takes_no_balancer_with_another_key_for_too_old),
+		FACT(register_answers_several_challenges_with_all_its_parts),
+		FACT(register_asks_for_many_in_the_newest_version_first),
 		FACT(register_serves_an_older_balancer_with_few),
 	};
 
