@@ -418,6 +418,15 @@ static void http_start_seconds(struct http *http)
 	(void)sd_event_source_set_enabled(http->second, SD_EVENT_ONESHOT);
 }
 
+/* AF_UNSPEC: the control socket. */
+static struct addr http_whence(const struct sockaddr *address)
+{
+	struct addr_port from = { 0 };
+
+	(void)addr_from_sockaddr(address, &from);
+	return from.addr;
+}
+
 static void http_on_connection(void *context, struct MHD_Connection *connection, void **client_at,
 	enum MHD_ConnectionNotificationCode what)
 {
@@ -426,10 +435,11 @@ static void http_on_connection(void *context, struct MHD_Connection *connection,
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
 				 ->connect_fd;
-		bool local = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
-				     ->client_addr->sa_family == AF_UNIX;
+		struct addr from = http_whence(
+			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+				->client_addr);
 
-		*client_at = http_client_new(&http->clients, fd, local, clock_now_us());
+		*client_at = http_client_new(&http->clients, fd, &from, clock_now_us());
 		if (*client_at)
 			http_start_seconds(http);
 	} else {
@@ -488,16 +498,31 @@ static int http_on_second(sd_event_source *source, uint64_t time_us, void *conte
 	return 0;
 }
 
+/* Whoever waits for an answer is suspended, so that nobody would see that its connection was shut. */
+static void http_end_waiting(struct http *http)
+{
+	for (struct http_client *each = http->clients.first; each; each = each->next) {
+		struct http_request *request = each->request;
+
+		if (!each->shut || !request || request->state != REQUEST_KEPT)
+			continue;
+		request->gone(request, request->context);
+		http_respond(request, 0, NULL);
+	}
+}
+
 /* Takes ownership of `fd`. */
 static void http_add(
 	struct http *http, int fd, const struct sockaddr *address, socklen_t size_bytes)
 {
-	if (!http_clients_make_room(
-		    &http->clients, address->sa_family == AF_UNIX, clock_now_us())) {
+	const struct addr from = http_whence(address);
+
+	if (!http_clients_make_room(&http->clients, &from, clock_now_us())) {
 		http_client_refuse(fd);
 		util_close(fd);
 		return;
 	}
+	http_end_waiting(http);
 	/* It closes what it does not take. */
 	(void)MHD_add_connection(http->daemon, fd, address, size_bytes);
 	http_run(http);

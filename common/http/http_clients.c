@@ -6,10 +6,27 @@
 
 #include "common/http/http_limits.h"
 
+static size_t http_clients_places(const struct http_clients *clients, const struct addr *from)
+{
+	for (const struct http_client *each = clients->first; each; each = each->next)
+		if (!each->shut && addr_equal(&each->from, from))
+			return each->places;
+	return 0;
+}
+
+static void http_clients_set_places(
+	struct http_clients *clients, const struct addr *from, size_t places)
+{
+	for (struct http_client *each = clients->first; each; each = each->next)
+		if (!each->shut && addr_equal(&each->from, from))
+			each->places = places;
+}
+
 struct http_client *http_client_new(
-	struct http_clients *clients, int fd, bool local, uint64_t now_us)
+	struct http_clients *clients, int fd, const struct addr *from, uint64_t now_us)
 {
 	struct http_client *client = calloc(1, sizeof(*client));
+	const size_t places = http_clients_places(clients, from);
 
 	if (!client)
 		return NULL;
@@ -18,22 +35,33 @@ struct http_client *http_client_new(
 		.next = clients->first,
 		.link = &clients->first,
 		.fd = fd,
-		.local = local,
+		.from = *from,
+		.local = from->family == AF_UNSPEC,
 		.since_us = now_us,
 	};
 	if (client->next)
 		client->next->link = &client->next;
 	clients->first = client;
-	clients->n[local]++;
+	clients->n[client->local]++;
+	http_clients_set_places(clients, from, places + 1);
 	return client;
+}
+
+/* It has to go: another may have its place. */
+static void http_client_give_up_place(struct http_client *client)
+{
+	if (client->shut)
+		return;
+	client->shut = true;
+	client->clients->n[client->local]--;
+	http_clients_set_places(client->clients, &client->from, client->places - 1);
 }
 
 void http_client_free(struct http_client *client)
 {
 	if (!client)
 		return;
-	if (!client->shut)
-		client->clients->n[client->local]--;
+	http_client_give_up_place(client);
 	*client->link = client->next;
 	if (client->next)
 		client->next->link = client->link;
@@ -68,38 +96,67 @@ static void http_client_shut(struct http_client *client)
 	if (client->state == HTTP_CLIENT_READING)
 		http_client_refuse(client->fd);
 	(void)shutdown(client->fd, SHUT_RDWR);
-	client->clients->n[client->local]--;
-	client->shut = true;
+	http_client_give_up_place(client);
 }
 
-/* Who has been in this state the longest; NULL: nobody is in it. */
-static struct http_client *http_clients_oldest(
-	const struct http_clients *clients, bool local, enum http_client_state state)
+/* Where room is made, in the order of what is lost by it. */
+static unsigned int http_client_worth(const struct http_client *client)
 {
-	struct http_client *oldest = NULL;
-
-	for (struct http_client *each = clients->first; each; each = each->next)
-		if (each->local == local && !each->shut && each->state == state &&
-			(!oldest || each->since_us < oldest->since_us))
-			oldest = each;
-	return oldest;
-}
-
-bool http_clients_make_room(struct http_clients *clients, bool local, uint64_t now_us)
-{
-	static const uint64_t patience_us[HTTP_CLIENT_STATE_N_] = {
-		[HTTP_CLIENT_READING] = HTTP_PATIENCE_US,
-		[HTTP_CLIENT_WRITING] = HTTP_ANSWER_PATIENCE_US,
+	static const unsigned int worth[HTTP_CLIENT_STATE_N_] = {
+		[HTTP_CLIENT_READING] = 0,
+		[HTTP_CLIENT_WRITING] = 1,
+		[HTTP_CLIENT_STREAMING] = 2,
+		[HTTP_CLIENT_WAITING] = 3,
 	};
 
-	for (unsigned int state = 0;
-		state < HTTP_CLIENT_STATE_N_ && clients->n[local] >= HTTP_CLIENTS_MAX; state++) {
-		struct http_client *oldest = http_clients_oldest(clients, local, state);
+	return worth[client->state];
+}
 
-		if (patience_us[state] && oldest && now_us >= oldest->since_us + patience_us[state])
-			http_client_shut(oldest);
+/* Who gives way to a newcomer of the same number of places. */
+static bool http_client_may_give_way(
+	const struct http_client *client, const struct addr *from, uint64_t now_us)
+{
+	if (client->state == HTTP_CLIENT_READING)
+		return true;
+	return client->state == HTTP_CLIENT_WRITING && addr_equal(&client->from, from) &&
+		now_us >= client->since_us + HTTP_ANSWER_PATIENCE_US;
+}
+
+/* Whose place one more of `from` has, which has `mine` of them then; NULL: nobody's. */
+static struct http_client *http_clients_who_goes(
+	const struct http_clients *clients, const struct addr *from, size_t mine, uint64_t now_us)
+{
+	const bool local = from->family == AF_UNSPEC;
+	struct http_client *found = NULL;
+	size_t most = mine;
+
+	for (struct http_client *each = clients->first; each; each = each->next)
+		if (each->local == local && !each->shut)
+			most = MAX(most, each->places);
+	for (struct http_client *each = clients->first; each; each = each->next) {
+		const size_t places = addr_equal(&each->from, from) ? mine : each->places;
+
+		if (each->local != local || each->shut || places < most ||
+			(most == mine && !http_client_may_give_way(each, from, now_us)))
+			continue;
+		if (!found || http_client_worth(each) < http_client_worth(found) ||
+			(each->state == found->state && each->since_us < found->since_us))
+			found = each;
 	}
-	return clients->n[local] < HTTP_CLIENTS_MAX;
+	return found;
+}
+
+bool http_clients_make_room(struct http_clients *clients, const struct addr *from, uint64_t now_us)
+{
+	const bool local = from->family == AF_UNSPEC;
+	struct http_client *who;
+
+	if (clients->n[local] < HTTP_CLIENTS_MAX)
+		return true;
+	who = http_clients_who_goes(clients, from, http_clients_places(clients, from) + 1, now_us);
+	if (who)
+		http_client_shut(who);
+	return who != NULL;
 }
 
 void http_clients_expire(struct http_clients *clients, uint64_t now_us)

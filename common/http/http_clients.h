@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "common/addr.h"
 #include "common/util.h"
 
 /* What a connection does. */
@@ -19,9 +20,11 @@ enum http_client_state {
 struct http_client {
 	struct http_clients *clients;
 	struct http_client *next, **link;
-	int fd;     /* borrowed */
-	bool local; /* of the control socket */
-	bool shut;  /* has to go, and counts no more */
+	int fd; /* borrowed */
+	struct addr from;
+	size_t places; /* of `from`, this one among them */
+	bool local;    /* of the control socket */
+	bool shut;     /* has to go, and counts no more */
 	enum http_client_state state;
 	uint64_t since_us;            /* of the state */
 	struct http_request *request; /* NULL: none yet; of http.c */
@@ -33,14 +36,15 @@ struct http_clients {
 	size_t n[2]; /* of http-listen, and of the control socket */
 };
 
-/* NULL: no memory. */
+/* `from` AF_UNSPEC: of the control socket, whose clients are as of one address. NULL: no memory. */
 struct http_client *http_client_new(
-	struct http_clients *clients, int fd, bool local, uint64_t now_us);
+	struct http_clients *clients, int fd, const struct addr *from, uint64_t now_us);
 /* Before its descriptor is closed. NULL is legal. */
 void http_client_free(struct http_client *client);
 void http_client_set(struct http_client *client, enum http_client_state state, uint64_t now_us);
-/* Whether one more may come; if need be, in the place of another. */
-_must_check_ bool http_clients_make_room(struct http_clients *clients, bool local, uint64_t now_us);
+/* Whether one more may come from there; if need be, in the place of another. */
+_must_check_ bool http_clients_make_room(
+	struct http_clients *clients, const struct addr *from, uint64_t now_us);
 /* Shuts those down whose time is over. */
 void http_clients_expire(struct http_clients *clients, uint64_t now_us);
 /* Tells a client that there is no place, and that nothing more comes. Never waits. */

@@ -18,10 +18,10 @@
 /* A whole answer must be taken by then. */
 #define HTTP_ANSWER_US (30 * US_PER_S)
 /*
- * When all places are taken, a new client has that of the one that has been without a request the longest, if it is for
- * this long; else of the one that takes its answer the slowest, if it is for that long; else it is refused (503).
+ * When all places are taken, a new client has one of the address that has the most of them, itself counted: of those
+ * that are without a request the one that is the longest. One that is being answered goes only where its address has
+ * more places than the newcomer's would; or when it has taken so long and is of the newcomer's own. Else: 503.
  */
-#define HTTP_PATIENCE_US        US_PER_S
 #define HTTP_ANSWER_PATIENCE_US (5 * US_PER_S)
 /* Of answers that are made and not taken; those who share one have it once. More: 503. */
 #define HTTP_UNREAD_MAX_BYTES ((size_t)32 << 20)

@@ -113,14 +113,24 @@ static int local_client(struct fixture *fixture)
 	return fds[0];
 }
 
-static int tcp_client(const struct fixture *fixture)
+static int tcp_client_from(const struct fixture *fixture, const char *source)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct addr_port from = { 0 };
 	struct sockaddr_storage address;
-	socklen_t size_bytes = addr_to_sockaddr(&fixture->address, 0, &address);
+	socklen_t size_bytes;
 
+	assert_int_equal(addr_parse(source, &from.addr), 0);
+	size_bytes = addr_to_sockaddr(&from, 0, &address);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, size_bytes), 0);
+	size_bytes = addr_to_sockaddr(&fixture->address, 0, &address);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, size_bytes), 0);
 	return fd;
+}
+
+static int tcp_client(const struct fixture *fixture)
+{
+	return tcp_client_from(fixture, "127.0.0.1");
 }
 
 static void say(int fd, const char *text)
@@ -318,7 +328,7 @@ static void http_common_holds_few_answers_that_nobody_takes(void **state)
 	free(answer);
 }
 
-static void http_common_refuses_more_than_it_has_places_for(void **state)
+static void http_common_has_places_for_few(void **state)
 {
 	int idle[HTTP_CLIENTS_MAX + 1];
 	struct fixture *fixture = *state;
@@ -326,13 +336,61 @@ static void http_common_refuses_more_than_it_has_places_for(void **state)
 
 	ARRAY_FOREACH (fd, idle, ARRAY_LEN(idle))
 		*fd = tcp_client(fixture);
-	read_until(fixture, idle[HTTP_CLIENTS_MAX], NULL, answer, sizeof(answer));
+	read_until(fixture, idle[0], NULL, answer, sizeof(answer));
 	assert_int_equal(strncmp(answer, "HTTP/1.1 503 ", 13), 0);
 	assert_non_null(strstr(answer, "\r\n\r\ntoo many clients; try again\n"));
 	assert_says(fixture, local_client(fixture),
 		"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "200", "ok");
 	ARRAY_FOREACH (fd, idle, ARRAY_LEN(idle))
 		close(*fd);
+}
+
+static struct http_request *wait_for_another(struct fixture *fixture, struct http_request *last)
+{
+	const uint64_t end_us = clock_now_us() + DEADLINE_US;
+
+	while (!fixture->kept || fixture->kept == last) {
+		if (clock_now_us() >= end_us)
+			fail_msg("nobody asks");
+		(void)sd_event_run(fixture->event, 10 * US_PER_MS);
+	}
+	return fixture->kept;
+}
+
+/* Who has all places, each of them asking, and another. */
+static void http_common_has_a_place_for_who_has_less(void **state)
+{
+	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	int many[HTTP_CLIENTS_MAX], fd;
+	struct fixture *fixture = *state;
+	struct http_request *last = NULL;
+	char answer[4096];
+
+	ARRAY_FOREACH (each, many, ARRAY_LEN(many)) {
+		*each = tcp_client_from(fixture, "127.0.0.2");
+		say(*each, request);
+		last = wait_for_another(fixture, last);
+	}
+	assert_int_equal(fixture->n_gone, 0);
+	fd = tcp_client(fixture);
+	say(fd, request);
+	(void)wait_for_another(fixture, last);
+	/* Whoever had to go waits for nothing any more. */
+	assert_int_equal(fixture->n_gone, 1);
+	read_until(fixture, many[0], NULL, answer, sizeof(answer));
+	assert_string_equal(answer, "");
+	close(many[0]);
+	/* It comes again, and the other is answered all the same. */
+	many[0] = tcp_client_from(fixture, "127.0.0.2");
+	read_until(fixture, many[0], NULL, answer, sizeof(answer));
+	assert_int_equal(strncmp(answer, "HTTP/1.1 503 ", 13), 0);
+	http_say(fixture->kept, 200, "numbers");
+	read_until(fixture, fd, "\r\n\r\nnumbers\n", answer, sizeof(answer));
+	fixture->common = http_common_free(fixture->common);
+	assert_int_equal(fixture->n_gone, HTTP_CLIENTS_MAX);
+	close(fd);
+	ARRAY_FOREACH (each, many, ARRAY_LEN(many))
+		close(*each);
 }
 
 static void http_common_keeps_a_connection(void **state)
@@ -465,7 +523,8 @@ int main(void)
 		HTTP_TEST(http_common_answers_later),
 		HTTP_TEST(http_common_tells_when_nobody_waits_any_more),
 		HTTP_TEST(http_common_holds_few_answers_that_nobody_takes),
-		HTTP_TEST(http_common_refuses_more_than_it_has_places_for),
+		HTTP_TEST(http_common_has_places_for_few),
+		HTTP_TEST(http_common_has_a_place_for_who_has_less),
 		HTTP_TEST(http_common_keeps_a_connection),
 		HTTP_TEST(http_common_streams_events),
 		HTTP_TEST(http_common_streams_to_few),
