@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/os/nl.h"
+#include "common/os/socket_buffer.h"
 
 #define SYNACK_BUFFER_BYTES  (4 << 20) /* of the socket */
 #define SYNACK_BATCH_BYTES   8192u     /* of our requests */
@@ -355,7 +356,7 @@ static int synack_make_table(struct synack_log *log, bool strays)
 int synack_log_open(struct synack_log **ret_log)
 {
 	_cleanup_(synack_log_freep) struct synack_log *log = calloc(1, sizeof(*log));
-	const int buffer_bytes = SYNACK_BUFFER_BYTES, yes = 1;
+	const int yes = 1;
 	int fd, r;
 
 	if (!log)
@@ -364,8 +365,7 @@ int synack_log_open(struct synack_log **ret_log)
 	if (!log->socket || mnl_socket_bind(log->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		return util_negative_errno();
 	fd = synack_log_fd(log);
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
+	(void)socket_buffer_set_receive(fd, SYNACK_BUFFER_BYTES);
 	/* What is lost in a flood is not counted, and nothing can be done about it. */
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &yes, sizeof(yes));
 	/* The group first: of what the rule lets through nothing is lost then. */

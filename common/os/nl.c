@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "common/os/socket_buffer.h"
+
 #define NL_ANSWER_TIMEOUT_S      5
 #define NL_DUMP_TRIES            5u
 #define NL_EVENT_BUFFER_BYTES    (1 << 20)
@@ -73,7 +75,6 @@ int nl_open(int protocol, struct nl **ret_nl)
 
 int nl_open_events(int protocol, const unsigned int *groups, struct nl **ret_nl)
 {
-	const int size_bytes = NL_EVENT_BUFFER_BYTES;
 	_cleanup_(nl_freep) struct nl *nl = NULL;
 	int r;
 
@@ -81,10 +82,9 @@ int nl_open_events(int protocol, const unsigned int *groups, struct nl **ret_nl)
 	if (r < 0)
 		return r;
 	/* Without CAP_NET_ADMIN the system's limit holds, and events are lost a little earlier. */
-	if (setsockopt(nl_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &size_bytes, sizeof(size_bytes)) <
-			0 &&
-		setsockopt(nl_fd(nl), SOL_SOCKET, SO_RCVBUF, &size_bytes, sizeof(size_bytes)) < 0)
-		return util_negative_errno();
+	r = socket_buffer_set_receive(nl_fd(nl), NL_EVENT_BUFFER_BYTES);
+	if (r < 0)
+		return r;
 	for (; *groups != 0; groups++)
 		if (setsockopt(nl_fd(nl), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups,
 			    sizeof(*groups)) < 0)

@@ -8,19 +8,14 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "common/os/socket_buffer.h"
 #include "common/util.h"
 
-/* As much again is the kernel's own (socket(7)). It counts a short frame for a kilobyte, or, once XDP has seen it, for a page. */
+/*
+ * Nine hundred answers at least, which come at once to as many questions: the kernel counts a short frame for a kilobyte,
+ * or, once XDP has seen it, for a page.
+ */
 #define FRAME_SOCKET_RECEIVE_BUFFER_BYTES (2 << 20)
-
-/* Nine hundred answers at least, which come at once to as many questions; without the privilege what rmem_max allows. */
-static void frame_socket_make_room(int fd)
-{
-	static const int size_bytes = FRAME_SOCKET_RECEIVE_BUFFER_BYTES;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size_bytes, sizeof(size_bytes)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size_bytes, sizeof(size_bytes));
-}
 
 int frame_socket_open(unsigned int ifindex, uint16_t ethertype, struct sock_filter *filter,
 	size_t filter_len, int *ret_fd)
@@ -36,7 +31,7 @@ int frame_socket_open(unsigned int ifindex, uint16_t ethertype, struct sock_filt
 
 	if (fd < 0)
 		return -errno;
-	frame_socket_make_room(fd);
+	(void)socket_buffer_set_receive(fd, FRAME_SOCKET_RECEIVE_BUFFER_BYTES);
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
 		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;

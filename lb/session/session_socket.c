@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include "common/os/socket_buffer.h"
 #include "common/proto/proto.h"
 
 #define SESSION_SOCKET_RECEIVE_BUFFER_BYTES (4 << 20)
@@ -158,10 +159,7 @@ static int session_socket_bind(const char *interface, const struct addr_port *li
 		    (socklen_t)strlen(interface) + 1) < 0)
 		return util_negative_errno();
 	/* A burst of a thousand registrations must fit; without the privilege the default serves. */
-	if (session_socket_set(
-		    fd, SOL_SOCKET, SO_RCVBUFFORCE, SESSION_SOCKET_RECEIVE_BUFFER_BYTES) < 0)
-		(void)session_socket_set(
-			fd, SOL_SOCKET, SO_RCVBUF, SESSION_SOCKET_RECEIVE_BUFFER_BYTES);
+	(void)socket_buffer_set_receive(fd, SESSION_SOCKET_RECEIVE_BUFFER_BYTES);
 	r = session_socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (r < 0)
 		return r;
@@ -203,8 +201,8 @@ static int session_socket_open_family(sd_event *event, const struct session_sock
 		if (r < 0)
 			return r == -EAFNOSUPPORT ? 0 : r;
 	}
-	(void)session_socket_set(listeners[SESSION_SOCKET_HELLO].fd, SOL_SOCKET, SO_SNDBUFFORCE,
-		SESSION_SOCKET_CHALLENGES_BYTES);
+	(void)socket_buffer_set_send(
+		listeners[SESSION_SOCKET_HELLO].fd, SESSION_SOCKET_CHALLENGES_BYTES);
 	if (setsockopt(listeners[SESSION_SOCKET_USUAL].fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
 		    &choice, sizeof(choice)) < 0)
 		return util_negative_errno();

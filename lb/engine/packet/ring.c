@@ -23,6 +23,7 @@
 
 #include "common/why.h"
 #include "common/os/packet_socket.h"
+#include "common/os/socket_buffer.h"
 #include "lb/engine/link_check.h"
 
 #define RING_BYTES         ((size_t)RING_FRAMES * RING_FRAME_BYTES_MIN)
@@ -106,13 +107,6 @@ static int set_option(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? util_negative_errno() : 0;
 }
 
-/* As large as wanted with CAP_NET_ADMIN, as large as net.core allows without. */
-static void set_buffer(int fd, int force_option, int option)
-{
-	if (set_option(fd, SOL_SOCKET, force_option, RING_SOCKET_BYTES) < 0)
-		(void)set_option(fd, SOL_SOCKET, option, RING_SOCKET_BYTES);
-}
-
 static int bind_to(int fd, unsigned int ifindex, uint16_t protocol)
 {
 	struct sockaddr_ll address = {
@@ -148,7 +142,7 @@ static int open_socket(unsigned int ifindex, bool with_header, int *ret_fd, stru
 	r = with_header ? set_option(fd, SOL_PACKET, PACKET_VNET_HDR, 1) : 0;
 	if (r < 0)
 		return why_errno(ret_why, r, "PACKET_VNET_HDR for sending");
-	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	(void)socket_buffer_set_send(fd, RING_SOCKET_BYTES);
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
 		return why_errno(ret_why, util_negative_errno(), "SO_SNDTIMEO");
 	r = bind_to(fd, ifindex, 0);
@@ -218,7 +212,7 @@ static int set_rx_options(struct ring *ring, struct why *ret_why)
 		if (r < 0)
 			return why_errno(ret_why, r, option->why);
 	}
-	set_buffer(ring->rx_fd, SO_RCVBUFFORCE, SO_RCVBUF);
+	(void)socket_buffer_set_receive(ring->rx_fd, RING_SOCKET_BYTES);
 	return 0;
 }
 
