@@ -74,6 +74,7 @@ static void agents_on_datagram(
 		.data = datagram->data,
 		.size_bytes = datagram->size_bytes,
 	};
+	struct neigh *neigh = segments_neigh_at(balancer->segments, link->place);
 	const struct backend *backend =
 		registry_find_address(balancer->registry, &datagram->source.addr);
 	enum session_refusal refusal;
@@ -81,9 +82,8 @@ static void agents_on_datagram(
 	uint64_t now_us = clock_now_us();
 
 	/* It may have another network card now, and must be reached there; heartbeats go to the old one. */
-	if (backend && registry_is_overdue(balancer->registry, backend, now_us))
-		neigh_unpin(
-			segments_neigh_at(balancer->segments, link->place), &datagram->source.addr);
+	if (backend && neigh && registry_is_overdue(balancer->registry, backend, now_us))
+		neigh_unpin(neigh, &datagram->source.addr);
 	refusal = session_receive(balancer->sessions, &arrived, now_us);
 	if (session_changes(balancer->sessions) != sessions_before)
 		update_mark_save(balancer->update);

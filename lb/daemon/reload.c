@@ -14,6 +14,7 @@
 #include "lb/config/keys.h"
 #include "lb/config/service.h"
 #include "lb/daemon/actions.h"
+#include "lb/daemon/agents.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/dataplane.h"
 #include "lb/daemon/document.h"
@@ -22,6 +23,7 @@
 #include "lb/link/neigh/subnets.h"
 #include "lb/session/session.h"
 #include "lb/state/keep.h"
+#include "lb/watch/leaks.h"
 
 /* Own addresses on the interfaces to backends, and their subnets. */
 struct reload_sources {
@@ -553,6 +555,9 @@ static void reload_take(struct balancer *balancer, struct reload_candidate *cand
 	(void)http_set_listener(balancer->http, candidate->http_listener);
 	candidate->http_listener = HTTP_LISTEN_SAME;
 	log_set_level(balancer->config->log_level);
+	/* Before anything comes by an interface that is none of ours now. */
+	(void)agents_listen(balancer->agents);
+	leaks_follow(balancer->leaks);
 	update_follow(balancer->update);
 	update_mark(balancer->update, true);
 	actions_flush(balancer->actions);

@@ -212,6 +212,24 @@ fact a_reload_that_would_leave_a_static_server_on_no_link_is_refused exits 78 lb
 fact nothing_has_changed_then equal "$(lb_json '.backend_interfaces | join(" ")')" "eth1 eth2 eth3"
 fact every_server_still_serves equal "$(answer_names "$VIP" 90)" "web1 web2 web3 "
 
+# What is on its way from a server that is late, while a reload takes its segment out, comes from nowhere.
+signal_pid "${daemon_pid[web3]}" STOP
+must wait_until 20 backend_is web3 down
+start_on web3 "$work/words.log" bash -c 'exec 3<> /dev/udp/10.9.3.2/7377; while :; do echo word >&3; done'
+words=$started
+before=${daemon_pid[lb]}
+for round in 1 2 3; do
+	sed -i 's/^backend-interface = .*/backend-interface = eth1, eth2/' "$work/lb/lb.conf"
+	fact "a_reload_takes_it_out_amid_words_$round" exits 0 lb reload
+	fact "the_daemon_goes_on_$round" equal "$(lb_json '.backend_interfaces | join(" ")')" "eth1 eth2"
+	sed -i 's/^backend-interface = .*/backend-interface = eth1, eth2, eth3/' "$work/lb/lb.conf"
+	must exits 0 lb reload
+done
+must stop_pid "$words"
+signal_pid "${daemon_pid[web3]}" CONT
+fact it_comes_back_after_all_that wait_until 40 backend_is web3 up
+fact by_the_same_daemon signal_pid "$before" 0
+
 # What XDP cannot send to is refused with the reason, also when it is already serving; tc and packet forward there.
 if [[ $MODE == xdp ]]; then
 	ip_on lb link add bridge4 type bridge

@@ -250,14 +250,14 @@ const struct neigh_link *segments_next_link(const struct segments *segments, siz
 
 struct neigh *segments_neigh_at(const struct segments *segments, size_t place)
 {
-	return segments->places[place]->neigh;
+	const struct segment *segment = place < SEGMENTS_MAX ? segments->places[place] : NULL;
+
+	return segment ? segment->neigh : NULL;
 }
 
 struct neigh *segments_neigh(const struct segments *segments, const struct addr *address)
 {
-	size_t place = segments_find(segments, address);
-
-	return place < SEGMENTS_MAX ? segments->places[place]->neigh : NULL;
+	return segments_neigh_at(segments, segments_find(segments, address));
 }
 
 const struct neigh_link *segments_link_of(

@@ -49,7 +49,7 @@ const struct neigh_link *segments_link(const struct segments *segments, size_t p
 const struct neigh_link *segments_next_link(const struct segments *segments, size_t place);
 /* Neighbours by the interface that reaches the address; NULL: none does. */
 struct neigh *segments_neigh(const struct segments *segments, const struct addr *address);
-/* Of the interface at a place that somebody has. */
+/* Of the interface at a place; NULL: nobody has it. */
 struct neigh *segments_neigh_at(const struct segments *segments, size_t place);
 /* The place of the interface that reaches the address, or SEGMENTS_NONE. */
 size_t segments_find(const struct segments *segments, const struct addr *address);
