@@ -198,6 +198,8 @@ static int client_change(const struct cli *cli, void *context)
 	/* A reload may answer with warnings. */
 	if (status == 0 && json_is_string(result))
 		fprintf(stderr, "%s\n", json_string_value(result));
+	if (status == 0)
+		cli_print_done(cli, NULL);
 	json_decref(result);
 	return status;
 }
@@ -209,6 +211,8 @@ static int client_drain(const struct cli *cli, void *context)
 	json_t *result = NULL;
 	int status = cli_call(cli, cli->verb, arguments, CONTROL_UNAVAILABLE, &result);
 
+	if (status == 0)
+		cli_print_done(cli, NULL);
 	json_decref(result);
 	return status;
 }
@@ -231,7 +235,10 @@ static int client_check_config(const struct cli *cli, void *context)
 		return cli_fail(cli, CONTROL_UNAVAILABLE, "out of memory");
 	if (r < 0)
 		return CONTROL_CONFIG;
-	return cli->diff ? cli_diff(cli, settings->report) : 0;
+	if (cli->diff)
+		return cli_diff(cli, settings->report);
+	cli_print_done(cli, NULL);
+	return 0;
 }
 
 static int client_config(const struct cli *cli, void *context)
@@ -258,7 +265,8 @@ static const struct cli_verb client_verbs[] = {
 	{ .name = "run",
 		.help = "serve; what the unit starts",
 		.run = client_run,
-		.takes_config = true },
+		.takes_config = true,
+		.refuses_json = true },
 	{ .name = "status", .help = "everything at a glance", .run = client_status },
 	{ .name = "drain",
 		.args_help = "[--wait[=TIME]]",

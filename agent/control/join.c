@@ -10,6 +10,7 @@
 #include "agent/config/config.h"
 #include "agent/control/join_files.h"
 #include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
 #include "common/control/control_call.h"
 #include "common/os/clock.h"
 #include "common/proto/token.h"
@@ -118,6 +119,21 @@ static bool join_serves(const struct cli *cli, struct why *ret_why)
 	return up;
 }
 
+static void join_tell(const struct cli *cli, const struct token *token)
+{
+	json_t *joined;
+
+	if (cli->json == CLI_JSON_OFF) {
+		printf("%s serves %zu VIP%s\n", token->key.agent, token->n_vips,
+			token->n_vips == 1 ? "" : "s");
+		return;
+	}
+	joined = json_pack(
+		"{s:s, s:I}", "name", token->key.agent, "vips", (json_int_t)token->n_vips);
+	cli_print_json(cli, joined);
+	json_decref(joined);
+}
+
 static int join_wait(const struct cli *cli, const struct token *token)
 {
 	uint64_t end_us = clock_now_us() + JOIN_WAIT_S * US_PER_S;
@@ -131,8 +147,7 @@ static int join_wait(const struct cli *cli, const struct token *token)
 				token->key.agent, JOIN_WAIT_S, why.text);
 		usleep(JOIN_EACH_US);
 	}
-	printf("%s serves %zu VIP%s\n", token->key.agent, token->n_vips,
-		token->n_vips == 1 ? "" : "s");
+	join_tell(cli, token);
 	return 0;
 }
 

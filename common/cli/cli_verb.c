@@ -60,6 +60,15 @@ int cli_config(const struct cli *cli)
 	return 0;
 }
 
+void cli_print_done(const struct cli *cli, const json_t *result)
+{
+	json_t *nothing = result ? NULL : json_object();
+
+	if (cli->json != CLI_JSON_OFF)
+		cli_print_json(cli, result ? result : nothing);
+	json_decref(nothing);
+}
+
 static bool cli_has_line(const json_t *lines, const char *line)
 {
 	const json_t *each;
@@ -86,22 +95,34 @@ const char *cli_lacking_line(const json_t *lines, const json_t *others)
 	return NULL;
 }
 
-static void cli_print_lacking(const char *mark, const json_t *lines, const json_t *others)
+/* Those of `lines` that `others` have not. The caller's. */
+static json_t *cli_lacking(const json_t *lines, const json_t *others)
 {
+	json_t *lacking = json_array();
 	const json_t *each;
 	size_t idx;
 
 	json_array_foreach (lines, idx, each) {
 		if (!cli_has_line(others, json_string_value(each)))
-			printf("%s%s\n", mark, json_string_value(each));
+			(void)json_array_append(lacking, (json_t *)each);
 	}
+	return lacking;
+}
+
+static void cli_print_lines(const char *mark, const json_t *lines)
+{
+	const json_t *line;
+	size_t idx;
+
+	json_array_foreach (lines, idx, line)
+		printf("%s%s\n", mark, json_string_value(line));
 }
 
 int cli_diff(const struct cli *cli, struct ini_report *report)
 {
 	json_t *running = NULL;
 	int status = cli_call(cli, CLI_CONFIG_VERB, NULL, CONTROL_UNAVAILABLE, &running);
-	json_t *checked;
+	json_t *checked, *diff;
 	const char *line;
 
 	if (status != 0)
@@ -109,8 +130,15 @@ int cli_diff(const struct cli *cli, struct ini_report *report)
 	checked = json_array();
 	for (size_t idx = 0; (line = ini_report_effective(report, idx)); idx++)
 		(void)json_array_append_new(checked, json_string(line));
-	cli_print_lacking("- ", running, checked);
-	cli_print_lacking("+ ", checked, running);
+	diff = json_pack("{s:o, s:o}", "removed", cli_lacking(running, checked), "added",
+		cli_lacking(checked, running));
+	if (cli->json != CLI_JSON_OFF) {
+		cli_print_json(cli, diff);
+	} else {
+		cli_print_lines("- ", json_object_get(diff, "removed"));
+		cli_print_lines("+ ", json_object_get(diff, "added"));
+	}
+	json_decref(diff);
 	json_decref(running);
 	json_decref(checked);
 	return 0;

@@ -134,5 +134,8 @@ int check_config(const struct cli *cli)
 	check_host(cli, config);
 	for (size_t i = 0; i < config->backend_interfaces.len; i++)
 		check_link(cli, config, config_backend_interface(config, i));
-	return cli->diff ? cli_diff(cli, report) : 0;
+	if (cli->diff)
+		return cli_diff(cli, report);
+	cli_print_done(cli, NULL);
+	return 0;
 }

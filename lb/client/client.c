@@ -288,12 +288,8 @@ static int client_change_with(const struct cli *cli, json_t *args)
 	json_t *result = NULL;
 	int status = cli_call(cli, cli->verb, args, CONTROL_UNAVAILABLE, &result);
 
-	if (status == 0 && cli->json != CLI_JSON_OFF) {
-		json_t *shown = result ? json_incref(result) : json_object();
-
-		cli_print_json(cli, shown);
-		json_decref(shown);
-	}
+	if (status == 0)
+		cli_print_done(cli, result);
 	json_decref(result);
 	return status;
 }
@@ -358,7 +354,7 @@ static int client_drain(const struct cli *cli, void *context)
 {
 	json_t *args;
 
-	if (cli->wait && isatty(STDERR_FILENO))
+	if (cli->wait && cli->json == CLI_JSON_OFF && isatty(STDERR_FILENO))
 		return client_drain_telling(cli);
 	args = json_pack("{s:s}", "backend", cli->args[0]);
 
@@ -414,6 +410,12 @@ static int client_events(const struct cli *cli, void *context)
 		.name = (verb), .args_help = (args), .min_args = (low), .max_args = (high), \
 		.help = (text), .run = (callback), .takes_config = true \
 	}
+/* One whose text is a format of its own. */
+#define CLIENT_TEXT(verb, callback, low, high, args, text) \
+	{ \
+		.name = (verb), .args_help = (args), .min_args = (low), .max_args = (high), \
+		.help = (text), .run = (callback), .refuses_json = true \
+	}
 
 /* main hands in what runs here. */
 static const struct cli_verb client_verbs[] = {
@@ -421,7 +423,8 @@ static const struct cli_verb client_verbs[] = {
 		.args_help = "[--detach-on-exit]",
 		.help = "serve; what the unit starts",
 		.takes_config = true,
-		.takes_detach = true },
+		.takes_detach = true,
+		.refuses_json = true },
 	CLIENT_VERB("status", client_status, 0, 0, NULL, "everything at a glance"),
 	CLIENT_VERB("virtual-servers", client_virtual_servers, 0, 0, NULL,
 		"virtual servers, one a line"),
@@ -487,9 +490,9 @@ static const struct cli_verb client_verbs[] = {
 		.help = "frames that are received and sent",
 		.run = capture,
 		.takes_capture = true },
-	CLIENT_VERB("metrics", client_metrics, 0, 0, NULL, "the metrics, as Prometheus reads them"),
+	CLIENT_TEXT("metrics", client_metrics, 0, 0, NULL, "the metrics, as Prometheus reads them"),
 	CLIENT_FILES("doctor", examine, 0, 0, NULL, "look for what is wrong"),
-	CLIENT_VERB("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),
+	CLIENT_TEXT("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),
 	CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),
 };
 

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
 #include "common/proto/keyring.h"
 #include "lb/config/config.h"
 #include "lb/config/keys.h"
@@ -34,13 +35,27 @@ static int keygen_fail_id(const struct cli *cli, const char *id)
 		id, PROTO_KEY_ID_MAX);
 }
 
+static void keygen_print(const struct cli *cli, const char *line, bool is_master)
+{
+	json_t *key;
+
+	if (cli->json == CLI_JSON_OFF) {
+		printf("%s\n", line);
+		return;
+	}
+	key = json_pack("{s:s%, s:b, s:s}", "id", line, strcspn(line, " "), "master", is_master,
+		"line", line);
+	cli_print_json(cli, key);
+	json_decref(key);
+}
+
 static int keygen_random(const struct cli *cli, const char *id, bool is_master)
 {
 	char line[KEYRING_LINE_BYTES];
 
 	if (keyring_keygen(id, is_master, line) < 0)
 		return keygen_fail_id(cli, id);
-	printf("%s\n", line);
+	keygen_print(cli, line, is_master);
 	sodium_memzero(line, sizeof(line));
 	return 0;
 }
@@ -77,7 +92,7 @@ static int keygen_derived(const struct cli *cli, const char *word)
 	keyring_key_of_agent(master, name, &key);
 	keyring_format(&key, line);
 	keyring_key_wipe(&key);
-	printf("%s\n", line);
+	keygen_print(cli, line, false);
 	sodium_memzero(line, sizeof(line));
 	return 0;
 }

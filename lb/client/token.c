@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "common/cli/cli.h"
+#include "common/cli/cli_table.h"
 #include "common/control/control_call.h"
 #include "common/proto/token.h"
 #include "lb/client/keygen.h"
@@ -181,6 +182,19 @@ static int token_fill(const struct cli *cli, struct token *token)
 	return status;
 }
 
+static void token_show(const struct cli *cli, const char *text)
+{
+	json_t *token;
+
+	if (cli->json == CLI_JSON_OFF) {
+		printf("%s\n", text);
+		return;
+	}
+	token = json_pack("{s:s, s:s}", "name", cli->args[0], "token", text);
+	cli_print_json(cli, token);
+	json_decref(token);
+}
+
 int token_print(const struct cli *cli, void *context)
 {
 	struct token made = { 0 };
@@ -199,7 +213,7 @@ int token_print(const struct cli *cli, void *context)
 	if (status == 0 && token_format(&made, text) < 0)
 		status = cli_fail(cli, CONTROL_CONFIG, "token: an address in it is not legal");
 	if (status == 0)
-		printf("%s\n", text);
+		token_show(cli, text);
 	sodium_memzero(text, sizeof(text));
 	keyring_key_wipe(&made.key);
 	return status;

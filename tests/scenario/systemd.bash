@@ -182,7 +182,8 @@ cat > "$work/inside" <<- 'END'
 	named_server fresh 198.51.100.10:80 < <(sleep infinity) > /out/server 2>&1 &
 	token() { ip netns exec balancer dsr-lb token fresh --runtime-dir /run/balancer; }
 	answers() { [[ $(ip netns exec client timeout 2 bash -c 'exec 3<> /dev/tcp/198.51.100.10/80 && read -r name <&3 && echo "$name"') == fresh ]]; }
-	fact a_fresh_host_joins dsr-agent join "$(token)"
+	joins() { dsr-agent join --json "$(token)" | jq -e '. == { name: "fresh", vips: 1 }'; }
+	fact a_fresh_host_joins joins
 	fact it_is_enabled systemctl is-enabled dsr-agent
 	fact its_key_is_roots_alone test "$(stat -c '%U %a' /etc/dsr-agent/key)" = 'root 600'
 	fact it_serves_a_client wait_for answers

@@ -4,6 +4,8 @@
 #
 # What administrators and scripts say and hear: verbs, exit statuses, JSON.
 . "$(dirname "$0")/../netns/topology.bash"
+# shellcheck source=tests/netns/verbs.bash
+. "$(dirname "$0")/../netns/verbs.bash"
 
 topology_up --webs 3
 json_is_valid() {
@@ -106,6 +108,44 @@ fact the_weight_is_shown equal "$(backend_field weight web3)" 10
 must lb reload
 fact a_reload_leaves_the_weight equal "$(backend_field weight web3)" 10
 fact by_address_it_is_the_same_backend exits 0 lb weight "$(web_address web3)" 1
+
+# Every verb of tests/verbs.table: by root, as JSON, by a stranger, by a member of the group.
+must wait_until 20 exits 0 lb status
+"$work/bin/dsr-lb" keygen main master >> "$work/lb/keys"
+printf -- '-A -t %s:80 -s mh\n-a -t %s:80 -r 192.0.2.11:80 -g -w 1\n' "$VIP" "$VIP" > "$work/ipvs"
+verb_programs=$work/bin verb_file=$work/ipvs
+verb_token=$(on lb "$work/bin/dsr-lb" token web9 --config "$work/lb/lb.conf" --runtime-dir "$work/lb/run")
+must test -n "$verb_token"
+walk_on() { # HOST UID
+	walk_host=$1 walk_uid=$2
+	verb_directories=(--runtime-dir "$work/$1/run" --state-dir "$work/$1/state")
+	verb_config=$work/$1/agent.conf
+	[[ $1 != lb ]] || verb_config=$work/lb/lb.conf
+}
+walk_as() { # UID GID
+	verb_as=(nsenter "--net=/run/netns/$DSR_TEST_RUN-$walk_host" setpriv --reuid "$1" --regid "$2" --clear-groups --bounding-set -all)
+}
+walk() { # PROGRAM VERB RIGHT WRONG WITH WITHOUT STRANGER MEMBER JSON
+	verb_as=(nsenter "--net=/run/netns/$DSR_TEST_RUN-$walk_host")
+	fact "$1_$2_ends_with_$5" verb_is_right "$5" "$1" "$2" "$3"
+	fact "$1_$2_refuses_what_makes_no_sense" verb_is_right 64 "$1" "$2" "$4"
+	[[ $9 != yes ]] || fact "$1_$2_says_json" verb_says_json "$5" "$1" "$2" "$3"
+	[[ $9 != no ]] || fact "$1_$2_refuses_json" verb_is_right 64 "$1" "$2" "$3" --json
+	walk_as 64777 64777
+	fact "a_stranger's_$1_$2_ends_with_$7" verb_is_right "$7" "$1" "$2" "$3"
+	walk_as 64777 "$walk_uid"
+	fact "a_member's_$1_$2_ends_with_$8" verb_is_right "$8" "$1" "$2" "$3"
+}
+# What `capture` waits for.
+tool_start walked client new_flows "$VIP:80" 20
+walk_on lb "$LB_UID"
+verb_rows walk dsr-lb
+tool_end walked > /dev/null
+must wait_until 30 backends_up 3
+walk_on web1 "$AGENT_UID"
+verb_rows walk dsr-agent
+must wait_until 30 backends_up 3
+fact all_is_well_behind_them wait_until 20 exits 0 lb status
 
 # The agent's own wishes.
 fact the_agent_can_drain_itself exits 0 agent web3 drain
