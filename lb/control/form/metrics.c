@@ -262,8 +262,7 @@ void metrics_add_server(struct exposition *exposition, const json_t *server, boo
 			metrics_add_share(exposition, name, backend);
 }
 
-/* What a backend is in all its virtual servers. */
-static void metrics_add_backend(struct exposition *exposition, const struct backend *backend,
+void metrics_add_backend(struct exposition *exposition, const struct backend *backend,
 	uint64_t now_us, uint64_t realtime_us)
 {
 	char address[ADDR_STRLEN], mac[MAC_STRLEN];

@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "common/addr.h"
 #include "lb/control/form/metrics.h"
+#include "lb/registry/backend/backend.h"
 #include "tests/unit/tools/manual.h"
 
 static char *text_of(struct exposition *exposition)
@@ -139,6 +141,57 @@ static void metrics_leave_backends_out(void **state)
 	json_decref(server);
 }
 
+#define OF_WEB1 "{backend=\"web1\"} "
+static const char agent_samples[] =
+	"dsr_backend_state{backend=\"web1\",state=\"pending\"} 0\n"
+	"dsr_backend_state{backend=\"web1\",state=\"up\"} 0\n"
+	"dsr_backend_state{backend=\"web1\",state=\"drain\"} 0\n"
+	"dsr_backend_state{backend=\"web1\",state=\"maint\"} 0\n"
+	"dsr_backend_state{backend=\"web1\",state=\"down\"} 1\n"
+	"dsr_backend_state_changes_total" OF_WEB1 "7\n"
+	"dsr_backend_state_since_timestamp_seconds" OF_WEB1 "1795949260.625\n"
+	"dsr_backend_heartbeat_rtt_seconds" OF_WEB1 "0.000437\n"
+	"dsr_backend_heartbeats_missed" OF_WEB1 "3\n"
+	"dsr_backend_info{backend=\"web1\",address=\"192.0.2.11\",mac=\"02:00:00:00:00:0b\",source=\"agent\"} 1\n";
+
+/* Clocks count in microseconds, metrics in seconds; of the two clocks one is since the boot. */
+static void metrics_are_each_backend(void **state)
+{
+	struct backend web1 = {
+		.name = "web1",
+		.mac = { { 2, 0, 0, 0, 0, 11 } },
+		.source = BACKEND_AGENT,
+		.state = BACKEND_DOWN,
+		.since_us = 500 * US_PER_S,
+		.n_state_changes = 7,
+		.heartbeats_missed = 3,
+		.rtt_us = 437,
+	};
+	struct exposition *exposition = exposition_of_all();
+
+	assert_int_equal(addr_parse("192.0.2.11", &web1.address), 0);
+	metrics_add_backend(
+		exposition, &web1, 502 * US_PER_S + US_PER_S / 2, 1795949263125 * US_PER_MS);
+	assert_samples(exposition, agent_samples);
+}
+
+/* Of one without an agent there are no heartbeats, and of one that never answered there is no round trip. */
+static void metrics_leave_out_what_is_not_known(void **state)
+{
+	struct backend agent = { .name = "web1", .source = BACKEND_AGENT },
+		       fixed = { .name = "web2", .source = BACKEND_STATIC };
+	struct exposition *exposition = exposition_of_all();
+	char *text;
+
+	metrics_add_backend(exposition, &agent, US_PER_S, US_PER_S);
+	metrics_add_backend(exposition, &fixed, US_PER_S, US_PER_S);
+	text = text_of(exposition);
+	assert_non_null(strstr(text, "\ndsr_backend_heartbeats_missed{backend=\"web1\"} 0\n"));
+	assert_null(strstr(text, "\ndsr_backend_heartbeats_missed{backend=\"web2\"}"));
+	assert_null(strstr(text, "\ndsr_backend_heartbeat_rtt_seconds{"));
+	free(text);
+}
+
 /* A page that names no metric of the table, or too few, lies. */
 static void metrics_are_in_the_manual(void **state)
 {
@@ -154,6 +207,8 @@ int main(void)
 		cmocka_unit_test(metrics_are_the_document),
 		cmocka_unit_test(metrics_are_each_virtual_server),
 		cmocka_unit_test(metrics_leave_backends_out),
+		cmocka_unit_test(metrics_are_each_backend),
+		cmocka_unit_test(metrics_leave_out_what_is_not_known),
 		cmocka_unit_test(metrics_are_in_the_manual),
 	};
 
