@@ -4,6 +4,8 @@
 # The HTTP surface of both programs, by curl: each path at http-listen and on the control socket, what is refused, what
 # strangers can have, and that a thousand of them cost nobody anything.
 . "$(dirname "$0")/../netns/topology.bash"
+# shellcheck source=tests/netns/queries.bash
+. "$(dirname "$0")/../netns/queries.bash"
 
 LISTEN=http://127.0.0.1:9377 LISTEN_AGENT=http://127.0.0.1:9378
 topology_up --webs 2
@@ -99,8 +101,19 @@ fact every_metric_of_the_rules_exists equal "$(grep -rhoE '\bdsr_[a-z_]+' packag
 if command -v promtool > /dev/null; then
 	fact promtool_finds_no_fault exits 0 promtool check metrics < "$work/metrics"
 	fact nor_in_an_agents exits 0 promtool check metrics < "$work/metrics_agent"
+	{
+		series_of "$work/metrics" dsr lb
+		series_of "$work/metrics_agent" dsr-agents web1
+	} > "$work/series"
+	queries_of_dashboard > "$work/dashboard"
+	queries_of_rules > "$work/rules"
+	fact there_are_queries at_least "$(jq -s 'map(length) | min' "$work/dashboard" "$work/rules")" 20
+	fact every_query_of_the_dashboard_has_samples queries_have_samples "$work/series" "$work/dashboard"
+	fact every_series_of_the_rules_has_samples queries_have_samples "$work/series" "$work/rules"
+	echo '["dsr_active", "dsr_ready{virtual_server=\"web\"}"]' > "$work/wrong"
+	fact one_that_has_none_would_be_found not queries_have_samples "$work/series" "$work/wrong"
 else
-	for name in promtool_finds_no_fault nor_in_an_agents; do
+	for name in promtool_finds_no_fault nor_in_an_agents every_query_of_the_dashboard_has_samples every_series_of_the_rules_has_samples; do
 		skip_fact "$name" 'no promtool here; tests/deps all brings it'
 	done
 fi
