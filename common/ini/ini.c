@@ -64,6 +64,7 @@ static int ini_read_file(struct ini_loader *loader, const char *path, bool *ret_
 		if (errno == ENOMEM)
 			return -ENOMEM;
 		ini_report_push(loader->report, file_idx, 0, NULL, "cannot open: %s", wrong);
+		loader->report->is_doubtful = true;
 		return 0;
 	}
 	return ini_reader_run(loader, stream, file_idx);
@@ -93,6 +94,7 @@ static int ini_read_entries(
 			"%s holds %zu files; at most %u are read", directory, n_entries,
 			INI_FILES_MAX);
 		n_entries = INI_FILES_MAX;
+		loader->report->is_doubtful = true;
 	}
 	for (size_t idx = 0; idx < n_entries; idx++) {
 		_cleanup_free_ char *path = NULL;
@@ -121,9 +123,11 @@ static int ini_read_directory(struct ini_loader *loader, const char *main_path)
 	if (n_entries < 0) {
 		if (errno == ENOMEM)
 			return -ENOMEM;
-		if (errno != ENOENT)
+		if (errno != ENOENT) {
 			ini_report_push(loader->report, 0, 0, NULL, "cannot open %s: %s", directory,
 				strerrordesc_np(errno));
+			loader->report->is_doubtful = true;
+		}
 		return 0;
 	}
 	r = ini_read_entries(loader, directory, entries, (size_t)n_entries);

@@ -27,6 +27,15 @@ enum ini_line {
 	ini_report_push( \
 		(loader)->report, (loader)->file_idx, (loader)->line_number, subject, __VA_ARGS__)
 
+/* What the line that was complained of may have set is not known; `anywhere`: nor of which section. */
+static void ini_doubt(struct ini_loader *loader, bool anywhere)
+{
+	if (loader->instance && !anywhere)
+		loader->instance->is_doubtful = true;
+	else
+		loader->report->is_doubtful = true;
+}
+
 /* Cuts blanks off the end; the length that is left. */
 static size_t ini_trim_end(char *text)
 {
@@ -69,6 +78,7 @@ static void ini_complain_unknown_key(struct ini_loader *loader, const char *name
 	char all[KEYS_LISTED_BYTES] = "";
 	const char *nearest = NULL;
 
+	ini_doubt(loader, owner);
 	if (owner) {
 		ini_complain(loader, name, "unknown in [%s]; it belongs in [%s%s]", section->name,
 			owner->name, owner->named ? " NAME" : "");
@@ -96,6 +106,7 @@ static void ini_complain_unknown_section(struct ini_loader *loader, const char *
 	ARRAY_FOREACH (section, report->sections, report->n_sections)
 		if (suggest_is_nearer(name, section->name, &distance_max))
 			nearest = section;
+	ini_doubt(loader, true);
 	ini_complain(loader, NULL, "unknown section [%.64s]; did you mean [%s%s]?", name,
 		nearest->name, nearest->named ? " NAME" : "");
 }
@@ -232,10 +243,12 @@ static enum ini_line ini_read_line(struct ini_loader *loader)
 		ini_complain(loader, NULL,
 			"line longer than %u bytes; repeat the key instead of a long list",
 			INI_LINE_MAX_BYTES);
+		ini_doubt(loader, false);
 		return INI_LINE_BAD;
 	}
 	if (binary) {
 		ini_complain(loader, NULL, "the line holds a NUL byte; this is no text file");
+		ini_doubt(loader, false);
 		return INI_LINE_BAD;
 	}
 	len = ini_trim_end(loader->line);
@@ -300,8 +313,10 @@ static char *ini_feed(char *buffer, int size_bytes, void *user)
 		if (*text == '[' && text == loader->line)
 			ini_enter_section(loader, text);
 		else if (*text && *text != '#' && *text != ';' &&
-			!ini_split_key(loader, buffer, (size_t)size_bytes))
+			!ini_split_key(loader, buffer, (size_t)size_bytes)) {
 			buffer[0] = '\0';
+			ini_doubt(loader, false);
+		}
 	}
 	return buffer;
 }
@@ -386,15 +401,19 @@ static void ini_set_key(struct ini_loader *loader, const struct ini_key *key)
 		place->occurrence == loader->occurrence) {
 		ini_complain(loader, key->name, "set before in line %u; remove one of the two",
 			place->line);
+		place->refused = true;
 		return;
 	}
 	r = ini_note_place(loader, key, place);
-	if (r == 0 && loader->value[0] == '\0')
+	if (r == 0 && loader->value[0] == '\0') {
 		ini_complain(loader, key->name, "has no value; write one, or remove the line");
-	else if (r == 0)
+		r = -EINVAL;
+	} else if (r == 0) {
 		r = ini_parse_value(loader, key, loader->value, instance->target);
+	}
 	if (r == -ENOMEM)
 		loader->error = r;
+	place->refused = r < 0 || ((key->flags & INI_LIST) && place->refused);
 }
 
 /* inih's handler. Its section and value are not used: see the top of this file. */
@@ -434,9 +453,12 @@ int ini_reader_run(struct ini_loader *loader, FILE *stream, size_t file_idx)
 	if (r > 0) {
 		loader->line_number = (unsigned int)r;
 		ini_complain(loader, NULL, "not understood; write KEY = VALUE");
+		ini_doubt(loader, true);
 	}
-	if (ferror(stream))
+	if (ferror(stream)) {
 		ini_report_push(loader->report, file_idx, 0, NULL, "cannot read: %s",
 			strerrordesc_np(errno));
+		ini_doubt(loader, true);
+	}
 	return 0;
 }

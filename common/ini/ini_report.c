@@ -260,6 +260,34 @@ bool ini_report_is_set(
 	return place && place->line > 0;
 }
 
+static bool ini_place_is_unknown(const struct ini_report *report,
+	const struct ini_instance *instance, const struct ini_place *place)
+{
+	return place->refused ||
+		(place->line == 0 && (instance->is_doubtful || report->is_doubtful));
+}
+
+bool ini_report_is_unknown(
+	const struct ini_report *report, const char *section, const char *name, const char *key)
+{
+	const struct ini_instance *instance;
+	const struct ini_place *place = ini_report_place(report, section, name, key, &instance);
+
+	return !place || ini_place_is_unknown(report, instance, place);
+}
+
+const char *ini_report_value(
+	const struct ini_report *report, const char *section, const char *name, const char *key)
+{
+	const struct ini_instance *instance;
+	const struct ini_place *place = ini_report_place(report, section, name, key, &instance);
+
+	if (!place || ini_place_is_unknown(report, instance, place))
+		return NULL;
+	return place->line > 0 ? place->value
+			       : instance->section->keys[place - instance->places].default_value;
+}
+
 static size_t ini_lines_len(const struct ini_lines *lines)
 {
 	return MIN(lines->n_total, (size_t)INI_REPORT_MAX + 1);

@@ -34,6 +34,18 @@ void ini_report_warn(struct ini_report *report, const char *section, const char 
 /* Whether the key was set in a file (not by its default). */
 bool ini_report_is_set(
 	const struct ini_report *report, const char *section, const char *name, const char *key);
+/*
+ * Whether it is not known what the files say of the key: a value of it was refused, or it was not set and a line or a
+ * file was not understood that may have set it. That is complained of already: nobody judges what follows from it.
+ */
+bool ini_report_is_unknown(
+	const struct ini_report *report, const char *section, const char *name, const char *key);
+/*
+ * The value in force as written, or its default; of a list all that was written. NULL: neither set nor with a default,
+ * or not known. The report's.
+ */
+const char *ini_report_value(
+	const struct ini_report *report, const char *section, const char *name, const char *key);
 
 /*
  * Lists the effective configuration, one line a key that was set or has a default:
@@ -54,6 +66,7 @@ struct ini_place {
 	unsigned int line;
 	unsigned int occurrence; /* of the section, counted over all files */
 	char *value;             /* as written; of a list, everything so far */
+	bool refused;            /* the value that would be in force; of a list, any */
 };
 
 /* One section that was opened: the struct it fills and the places of its keys. */
@@ -66,6 +79,7 @@ struct ini_instance {
 	size_t last_file_idx; /* where it last stood, to find repetitions */
 	unsigned int last_line;
 	struct ini_place *places; /* one for each key of the section */
+	bool is_doubtful;         /* a line of it was not understood */
 };
 
 struct ini_lines {
@@ -81,7 +95,8 @@ struct ini_report {
 	size_t n_files;
 	struct ini_instance **instances; /* in the order of the files */
 	size_t n_instances;
-	void *tree; /* the same, by tsearch(3), for look-ups among thousands */
+	void *tree;       /* the same, by tsearch(3), for look-ups among thousands */
+	bool is_doubtful; /* a file was not read, or a line that may be of any section not understood */
 	struct ini_lines errors;
 	struct ini_lines warnings;
 	struct ini_effective *effective; /* made when first asked for */

@@ -116,13 +116,15 @@ int check_config(const struct cli *cli)
 	_cleanup_(config_freep) struct config *config = NULL;
 	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
 	_cleanup_(keyring_freep) struct keyring *ring = NULL;
-	int r;
+	int r, r_keys = 0;
 
 	if (auth_init() < 0)
 		return cli_fail(cli, CONTROL_UNAVAILABLE, "cannot initialise libsodium");
 	r = config_load(cli->config_path, &config, &report);
-	if (r == 0 && !cli->no_keys)
-		r = keys_load_for_verb(config, report, &ring);
+	if (report && !cli->no_keys)
+		r_keys = keys_load_for_verb(report, &ring);
+	if (r == 0)
+		r = r_keys;
 	for (size_t i = 0; report && i < ini_report_warnings_len(report); i++)
 		fprintf(stderr, "%s\n", ini_report_warning(report, i));
 	for (size_t i = 0; report && i < ini_report_len(report); i++)

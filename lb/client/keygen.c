@@ -17,7 +17,7 @@ int keygen_load(const struct cli *cli, struct config **ret_config, struct keyrin
 	int r = config_load(cli->config_path, &config, &report);
 
 	if (r == 0)
-		r = keys_load_for_verb(config, report, ret_ring);
+		r = keys_load_for_verb(report, ret_ring);
 	for (size_t i = 0; report && i < ini_report_len(report); i++)
 		fprintf(stderr, "%s\n", ini_report_line(report, i));
 	if (r == -EACCES)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What several keys or virtual servers say together: protocol by port, the same VIP and port twice,
- * port ranges of a VIP, one real server in two places. Called by config.c when every single value
- * is right.
+ * port ranges of a VIP, one real server in two places. Called by config.c, also where single values were
+ * refused: their keys are then not known, and no check goes by the default that stands in their place.
  */
 #include "lb/config/check.h"
 
@@ -57,6 +57,18 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(left->real_server->name, right->real_server->name);
 }
 
+static bool is_known(const struct ini_report *report, const struct config_virtual_server *server,
+	const char *key)
+{
+	return !ini_report_is_unknown(report, SECTION, server->name, key);
+}
+
+/* Whether it is known what it serves beside its VIPs. */
+static bool knows_ports(const struct ini_report *report, const struct config_virtual_server *server)
+{
+	return is_known(report, server, "port") && is_known(report, server, "protocol");
+}
+
 /* `any` becomes the empty list, and protocol follows port where it was not given. */
 static void settle_ports(struct config_virtual_server *server, const struct ini_report *report)
 {
@@ -74,6 +86,8 @@ static void check_path(const struct config_virtual_server *server, struct ini_re
 	bool datagrams =
 		server->check_path && server->protocol == CONFIG_UDP && server->ports.len > 0;
 
+	if (!knows_ports(report, server) || !is_known(report, server, "check"))
+		return;
 	if (!datagrams && server->check_payload.data)
 		ini_report_add(report, SECTION, server->name, "check-payload",
 			"is for check = path of protocol = udp with ports; remove it");
@@ -87,12 +101,30 @@ static void check_requests(const struct config_virtual_server *server, struct in
 {
 	const struct config_url *urls = server->check_http.items;
 
+	if (!is_known(report, server, "port"))
+		return;
 	for (size_t i = 0; i < server->check_http.len && server->ports.len == 0; i++)
 		if (urls[i].parts.port == 0)
 			ini_report_add(report, SECTION, server->name, "check",
 				"%.64s needs a port where port = any; write http://%.*s:80%.64s",
 				urls[i].text, (int)MIN(urls[i].parts.authority_bytes, (size_t)64),
 				urls[i].parts.authority, urls[i].parts.target);
+}
+
+/* What needs a record of each flow, where there is none. */
+static void check_sessionless(const struct config_virtual_server *server, struct ini_report *report)
+{
+	if (!server->sessionless || !is_known(report, server, "sessionless"))
+		return;
+	if (server->persistence_us > 0 && is_known(report, server, "persistence"))
+		ini_report_add(report, SECTION, server->name, "persistence",
+			"a sessionless virtual server remembers no client; write 0, or scheduler = "
+			"source-hash");
+	if ((server->scheduler == CONFIG_RR || server->scheduler == CONFIG_LC) &&
+		is_known(report, server, "scheduler"))
+		ini_report_add(report, SECTION, server->name, "sessionless",
+			"scheduler %s needs a record of each flow; choose maglev or source-hash",
+			config_scheduler_name(server->scheduler));
 }
 
 static void check_alone(struct config_virtual_server *server, struct ini_report *report)
@@ -102,15 +134,7 @@ static void check_alone(struct config_virtual_server *server, struct ini_report 
 	char text[ADDR_STRLEN];
 
 	settle_ports(server, report);
-	if (server->sessionless && server->persistence_us > 0)
-		ini_report_add(report, SECTION, server->name, "persistence",
-			"a sessionless virtual server remembers no client; write 0, or scheduler = "
-			"source-hash");
-	if (server->sessionless &&
-		(server->scheduler == CONFIG_RR || server->scheduler == CONFIG_LC))
-		ini_report_add(report, SECTION, server->name, "sessionless",
-			"scheduler %s needs a record of each flow; choose maglev or source-hash",
-			config_scheduler_name(server->scheduler));
+	check_sessionless(server, report);
 	check_path(server, report);
 	check_requests(server, report);
 	if (server->check_none &&
@@ -245,7 +269,8 @@ static int check_bindings(const struct config *config, struct ini_report *report
 	if (!bindings)
 		return -ENOMEM;
 	for (size_t i = 0; i < config->n_virtual_servers; i++)
-		len += add_bindings(config->virtual_servers[i], bindings + len);
+		if (knows_ports(report, config->virtual_servers[i]))
+			len += add_bindings(config->virtual_servers[i], bindings + len);
 	qsort(bindings, len, sizeof(*bindings), compare_bindings);
 	check_overlaps(bindings, len, report);
 	check_ranges(bindings, len, report);
@@ -308,7 +333,8 @@ static void check_ceilings(const struct config_virtual_server *server, struct in
 	char text[ADDR_STRLEN];
 
 	if (server->scheduler == CONFIG_RR || server->scheduler == CONFIG_LC ||
-		server->persistence_us > 0)
+		server->persistence_us > 0 || !is_known(report, server, "scheduler") ||
+		!is_known(report, server, "persistence"))
 		return;
 	for (size_t i = 0; i < server->real_servers.len; i++)
 		if (items[i].max_connections > 0)
@@ -392,7 +418,7 @@ int config_check(struct config *config, struct ini_report *report)
 	r = check_bindings(config, report);
 	if (r == 0)
 		r = check_real_servers(config, report);
-	if (r == 0 && config->n_virtual_servers == 0)
+	if (r == 0 && config->n_virtual_servers == 0 && ini_report_len(report) == 0)
 		ini_report_warn(report, "balancer", NULL, "interface",
 			"there is no virtual server; add [virtual-server NAME]");
 	return r;

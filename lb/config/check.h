@@ -5,5 +5,8 @@
 struct config;
 struct ini_report;
 
-/* Reports what no single key shows, through ini_report_add(); settles what depends on others. -ENOMEM. */
+/*
+ * Reports what no single key shows, through ini_report_add(); settles what depends on others. What was refused alone is
+ * in the report already: nothing is said that would only follow from it. -ENOMEM.
+ */
 int config_check(struct config *config, struct ini_report *report);

@@ -182,10 +182,10 @@ static int fill_absent(struct config *config)
 	return config->cluster_seed ? 0 : -ENOMEM;
 }
 
-/* `r` is the answer of the loader; what several keys say together is judged where each is right. */
+/* `r` is the answer of the loader; what several keys say together is told beside what it refused. */
 static int finish(int r, struct config *config, struct ini_report *report)
 {
-	if (r < 0)
+	if (r == -ENOMEM)
 		return r;
 	r = fill_absent(config);
 	if (r == 0)

@@ -11,13 +11,16 @@
 typedef int keys_load_fn(
 	const char *path, bool with_bindings, struct keyring **ret_ring, struct why *ret_why);
 
-static int keys_load_by(keys_load_fn *load, const struct config *config, struct ini_report *report,
-	struct keyring **ret_ring)
+static int keys_load_by(keys_load_fn *load, struct ini_report *report, struct keyring **ret_ring)
 {
+	const char *file = ini_report_value(report, "balancer", NULL, "key-file");
 	_cleanup_free_ char *path = NULL;
 	struct why why = { 0 };
-	int r = systemd_key_path(config->key_file, KEYS_DEFAULT_FILE, KEYS_CREDENTIAL, &path);
+	int r;
 
+	if (!file)
+		return -EINVAL;
+	r = systemd_key_path(file, KEYS_DEFAULT_FILE, KEYS_CREDENTIAL, &path);
 	if (r < 0)
 		why_set(&why, "out of memory");
 	else
@@ -27,13 +30,12 @@ static int keys_load_by(keys_load_fn *load, const struct config *config, struct 
 	return r;
 }
 
-int keys_load(const struct config *config, struct ini_report *report, struct keyring **ret_ring)
+int keys_load(struct ini_report *report, struct keyring **ret_ring)
 {
-	return keys_load_by(keyring_load, config, report, ret_ring);
+	return keys_load_by(keyring_load, report, ret_ring);
 }
 
-int keys_load_for_verb(
-	const struct config *config, struct ini_report *report, struct keyring **ret_ring)
+int keys_load_for_verb(struct ini_report *report, struct keyring **ret_ring)
 {
-	return keys_load_by(keyring_load_as_owner, config, report, ret_ring);
+	return keys_load_by(keyring_load_as_owner, report, ret_ring);
 }

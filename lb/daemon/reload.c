@@ -106,9 +106,10 @@ static int reload_load_files(
 	const char *path, struct reload_candidate *ret_candidate, char **ret_errors)
 {
 	int r = config_load(path, &ret_candidate->config, &ret_candidate->report);
+	int r_keys = r == -ENOMEM ? r : keys_load(ret_candidate->report, &ret_candidate->ring);
 
 	if (r == 0)
-		r = keys_load(ret_candidate->config, ret_candidate->report, &ret_candidate->ring);
+		r = r_keys;
 	if (r < 0)
 		reload_say_report(ret_candidate->report, 0, ret_errors);
 	if (r == -ENOMEM)

@@ -52,13 +52,20 @@ fact the_same_vip_and_port_twice_is_refused lb_refuses 'conf:7: .*other' \
 fact a_real_server_with_a_port_is_refused lb_refuses 'port' '$a real-server = 192.0.2.11:80'
 fact the_agents_unknown_key_is_refused agent_refuses 'conf:2: .*balancer' 's/^balancer/balancr/'
 fact the_agents_missing_vip_is_named agent_refuses 'vip' '/^vip/d'
-all_at_once() {
-	local errors
-	errors=$(lb_default_config | sed 's/^interface.*/&\nshedule = x/; s/^port.*/port = 0x/' |
-		check dsr-lb 2>&1 | grep -c 'dsr-lb.conf:[0-9]*: ')
-	at_least "$errors" 2
+# An unknown key, one that is refused, what two virtual servers say together, and the key file.
+every_error() {
+	lb_default_config | sed 's|^key-file.*|key-file = /nonexistent/key|; s/^interface.*/&\nshedule = x\nworkers = 65/'
+	printf '[virtual-server other]\nvip = %s\nport = 80\n' "$VIP"
 }
-fact every_error_is_told_at_once all_at_once
+all_at_once() {
+	local error
+	"$@" > "$work/errors" 2>&1
+	for error in '3: shedule: ' '4: workers: ' '9: port: .*is served by virtual server other' '5: key-file: .*/nonexistent/key'; do
+		says "\.conf:$error" cat "$work/errors" || return 1
+	done
+	equal "$(grep -c '\.conf:[0-9]*: ' "$work/errors")" 4
+}
+fact every_error_is_told_at_once all_at_once check dsr-lb < <(every_error)
 fact a_missing_file_is_78 exits 78 "$work/bin/dsr-lb" check-config --config "$work/absent.conf"
 fact and_its_mend_is_told says "absent.conf: cannot open: .*; write it, or name another" "$work/bin/dsr-lb" check-config --config "$work/absent.conf"
 
@@ -93,6 +100,9 @@ run_refused() {
 }
 lb_default_config | sed 's/^port.*/port = none/' > "$work/lb/lb.conf"
 fact run_refuses_a_broken_configuration run_refused 'lb\.conf:7: '
+every_error > "$work/lb/lb.conf"
+fact run_tells_every_error run_refused 'lb\.conf:9: port: .*is served by virtual server other'
+fact the_key_file_with_them says 'lb\.conf:5: key-file: .*/nonexistent/key' tail -n 3 "$work/lb/log"
 lb_default_config > "$work/lb/lb.conf"
 
 lb_default_config | sed "s/^vip = .*/&, $ROUTER/" > "$work/lb/lb.conf"
@@ -139,6 +149,8 @@ for bad in "$work/lb/bad" /nonexistent/keys; do
 	fact "a_reload_with_a_bad_${bad##*/}_is_refused" exits 78 lb reload
 	fact "the_line_of_a_bad_${bad##*/}_is_told" says "^dsr-lb: $work/lb/lb.conf:3: key-file: .*$bad" lb reload
 done
+every_error > "$work/lb/lb.conf"
+fact a_reload_tells_every_error all_at_once lb reload
 lb_default_config > "$work/lb/lb.conf"
 must lb reload
 fact a_reload_removes_it equal "$(lb_json '[.virtual_servers[].name] | join(" ")')" web

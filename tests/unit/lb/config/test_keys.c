@@ -23,10 +23,62 @@ static void keys_tell_the_line_that_names_the_file(void **state)
 	struct keyring *ring = NULL;
 
 	assert_int_equal(config_load_text("lb.conf", text, strlen(text), &config, &report), 0);
-	assert_int_equal(keys_load(config, report, &ring), -ENOENT);
+	assert_int_equal(keys_load(report, &ring), -ENOENT);
 	assert_null(ring);
 	assert_int_equal(ini_report_len(report), 1);
 	assert_memory_equal(ini_report_line(report, 0), expected, strlen(expected));
+}
+
+/* `n_errors` in all, and the file's the last of them, or none of it. */
+static void assert_keys_told(const char *text, size_t n_errors, const char *last)
+{
+	_cleanup_(ini_report_freep) struct ini_report *report = NULL;
+	struct config *config = NULL;
+	struct keyring *ring = NULL;
+	const char *line;
+
+	assert_int_equal(
+		config_load_text("lb.conf", text, strlen(text), &config, &report), -EINVAL);
+	assert_true(keys_load(report, &ring) < 0);
+	assert_null(ring);
+	assert_int_equal(ini_report_len(report), n_errors);
+	line = ini_report_line(report, n_errors - 1);
+	if (strncmp(line, last, strlen(last)) != 0)
+		fail_msg("%s: expected %s", line, last);
+}
+
+static void keys_are_judged_beside_what_is_refused(void **state)
+{
+	assert_keys_told("[balancer]\ninterface = eth0\nkey-file = /nonexistent/keys\n"
+			 "workers = 65\n[virtual-server web]\nvip = 198.51.100.10\n"
+			 "real-server = 198.51.100.10\n",
+		3, "lb.conf:3: key-file: /nonexistent/keys: cannot open");
+}
+
+/* The default's is not the file that was meant. */
+static void keys_are_not_judged_where_their_file_is_not_known(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "[balancer]\ninterface = eth0\nkey-file =\n", "lb.conf:3: key-file: has no" },
+		{ "[balancer]\ninterface = eth0\nkye-file = /nonexistent/keys\n",
+			"lb.conf:3: kye-file: unknown" },
+		{ "[balancer]\ninterface = eth0\n[blancer]\nkey-file = /nonexistent/keys\n",
+			"lb.conf:3: unknown section" },
+		{ "[balancer]\ninterface = eth0\n[virtual-server a]\nvip = 198.51.100.10\n"
+		  "key-file = /nonexistent/keys\n",
+			"lb.conf:5: key-file: unknown in" },
+	};
+	struct config *config = NULL;
+	struct ini_report *report = NULL;
+	struct keyring *ring = NULL;
+
+	ARRAY_FOREACH (each, cases, ARRAY_LEN(cases))
+		assert_keys_told((*each)[0], 1, (*each)[1]);
+	assert_int_equal(config_load("/nonexistent/lb.conf", &config, &report), -EINVAL);
+	assert_int_equal(keys_load(report, &ring), -EINVAL);
+	assert_int_equal(ini_report_len(report), 1);
+	assert_int_equal(ini_report_warnings_len(report), 0);
+	ini_report_free(report);
 }
 
 static void limits_are_those_of_the_manual(void **state)
@@ -73,6 +125,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_tell_the_line_that_names_the_file),
+		cmocka_unit_test(keys_are_judged_beside_what_is_refused),
+		cmocka_unit_test(keys_are_not_judged_where_their_file_is_not_known),
 		cmocka_unit_test(limits_are_those_of_the_manual),
 	};
 
