@@ -11,6 +11,7 @@
 #include "common/cli/cli.h"
 #include "common/cli/cli_events.h"
 #include "common/cli/cli_table.h"
+#include "common/cli/cli_text.h"
 #include "common/cli/cli_verb.h"
 
 #define CLIENT_VIPS_MAX 64u /* one line each */
@@ -42,8 +43,8 @@ static void client_print_vips(const struct cli *cli, const json_t *document)
 	bool folds = json_array_size(vips) > CLIENT_VIPS_MAX;
 	size_t n_folded = 0;
 	json_int_t established = 0;
-	static const struct cli_column columns[] = { { "VIP", false }, { "PRESENT", false },
-		{ "SILENT", false }, { "ESTABLISHED", true } };
+	static const struct cli_column columns[] = { { .title = "VIP" }, { .title = "PRESENT" },
+		{ .title = "SILENT" }, { "ESTABLISHED", .right = true, .drop = 1 } };
 	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
 	const json_t *vip;
 	size_t idx;
@@ -72,8 +73,9 @@ static void client_print_vips(const struct cli *cli, const json_t *document)
 
 static void client_print_balancers(const struct cli *cli, const json_t *document)
 {
-	static const struct cli_column columns[] = { { "BALANCER", false }, { "STATE", false },
-		{ "SINCE", true }, { "HEARTBEAT", true }, { "REASON", false } };
+	static const struct cli_column columns[] = { { .title = "BALANCER" }, { .title = "STATE" },
+		{ "SINCE", .right = true, .drop = 1 }, { "HEARTBEAT", .right = true, .drop = 2 },
+		{ .title = "REASON" } };
 	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
 	const json_t *balancer;
 	size_t idx;
@@ -98,8 +100,9 @@ static void client_print_balancers(const struct cli *cli, const json_t *document
 
 static void client_print_checks(const struct cli *cli, const json_t *document)
 {
-	static const struct cli_column columns[] = { { "CHECK", false }, { "VIP", false },
-		{ "STATE", false }, { "SINCE", true }, { "TOOK", true }, { "REASON", false } };
+	static const struct cli_column columns[] = { { .title = "CHECK" }, { "VIP", .drop = 1 },
+		{ .title = "STATE" }, { "SINCE", .right = true, .drop = 2 },
+		{ "TOOK", .right = true, .drop = 3 }, { .title = "REASON" } };
 	const json_t *checks = json_object_get(document, "checks");
 	struct cli_table *table;
 	const json_t *check;
@@ -131,7 +134,7 @@ static void client_print_checks(const struct cli *cli, const json_t *document)
 }
 
 /* Only interfaces that are not as they should be: the others are no news. */
-static void client_print_arp(const json_t *document)
+static void client_warn_of_arp(const struct cli *cli, const json_t *document)
 {
 	const json_t *link;
 	size_t idx;
@@ -139,24 +142,34 @@ static void client_print_arp(const json_t *document)
 	json_array_foreach (json_object_get(document, "arp"), idx, link) {
 		if (json_is_true(json_object_get(link, "ok")))
 			continue;
-		printf("%s answers ARP for VIPs: arp_ignore %" JSON_INTEGER_FORMAT
-		       ", arp_announce %" JSON_INTEGER_FORMAT "\n",
+		cli_text_say(cli,
+			"warning: %s answers ARP for VIPs: arp_ignore %" JSON_INTEGER_FORMAT
+			", arp_announce %" JSON_INTEGER_FORMAT,
 			client_text(link, "interface"), client_integer(link, "arp_ignore"),
 			client_integer(link, "arp_announce"));
 	}
 }
 
-static void client_print_second_chance(const json_t *document)
+static void client_print_second_chance(const struct cli *cli, const json_t *document)
 {
 	const json_t *chance = json_object_get(document, "second_chance");
 
 	if (json_is_true(json_object_get(chance, "on")))
-		printf("second chance: %" JSON_INTEGER_FORMAT " taken, %" JSON_INTEGER_FORMAT
-		       " passed on\n",
+		cli_text_say(cli,
+			"second chance: %" JSON_INTEGER_FORMAT " taken, %" JSON_INTEGER_FORMAT
+			" passed on",
 			json_integer_value(json_object_get(chance, "taken")),
 			json_integer_value(json_object_get(chance, "passed_on")));
-	else if (client_text(chance, "reason")[0])
-		printf("warning: no second chance: %s\n", client_text(chance, "reason"));
+}
+
+/* Behind everything else, where they are seen. */
+static void client_print_warnings(const struct cli *cli, const json_t *document)
+{
+	const json_t *chance = json_object_get(document, "second_chance");
+
+	if (!json_is_true(json_object_get(chance, "on")) && client_text(chance, "reason")[0])
+		cli_text_say(cli, "warning: no second chance: %s", client_text(chance, "reason"));
+	client_warn_of_arp(cli, document);
 }
 
 static void client_print_status(const struct cli *cli, const json_t *document)
@@ -164,23 +177,23 @@ static void client_print_status(const struct cli *cli, const json_t *document)
 	const char *reason = client_text(document, "reason");
 	char age[CLI_AGE_BYTES];
 
-	printf("%s: %s%s%s\n", client_text(document, "name"), client_text(document, "state"),
-		reason[0] ? ": " : "", reason);
+	cli_text_say(cli, "%s: %s%s%s", client_text(document, "name"),
+		client_text(document, "state"), reason[0] ? ": " : "", reason);
 	printf("%s\n",
 		client_integer(document, "health") == 0
 			? "All is well."
 			: "Not all is well: `dsr-agent doctor` says what mends it.");
-	printf("real IP %s on %s, weight %" JSON_INTEGER_FORMAT ", running for %s\n",
+	cli_text_say(cli, "real IP %s on %s, weight %" JSON_INTEGER_FORMAT ", running for %s",
 		client_text(document, "real_ip"), client_text(document, "interface"),
 		client_integer(document, "weight"),
 		cli_format_age(json_real_value(json_object_get(document, "uptime_s")), age));
-	client_print_second_chance(document);
-	client_print_arp(document);
+	client_print_second_chance(cli, document);
 	printf("\n");
 	client_print_vips(cli, document);
 	printf("\n");
 	client_print_balancers(cli, document);
 	client_print_checks(cli, document);
+	client_print_warnings(cli, document);
 }
 
 static int client_status(const struct cli *cli, void *context)

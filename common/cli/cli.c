@@ -6,6 +6,7 @@
 #include "common/cli/cli.h"
 
 #include <stdarg.h>
+#include <sys/ioctl.h>
 
 #include "common/control/control_call.h"
 #include "common/ini/ini_value.h"
@@ -457,6 +458,14 @@ static bool cli_color_by_default(void)
 		isatty(STDOUT_FILENO);
 }
 
+/* 0: standard output is no terminal, or one that does not say. */
+static size_t cli_terminal_columns(void)
+{
+	struct winsize size;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 ? 0 : size.ws_col;
+}
+
 static int cli_run(struct cli_parser *parser, void *context)
 {
 	const struct cli_verb *verb = parser->verb;
@@ -487,6 +496,7 @@ int cli_main(const struct cli_program *program, int argc, char **argv, void *con
 		.state_dir = state_dir ? state_dir : program->default_state_dir,
 		.header = true,
 		.color = cli_color_by_default(),
+		.columns = cli_terminal_columns(),
 	};
 	struct cli_parser parser = {
 		.program = program,

@@ -32,6 +32,7 @@ struct cli {
 	enum cli_json json;           /* --json[=short|pretty], -j */
 	bool header;                  /* false with --no-header, --no-legend */
 	bool color;                   /* --color=auto|always|never, NO_COLOR, a terminal */
+	size_t columns;               /* of the terminal that is printed to; 0: it is none */
 	bool wait;                    /* --wait[=TIME] */
 	uint64_t wait_us;             /* 0 with wait: no limit */
 	bool follow;                  /* -f */

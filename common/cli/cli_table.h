@@ -17,15 +17,21 @@ void cli_print_json(const struct cli *cli, const json_t *value);
 struct cli_table;
 struct cli_column {
 	const char *title;
-	bool right; /* numbers */
+	bool right;        /* numbers */
+	bool extra;        /* on terminals alone: what scripts read stays as it is */
+	unsigned int drop; /* where a terminal is too narrow the highest goes first; 0: never */
 };
 /*
- * On a terminal the last column is wrapped where the width ends, if it is one of text: nothing is cut.
- * NULL when out of memory, which the functions below take, and the last one says. */
+ * On a terminal nothing is wider than it, and no word is cut or lost: where a row has no room, the last column, if it is
+ * one of text, is wrapped in lines below it, and then columns are left out. `columns` must outlive the table.
+ * NULL when out of memory, which the functions below take, and the last one says.
+ */
 struct cli_table *cli_table_new(
 	const struct cli *cli, const struct cli_column *columns, size_t n_columns);
 /* Next cell of the current row, left to right; a new row begins by itself. */
 void cli_table_cell(struct cli_table *table, const char *format, ...) _printf_(2, 3);
+/* The same, of words that stand in a line below where the row has no room for them. */
+void cli_table_words(struct cli_table *table, const char *format, ...) _printf_(2, 3);
 /* The same in a colour where colours are on: a state word ("up", "ready" green, "down", "not ready"
  * red, others yellow). */
 void cli_table_state(struct cli_table *table, const char *state);

@@ -7,6 +7,8 @@
 
 #include "common/cli/cli.h"
 #include "common/cli/cli_table.h"
+#include "common/cli/cli_text.h"
+#include "lb/client/print_warnings.h"
 #include "lb/client/verdict.h"
 
 static const char *print_string(const json_t *object, const char *name)
@@ -64,67 +66,78 @@ static char *print_join(const json_t *array)
 	return joined;
 }
 
-static void print_head(const json_t *document)
+/* "lingering for 2min more", "not active (why)" */
+static void print_activity(const json_t *document, char *buffer, size_t size_bytes)
 {
-	const char *interface = print_string(document, "interface");
-	_cleanup_free_ char *backends = print_join(json_object_get(document, "backend_interfaces"));
 	const char *why = json_string_value(json_object_get(document, "inactive_reason"));
-	const char *reason = json_string_value(json_object_get(document, "reason"));
-	bool active = json_is_true(json_object_get(document, "active"));
-	bool lingers = streq(print_string(document, "state"), "lingering");
+	bool says_why = why && why[0];
 	char age[CLI_AGE_BYTES];
 
-	printf("dsr-lb %s, mode %s on %s", print_string(document, "version"),
-		print_string(document, "mode"), interface);
-	if (backends && backends[0] && !streq(backends, interface))
-		printf(" (backends on %s)", backends);
-	printf(", %s", active ? "active" : lingers ? "lingering" : "not active");
-	if (!active && why && why[0])
-		printf(" (%s)", why);
-	if (lingers)
-		printf(" for %s more",
+	if (json_is_true(json_object_get(document, "active")))
+		snprintf(buffer, size_bytes, "active");
+	else if (!streq(print_string(document, "state"), "lingering"))
+		snprintf(buffer, size_bytes, "not active%s%s%s", says_why ? " (" : "",
+			says_why ? why : "", says_why ? ")" : "");
+	else
+		snprintf(buffer, size_bytes, "lingering%s%s%s for %s more", says_why ? " (" : "",
+			says_why ? why : "", says_why ? ")" : "",
 			cli_format_age(
 				json_number_value(json_object_get(document, "linger_left_s")),
 				age));
-	printf(", up %s, configuration %llu\n",
+}
+
+static void print_head(const struct cli *cli, const json_t *document)
+{
+	const char *interface = print_string(document, "interface");
+	_cleanup_free_ char *backends = print_join(json_object_get(document, "backend_interfaces"));
+	bool others = backends && backends[0] && !streq(backends, interface);
+	char activity[VERDICT_BYTES], age[CLI_AGE_BYTES];
+
+	print_activity(document, activity, sizeof(activity));
+	cli_text_say(cli, "dsr-lb %s, mode %s on %s%s%s%s, %s, up %s, configuration %llu",
+		print_string(document, "version"), print_string(document, "mode"), interface,
+		others ? " (backends on " : "", others ? backends : "", others ? ")" : "", activity,
 		cli_format_age(json_number_value(json_object_get(document, "uptime_s")), age),
 		print_number(document, "config_generation"));
-	if (reason && reason[0] && (!why || !why[0]))
-		printf("warning: %s\n", reason);
 }
 
 /* Only those that happened: most of the reasons never do. */
-static void print_counted(const char *title, const json_t *counters)
+static void print_counted(const struct cli *cli, const char *title, const json_t *counters)
 {
-	bool begun = false;
+	_cleanup_free_ char *line = NULL;
 	const char *name;
 	const json_t *value;
 
 	json_object_foreach ((json_t *)counters, name, value) {
+		char *longer = NULL;
+
 		if (json_integer_value(value) <= 0)
 			continue;
-		printf("%s%s %lld", begun ? ", " : title, name,
-			(long long)json_integer_value(value));
-		begun = true;
+		if (asprintf(&longer, "%s%s%s %lld", line ? line : title, line ? ", " : "", name,
+			    (long long)json_integer_value(value)) < 0)
+			return;
+		free(line);
+		line = longer;
 	}
-	if (begun)
-		putchar('\n');
+	if (line)
+		cli_text_say(cli, "%s", line);
 }
 
-static void print_counters(const json_t *document)
+static void print_counters(const struct cli *cli, const json_t *document)
 {
 	const json_t *packets = json_object_get(document, "packets");
 	const json_t *flows = json_object_get(document, "flow_table");
 	const json_t *control = json_object_get(document, "control");
 
-	printf("packets: %llu received, %llu forwarded, %llu passed, %llu dropped\n",
+	cli_text_say(cli, "packets: %llu received, %llu forwarded, %llu passed, %llu dropped",
 		print_number(packets, "received"), print_number(packets, "forwarded"),
 		print_number(packets, "passed"), print_number(packets, "dropped"));
-	print_counted("dropped: ", json_object_get(document, "drops"));
-	printf("flows: %llu of %llu recorded, %llu evicted\n", print_number(flows, "entries"),
-		print_number(flows, "capacity"), print_number(flows, "evictions"));
-	print_counted("second chance: ", json_object_get(document, "second_chance"));
-	print_counted("refused messages: ", json_object_get(control, "rejected"));
+	print_counted(cli, "dropped: ", json_object_get(document, "drops"));
+	cli_text_say(cli, "flows: %llu of %llu recorded, %llu evicted",
+		print_number(flows, "entries"), print_number(flows, "capacity"),
+		print_number(flows, "evictions"));
+	print_counted(cli, "second chance: ", json_object_get(document, "second_chance"));
+	print_counted(cli, "refused messages: ", json_object_get(control, "rejected"));
 }
 
 /* Why and for how long: for whatever is not up; of what is up, the age alone. */
@@ -173,14 +186,52 @@ static void print_cell_up(struct cli_table *table, const json_t *virtual_server)
 		cli_table_cell(table, "%zu/%zu", n_up, json_array_size(backends));
 }
 
-static void print_backend_row(struct cli_table *table, const json_t *backend, const char *indent)
+/* Of all backends of a virtual server, what one's part is of. */
+struct print_sums {
+	double packets, weight;
+};
+
+static struct print_sums print_sums_of(const json_t *virtual_server)
 {
-	cli_table_cell(table, "%s%s", indent, print_string(backend, "name"));
+	struct print_sums sums = { 0 };
+	const json_t *backend;
+	size_t idx;
+
+	json_array_foreach (json_object_get(virtual_server, "backends"), idx, backend) {
+		sums.packets += json_number_value(json_object_get(backend, "packets"));
+		sums.weight += json_number_value(json_object_get(backend, "effective_weight"));
+	}
+	return sums;
+}
+
+static void print_cell_part(
+	struct cli_table *table, const json_t *backend, const char *name, double sum)
+{
+	if (sum > 0)
+		cli_table_cell(table, "%.1f%%",
+			100 * json_number_value(json_object_get(backend, name)) / sum);
+	else
+		cli_table_cell(table, "-");
+}
+
+/* What it has against what it should have. */
+static void print_cells_share(
+	struct cli_table *table, const json_t *backend, const struct print_sums *sums)
+{
+	print_cell_weight(table, backend);
+	print_cell_part(table, backend, "effective_weight", sums->weight);
+	print_cell_part(table, backend, "packets", sums->packets);
+	cli_table_cell(table, "%.1f%%", 100 * json_number_value(json_object_get(backend, "share")));
+}
+
+static void print_backend_row(
+	struct cli_table *table, const json_t *backend, const struct print_sums *sums)
+{
+	cli_table_cell(table, "  %s", print_string(backend, "name"));
 	cli_table_cell(table, "%s", print_string(backend, "address"));
 	cli_table_state(table, print_string(backend, "state"));
 	print_cell_since(table, backend);
-	print_cell_weight(table, backend);
-	cli_table_cell(table, "%.1f%%", 100 * json_number_value(json_object_get(backend, "share")));
+	print_cells_share(table, backend, sums);
 	print_cell_amount(table, backend, "flows");
 	print_cell_amount(table, backend, "established");
 	print_cell_amount(table, backend, "packets");
@@ -188,118 +239,64 @@ static void print_backend_row(struct cli_table *table, const json_t *backend, co
 	print_cell_reason(table, backend);
 }
 
-static void print_service_row(struct cli_table *table, const json_t *virtual_server)
+static void print_cells_empty(struct cli_table *table, unsigned int n_cells)
+{
+	for (unsigned int i = 0; i < n_cells; i++)
+		cli_table_cell(table, "%s", "");
+}
+
+/* What it serves, and how, as ipvsadm's first level says it. */
+static void print_cell_service(struct cli_table *table, const json_t *virtual_server)
 {
 	_cleanup_free_ char *vips = print_join(json_object_get(virtual_server, "vip"));
-	const char *why = json_string_value(json_object_get(virtual_server, "ready_reason"));
-	bool ready = json_is_true(json_object_get(virtual_server, "ready"));
 
-	cli_table_cell(table, "%s", print_string(virtual_server, "name"));
-	cli_table_cell(table, "%s port %s %s %s%s", vips ? vips : "-",
+	cli_table_words(table, "%s port %s %s %s%s", vips ? vips : "-",
 		print_string(virtual_server, "ports"), print_string(virtual_server, "protocol"),
 		print_string(virtual_server, "scheduler"),
 		json_is_true(json_object_get(virtual_server, "sessionless")) ? " sessionless" : "");
+}
+
+static void print_cell_ready(struct cli_table *table, const json_t *virtual_server)
+{
+	bool ready = json_is_true(json_object_get(virtual_server, "ready"));
+
 	cli_table_state(table, ready ? "ready" : "not ready");
-	cli_table_cell(table, "%s", "");
-	cli_table_cell(table, "%s", "");
-	cli_table_cell(table, "%s", "");
-	print_cell_amount(table, virtual_server, "flows");
-	cli_table_cell(table, "%s", "");
-	print_cell_amount(table, virtual_server, "packets");
-	print_cell_amount(table, virtual_server, "bytes");
+}
+
+static void print_cell_ready_reason(struct cli_table *table, const json_t *virtual_server)
+{
+	const char *why = json_string_value(json_object_get(virtual_server, "ready_reason"));
+
 	cli_table_cell(table, "%s", why ? why : "");
 }
 
-/* Nothing else in the table says why the status is degraded by them. */
-static void print_claims(const json_t *document)
+static void print_service_row(struct cli_table *table, const json_t *virtual_server)
 {
-	const json_t *claim;
-	size_t idx;
-
-	json_array_foreach (json_object_get(document, "claims"), idx, claim) {
-		const char *backend = json_string_value(json_object_get(claim, "backend"));
-
-		printf("%s is claimed by %s (%s), %llu times, last %.0f s ago\n",
-			print_string(claim, "vip"), print_string(claim, "mac"),
-			backend ? backend : "not a backend", print_number(claim, "count"),
-			json_number_value(json_object_get(claim, "last_s")));
-	}
-}
-
-static bool print_has_backend(const json_t *server, const char *name)
-{
-	const json_t *backend;
-	size_t idx;
-
-	json_array_foreach (json_object_get(server, "backends"), idx, backend)
-		if (streq(print_string(backend, "name"), name))
-			return true;
-	return false;
-}
-
-/* Those that are up and yet have a reason; of the first virtual server that has them. */
-static void print_odd_backends(const json_t *document, size_t server_idx)
-{
-	const json_t *servers = json_object_get(document, "virtual_servers");
-	const json_t *server = json_array_get(servers, server_idx), *backend;
-	size_t idx;
-
-	json_array_foreach (json_object_get(server, "backends"), idx, backend) {
-		const char *reason = print_string(backend, "reason");
-		bool said = false;
-
-		if (!streq(print_string(backend, "state"), "up") || streq(reason, "-"))
-			continue;
-		for (size_t before = 0; before < server_idx && !said; before++)
-			said = print_has_backend(
-				json_array_get(servers, before), print_string(backend, "name"));
-		if (!said)
-			printf("warning: backend %s: %s\n", print_string(backend, "name"), reason);
-	}
-}
-
-static void print_differences(const json_t *document)
-{
-	const json_t *other, *difference;
-	size_t idx, at;
-
-	json_array_foreach (json_object_get(document, "balancers"), idx, other)
-		json_array_foreach (json_object_get(other, "differences"), at, difference)
-			printf("warning: virtual server %s: the table of the balancer %s %s\n",
-				print_string(difference, "virtual_server"),
-				print_string(other, "address"), print_string(difference, "words"));
-}
-
-/* Behind everything else, where they are seen. */
-static void print_warnings(const json_t *document)
-{
-	const json_t *refused, *server;
-	char age[CLI_AGE_BYTES];
-	size_t idx;
-
-	json_array_foreach (json_object_get(document, "virtual_servers"), idx, server)
-		print_odd_backends(document, idx);
-
-	json_array_foreach (json_object_get(document, "refusals"), idx, refused)
-		printf("warning: %s: %s (%llu times, last %s ago)\n",
-			print_string(refused, "address"), print_string(refused, "words"),
-			print_number(refused, "count"),
-			cli_format_age(json_number_value(json_object_get(refused, "last_s")), age));
-	print_differences(document);
+	cli_table_cell(table, "%s", print_string(virtual_server, "name"));
+	print_cell_service(table, virtual_server);
+	print_cell_ready(table, virtual_server);
+	print_cells_empty(table, 5);
+	print_cell_amount(table, virtual_server, "flows");
+	print_cells_empty(table, 1);
+	print_cell_amount(table, virtual_server, "packets");
+	print_cell_amount(table, virtual_server, "bytes");
+	print_cell_ready_reason(table, virtual_server);
 }
 
 static const struct cli_column print_status_columns[] = {
-	{ "NAME", false },
-	{ "ADDRESS", false },
-	{ "STATE", false },
-	{ "SINCE", true },
-	{ "WEIGHT", true },
-	{ "SHARE", true },
-	{ "FLOWS", true },
-	{ "ESTABLISHED", true },
-	{ "PACKETS", true },
-	{ "BYTES", true },
-	{ "REASON", false },
+	{ .title = "NAME" },
+	{ "ADDRESS", .drop = 2 },
+	{ .title = "STATE" },
+	{ "SINCE", .right = true, .drop = 1 },
+	{ "WEIGHT", .right = true },
+	{ "WEIGHT%", .right = true, .extra = true, .drop = 9 },
+	{ "TRAFFIC%", .right = true, .extra = true, .drop = 8 },
+	{ "SHARE", .right = true, .drop = 3 },
+	{ "FLOWS", .right = true, .drop = 6 },
+	{ "ESTABLISHED", .right = true, .drop = 4 },
+	{ "PACKETS", .right = true, .drop = 5 },
+	{ "BYTES", .right = true, .drop = 7 },
+	{ .title = "REASON" },
 };
 
 void print_status(const struct cli *cli, const json_t *document)
@@ -313,37 +310,38 @@ void print_status(const struct cli *cli, const json_t *document)
 		char words[VERDICT_BYTES];
 
 		(void)verdict_words(document, words, sizeof(words));
-		printf("%s\n", words);
-		print_head(document);
-		print_counters(document);
-		print_claims(document);
+		cli_text_say(cli, "%s", words);
+		print_head(cli, document);
+		print_counters(cli, document);
 		putchar('\n');
 	}
 	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {
+		const struct print_sums sums = print_sums_of(server);
+
 		print_service_row(table, server);
 		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend)
-			print_backend_row(table, backend, "  ");
+			print_backend_row(table, backend, &sums);
 	}
 	cli_table_print_or(table, "no virtual server is configured");
 	if (cli->header)
-		print_warnings(document);
+		print_warnings(cli, document);
 }
 
 void print_virtual_servers(const struct cli *cli, const json_t *document)
 {
 	static const struct cli_column columns[] = {
-		{ "NAME", false },
-		{ "VIP", false },
-		{ "PORT", false },
-		{ "PROTOCOL", false },
-		{ "SCHEDULER", false },
-		{ "STATE", false },
-		{ "UP", true },
-		{ "FLOWS", true },
-		{ "PACKETS", true },
-		{ "BYTES", true },
-		{ "DIGEST", false },
-		{ "REASON", false },
+		{ .title = "NAME" },
+		{ "VIP", .drop = 2 },
+		{ "PORT", .drop = 3 },
+		{ "PROTOCOL", .drop = 4 },
+		{ "SCHEDULER", .drop = 5 },
+		{ .title = "STATE" },
+		{ "UP", .right = true },
+		{ "FLOWS", .right = true, .drop = 6 },
+		{ "PACKETS", .right = true, .drop = 1 },
+		{ "BYTES", .right = true, .drop = 7 },
+		{ "DIGEST", .drop = 8 },
+		{ .title = "REASON" },
 	};
 	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
 	size_t server_idx;
@@ -351,41 +349,56 @@ void print_virtual_servers(const struct cli *cli, const json_t *document)
 
 	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {
 		_cleanup_free_ char *vips = print_join(json_object_get(server, "vip"));
-		const char *why = json_string_value(json_object_get(server, "ready_reason"));
-		bool ready = json_is_true(json_object_get(server, "ready"));
 
 		cli_table_cell(table, "%s", print_string(server, "name"));
-		cli_table_cell(table, "%s", vips ? vips : "-");
+		cli_table_words(table, "%s", vips ? vips : "-");
 		cli_table_cell(table, "%s", print_string(server, "ports"));
 		cli_table_cell(table, "%s", print_string(server, "protocol"));
 		cli_table_cell(table, "%s%s", print_string(server, "scheduler"),
 			json_is_true(json_object_get(server, "sessionless")) ? ", sessionless"
 									     : "");
-		cli_table_state(table, ready ? "ready" : "not ready");
+		print_cell_ready(table, server);
 		print_cell_up(table, server);
 		print_cell_amount(table, server, "flows");
 		print_cell_amount(table, server, "packets");
 		print_cell_amount(table, server, "bytes");
 		cli_table_cell(table, "%s", print_string(server, "table_digest"));
-		cli_table_cell(table, "%s", why ? why : "");
+		print_cell_ready_reason(table, server);
 	}
 	cli_table_print_or(table, "no virtual server is configured");
 }
 
-static void print_backend_line(
-	struct cli_table *table, const char *virtual_server, const json_t *backend)
+/* Behind the name of its virtual server where one stands in each row. */
+static const struct cli_column print_backends_columns[] = {
+	{ .title = "VIRTUAL SERVER" },
+	{ .title = "BACKEND" },
+	{ "ADDRESS", .drop = 2 },
+	{ "MAC", .drop = 10 },
+	{ "SOURCE", .drop = 9 },
+	{ .title = "STATE" },
+	{ "SINCE", .right = true, .drop = 1 },
+	{ "WEIGHT", .right = true },
+	{ "WEIGHT%", .right = true, .extra = true, .drop = 6 },
+	{ "TRAFFIC%", .right = true, .extra = true, .drop = 5 },
+	{ "SHARE", .right = true, .drop = 3 },
+	{ "FLOWS", .right = true, .drop = 5 },
+	{ "ESTABLISHED", .right = true, .drop = 4 },
+	{ "RTT", .right = true, .drop = 7 },
+	{ "MISSED", .right = true, .drop = 8 },
+	{ .title = "REASON" },
+};
+
+static void print_backend_cells(
+	struct cli_table *table, const json_t *backend, const struct print_sums *sums)
 {
 	unsigned long long rtt_us = print_number(backend, "heartbeat_rtt_us");
 
-	cli_table_cell(table, "%s", virtual_server);
-	cli_table_cell(table, "%s", print_string(backend, "name"));
 	cli_table_cell(table, "%s", print_string(backend, "address"));
 	cli_table_cell(table, "%s", print_string(backend, "mac"));
 	cli_table_cell(table, "%s", print_string(backend, "source"));
 	cli_table_state(table, print_string(backend, "state"));
 	print_cell_since(table, backend);
-	print_cell_weight(table, backend);
-	cli_table_cell(table, "%.1f%%", 100 * json_number_value(json_object_get(backend, "share")));
+	print_cells_share(table, backend, sums);
 	print_cell_amount(table, backend, "flows");
 	print_cell_amount(table, backend, "established");
 	if (rtt_us > 0)
@@ -396,37 +409,50 @@ static void print_backend_line(
 	print_cell_reason(table, backend);
 }
 
+static void print_backends_service(struct cli_table *table, const json_t *server)
+{
+	cli_table_cell(table, "%s", print_string(server, "name"));
+	print_cell_service(table, server);
+	print_cells_empty(table, 2);
+	print_cell_ready(table, server);
+	print_cells_empty(table, 5);
+	print_cell_amount(table, server, "flows");
+	print_cells_empty(table, 3);
+	print_cell_ready_reason(table, server);
+}
+
+/* `two_levels`: below a row of the virtual server, and not behind its name. */
+static void print_backends_of(struct cli_table *table, const json_t *server, bool two_levels)
+{
+	const json_t *backends = json_object_get(server, "backends"), *backend;
+	const struct print_sums sums = print_sums_of(server);
+	size_t idx;
+
+	if (two_levels && json_array_size(backends) > 0)
+		print_backends_service(table, server);
+	json_array_foreach ((json_t *)backends, idx, backend) {
+		if (!two_levels)
+			cli_table_cell(table, "%s", print_string(server, "name"));
+		cli_table_cell(
+			table, "%s%s", two_levels ? "  -> " : "", print_string(backend, "name"));
+		print_backend_cells(table, backend, &sums);
+	}
+}
+
 int print_backends(const struct cli *cli, const json_t *document, const char *virtual_server)
 {
-	static const struct cli_column columns[] = {
-		{ "VIRTUAL SERVER", false },
-		{ "BACKEND", false },
-		{ "ADDRESS", false },
-		{ "MAC", false },
-		{ "SOURCE", false },
-		{ "STATE", false },
-		{ "SINCE", true },
-		{ "WEIGHT", true },
-		{ "SHARE", true },
-		{ "FLOWS", true },
-		{ "ESTABLISHED", true },
-		{ "RTT", true },
-		{ "MISSED", true },
-		{ "REASON", false },
-	};
-	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
+	bool two_levels = cli->columns > 0; /* scripts want all of it in each line */
+	struct cli_table *table = cli_table_new(cli, print_backends_columns + two_levels,
+		ARRAY_LEN(print_backends_columns) - two_levels);
 	bool found = !virtual_server;
-	size_t server_idx, backend_idx;
-	const json_t *server, *backend;
+	size_t idx;
+	const json_t *server;
 
-	json_array_foreach (json_object_get(document, "virtual_servers"), server_idx, server) {
-		const char *name = print_string(server, "name");
-
-		if (virtual_server && !streq(virtual_server, name))
+	json_array_foreach (json_object_get(document, "virtual_servers"), idx, server) {
+		if (virtual_server && !streq(virtual_server, print_string(server, "name")))
 			continue;
 		found = true;
-		json_array_foreach (json_object_get(server, "backends"), backend_idx, backend)
-			print_backend_line(table, name, backend);
+		print_backends_of(table, server, two_levels);
 	}
 	cli_table_print_or(
 		table, found ? "no backend has registered, and none is configured" : NULL);
@@ -447,13 +473,13 @@ static void print_cell_endpoint(struct cli_table *table, const json_t *flow,
 void print_flows(const struct cli *cli, const json_t *flows)
 {
 	static const struct cli_column columns[] = {
-		{ "PROTOCOL", false },
-		{ "CLIENT", false },
-		{ "VIP", false },
-		{ "VIRTUAL SERVER", false },
-		{ "BACKEND", false },
-		{ "STATE", false },
-		{ "IDLE", true },
+		{ "PROTOCOL", .drop = 3 },
+		{ .title = "CLIENT" },
+		{ "VIP", .drop = 1 },
+		{ "VIRTUAL SERVER", .drop = 4 },
+		{ .title = "BACKEND" },
+		{ .title = "STATE" },
+		{ "IDLE", .right = true, .drop = 2 },
 	};
 	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
 	char age[CLI_AGE_BYTES];

@@ -102,10 +102,12 @@ void print_rates_add(const json_t *before, json_t *document, double seconds)
 int print_rates(const struct cli *cli, const json_t *before, const json_t *document, double seconds,
 	const char *virtual_server)
 {
-	static const struct cli_column stats_columns[] = { { "NAME", false }, { "ADDRESS", false },
-		{ "SYNS", true }, { "INPKTS", true }, { "INBYTES", true } };
-	static const struct cli_column rate_columns[] = { { "NAME", false }, { "ADDRESS", false },
-		{ "SYNS/S", true }, { "INPPS", true }, { "INBPS", true } };
+	static const struct cli_column stats_columns[] = { { .title = "NAME" },
+		{ "ADDRESS", .drop = 1 }, { "SYNS", .right = true }, { "INPKTS", .right = true },
+		{ "INBYTES", .right = true } };
+	static const struct cli_column rate_columns[] = { { .title = "NAME" },
+		{ "ADDRESS", .drop = 1 }, { "SYNS/S", .right = true }, { "INPPS", .right = true },
+		{ "INBPS", .right = true } };
 	const json_t *servers = json_object_get(document, "virtual_servers"), *server;
 	struct rates rates = {
 		.table = cli_table_new(

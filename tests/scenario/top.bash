@@ -26,6 +26,29 @@ once() {
 once_says() {
 	once && says "$1" cat "$work/once"
 }
+# in_terminal COLUMNS PROGRAM DIRECTORY VERB… : what it shows in one of that width, in $work/shown
+in_terminal() {
+	script -qc "stty cols $1 rows 50; exec $work/bin/$2 ${*:4} --color=never --runtime-dir $work/$3/run" \
+		/dev/null < /dev/null | tr -d '\r' > "$work/shown"
+	[[ -s $work/shown ]]
+}
+# fits COLUMNS PROGRAM DIRECTORY VERB… : nothing is wider than the terminal
+fits() {
+	in_terminal "$@" && at_most "$(wc -L < "$work/shown")" "$1" || { note "$(cat "$work/shown")" && return 1; }
+}
+# In what was shown last every reason is whole, over the ends of lines.
+reasons_are_whole() {
+	local shown reason n=0
+	shown=$(tr -s ' \n' ' ' < "$work/shown")
+	while IFS= read -r reason; do
+		[[ $shown == *"$reason"* ]] || { note "no '$reason' in $(cat "$work/shown")" && return 1; }
+		n=$((n + 1))
+	done < <(lb_json '.virtual_servers[].backends[].reason | select(. != "")')
+	at_least "$n" 1
+}
+shown_says() {
+	says "$1" cat "$work/shown"
+}
 
 mkdir -p "$work/lb/run"
 fact once_is_69_without_a_daemon exits 69 lb top --once
@@ -64,6 +87,18 @@ fact status_says_what_to_do wait_until 20 says '^Degraded: .* web2 is down .*`ds
 fact the_screen_says_why wait_until 10 screen_says 'no answer to 3 heartbeats'
 once
 fact a_reason_is_wrapped_at_80_columns at_most "$(wc -L < "$work/once")" 80
+for columns in 80 60; do
+	for verb in status backends; do
+		fact "${verb}_fits_$columns" fits "$columns" dsr-lb lb "$verb"
+		fact "${verb}_has_whole_reasons_on_$columns" reasons_are_whole
+		fact "${verb}_keeps_the_state_on_$columns" shown_says '^  (-> )?web2 +.*down'
+	done
+	fact "the_agents_status_fits_$columns" fits "$columns" dsr-agent web1 status
+done
+fact a_wide_one_compares_traffic_with_weight fits 160 dsr-lb lb backends
+fact by_columns_of_their_own shown_says ' WEIGHT% TRAFFIC% +SHARE '
+fact in_two_levels shown_says '^web +'
+fact scripts_get_a_line_a_backend equal "$(lb backends --no-header | awk '{ print $1, $2 }' | xargs)" "web web1 web web2"
 daemon_stop lb KILL
 fact it_says_that_the_daemon_is_away wait_until 10 screen_says 'waiting for a daemon'
 lb_start

@@ -41,8 +41,8 @@ static int call_run(const struct cli *cli, void *context)
 
 static int table_run(const struct cli *cli, void *context)
 {
-	static const struct cli_column columns[] = { { "NAME", false }, { "N", true },
-		{ "STATE", false }, { "REASON", false } };
+	static const struct cli_column columns[] = { { .title = "NAME" }, { "N", .right = true },
+		{ .title = "STATE" }, { .title = "REASON" } };
 	struct cli_table *table = cli_table_new(cli, columns, ARRAY_LEN(columns));
 
 	cli_table_cell(table, "web1");
