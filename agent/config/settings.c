@@ -20,16 +20,19 @@ struct settings_text {
 	size_t size_bytes;
 };
 
+/* Of a configuration that was refused, too, where it is known which file it names. */
 static int settings_load_key(struct settings *settings, enum settings_keys keys)
 {
+	const char *file = ini_report_value(settings->report, "agent", NULL, "key-file");
 	_cleanup_free_ char *path = NULL;
 	struct why why = { 0 };
 	int r;
 
 	if (keys == SETTINGS_NO_KEYS)
 		return 0;
-	r = systemd_key_path(
-		settings->config->key_file, CONFIG_DEFAULT_KEY_FILE, SETTINGS_CREDENTIAL, &path);
+	if (!file)
+		return -EINVAL;
+	r = systemd_key_path(file, CONFIG_DEFAULT_KEY_FILE, SETTINGS_CREDENTIAL, &path);
 	if (r < 0)
 		return r;
 	r = (keys == SETTINGS_CHECK ? keyring_load_as_owner : keyring_load)(
@@ -110,13 +113,14 @@ static void settings_tell_report(const struct ini_report *report, struct setting
 static int settings_load_all(const char *config_path, enum settings_keys keys,
 	struct settings *settings, struct settings_text *text)
 {
-	int r, r_name;
+	int r, r_key, r_name;
 
 	r = config_load(config_path, &settings->config, &settings->report);
 	if (r == -ENOMEM)
 		return r;
+	r_key = settings_load_key(settings, keys);
 	if (r == 0) {
-		r = settings_load_key(settings, keys);
+		r = r_key;
 		r_name = settings_choose_name(settings);
 		if (r == 0)
 			r = r_name;

@@ -54,6 +54,35 @@ static void settings_without_a_key_file_are_wrong_for_check_config_too(void **st
 	temp_dir_remove(directory);
 }
 
+/* A value that is refused, what two say together, and the key file; not a default that was not meant. */
+static void settings_tell_every_error_in_one_run(void **state)
+{
+	static const struct {
+		const char *key_file;
+		bool is_judged;
+	} cases[] = { { "key-file = /nonexistent/key", true }, { "key-file =", false },
+		{ "kye-file = /nonexistent/key", false } };
+	char directory[TEMP_DIR_BYTES], config_path[TEMP_DIR_BYTES + 16], config[256];
+
+	temp_dir_make(directory);
+	snprintf(config_path, sizeof(config_path), "%s/agent.conf", directory);
+	ARRAY_FOREACH (each, cases, ARRAY_LEN(cases)) {
+		struct settings *settings = NULL;
+		_cleanup_free_ char *text = NULL;
+
+		snprintf(config, sizeof(config),
+			"[agent]\nbalancer = 192.0.2.2\nvip = 192.0.2.2\nweight = many\n%s\n",
+			each->key_file);
+		temp_dir_write(directory, "agent.conf", config);
+		assert_int_equal(
+			settings_load(config_path, SETTINGS_CHECK, &settings, &text), -EINVAL);
+		assert_non_null(strstr(text, "agent.conf:4: weight: "));
+		assert_non_null(strstr(text, "agent.conf:2: balancer: 192.0.2.2 is also a vip"));
+		assert_int_equal(strstr(text, "key: cannot open") != NULL, each->is_judged);
+	}
+	temp_dir_remove(directory);
+}
+
 static void settings_with_a_key_file_of_another_are_wrong_but_for_root(void **state)
 {
 	char directory[TEMP_DIR_BYTES], config_path[TEMP_DIR_BYTES + 16], path[TEMP_DIR_BYTES + 16];
@@ -110,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(settings_without_a_key_file_are_wrong_for_check_config_too),
+		cmocka_unit_test(settings_tell_every_error_in_one_run),
 		cmocka_unit_test(settings_with_a_key_file_of_another_are_wrong_but_for_root),
 		cmocka_unit_test(settings_refuse_the_derived_key_of_another),
 	};
