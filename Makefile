@@ -105,7 +105,7 @@ PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/harness/preload/*.c))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 BENCH_BPF   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.bpf.c))
 
-.PHONY: all tests clean deps deps-all demo check check-all soak bench install deb lint format check-layers check-units fuzz unit coverage coverage-all \
+.PHONY: all tests clean deps deps-all demo check check-all soak bench install deb lint format check-layers check-units fuzz run-fuzz unit coverage coverage-all \
 	run-check run-check-all run-demo run-soak
 all: $(BUILD)/dsr-lb $(BUILD)/dsr-agent
 tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(PRELOADS) $(SIMULATION) $(BUILD)/tests/next/dsr-lb $(if $(filter 0,$(XDP)),,$(BENCH_TOOLS) $(BENCH_BPF))
@@ -154,15 +154,16 @@ $(BUILD)/tests/unit/agent/%: $(BUILD)/tests/unit/agent/%.o $(LIB_agent) $(LIB_co
 $(BUILD)/tests/unit/lb/%: $(BUILD)/tests/unit/lb/%.o $(VECTORS_O) $(LIB_lb) $(LIB_common)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common) $(LIBS_test)
 
-# A fuzzer is one function; here it is linked with a driver that runs the corpus and random
-# mutations of it, under any compiler; `make fuzz` links the same file with libFuzzer.
-FUZZ_DRIVER := $(BUILD)/tests/fuzz/driver.o
+# A fuzzer is one function, linked with a driver that runs the corpus and random mutations of it, under any compiler; or
+# with libFuzzer, which brings a main of its own (`make fuzz`): by the same rules, so that what links here links there.
+FUZZ_DRIVER := $(if $(findstring fuzzer,$(SAN)),,$(BUILD)/tests/fuzz/driver.o)
+FUZZ_LINK := $(if $(FUZZ_DRIVER),,-fsanitize=fuzzer)
 $(BUILD)/tests/fuzz/common/%: $(BUILD)/tests/fuzz/common/%.o $(FUZZ_DRIVER) $(LIB_common)
-	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(LIBS_common)
 $(BUILD)/tests/fuzz/agent/%: $(BUILD)/tests/fuzz/agent/%.o $(FUZZ_DRIVER) $(LIB_agent) $(LIB_common)
-	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_agent) $(LIBS_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(LIBS_agent) $(LIBS_common)
 $(BUILD)/tests/fuzz/lb/%: $(BUILD)/tests/fuzz/lb/%.o $(FUZZ_DRIVER) $(VECTORS_O) $(LIB_lb) $(LIB_common)
-	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_lb) $(LIBS_common)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(LIBS_lb) $(LIBS_common)
 
 # Both programs' rooms in one process, with one clock, and one chance, for all of it.
 $(SIMULATION): $(call objects,$(wildcard tests/simulation/*.c)) $(LIB_lb) $(LIB_agent) $(LIB_common)

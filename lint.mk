@@ -39,11 +39,11 @@ check-units:
 format:
 	clang-format -i $(LINT_C)
 
-# libFuzzer with the room's sources compiled in, so that coverage guides it.
-FUZZ_FLAGS := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -O1 -g
+# With libFuzzer, in a build folder of its own, all of the product instrumented, so that coverage guides it.
 DIFFERENTIAL := $(filter %/lb/engine/bpf/test_differential,$(UNIT))
 fuzz: $(DIFFERENTIAL) $(SIMULATION)
 	$(if $(DIFFERENTIAL),$(Q)DIFFERENTIAL_FRAMES=1000000 $(DIFFERENTIAL))
 	$(Q)$(SIMULATION) 1 $(SEEDS)
-	$(Q)CLANG='$(CLANG)' CFLAGS='$(filter-out -DDSR_VERSION=% -D_FORTIFY_SOURCE=3 -U_FORTIFY_SOURCE $(OPTIMISE),$(BASE_CFLAGS)) $(FUZZ_FLAGS)' \
-		LIBS='$(LIBS_agent) $(LIBS_common)' BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-fuzz CC='$(CLANG)' SAN=fuzzer-no-link,address,undefined run-fuzz
+run-fuzz: $(FUZZERS)
+	$(Q)BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
