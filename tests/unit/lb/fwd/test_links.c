@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Several interfaces to backends: with whose MAC a frame goes out, and for which it is too big. */
+/* Several interfaces to backends: with whose MAC a frame goes out, for which it is too big, and what comes back by each. */
 #include "lb/fwd/core.h"
 #include "lb/engine/port_user.h"
 
@@ -54,6 +54,25 @@ static void serve(struct bench *bench, struct fwd_settings settings, uint16_t ow
 	vector_world_bind(bench->snapshot, "198.51.100.10", 6, 80, 80, 1);
 }
 
+/* As publication does it: whatever has either link's MAC as its source was sent by ourselves, and each member's own MAC is known. */
+static void know_macs(struct bench *bench)
+{
+	const struct fwd_settings settings = two_links();
+	struct mac mac;
+
+	for (uint16_t id = 1; id <= 2; id++) {
+		memcpy(mac.bytes, settings.links[id == 1 ? 0 : 5].mac, FWD_MAC_BYTES);
+		assert_int_equal(snapshot_add_mac(bench->snapshot, &mac,
+					 (struct fwd_mac){ FWD_MAC_BALANCER, 0 }),
+			0);
+		memcpy(mac.bytes, vector_mac_bytes(VECTOR_MAC_BACKEND1 + id - 1), FWD_MAC_BYTES);
+		assert_int_equal(snapshot_add_mac(bench->snapshot, &mac,
+					 (struct fwd_mac){ FWD_MAC_BACKEND, id }),
+			0);
+		snapshot_add_member(bench->snapshot, 1, id);
+	}
+}
+
 static int setup(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
@@ -104,6 +123,48 @@ static void frame_leaves_with_the_mac_of_its_backends_link(void **state)
 	}
 }
 
+static struct fwd_result run_from(struct bench *bench, const uint8_t *mac)
+{
+	struct fwd_port port = { .snapshot = bench->snapshot, .now_s = VECTOR_NOW_S };
+	const struct vector_packet packet = { .tcp_flags = WIRE_TCP_ACK };
+	static uint8_t bytes[16384];
+	struct fwd_frame frame = { .length_bytes = (uint32_t)vector_build(&packet, bytes) };
+	struct fwd_result result;
+
+	memcpy(((struct wire_ethernet *)(void *)bytes)->source, mac, FWD_MAC_BYTES);
+	fwd_run(&port, bytes, bytes + frame.length_bytes, &frame, &result);
+	return result;
+}
+
+/* Whichever link the packet would go out by: what we or a member sent by any of them is not sent again. */
+static void loop_is_cut_on_each_link(void **state)
+{
+	const struct fwd_settings settings = two_links();
+	struct bench *bench = *state;
+
+	for (uint16_t owner = 1; owner <= 2; owner++) {
+		serve(bench, settings, owner);
+		/* Before the MACs are known only what would go back to whom it came from is a loop. */
+		assert_int_equal(
+			run_from(bench, settings.links[0].mac).reason, FWD_REASON_FORWARDED);
+		for (uint16_t id = 1; id <= 2; id++)
+			assert_int_equal(
+				run_from(bench, vector_mac_bytes(VECTOR_MAC_BACKEND1 + id - 1))
+					.reason,
+				id == owner ? FWD_REASON_LOOP : FWD_REASON_FORWARDED);
+		know_macs(bench);
+		assert_int_equal(run_from(bench, settings.links[0].mac).reason, FWD_REASON_LOOP);
+		assert_int_equal(run_from(bench, settings.links[5].mac).reason, FWD_REASON_LOOP);
+		for (uint16_t id = 1; id <= 2; id++)
+			assert_int_equal(
+				run_from(bench, vector_mac_bytes(VECTOR_MAC_BACKEND1 + id - 1))
+					.reason,
+				FWD_REASON_LOOP);
+		assert_int_equal(run_from(bench, vector_mac_bytes(VECTOR_MAC_ROUTER)).reason,
+			FWD_REASON_FORWARDED);
+	}
+}
+
 static void frame_is_too_big_for_its_backends_link_alone(void **state)
 {
 	static const uint32_t mtus_bytes[] = { SHORT_MTU_BYTES, LONG_MTU_BYTES };
@@ -150,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(frame_leaves_with_the_mac_of_its_backends_link),
+		TEST(loop_is_cut_on_each_link),
 		TEST(frame_is_too_big_for_its_backends_link_alone),
 		TEST(frame_is_too_big_before_anything_is_chosen_where_all_links_are_alike),
 	};

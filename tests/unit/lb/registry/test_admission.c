@@ -537,6 +537,8 @@ static void registry_refuses_one_too_many_until_one_is_long_dead(void **state)
 	fill(world, agent, REGISTRY_BACKENDS_MAX);
 	late = world_agent(world, "late", 99, "198.51.100.10");
 	assert_rejected(world, late, PROTO_REJECT_FULL);
+	assert_string_equal(
+		world_register(world, late).why.text, "the balancer has 4096 backends already");
 	for (int i = 0; i < 8; i++) {
 		world->now_us += MS(400);
 		registry_tick(world->registry, world->now_us);

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include <sys/mman.h>
+
 #include "lb/engine/port_user.h"
 #include "lb/fwd/seen.h"
 
@@ -109,6 +111,22 @@ static void seen_knows_what_was_marked_and_hardly_more(void **state)
 	print_message("# of %u new flows %u count as seen\n", FLOWS, n_wrong);
 	assert_in_range(n_wrong, FLOWS / 100, FLOWS / 20);
 	free(table.seen);
+}
+
+/* In memory that may only be read: whoever stored anything at all, be it the same, would be killed for it. */
+static void seen_that_is_known_writes_nothing(void **state)
+{
+	struct flows_table table = { .n_seen = flow_seen_words(0) };
+	size_t size_bytes = flow_seen_len(table.n_seen) * sizeof(*table.seen);
+
+	table.seen =
+		mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(table.seen != MAP_FAILED);
+	mark(&table, 0, FLOWS);
+	assert_int_equal(mprotect(table.seen, size_bytes, PROT_READ), 0);
+	mark(&table, 0, FLOWS);
+	assert_int_equal(seen(&table, 0, FLOWS), FLOWS);
+	munmap(table.seen, size_bytes);
 }
 
 static void seen_is_known_until_a_timeout_has_passed_and_not_for_ever(void **state)
@@ -270,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(seen_has_eight_bits_a_flow_and_128_KiB_at_least),
 		cmocka_unit_test(seen_knows_what_was_marked_and_hardly_more),
+		cmocka_unit_test(seen_that_is_known_writes_nothing),
 		cmocka_unit_test(seen_is_known_until_a_timeout_has_passed_and_not_for_ever),
 		cmocka_unit_test(seen_survives_stops_and_restarts),
 		cmocka_unit_test(seen_believes_no_time_from_before_a_turn),
