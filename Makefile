@@ -8,7 +8,7 @@
 # make lint       format, static analysis, layers, units
 # make coverage   of the forwarding core and its tables by the unit tests, a line a file
 # make coverage-all  (root) lines of common/, agent/ and lb/ by all unit tests and by SCENARIOS=
-# make fuzz       SEEDS of the simulation; each fuzzer for FUZZ_SECONDS under ASan and UBSan
+# make fuzz       TRACKING_STEPS of the tracking model, SEEDS of the simulation; each fuzzer for FUZZ_SECONDS under ASan and UBSan
 # make soak       (root) for HOURS=1, or MINUTES=: what grows
 # make bench      (root) the benchmark, ten minutes; BENCH="xdp packet" ROUNDS= SECONDS_EACH= for less
 # make install    DESTDIR= PREFIX=/usr

@@ -41,8 +41,11 @@ format:
 
 # With libFuzzer, in a build folder of its own, all of the product instrumented, so that coverage guides it.
 DIFFERENTIAL := $(filter %/lb/engine/bpf/test_differential,$(UNIT))
-fuzz: $(DIFFERENTIAL) $(SIMULATION)
+TRACKING := $(filter %/lb/fwd/test_tracking,$(UNIT))
+TRACKING_STEPS ?= 1000000
+fuzz: $(DIFFERENTIAL) $(TRACKING) $(SIMULATION)
 	$(if $(DIFFERENTIAL),$(Q)DIFFERENTIAL_FRAMES=1000000 $(DIFFERENTIAL))
+	$(Q)TRACKING_STEPS=$(TRACKING_STEPS) $(TRACKING)
 	$(Q)$(SIMULATION) 1 $(SEEDS)
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-fuzz CC='$(CLANG)' SAN=fuzzer-no-link,address,undefined run-fuzz
 run-fuzz: $(FUZZERS)
