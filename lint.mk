@@ -46,6 +46,7 @@ TRACKING_STEPS ?= 1000000
 fuzz: $(DIFFERENTIAL) $(TRACKING) $(SIMULATION)
 	$(if $(DIFFERENTIAL),$(Q)DIFFERENTIAL_FRAMES=1000000 $(DIFFERENTIAL))
 	$(Q)TRACKING_STEPS=$(TRACKING_STEPS) $(TRACKING)
+	$(Q)$(SIMULATION) -f tests/simulation/seeds
 	$(Q)$(SIMULATION) 1 $(SEEDS)
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)-fuzz CC='$(CLANG)' SAN=fuzzer-no-link,address,undefined run-fuzz
 run-fuzz: $(FUZZERS)

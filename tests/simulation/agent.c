@@ -164,6 +164,26 @@ static void end_left(struct sim *sim, uint8_t number)
 	sim_agent_kill(sim, number);
 }
 
+/* As agent/registration/balancers.c: each balancer is told of the others that this host serves. */
+static void name_others(struct sim *sim, struct sim_agent *agent)
+{
+	struct proto_other others[SIM_BALANCERS_MAX];
+
+	for (uint8_t told = 0; told < sim->n_balancers; told++) {
+		size_t n_others = 0;
+
+		for (uint8_t i = 0; i < sim->n_balancers; i++) {
+			const struct register_view *view = register_view(agent->to[i].registration);
+
+			if (i == told || view->state != REGISTER_REGISTERED)
+				continue;
+			others[n_others].address = view->balancer.addr;
+			memcpy(others[n_others++].name, view->name, sizeof(view->name));
+		}
+		register_set_others(agent->to[told].registration, others, n_others);
+	}
+}
+
 void sim_agent_work(struct sim *sim, uint8_t number)
 {
 	struct sim_agent *agent = &sim->agents[number];
@@ -173,6 +193,7 @@ void sim_agent_work(struct sim *sim, uint8_t number)
 		sim_agent_start(sim, number);
 		return;
 	}
+	name_others(sim, agent);
 	for (uint8_t i = 0; i < sim->n_balancers; i++)
 		if (agent->to[i].due_us <= sim->now_us)
 			agent->to[i].due_us =

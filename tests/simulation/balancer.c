@@ -355,6 +355,14 @@ void sim_balancer_start(struct sim_balancer *balancer)
 	publish_now(balancer);
 }
 
+void sim_balancer_forget(struct sim_balancer *balancer)
+{
+	if (balancer->directory[0])
+		temp_dir_remove(balancer->directory);
+	balancer->directory[0] = '\0';
+	json_decref(TAKE_PTR(balancer->document));
+}
+
 void sim_balancer_kill(struct sim_balancer *balancer, bool is_empty)
 {
 	sim_tell(balancer->sim, "lb%u is killed", balancer->number);
@@ -372,9 +380,6 @@ void sim_balancer_kill(struct sim_balancer *balancer, bool is_empty)
 	balancer->host.is_up = false;
 	balancer->publish_due = false;
 	balancer->back_us = UINT64_MAX;
-	if (!is_empty)
-		return;
-	temp_dir_remove(balancer->directory);
-	balancer->directory[0] = '\0';
-	json_decref(TAKE_PTR(balancer->document));
+	if (is_empty)
+		sim_balancer_forget(balancer);
 }

@@ -3,9 +3,11 @@
  * Balancers and agents in one process: the real sessions, registry, publication, tables and forwarding core on
  * one side, the real registration on the other, and between them a network, a clock and a scheduler that are
  * numbers. A seed is a whole history: whoever runs it again sees the same. What must always be true is held against
- * each packet and each step (flows.c, truth.c).
+ * each packet and each step (flows.c, truth.c, memory.c).
  *
- * The clock and the chance of everything in the process are the world's (world.c, by the linker's --wrap).
+ * The clock and the chance of everything in the process are the world's (world.c, by the linker's --wrap). It is the
+ * monotonic clock: a history in which anybody reads another one fails, so that an administrator who sets the wall clock
+ * changes nothing of what is played here.
  */
 #pragma once
 
@@ -24,7 +26,8 @@
 #define SIM_PATH_BYTES    64u
 
 #define SIM_TCP_TIMEOUT_S 20u
-#define SIM_INTERVAL_US   (300 * US_PER_MS) /* of heartbeats */
+#define SIM_BEGUN_LEN     (SIM_TCP_TIMEOUT_S + 2) /* seconds within which a record was renewed */
+#define SIM_INTERVAL_US   (300 * US_PER_MS)       /* of heartbeats */
 #define SIM_FALL          3u
 /* A silent death is known after three intervals, each with its jitter, when the last word has arrived. */
 #define SIM_DEATH_US (1500 * US_PER_MS)
@@ -123,6 +126,7 @@ struct sim_flow {
 
 struct sim_totals {
 	uint64_t n_datagrams, n_packets, n_flows, n_published, n_judged;
+	size_t n_sessions_most, n_others_most, n_records_most, n_in_flight_most;
 };
 
 struct sim {
@@ -140,7 +144,8 @@ struct sim {
 	struct sim_datagram history[SIM_HISTORY_MAX];
 	size_t n_history;
 	struct sim_flow flows[SIM_FLOWS_MAX];
-	uint64_t traffic_us, event_us;
+	uint64_t traffic_us, event_us, memory_us;
+	uint64_t n_begun[SIM_BEGUN_LEN], n_looks; /* connections until each of the last seconds */
 	struct sim_totals totals;
 };
 
@@ -164,6 +169,8 @@ void sim_close(struct sim *sim);
 void sim_balancer_start(struct sim_balancer *balancer);
 /* As by kill -9; `is_empty`: and everything that it kept is lost. */
 void sim_balancer_kill(struct sim_balancer *balancer, bool is_empty);
+/* What it kept is lost; it is not running. */
+void sim_balancer_forget(struct sim_balancer *balancer);
 void sim_balancer_receive(struct sim_balancer *balancer, const struct sim_datagram *datagram);
 /* When it has something to do, if nothing arrives. */
 uint64_t sim_balancer_due_us(const struct sim_balancer *balancer);
@@ -204,3 +211,7 @@ void sim_heal(struct sim *sim);
 void sim_judge(struct sim *sim);
 /* When all has been well for long. */
 void sim_judge_end(struct sim *sim);
+
+/* memory.c */
+/* Of every second. */
+void sim_judge_memory(struct sim *sim);
