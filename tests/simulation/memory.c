@@ -11,7 +11,7 @@
 
 #define LOOK_US US_PER_S
 /* Of one agent, all together: today's, and those that ended in the last five seconds, by a restart or a refusal. */
-#define SESSIONS_AN_AGENT 4u
+#define SESSIONS_AN_AGENT ((size_t)4)
 /* Between an agent and a balancer: what is sent in the three seconds that a host is stopped at most, twice. */
 #define DATAGRAMS_A_PAIR 64u
 

@@ -20,7 +20,7 @@
 /* Rows that moved last settle when so long nothing came for their base. */
 #define HEALED_US ((2 * SIM_TCP_TIMEOUT_S + 20) * US_PER_S)
 /* The C library counts what it keeps for the next allocation (glibc's tcache: seven pieces of each size, 230 KiB in all). */
-#define LEFT_BYTES (256u * 1024u)
+#define LEFT_BYTES ((size_t)256 * 1024)
 
 static void play(struct sim *sim, uint64_t seed)
 {
