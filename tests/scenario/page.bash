@@ -1,51 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# The live page in a real browser, with the documents of a running balancer: three servers and two hundred, one that
-# dies, a daemon that is restarted, a phone, the dark, the keyboard. A web server stands in for the daemon's own.
+# The live page in a real browser, as a running balancer serves it: three servers and two hundred, one that dies, a daemon
+# that is restarted, a phone, the dark, the keyboard.
 . "$(dirname "$0")/../netns/topology.bash"
 . "$(dirname "$0")/../netns/browser.bash"
 
 PAGE=http://127.0.0.1:9377/
-
-# The page at `/`, and what `status --json` says at api/v1/status: 404 while nobody says anything.
-stand_in_start() {
-	local dir=$work/page
-	mkdir -p "$dir/www/api/v1"
-	"$BUILD/tests/harness/page" body > "$dir/www/index.html" || return
-	cat > "$dir/nginx.conf" <<- END
-		daemon off;
-		user nobody;
-		worker_processes 1;
-		pid $dir/nginx.pid;
-		events { worker_connections 64; }
-		http {
-			access_log off;
-			types { text/html html; }
-			default_type application/json;
-			server {
-				listen 127.0.0.1:9377;
-				root $dir/www;
-				add_header Content-Security-Policy "$("$BUILD/tests/harness/page" policy)" always;
-			}
-		}
-	END
-	! getent group nogroup > /dev/null || sed -i 's/^user nobody;/user nobody nogroup;/' "$dir/nginx.conf"
-	start_on lb "$dir/nginx.out" nginx -p "$dir" -e "$dir/nginx.log" -c "$dir/nginx.conf"
-	status_is_written &
-	topology_pids+=("$!")
-}
-status_is_written() {
-	local file=$work/page/www/api/v1/status
-	while [[ -d $work/page ]]; do
-		if lb status --json > "$work/page/next" 2> /dev/null || [[ -s $work/page/next ]]; then
-			mv "$work/page/next" "$file"
-		else
-			rm -f "$file"
-		fi
-		sleep 0.3
-	done
-}
 
 ROWS='[...document.querySelectorAll("tr[data-backend]")].filter((row) => row.checkVisibility())'
 backends_shown() {
@@ -78,7 +39,6 @@ is_dark() {
 
 topology_up --webs 3
 lb_and_agents_start
-must stand_in_start
 browser_start lb
 
 browser_screen 1200 900 light
