@@ -70,6 +70,9 @@ for way in get get_local get_agent get_agent_local; do
 	fact "${way}_nothing_can_be_changed" answers 405 "$way" /metrics -X POST -d verb=standby
 	fact "${way}_head_has_a_length" says '^Content-Length: [1-9]' "$way" /metrics -I
 done
+policy=$(get / -o /dev/null -D - | tr -d '\r' | sed -n 's/^Content-Security-Policy: //p')
+fact the_page_has_a_strict_policy says "^default-src 'none'; script-src 'sha256-[A-Za-z0-9+/]*='; style-src 'sha256-[A-Za-z0-9+/]*='" echo "$policy"
+fact which_lets_nothing_else_in not says "unsafe|http|\\*" echo "$policy"
 fact another_host_is_misdirected answers 421 get /status -H 'Host: rebound.example.com'
 fact large_headers_are_refused answers 431 get / -H "X-Large: $(printf '%09000d' 0)"
 
