@@ -62,8 +62,8 @@ must renumber next '+next'
 # ---- three hosts, by Ansible ----
 
 traces() {
-	in_container "$1" find /etc /lib/systemd /usr/lib/systemd /usr/lib/firewalld /usr/sbin /usr/share/doc /usr/share/man /var/lib \
-		/run -xdev -name 'dsr-*' ! -path '/etc/dsr-*' ! -path '/var/lib/systemd/deb-systemd-helper-*' \
+	in_container "$1" find /etc /lib/systemd /usr/lib/systemd /usr/lib/firewalld /usr/lib/sysusers.d /usr/sbin /usr/share/doc /usr/share/man \
+		/usr/share/bash-completion /usr/share/zsh /usr/share/fish /var/lib /run -xdev '(' -name 'dsr-*' -o -name '_dsr-*' ')' ! -path '/etc/dsr-*' ! -path '/var/lib/systemd/deb-systemd-helper-*' \
 		! -path '/run/credentials/*' ! -path '/run/systemd/*' 2> /dev/null | sort
 }
 for host in lb web1 web2; do
@@ -120,6 +120,35 @@ fact the_settings_are_in_force equal "$(in_container lb dsr-lb status --json | j
 fact the_same_play_again_succeeds playbook site former
 fact and_changes_nothing says 'lb +: .* changed=0 ' cat "$work/playbook.log"
 fact on_no_host not grep -q 'changed=[1-9]' "$work/playbook.log"
+
+# ---- what else is installed ----
+
+# opened HOST PROGRAM : the ports that its firewalld service and its ufw profile open, a line each.
+opened() {
+	in_container "$1" cat "/usr/lib/firewalld/services/dsr-$2.xml" | python3 -c 'import sys, xml.etree.ElementTree as tree
+print(*(port.get("port") + "/" + port.get("protocol") for port in tree.parse(sys.stdin).getroot().iter("port")))'
+	in_container "$1" sed -n 's/^ports=//p' "/etc/ufw/applications.d/dsr-$2"
+}
+# default_of HOST PROGRAM KEY
+default_of() {
+	in_container "$1" "dsr-$2" config | sed -n "s/^default: \\[[a-z]*\\] $3 = //p"
+}
+# Of a unit that is not enabled yet: what a system with no rule of its own makes of it.
+preset_of() {
+	in_container "$1" systemctl list-unit-files --no-legend "dsr-$2.service" | awk '{ print $3 }'
+}
+for pair in lb:lb web1:agent; do
+	host=${pair%:*} program=${pair#*:}
+	port=$(default_of "$host" "$program" listen)
+	fact "firewalls_open_the_port_of_dsr-$program" equal "$(opened "$host" "$program")" "$port/udp"$'\n'"$port/udp"
+	fact "the_preset_of_dsr-${program}_is_installed" equal "$(preset_of "$host" "$program")" disabled
+	for file in bash-completion/completions/dsr-$program zsh/vendor-completions/_dsr-$program fish/vendor_completions.d/dsr-$program.fish; do
+		fact "completion_is_among_the_traces_of_dsr-$program: ${file%%/*}" grep -qxF "/usr/share/$file" <(traces "$host")
+	done
+done
+# Nothing else is meant for other hosts unless somebody says so.
+fact http_of_a_balancer_is_its_hosts_alone equal "$(default_of lb lb http-listen)" 127.0.0.1:9377
+fact http_of_an_agent_is_nobodys equal "$(default_of web1 agent http-listen)" off
 
 # ---- upgrades ----
 
