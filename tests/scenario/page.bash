@@ -174,7 +174,10 @@ folds_many() {
 }
 fact two_hundred_are_one_line wait_until 30 folds_many
 fact the_newest_events_alone_are_listed browser_is true 'document.getElementById("event-list").children.length === 30'
-fact whom_it_does_not_take_is_told wait_until 10 browser_text refusals "agent web1: no virtual server that takes agents has any of its VIPs"
+# One that registers anew, which it has no use for any more.
+daemon_stop web3
+agent_start web3
+fact whom_it_does_not_take_is_told wait_until 20 browser_text refusals "agent web3: no virtual server that takes agents has any of its VIPs"
 fact and_look_like_something browser_screenshot two-hundred
 browser_screen 1200 900 dark
 fact and_in_the_dark browser_screenshot two-hundred-dark
