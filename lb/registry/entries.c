@@ -93,6 +93,7 @@ struct entry *entries_entry_new(
 	entry->fade_us = REGISTRY_NEVER_US;
 	entry->contested_us = REGISTRY_NEVER_US;
 	entry->repeat_us = REGISTRY_NEVER_US;
+	entry->room_us = REGISTRY_NEVER_US;
 	return entry;
 }
 

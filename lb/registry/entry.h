@@ -99,7 +99,13 @@ struct entry {
 	uint64_t drain_started_us;
 	uint64_t ramp_started_us; /* when it became up */
 	uint64_t ramp_next_us;    /* the next step of slow start; REGISTRY_NEVER_US: none */
-	bool agent_ok;            /* by its agent's own words */
+	/*
+	 * Its agent has had as many connections as it takes, so many; 0: it has room. It is full until it has had room for
+	 * a while, up to `room_us`; REGISTRY_NEVER_US: it has none.
+	 */
+	uint32_t full_of;
+	uint64_t room_us;
+	bool agent_ok; /* by its agent's own words */
 	uint64_t agent_since_us;
 	uint64_t answered_us;    /* the last sign of life of any kind */
 	uint64_t path_silent_us; /* when the last path probe began that was not answered */

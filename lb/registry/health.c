@@ -488,16 +488,13 @@ uint32_t health_max_connections(const struct entry *entry, const struct entry_se
 	return member->line ? member->line->max_connections : 0;
 }
 
-/* What its agent reports, or what was counted of a static in all services of one virtual server. */
+/* As counted of a static in all services of one virtual server. */
 static uint64_t connections(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member)
 {
 	const struct registry_service *services = registry->config.services;
-	const struct backend *backend = &entry->backend;
 	uint64_t established = 0;
 
-	if (backend->source == BACKEND_AGENT)
-		return agent_status_established(&backend->status);
 	for (size_t i = 0; i < entry->n_services; i++)
 		if (streq(services[entry->services[i].idx].virtual_server,
 			    services[member->idx].virtual_server))
@@ -510,6 +507,8 @@ static bool is_full(const struct registry *registry, const struct entry *entry,
 {
 	uint32_t most = health_max_connections(entry, member);
 
+	if (entry->backend.source == BACKEND_AGENT)
+		return entry->full_of > 0;
 	return most > 0 && connections(registry, entry, member) >= most;
 }
 
@@ -526,7 +525,9 @@ static void say_full(const struct registry *registry, const struct entry *entry,
 		}
 	if (n_full == 0)
 		return;
-	if (n_full == entry->n_services)
+	if (entry->full_of > 0)
+		why_set(why, "full: takes no new connections while it has %u", entry->full_of);
+	else if (n_full == entry->n_services)
 		why_set(why, "full: takes no new connections while it has %u",
 			health_max_connections(entry, first));
 	else

@@ -14,6 +14,12 @@
 /* A prober that never reported is asked again this long after the timeout of its check. */
 #define CHECK_GRACE_US (5 * US_PER_S)
 
+/*
+ * An agent that has had as many connections as it takes has room again when it had some for so long: one that hovers
+ * there, or says what it likes, makes a new table once in that time, and not with each word.
+ */
+#define ROOM_US US_PER_S
+
 /* Heartbeats that were not sent are excused for so many times the time that silence takes to be a failure. */
 #define NOT_SENT_WINDOWS 3u
 
@@ -89,6 +95,19 @@ static void note_taken_back(const struct registry *registry, struct entry *entry
 	health_note_flap(entry, now_us);
 }
 
+static void note_room(struct entry *entry, uint64_t now_us)
+{
+	const struct backend_status *status = &entry->backend.status;
+	uint32_t most = status->max_connections;
+
+	if (most > 0 && agent_status_established(status) >= most) {
+		entry->full_of = most;
+		entry->room_us = REGISTRY_NEVER_US;
+	} else if (entry->full_of > 0) {
+		entry->room_us = MIN(entry->room_us, now_us + ROOM_US);
+	}
+}
+
 void liveness_take_words(struct registry *registry, struct entry *entry,
 	const struct proto_status *said, struct backend_vip *vips, uint64_t now_us)
 {
@@ -107,6 +126,7 @@ void liveness_take_words(struct registry *registry, struct entry *entry,
 	}
 	had_second_chance = backend->status.second_chance;
 	agent_status_take(&backend->status, said, vips, entry->held);
+	note_room(entry, now_us);
 	if (backend->status.second_chance != had_second_chance)
 		entries_mark_changed(&registry->entries, false);
 }
@@ -156,6 +176,8 @@ void liveness_end_agent(struct registry *registry, struct entry *entry, uint64_t
 	agent_status_clear(&backend->status);
 	entry->hold = 0;
 	entry->held = false;
+	entry->full_of = 0;
+	entry->room_us = REGISTRY_NEVER_US;
 	backend->session_id = 0;
 	backend->challenge_us = 0;
 	backend->heartbeats_missed = 0;
@@ -434,6 +456,7 @@ uint64_t liveness_due_us(const struct registry *registry, const struct entry *en
 	if (backend->state == BACKEND_DRAIN && backend->takes_flows)
 		due_us = MIN(due_us, health_drain_end_us(registry, entry));
 	due_us = MIN(due_us, entry->ramp_next_us);
+	due_us = MIN(due_us, entry->room_us);
 	for (size_t i = 0; i < backend->n_checks; i++)
 		due_us = MIN(due_us, backend->checks[i].next_us);
 	return due_us;
@@ -533,6 +556,16 @@ static void run_checks(struct registry *registry, struct entry *entry, uint64_t 
 	}
 }
 
+/* True: it had none, and has had some for long enough. */
+static bool has_room_again(struct entry *entry, uint64_t now_us)
+{
+	if (now_us < entry->room_us)
+		return false;
+	entry->full_of = 0;
+	entry->room_us = REGISTRY_NEVER_US;
+	return true;
+}
+
 void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_us)
 {
 	struct backend *backend = &entry->backend;
@@ -554,7 +587,7 @@ void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_u
 		entry->fade_us =
 			backend->flaps ? now_us + REGISTRY_FLAP_FADE_US : REGISTRY_NEVER_US;
 	}
-	if (entry->ramp_next_us <= now_us ||
+	if (has_room_again(entry, now_us) || entry->ramp_next_us <= now_us ||
 		(backend->state == BACKEND_DRAIN && backend->takes_flows &&
 			health_drain_end_us(registry, entry) <= now_us))
 		health_judge(registry, entry, now_us);

@@ -31,12 +31,85 @@ static void ceiling_of_an_agent_ends_new_flows_alone(void **state)
 	assert_int_equal(world_effective(world, "web1"), 0);
 	assert_string_equal(backend->reason, "full: takes no new connections while it has 100");
 	assert_int_equal(world_member(world, "web1", 0).max_connections, 100);
+	/* It has room again when it has had some for a second. */
 	report(world, agent, 99);
+	world_pass(world, MS(990));
+	assert_int_equal(world_effective(world, "web1"), 0);
+	assert_string_equal(backend->reason, "full: takes no new connections while it has 100");
+	world_pass(world, MS(10));
 	assert_int_equal(world_effective(world, "web1"), 1);
 	assert_string_equal(backend->reason, "");
 	/* Without a ceiling none is too many. */
 	agent->reg.status.max_connections = 0;
 	report(world, agent, 100000);
+	assert_int_equal(world_effective(world, "web1"), 1);
+}
+
+/* So many words a second, every other one of which says that there is no room; ends with one that says that there is. */
+static void alternate(struct world *world, struct world_agent *agent, unsigned int n, uint64_t us)
+{
+	world->n_changed = world->n_urgent = world->n_remarks = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		agent->reg.status.max_connections = i % 2 == 0 ? 1 : 1000000;
+		agent->reg.status.vips[0].established = 1;
+		world_update(world, agent);
+		world_pass(world, us);
+	}
+}
+
+/* What its agent says of its connections makes few tables, however it goes up and down. */
+static void ceiling_of_an_agent_that_flaps_makes_few_tables(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent;
+	const struct backend *backend;
+
+	world_configure(world);
+	agent = world_agent(world, "web1", 11, "198.51.100.10");
+	assert_int_equal(world_register(world, agent).r, 0);
+	agent->answers = true;
+	world_pass(world, MS(1000));
+	backend = world_backend(world, "web1");
+	alternate(world, agent, 1000, MS(2));
+	assert_int_equal(world->n_changed, 1);
+	assert_int_equal(world->n_urgent, 1);
+	assert_in_range(world->n_remarks, 1, 2);
+	assert_int_equal(world_effective(world, "web1"), 0);
+	world_pass(world, MS(1000));
+	assert_int_equal(world->n_changed, 2);
+	assert_int_equal(world->n_urgent, 1);
+	assert_int_equal(world_effective(world, "web1"), 1);
+	assert_string_equal(backend->reason, "");
+	/* One that hovers there goes in and out no faster: 100 words in 30 seconds, then 20 in 26. */
+	alternate(world, agent, 100, MS(300));
+	assert_int_equal(world->n_changed, 1);
+	world_pass(world, MS(1000));
+	alternate(world, agent, 20, MS(1300));
+	assert_int_equal(world->n_urgent, 10);
+	assert_in_range(world->n_changed, 19, 20);
+}
+
+/* The same by registering anew, which says all that an UPDATE does. */
+static void ceiling_of_an_agent_holds_over_sessions(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent;
+
+	world_configure(world);
+	agent = world_agent(world, "web1", 11, "198.51.100.10");
+	assert_int_equal(world_register(world, agent).r, 0);
+	agent->answers = true;
+	world_pass(world, MS(1000));
+	world->n_urgent = 0;
+	for (unsigned int i = 0; i < 100; i++) {
+		agent->reg.status.max_connections = i % 2 == 0 ? 1 : 0;
+		agent->reg.status.vips[0].established = 1;
+		assert_int_equal(world_register(world, agent).r, 0);
+		world_pass(world, MS(10));
+		assert_int_equal(world_effective(world, "web1"), 0);
+	}
+	assert_int_equal(world->n_urgent, 1);
+	world_pass(world, MS(1000));
 	assert_int_equal(world_effective(world, "web1"), 1);
 }
 
@@ -111,6 +184,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ceiling_of_an_agent_ends_new_flows_alone),
+		TEST(ceiling_of_an_agent_that_flaps_makes_few_tables),
+		TEST(ceiling_of_an_agent_holds_over_sessions),
 		TEST(ceiling_of_a_static_counts_its_flows),
 		TEST(ceiling_of_a_static_is_of_one_virtual_server),
 	};
