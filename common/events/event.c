@@ -24,9 +24,15 @@ const char *event_kind(enum event_message message)
 	return messages[message].kind;
 }
 
-bool event_is_strangers(const char *kind)
+bool event_is_strangers(const char *id)
 {
-	return streq(kind, event_kind(EVENT_REFUSED)) || streq(kind, event_kind(EVENT_CLAIM));
+	static const enum event_message strangers[] = { EVENT_REFUSED, EVENT_CLAIM, EVENT_VIP_HELD,
+		EVENT_TABLES };
+
+	for (size_t i = 0; i < ARRAY_LEN(strangers); i++)
+		if (streq(id, event_id(strangers[i])))
+			return true;
+	return false;
 }
 
 bool event_is_known(const char *id, const char *kind)

@@ -65,8 +65,8 @@ struct event {
 
 const char *event_id(enum event_message message);
 const char *event_kind(enum event_message message);
-/* Whether anybody on the link can raise events of this kind. */
-bool event_is_strangers(const char *kind);
+/* Whether anybody on the link, or any agent by what it tells of others, can raise events of this message id. */
+bool event_is_strangers(const char *id);
 /* Whether a message of this id and kind exists; NULL names none. */
 bool event_is_known(const char *id, const char *kind);
 

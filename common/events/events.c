@@ -13,7 +13,7 @@
 struct events_entry {
 	uint64_t sequence;
 	char *json;
-	bool strangers; /* anybody on the link can raise such a one */
+	bool strangers; /* event_is_strangers() */
 };
 
 struct events_watch {
@@ -220,7 +220,7 @@ void events_raise(struct events *events, const struct event *event, const char *
 		return;
 	events_add(events,
 		(struct events_entry){
-			events->last + 1, json, event_is_strangers(event_kind(event->message)) });
+			events->last + 1, json, event_is_strangers(event_id(event->message)) });
 	events_keep(events, json);
 	events_tell(events);
 }

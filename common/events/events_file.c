@@ -22,7 +22,7 @@ static bool events_file_judge(struct events_line *line)
 {
 	static const char *const needed[] = { "time", "old", "new", "reason", "message" };
 	json_int_t sequence;
-	const char *kind;
+	const char *id;
 	json_t *json;
 	bool good;
 
@@ -30,14 +30,14 @@ static bool events_file_judge(struct events_line *line)
 		return false;
 	json = json_loadb(line->text, line->text_bytes, JSON_REJECT_DUPLICATES, NULL);
 	sequence = json_integer_value(json_object_get(json, "sequence"));
-	kind = events_string(json, "event");
+	id = events_string(json, "id");
 	good = sequence > 0 && sequence < (json_int_t)EVENT_SEQUENCE_MAX &&
-		event_is_known(events_string(json, "id"), kind);
+		event_is_known(id, events_string(json, "event"));
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
 		good = good && events_string(json, needed[i]);
 	if (good) {
 		line->sequence = (uint64_t)sequence;
-		line->strangers = event_is_strangers(kind);
+		line->strangers = event_is_strangers(id);
 	}
 	json_decref(json);
 	return good;

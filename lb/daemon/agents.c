@@ -284,12 +284,15 @@ static bool agents_table(void *context, struct proto_table *ret_table)
 	return tables_next(&agents->tables, &parts, clock_now_us(), ret_table);
 }
 
-static void agents_told(void *context, const struct addr *other, const struct proto_table *table)
+static void agents_told(
+	void *context, uint16_t id, const struct addr *other, const struct proto_table *table)
 {
-	const struct agents *agents = context;
+	struct agents *agents = context;
+	const struct backend *backend = registry_backend(agents->balancer->registry, id);
 	const struct tables_parts parts = agents_tables_parts(agents->balancer);
 
-	tables_told(&parts, other, table, clock_now_us());
+	tables_told(&agents->tables, &parts, backend ? backend->name : "an agent that has left",
+		other, table, clock_now_us());
 }
 
 struct session_calls agents_calls(struct agents *agents)

@@ -138,12 +138,14 @@ static enum session_refusal receive_report(struct sessions *sessions, struct ses
 	return SESSION_ACCEPTED;
 }
 
-static enum session_refusal receive_relay(struct sessions *sessions, const struct arrival *arrival)
+static enum session_refusal receive_relay(
+	struct sessions *sessions, const struct session_entry *entry, const struct arrival *arrival)
 {
 	const struct proto_told *told = &arrival->message.told;
 
 	if (sessions->calls.told)
-		sessions->calls.told(sessions->calls.context, &told->other, &told->table);
+		sessions->calls.told(
+			sessions->calls.context, entry->kept.backend, &told->other, &told->table);
 	return SESSION_ACCEPTED;
 }
 
@@ -213,7 +215,7 @@ static enum session_refusal receive_session(
 	if (type == PROTO_LEAVE)
 		return receive_leave(sessions, entry, arrival);
 	if (type == PROTO_RELAY)
-		return receive_relay(sessions, arrival);
+		return receive_relay(sessions, entry, arrival);
 	return receive_report(sessions, entry, arrival, echoed);
 }
 

@@ -78,12 +78,12 @@ static bool session_others_compare_one(struct session_other *other, const char *
 	enum session_difference difference, uint64_t settle_us, uint64_t now_us)
 {
 	struct session_other_table *table = session_others_table(other, name);
-	bool stood = table && table->stands;
+	bool was_said = table && table->said;
 
 	if (difference == SESSION_SAME) {
 		if (table)
 			session_others_drop_table(other, (size_t)(table - other->tables));
-		return stood;
+		return was_said;
 	}
 	if (!table) {
 		session_others_note(other, name, difference, now_us);
@@ -92,7 +92,7 @@ static bool session_others_compare_one(struct session_other *other, const char *
 	table->difference = difference;
 	table->last_us = now_us;
 	table->stands |= now_us - table->first_us >= settle_us;
-	return table->stands != stood;
+	return table->stands && !table->said;
 }
 
 bool session_others_compare(struct session_others *others, const struct addr *address,
@@ -103,6 +103,16 @@ bool session_others_compare(struct session_others *others, const struct addr *ad
 			return session_others_compare_one(
 				other, name, difference, settle_us, now_us);
 	return false;
+}
+
+void session_others_said(
+	struct session_others *others, const struct addr *address, const char *name)
+{
+	ARRAY_FOREACH (other, others->items, others->len)
+		ARRAY_FOREACH (table, other->tables, other->n_tables)
+			if (addr_equal(&other->balancer.address, address) &&
+				streq(table->name, name))
+				table->said = true;
 }
 
 const struct addr *session_others_find_other(const struct session_others *others, const char *name)

@@ -26,6 +26,7 @@ struct session_other_table {
 	enum session_difference difference;
 	uint64_t first_us, last_us; /* when it was heard to differ */
 	bool stands;                /* for long enough to be more than a change on its way */
+	bool said;                  /* session_others_said() */
 };
 
 struct session_other {
@@ -46,11 +47,14 @@ void session_others_take(
 	struct session_others *others, const struct proto_other *named, uint64_t now_us);
 /*
  * What a known balancer says of one of its tables, and how that differs from ours. A difference stands when it was heard
- * again after `settle_us`: backends change here and there a moment apart. True: it stands now and did not before,
- * or stood and is gone.
+ * again after `settle_us`: backends change here and there a moment apart. True: there is something to say: it stands, and
+ * that was not said yet, or it was said and is gone.
  */
 bool session_others_compare(struct session_others *others, const struct addr *address,
 	const char *name, enum session_difference difference, uint64_t settle_us, uint64_t now_us);
+/* That the difference stands was said. */
+void session_others_said(
+	struct session_others *others, const struct addr *address, const char *name);
 /* The address of a balancer whose table of that name was another one when it was last told; NULL: none is known. */
 const struct addr *session_others_find_other(const struct session_others *others, const char *name);
 /* Whether any difference stands. */

@@ -44,10 +44,11 @@ struct session_calls {
 	const char *(*mac_owner)(void *context, const struct mac *mac);
 	/*
 	 * The next of our tables to tell other balancers, in turns; false: none now. And what another balancer says
-	 * of one of its own. Both may be NULL.
+	 * of one of its own, as this backend's agent tells. Both may be NULL.
 	 */
 	bool (*table)(void *context, struct proto_table *ret_table);
-	void (*told)(void *context, const struct addr *other, const struct proto_table *table);
+	void (*told)(void *context, uint16_t backend, const struct addr *other,
+		const struct proto_table *table);
 	/* Where this balancer is for whoever has this path; left alone: not known. May be NULL. */
 	void (*place)(
 		void *context, const struct session_path *path, struct proto_place *ret_place);

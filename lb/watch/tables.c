@@ -97,8 +97,28 @@ static enum session_difference tables_compare(
 						    : SESSION_DIFFERS_VERSION;
 }
 
-static void tables_tell(struct events *events, const struct addr *other, const char *name,
-	enum session_difference difference)
+/* One that has no place now is looked at again when it is heard the next time. */
+static bool tables_is_due(
+	struct tables *tables, const struct addr *other, const char *name, uint64_t now_us)
+{
+	uint64_t key =
+		util_fnv_64(util_fnv_64(UTIL_FNV_64_BASIS, other->bytes, sizeof(other->bytes)),
+			name, strlen(name));
+	struct tables_said *room = NULL;
+
+	ARRAY_FOREACH (said, tables->said, ARRAY_LEN(tables->said)) {
+		if (said->at_us == 0 || now_us - said->at_us >= TABLES_SAID_US)
+			room = said;
+		else if (said->key == key)
+			return false;
+	}
+	if (room)
+		*room = (struct tables_said){ key, MAX(now_us, 1u) };
+	return room;
+}
+
+static void tables_tell(struct events *events, const char *agent, const struct addr *other,
+	const char *name, enum session_difference difference)
 {
 	bool same = difference == SESSION_SAME;
 	const char *words = session_difference_words(difference);
@@ -113,19 +133,27 @@ static void tables_tell(struct events *events, const struct addr *other, const c
 		.reason = words,
 	};
 
-	events_raise(events, &event, "virtual server %s: the table of the balancer %s %s", name,
-		address, words);
+	events_raise(events, &event, "virtual server %s: the table of the balancer %s %s (says %s)",
+		name, address, words, agent);
 }
 
-void tables_told(const struct tables_parts *parts, const struct addr *other,
-	const struct proto_table *table, uint64_t now_us)
+void tables_told(struct tables *tables, const struct tables_parts *parts, const char *agent,
+	const struct addr *other, const struct proto_table *table, uint64_t now_us)
 {
 	enum session_difference difference;
+	struct session_others *others;
 
 	if (!parts->services || session_is_local(parts->sessions, other))
 		return;
 	difference = tables_compare(parts, table);
-	if (session_others_compare(session_others(parts->sessions, now_us), other, table->name,
-		    difference, parts->interval_us, now_us))
-		tables_tell(parts->events, other, table->name, difference);
+	others = session_others(parts->sessions, now_us);
+	if (!session_others_compare(
+		    others, other, table->name, difference, parts->interval_us, now_us))
+		return;
+	if (difference != SESSION_SAME) {
+		if (!tables_is_due(tables, other, table->name, now_us))
+			return;
+		session_others_said(others, other, table->name);
+	}
+	tables_tell(parts->events, agent, other, table->name, difference);
 }

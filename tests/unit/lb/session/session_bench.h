@@ -39,6 +39,7 @@ struct bench {
 	struct proto_table table; /* to tell, once; no name: none */
 	struct proto_table told;  /* by another balancer */
 	struct addr told_by;
+	uint16_t told_backend; /* whose agent told it */
 	size_t n_told;
 	struct proto_place place; /* where the balancer is, as it is told */
 	bool mac_differs;         /* frames come from another MAC than a REGISTER says */
@@ -110,12 +111,13 @@ _unused_ static bool next_table(void *context, struct proto_table *ret_table)
 }
 
 _unused_ static void on_told(
-	void *context, const struct addr *other, const struct proto_table *table)
+	void *context, uint16_t backend, const struct addr *other, const struct proto_table *table)
 {
 	struct bench *bench = context;
 
 	bench->n_told++;
 	bench->told_by = *other;
+	bench->told_backend = backend;
 	bench->told = *table;
 }
 

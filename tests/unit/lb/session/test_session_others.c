@@ -80,6 +80,10 @@ static void others_tables_differ_when_it_was_heard_twice(void **state)
 		&others, address, "web", SESSION_DIFFERS_WEIGHTS, 300, 1300));
 	assert_true(session_others_differ(&others));
 	assert_int_equal(others.items[0].tables[0].difference, SESSION_DIFFERS_WEIGHTS);
+	/* It is to be said until it was, and only what was said is taken back. */
+	assert_true(session_others_compare(
+		&others, address, "web", SESSION_DIFFERS_WEIGHTS, 300, 1400));
+	session_others_said(&others, address, "web");
 	assert_false(
 		session_others_compare(&others, address, "web", SESSION_DIFFERS_SEED, 300, 2000));
 	/* A name anew is no reason to forget it. */
@@ -93,6 +97,11 @@ static void others_tables_differ_when_it_was_heard_twice(void **state)
 	assert_false(
 		session_others_compare(&others, address, "web", SESSION_DIFFERS_SEED, 300, 3000));
 	assert_false(session_others_compare(&others, address, "web", SESSION_SAME, 300, 3100));
+	assert_false(
+		session_others_compare(&others, address, "web", SESSION_DIFFERS_SEED, 300, 4000));
+	assert_true(
+		session_others_compare(&others, address, "web", SESSION_DIFFERS_SEED, 300, 4300));
+	assert_false(session_others_compare(&others, address, "web", SESSION_SAME, 300, 4400));
 }
 
 static void others_forget_tables_that_nobody_tells_any_more(void **state)

@@ -119,6 +119,7 @@ static void session_tells_tables_where_there_is_another_balancer(void **state)
 	assert_int_equal(say_other(bench, &agent, &other, &table), SESSION_ACCEPTED);
 	assert_int_equal(bench->n_told, 1);
 	assert_true(addr_equal(&bench->told_by, &other));
+	assert_int_equal(bench->told_backend, backend_of(bench, &agent)->id);
 	assert_memory_equal(&bench->told, &table, sizeof(table));
 }
 

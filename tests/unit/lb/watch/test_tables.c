@@ -101,7 +101,7 @@ static void told(struct balancer *balancer, const struct proto_table *table)
 	is_named(balancer);
 	for (unsigned int i = 0; i < 2; i++) {
 		balancer->now_us += INTERVAL_US;
-		tables_told(&parts, &other, table, balancer->now_us);
+		tables_told(&balancer->tables, &parts, "web1", &other, table, balancer->now_us);
 	}
 }
 
@@ -230,6 +230,7 @@ static void the_first_difference_is_the_one_that_is_named(void **state)
 		told(ours, one->name ? &table : &same);
 		if (!one->name)
 			expect_event(ours, "s0", "is the same");
+		ours->now_us += TABLES_SAID_US;
 	}
 	balancer_free(ours);
 }
@@ -258,11 +259,11 @@ static void a_change_on_its_way_is_no_difference(void **state)
 
 	table.digest ^= 1;
 	is_named(ours);
-	tables_told(&parts, &other, &table, ours->now_us);
-	tables_told(&parts, &other, &table, ours->now_us + INTERVAL_US - 1);
+	tables_told(&ours->tables, &parts, "web1", &other, &table, ours->now_us);
+	tables_told(&ours->tables, &parts, "web1", &other, &table, ours->now_us + INTERVAL_US - 1);
 	assert_false(differs(ours));
 	expect_event(ours, "s0", "");
-	tables_told(&parts, &other, &table, ours->now_us + INTERVAL_US);
+	tables_told(&ours->tables, &parts, "web1", &other, &table, ours->now_us + INTERVAL_US);
 	assert_true(differs(ours));
 	balancer_free(ours);
 }
@@ -277,13 +278,81 @@ static void who_is_not_named_by_an_agent_says_nothing(void **state)
 
 	table.digest ^= 1;
 	for (unsigned int i = 0; i < 3; i++)
-		tables_told(&parts, &other, &table, ours->now_us + S(i));
+		tables_told(&ours->tables, &parts, "web1", &other, &table, ours->now_us + S(i));
 	early.services = NULL; /* not configured yet */
 	is_named(ours);
 	for (unsigned int i = 0; i < 3; i++)
-		tables_told(&early, &other, &table, ours->now_us + S(i));
+		tables_told(&ours->tables, &early, "web1", &other, &table, ours->now_us + S(i));
 	assert_false(differs(ours));
 	expect_event(ours, "s0", "");
+	balancer_free(ours);
+}
+
+/* How many there were since the last look. */
+static unsigned int count_events(struct balancer *balancer)
+{
+	unsigned int n = 0;
+
+	while (events_next(balancer->events, balancer->sequence, &balancer->sequence))
+		n++;
+	return n;
+}
+
+/* One agent tells of a balancer that differs and does not, 1,000 times in ten minutes: each minute one of each is said. */
+static void a_table_that_flaps_is_said_once_a_minute(void **state)
+{
+	struct balancer *ours = balancer_new(3, NULL);
+	const struct proto_table same = next(ours);
+	struct proto_table table = same;
+
+	table.digest ^= 1;
+	for (unsigned int i = 0; i < 1000; i++) {
+		told(ours, i % 2 == 0 ? &table : &same);
+	}
+	assert_in_range(count_events(ours), 10, 2 * 11);
+	/* It differs now, and that is said when it may be. */
+	told(ours, &table);
+	ours->now_us += TABLES_SAID_US;
+	ours->sequence = events_last(ours->events);
+	told(ours, &table);
+	expect_event(ours, "s0", "has other rows: the cluster-seed differs (says web1)");
+	balancer_free(ours);
+}
+
+/* It tells so of 32 balancers that it made up, with 32 tables each: few are said, and an event before them is kept. */
+static void tables_of_balancers_that_are_made_up_push_out_nothing(void **state)
+{
+	const struct event before = { .message = EVENT_ENGINE_ENDED, .level = LOG_LEVEL_WARNING };
+	struct balancer *ours = balancer_new(3, NULL);
+	const struct tables_parts parts = parts_of(ours);
+	uint64_t begin_us, sequence = 0;
+	struct proto_table table = next(ours);
+	const char *first;
+
+	events_raise(ours->events, &before, "the engine has ended");
+	begin_us = ours->now_us;
+	for (unsigned int i = 0; i < 1000; i++) {
+		for (unsigned int k = 0; k < SESSION_OTHERS_MAX; k++) {
+			struct proto_other named = { .address = address_of(OTHER), .name = "x" };
+
+			named.address.bytes[3] = (uint8_t)(100 + k);
+			session_others_take(
+				session_others(ours->sessions, ours->now_us), &named, ours->now_us);
+			snprintf(table.name, sizeof(table.name), "made-up-%u", i % 64 / 2);
+			tables_told(&ours->tables, &parts, "web1", &named.address, &table,
+				ours->now_us);
+		}
+		ours->now_us += INTERVAL_US;
+	}
+	assert_in_range(count_events(ours), 2,
+		1 + TABLES_SAID_MAX * (1 + (ours->now_us - begin_us) / TABLES_SAID_US));
+	for (unsigned int i = 0; i < 2000; i++)
+		events_raise(ours->events,
+			&(struct event){ .message = EVENT_TABLES, .level = LOG_LEVEL_INFO },
+			"a table differs");
+	first = events_next(ours->events, 0, &sequence);
+	assert_non_null(first);
+	assert_non_null(strstr(first, "the engine has ended"));
 	balancer_free(ours);
 }
 
@@ -321,6 +390,8 @@ int main(void)
 		TEST(the_same_rows_are_the_same),
 		TEST(a_change_on_its_way_is_no_difference),
 		TEST(who_is_not_named_by_an_agent_says_nothing),
+		TEST(a_table_that_flaps_is_said_once_a_minute),
+		TEST(tables_of_balancers_that_are_made_up_push_out_nothing),
 		TEST(what_is_remembered_is_bounded_and_ends),
 	};
 
