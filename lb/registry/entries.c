@@ -94,6 +94,7 @@ struct entry *entries_entry_new(
 	entry->contested_us = REGISTRY_NEVER_US;
 	entry->repeat_us = REGISTRY_NEVER_US;
 	entry->room_us = REGISTRY_NEVER_US;
+	entry->ports_due_us = REGISTRY_NEVER_US;
 	return entry;
 }
 

@@ -105,7 +105,10 @@ struct entry {
 	 */
 	uint32_t full_of;
 	uint64_t room_us;
-	bool agent_ok; /* by its agent's own words */
+	/* Nobody is believed to listen again on a port until then; `ports_due_us`: the same, REGISTRY_NEVER_US where none waits. */
+	uint64_t ports_until_us, ports_due_us;
+	bool ports_improved; /* somebody did since the last flap of theirs */
+	bool agent_ok;       /* by its agent's own words */
 	uint64_t agent_since_us;
 	uint64_t answered_us;    /* the last sign of life of any kind */
 	uint64_t path_silent_us; /* when the last path probe began that was not answered */

@@ -7,6 +7,7 @@
 #include "lb/registry/entry.h"
 #include "lb/registry/membership.h"
 #include "lb/registry/path.h"
+#include "lb/registry/tier.h"
 
 /* A remark about a backend that is up is not made more often. */
 #define HEALTH_REMARK_US (60 * US_PER_S)
@@ -31,13 +32,39 @@ static bool asks_ports(const struct entry *entry)
 		entry->backend.protocol >= PROTO_VERSION_SERVE && entry->asked.len > 0;
 }
 
-/* Finds anew in which services nobody listens; true: it is not as it was. What is not known stays. */
-static bool judge_ports(struct entry *entry)
+void health_note_flap(struct entry *entry, uint64_t now_us)
 {
-	bool asks = asks_ports(entry), changed = false;
+	entry->backend.flaps = MIN(entry->backend.flaps + 1, REGISTRY_FLAPS_MAX);
+	entry->fade_us = now_us + REGISTRY_FLAP_FADE_US;
+}
+
+/*
+ * A port where nobody listens any more is a flap, as a word is that takes a better one back (liveness.c): the first is
+ * free, and each later one doubles how long it takes until somebody is believed to listen again.
+ */
+static void note_ports(const struct registry *registry, struct entry *entry, bool worse,
+	bool better, uint64_t now_us)
+{
+	uint32_t flaps = entry->backend.flaps, answers = 0;
+
+	if (worse && entry->ports_improved) {
+		if (flaps > 0)
+			answers = registry->config.rise << (flaps - 1);
+		entry->ports_until_us = now_us + detection_answers_us(&registry->config, answers);
+		health_note_flap(entry, now_us);
+		entry->ports_improved = false;
+	}
+	entry->ports_improved |= better;
+}
+
+/* Finds anew in which services nobody listens; true: it is not as it was. What is not known stays. */
+static bool judge_ports(const struct registry *registry, struct entry *entry, uint64_t now_us)
+{
+	bool asks = asks_ports(entry), worse = false, better = false;
 	uint16_t missed[PROTO_PORTS_MAX];
 	size_t n_missed = 0;
 
+	entry->ports_due_us = REGISTRY_NEVER_US;
 	if (asks && !ports_are_answered(&entry->asked))
 		return false;
 	for (size_t k = 0; asks && k < entry->asked.len; k++)
@@ -49,10 +76,16 @@ static bool judge_ports(struct entry *entry)
 
 		for (size_t k = 0; k < n_missed && !unheard; k++)
 			unheard = missed[k] == member->idx;
-		changed |= unheard != member->unheard;
+		if (asks && !unheard && member->unheard && now_us < entry->ports_until_us) {
+			entry->ports_due_us = entry->ports_until_us;
+			continue;
+		}
+		worse |= unheard && !member->unheard;
+		better |= !unheard && member->unheard;
 		member->unheard = unheard;
 	}
-	return changed;
+	note_ports(registry, entry, worse, better, now_us);
+	return worse || better;
 }
 
 /* The agent has words for the first port of all that nobody listens on. */
@@ -79,7 +112,10 @@ static void say_unheard(const struct registry *registry, const struct entry *ent
 		}
 		first = false;
 	}
-	why_set(ret_why, "nothing listens on its ports, by its agent's last word");
+	if (entry->ports_due_us != REGISTRY_NEVER_US)
+		why_set(ret_why, "nothing listened on its ports a moment ago: it flapped");
+	else
+		why_set(ret_why, "nothing listens on its ports, by its agent's last word");
 }
 
 bool health_serves(const struct registry *registry, const struct entry *entry,
@@ -396,12 +432,6 @@ static enum backend_state judge_state(
 	return BACKEND_UP;
 }
 
-void health_note_flap(struct entry *entry, uint64_t now_us)
-{
-	entry->backend.flaps = MIN(entry->backend.flaps + 1, REGISTRY_FLAPS_MAX);
-	entry->fade_us = now_us + REGISTRY_FLAP_FADE_US;
-}
-
 /* A failure is to be answered for: rise good answers, twice as many for each recent one. */
 static void note_failure(const struct registry *registry, struct entry *entry, uint64_t now_us)
 {
@@ -481,37 +511,6 @@ static bool ramp_services(const struct registry *registry, struct entry *entry, 
 	return changed;
 }
 
-uint32_t health_max_connections(const struct entry *entry, const struct entry_service *member)
-{
-	if (entry->backend.source == BACKEND_AGENT)
-		return entry->backend.status.max_connections;
-	return member->line ? member->line->max_connections : 0;
-}
-
-/* As counted of a static in all services of one virtual server. */
-static uint64_t connections(const struct registry *registry, const struct entry *entry,
-	const struct entry_service *member)
-{
-	const struct registry_service *services = registry->config.services;
-	uint64_t established = 0;
-
-	for (size_t i = 0; i < entry->n_services; i++)
-		if (streq(services[entry->services[i].idx].virtual_server,
-			    services[member->idx].virtual_server))
-			established += entry->services[i].connections;
-	return established;
-}
-
-static bool is_full(const struct registry *registry, const struct entry *entry,
-	const struct entry_service *member)
-{
-	uint32_t most = health_max_connections(entry, member);
-
-	if (entry->backend.source == BACKEND_AGENT)
-		return entry->full_of > 0;
-	return most > 0 && connections(registry, entry, member) >= most;
-}
-
 /* Where it is up, and has no room for new flows in some of its virtual servers. */
 static void say_full(const struct registry *registry, const struct entry *entry, struct why *why)
 {
@@ -519,7 +518,7 @@ static void say_full(const struct registry *registry, const struct entry *entry,
 	size_t n_full = 0;
 
 	for (size_t i = 0; i < entry->n_services; i++)
-		if (is_full(registry, entry, &entry->services[i])) {
+		if (tier_is_full(registry, entry, &entry->services[i])) {
 			first = first ? first : &entry->services[i];
 			n_full++;
 		}
@@ -529,11 +528,11 @@ static void say_full(const struct registry *registry, const struct entry *entry,
 		why_set(why, "full: takes no new connections while it has %u", entry->full_of);
 	else if (n_full == entry->n_services)
 		why_set(why, "full: takes no new connections while it has %u",
-			health_max_connections(entry, first));
+			tier_max_connections(entry, first));
 	else
 		why_set(why, "full in virtual server %s: takes no new connections while it has %u",
 			registry->config.services[first->idx].virtual_server,
-			health_max_connections(entry, first));
+			tier_max_connections(entry, first));
 }
 
 /* The agent's, or that of the line, which has one for each virtual server. */
@@ -565,7 +564,7 @@ static bool judge_members(
 			registry->config.services[member->idx].virtual_server,
 			configured_weight(entry, member));
 		would_take = wanted && member->weight > 0;
-		member->takes_new = would_take && !is_full(registry, entry, member);
+		member->takes_new = would_take && !tier_is_full(registry, entry, member);
 		would_take = would_take && backend->state == BACKEND_UP &&
 			health_serves(registry, entry, member);
 		member->is_usable = would_take && member->takes_new;
@@ -649,7 +648,7 @@ void health_judge(struct registry *registry, struct entry *entry, uint64_t now_u
 	if (vips.gained)
 		path_forgive(registry, entry, now_us);
 	judge_agent_check(registry, entry, now_us);
-	ports_changed = judge_ports(entry);
+	ports_changed = judge_ports(registry, entry, now_us);
 	state = judge_state(registry, entry, &why);
 	if (state == BACKEND_UP)
 		say_full(registry, entry, &why);

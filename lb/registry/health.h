@@ -19,7 +19,5 @@ bool health_is_silent(const struct registry *registry, const struct entry *entry
 /* By its agent's own words; `*ret_why` "" then. */
 bool health_agent_is_well(
 	const struct registry *registry, const struct entry *entry, struct why *ret_why);
-/* How many connections are too many for new ones in the member's virtual server; 0: no ceiling. */
-uint32_t health_max_connections(const struct entry *entry, const struct entry_service *member);
 /* When a backend that drains gives up the flows that it still has. */
 uint64_t health_drain_end_us(const struct registry *registry, const struct entry *entry);

@@ -457,6 +457,7 @@ uint64_t liveness_due_us(const struct registry *registry, const struct entry *en
 		due_us = MIN(due_us, health_drain_end_us(registry, entry));
 	due_us = MIN(due_us, entry->ramp_next_us);
 	due_us = MIN(due_us, entry->room_us);
+	due_us = MIN(due_us, entry->ports_due_us);
 	for (size_t i = 0; i < backend->n_checks; i++)
 		due_us = MIN(due_us, backend->checks[i].next_us);
 	return due_us;
@@ -588,6 +589,7 @@ void liveness_run(struct registry *registry, struct entry *entry, uint64_t now_u
 			backend->flaps ? now_us + REGISTRY_FLAP_FADE_US : REGISTRY_NEVER_US;
 	}
 	if (has_room_again(entry, now_us) || entry->ramp_next_us <= now_us ||
+		entry->ports_due_us <= now_us ||
 		(backend->state == BACKEND_DRAIN && backend->takes_flows &&
 			health_drain_end_us(registry, entry) <= now_us))
 		health_judge(registry, entry, now_us);

@@ -136,6 +136,7 @@ void path_carry(struct registry *registry, struct entry *entry, struct entry_ser
 
 		carry_service(registry, entry, old, &services[i], now_us);
 		services[i].connections = old ? old->connections : 0;
+		services[i].unheard = old && old->unheard;
 	}
 	for (size_t i = 0; i < entry->n_services; i++)
 		at[entry->services[i].id] = 0;

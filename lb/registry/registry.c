@@ -530,7 +530,7 @@ static struct registry_member member_view(const struct registry *registry,
 		.is_usable = member->is_usable,
 		.weight = member->weight,
 		.effective_weight = tier_takes_new(registry, member) ? member->weight : 0,
-		.max_connections = health_max_connections(entry, member),
+		.max_connections = tier_max_connections(entry, member),
 		.ramp_percent = member->ramp_percent ? member->ramp_percent : 100,
 	};
 }

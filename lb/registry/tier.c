@@ -79,3 +79,34 @@ bool tier_takes_new(const struct registry *registry, const struct entry_service 
 	return member->takes_new &&
 		(!member->is_backup || !tier_of(registry, member->idx).is_enough);
 }
+
+uint32_t tier_max_connections(const struct entry *entry, const struct entry_service *member)
+{
+	if (entry->backend.source == BACKEND_AGENT)
+		return entry->backend.status.max_connections;
+	return member->line ? member->line->max_connections : 0;
+}
+
+/* As counted of a static in all services of one virtual server. */
+static uint64_t connections(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member)
+{
+	const struct registry_service *services = registry->config.services;
+	uint64_t established = 0;
+
+	for (size_t i = 0; i < entry->n_services; i++)
+		if (streq(services[entry->services[i].idx].virtual_server,
+			    services[member->idx].virtual_server))
+			established += entry->services[i].connections;
+	return established;
+}
+
+bool tier_is_full(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member)
+{
+	uint32_t most = tier_max_connections(entry, member);
+
+	if (entry->backend.source == BACKEND_AGENT)
+		return entry->full_of > 0;
+	return most > 0 && connections(registry, entry, member) >= most;
+}

@@ -14,3 +14,8 @@ struct tiers *tiers_free(struct tiers *tiers);
 struct registry_tier tier_of(const struct registry *registry, size_t service_idx);
 /* Takes new flows in this service: its weight there is above 0, and where it is a backup, backups do. */
 bool tier_takes_new(const struct registry *registry, const struct entry_service *member);
+/* How many connections are too many for new ones in the member's virtual server; 0: no ceiling. */
+uint32_t tier_max_connections(const struct entry *entry, const struct entry_service *member);
+/* It has as many, or, of an agent, had them a moment ago. */
+bool tier_is_full(const struct registry *registry, const struct entry *entry,
+	const struct entry_service *member);

@@ -201,6 +201,51 @@ static void ports_of_one_service_do_not_end_the_others(void **state)
 	check_state(world, BACKEND_DOWN, "nothing listens on 198.51.100.10:80");
 }
 
+/* What its agent says of them makes few tables, however fast it changes; who restarts a service twice does not wait. */
+static void ports_that_flap_make_few_tables(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent;
+	const struct backend *backend;
+
+	serve_ports(world, 0, web_ports, 2);
+	configure(world);
+	agent = join(world, PROTO_VERSION);
+	answer(world, agent, 3, "");
+	world_pass(world, MS(1000));
+	backend = world_backend(world, "web1");
+	for (unsigned int i = 0; i < 2; i++) {
+		answer(world, agent, 1, "");
+		check_state(world, BACKEND_DOWN, "nothing listens on 198.51.100.10:443");
+		answer(world, agent, 3, "");
+		check_state(world, BACKEND_UP, "");
+	}
+	world->n_changed = world->n_urgent = world->n_states = 0;
+	for (unsigned int i = 0; i < 1000; i++) {
+		answer(world, agent, i % 2 == 0 ? 1 : 3, "");
+		world_pass(world, MS(2));
+	}
+	assert_in_range(world->n_urgent, 1, 8);
+	assert_in_range(world->n_changed, 1, 8);
+	assert_in_range(world->n_states, 1, 8);
+	answer(world, agent, 3, "");
+	check_state(world, BACKEND_DOWN, "nothing listened on its ports a moment ago: it flapped");
+	/* Nor is it believed for registering anew, or after a reload. */
+	assert_int_equal(world_register(world, agent).r, 0);
+	configure(world);
+	answer(world, agent, 3, "");
+	check_state(world, BACKEND_DOWN, "nothing listened on its ports a moment ago: it flapped");
+	/* The last word wins in the end, and flaps are forgiven. */
+	world_pass(world, MS(9000));
+	check_state(world, BACKEND_UP, "");
+	world_pass(world, REGISTRY_FLAPS_MAX * (REGISTRY_FLAP_FADE_US + MS(1)));
+	assert_int_equal(backend->flaps, 0);
+	answer(world, agent, 1, "");
+	check_state(world, BACKEND_DOWN, "nothing listens on 198.51.100.10:443");
+	answer(world, agent, 3, "");
+	check_state(world, BACKEND_UP, "");
+}
+
 static void ports_that_come_with_a_reload_do_not_stop_a_proven_backend(void **state)
 {
 	struct world *world = *state;
@@ -247,6 +292,7 @@ int main(void)
 		TEST(ports_of_agents_of_the_former_version_are_not_judged),
 		TEST(ports_of_a_range_are_not_judged),
 		TEST(ports_of_one_service_do_not_end_the_others),
+		TEST(ports_that_flap_make_few_tables),
 		TEST(ports_that_come_with_a_reload_do_not_stop_a_proven_backend),
 		TEST(ports_beyond_the_list_are_not_asked),
 	};
