@@ -5,6 +5,8 @@
 #include "common/doctor/doctor.h"
 #include "lb/doctor/facts.h"
 
+#define CHECKS_NEIGHBOURS_MIN 4096u
+
 /* A claim is news for so long (CLAIMS_LIVE_US), a refusal until its agent must have tried again. */
 #define CHECKS_CLAIM_S   180.0
 #define CHECKS_REFUSED_S 60.0
@@ -233,4 +235,53 @@ void checks_tables(const void *context, struct doctor *doctor)
 	}
 	if (!found)
 		doctor_ok(doctor, "balancers", "no other is known to choose otherwise");
+}
+
+static size_t checks_count_backends(const struct facts *facts)
+{
+	json_t *known = json_object();
+	json_t *server, *backend;
+	size_t s, b, n;
+
+	json_array_foreach (json_object_get(facts->service.status, "virtual_servers"), s, server)
+		json_array_foreach (json_object_get(server, "backends"), b, backend)
+			(void)checks_is_known(known, facts_text(backend, "name"));
+	n = json_object_size(known);
+	json_decref(known);
+	return n;
+}
+
+/* True: it keeps fewer than it should. */
+static bool checks_neighbours_of(
+	const char *family, uint32_t kept, size_t n_backends, struct doctor *doctor)
+{
+	size_t needed = 2 * n_backends, more = CHECKS_NEIGHBOURS_MIN;
+
+	if (kept == 0 || kept >= needed)
+		return false;
+	while (more < needed)
+		more *= 2;
+	doctor_warn(doctor, family,
+		"the kernel keeps %u neighbours that it learned, with %zu real servers: when it has as "
+		"many it answers no question of a new one, so that agents that start do not find the "
+		"balancer",
+		kept, n_backends);
+	doctor_mend(doctor, "sysctl -w net.%s.neigh.default.gc_thresh3=%zu", family, more);
+	return true;
+}
+
+void checks_neighbours(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+	size_t n_backends;
+	bool found;
+
+	if (!facts_are_whole(facts) || facts->service.error != 0)
+		return;
+	n_backends = checks_count_backends(facts);
+	found = checks_neighbours_of("ipv4", facts->neighbours4, n_backends, doctor);
+	found |= checks_neighbours_of("ipv6", facts->neighbours6, n_backends, doctor);
+	if (!found)
+		doctor_ok(doctor, "neighbours",
+			"nothing says that the kernel keeps too few for this farm");
 }

@@ -16,3 +16,5 @@ void checks_refused(const void *context, struct doctor *doctor);
 void checks_claim(const void *context, struct doctor *doctor);
 /* Other balancers that would send clients elsewhere than this one. */
 void checks_tables(const void *context, struct doctor *doctor);
+/* Room in the kernel's neighbour table: twice as many as there are real servers, for routers, clients and forgers on the link. */
+void checks_neighbours(const void *context, struct doctor *doctor);

@@ -24,6 +24,7 @@ static const struct doctor_check examine_table[] = {
 	{ "mtu", checks_mtu },
 	{ "forwarding", checks_forwarding },
 	{ "rp-filter", checks_rp_filter },
+	{ "neighbours", checks_neighbours },
 	{ "vip", checks_vip },
 	{ "claim", checks_claim },
 	{ "router", checks_router },

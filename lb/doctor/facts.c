@@ -146,6 +146,9 @@ static int facts_read_host(const char *root, struct facts *facts)
 	facts->forwards4 = facts_sysctl("net/ipv4/ip_forward", 0);
 	facts->forwards6 = facts_sysctl("net/ipv6/conf/all/forwarding", 0);
 	facts->all_rp_filter = facts_sysctl("net/ipv4/conf/all/rp_filter", 0);
+	/* Of all network namespaces together, and told in the first one alone. */
+	facts->neighbours4 = facts_sysctl("net/ipv4/neigh/default/gc_thresh3", 0);
+	facts->neighbours6 = facts_sysctl("net/ipv6/neigh/default/gc_thresh3", 0);
 	/* The setting is there in a kernel that has the system call. */
 	facts->has_bpf = facts_sysctl("kernel/unprivileged_bpf_disabled", UINT32_MAX) != UINT32_MAX;
 	facts->has_btf = files_exist(root, "/sys/kernel/btf/vmlinux");

@@ -42,7 +42,8 @@ struct facts {
 	size_t n_echoes;
 	bool forwards4, forwards6;
 	uint32_t all_rp_filter;
-	bool has_bpf, has_btf, has_jit; /* of the kernel; the last: compiles programs */
+	uint32_t neighbours4, neighbours6; /* that the kernel keeps (gc_thresh3); 0: not known */
+	bool has_bpf, has_btf, has_jit;    /* of the kernel; the last: compiles programs */
 };
 
 /* Looks at everything; what fails is told in it. `root`: of the host's files, "" but in tests. -ENOMEM, or 0. */

@@ -113,6 +113,7 @@ static void world_make(struct world *world)
 	facts->echoes[facts->n_echoes++] = (struct echo_target){
 		.addr = addr("10.9.0.11"), .mtu_bytes = 1500, .answers = true, .answers_full = true
 	};
+	facts->neighbours4 = facts->neighbours6 = 1024;
 	facts->has_bpf = facts->has_btf = facts->has_jit = true;
 }
 
@@ -338,6 +339,34 @@ static void it_checks_reverse_paths(struct world *world)
 	world->facts.all_rp_filter = 2;
 }
 
+/* In two virtual servers, which is no reason to count them twice. */
+static void set_farm(struct world *world, unsigned int n_backends)
+{
+	json_t *backends = json_array();
+	char name[16];
+
+	for (unsigned int i = 0; i < n_backends; i++) {
+		snprintf(name, sizeof(name), "web%u", i);
+		json_array_append_new(backends,
+			json_pack("{s:s, s:s, s:s, s:s}", "name", name, "state", "up", "reason", "",
+				"version", DSR_VERSION));
+	}
+	set(world, "virtual_servers",
+		json_pack("[{s:s, s:O}, {s:s, s:o}]", "name", "web", "backends", backends, "name",
+			"dns", "backends", backends));
+}
+
+static void the_farm_is_large(struct world *world)
+{
+	set_farm(world, 513);
+	world->facts.neighbours6 = 4096;
+}
+
+static void the_farm_is_as_large_as_it_may_be(struct world *world)
+{
+	set_farm(world, 512);
+}
+
 static void the_host_has_a_vip(struct world *world)
 {
 	put_address(world, ETH1, "2001:db8:f::10", 128);
@@ -538,6 +567,9 @@ static const struct {
 		"ip route add blackhole 2001:db8:f::10 proto 217" },
 	{ it_checks_reverse_paths, "rp-filter", DOCTOR_WARN, "eth1",
 		"sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0" },
+	{ the_farm_is_large, "neighbours", DOCTOR_WARN, "ipv4",
+		"sysctl -w net.ipv4.neigh.default.gc_thresh3=4096" },
+	{ the_farm_is_as_large_as_it_may_be, "neighbours", DOCTOR_OK, "neighbours", NULL },
 	{ the_host_has_a_vip, "vip", DOCTOR_WARN, "2001:db8:f::10",
 		"ip address del 2001:db8:f::10/128 dev eth1" },
 	{ somebody_claims, "claim", DOCTOR_FAIL, "198.51.100.10", NULL },
