@@ -113,7 +113,7 @@ static bool tables_is_due(
 			return false;
 	}
 	if (room)
-		*room = (struct tables_said){ key, MAX(now_us, 1u) };
+		*room = (struct tables_said){ .key = key, .at_us = now_us > 0 ? now_us : 1 };
 	return room;
 }
 
