@@ -50,7 +50,7 @@ static void daemon_on_balancers(void *context)
 	refresh_notify(context);
 }
 
-static void daemon_on_heard(void *context)
+static void daemon_on_heartbeat(void *context)
 {
 	refresh_counts(context);
 }
@@ -148,7 +148,7 @@ static bool daemon_open_http(struct agent *agent)
 
 static void daemon_listen(struct agent *agent)
 {
-	balancers_on_heard(agent->balancers, daemon_on_heard);
+	balancers_on_heartbeat(agent->balancers, daemon_on_heartbeat);
 	balancers_on_peers(agent->balancers, second_chance_on_peers);
 }
 

@@ -314,7 +314,7 @@ void refresh_counts(struct agent *agent)
 		return;
 	agent->counts_age_us =
 		MIN((agent_now(agent) - begun_us) * REFRESH_COUNTS_SHARE, SOCKETS_CACHE_US);
-	balancers_set_status(agent->balancers, &agent->status);
+	balancers_set_counts(agent->balancers, &agent->status);
 }
 
 int refresh_admin(struct agent *agent, enum report_admin admin)

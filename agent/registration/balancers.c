@@ -34,9 +34,9 @@ struct balancers {
 	struct balancers_counters past; /* of balancers that are gone, and of strangers */
 	struct log_limit refusals;      /* what was logged of them */
 	balancers_changed_fn *changed;
-	balancers_asked_fn *asked; /* NULL: nobody wants to know */
-	balancers_asked_fn *heard; /* the same */
-	balancers_peers_fn *peers; /* the same */
+	balancers_asked_fn *asked;     /* NULL: nobody wants to know */
+	balancers_asked_fn *heartbeat; /* the same */
+	balancers_peers_fn *peers;     /* the same */
 	void *context;
 };
 
@@ -312,8 +312,6 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 			balancer = &balancers->items[idx];
 	}
 	if (balancer) {
-		if (balancers->heard)
-			balancers->heard(balancers->context);
 		n_asked = register_view(balancer->registration)->n_asked;
 		n_told = register_view(balancer->registration)->n_told;
 		n_peers = register_view(balancer->registration)->n_peers;
@@ -338,6 +336,14 @@ void balancers_receive(const struct udp_datagram *datagram, void *context)
 	balancers_go_on(balancers);
 	if (n_asked > 0 && balancers->asked)
 		balancers->asked(balancers->context);
+}
+
+static void balancers_on_count(void *context)
+{
+	const struct balancers *balancers = context;
+
+	if (balancers->heartbeat)
+		balancers->heartbeat(balancers->context);
 }
 
 static struct balancer *balancers_find(struct balancers *balancers, const struct addr_port *address)
@@ -368,7 +374,7 @@ static int balancers_add(struct balancers *balancers, const struct addr_port *ad
 		return -ENOMEM;
 	snprintf(balancer.told_reason, sizeof(balancer.told_reason), "%s",
 		register_view(balancer.registration)->reason);
-	register_use_counts(balancer.registration, balancers->established);
+	register_use_counts(balancer.registration, balancers->established, balancers_on_count);
 	if (balancers->started) {
 		uint64_t now_us = balancers_now(balancers);
 
@@ -438,10 +444,10 @@ void balancers_use_counts(struct balancers *balancers, const uint32_t *establish
 {
 	balancers->established = established;
 	ARRAY_FOREACH (balancer, balancers->items, balancers->len)
-		register_use_counts(balancer->registration, established);
+		register_use_counts(balancer->registration, established, balancers_on_count);
 }
 
-void balancers_set_status(struct balancers *balancers, const struct proto_status *status)
+void balancers_set_counts(struct balancers *balancers, const struct proto_status *status)
 {
 	uint64_t now_us = balancers_now(balancers);
 
@@ -452,6 +458,11 @@ void balancers_set_status(struct balancers *balancers, const struct proto_status
 		if (register_set_status(balancer->registration, status, now_us) < 0)
 			log_error("a status that the protocol cannot carry was not sent");
 	}
+}
+
+void balancers_set_status(struct balancers *balancers, const struct proto_status *status)
+{
+	balancers_set_counts(balancers, status);
 	balancers_go_on(balancers);
 }
 
@@ -525,9 +536,9 @@ void balancers_on_asked(struct balancers *balancers, balancers_asked_fn *asked)
 	balancers->asked = asked;
 }
 
-void balancers_on_heard(struct balancers *balancers, balancers_asked_fn *heard)
+void balancers_on_heartbeat(struct balancers *balancers, balancers_asked_fn *heartbeat)
 {
-	balancers->heard = heard;
+	balancers->heartbeat = heartbeat;
 }
 
 void balancers_on_peers(struct balancers *balancers, balancers_peers_fn *peers)

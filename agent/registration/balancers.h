@@ -37,8 +37,8 @@ DEFINE_CLEANUP(struct balancers *, balancers_free)
 
 /* With the same context. */
 void balancers_on_asked(struct balancers *balancers, balancers_asked_fn *asked);
-/* Before a message in a balancer's name is taken: what its answer says can be looked at anew. As above. */
-void balancers_on_heard(struct balancers *balancers, balancers_asked_fn *heard);
+/* Before an authentic heartbeat is answered: what the answer says can be looked at anew, and balancers_set_counts() tells it. */
+void balancers_on_heartbeat(struct balancers *balancers, balancers_asked_fn *heartbeat);
 void balancers_on_peers(struct balancers *balancers, balancers_peers_fn *peers);
 
 /* The socket to send by; NULL: none now. Borrowed. */
@@ -61,6 +61,8 @@ void balancers_set_identity(struct balancers *balancers, const struct register_i
 /* As register_use_counts(); for those that come, too. */
 void balancers_use_counts(struct balancers *balancers, const uint32_t *established);
 void balancers_set_status(struct balancers *balancers, const struct proto_status *status);
+/* The same of a status of which the counts alone have changed. Nothing is sent and nobody called. */
+void balancers_set_counts(struct balancers *balancers, const struct proto_status *status);
 /* Registers with all of them, now and those that come. Needs identity and status. */
 void balancers_start(struct balancers *balancers);
 /* Leaves all; balancers_have_left() says when. */

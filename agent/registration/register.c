@@ -270,9 +270,11 @@ int register_set_status(
 	return 0;
 }
 
-void register_use_counts(struct registration *registration, const uint32_t *established)
+void register_use_counts(
+	struct registration *registration, const uint32_t *established, register_count_fn *count)
 {
 	registration->many.established = established;
+	registration->count = count;
 }
 
 const struct ports *register_asked(const struct registration *registration)
@@ -452,15 +454,14 @@ static void receive_heartbeat(
 	registration->view.last_heartbeat_us = now_us;
 	if (registration->view.state == REGISTER_LEAVING)
 		return;
-	/*
-	 * It fell silent and is back with our session: no need for another. But a REGISTER that is on its
-	 * way makes one, and its ACCEPT is then the only way to know it.
-	 */
+	/* Back with our session: no need for another, but for one that a REGISTER on its way has made already. */
 	if (registration->view.state != REGISTER_REGISTERED) {
 		if (registration->handshake == HANDSHAKE_HELLO)
 			registration->handshake = HANDSHAKE_NONE;
 		register_view_set(&registration->view, REGISTER_REGISTERED, now_us, "%s", "");
 	}
+	if (registration->count)
+		registration->count(registration->context);
 	send_in_session(registration, PROTO_ANSWER);
 }
 

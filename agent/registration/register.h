@@ -34,6 +34,8 @@
 typedef void (*register_send_fn)(
 	void *context, const struct addr_port *balancer, const uint8_t *data, size_t size_bytes);
 
+typedef void register_count_fn(void *context);
+
 struct registration;
 
 /* `seed` is random, of its own for each object and process. NULL: out of memory. */
@@ -58,9 +60,12 @@ int register_set_status(
 	struct registration *registration, const struct proto_status *status, uint64_t now_us);
 /*
  * Established sockets of each VIP, where they are more than a status tells: they are read whenever it is said. Borrowed;
- * NULL, as at first: not known.
+ * NULL, as at first: not known. `count` is called with the context of register_new(), after a HEARTBEAT was found
+ * authentic and new, and before the ANSWER to it is made: nobody else has this host count. It may call
+ * register_set_status(). NULL, as at first: nobody counts then.
  */
-void register_use_counts(struct registration *registration, const uint32_t *established);
+void register_use_counts(
+	struct registration *registration, const uint32_t *established, register_count_fn *count);
 /* The ports that the balancer asks about now, and what was answered last. */
 const struct ports *register_asked(const struct registration *registration);
 /*

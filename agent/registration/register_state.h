@@ -21,7 +21,8 @@ enum handshake {
 struct registration {
 	struct register_view view;
 	void (*send)(void *context, const struct addr_port *balancer, const uint8_t *data,
-		size_t size_bytes); /* register_send_fn */
+		size_t size_bytes);   /* register_send_fn */
+	void (*count)(void *context); /* register_count_fn; NULL: nobody wants to know */
 	void *context;
 	struct register_random random;
 

@@ -296,6 +296,48 @@ static void register_takes_no_refusal_of_a_session_beside_its_own(void **state)
 	take(bench, PROTO_ANSWER);
 }
 
+/* What a count costs this host nobody chooses but a balancer that has the key. */
+static void count_one_more(void *context)
+{
+	struct bench *bench = context;
+
+	bench->status.vips[0].established++;
+	assert_int_equal(
+		register_set_status(bench->registration, &bench->status, bench->now_us), 0);
+}
+
+static void register_counts_for_authentic_heartbeats_alone(void **state)
+{
+	struct bench *bench = *state;
+	struct proto_message message;
+	uint8_t buffer[PROTO_MESSAGE_MAX];
+	size_t size;
+
+	register_use_counts(bench->registration, NULL, count_one_more);
+	join(bench);
+	message = session_message(bench, PROTO_HEARTBEAT, 0);
+	size = build(&message, bench->keys.to_agent, buffer);
+	assert_int_equal(deliver_bytes(bench, "junk", 4), REGISTER_SHORT);
+	assert_int_equal(deliver(bench, &message, bench->identity.key.secret), REGISTER_TAG);
+	assert_int_equal(
+		register_receive(bench->registration,
+			&(struct register_datagram){ bench->balancer, PROTO_TTL - 1, buffer, size },
+			bench->now_us),
+		REGISTER_TTL);
+	assert_int_equal(bench->status.vips[0].established, 0);
+	take_nothing(bench);
+
+	/* The answer tells the count that it had made. */
+	assert_int_equal(deliver_bytes(bench, buffer, size), REGISTER_ACCEPTED);
+	assert_int_equal(bench->status.vips[0].established, 1);
+	assert_int_equal(take(bench, PROTO_ANSWER)->message.report.status.vips[0].established, 1);
+	take_nothing(bench);
+	assert_int_equal(deliver_bytes(bench, buffer, size), REGISTER_REPLAY);
+	message = session_message(bench, PROTO_ACK, 1);
+	assert_int_equal(deliver(bench, &message, bench->keys.to_agent), REGISTER_ACCEPTED);
+	assert_int_equal(bench->status.vips[0].established, 1);
+}
+
 static void register_refuses_replays(void **state)
 {
 	struct bench *bench = *state;
@@ -571,6 +613,7 @@ int main(void)
 		TEST(register_goes_on_when_the_balancer_was_only_stopped),
 		TEST(register_takes_the_session_of_a_register_that_was_on_its_way),
 		TEST(register_takes_no_refusal_of_a_session_beside_its_own),
+		TEST(register_counts_for_authentic_heartbeats_alone),
 		TEST(register_refuses_replays),
 		TEST(register_tells_a_change_at_once_and_again_until_acknowledged),
 		TEST(register_takes_no_acknowledgement_of_something_older),

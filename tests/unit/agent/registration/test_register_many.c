@@ -111,7 +111,7 @@ static void register_counts_many_in_turns(void **state)
 
 	for (size_t i = 0; i < PROTO_VIPS_MAX; i++)
 		established[i] = (uint32_t)i + 5;
-	register_use_counts(bench->registration, established);
+	register_use_counts(bench->registration, established, NULL);
 	join_many(bench, PROTO_VIPS_MAX);
 	while (n_told < PROTO_VIPS_MAX) {
 		const struct sent *sent;
