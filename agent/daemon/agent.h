@@ -86,7 +86,6 @@ struct agent {
 	struct proto_status status;
 	uint32_t established[PROTO_VIPS_MAX]; /* of each VIP */
 	bool has_status;
-	uint64_t counts_age_us;  /* how old counts of connections may be: by what a count costs */
 	uint64_t fault_since_us; /* something is wrong with the host since; 0: nothing */
 	char notified[256];
 	uint64_t started_us;

@@ -22,8 +22,7 @@
 #include "common/log.h"
 
 /* lc sends by these numbers: they are as old as this, or older where a count takes more than a twentieth of it. */
-#define REFRESH_COUNTS_US    (50 * US_PER_MS)
-#define REFRESH_COUNTS_SHARE 20u
+#define REFRESH_COUNTS_US (50 * US_PER_MS)
 
 static_assert(HOST_VIPS_MAX == PROTO_VIPS_MAX, "what a host serves can be told");
 
@@ -295,11 +294,10 @@ void refresh_all(struct agent *agent)
 
 void refresh_counts(struct agent *agent)
 {
-	uint64_t begun_us = agent_now(agent), age_us = agent->counts_age_us;
 	bool changed = false;
 
 	if (!agent->has_status || !agent->identity_is_told || agent->phase == AGENT_LEAVING ||
-		sockets_refresh(agent->sockets, MAX(age_us, REFRESH_COUNTS_US), begun_us) < 0)
+		sockets_refresh_cheaply(agent->sockets, REFRESH_COUNTS_US, agent_now(agent)) < 0)
 		return;
 	for (size_t i = 0; i < agent->status.n_vips; i++) {
 		const struct proto_vip_status vip = { vips_are_present(&agent->status, i),
@@ -310,11 +308,8 @@ void refresh_counts(struct agent *agent)
 		agent->established[i] = vip.established;
 		vips_say(&agent->status, i, &vip);
 	}
-	if (!changed)
-		return;
-	agent->counts_age_us =
-		MIN((agent_now(agent) - begun_us) * REFRESH_COUNTS_SHARE, SOCKETS_CACHE_US);
-	balancers_set_counts(agent->balancers, &agent->status);
+	if (changed)
+		balancers_set_counts(agent->balancers, &agent->status);
 }
 
 int refresh_admin(struct agent *agent, enum report_admin admin)

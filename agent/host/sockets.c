@@ -9,6 +9,8 @@
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 
+#include "common/os/clock.h"
+
 #define SOCKETS_CONDITION_BYTES \
 	(sizeof(struct inet_diag_bc_op) + sizeof(struct inet_diag_hostcond) + 16)
 #define SOCKETS_JUMP_BYTES sizeof(struct inet_diag_bc_op)
@@ -18,6 +20,8 @@
  */
 #define SOCKETS_FILTERED_MAX 64u
 #define SOCKETS_FILTER_BYTES (SOCKETS_FILTERED_MAX * (SOCKETS_CONDITION_BYTES + SOCKETS_JUMP_BYTES))
+
+#define SOCKETS_COST_SHARE 20u
 
 #define SOCKETS_STATE(state) (UINT32_C(1) << (state))
 /* A server that closed after its answer is in FIN_WAIT1 until the client has all of it. */
@@ -34,6 +38,7 @@ struct sockets {
 	uint32_t counts[HOST_VIPS_MAX];
 	uint32_t counting[HOST_VIPS_MAX]; /* while a dump runs */
 	uint64_t counted_us;              /* 0: never */
+	uint64_t cost_us;                 /* of that */
 };
 
 int sockets_new(struct sockets **ret_sockets)
@@ -194,18 +199,34 @@ static int sockets_dump(struct sockets *sockets, uint32_t states)
 
 int sockets_refresh(struct sockets *sockets, uint64_t max_age_us, uint64_t now_us)
 {
+	uint64_t begun_us;
 	int r;
 
 	if (sockets->n_vips == 0)
 		return 0;
 	if (sockets->counted_us && now_us < sockets->counted_us + max_age_us)
 		return 0;
+	/* `now_us` may be the event loop's, whose time stands still while it calls. */
+	begun_us = clock_now_us();
 	r = sockets_dump(sockets, SOCKETS_STATE(TCP_ESTABLISHED));
+	sockets->cost_us = clock_now_us() - begun_us;
 	if (r < 0)
 		return r;
 	memcpy(sockets->counts, sockets->counting, sizeof(sockets->counts));
 	sockets->counted_us = now_us;
 	return 0;
+}
+
+int sockets_refresh_cheaply(struct sockets *sockets, uint64_t max_age_us, uint64_t now_us)
+{
+	uint64_t age_us = MIN(sockets->cost_us * SOCKETS_COST_SHARE, SOCKETS_CACHE_US);
+
+	return sockets_refresh(sockets, MAX(max_age_us, age_us), now_us);
+}
+
+uint64_t sockets_cost_us(const struct sockets *sockets)
+{
+	return sockets->cost_us;
 }
 
 int sockets_count_open(struct sockets *sockets, uint64_t *ret_open)

@@ -24,6 +24,13 @@ int sockets_watch(struct sockets *sockets, const struct addr *vips, size_t n_vip
  * previous counts stand then. SOCKETS_CACHE_US is what heartbeats need.
  */
 int sockets_refresh(struct sockets *sockets, uint64_t max_age_us, uint64_t now_us);
+/*
+ * The same no more often than costs a twentieth of the time, up to the age of SOCKETS_CACHE_US: where counts take long,
+ * older ones are good enough.
+ */
+int sockets_refresh_cheaply(struct sockets *sockets, uint64_t max_age_us, uint64_t now_us);
+/* How long the newest count took. */
+uint64_t sockets_cost_us(const struct sockets *sockets);
 /* The count of the idx-th address. */
 uint32_t sockets_established(const struct sockets *sockets, size_t idx);
 /*

@@ -152,6 +152,32 @@ static void load_is_cached(void **state)
 	assert_int_equal(sockets_established(f->load, 0), 1);
 }
 
+/* What a count cost decides how soon there is another. */
+static void load_is_counted_as_often_as_is_cheap(void **state)
+{
+	struct fixture *f = *state;
+	struct addr vip = endpoint("127.0.0.9", 0).addr;
+	struct addr_port local = endpoint("127.0.0.9", 0);
+	uint64_t pause_us;
+	uint16_t port;
+
+	f->listeners[0] = listen_on(&local, &port);
+	sockets_watch(f->load, &vip, 1);
+	if (sockets_refresh_cheaply(f->load, 0, US_PER_S) < 0)
+		skip();
+	assert_true(sockets_cost_us(f->load) > 0);
+	pause_us = MIN(20 * sockets_cost_us(f->load), SOCKETS_CACHE_US);
+	connect_to(f, f->listeners[0], "127.0.0.9", port, "127.0.0.1");
+	assert_int_equal(sockets_refresh_cheaply(f->load, 0, US_PER_S + pause_us - 1), 0);
+	assert_int_equal(sockets_established(f->load, 0), 0);
+	assert_int_equal(sockets_refresh_cheaply(f->load, 0, US_PER_S + pause_us), 0);
+	assert_int_equal(sockets_established(f->load, 0), 1);
+	/* Whoever wants it at once has it. */
+	connect_to(f, f->listeners[0], "127.0.0.9", port, "127.0.0.1");
+	assert_int_equal(sockets_refresh(f->load, 0, US_PER_S + pause_us + 1), 0);
+	assert_int_equal(sockets_established(f->load, 0), 2);
+}
+
 static void load_counts_half_closed_connections_as_open(void **state)
 {
 	struct fixture *f = *state;
@@ -211,6 +237,7 @@ int main(void)
 		fact(load_counts_established_connections),
 		fact(load_counts_ipv6_and_mapped_sockets),
 		fact(load_is_cached),
+		fact(load_is_counted_as_often_as_is_cheap),
 		fact(load_counts_half_closed_connections_as_open),
 		fact(load_filters_for_as_many_vips_as_there_can_be),
 	};
