@@ -138,6 +138,18 @@ static bool balancers_is_news(const struct balancer *balancer, const struct regi
 	return view->state != balancer->told || !streq(view->reason, balancer->told_reason);
 }
 
+/* Those that are left, too, until they know it. */
+static void balancers_expect(const struct balancers *balancers)
+{
+	struct addr addresses[BALANCERS_MAX];
+	_Static_assert(BALANCERS_MAX <= UDP_ADMIT_MAX, "the socket can hear all of them");
+
+	for (size_t idx = 0; idx < balancers->len; idx++)
+		addresses[idx] = register_view(balancers->items[idx].registration)->balancer.addr;
+	if (balancers->net)
+		net_expect(balancers->net, addresses, balancers->len);
+}
+
 static void balancers_drop(struct balancers *balancers, size_t idx)
 {
 	const struct register_view *view = register_view(balancers->items[idx].registration);
@@ -152,6 +164,7 @@ static void balancers_drop(struct balancers *balancers, size_t idx)
 	memmove(&balancers->items[idx], &balancers->items[idx + 1],
 		(balancers->len - idx - 1) * sizeof(balancers->items[0]));
 	balancers->len--;
+	balancers_expect(balancers);
 }
 
 /* Each is told of the others that this host serves. */
@@ -257,6 +270,7 @@ struct balancers *balancers_free(struct balancers *balancers)
 void balancers_use_net(struct balancers *balancers, struct net *net)
 {
 	balancers->net = net;
+	balancers_expect(balancers);
 }
 
 void balancers_use_pins(struct balancers *balancers, struct pins *pins)
@@ -383,6 +397,7 @@ static int balancers_add(struct balancers *balancers, const struct addr_port *ad
 		register_start(balancer.registration, now_us);
 	}
 	balancers->items[balancers->len++] = balancer;
+	balancers_expect(balancers);
 	return 0;
 }
 

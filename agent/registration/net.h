@@ -2,12 +2,19 @@
 /*
  * The UDP socket on the real IP, by which the balancers are spoken to: bound to exactly this
  * address and port, sends with hop limit 255 and tells the hop limit of what arrives.
+ *
+ * What strangers send is handed on like everything else, so that it is counted, while it is no flood. In one the
+ * kernel drops it for some time: their datagrams would be read at the price of the balancers', for which no room is left.
  */
 #pragma once
 
 #include <systemd/sd-event.h>
 
 #include "common/os/udp.h"
+#include "common/os/udp_admit.h"
+
+#define NET_FLOOD_HZ 20000u /* datagrams: all balancers together do not send a twentieth of it */
+#define NET_GUARD_US (3 * US_PER_S) /* so long is nobody else heard, before it is looked again */
 
 struct net;
 
@@ -23,6 +30,10 @@ int net_open(sd_event *event, const struct net_options *options, struct net **re
 struct net *net_free(struct net *net);
 DEFINE_CLEANUP(struct net *, net_free)
 const struct addr_port *net_local(const struct net *net);
+/* Who is heard in a flood: these and nobody else, at most UDP_ADMIT_MAX. Nobody at first. */
+void net_expect(struct net *net, const struct addr *sources, size_t n_sources);
+/* Whether that is so now. */
+bool net_is_guarded(const struct net *net);
 /* One datagram; 0 or negative errno. Never blocks: a full queue loses it (-EAGAIN). */
 int net_send(
 	struct net *net, const struct addr_port *destination, const void *data, size_t size_bytes);
