@@ -19,5 +19,7 @@ struct neigh_link {
 	unsigned int master; /* index of the bridge, bond or team whose port it is; 0: none's */
 	struct addr_prefix subnets[NEIGH_SUBNETS_MAX];
 	size_t n_subnets;
+	bool lasting
+		[NEIGH_SUBNETS_MAX]; /* whether the own address there has no lifetime, in the same order */
 	struct addr addresses[NEIGH_SUBNETS_MAX]; /* own addresses, in the order of subnets */
 };

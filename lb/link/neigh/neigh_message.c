@@ -176,6 +176,7 @@ int neigh_parse_address(const struct nlmsghdr *message, struct neigh_address_mes
 	result.gone = message->nlmsg_type == RTM_DELADDR;
 	result.ifindex = info->ifa_index;
 	result.subnet = neigh_subnet(&peer, info->ifa_prefixlen);
+	result.lasting = info->ifa_flags & IFA_F_PERMANENT;
 	*ret_address = result;
 	return 0;
 }

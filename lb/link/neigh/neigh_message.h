@@ -26,6 +26,7 @@ struct neigh_address_message {
 	unsigned int ifindex;
 	struct addr address;       /* the host's own */
 	struct addr_prefix subnet; /* that it is in, the peer's on a point-to-point link */
+	bool lasting; /* without a lifetime: of the administrator, not of an advertisement or a lease */
 };
 
 enum neigh_entry_state {

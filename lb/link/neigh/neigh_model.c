@@ -32,7 +32,8 @@ static bool neigh_link_equal(const struct neigh_link *a, const struct neigh_link
 	for (size_t idx = 0; idx < a->n_subnets; idx++)
 		if (a->subnets[idx].len != b->subnets[idx].len ||
 			!addr_equal(&a->subnets[idx].addr, &b->subnets[idx].addr) ||
-			!addr_equal(&a->addresses[idx], &b->addresses[idx]))
+			!addr_equal(&a->addresses[idx], &b->addresses[idx]) ||
+			a->lasting[idx] != b->lasting[idx])
 			return false;
 	return true;
 }
@@ -69,6 +70,7 @@ static void neigh_link_fill_subnets(struct neigh_link *link, const struct neigh_
 		if (own->ifindex != link->ifindex || link->n_subnets == NEIGH_SUBNETS_MAX)
 			continue;
 		link->subnets[link->n_subnets] = own->subnet;
+		link->lasting[link->n_subnets] = own->lasting;
 		link->addresses[link->n_subnets++] = own->address;
 	}
 }
@@ -118,11 +120,14 @@ static bool neigh_model_set_address(
 			(model->n_addresses - idx) * sizeof(*model->addresses));
 		return true;
 	}
-	if (idx < model->n_addresses || idx == NEIGH_ADDRESSES_MAX ||
-		GROW(model->addresses, model->n_addresses) < 0)
+	if (idx < model->n_addresses) {
+		model->addresses[idx].lasting = message->lasting;
 		return false;
-	model->addresses[model->n_addresses++] =
-		(struct neigh_own_address){ message->ifindex, message->address, message->subnet };
+	}
+	if (idx == NEIGH_ADDRESSES_MAX || GROW(model->addresses, model->n_addresses) < 0)
+		return false;
+	model->addresses[model->n_addresses++] = (struct neigh_own_address){ message->ifindex,
+		message->address, message->subnet, message->lasting };
 	return true;
 }
 

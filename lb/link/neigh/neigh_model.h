@@ -12,6 +12,7 @@ struct neigh_own_address {
 	unsigned int ifindex;
 	struct addr address;
 	struct addr_prefix subnet;
+	bool lasting;
 };
 
 struct neigh_known {

@@ -16,6 +16,8 @@ struct segment {
 	size_t rank, next_rank;   /* in the configuration, in force and prepared */
 	struct subnets subnets;   /* as they are */
 	struct subnets_set known; /* as they were last when there were any */
+	struct subnets lasting;   /* the same, of addresses without a lifetime */
+	struct subnets_set known_lasting;
 };
 
 struct segments {
@@ -29,18 +31,34 @@ struct segments {
 	bool is_prepared;
 };
 
+/* A claim of IPv6 by an address without a lifetime is above all that others have. */
+#define SEGMENT_CLAIM_LASTING 1000
+
 /* One interface. */
+
+static void segment_learn(struct subnets *subnets, const struct addr_prefix *found, size_t n_found,
+	uint64_t now_us, struct subnets_set *known)
+{
+	const struct subnets_set *next;
+
+	if (subnets_look(subnets, found, n_found, now_us, &next))
+		subnets_take(subnets);
+	next = subnets_in_force(subnets);
+	if (!next->is_anywhere)
+		*known = *next;
+}
 
 static void segment_look(struct segment *segment, uint64_t now_us)
 {
 	const struct neigh_link *link = neigh_backend_link(segment->neigh);
-	const struct subnets_set *next;
+	struct addr_prefix lasting[NEIGH_SUBNETS_MAX];
+	size_t n_lasting = 0;
 
-	if (subnets_look(&segment->subnets, link->subnets, link->n_subnets, now_us, &next))
-		subnets_take(&segment->subnets);
-	next = subnets_in_force(&segment->subnets);
-	if (!next->is_anywhere)
-		segment->known = *next;
+	for (size_t i = 0; i < link->n_subnets; i++)
+		if (link->lasting[i])
+			lasting[n_lasting++] = link->subnets[i];
+	segment_learn(&segment->subnets, link->subnets, link->n_subnets, now_us, &segment->known);
+	segment_learn(&segment->lasting, lasting, n_lasting, now_us, &segment->known_lasting);
 }
 
 static void segment_on_neighbour(const struct addr *address, const struct mac *mac, void *context)
@@ -266,38 +284,52 @@ const struct neigh_link *segments_link_of(
 	return segments_link(segments, segments_find(segments, address));
 }
 
-/* Bits of the longest of its subnets that holds the address; -1: none does. */
-static int segment_holds(const struct segment *segment, const struct addr *address)
+/* Bits of the longest of these subnets that holds the address; -1: none does. */
+static int segment_holds(const struct subnets_set *subnets, const struct addr *address)
 {
 	int longest = -1;
 
-	for (size_t i = 0; i < segment->known.len; i++) {
-		const struct addr_prefix *subnet = &segment->known.items[i];
-
-		if (addr_in_prefix(address, subnet))
-			longest = MAX(longest, (int)subnet->len);
-	}
+	for (size_t i = 0; i < subnets->len; i++)
+		if (addr_in_prefix(address, &subnets->items[i]))
+			longest = MAX(longest, (int)subnets->items[i].len);
 	return longest;
+}
+
+/*
+ * How well it holds the address: the more the better; -1: not at all. Anybody on a link can send a router advertisement
+ * with the /64 of another, so that subnets of IPv6 that may be of such give way to all others. One of IPv4 with a
+ * lifetime is of a lease, which may well be the longer prefix: only where both are equally long is it the weaker one.
+ */
+static int segment_claim(const struct segment *segment, const struct addr *address)
+{
+	int bits = segment_holds(&segment->known, address);
+	int lasting = segment_holds(&segment->known_lasting, address);
+
+	if (bits < 0)
+		return -1;
+	if (address->family == AF_INET6 && lasting >= 0)
+		return SEGMENT_CLAIM_LASTING + lasting;
+	return 2 * bits + (lasting == bits);
 }
 
 size_t segments_find(const struct segments *segments, const struct addr *address)
 {
 	const struct segment *best = NULL, *unknown = NULL, *only = NULL;
-	int longest = -1;
+	int highest = -1;
 	size_t len = 0;
 
 	for (size_t i = 0; i < SEGMENTS_MAX; i++) {
 		const struct segment *segment = segments->places[i];
-		int bits = segment ? segment_holds(segment, address) : -1;
+		int claim = segment ? segment_claim(segment, address) : -1;
 
 		if (!segment)
 			continue;
 		only = segment;
 		len++;
-		if (bits > longest ||
-			(bits >= 0 && bits == longest && segment->rank < best->rank)) {
+		if (claim > highest ||
+			(claim >= 0 && claim == highest && segment->rank < best->rank)) {
 			best = segment;
-			longest = bits;
+			highest = claim;
 		}
 		if (segment->known.len == 0 && (!unknown || segment->rank < unknown->rank))
 			unknown = segment;
@@ -352,7 +384,7 @@ bool segments_overlap(const struct segments *segments, struct why *ret_why)
 				"alone; give each link a subnet of its own",
 				segment_link(a)->name, segment_link(b)->name,
 				addr_format(&subnet->addr, text), subnet->len,
-				segment_link(a)->name);
+				segments_link_of(segments, &subnet->addr)->name);
 			return true;
 		}
 	return false;

@@ -51,14 +51,17 @@ const struct neigh_link *segments_next_link(const struct segments *segments, siz
 struct neigh *segments_neigh(const struct segments *segments, const struct addr *address);
 /* Of the interface at a place; NULL: nobody has it. */
 struct neigh *segments_neigh_at(const struct segments *segments, size_t place);
-/* The place of the interface that reaches the address, or SEGMENTS_NONE. */
+/*
+ * The place of the interface that reaches the address, or SEGMENTS_NONE. A subnet of IPv6 that may be of a router
+ * advertisement is its interface's where no address without a lifetime says otherwise.
+ */
 size_t segments_find(const struct segments *segments, const struct addr *address);
 /* The link of the interface that reaches the address; NULL: none does. */
 const struct neigh_link *segments_link_of(
 	const struct segments *segments, const struct addr *address);
 /* Each second: an address that is away for long is away. */
 void segments_look(struct segments *segments);
-/* Two interfaces have the same subnet, so that the first reaches it: which, in words. */
+/* Two interfaces have the same subnet, so that one alone reaches it: which, in words. */
 bool segments_overlap(const struct segments *segments, struct why *ret_why);
 /* neigh_forget() on all of them. */
 void segments_forget(struct segments *segments, const struct addr *address);
