@@ -51,15 +51,27 @@ static struct addr survey_addr(const struct nlattr *attr, sa_family_t family)
 
 /* ---- interfaces ---- */
 
-static bool survey_conf6(const struct nlattr *attr, unsigned int setting)
+/* 0 where the kernel does not tell. */
+static uint32_t survey_conf6(const struct nlattr *attr, unsigned int setting)
 {
 	const uint8_t *values = mnl_attr_get_payload(attr);
 	uint32_t value;
 
 	if (mnl_attr_get_payload_len(attr) < (setting + 1) * sizeof(value))
-		return false;
+		return 0;
 	memcpy(&value, values + setting * sizeof(value), sizeof(value));
-	return value != 0;
+	return value;
+}
+
+static void survey_take_conf6(const struct nlattr *attr, struct survey_link *link)
+{
+	bool forwards = survey_conf6(attr, DEVCONF_FORWARDING) != 0;
+	/* A router takes advertisements where that is 2. */
+	bool takes = survey_conf6(attr, DEVCONF_ACCEPT_RA) > (forwards ? 1 : 0);
+
+	link->proxy_ndp = survey_conf6(attr, DEVCONF_PROXY_NDP) != 0;
+	link->takes_redirects6 = survey_conf6(attr, DEVCONF_ACCEPT_REDIRECTS) && !forwards;
+	link->takes_prefixes6 = takes && survey_conf6(attr, DEVCONF_AUTOCONF);
 }
 
 static void survey_take_conf(const struct nlattr *spec, struct survey_link *link)
@@ -79,12 +91,8 @@ static void survey_take_conf(const struct nlattr *spec, struct survey_link *link
 				link->has_conf4 = true;
 			}
 			if (mnl_attr_get_type(family) == AF_INET6 &&
-				mnl_attr_get_type(attr) == IFLA_INET6_CONF) {
-				link->proxy_ndp = survey_conf6(attr, DEVCONF_PROXY_NDP);
-				link->takes_redirects6 =
-					survey_conf6(attr, DEVCONF_ACCEPT_REDIRECTS) &&
-					!survey_conf6(attr, DEVCONF_FORWARDING);
-			}
+				mnl_attr_get_type(attr) == IFLA_INET6_CONF)
+				survey_take_conf6(attr, link);
 		}
 	}
 }
@@ -179,7 +187,8 @@ static int survey_take_address(const struct nlmsghdr *message, void *context)
 		mnl_nlmsg_get_payload_len(message) < sizeof(*info))
 		return 0;
 	address = (struct survey_address){ .ifindex = info->ifa_index,
-		.prefix_len = info->ifa_prefixlen };
+		.prefix_len = info->ifa_prefixlen,
+		.lasting = info->ifa_flags & IFA_F_PERMANENT };
 	mnl_attr_for_each(attr, message, sizeof(*info))
 	{
 		/* On a point-to-point link only IFA_LOCAL is ours, and it comes second. */
@@ -523,24 +532,26 @@ const struct survey_route *survey_default_route(const struct survey *survey, sa_
 	return best;
 }
 
+bool survey_is_in_subnet(const struct survey_address *address, const struct addr *addr)
+{
+	struct addr_prefix subnet = { .addr = address->addr, .len = address->prefix_len };
+	size_t n_bytes = addr_size_bytes(&address->addr);
+
+	for (size_t idx = 0; idx < n_bytes; idx++) {
+		int bits = (int)address->prefix_len - (int)(8 * idx);
+
+		subnet.addr.bytes[idx] &= (uint8_t)(bits >= 8 ? 0xffu
+				: bits <= 0                   ? 0u
+							      : 0xffu << (8 - bits));
+	}
+	return addr_in_prefix(addr, &subnet);
+}
+
 bool survey_is_on_link(const struct survey *survey, unsigned int ifindex, const struct addr *addr)
 {
-	ARRAY_FOREACH (address, survey->addresses, survey->n_addresses) {
-		struct addr_prefix subnet = { .addr = address->addr, .len = address->prefix_len };
-		size_t n_bytes = addr_size_bytes(&address->addr);
-
-		if (ifindex && address->ifindex != ifindex)
-			continue;
-		for (size_t idx = 0; idx < n_bytes; idx++) {
-			int bits = (int)address->prefix_len - (int)(8 * idx);
-
-			subnet.addr.bytes[idx] &= (uint8_t)(bits >= 8 ? 0xffu
-					: bits <= 0                   ? 0u
-								      : 0xffu << (8 - bits));
-		}
-		if (addr_in_prefix(addr, &subnet))
+	ARRAY_FOREACH (address, survey->addresses, survey->n_addresses)
+		if ((!ifindex || address->ifindex == ifindex) && survey_is_in_subnet(address, addr))
 			return true;
-	}
 	return false;
 }
 

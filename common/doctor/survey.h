@@ -28,12 +28,14 @@ struct survey_link {
 	uint32_t conf4[IPV4_DEVCONF_MAX]; /* at IPV4_DEVCONF_X - 1: the interface's own values */
 	bool proxy_ndp;
 	bool takes_redirects6; /* of ICMPv6 */
+	bool takes_prefixes6;  /* of router advertisements: makes addresses of them */
 };
 
 struct survey_address {
 	unsigned int ifindex;
 	struct addr addr;
 	uint8_t prefix_len;
+	bool lasting; /* without a lifetime */
 };
 
 struct survey_route {
@@ -95,6 +97,8 @@ const struct survey_link *survey_link(const struct survey *survey, unsigned int 
 const struct survey_link *survey_link_by_name(const struct survey *survey, const char *name);
 /* The preferred default route of the main table; NULL: there is none. */
 const struct survey_route *survey_default_route(const struct survey *survey, sa_family_t family);
+/* Whether this own address has the other one in its subnet. */
+bool survey_is_in_subnet(const struct survey_address *address, const struct addr *addr);
 /* Whether an address of the interface (0: any) has this one in its subnet. */
 bool survey_is_on_link(const struct survey *survey, unsigned int ifindex, const struct addr *addr);
 /* NULL: the kernel does not know it there. */

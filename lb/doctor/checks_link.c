@@ -392,6 +392,63 @@ void checks_router(const void *context, struct doctor *doctor)
 			asked);
 }
 
+/* The subnet of IPv6 that it has by an address with a lifetime alone; NULL: there is none. */
+static const struct survey_address *checks_passing_subnet(
+	const struct facts *facts, const struct survey_link *link)
+{
+	ARRAY_FOREACH (passing, facts->survey.addresses, facts->survey.n_addresses) {
+		bool lasts = false;
+
+		if (passing->ifindex != link->ifindex || passing->lasting ||
+			passing->addr.family != AF_INET6 || passing->prefix_len == 128)
+			continue;
+		ARRAY_FOREACH (other, facts->survey.addresses, facts->survey.n_addresses)
+			lasts |= other->lasting && other->ifindex == link->ifindex &&
+				survey_is_in_subnet(other, &passing->addr);
+		if (!lasts)
+			return passing;
+	}
+	return NULL;
+}
+
+/* Where an interface takes advertisements, and a subnet of another is not held by anything better. */
+static void checks_advertisements_at(
+	const struct facts *facts, const struct survey_link *link, struct doctor *doctor)
+{
+	const struct survey_address *passing = NULL;
+	const struct survey_link *other = NULL;
+	char text[ADDR_STRLEN], word[DOCTOR_WORD_BYTES];
+
+	for (size_t i = 0; i < facts_n_backends(facts) && !passing; i++) {
+		other = facts_backends(facts, i);
+		if (other && other != link)
+			passing = checks_passing_subnet(facts, other);
+	}
+	if (!link->takes_prefixes6 || !passing) {
+		doctor_ok(doctor, link->name,
+			"no router advertisement there moves backends of another interface");
+		return;
+	}
+	doctor_warn(doctor, link->name,
+		"takes router advertisements (accept_ra, autoconf), and %s has %s with a lifetime alone: who "
+		"advertises its subnet here moves its backends here; give %s a fixed address, or %s",
+		other->name, addr_format(&passing->addr, text), other->name, link->name);
+	doctor_mend(
+		doctor, "sysctl -w net/ipv6/conf/%s/accept_ra=0", doctor_word(link->name, word));
+}
+
+void checks_advertisements(const void *context, struct doctor *doctor)
+{
+	const struct facts *facts = context;
+
+	/* Where there is one interface alone, there is nothing to choose. */
+	if (!facts_are_whole(facts) || facts_n_backends(facts) < 2)
+		return;
+	for (size_t i = 0; i < facts_n_backends(facts); i++)
+		if (facts_backends(facts, i))
+			checks_advertisements_at(facts, facts_backends(facts, i), doctor);
+}
+
 /* All that are there, as one text. */
 static const char *checks_reaching(const struct facts *facts, char *ret_text, size_t size_bytes)
 {

@@ -20,3 +20,5 @@ void checks_vip(const void *context, struct doctor *doctor);
 void checks_router(const void *context, struct doctor *doctor);
 /* Real servers that a MAC rewrite cannot reach. */
 void checks_off_link(const void *context, struct doctor *doctor);
+/* Router advertisements by which somebody could move backends to another interface. */
+void checks_advertisements(const void *context, struct doctor *doctor);

@@ -29,6 +29,7 @@ static const struct doctor_check examine_table[] = {
 	{ "claim", checks_claim },
 	{ "router", checks_router },
 	{ "off-link", checks_off_link },
+	{ "advertisements", checks_advertisements },
 	{ "backend", checks_backend },
 	{ "check", checks_check },
 	{ "agent-version", checks_agent_version },

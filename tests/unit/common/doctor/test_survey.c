@@ -20,6 +20,7 @@ static struct addr addr(const char *text)
 static void a_host_is_told_as_it_is(void **state)
 {
 	const struct addr gateway = addr("192.0.2.1"), far = addr("203.0.113.1");
+	const struct addr leased = addr("192.0.2.10");
 	const struct addr near = addr("192.0.2.77"), nothing = { 0 };
 	const struct survey_neighbour *neighbour;
 	const struct survey_link *link;
@@ -38,7 +39,10 @@ static void a_host_is_told_as_it_is(void **state)
 		       "ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev e0 && "
 		       "ip neigh add proxy 198.51.100.7 dev e0 && "
 		       "sysctl -qw net.ipv4.conf.e0.proxy_arp=1 net.ipv6.conf.e0.proxy_ndp=1 "
-		       "net.ipv6.conf.e0.accept_redirects=1 net.ipv6.conf.e1.accept_redirects=0"),
+		       "net.ipv6.conf.e0.accept_redirects=1 net.ipv6.conf.e1.accept_redirects=0 "
+		       "net.ipv6.conf.e0.accept_ra=1 net.ipv6.conf.e0.autoconf=1 "
+		       "net.ipv6.conf.e1.accept_ra=0 && "
+		       "ip address add 192.0.2.10/32 dev e1 valid_lft 1000 preferred_lft 500"),
 		0);
 	assert_int_equal(survey_make(&survey), 0);
 	link = survey_link_by_name(&survey, "e0");
@@ -50,6 +54,10 @@ static void a_host_is_told_as_it_is(void **state)
 	assert_true(link->proxy_ndp);
 	assert_true(link->takes_redirects6);
 	assert_false(survey_link_by_name(&survey, "e1")->takes_redirects6);
+	assert_true(link->takes_prefixes6);
+	assert_false(survey_link_by_name(&survey, "e1")->takes_prefixes6);
+	ARRAY_FOREACH (own, survey.addresses, survey.n_addresses)
+		assert_int_equal(own->lasting, !addr_equal(&own->addr, &leased));
 	assert_false(survey_link_by_name(&survey, "lo")->proxy_ndp);
 	assert_null(survey_link_by_name(&survey, "e7"));
 	assert_true(addr_equal(&survey_default_route(&survey, AF_INET)->gateway, &gateway));

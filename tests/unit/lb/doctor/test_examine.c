@@ -457,6 +457,37 @@ static void a_standby_announces_nothing(struct world *world)
 	set(world, "active", json_false());
 }
 
+/* The fixed address of eth0 is in another subnet. */
+static void advertisements_may_move_backends(struct world *world)
+{
+	static const char text[] = "[balancer]\ninterface = eth0\nbackend-interface = eth0, eth1\n"
+				   "[virtual-server web]\nvip = 198.51.100.10\nport = 80\n";
+
+	config_free(world->facts.config);
+	ini_report_free(world->facts.report);
+	assert_int_equal(config_load_text("test", text, strlen(text), &world->facts.config,
+				 &world->facts.report),
+		0);
+	world->links[0].takes_prefixes6 = world->links[1].takes_prefixes6 = true;
+	put_address(world, ETH1, "2001:db8:b::2", 64);
+	put_address(world, ETH0, "2001:db8:a::2", 64);
+	world->addresses[3].lasting = true;
+}
+
+/* Then no advertisement counts. */
+static void the_subnet_is_a_fixed_addresses(struct world *world)
+{
+	advertisements_may_move_backends(world);
+	world->addresses[2].lasting = true;
+}
+
+/* A lease of DHCPv6 is no subnet. */
+static void the_address_has_no_subnet(struct world *world)
+{
+	advertisements_may_move_backends(world);
+	world->addresses[2].prefix_len = 128;
+}
+
 static void a_real_server_is_far(struct world *world)
 {
 	world->addresses[1].addr = addr("10.8.0.2");
@@ -582,6 +613,11 @@ static const struct {
 	{ a_vip_has_no_route, "router", DOCTOR_FAIL, "2001:db8:f::10", NULL },
 	{ a_standby_announces_nothing, "router", DOCTOR_OK, "192.0.2.1", NULL },
 	{ a_real_server_is_far, "off-link", DOCTOR_FAIL, "10.9.0.11", NULL },
+	{ advertisements_may_move_backends, "advertisements", DOCTOR_WARN, "eth0",
+		"sysctl -w net/ipv6/conf/eth0/accept_ra=0" },
+	{ advertisements_may_move_backends, "advertisements", DOCTOR_OK, "eth1", NULL },
+	{ the_subnet_is_a_fixed_addresses, "advertisements", DOCTOR_OK, "eth0", NULL },
+	{ the_address_has_no_subnet, "advertisements", DOCTOR_OK, "eth0", NULL },
 	{ a_backend_is_down, "backend", DOCTOR_FAIL, "web1", NULL },
 	{ a_backend_is_disabled, "backend", DOCTOR_WARN, "web1", "dsr-lb enable web1" },
 	{ a_backend_waits, "backend", DOCTOR_WARN, "web1", "dsr-lb adopt web1" },
