@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "common/os/clock.h"
+#include "common/os/idle.h"
 #include "common/os/socket_buffer.h"
 #include "common/proto/proto.h"
 
@@ -106,7 +107,8 @@ static int net_on_readable(sd_event_source *source, int fd, uint32_t events, voi
 		net->counted_us = now_us;
 		net->n_received = 0;
 	}
-	(void)udp_receive(fd, data, sizeof(data), net_on_datagram, net);
+	idle_if_crowded(source, !udp_receive(fd, data, sizeof(data), net_on_datagram, net),
+		SD_EVENT_PRIORITY_NORMAL);
 	if (net->n_received > NET_FLOOD_HZ)
 		net_guard(net, now_us);
 	return 0;

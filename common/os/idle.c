@@ -67,3 +67,8 @@ void idle_wake(struct idle *idle)
 {
 	(void)sd_event_source_set_enabled(idle->source, SD_EVENT_ONESHOT);
 }
+
+void idle_if_crowded(sd_event_source *source, bool crowded, int64_t priority)
+{
+	(void)sd_event_source_set_priority(source, crowded ? SD_EVENT_PRIORITY_IDLE : priority);
+}

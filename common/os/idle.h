@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Long work in parts, done when the event loop has nothing else to do. Who has such work registers a step;
- * nobody is named here.
+ * nobody is named here. And a source of events that has too much of it comes last, too.
  */
 #pragma once
 
@@ -22,3 +22,10 @@ DEFINE_CLEANUP(struct idle *, idle_free)
 int idle_add(struct idle *idle, idle_step_fn *step, void *context);
 /* Somebody has something to do. */
 void idle_wake(struct idle *idle);
+
+/*
+ * Of a source that had more to read than one turn takes (`crowded`): the next turn is when the loop has nothing else to do;
+ * else it is at the source's own priority. A flood must keep the loop neither from its timers nor from who asks what is
+ * going on.
+ */
+void idle_if_crowded(sd_event_source *source, bool crowded, int64_t priority);

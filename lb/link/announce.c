@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 
 #include "common/log.h"
+#include "common/os/idle.h"
 #include "common/os/packet_socket.h"
 #include "lb/link/announce_frame.h"
 #include "lb/link/claims.h"
@@ -379,9 +380,7 @@ static int announce_on_frames(sd_event_source *source, int fd, uint32_t revents,
 		}
 		announce_handle(announce, frame, (size_t)n, from.sll_pkttype);
 	}
-	/* A flood must not keep the loop from heartbeats. */
-	(void)sd_event_source_set_priority(
-		source, i < ANNOUNCE_BATCH ? SD_EVENT_PRIORITY_NORMAL : SD_EVENT_PRIORITY_IDLE);
+	idle_if_crowded(source, i == ANNOUNCE_BATCH, SD_EVENT_PRIORITY_NORMAL);
 	return 0;
 }
 

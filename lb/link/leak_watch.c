@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "common/os/idle.h"
 #include "common/os/packet_socket.h"
 #include "lb/link/announce_frame.h"
 #include "lb/link/frame_socket.h"
@@ -343,8 +344,9 @@ static int leak_watch_on_frames(sd_event_source *source, int fd, uint32_t revent
 {
 	struct leak_watch *watch = userdata;
 	uint64_t now_us = leak_watch_now(watch);
+	unsigned int i;
 
-	for (unsigned int i = 0; i < LEAK_WATCH_BATCH; i++) {
+	for (i = 0; i < LEAK_WATCH_BATCH; i++) {
 		uint8_t frame[FRAME_SOCKET_READ_BYTES];
 		ssize_t n = recv(fd, frame, sizeof(frame), MSG_DONTWAIT);
 
@@ -354,6 +356,7 @@ static int leak_watch_on_frames(sd_event_source *source, int fd, uint32_t revent
 		if ((size_t)n >= MAC_LEN && memcmp(frame, watch->config.mac.bytes, MAC_LEN) == 0)
 			leak_watch_hear(watch, frame, (size_t)n, now_us);
 	}
+	idle_if_crowded(source, i == LEAK_WATCH_BATCH, SD_EVENT_PRIORITY_NORMAL);
 	return 0;
 }
 

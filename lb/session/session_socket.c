@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include "common/os/idle.h"
 #include "common/os/socket_buffer.h"
 #include "common/proto/proto.h"
 
@@ -77,9 +78,7 @@ static int session_socket_on_readable(
 	else if (listener->n_full < SESSION_SOCKET_CROWD_TURNS)
 		listener->n_full++;
 	crowded = listener->n_full == SESSION_SOCKET_CROWD_TURNS;
-	/* A flood must not keep the loop from its timers, from ARP, and from who asks what is going on. */
-	(void)sd_event_source_set_priority(
-		source, crowded ? SD_EVENT_PRIORITY_IDLE : SESSION_SOCKET_PRIORITY);
+	idle_if_crowded(source, crowded, SESSION_SOCKET_PRIORITY);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 
+#include "common/os/idle.h"
 #include "common/os/packet_socket.h"
 #include "lb/link/path/path_await.h"
 #include "lb/link/path/path_port.h"
@@ -18,8 +19,8 @@
 #define PROBES_REQUESTS_MAX 1024u
 /* Sent in one tick; the rest waits for the next. */
 #define PROBES_PACE 256u
-/* Read in one turn of the loop. */
-#define PROBES_READS 16u
+/* Read of each family in one turn of the loop, in batches of PATH_SOCKET_BATCH. */
+#define PROBES_READS 4u
 /* A deadline missed by more than this means that we were stalled ourselves. */
 #define PROBES_STALL_US (100 * US_PER_MS)
 /* After what has arrived was read. */
@@ -272,25 +273,6 @@ static void probes_flush(struct path_probes *probes)
 
 /* Answers. */
 
-/* As a client's kernel would: nothing stays half open on the server. */
-static void probes_reset(struct path_probes *probes, const struct path_answer *answer)
-{
-	struct path_socket *socket = probes->sockets[answer->vip.family == AF_INET ? IP4 : IP6];
-	const struct path_frame reset = {
-		.kind = PATH_TCP,
-		.from = probes->mac,
-		.to = answer->from,
-		.source = answer->own,
-		.vip = answer->vip,
-		.source_port = answer->own_port,
-		.port = answer->port,
-		.sequence = answer->sequence + 1,
-	};
-	uint8_t *buffer = path_socket_next(socket, NULL);
-
-	path_socket_add(socket, path_frame_build_reset(&reset, buffer));
-}
-
 static void probe_go_on(
 	struct path_probes *probes, struct probe *probe, const struct path_answer *answer)
 {
@@ -323,7 +305,8 @@ static void probes_on_answer(const struct path_answer *answer, void *context)
 	}
 	/* Also what nobody waits for: a reset was lost, or a server answers late. */
 	if (answer->kind == PATH_ANSWER_SYN_ACK || answer->kind == PATH_ANSWER_ACK)
-		probes_reset(probes, answer);
+		path_socket_reset(probes->sockets[answer->vip.family == AF_INET ? IP4 : IP6],
+			&probes->mac, answer, probe ? 0 : probes_now(probes));
 	if (answer->kind == PATH_ANSWER_ACK || !probe)
 		return;
 	if (answer->kind == PATH_ANSWER_ERROR)
@@ -345,8 +328,11 @@ static void probes_forgive(struct path_probes *probes)
 		}
 }
 
-static void probes_read(struct path_probes *probes)
+/* True: more may be waiting. */
+static bool probes_read(struct path_probes *probes)
 {
+	bool crowded = false;
+
 	for (int i = 0; i < FAMILIES; i++) {
 		int n = probes->sockets[i] ? 1 : 0;
 
@@ -354,15 +340,17 @@ static void probes_read(struct path_probes *probes)
 			n = path_socket_read(probes->sockets[i], probes_on_answer, probes);
 		if (n == -ENETDOWN)
 			probes_forgive(probes);
+		crowded |= n > 0;
 	}
 	probes_flush(probes);
+	return crowded;
 }
 
 static int probes_on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct path_probes *probes = userdata;
 
-	probes_read(probes);
+	idle_if_crowded(source, probes_read(probes), SD_EVENT_PRIORITY_NORMAL);
 	probes_done(probes);
 	return 0;
 }
@@ -433,10 +421,9 @@ static int probes_on_timer(sd_event_source *source, uint64_t due_us, void *userd
 	uint64_t now_us = probes_now(probes);
 	unsigned int n_begun = 0;
 	struct path_wheel_item *item;
-	bool lost = false;
+	/* What lies in the sockets has arrived in time; of what is still there, nobody knows what it is. */
+	bool lost = probes_read(probes);
 
-	/* What lies in the sockets has arrived in time. */
-	probes_read(probes);
 	if (now_us > probes->timer_us + PROBES_STALL_US)
 		probes_extend(probes, now_us - probes->timer_us);
 	for (int i = 0; i < FAMILIES; i++)

@@ -15,6 +15,8 @@ struct path_socket {
 	int fd;
 	path_socket_failed_fn *failed;
 	void *context;
+	uint64_t second_us;     /* when it began, */
+	unsigned int n_strange; /* and how many resets to strangers it has seen */
 	size_t n_waiting;
 	void *tags[PATH_SOCKET_BATCH];
 	struct iovec out[PATH_SOCKET_BATCH], in[PATH_SOCKET_BATCH];
@@ -205,6 +207,40 @@ void path_socket_flush(struct path_socket *socket)
 		n_done++;
 	}
 	socket->n_waiting = 0;
+}
+
+/* Whether one more may be answered in this second. */
+static bool socket_may_answer_stranger(struct path_socket *socket, uint64_t now_us)
+{
+	if (socket->second_us == 0 || now_us - socket->second_us >= US_PER_S) {
+		socket->second_us = now_us;
+		socket->n_strange = 0;
+	}
+	if (socket->n_strange == PATH_SOCKET_STRANGERS_PER_S)
+		return false;
+	socket->n_strange++;
+	return true;
+}
+
+void path_socket_reset(struct path_socket *socket, const struct mac *own,
+	const struct path_answer *answer, uint64_t strange_us)
+{
+	const struct path_frame reset = {
+		.kind = PATH_TCP,
+		.from = *own,
+		.to = answer->from,
+		.source = answer->own,
+		.vip = answer->vip,
+		.source_port = answer->own_port,
+		.port = answer->port,
+		.sequence = answer->sequence + 1,
+	};
+	uint8_t *buffer;
+
+	if (strange_us > 0 && !socket_may_answer_stranger(socket, strange_us))
+		return;
+	buffer = path_socket_next(socket, NULL);
+	path_socket_add(socket, path_frame_build_reset(&reset, buffer));
 }
 
 int path_socket_read(struct path_socket *socket, path_socket_answer_fn *fn, void *context)

@@ -10,6 +10,8 @@
 
 #define PATH_SOCKET_BATCH       64u
 #define PATH_SOCKET_FRAME_BYTES 2048u /* of what is heard; more is cut off */
+/* Resets to whom no probe waits for. A lost reset has the server answer some times more, and that is seldom. */
+#define PATH_SOCKET_STRANGERS_PER_S 250u
 
 struct path_socket;
 
@@ -33,6 +35,13 @@ void path_socket_add(struct path_socket *socket, size_t size_bytes);
 typedef void path_socket_failed_fn(void *tag, int error, void *context);
 void path_socket_on_failed(struct path_socket *socket, path_socket_failed_fn *fn, void *context);
 void path_socket_flush(struct path_socket *socket);
+
+/*
+ * Resets what a SYN-ACK or its repetition is of, as a client's kernel would: nothing stays half open on the server.
+ * `strange_us`: no probe waits for it, at this CLOCK_MONOTONIC; no more than PATH_SOCKET_STRANGERS_PER_S. 0: one does.
+ */
+void path_socket_reset(struct path_socket *socket, const struct mac *own,
+	const struct path_answer *answer, uint64_t strange_us);
 
 /*
  * Reads frames, up to PATH_SOCKET_BATCH, and has each parsed; returns how many were read. -ENETDOWN: the interface

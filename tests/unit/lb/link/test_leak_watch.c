@@ -15,6 +15,7 @@
 #include "lb/link/announce_frame.h"
 #include "lb/link/leak_judge.h"
 #include "tests/unit/lb/fwd/wire.h"
+#include "tests/unit/tools/loop.h"
 #include "tests/unit/tools/namespace.h"
 
 /* What was taken for a forgery would count again later. */
@@ -31,6 +32,7 @@ struct live {
 	size_t next;
 	int fd; /* the backend's */
 	uint32_t n_asked[2], n_verdicts;
+	uint32_t n_heard;  /* claims */
 	struct addr leaks; /* AF_UNSPEC: it does not */
 };
 
@@ -52,8 +54,9 @@ static bool live_next(void *context, struct leak_watch_target *ret_target)
 
 static bool live_is_vip(void *context, const struct addr *address)
 {
-	const struct live *live = context;
+	struct live *live = context;
 
+	live->n_heard++;
 	return addr_equal(address, &live->targets[0].vip) ||
 		addr_equal(address, &live->targets[1].vip);
 }
@@ -141,7 +144,9 @@ static void live_run(struct live *live, uint32_t n_verdicts, uint32_t n_asked,
 			continue;
 		}
 		announce_frame_parse(frame, (size_t)n, &asked);
-		if (asked.kind != ANNOUNCE_REQUEST || !live_is_vip(live, &asked.target))
+		if (asked.kind != ANNOUNCE_REQUEST ||
+			(!addr_equal(&asked.target, &live->targets[0].vip) &&
+				!addr_equal(&asked.target, &live->targets[1].vip)))
 			continue;
 		/* Nobody else hears a question. */
 		assert_memory_equal(frame, backend_mac.bytes, MAC_LEN);
@@ -206,6 +211,46 @@ static void leak_watch_believes_no_flood(void **state)
 	assert_int_equal(live->n_verdicts, 0);
 }
 
+/* What the loop had heard when a timer ran whose priority is less. */
+struct late {
+	const struct live *live;
+	uint32_t n_heard;
+};
+
+static int on_timer(sd_event_source *source, uint64_t due_us, void *context)
+{
+	struct late *late = context;
+
+	late->n_heard = late->live->n_heard;
+	return 0;
+}
+
+static void leak_watch_that_is_flooded_lets_timers_run(void **state)
+{
+	const uint32_t n_sent = 200;
+	struct live *live = *state;
+	struct announce_frame asked = { .kind = ANNOUNCE_REQUEST, .mac = own, .reply_to = own };
+	struct late late = { .live = live };
+	sd_event_source *timer = NULL;
+
+	live_require(live);
+	for (size_t idx = 0; idx < 2; idx++) {
+		live->n_heard = late.n_heard = 0;
+		asked.target = live->targets[idx].vip;
+		asked.asker = address(idx == 0 ? "192.0.2.2" : "fe80::2");
+		for (uint32_t i = 0; i < n_sent; i++)
+			live_answer(live, &asked, &stranger_mac);
+		assert_true(sd_event_add_time(live->event, &timer, CLOCK_MONOTONIC, 0, 0, on_timer,
+				    &late) >= 0);
+		assert_true(
+			sd_event_source_set_priority(timer, SD_EVENT_PRIORITY_NORMAL + 10) >= 0);
+		LOOP_UNTIL(live->event, DEADLINE_US, late.n_heard > 0);
+		assert_true(late.n_heard < n_sent);
+		LOOP_UNTIL(live->event, DEADLINE_US, live->n_heard >= n_sent);
+		timer = sd_event_source_disable_unref(timer);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +260,8 @@ int main(void)
 			leak_watch_believes_nobody_else, live_setup, live_teardown),
 		cmocka_unit_test_setup_teardown(
 			leak_watch_believes_no_flood, live_setup, live_teardown),
+		cmocka_unit_test_setup_teardown(
+			leak_watch_that_is_flooded_lets_timers_run, live_setup, live_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
