@@ -105,17 +105,28 @@ static void daemon_on_no_path(struct balancer *balancer, const char *reason)
 	actions_say_no_check(balancer->actions, reason);
 }
 
+static const struct backend *daemon_backend_at(
+	const struct registry *registry, const struct mac *mac)
+{
+	for (size_t i = 0; i < registry_len(registry); i++)
+		if (mac_equal(&registry_backend_at(registry, i)->mac, mac))
+			return registry_backend_at(registry, i);
+	return NULL;
+}
+
+static bool daemon_is_backend(const struct mac *mac, void *context)
+{
+	return daemon_backend_at(((struct daemon *)context)->balancer.registry, mac);
+}
+
 /* An ARP or NA is never authentic: it is named, and changes nothing about where frames go. */
 static void daemon_on_claim(const struct addr *vip, const struct mac *mac, void *context)
 {
 	struct balancer *balancer = &((struct daemon *)context)->balancer;
-	const struct backend *owner = NULL;
+	const struct backend *owner = daemon_backend_at(balancer->registry, mac);
 	char address[ADDR_STRLEN], text[MAC_STRLEN];
 	struct event event = { .message = EVENT_CLAIM, .level = LOG_LEVEL_WARNING };
 
-	for (size_t i = 0; i < registry_len(balancer->registry) && !owner; i++)
-		if (mac_equal(&registry_backend_at(balancer->registry, i)->mac, mac))
-			owner = registry_backend_at(balancer->registry, i);
 	leaks_claimed(balancer->leaks, vip, mac);
 	event.vip = addr_format(vip, address);
 	event.backend = owner ? owner->name : NULL;
@@ -427,8 +438,8 @@ static int daemon_start_links(struct daemon *daemon)
 
 static int daemon_start_network(struct daemon *daemon)
 {
-	static const struct announce_callbacks announces = { daemon_on_claim, daemon_has_vip,
-		daemon_is_server, daemon_on_held };
+	static const struct announce_callbacks announces = { daemon_on_claim, daemon_is_backend,
+		daemon_has_vip, daemon_is_server, daemon_on_held };
 	static const struct path_checks_calls paths = { daemon_on_path, daemon_on_no_path };
 	struct balancer *balancer = &daemon->balancer;
 	int r = daemon_start_links(daemon);

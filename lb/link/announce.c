@@ -287,7 +287,9 @@ static void announce_judge_claim(
 	if (vip->probe.state == VIP_PROBE_FREE)
 		announce_defend(announce, vip, now_us);
 	/* That it is held back was told. */
-	if (claims_add(&announce->claims, address, mac, now_us) &&
+	if (claims_add(&announce->claims, address,
+		    &(struct claimant){ *mac, announce->callbacks->is_backend, announce->context },
+		    now_us) &&
 		vip->probe.state != VIP_PROBE_HELD)
 		announce->callbacks->claimed(address, mac, announce->context);
 }

@@ -34,10 +34,12 @@ struct announce_config {
 	bool is_cut;     /* nothing arrives by the link: silence means nothing */
 };
 
-/* May not call announce_set(). All but the first are for new VIPs alone. */
+/* May not call announce_set(). All but the first two are for new VIPs alone. */
 struct announce_callbacks {
 	/* Somebody else claims the VIP: to be told of, see claims_add(). */
 	void (*claimed)(const struct addr *vip, const struct mac *mac, void *context);
+	/* Whether a backend has this MAC: its claim is told of whoever else claims. NULL: there are none. */
+	bool (*is_backend)(const struct mac *mac, void *context);
 	/* Whether our own host has the VIP, so that its kernel answers for it whatever is done here. */
 	bool (*is_own)(const struct addr *vip, void *context);
 	/* Whether a backend that serves the VIP is at this MAC: it is out for its answer, and holds nothing back. */

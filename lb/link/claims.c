@@ -11,31 +11,51 @@ static struct claim *claims_find(
 	return NULL;
 }
 
-/* A free place, else that of the pair that was silent the longest; NULL: all of them go on. */
-static struct claim *claims_room(struct claims *claims, uint64_t now_us)
+/* The pair that was silent the longest, of strangers' or of all; NULL: there is none. */
+static struct claim *claims_oldest(struct claims *claims, bool of_strangers)
 {
-	struct claim *oldest = claims->items;
+	struct claim *oldest = NULL;
+
+	ARRAY_FOREACH (claim, claims->items, claims->len)
+		if (!(of_strangers && claim->is_known) &&
+			(!oldest || claim->last_us < oldest->last_us))
+			oldest = claim;
+	return oldest;
+}
+
+static bool claim_has_ended(const struct claim *claim, uint64_t now_us)
+{
+	return now_us - claim->last_us >= CLAIMS_SAY_US;
+}
+
+/* A free place, else that of another pair; NULL: they stay. */
+static struct claim *claims_room(struct claims *claims, bool is_known, uint64_t now_us)
+{
+	struct claim *oldest = claims_oldest(claims, true);
 
 	if (claims->len < CLAIMS_MAX)
 		return &claims->items[claims->len++];
-	ARRAY_FOREACH (claim, claims->items, claims->len)
-		if (claim->last_us < oldest->last_us)
-			oldest = claim;
-	return now_us - oldest->last_us >= CLAIMS_SAY_US ? oldest : NULL;
+	if (oldest && (is_known || claim_has_ended(oldest, now_us)))
+		return oldest;
+	oldest = claims_oldest(claims, false);
+	return claim_has_ended(oldest, now_us) ? oldest : NULL;
 }
 
-bool claims_add(
-	struct claims *claims, const struct addr *vip, const struct mac *mac, uint64_t now_us)
+bool claims_add(struct claims *claims, const struct addr *vip, const struct claimant *claimant,
+	uint64_t now_us)
 {
+	const struct mac *mac = &claimant->mac;
 	struct claim *claim = claims_find(claims, vip, mac);
 	bool is_new = !claim;
 
 	claims->seen++;
 	if (is_new) {
-		claim = claims_room(claims, now_us);
+		bool is_known = claimant->is_known && claimant->is_known(mac, claimant->context);
+
+		claim = claims_room(claims, is_known, now_us);
 		if (!claim)
 			return false;
-		*claim = (struct claim){ .vip = *vip, .mac = *mac };
+		*claim = (struct claim){ .vip = *vip, .mac = *mac, .is_known = is_known };
 	}
 	claim->count++;
 	claim->last_us = now_us;

@@ -20,6 +20,7 @@ struct claim {
 	uint64_t count;
 	uint64_t last_us;
 	uint64_t said_us;
+	bool is_known; /* whose MAC it is */
 };
 
 /* Zeroed: none. */
@@ -29,13 +30,20 @@ struct claims {
 	uint64_t seen; /* all, those that found no room too */
 };
 
+/* Who claims, and whether that is somebody who is known, as a backend: asked of pairs that are new. NULL: nobody is. */
+struct claimant {
+	struct mac mac;
+	bool (*is_known)(const struct mac *mac, void *context);
+	void *context;
+};
 /*
- * Takes one claim. True: it is to be told of now. When there is no room, the pair that was silent for
- * CLAIMS_SAY_US and longest makes room; if there is none, the new pair is only counted, so that a
- * flood of invented MACs neither hides a claim that goes on nor fills a log.
+ * Takes one claim. True: it is to be told of now. When there is no room, the stranger that was silent the longest makes
+ * room for who is known, and for another stranger if it was silent for CLAIMS_SAY_US; where there is none, so does who is
+ * known and was. Else the new pair is only counted. So a flood of invented MACs neither hides a claim that goes on, nor
+ * that of a backend, nor fills a log.
  */
-_must_check_ bool claims_add(
-	struct claims *claims, const struct addr *vip, const struct mac *mac, uint64_t now_us);
+_must_check_ bool claims_add(struct claims *claims, const struct addr *vip,
+	const struct claimant *claimant, uint64_t now_us);
 /* Forgets what is older than CLAIMS_KEEP_US. */
 void claims_expire(struct claims *claims, uint64_t now_us);
 /* Forgets all claims but of VIPs that are to be kept. */

@@ -27,7 +27,9 @@
 #define DEADLINE_US (20 * US_PER_S)
 
 static const struct mac own = { { 2, 0, 0, 0, 0, 1 } };
+static const struct mac backend_mac = { { 2, 0, 0, 0, 2, 1 } };
 static unsigned int n_told, n_armed;
+static struct mac last_told;
 
 /* In place of libsystemd's: after each look the timer is set for the next. */
 int sd_event_source_set_time(sd_event_source *source, uint64_t usec)
@@ -43,9 +45,16 @@ int sd_event_source_set_time(sd_event_source *source, uint64_t usec)
 static void on_claim(const struct addr *vip, const struct mac *mac, void *context)
 {
 	n_told++;
+	last_told = *mac;
 }
 
-static const struct announce_callbacks callbacks = { .claimed = on_claim };
+static bool is_backend(const struct mac *mac, void *context)
+{
+	return mac_equal(mac, &backend_mac);
+}
+
+static const struct announce_callbacks callbacks = { .claimed = on_claim,
+	.is_backend = is_backend };
 
 static struct addr vip_at(uint32_t idx)
 {
@@ -70,14 +79,18 @@ static int link_make(void)
 	return fd;
 }
 
-static void claim(int fd, uint32_t number)
+static void claim_by(int fd, uint32_t number, struct mac claimant)
 {
-	const struct mac claimant = { { 2, 0, 0, 0, 1, (uint8_t)(number % CLAIMANTS) } };
 	const struct addr vip = vip_at(number * (VIPS / CLAIMS));
 	uint8_t frame[ANNOUNCE_FRAME_MAX_BYTES];
 	size_t size_bytes = announce_frame_build(&vip, &claimant, NULL, frame);
 
 	assert_int_equal(send(fd, frame, size_bytes, 0), size_bytes);
+}
+
+static void claim(int fd, uint32_t number)
+{
+	claim_by(fd, number, (struct mac){ { 2, 0, 0, 0, 1, (uint8_t)(number % CLAIMANTS) } });
 }
 
 /* Each for the first time; the second time is a second later. */
@@ -151,6 +164,10 @@ static void claims_of_many_vips_are_bounded_work(void **state)
 	/* Armed by the look itself, and once more by a claim that is due before. */
 	assert_in_range(n_armed, 1, 2 * ((clock_now_us() - began_us) / PACE_US + 1));
 	assert_in_range(n_told, 1, CLAIMS_MAX);
+	/* However many strangers there are, it is told of a backend. */
+	claim_by(many.fd, 0, backend_mac);
+	run_until_heard(many.event, many.announce, CLAIMS + 1);
+	assert_true(mac_equal(&last_told, &backend_mac));
 	many_free(&many);
 }
 

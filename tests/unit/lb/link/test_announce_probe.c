@@ -76,8 +76,8 @@ static void bench_held(const struct addr *vip, const struct mac *mac, void *cont
 	bench->n_freed += mac == NULL;
 }
 
-static const struct announce_callbacks callbacks = { bench_claimed, bench_is_own, bench_serves,
-	bench_held };
+static const struct announce_callbacks callbacks = { bench_claimed, NULL, bench_is_own,
+	bench_serves, bench_held };
 
 static int bench_setup(void **state)
 {

@@ -19,9 +19,27 @@ static struct mac mac_number(unsigned int number)
 static bool add(
 	struct claims *claims, const struct addr *address, unsigned int number, uint64_t now_us)
 {
-	const struct mac mac = mac_number(number);
+	const struct claimant stranger = { .mac = mac_number(number) };
 
-	return claims_add(claims, address, &mac, now_us);
+	return claims_add(claims, address, &stranger, now_us);
+}
+
+static bool is_known(const struct mac *mac, void *context)
+{
+	return context;
+}
+
+static bool add_known(struct claims *claims, unsigned int number, uint64_t now_us)
+{
+	const struct claimant known = { mac_number(number), is_known, claims };
+
+	return claims_add(claims, &vip, &known, now_us);
+}
+
+/* The number of the n-th. */
+static unsigned int number_at(const struct claims *claims, size_t idx)
+{
+	return claims->items[idx].mac.bytes[4] * 256u + claims->items[idx].mac.bytes[5];
 }
 
 static void claims_counts_and_tells_once_a_minute(void **state)
@@ -58,6 +76,43 @@ static void claims_refuses_one_more_than_its_limit(void **state)
 	assert_int_equal(claims.items[0].count, 2);
 	assert_int_equal(claims.items[1].mac.bytes[5], CLAIMS_MAX);
 	assert_int_equal(claims.items[1].count, 1);
+}
+
+static void claims_of_the_known_always_have_room_among_strangers(void **state)
+{
+	const unsigned int known = 1000;
+	struct claims claims = { 0 };
+
+	assert_true(add_known(&claims, known, START_US));
+	for (unsigned int i = 1; i < CLAIMS_MAX; i++)
+		assert_true(add(&claims, &vip, i, START_US + i));
+	/* The oldest stranger goes, not one that is known and older. */
+	assert_true(add_known(&claims, known + 1, START_US + CLAIMS_MAX));
+	assert_int_equal(claims.len, CLAIMS_MAX);
+	assert_int_equal(number_at(&claims, 0), known);
+	assert_int_equal(number_at(&claims, 1), known + 1);
+	/* Nobody tells of one and the same without end by sending both in turn. */
+	assert_false(add(&claims, &vip, 1, START_US + CLAIMS_MAX));
+	assert_false(add_known(&claims, known + 1, START_US + CLAIMS_MAX));
+	/* A stranger's place is a stranger's, though somebody known is silent for longer. */
+	assert_true(add(&claims, &vip, 1, START_US + 2 + CLAIMS_SAY_US));
+	assert_int_equal(number_at(&claims, 0), known);
+	assert_int_equal(number_at(&claims, 2), 1);
+}
+
+static void claims_of_the_known_alone_go_by_age(void **state)
+{
+	struct claims claims = { 0 };
+
+	for (unsigned int i = 0; i < CLAIMS_MAX; i++)
+		assert_true(add_known(&claims, i, START_US + i));
+	assert_false(add_known(&claims, CLAIMS_MAX, START_US + CLAIMS_SAY_US - 1));
+	assert_false(add(&claims, &vip, CLAIMS_MAX, START_US + CLAIMS_SAY_US - 1));
+	assert_true(add(&claims, &vip, CLAIMS_MAX, START_US + CLAIMS_SAY_US));
+	assert_true(add_known(&claims, CLAIMS_MAX + 1, START_US + CLAIMS_SAY_US));
+	/* The stranger gave way. */
+	assert_int_equal(number_at(&claims, 0), CLAIMS_MAX + 1);
+	assert_int_equal(number_at(&claims, 1), 1);
 }
 
 static void claims_forgets_what_has_ended(void **state)
@@ -102,6 +157,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(claims_counts_and_tells_once_a_minute),
 		cmocka_unit_test(claims_refuses_one_more_than_its_limit),
+		cmocka_unit_test(claims_of_the_known_always_have_room_among_strangers),
+		cmocka_unit_test(claims_of_the_known_alone_go_by_age),
 		cmocka_unit_test(claims_forgets_what_has_ended),
 		cmocka_unit_test(claims_keeps_those_of_vips_that_stay),
 	};
