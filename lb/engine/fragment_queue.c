@@ -11,6 +11,8 @@
 
 struct bucket {
 	struct fragment_queue_frame *first;
+	struct fragment_queue_frame *
+		*end; /* where the next goes; NULL: as long as there was none */
 };
 
 struct fragment_queue {
@@ -91,13 +93,15 @@ static struct bucket *fragment_queue_bucket(
 	return &queue->buckets[hash_reduce(hash, FRAGMENT_QUEUE_FRAMES_MAX)];
 }
 
-/* Takes `*link`, a frame in the chain of its bucket, out of both lists. */
+/* Takes `*link`, a frame in the chain of this bucket, out of both lists. */
 static struct fragment_queue_frame *fragment_queue_unlink(
-	struct fragment_queue *queue, struct fragment_queue_frame **link)
+	struct fragment_queue *queue, struct bucket *bucket, struct fragment_queue_frame **link)
 {
 	struct fragment_queue_frame *frame = *link;
 
 	*link = frame->next;
+	if (bucket->end == &frame->next)
+		bucket->end = link;
 	*(frame->older ? &frame->older->newer : &queue->oldest) = frame->newer;
 	*(frame->newer ? &frame->newer->older : &queue->newest) = frame->older;
 	frame->next = frame->older = frame->newer = NULL;
@@ -108,22 +112,21 @@ static struct fragment_queue_frame *fragment_queue_unlink(
 
 static struct fragment_queue_frame *fragment_queue_unlink_oldest(struct fragment_queue *queue)
 {
-	struct fragment_queue_frame **link =
-		&fragment_queue_bucket(queue, &queue->oldest->datagram)->first;
+	struct bucket *bucket = fragment_queue_bucket(queue, &queue->oldest->datagram);
+	struct fragment_queue_frame **link = &bucket->first;
 
 	while (*link != queue->oldest)
 		link = &(*link)->next;
 	queue->n_expired++;
-	return fragment_queue_unlink(queue, link);
+	return fragment_queue_unlink(queue, bucket, link);
 }
 
 static void fragment_queue_link(struct fragment_queue *queue, struct fragment_queue_frame *frame)
 {
-	struct fragment_queue_frame **link = &fragment_queue_bucket(queue, &frame->datagram)->first;
+	struct bucket *bucket = fragment_queue_bucket(queue, &frame->datagram);
 
-	while (*link)
-		link = &(*link)->next;
-	*link = frame;
+	*(bucket->end ? bucket->end : &bucket->first) = frame;
+	bucket->end = &frame->next;
 	frame->older = queue->newest;
 	*(queue->newest ? &queue->newest->newer : &queue->oldest) = frame;
 	queue->newest = frame;
@@ -155,20 +158,34 @@ int fragment_queue_add(struct fragment_queue *queue, const struct fwd_fragment_k
 	return 0;
 }
 
+bool fragment_queue_holds(struct fragment_queue *queue, const struct fwd_fragment_key *datagram)
+{
+	const struct fragment_queue_frame *frame;
+
+	pthread_mutex_lock(&queue->mutex);
+	frame = fragment_queue_bucket(queue, datagram)->first;
+	while (frame && memcmp(&frame->datagram, datagram, sizeof(*datagram)) != 0)
+		frame = frame->next;
+	pthread_mutex_unlock(&queue->mutex);
+	return frame;
+}
+
 struct fragment_queue_frame *fragment_queue_take(
 	struct fragment_queue *queue, const struct fwd_fragment_key *datagram)
 {
 	struct fragment_queue_frame *taken = NULL, **end = &taken;
 	struct fragment_queue_frame **link;
+	struct bucket *bucket;
 
 	pthread_mutex_lock(&queue->mutex);
-	link = &fragment_queue_bucket(queue, datagram)->first;
+	bucket = fragment_queue_bucket(queue, datagram);
+	link = &bucket->first;
 	while (*link) {
 		if (memcmp(&(*link)->datagram, datagram, sizeof(*datagram)) != 0) {
 			link = &(*link)->next;
 			continue;
 		}
-		*end = fragment_queue_unlink(queue, link);
+		*end = fragment_queue_unlink(queue, bucket, link);
 		end = &(*end)->next;
 		queue->n_released++;
 	}

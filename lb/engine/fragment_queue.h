@@ -53,6 +53,8 @@ DEFINE_CLEANUP(struct fragment_queue_frame *, fragment_queue_frames_free)
 int fragment_queue_add(struct fragment_queue *queue, const struct fwd_fragment_key *datagram,
 	const struct virtio_net_hdr *vnet, const uint8_t *data, uint32_t size_bytes,
 	uint64_t now_ms, struct fragment_queue_frame **ret_expired);
+/* Any thread. Whether a frame of the datagram is held. */
+bool fragment_queue_holds(struct fragment_queue *queue, const struct fwd_fragment_key *datagram);
 /* Any thread. All of a datagram, oldest first; NULL: none. */
 struct fragment_queue_frame *fragment_queue_take(
 	struct fragment_queue *queue, const struct fwd_fragment_key *datagram);

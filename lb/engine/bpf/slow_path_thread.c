@@ -22,12 +22,16 @@
 /* How often what the program noted is looked up while something is held, and else. */
 #define POLL_QUEUED_MS 2
 #define POLL_IDLE_MS   100
-#define FIRSTS_KNOWN   4096u
-#define TAG_BYTES      4u
+/* Look-ups at once: each is a system call. */
+#define LOOKS_A_TURN 256u
+#define FIRSTS_KNOWN 4096u
+#define TAG_BYTES    4u
 
+/* A datagram whose first is looked up from time to time: after POLL_QUEUED_MS, and then when it has waited twice as long. */
 struct waiting {
 	struct fwd_fragment_key datagram;
 	uint64_t since_ms;
+	uint32_t next_ms; /* after so long; 0: its first has come */
 };
 
 struct slow_path_thread {
@@ -50,8 +54,10 @@ struct slow_path_thread {
 	uint64_t now_ms;
 	struct capture_tap tap;
 	uint8_t macs[CAPTURE_MACS_BYTES]; /* of the frame that was decided last, as it came */
+	/* A ring: the oldest is at `first_waiting`, and gives way where there is no room. */
 	struct waiting waiting[FRAGMENT_QUEUE_FRAMES_MAX];
-	size_t n_waiting;
+	size_t first_waiting, n_waiting;
+	uint64_t looked_ms;
 	/* A header of zeros, and a frame that lies behind it as in a ring. */
 	uint8_t memory[sizeof(struct virtio_net_hdr) + BPF_HANDED_OVER_BYTES_MAX + TAG_BYTES]
 		__attribute__((__aligned__(8)));
@@ -163,21 +169,33 @@ static bool learn_first(struct slow_path_thread *thread, const struct fwd_fragme
 	return true;
 }
 
+/* The idx-th, oldest first. */
+static struct waiting *waiting_at(struct slow_path_thread *thread, size_t idx)
+{
+	return &thread->waiting[(thread->first_waiting + idx) % ARRAY_LEN(thread->waiting)];
+}
+
+static void forget_oldest(struct slow_path_thread *thread)
+{
+	thread->first_waiting = (thread->first_waiting + 1) % ARRAY_LEN(thread->waiting);
+	thread->n_waiting--;
+}
+
 static void wait_for_first(struct slow_path_thread *thread, const struct fwd_fragment_key *datagram)
 {
-	for (size_t i = 0; i < thread->n_waiting; i++)
-		if (memcmp(&thread->waiting[i].datagram, datagram, sizeof(*datagram)) == 0)
-			return;
-	if (thread->n_waiting < ARRAY_LEN(thread->waiting))
-		thread->waiting[thread->n_waiting++] =
-			(struct waiting){ *datagram, thread->now_ms };
+	if (thread->n_waiting == ARRAY_LEN(thread->waiting))
+		forget_oldest(thread);
+	*waiting_at(thread, thread->n_waiting++) =
+		(struct waiting){ *datagram, thread->now_ms, POLL_QUEUED_MS };
 }
 
 static void take_early(struct slow_path_thread *thread, uint8_t *data, uint32_t size_bytes)
 {
+	struct fragment_queue *queue = slow_path_queue(thread->slow_path);
 	struct fragment_queue_frame *expired = NULL;
 	struct fwd_fragment_key datagram = { 0 };
 	struct fwd_result result;
+	bool is_waiting;
 
 	decide(thread, data, size_bytes, &datagram, &result);
 	if (result.reason == FWD_REASON_FRAGMENT_EARLY && learn_first(thread, &datagram))
@@ -186,14 +204,15 @@ static void take_early(struct slow_path_thread *thread, uint8_t *data, uint32_t 
 		finish(thread, data, size_bytes, &result);
 		return;
 	}
-	if (fragment_queue_add(slow_path_queue(thread->slow_path), &datagram,
-		    (const struct virtio_net_hdr *)thread->memory, data, size_bytes, thread->now_ms,
-		    &expired) < 0) {
+	is_waiting = fragment_queue_holds(queue, &datagram);
+	if (fragment_queue_add(queue, &datagram, (const struct virtio_net_hdr *)thread->memory,
+		    data, size_bytes, thread->now_ms, &expired) < 0) {
 		counters_add_reason(thread->counters, FWD_REASON_FRAGMENT_EARLY, 1);
 		return;
 	}
 	drop_expired(thread, expired);
-	wait_for_first(thread, &datagram);
+	if (!is_waiting)
+		wait_for_first(thread, &datagram);
 }
 
 static void release(struct slow_path_thread *thread, const struct fwd_fragment_key *datagram)
@@ -211,20 +230,37 @@ static void release(struct slow_path_thread *thread, const struct fwd_fragment_k
 	fragment_queue_frames_free(frames);
 }
 
-/* Looks after all that is held. */
+/* Those whose time it is, the newest first: what is only out of order comes soon. */
+static void look_up_firsts(struct slow_path_thread *thread)
+{
+	unsigned int n_looks = 0;
+
+	for (size_t idx = thread->n_waiting; idx-- > 0 && n_looks < LOOKS_A_TURN;) {
+		struct waiting *waiting = waiting_at(thread, idx);
+
+		if (waiting->next_ms == 0 || thread->now_ms - waiting->since_ms < waiting->next_ms)
+			continue;
+		n_looks++;
+		waiting->next_ms = (uint32_t)(2 * (thread->now_ms - waiting->since_ms));
+		if (!learn_first(thread, &waiting->datagram))
+			continue;
+		waiting->next_ms = 0;
+		release(thread, &waiting->datagram);
+	}
+}
+
+/* Looks after what is held; not more often than so, whatever comes meanwhile. */
 static void look_after(struct slow_path_thread *thread)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < thread->n_waiting; i++) {
-		const struct waiting waiting = thread->waiting[i];
-
-		if (learn_first(thread, &waiting.datagram))
-			release(thread, &waiting.datagram);
-		else if (thread->now_ms - waiting.since_ms < (uint64_t)2 * FRAGMENT_QUEUE_TIME_MS)
-			thread->waiting[kept++] = waiting;
-	}
-	thread->n_waiting = kept;
+	if (thread->now_ms - thread->looked_ms < POLL_QUEUED_MS)
+		return;
+	thread->looked_ms = thread->now_ms;
+	look_up_firsts(thread);
+	while (thread->n_waiting > 0 &&
+		(waiting_at(thread, 0)->next_ms == 0 ||
+			thread->now_ms - waiting_at(thread, 0)->since_ms >=
+				(uint64_t)2 * FRAGMENT_QUEUE_TIME_MS))
+		forget_oldest(thread);
 	drop_expired(thread,
 		fragment_queue_take_expired(slow_path_queue(thread->slow_path), thread->now_ms));
 }

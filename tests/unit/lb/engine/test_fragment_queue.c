@@ -171,10 +171,40 @@ static void fragment_queue_is_shared_by_threads(void **state)
 	assert_int_equal(counts.held + counts.released + counts.expired, 40000);
 }
 
+/* Whatever left the chain, and wherever. */
+static void fragment_queue_has_the_newest_last(void **state)
+{
+	_cleanup_(fragment_queue_freep) struct fragment_queue *queue = NULL;
+	struct fwd_fragment_key key = key_of(1), other = key_of(2);
+
+	assert_int_equal(fragment_queue_new(seed, &queue), 0);
+	assert_false(fragment_queue_holds(queue, &key));
+	for (unsigned int turn = 0; turn < 3; turn++) {
+		_cleanup_(fragment_queue_frames_freep) struct fragment_queue_frame *frames = NULL;
+		unsigned int mark = 0;
+
+		for (unsigned int i = 0; i < 5; i++)
+			assert_int_equal(add(queue, 1, (uint8_t)i, 64, turn), 0);
+		assert_true(fragment_queue_holds(queue, &key));
+		assert_false(fragment_queue_holds(queue, &other));
+		frames = take(queue, 1);
+		for (const struct fragment_queue_frame *frame = frames; frame; frame = frame->next)
+			assert_int_equal(frame->data[0], mark++);
+		assert_int_equal(mark, 5);
+		assert_false(fragment_queue_holds(queue, &key));
+	}
+	/* The only one goes by its age, and then comes another. */
+	assert_int_equal(add(queue, 1, 7, 64, 0), 0);
+	fragment_queue_frames_free(fragment_queue_take_expired(queue, FRAGMENT_QUEUE_TIME_MS));
+	assert_int_equal(add(queue, 1, 8, 64, FRAGMENT_QUEUE_TIME_MS), 0);
+	assert_true(fragment_queue_holds(queue, &key));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fragment_queue_gives_a_datagram_in_order_of_arrival),
+		cmocka_unit_test(fragment_queue_has_the_newest_last),
 		cmocka_unit_test(fragment_queue_lets_go_after_its_time),
 		cmocka_unit_test(fragment_queue_keeps_the_newest_when_there_are_too_many),
 		cmocka_unit_test(fragment_queue_keeps_to_its_bytes),
