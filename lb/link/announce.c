@@ -62,20 +62,20 @@ struct announce {
 
 static struct sock_filter announce_arp_filter[] = {
 	FRAME_SOCKET_NO_VLAN,
-	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_ARP, 0, 1),
 	FRAME_SOCKET_ACCEPT,
-	FRAME_SOCKET_REJECT,
 };
 
-/* Offsets: Ethernet 14; next header at 6 of IPv6; the ICMPv6 type behind its 40 bytes. */
+/* Of IPv6, behind 14 of Ethernet: next header at 6, hop limit at 7; the ICMPv6 type behind its 40 bytes, or behind options. */
 static struct sock_filter announce_nd_filter[] = {
 	FRAME_SOCKET_NO_VLAN,
-	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_IPV6, 0, 6),
 	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 14 + 6),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 4),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 4, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_DSTOPTS, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_HOPOPTS, 0, 7),
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 14 + 7),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 255, 4, 5),
 	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 14 + 40),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_ROUTER_SOLICIT, 2, 0),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_SOLICIT, 1, 0),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_ADVERT, 0, 1),
 	FRAME_SOCKET_ACCEPT,

@@ -56,8 +56,9 @@ static void frame_parse_arp(struct cursor_reader *reader, struct announce_frame 
 	frame_get_addr(reader, AF_INET, &frame->asker);
 	cursor_get(reader, target_mac.bytes, MAC_LEN);
 	frame_get_addr(reader, AF_INET, &target);
-	if (reader->failed || hardware != ARPHRD_ETHER || protocol != ETHERTYPE_IP ||
-		hardware_bytes != MAC_LEN || protocol_bytes != 4 || !frame_mac_is_host(&frame->mac))
+	/* Linux believes the other number of Ethernet as well (net/ipv4/arp.c:arp_process). */
+	if (reader->failed || (hardware != ARPHRD_ETHER && hardware != ARPHRD_IEEE802) ||
+		protocol != ETHERTYPE_IP || hardware_bytes != MAC_LEN || protocol_bytes != 4)
 		return;
 	if (operation == ARPOP_REPLY ||
 		(operation == ARPOP_REQUEST && addr_equal(&frame->asker, &target))) {
@@ -80,7 +81,7 @@ static uint16_t frame_checksum(const uint8_t *addresses, const uint8_t *message,
 }
 
 /*
- * Walks the options; takes the link-layer address of `type` into `mac`. False: one is malformed, so
+ * Walks the options; takes the link-layer address of `type` into `mac`, of several the first, as Linux does. False: one is malformed, so
  * the whole message is to be discarded (RFC 4861 §7.1).
  */
 static bool frame_parse_options(
@@ -90,15 +91,11 @@ static bool frame_parse_options(
 	while (cursor_left(reader) > 0) {
 		uint8_t option = cursor_get_u8(reader), units = cursor_get_u8(reader);
 		size_t value_bytes = units * FRAME_OPTION_UNIT - 2u;
-		struct mac value = { 0 };
 
 		if (reader->failed || units == 0 || cursor_left(reader) < value_bytes)
 			return false;
-		if (option == type && units == 1) {
-			cursor_get(reader, value.bytes, MAC_LEN);
-			if (!frame_mac_is_host(&value))
-				return false;
-			*mac = value;
+		if (option == type && units == 1 && !*ret_found) {
+			cursor_get(reader, mac->bytes, MAC_LEN);
 			*ret_found = true;
 		} else {
 			reader->next += value_bytes;
@@ -118,7 +115,43 @@ static bool frame_solicitation_is_valid(
 	return !has_option && memcmp(to->bytes, solicited_node, sizeof(solicited_node)) == 0;
 }
 
-/* `reader` stands behind the fixed header; `addresses` are its source and destination. */
+/* A router takes who asks for one for a neighbour, at the MAC that he states. */
+static void frame_parse_router_solicitation(
+	struct cursor_reader *reader, struct announce_frame *frame)
+{
+	bool has_option;
+
+	if (reader->failed || frame_addr_is_unspecified(&frame->asker) ||
+		!frame_parse_options(reader, ND_OPT_SOURCE_LINKADDR, &frame->mac, &has_option) ||
+		!has_option)
+		return;
+	frame->target = frame->asker;
+	frame->kind = ANNOUNCE_CLAIM;
+}
+
+/* `reader` stands behind the type, code, checksum and flags. */
+static void frame_parse_neighbour(struct cursor_reader *reader, uint8_t type, uint32_t flags,
+	const struct addr *to, struct announce_frame *frame)
+{
+	bool has_option;
+
+	frame_get_addr(reader, AF_INET6, &frame->target);
+	if (reader->failed || IN6_IS_ADDR_MULTICAST(&frame->target.ip6))
+		return;
+	if (!frame_parse_options(reader,
+		    type == ND_NEIGHBOR_SOLICIT ? ND_OPT_SOURCE_LINKADDR : ND_OPT_TARGET_LINKADDR,
+		    &frame->mac, &has_option))
+		return;
+	if (type == ND_NEIGHBOR_SOLICIT) {
+		if (frame_solicitation_is_valid(frame, to, has_option))
+			frame->kind = ANNOUNCE_REQUEST;
+	} else if (!(flags & FRAME_NA_SOLICITED) || !IN6_IS_ADDR_MULTICAST(&to->ip6)) {
+		frame->kind = ANNOUNCE_CLAIM;
+		frame->told = *to;
+	}
+}
+
+/* `reader` stands behind all headers of IPv6; `addresses` are its source and destination. */
 static void frame_parse_icmp6(
 	struct cursor_reader *reader, const uint8_t *addresses, struct announce_frame *frame)
 {
@@ -126,27 +159,37 @@ static void frame_parse_icmp6(
 	uint16_t sum = frame_checksum(addresses, reader->next, cursor_left(reader));
 	uint8_t type = cursor_get_u8(reader), code = cursor_get_u8(reader);
 	uint32_t flags;
-	bool has_option;
 
 	(void)cursor_get_u16(reader);
 	flags = cursor_get_u32(reader);
-	frame_get_addr(reader, AF_INET6, &frame->target);
 	memcpy(to.bytes, addresses + 16, 16);
-	if (reader->failed || sum != 0 || code != 0 || IN6_IS_ADDR_MULTICAST(&frame->target.ip6))
+	if (reader->failed || sum != 0 || code != 0)
 		return;
-	if (type != ND_NEIGHBOR_SOLICIT && type != ND_NEIGHBOR_ADVERT)
-		return;
-	if (!frame_parse_options(reader,
-		    type == ND_NEIGHBOR_SOLICIT ? ND_OPT_SOURCE_LINKADDR : ND_OPT_TARGET_LINKADDR,
-		    &frame->mac, &has_option))
-		return;
-	if (type == ND_NEIGHBOR_SOLICIT) {
-		if (frame_solicitation_is_valid(frame, &to, has_option))
-			frame->kind = ANNOUNCE_REQUEST;
-	} else if (!(flags & FRAME_NA_SOLICITED) || !IN6_IS_ADDR_MULTICAST(&to.ip6)) {
-		frame->kind = ANNOUNCE_CLAIM;
-		frame->told = to;
+	if (type == ND_ROUTER_SOLICIT)
+		frame_parse_router_solicitation(reader, frame);
+	else if (type == ND_NEIGHBOR_SOLICIT || type == ND_NEIGHBOR_ADVERT)
+		frame_parse_neighbour(reader, type, flags, &to, frame);
+}
+
+/*
+ * Steps over options that Linux steps over, too; returns the header behind them. Not over fragments (RFC 6980 §5), nor
+ * over what only goes to routers on the way.
+ */
+static uint8_t frame_skip_options(struct cursor_reader *reader, uint8_t header)
+{
+	bool is_first = true;
+
+	while (header == IPPROTO_DSTOPTS || (header == IPPROTO_HOPOPTS && is_first)) {
+		uint8_t next = cursor_get_u8(reader), units = cursor_get_u8(reader);
+		size_t left_bytes = (units + 1u) * FRAME_OPTION_UNIT - 2u;
+
+		if (reader->failed || cursor_left(reader) < left_bytes)
+			return IPPROTO_NONE;
+		reader->next += left_bytes;
+		header = next;
+		is_first = false;
 	}
+	return header;
 }
 
 static void frame_parse_ip6(struct cursor_reader *reader, struct announce_frame *frame)
@@ -160,15 +203,26 @@ static void frame_parse_ip6(struct cursor_reader *reader, struct announce_frame 
 	addresses = reader->next;
 	frame_get_addr(reader, AF_INET6, &frame->asker);
 	frame_get_addr(reader, AF_INET6, &to);
-	/* No extension headers: RFC 6980 §5 forbids fragments, and nobody sends others here. */
-	if (reader->failed || version != 6 || next_header != IPPROTO_ICMPV6 ||
-		hop_limit != FRAME_HOP_LIMIT || payload_bytes > cursor_left(reader) ||
-		IN6_IS_ADDR_MULTICAST(&frame->asker.ip6))
+	if (reader->failed || version != 6 || hop_limit != FRAME_HOP_LIMIT ||
+		payload_bytes > cursor_left(reader) || IN6_IS_ADDR_MULTICAST(&frame->asker.ip6))
 		return;
 	/* Short frames are padded behind the packet. */
 	reader->end = reader->next + payload_bytes;
 	frame->mac = frame->reply_to;
-	frame_parse_icmp6(reader, addresses, frame);
+	if (frame_skip_options(reader, next_header) == IPPROTO_ICMPV6)
+		frame_parse_icmp6(reader, addresses, frame);
+}
+
+/* From or at a MAC that no host has, nobody is answered, and no question; but a router believes that the sender is there. */
+static void frame_be_no_hosts(struct announce_frame *frame)
+{
+	if (frame_mac_is_host(&frame->mac) && frame_mac_is_host(&frame->reply_to))
+		return;
+	frame->told = (struct addr){ 0 };
+	if (frame->kind != ANNOUNCE_REQUEST)
+		return;
+	frame->target = frame->asker;
+	frame->kind = frame_addr_is_unspecified(&frame->asker) ? ANNOUNCE_OTHER : ANNOUNCE_CLAIM;
 }
 
 void announce_frame_parse(const void *data, size_t size_bytes, struct announce_frame *ret_frame)
@@ -181,12 +235,11 @@ void announce_frame_parse(const void *data, size_t size_bytes, struct announce_f
 	cursor_get(&reader, to.bytes, MAC_LEN);
 	cursor_get(&reader, frame.reply_to.bytes, MAC_LEN);
 	type = cursor_get_u16(&reader);
-	if (!reader.failed && frame_mac_is_host(&frame.reply_to)) {
-		if (type == ETHERTYPE_ARP)
-			frame_parse_arp(&reader, &frame);
-		else if (type == ETHERTYPE_IPV6)
-			frame_parse_ip6(&reader, &frame);
-	}
+	if (!reader.failed && type == ETHERTYPE_ARP)
+		frame_parse_arp(&reader, &frame);
+	else if (!reader.failed && type == ETHERTYPE_IPV6)
+		frame_parse_ip6(&reader, &frame);
+	frame_be_no_hosts(&frame);
 	if (frame.kind == ANNOUNCE_OTHER)
 		frame = (struct announce_frame){ .kind = ANNOUNCE_OTHER };
 	*ret_frame = frame;

@@ -13,16 +13,17 @@
 enum announce_kind {
 	ANNOUNCE_OTHER,
 	ANNOUNCE_REQUEST, /* who has `target`? */
-	ANNOUNCE_CLAIM,   /* `target` is at `mac` (reply, gratuitous, advertisement) */
+	ANNOUNCE_CLAIM, /* `target` is at `mac` (reply, gratuitous, advertisement; whatever else a router believes) */
 };
 struct announce_frame {
 	enum announce_kind kind;
 	struct addr target;
-	struct mac mac;      /* of the sender, as the payload says; else the Ethernet source */
+	struct mac
+		mac; /* of the sender, as the payload says; else the Ethernet source; of a claim any, also broadcast */
 	struct mac reply_to; /* Ethernet source */
 	struct addr asker;   /* 0.0.0.0 or :: for a probe (RFC 5227, RFC 4862) */
 	struct addr
-		told; /* of a claim: who is told (a reply's target, an advertisement's destination) */
+		told; /* of a claim that may be an answer: who is told (a reply's target, an advertisement's destination) */
 };
 /* Parses any bytes from Ethernet on. */
 void announce_frame_parse(const void *data, size_t size_bytes, struct announce_frame *ret_frame);
