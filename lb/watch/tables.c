@@ -105,13 +105,16 @@ static bool tables_is_due(
 		util_fnv_64(util_fnv_64(UTIL_FNV_64_BASIS, other->bytes, sizeof(other->bytes)),
 			name, strlen(name));
 	struct tables_said *room = NULL;
+	unsigned int n_said = 0;
 
 	ARRAY_FOREACH (said, tables->said, ARRAY_LEN(tables->said)) {
 		if (said->at_us == 0 || now_us - said->at_us >= TABLES_SAID_US)
 			room = said;
-		else if (said->key == key)
-			return false;
+		else
+			n_said += said->key == key;
 	}
+	if (n_said >= TABLES_SAID_EACH_MAX)
+		return false;
 	if (room)
 		*room = (struct tables_said){ .key = key, .at_us = now_us > 0 ? now_us : 1 };
 	return room;

@@ -13,11 +13,12 @@ struct service_list;
 struct sessions;
 
 /*
- * Differences that are said in a minute, each of another balancer's table: agents tell of whatever they like. When one
- * that was said is gone, that is said too.
+ * Differences that are said in a minute, in all and of one table of another balancer: agents tell of whatever they like.
+ * When one that was said is gone, that is said too.
  */
-#define TABLES_SAID_MAX 30u
-#define TABLES_SAID_US  (60 * US_PER_S)
+#define TABLES_SAID_MAX      30u
+#define TABLES_SAID_EACH_MAX 4u
+#define TABLES_SAID_US       (60 * US_PER_S)
 
 /* Zeroed: none was told yet. */
 struct tables {
