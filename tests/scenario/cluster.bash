@@ -64,15 +64,27 @@ same_choice() {
 fact both_choose_alike same_choice
 digest_before=$(digest lb)
 must dsr_lb lb weight web2 9
+said=$(now_ms)
 fact another_weight_changes_the_digest wait_until 5 digest_differs
 differ_is() {
 	[[ $(lb_json '[.balancers[] | .table_digests_differ[]] | join(" ")' lb) == "$1" &&
 		$(lb_json '[.balancers[] | .table_digests_differ[]] | join(" ")' lb2) == "$1" ]]
 }
 # They tell each other by way of the agents. While the servers came, tables differed too.
-since=$(now_ms)
 fact both_name_the_table_that_differs wait_until 5 differ_is web
-note "after $(($(now_ms) - since)) ms"
+# named_after NAME : how long after the word, by its own stamp of the last event, in ms.
+named_after() {
+	local at
+	at=$(dsr_lb "$1" events --json | jq -r 'select(.event == "drift" and .new == "differs") | .time' | tail -n 1)
+	printf '%s' $(($(date -d "$at" +%s%3N) - said))
+}
+# Of two heartbeat intervals one is that the difference must have stood; in the other each of five agents tells of it.
+for name in lb lb2; do
+	took=$(named_after "$name")
+	note "$name named it $took ms after the word"
+	fact "${name}_named_it_within_two_intervals" at_most "$took" $((2 * 300 * SLOW))
+	fact "${name}_named_it_for_that_word" at_least "$took" 0
+done
 fact it_says_what_differs equal "$(lb_json '.balancers[0].differences[0].words' lb2)" "has other weights"
 warned() {
 	dsr_lb lb2 status > "$work/lb2/said"
