@@ -7,16 +7,17 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <linux/filter.h>
 #include <linux/pkt_cls.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/wait.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+
+#include "tests/unit/tools/namespace.h"
+#include "tests/unit/tools/refuse_bpf.h"
 
 #define ACK       0x10
 #define SYN       0x02
@@ -354,18 +355,143 @@ static void chance_leaves_what_a_socket_has(void **state)
 	close(listener);
 }
 
+/* ---- SYN cookies ---- */
+
+#define CLIENT_PORT 40000u
+#define CLIENT_SEQ  1000u
+
+/* IPv6 has the kernel fill a raw segment's checksum in; of IPv4 it is made here. */
+static uint16_t checksum_ip4(const struct tcphdr *tcp)
+{
+	uint32_t sum = 2 * (htonl(INADDR_LOOPBACK) & 0xffff) + 2 * (htonl(INADDR_LOOPBACK) >> 16) +
+		htons(IPPROTO_TCP) + htons(sizeof(*tcp));
+	uint16_t words[sizeof(*tcp) / sizeof(uint16_t)];
+
+	memcpy(words, tcp, sizeof(*tcp));
+	ARRAY_FOREACH (word, words, ARRAY_LEN(words))
+		sum += *word;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+/* A client without a socket: it says SYN, hears the cookie, and keeps it to itself. */
+static uint32_t cookie_of(sa_family_t family, uint16_t port)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+	struct sockaddr_in ip4 = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in6 ip6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct tcphdr tcp = { .source = htons(CLIENT_PORT),
+		.dest = htons(port),
+		.seq = htonl(CLIENT_SEQ),
+		.doff = 5,
+		.syn = 1,
+		.window = htons(8192) };
+	const int at = offsetof(struct tcphdr, check);
+	bool is_ip6 = family == AF_INET6;
+
+	assert_true(fd >= 0);
+	if (is_ip6)
+		assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_CHECKSUM, &at, sizeof(at)), 0);
+	else
+		tcp.check = checksum_ip4(&tcp);
+	assert_int_equal(sendto(fd, &tcp, sizeof(tcp), 0,
+				 is_ip6 ? (struct sockaddr *)&ip6 : (struct sockaddr *)&ip4,
+				 is_ip6 ? sizeof(ip6) : sizeof(ip4)),
+		(int)sizeof(tcp));
+	for (;;) {
+		uint8_t bytes[256];
+		struct pollfd ready = { .fd = fd, .events = POLLIN };
+		ssize_t size, offset;
+
+		assert_int_equal(poll(&ready, 1, 20000), 1);
+		size = recv(fd, bytes, sizeof(bytes), 0);
+		offset = is_ip6 ? 0 : (bytes[0] & 15) * 4;
+		assert_true(size >= offset + (ssize_t)sizeof(tcp));
+		memcpy(&tcp, bytes + offset, sizeof(tcp));
+		if (tcp.source != htons(port) || !tcp.syn || !tcp.ack)
+			continue;
+		close(fd);
+		return ntohl(tcp.seq);
+	}
+}
+
+static struct frame ack_of_cookie(sa_family_t family, uint16_t port, uint32_t cookie)
+{
+	struct frame frame = frame_to_us(5, family == AF_INET6 ? 0x86dd : 0x0800);
+	struct tcphdr tcp = { .source = htons(CLIENT_PORT),
+		.dest = htons(port),
+		.seq = htonl(CLIENT_SEQ + 1),
+		.ack_seq = htonl(cookie + 1),
+		.doff = 5,
+		.ack = 1 };
+
+	if (family == AF_INET6)
+		put_ip6(&frame, IPPROTO_TCP, "::1", "::1");
+	else
+		put_ip4(&frame, IPPROTO_TCP, "127.0.0.1", "127.0.0.1", 0);
+	put(&frame, &tcp, sizeof(tcp));
+	return frame;
+}
+
+/* A listener of both families in a network of its own, whose kernel answers every SYN by a cookie. */
+static int listen_by_cookies(uint16_t *ret_port)
+{
+	struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
+	socklen_t size = sizeof(address);
+	int fd, setting;
+
+	assert_int_equal(system("ip link set lo up"), 0);
+	setting = open("/proc/sys/net/ipv4/tcp_syncookies", O_WRONLY | O_CLOEXEC);
+	assert_true(setting >= 0);
+	assert_int_equal(write(setting, "2", 1), 1);
+	close(setting);
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	*ret_port = ntohs(address.sin6_port);
+	return fd;
+}
+
+static void chance_leaves_who_brings_a_cookie_back(void **state)
+{
+	static const sa_family_t families[] = { AF_INET, AF_INET6 };
+	struct chance *chance = *state;
+	uint64_t taken, passed_on;
+	struct frame frame;
+	int listener, host;
+	uint16_t port;
+
+	host = namespace_current();
+	if (!namespace_make()) {
+		close(host);
+		skip();
+	}
+	listener = listen_by_cookies(&port);
+	assert_int_equal(take(chance, &balancer1, 1, 5, 1, 0), 0);
+	ARRAY_FOREACH (family, families, ARRAY_LEN(families)) {
+		uint32_t cookie = cookie_of(*family, port);
+
+		frame = ack_of_cookie(*family, port, cookie);
+		assert_int_equal(run(chance, &frame), TC_ACT_UNSPEC);
+		/* The lowest bits are of a segment's size: there it would be another good one. */
+		frame = ack_of_cookie(*family, port, cookie ^ 1u << 20);
+		assert_int_equal(run(chance, &frame), REDIRECTS);
+	}
+	chance_count(chance, &taken, &passed_on);
+	assert_int_equal(taken, 2);
+	assert_int_equal(passed_on, 2);
+	close(listener);
+	namespace_enter(host);
+	close(host);
+}
+
 /* ---- what it takes ---- */
 
-/* A kernel that has no bpf(2), or does not let us: by a filter of system calls, in a process of its own. */
+/* A kernel that has no bpf(2), or does not let us. */
 static int probe_without_bpf(int error)
 {
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_bpf, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { .len = ARRAY_LEN(filter), .filter = filter };
 	struct why why = { 0 };
 	pid_t child = fork();
 	int status;
@@ -373,8 +499,7 @@ static int probe_without_bpf(int error)
 	if (child == 0) {
 		int r;
 
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-			prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		if (!refuse_bpf(REFUSE_BPF_ALL, error))
 			_exit(255);
 		r = chance_probe(&why);
 		_exit(why.text[0] ? -r : 254);
@@ -405,6 +530,7 @@ int main(void)
 		TEST(chance_leaves_everything_else),
 		TEST(chance_passes_on_errors_about_segments),
 		TEST(chance_leaves_what_a_socket_has),
+		TEST(chance_leaves_who_brings_a_cookie_back),
 		cmocka_unit_test(chance_tells_a_kernel_that_cannot_from_one_that_does_not_let_us),
 	};
 
