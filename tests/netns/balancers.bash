@@ -88,7 +88,7 @@ keepalived_start() {
 		exec $work/bin/dsr-lb ready --runtime-dir $work/$name/run --state-dir $work/$name/state
 	END
 	chmod 755 "$dir/ready"
-	sed "s|/usr/bin/dsr-lb ready|$dir/ready|; s|/run/dsr-lb-ready|$work/$name/ready|; ${3:-}" "packaging/keepalived/$2" > "$dir/keepalived.conf"
+	sed "s|/usr/sbin/dsr-lb ready|$dir/ready|; s|/run/dsr-lb-ready|$work/$name/ready|; ${3:-}" "packaging/keepalived/$2" > "$dir/keepalived.conf"
 	# Its own names for files are the host's: let it have a /run of its own.
 	start_on "$name" "$dir/log" unshare --mount sh -c 'mount -t tmpfs none /run && exec "$@"' sh \
 		keepalived --dont-fork --log-console --vrrp --use-file "$dir/keepalived.conf" \
