@@ -28,6 +28,7 @@ make -s install DESTDIR="$work/install" PREFIX=/usr BUILD="$BUILD" SAN="$SAN" > 
 }
 
 cp "$BUILD/tests/harness/named_server" "$work/install/" || exit 1
+cp -r packaging/keepalived "$work/" || exit 1
 # What runs inside: two hosts of one link, made of a pair of interfaces, would need namespaces
 # that the units know nothing of; so both programs serve on one host, apart by addresses.
 cat > "$work/inside" <<- 'END'
@@ -82,6 +83,96 @@ cat > "$work/inside" <<- 'END'
 			systemctl stop dsr-lb && rm /run/dsr-lb/bpf
 	}
 	agent_says() { dsr-agent status | grep -q "$1"; }
+	# Put there as the file itself says.
+	use_the_drop_in() {
+		mkdir -p /etc/systemd/system/dsr-agent.service.d
+		cp /usr/share/doc/dsr/examples/dsr-agent-second-chance.conf /etc/systemd/system/dsr-agent.service.d/second-chance.conf
+		systemctl daemon-reload && systemctl restart dsr-agent
+	}
+	program_is_loaded() { dsr-agent status --json | jq -e '.second_chance.on'; }
+	second_chance() {
+		echo 'second-chance = yes' >> /etc/dsr-agent/dsr-agent.conf
+		systemctl restart dsr-agent
+		fact without_the_drop_in_the_agent_has_no_cap_bpf capabilities_of dsr-agent 0000000000001000
+		fact and_says_what_it_lacks wait_for agent_says 'warning: no second chance: it needs CAP_BPF'
+		fact the_program_is_not_loaded sh -c "! dsr-agent status --json | jq -e .second_chance.on"
+		fact the_drop_in_is_for_the_unit use_the_drop_in
+		fact with_it_the_agent_has_cap_bpf capabilities_of dsr-agent 0000008000001000
+		fact and_its_program_is_loaded wait_for program_is_loaded
+		fact and_it_lacks_nothing sh -c "! dsr-agent status | grep 'no second chance'"
+		rm /etc/systemd/system/dsr-agent.service.d/second-chance.conf
+		sed -i '/^second-chance/d' /etc/dsr-agent/dsr-agent.conf
+		systemctl daemon-reload && systemctl restart dsr-agent
+		fact without_the_drop_in_cap_bpf_is_gone_again capabilities_of dsr-agent 0000000000001000
+	}
+	# The samples as they are, but for the interface, and for the virtual address: the VIP is the agent's here.
+	keepalived_install() {
+		cp /usr/local/share/keepalived/dsr-lb-track /usr/local/sbin/
+		cp /usr/local/share/keepalived/dsr-lb-track.service /etc/systemd/system/
+		mkdir -p /etc/keepalived
+		sed 's/interface eth0/interface dsr0/; s|198.51.100.10/32 dev lo|192.0.2.100/24 dev dsr0|; /virtual_ipaddress_excluded/,/}/d' \
+			/usr/local/share/keepalived/track.conf > /etc/keepalived/keepalived.conf
+		systemctl daemon-reload
+	}
+	# In one transaction, as at a boot and a shutdown: words for each would be obeyed one by one.
+	pair_begin() {
+		local unit
+		printf '[Unit]\nWants=dsr-lb.service dsr-lb-track.service keepalived.service\n' > /run/systemd/system/pair.target
+		for unit in dsr-lb dsr-lb-track keepalived; do
+			mkdir -p "/run/systemd/system/$unit.service.d"
+			printf '[Unit]\nPartOf=pair.target\n' > "/run/systemd/system/$unit.service.d/pair.conf"
+		done
+		systemctl daemon-reload
+	}
+	pair_end() {
+		rm /run/systemd/system/pair.target /run/systemd/system/*.service.d/pair.conf
+		rmdir /run/systemd/system/{dsr-lb,dsr-lb-track,keepalived}.service.d
+		systemctl daemon-reload
+	}
+	are_gone() { ! systemctl -q is-active dsr-lb && ! systemctl -q is-active dsr-lb-track && ! systemctl -q is-active keepalived; }
+	# when UNIT ActiveEnter|ActiveExit|InactiveEnter|InactiveExit : microseconds.
+	when() { systemctl show -p "$2TimestampMonotonic" --value "$1"; }
+	# in_order NUMBER… : none is 0, and each at least the one before.
+	in_order() {
+		local last=1
+		echo "$*"
+		for at; do ((at >= last)) || return 1; last=$at; done
+	}
+	starts_in_order() {
+		in_order "$(when dsr-lb ActiveEnter)" "$(when dsr-lb-track InactiveExit)" &&
+			in_order "$(when dsr-lb-track ActiveEnter)" "$(when keepalived InactiveExit)"
+	}
+	# of_stop UNIT Stopping|Stopped : as systemd told it; of a unit that nobody needs it keeps nothing else.
+	of_stop() { stamp_of "$2 " _PID=1 "UNIT=$1.service"; }
+	stops_in_order() {
+		journalctl --sync
+		in_order "$(of_stop keepalived Stopping)" "$(of_stop keepalived Stopped)" "$(of_stop dsr-lb-track Stopping)" \
+			"$(of_stop dsr-lb-track Stopped)" "$(of_stop dsr-lb Stopping)" "$(of_stop dsr-lb Stopped)"
+	}
+	has_the_address() { ip address show dev dsr0 | grep -q 192.0.2.100/24; }
+	beside_keepalived() {
+		local script
+		for script in $(sed -n 's/^[[:space:]]*script "\([^ ]*\) ready"$/\1/p' /usr/local/share/keepalived/*.conf); do
+			fact the_samples_ask_the_program_that_is_installed test -x "$script"
+		done
+		systemctl stop dsr-lb
+		keepalived_install
+		# The agent here has the balancer's own MAC, and is no server of it.
+		cp /etc/dsr-lb/dsr-lb.conf /out/pair
+		sed -i 's/^check = agent/check = none\nreal-server = 192.0.2.9 mac=02:00:00:00:00:09/' /etc/dsr-lb/dsr-lb.conf
+		pair_begin
+		fact they_start_together systemctl start pair.target
+		fact what_tells_keepalived_starts_between wait_for starts_in_order
+		fact what_tells_keepalived_says_that_the_balancer_is_ready wait_for grep -qx 0 /run/dsr-lb-ready
+		fact keepalived_takes_the_address wait_for has_the_address
+		systemctl stop pair.target
+		fact they_stop_together wait_for are_gone
+		pair_end
+		cp /out/pair /etc/dsr-lb/dsr-lb.conf
+		fact keepalived_stops_before_the_balancer stops_in_order
+		fact and_gave_the_address_back sh -c '! ip address show dev dsr0 | grep 192.0.2.100'
+		fact the_balancer_starts_again systemctl start dsr-lb
+	}
 	# stamp_of TEXT JOURNALCTL-ARGUMENTS… : microseconds, of the last message with the text.
 	stamp_of() { journalctl -o json --no-pager "${@:2}" | jq -r --arg text "$1" 'select(.MESSAGE | contains($text)) | .__MONOTONIC_TIMESTAMP' | tail -n 1; }
 	told_within_100_ms() {
@@ -134,6 +225,16 @@ cat > "$work/inside" <<- 'END'
 	systemctl start dsr-app
 	fact the_unit_is_well_again wait_for agent_says '^unit:dsr-app.service .* up '
 	fact a_plugin_gets_no_capability wait_for sh -c 'grep -q "^CapEff:.0*$" /var/lib/dsr-agent/plugin && grep -q "^CapPrm:.0*$" /var/lib/dsr-agent/plugin'
+	if [[ -e /usr/local/share/without-bpf ]]; then
+		say 'ok second_chance_by_the_drop_in # skip built without BPF'
+	else
+		second_chance
+	fi
+	if command -v keepalived > /dev/null; then
+		beside_keepalived
+	else
+		say 'ok the_order_with_keepalived # skip no keepalived'
+	fi
 	cp /etc/dsr-lb/dsr-lb.conf /out/good
 	echo 'nonsense = 1' >> /etc/dsr-lb/dsr-lb.conf
 	fact a_broken_reload_fails sh -c '! systemctl reload dsr-lb'
@@ -199,6 +300,9 @@ cat > "$work/fill" <<- 'END'
 	mkdir -p "$root/etc/dsr-lb" "$root/etc/dsr-agent"
 	cp "$work/inside" "$root/usr/local/bin/dsr-inside"
 	cp "$work/install/named_server" "$root/usr/local/bin/"
+	mkdir -p "$root/usr/local/share"
+	cp -r "$work/keepalived" "$root/usr/local/share/"
+	[[ ${XDP:-1} != 0 ]] || touch "$root/usr/local/share/without-bpf"
 	"$root/usr/sbin/dsr-lb" keygen > "$root/etc/dsr-lb/keys"
 	cp "$root/etc/dsr-lb/keys" "$root/etc/dsr-agent/key"
 	chmod 600 "$root/etc/dsr-lb/keys" "$root/etc/dsr-agent/key"
