@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../netns/topology.bash"
 . "$(dirname "$0")/../netns/balancers.bash"
 
-topology_up --webs 2 --balancers 2 --no-nginx
+topology_up --webs 3 --balancers 2 --no-nginx
 servers_start 80
 ip_on router route del 198.51.100.0/24 dev eth0
 ip_on router -6 route del 2001:db8:f::/64 dev eth0
@@ -60,7 +60,7 @@ not_faster_than_once_a_second() {
 }
 
 for name in lb lb2; do
-	lb_configure "$name" < <(lb_default_config "$name" | sed '/^\[balancer\]/a announce = route')
+	lb_configure "$name" < <(lb_default_config "$name" | sed -e '/^\[balancer\]/a announce = route' -e '/^\[virtual-server/a minimum = 2')
 	on "$name" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 done
 # What is not ours: of our protocol and another kind, of our kind and another protocol.
@@ -88,21 +88,32 @@ monitor_pid=$started
 
 lb_start lb
 fact without_a_real_server_there_is_no_route announces_nothing lb
-for name in web1 web2; do
+for name in web1 web2 web3; do
 	agent_configure "$name" < <(agent_default_config "$name" "$LB, $LB2")
 	agent_start "$name"
 done
-must wait_until 20 backends_up 2 lb
+must wait_until 20 backends_up 3 lb
 fact ready_it_announces_both_vips wait_until 5 announces lb
+# One that has just started is not ready for a while after each change, whatever is left.
+must wait_until 20 membership_is_quiet lb
+
+# Of three servers two are the minimum; below it, the third still serves who comes.
+before=$(number_of deleted)
+must agent web1 disable
+must wait_until 5 backends_up 2 lb
+fact with_two_of_three_they_stay announces lb
+fact and_were_never_gone equal "$(number_of deleted)" "$before"
 
 # Once a second at most, whatever happens in it.
-before=$(number_of deleted)
 served_by_agents disable
 fact not_ready_it_withdraws_them wait_until 5 announces_nothing lb
 must wait_until 5 deleted_more_than "$before"
 took=$(($(times deleted | tail -1) - $(event_time)))
 note "withdrawn $took ms after it was known"
 fact within_100_ms at_most "${took#-}" $((100 * SLOW))
+fact by_its_minimum equal "$(lb events --json | jq -r 'select(.event == "virtual-server" and .new == "not ready") | .reason' | tail -1)" \
+	"virtual server web has 1 usable backends of the 2 that are its minimum, and 0 backups in use"
+fact the_third_is_up_all_the_while backends_up 1 lb
 for _ in 1 2 3; do
 	served_by_agents enable
 	wait_until 5 announces lb
@@ -159,9 +170,15 @@ if ! command -v bird > /dev/null; then
 	skip_fact two_balancers_with_bird "no bird; \`apt-get install bird2\` (or \`tests/deps all\`) installs it"
 else
 	on router sysctl -qw net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1
-	lb_start lb2
-	must wait_until 20 backends_up 2 lb2
-	must wait_until 20 membership_is_quiet lb2
+	# Rows of the first one move since servers went and came: both begin with nothing, so that they are alike.
+	daemon_stop lb
+	lb_forget lb
+	daemon_directories lb "$LB_UID"
+	for name in lb lb2; do
+		lb_start "$name"
+		must wait_until 20 backends_up 3 "$name"
+		must wait_until 20 membership_is_quiet "$name"
+	done
 	bird_start router router.conf
 	bird_start lb balancer.conf
 	bird_start lb2 balancer.conf
