@@ -44,7 +44,7 @@ shares() {
 			"${shows[@]}"
 	done
 	fact "and_hears_of_vips_alone_$words" equal "$(ip_on router route show 203.0.113.99 | wc -l)" 0
-	hold_both held 700 300
+	hold_both held 1400 600
 	forwarded=$(lb_json .packets.forwarded lb2)
 	must as_page_says $PAGE lb2 'dsr-lb standby'
 	fact "a_standby_is_left_out_$words" wait_until 5 ways 1
@@ -57,7 +57,7 @@ shares() {
 }
 # dies WORDS START BALANCER-FILE : and comes back.
 dies() {
-	hold_both held 700 300
+	hold_both held 1400 600
 	power_off lb2
 	fact "dead_the_other_is_left_$1" wait_until 10 ways 1
 	fact "whose_connections_go_on_too_$1" all_talk
