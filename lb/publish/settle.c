@@ -15,8 +15,9 @@
 #define SETTLE_CARRY_POOLS 32u
 
 /*
- * Takes the times that late readers wrote into the replaced table, oldest ancestor first. Returns from how
- * many tables.
+ * Takes the times that late readers wrote into the replaced table, oldest ancestor first, and lets it go. One that other
+ * services still read stays an ancestor, but those between it and this one go: else there were one more of them
+ * with each publication. Returns from how many tables.
  */
 static size_t settle_carry(struct pool *pool)
 {
@@ -26,10 +27,11 @@ static size_t settle_carry(struct pool *pool)
 	if (!parent)
 		return 0;
 	n_carried = settle_carry(parent);
-	if (parent->parent || parent->readers > 0)
+	if (parent->readers > 0)
 		return n_carried;
 	table_carry_seen(keep_rows_table(pool->rows)->rows, keep_rows_table(parent->rows)->rows);
-	pool->parent = pool_unref(parent);
+	pool->parent = parent->parent ? pool_ref(parent->parent) : NULL;
+	pool_unref(parent);
 	return n_carried + 1;
 }
 

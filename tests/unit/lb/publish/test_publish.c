@@ -4,7 +4,10 @@
  */
 #include "publish_world.h"
 
+#include <dirent.h>
+
 #include "lb/fwd/image.h"
+#include "lb/state/keep_rows.h"
 #include "lb/table/table.h"
 
 static void publish_shares_a_table_of_equal_members(void **state)
@@ -378,6 +381,42 @@ static void publish_gives_each_virtual_server_its_weights(void **state)
 	assert_string_equal(publish_digest(world->publish, 1), publish_digest(world->publish, 2));
 }
 
+/* Tables that there are, in force and before. */
+static size_t n_tables(const struct world *world)
+{
+	DIR *folder = opendir(world->directory);
+	size_t n = 0;
+
+	assert_non_null(folder);
+	for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
+		n += keep_rows_is_name(entry->d_name);
+	closedir(folder);
+	return n;
+}
+
+/* The table that both had stays in force for the one that does not change. */
+static void publish_keeps_few_tables_of_one_that_changes_beside_another(void **state)
+{
+	struct world *world = *state;
+	uint64_t now_us = START_US;
+
+	/* What is let go is removed, as after a start that succeeded. */
+	keep_rows_list_preserve(keep_rows_list(world->keep), false);
+	world_configure(world, 2, now_us);
+	world_build(world, now_us);
+	for (unsigned int i = 0; i < 20; i++) {
+		say_weight(world, "s0", 2 + i % 2);
+		now_us += S(1);
+		tick(world, now_us);
+		assert_in_range(n_tables(world), 2, 3);
+	}
+	/* When that one changes, too, each has its own, and nothing is left of the first. */
+	say_weight(world, "s1", 7);
+	for (unsigned int i = 0; i < 3; i++)
+		tick(world, now_us += S(1));
+	assert_int_equal(n_tables(world), 2);
+}
+
 /* An agent that passes on, and one whose place agents are told; of a static server nobody proved where it is. */
 static void publish_knows_who_passes_on(void **state)
 {
@@ -586,6 +625,7 @@ int main(void)
 		TEST(publish_holds_vips_back_from_the_host_without_serving_them),
 		TEST(publish_gives_a_new_backend_a_fifth_at_first),
 		TEST(publish_gives_each_virtual_server_its_weights),
+		TEST(publish_keeps_few_tables_of_one_that_changes_beside_another),
 		TEST(publish_knows_who_passes_on),
 		TEST(publish_has_backups_in_the_table_for_want_of_others),
 		TEST(publish_is_quiet_while_a_backend_starts_slowly),
