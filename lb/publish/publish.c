@@ -204,6 +204,7 @@ struct publish_build {
 	size_t n_purges; /* at most */
 
 	struct pool **pools; /* each once */
+	bool *is_fresh;      /* made by this build, of each */
 	uint32_t *next;      /* position + 1 of another pool with the same fingerprint */
 	size_t n_pools;
 	struct pool **fresh; /* without rows yet */
@@ -217,18 +218,20 @@ static void publish_build_clear(struct publish_build *build)
 	schedule_changes_clear(&build->changes);
 	pool_services_free(build->made, build->services->len);
 	free(build->pools);
+	free(build->is_fresh);
 	free(build->fresh);
 	free(build->next);
 	hash_map_clear(&build->by_fingerprint);
 }
 
-static int publish_build_note(struct publish_build *build, struct pool *pool)
+static int publish_build_note(struct publish_build *build, struct pool *pool, bool is_fresh)
 {
 	uint64_t key[2] = { pool->fingerprint, 0 };
 	uint32_t other = 0;
 	bool found = hash_map_get(&build->by_fingerprint, key, &other);
 
 	build->pools[build->n_pools] = pool;
+	build->is_fresh[build->n_pools] = is_fresh;
 	build->next[build->n_pools] = found ? other + 1 : 0;
 	return hash_map_put(&build->by_fingerprint, key, (uint32_t)build->n_pools++);
 }
@@ -244,7 +247,9 @@ static struct pool *publish_build_find(
 		return NULL;
 	for (size_t at = first; at < build->n_pools; at = (size_t)build->next[at] - 1) {
 		struct pool *pool = build->pools[at];
-		bool same_history = keeps ? pool == want->parent : pool->parent == want->parent;
+		/* One that was made before has had time to settle what moves for this service only now. */
+		bool same_history = keeps ? pool == want->parent
+					  : build->is_fresh[at] && pool->parent == want->parent;
 		bool settled = pool->moving == 0 && (!want->parent || want->parent->moving == 0);
 
 		if (pool->stirred == want->stir && (same_history || (keeps && settled)) &&
@@ -277,7 +282,7 @@ static int publish_build_pool(
 		return r;
 	if (!keeps)
 		build->fresh[build->n_fresh++] = pool;
-	r = publish_build_note(build, pool);
+	r = publish_build_note(build, pool, !keeps);
 	if (r < 0) {
 		pool_unref(pool);
 		return r;
@@ -316,9 +321,10 @@ static int publish_build_services(struct publish_build *build)
 
 	build->made = calloc(len + 1, sizeof(*build->made));
 	build->pools = calloc(len + 1, sizeof(struct pool *));
+	build->is_fresh = calloc(len + 1, sizeof(*build->is_fresh));
 	build->fresh = calloc(len + 1, sizeof(struct pool *));
 	build->next = calloc(len + 1, sizeof(*build->next));
-	if (!build->made || !build->pools || !build->fresh || !build->next)
+	if (!build->made || !build->pools || !build->is_fresh || !build->fresh || !build->next)
 		return -ENOMEM;
 	r = want_list_new(build->registry, build->services, &wants);
 	for (size_t i = 0; r >= 0 && i < len; i++)

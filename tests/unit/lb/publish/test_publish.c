@@ -417,6 +417,38 @@ static void publish_keeps_few_tables_of_one_that_changes_beside_another(void **s
 	assert_int_equal(n_tables(world), 2);
 }
 
+/* What is the first one's table by now was settled for its flows, which the second one's know nothing of. */
+static void publish_hands_no_service_what_another_has_settled(void **state)
+{
+	struct world *world = *state;
+	struct fwd_slot *before = calloc(FWD_ROWS, sizeof(*before));
+	uint64_t now_us = START_US;
+	const struct fwd_slot *after;
+	size_t n_moved = 0;
+
+	assert_non_null(before);
+	world_configure(world, 2, now_us);
+	world_build(world, now_us);
+	for (uint32_t number = 1; number <= 3; number++) {
+		if (number > 1)
+			say_weight(world, "s0", number);
+		for (unsigned int i = 0; i < 200; i++)
+			tick(world, now_us += S(1));
+		world_build(world, now_us);
+	}
+	assert_int_equal(publish_moving(world->publish, service_at(world, 0)), 0);
+	assert_int_equal(publish_moving(world->publish, service_at(world, 1)), 0);
+	memcpy(before, rows_of(world, service_at(world, 1)), FWD_ROWS * sizeof(*before));
+	say_weight(world, "s1", 3);
+	after = rows_of(world, service_at(world, 1));
+	for (size_t i = 0; i < FWD_ROWS; i++) {
+		assert_int_equal(after[i].base, before[i].owner);
+		n_moved += after[i].owner != before[i].owner;
+	}
+	assert_in_range(n_moved, FWD_ROWS / 5, FWD_ROWS / 3);
+	free(before);
+}
+
 /* An agent that passes on, and one whose place agents are told; of a static server nobody proved where it is. */
 static void publish_knows_who_passes_on(void **state)
 {
@@ -626,6 +658,7 @@ int main(void)
 		TEST(publish_gives_a_new_backend_a_fifth_at_first),
 		TEST(publish_gives_each_virtual_server_its_weights),
 		TEST(publish_keeps_few_tables_of_one_that_changes_beside_another),
+		TEST(publish_hands_no_service_what_another_has_settled),
 		TEST(publish_knows_who_passes_on),
 		TEST(publish_has_backups_in_the_table_for_want_of_others),
 		TEST(publish_is_quiet_while_a_backend_starts_slowly),
