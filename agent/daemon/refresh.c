@@ -97,7 +97,10 @@ static void refresh_socket(struct agent *agent)
 	balancers_use_net(agent->balancers, NULL);
 	agent->net = net_free(agent->net);
 	r = net_open(agent->event,
-		&(struct net_options){ local, scope, balancers_receive, agent->balancers },
+		&(struct net_options){ .local = local,
+			.scope_ifindex = scope,
+			.receive = balancers_receive,
+			.context = agent->balancers },
 		&agent->net);
 	if (r < 0) {
 		why_set(&why, "cannot listen on %s: %s", addr_port_format(&local, text),

@@ -53,14 +53,14 @@ static void net_guard(struct net *net, uint64_t now_us)
 	if (net->guarded || net_admit_expected(net) < 0)
 		return;
 	net->guarded = true;
-	(void)sd_event_source_set_time_relative(net->guard, NET_GUARD_US);
+	(void)sd_event_source_set_time_relative(net->guard, net->options.guard_us);
 	(void)sd_event_source_set_enabled(net->guard, SD_EVENT_ONESHOT);
 	if (net->told_us && now_us - net->told_us < NET_TELL_US)
 		return;
 	net->told_us = now_us;
 	log_warning("more than %u datagrams a second arrive: only balancers are heard, and others' "
 		    "messages not counted, for %llu s at a time",
-		NET_FLOOD_HZ, (unsigned long long)(NET_GUARD_US / US_PER_S));
+		net->options.flood_hz, (unsigned long long)(net->options.guard_us / US_PER_S));
 }
 
 static int net_on_guarded(sd_event_source *source, uint64_t due_us, void *context)
@@ -109,7 +109,7 @@ static int net_on_readable(sd_event_source *source, int fd, uint32_t events, voi
 	}
 	idle_if_crowded(source, !udp_receive(fd, data, sizeof(data), net_on_datagram, net),
 		SD_EVENT_PRIORITY_NORMAL);
-	if (net->n_received > NET_FLOOD_HZ)
+	if (net->n_received > net->options.flood_hz)
 		net_guard(net, now_us);
 	return 0;
 }
@@ -125,6 +125,10 @@ int net_open(sd_event *event, const struct net_options *options, struct net **re
 		return -ENOMEM;
 	net->fd = -1;
 	net->options = *options;
+	if (net->options.flood_hz == 0)
+		net->options.flood_hz = NET_FLOOD_HZ;
+	if (net->options.guard_us == 0)
+		net->options.guard_us = NET_GUARD_US;
 	r = udp_open(options->local.addr.family, PROTO_TTL, false, &net->fd);
 	if (r < 0)
 		return r;

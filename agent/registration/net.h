@@ -23,6 +23,8 @@ struct net_options {
 	unsigned int scope_ifindex; /* counts for link-local IPv6 only */
 	udp_receive_fn *receive; /* of a datagram that is too long, PROTO_MESSAGE_MAX + 1 bytes */
 	void *context;
+	unsigned int flood_hz; /* 0: NET_FLOOD_HZ */
+	uint64_t guard_us;     /* 0: NET_GUARD_US */
 };
 
 /* 0 or negative errno: -EADDRNOTAVAIL (the address is not on this host), -EADDRINUSE. */

@@ -268,8 +268,6 @@ static bool cli_verb_takes(const struct cli_verb *verb, enum cli_option_id id)
 		return verb->takes_flows;
 	case CLI_CONFIG:
 		return verb->takes_config;
-	case CLI_JSON:
-		return !verb->refuses_json;
 	default:
 		return true;
 	}

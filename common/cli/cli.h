@@ -64,7 +64,6 @@ struct cli_verb {
 	int (*run)(const struct cli *cli, void *context);
 	bool takes_wait, takes_follow, takes_check, takes_config, takes_detach;
 	bool takes_format, takes_once, takes_rate, takes_linger, takes_capture, takes_flows;
-	bool refuses_json; /* what it prints is another format, or nothing */
 };
 
 struct cli_program {

@@ -410,21 +410,13 @@ static int client_events(const struct cli *cli, void *context)
 		.name = (verb), .args_help = (args), .min_args = (low), .max_args = (high), \
 		.help = (text), .run = (callback), .takes_config = true \
 	}
-/* One whose text is a format of its own. */
-#define CLIENT_TEXT(verb, callback, low, high, args, text) \
-	{ \
-		.name = (verb), .args_help = (args), .min_args = (low), .max_args = (high), \
-		.help = (text), .run = (callback), .refuses_json = true \
-	}
-
 /* main hands in what runs here. */
 static const struct cli_verb client_verbs[] = {
 	{ .name = "run",
 		.args_help = "[--detach-on-exit]",
 		.help = "serve; what the unit starts",
 		.takes_config = true,
-		.takes_detach = true,
-		.refuses_json = true },
+		.takes_detach = true },
 	CLIENT_VERB("status", client_status, 0, 0, NULL, "everything at a glance"),
 	CLIENT_VERB("virtual-servers", client_virtual_servers, 0, 0, NULL,
 		"virtual servers, one a line"),
@@ -490,9 +482,9 @@ static const struct cli_verb client_verbs[] = {
 		.help = "frames that are received and sent",
 		.run = capture,
 		.takes_capture = true },
-	CLIENT_TEXT("metrics", client_metrics, 0, 0, NULL, "the metrics, as Prometheus reads them"),
+	CLIENT_VERB("metrics", client_metrics, 0, 0, NULL, "the metrics, as Prometheus reads them"),
 	CLIENT_FILES("doctor", examine, 0, 0, NULL, "look for what is wrong"),
-	CLIENT_TEXT("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),
+	CLIENT_VERB("import", import_config, 2, 2, IMPORT_ARGS, "as our configuration"),
 	CLIENT_VERB("version", NULL, 0, 0, NULL, "the version"),
 };
 

@@ -16,7 +16,7 @@ verb_rows() {
 		[[ $line != '#'* ]] || continue
 		# Without the blanks around each column.
 		IFS='|' read -ra columns <<< "$(sed -E 's/ *\| */|/g; s/ +$//' <<< "$line")"
-		((${#columns[@]} == 9)) || printf 'not ok - nine columns: %s\n' "$line"
+		((${#columns[@]} == 9)) || fact "nine columns: $line" false
 		[[ -n ${2:-} && ${columns[0]} != "$2" ]] || "$1" "${columns[@]}"
 	done 4< tests/verbs.table
 }

@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 #
 # Two balancers with the same backends choose alike, in whatever order the backends joined.
+#
+# tags: alone
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 5 --balancers 2 --no-nginx
@@ -63,8 +65,8 @@ same_choice() {
 }
 fact both_choose_alike same_choice
 digest_before=$(digest lb)
-must dsr_lb lb weight web2 9
 said=$(now_ms)
+must dsr_lb lb weight web2 9
 fact another_weight_changes_the_digest wait_until 5 digest_differs
 differ_is() {
 	[[ $(lb_json '[.balancers[] | .table_digests_differ[]] | join(" ")' lb) == "$1" &&

@@ -130,7 +130,10 @@ value_of() { # METRIC
 }
 changes=$(value_of dsr_backend_state_changes_total)
 fact a_round_trip_is_in_seconds eval '[[ $(value_of dsr_backend_heartbeat_rtt_seconds | jq "0 < . and . < 0.3") == true ]]'
-fact nothing_is_missed equal "$(value_of dsr_backend_heartbeats_missed)" 0
+nothing_is_missed() {
+	equal "$(value_of dsr_backend_heartbeats_missed)" 0
+}
+fact nothing_is_missed wait_until 5 nothing_is_missed
 died_ms=$(now_ms)
 daemon_stop web2 KILL
 fact a_stream_tells_of_a_death wait_until 20 says '^data: .*"backend": *"web2".*"new": *"down"' cat "$work/stream"

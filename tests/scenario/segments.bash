@@ -215,7 +215,7 @@ fact every_server_still_serves equal "$(answer_names "$VIP" 90)" "web1 web2 web3
 # What is on its way from a server that is late, while a reload takes its segment out, comes from nowhere.
 signal_pid "${daemon_pid[web3]}" STOP
 must wait_until 20 backend_is web3 down
-start_on web3 "$work/words.log" bash -c 'exec 3<> /dev/udp/10.9.3.2/7377; while :; do echo word >&3; done'
+start_on web3 "$work/words.log" bash -c 'exec 3<> /dev/udp/10.9.3.2/7377; while :; do for n in {1..50}; do echo word >&3; done 2> /dev/null; sleep 0.002; done'
 words=$started
 before=${daemon_pid[lb]}
 for round in 1 2 3; do

@@ -130,7 +130,7 @@ walk() { # PROGRAM VERB RIGHT WRONG WITH WITHOUT STRANGER MEMBER JSON
 	fact "$1_$2_ends_with_$5" verb_is_right "$5" "$1" "$2" "$3"
 	fact "$1_$2_refuses_what_makes_no_sense" verb_is_right 64 "$1" "$2" "$4"
 	[[ $9 != yes ]] || fact "$1_$2_says_json" verb_says_json "$5" "$1" "$2" "$3"
-	[[ $9 != no ]] || fact "$1_$2_refuses_json" verb_is_right 64 "$1" "$2" "$3" --json
+	[[ $9 != no ]] || fact "$1_$2_takes_json" verb_is_right "$5" "$1" "$2" "$3" --json
 	walk_as 64777 64777
 	fact "a_stranger's_$1_$2_ends_with_$7" verb_is_right "$7" "$1" "$2" "$3"
 	walk_as 64777 "$walk_uid"
