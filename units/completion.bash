@@ -30,9 +30,8 @@ _dsr() {
 	elif [[ $verb == @(capture|flows) && ${COMP_WORDS[COMP_CWORD - 1]} == --backend ]]; then
 		words=$(_dsr_backends "$program")
 	elif [[ $word == -* ]]; then
-		words='--runtime-dir --state-dir --no-header --no-legend
+		words='--runtime-dir --state-dir --json --json=short --json=pretty -j --no-header --no-legend
 			--color=auto --color=always --color=never --help --version'
-		[[ $verb == @(run|metrics|import) ]] || words+=' --json --json=short --json=pretty -j'
 		case $verb in
 		run)
 			words+=' --config'

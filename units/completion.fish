@@ -21,13 +21,9 @@ end
 
 function __dsr_options
     printf '%s\n' --runtime-dir\t'of the control socket' --state-dir\t'of what is kept over a boot' \
+        --json\t'JSON instead of text' -j\t'JSON instead of text' --json=short --json=pretty \
         --no-header\t'tables without their first line' --no-legend\t'tables without their first line' \
         --color=auto --color=always --color=never --help --version
-    switch $argv[2]
-        case run metrics import
-        case '*'
-            printf '%s\n' --json\t'JSON instead of text' -j\t'JSON instead of text' --json=short --json=pretty
-    end
     switch $argv[1]:$argv[2]
         case '*:run' '*:check-config' '*:doctor' '*:keygen' '*:token' '*:join'
             printf '%s\n' --config\t'configuration file'

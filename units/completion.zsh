@@ -38,21 +38,14 @@ _dsr() {
 	options=(
 		'--runtime-dir=[of the control socket]:directory:_files -/'
 		'--state-dir=[of what is kept over a boot]:directory:_files -/'
+		'(-j)--json=-[JSON instead of text]::form:(short pretty)'
+		'(--json)-j[JSON instead of text]'
 		'(--no-legend)--no-header[tables without their first line]'
 		'(--no-header)--no-legend[tables without their first line]'
 		'--color=-[colours]:when:(auto always never)'
 		'--help[help]'
 		'--version[version]'
 	)
-	case $verb in
-	run | metrics | import) ;;
-	*)
-		options+=(
-			'(-j)--json=-[JSON instead of text]::form:(short pretty)'
-			'(--json)-j[JSON instead of text]'
-		)
-		;;
-	esac
 	case $verb in
 	run | check-config | doctor | keygen | token | join) options+=('--config=[configuration file]:file:_files') ;;
 	esac
