@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Counts established connections over NETLINK_SOCK_DIAG. Called by the daemon, at most once a second
- * while serving and more often while it waits for the last connection. Must not know who asks.
+ * Counts established connections over NETLINK_SOCK_DIAG. Called by the daemon, for heartbeats as often as it is cheap, and
+ * while it waits for the last connection. Must not know who asks.
  */
 #include "agent/host/sockets.h"
 

@@ -426,7 +426,7 @@ static void checks_advertisements_at(
 	}
 	if (!link->takes_prefixes6 || !passing) {
 		doctor_ok(doctor, link->name,
-			"no router advertisement there moves backends of another interface");
+			"the kernel takes no router advertisements there that could move backends of another interface");
 		return;
 	}
 	doctor_warn(doctor, link->name,

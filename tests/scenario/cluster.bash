@@ -2,8 +2,6 @@
 # shellcheck shell=bash
 #
 # Two balancers with the same backends choose alike, in whatever order the backends joined.
-#
-# tags: alone
 . "$(dirname "$0")/../netns/topology.bash"
 
 topology_up --webs 5 --balancers 2 --no-nginx
