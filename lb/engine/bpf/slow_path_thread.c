@@ -22,12 +22,19 @@
 /* How often what the program noted is looked up while something is held, and else. */
 #define POLL_QUEUED_MS 2
 #define POLL_IDLE_MS   100
+/* Between two look-ups of a datagram, at most. */
+#define PAUSE_MAX_MS 64u
+/* One look-up is left before its oldest frame goes. */
+#define LAST_LOOK_MS (FRAGMENT_QUEUE_TIME_MS - 2 * POLL_QUEUED_MS)
 /* Look-ups at once: each is a system call. */
 #define LOOKS_A_TURN 256u
 #define FIRSTS_KNOWN 4096u
 #define TAG_BYTES    4u
 
-/* A datagram whose first is looked up from time to time: after POLL_QUEUED_MS, and then when it has waited twice as long. */
+/*
+ * A datagram whose first is looked up from time to time: after POLL_QUEUED_MS, when it has waited twice as long, and so
+ * on up to PAUSE_MAX_MS; then in such steps, and at LAST_LOOK_MS.
+ */
 struct waiting {
 	struct fwd_fragment_key datagram;
 	uint64_t since_ms;
@@ -54,7 +61,11 @@ struct slow_path_thread {
 	uint64_t now_ms;
 	struct capture_tap tap;
 	uint8_t macs[CAPTURE_MACS_BYTES]; /* of the frame that was decided last, as it came */
-	/* A ring: the oldest is at `first_waiting`, and gives way where there is no room. */
+	/*
+	 * A ring: the oldest is at `first_waiting`, and gives way where there is no room, so when more datagrams than the
+	 * ring has places came within FRAGMENT_QUEUE_TIME_MS. What is held of it then is only looked up when the next
+	 * of its fragments comes.
+	 */
 	struct waiting waiting[FRAGMENT_QUEUE_FRAMES_MAX];
 	size_t first_waiting, n_waiting;
 	uint64_t looked_ms;
@@ -158,7 +169,7 @@ static void drop_expired(struct slow_path_thread *thread, struct fragment_queue_
 	fragment_queue_frames_free(expired);
 }
 
-/* Whether the program knows the first by now; if so the core here does, too. */
+/* Whether the program knows the first by now; if so the core here does, too, and what is held is to be released. */
 static bool learn_first(struct slow_path_thread *thread, const struct fwd_fragment_key *datagram)
 {
 	struct fwd_fragment first;
@@ -189,32 +200,6 @@ static void wait_for_first(struct slow_path_thread *thread, const struct fwd_fra
 		(struct waiting){ *datagram, thread->now_ms, POLL_QUEUED_MS };
 }
 
-static void take_early(struct slow_path_thread *thread, uint8_t *data, uint32_t size_bytes)
-{
-	struct fragment_queue *queue = slow_path_queue(thread->slow_path);
-	struct fragment_queue_frame *expired = NULL;
-	struct fwd_fragment_key datagram = { 0 };
-	struct fwd_result result;
-	bool is_waiting;
-
-	decide(thread, data, size_bytes, &datagram, &result);
-	if (result.reason == FWD_REASON_FRAGMENT_EARLY && learn_first(thread, &datagram))
-		decide(thread, data, size_bytes, &datagram, &result);
-	if (result.reason != FWD_REASON_FRAGMENT_EARLY) {
-		finish(thread, data, size_bytes, &result);
-		return;
-	}
-	is_waiting = fragment_queue_holds(queue, &datagram);
-	if (fragment_queue_add(queue, &datagram, (const struct virtio_net_hdr *)thread->memory,
-		    data, size_bytes, thread->now_ms, &expired) < 0) {
-		counters_add_reason(thread->counters, FWD_REASON_FRAGMENT_EARLY, 1);
-		return;
-	}
-	drop_expired(thread, expired);
-	if (!is_waiting)
-		wait_for_first(thread, &datagram);
-}
-
 static void release(struct slow_path_thread *thread, const struct fwd_fragment_key *datagram)
 {
 	struct fragment_queue_frame *frames =
@@ -230,6 +215,43 @@ static void release(struct slow_path_thread *thread, const struct fwd_fragment_k
 	fragment_queue_frames_free(frames);
 }
 
+static void take_early(struct slow_path_thread *thread, uint8_t *data, uint32_t size_bytes)
+{
+	struct fragment_queue *queue = slow_path_queue(thread->slow_path);
+	struct fragment_queue_frame *expired = NULL;
+	struct fwd_fragment_key datagram = { 0 };
+	struct fwd_result result;
+	bool is_waiting;
+
+	decide(thread, data, size_bytes, &datagram, &result);
+	if (result.reason == FWD_REASON_FRAGMENT_EARLY && learn_first(thread, &datagram)) {
+		/* Those that are held came before this one. */
+		release(thread, &datagram);
+		decide(thread, data, size_bytes, &datagram, &result);
+	}
+	if (result.reason != FWD_REASON_FRAGMENT_EARLY) {
+		finish(thread, data, size_bytes, &result);
+		return;
+	}
+	is_waiting = fragment_queue_holds(queue, &datagram);
+	if (fragment_queue_add(queue, &datagram, (const struct virtio_net_hdr *)thread->memory,
+		    data, size_bytes, thread->now_ms, &expired) < 0) {
+		counters_add_reason(thread->counters, FWD_REASON_FRAGMENT_EARLY, 1);
+		return;
+	}
+	drop_expired(thread, expired);
+	if (!is_waiting)
+		wait_for_first(thread, &datagram);
+}
+
+/* After how long the next look-up is, when one was after `waited_ms`. */
+static uint32_t next_look_ms(uint64_t waited_ms)
+{
+	uint64_t next_ms = waited_ms + MIN(waited_ms, PAUSE_MAX_MS);
+
+	return (uint32_t)(waited_ms < LAST_LOOK_MS ? MIN(next_ms, LAST_LOOK_MS) : next_ms);
+}
+
 /* Those whose time it is, the newest first: what is only out of order comes soon. */
 static void look_up_firsts(struct slow_path_thread *thread)
 {
@@ -237,15 +259,32 @@ static void look_up_firsts(struct slow_path_thread *thread)
 
 	for (size_t idx = thread->n_waiting; idx-- > 0 && n_looks < LOOKS_A_TURN;) {
 		struct waiting *waiting = waiting_at(thread, idx);
+		uint64_t waited_ms = thread->now_ms - waiting->since_ms;
 
-		if (waiting->next_ms == 0 || thread->now_ms - waiting->since_ms < waiting->next_ms)
+		if (waiting->next_ms == 0 || waited_ms < waiting->next_ms)
 			continue;
 		n_looks++;
-		waiting->next_ms = (uint32_t)(2 * (thread->now_ms - waiting->since_ms));
+		waiting->next_ms = next_look_ms(waited_ms);
 		if (!learn_first(thread, &waiting->datagram))
 			continue;
 		waiting->next_ms = 0;
 		release(thread, &waiting->datagram);
+	}
+}
+
+/* Those whose first has come, and those whose time is over; where later frames are still held it begins anew. */
+static void end_waiting(struct slow_path_thread *thread)
+{
+	while (thread->n_waiting > 0) {
+		const struct waiting oldest = *waiting_at(thread, 0);
+
+		if (oldest.next_ms != 0 &&
+			thread->now_ms - oldest.since_ms < FRAGMENT_QUEUE_TIME_MS)
+			return;
+		forget_oldest(thread);
+		if (oldest.next_ms != 0 &&
+			fragment_queue_holds(slow_path_queue(thread->slow_path), &oldest.datagram))
+			wait_for_first(thread, &oldest.datagram);
 	}
 }
 
@@ -256,13 +295,9 @@ static void look_after(struct slow_path_thread *thread)
 		return;
 	thread->looked_ms = thread->now_ms;
 	look_up_firsts(thread);
-	while (thread->n_waiting > 0 &&
-		(waiting_at(thread, 0)->next_ms == 0 ||
-			thread->now_ms - waiting_at(thread, 0)->since_ms >=
-				(uint64_t)2 * FRAGMENT_QUEUE_TIME_MS))
-		forget_oldest(thread);
 	drop_expired(thread,
 		fragment_queue_take_expired(slow_path_queue(thread->slow_path), thread->now_ms));
+	end_waiting(thread);
 }
 
 /* ---- frames and thread ---- */
