@@ -100,11 +100,11 @@ struct entry {
 	uint64_t ramp_started_us; /* when it became up */
 	uint64_t ramp_next_us;    /* the next step of slow start; REGISTRY_NEVER_US: none */
 	/*
-	 * Its agent has had as many connections as it takes, so many; 0: it has room. It is full until it has had room for
-	 * a while, up to `room_us`; REGISTRY_NEVER_US: it has none.
+	 * Its agent has had as many connections as it takes, so many; 0: it has room. It is full until it has room, or,
+	 * before `room_damped_us`, has had some for a while, up to `room_us`; REGISTRY_NEVER_US: it has none.
 	 */
 	uint32_t full_of;
-	uint64_t room_us;
+	uint64_t room_us, room_damped_us;
 	/* Nobody is believed to listen again on a port until then; `ports_due_us`: the same, REGISTRY_NEVER_US where none waits. */
 	uint64_t ports_until_us, ports_due_us;
 	bool ports_improved; /* somebody did since the last flap of theirs */

@@ -15,10 +15,12 @@
 #define CHECK_GRACE_US (5 * US_PER_S)
 
 /*
- * An agent that has had as many connections as it takes has room again when it had some for so long: one that hovers
- * there, or says what it likes, makes a new table once in that time, and not with each word.
+ * An agent that has had as many connections as it takes has room again at once, unless it had room again within the last
+ * ROOM_QUIET_US: then when it had some for ROOM_US, so that one that hovers there, or says what it likes, makes a new
+ * table once in that time, and not with each word.
  */
-#define ROOM_US US_PER_S
+#define ROOM_US       US_PER_S
+#define ROOM_QUIET_US (10 * US_PER_S)
 
 /* Heartbeats that were not sent are excused for so many times the time that silence takes to be a failure. */
 #define NOT_SENT_WINDOWS 3u
@@ -95,6 +97,13 @@ static void note_taken_back(const struct registry *registry, struct entry *entry
 	health_note_flap(entry, now_us);
 }
 
+static void end_fullness(struct entry *entry, uint64_t now_us)
+{
+	entry->full_of = 0;
+	entry->room_us = REGISTRY_NEVER_US;
+	entry->room_damped_us = now_us + ROOM_QUIET_US;
+}
+
 static void note_room(struct entry *entry, uint64_t now_us)
 {
 	const struct backend_status *status = &entry->backend.status;
@@ -103,6 +112,8 @@ static void note_room(struct entry *entry, uint64_t now_us)
 	if (most > 0 && agent_status_established(status) >= most) {
 		entry->full_of = most;
 		entry->room_us = REGISTRY_NEVER_US;
+	} else if (entry->full_of > 0 && now_us >= entry->room_damped_us) {
+		end_fullness(entry, now_us);
 	} else if (entry->full_of > 0) {
 		entry->room_us = MIN(entry->room_us, now_us + ROOM_US);
 	}
@@ -562,8 +573,7 @@ static bool has_room_again(struct entry *entry, uint64_t now_us)
 {
 	if (now_us < entry->room_us)
 		return false;
-	entry->full_of = 0;
-	entry->room_us = REGISTRY_NEVER_US;
+	end_fullness(entry, now_us);
 	return true;
 }
 
