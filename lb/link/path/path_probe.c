@@ -19,8 +19,9 @@
 #define PROBES_REQUESTS_MAX 1024u
 /* Sent in one tick; the rest waits for the next. */
 #define PROBES_PACE 256u
-/* Read of each family in one turn of the loop, in batches of PATH_SOCKET_BATCH. */
-#define PROBES_READS 4u
+/* Read of each family in one turn of the loop, in batches of PATH_SOCKET_BATCH; and before silence is judged. */
+#define PROBES_READS       4u
+#define PROBES_READS_TIMER 16u
 /* A deadline missed by more than this means that we were stalled ourselves. */
 #define PROBES_STALL_US (100 * US_PER_MS)
 /* After what has arrived was read. */
@@ -328,19 +329,20 @@ static void probes_forgive(struct path_probes *probes)
 		}
 }
 
-/* True: more may be waiting. */
-static bool probes_read(struct path_probes *probes)
+/* So many batches of each family at most. True: more may be waiting. */
+static bool probes_read(struct path_probes *probes, unsigned int n_batches)
 {
 	bool crowded = false;
 
 	for (int i = 0; i < FAMILIES; i++) {
-		int n = probes->sockets[i] ? 1 : 0;
+		int n = probes->sockets[i] ? (int)PATH_SOCKET_BATCH : 0;
 
-		for (unsigned int k = 0; k < PROBES_READS && n > 0; k++)
+		for (unsigned int k = 0; k < n_batches && n > 0; k++)
 			n = path_socket_read(probes->sockets[i], probes_on_answer, probes);
 		if (n == -ENETDOWN)
 			probes_forgive(probes);
-		crowded |= n > 0;
+		/* A batch that is not full was the last. */
+		crowded |= n == (int)PATH_SOCKET_BATCH;
 	}
 	probes_flush(probes);
 	return crowded;
@@ -350,7 +352,7 @@ static int probes_on_readable(sd_event_source *source, int fd, uint32_t revents,
 {
 	struct path_probes *probes = userdata;
 
-	idle_if_crowded(source, probes_read(probes), SD_EVENT_PRIORITY_NORMAL);
+	idle_if_crowded(source, probes_read(probes, PROBES_READS), SD_EVENT_PRIORITY_NORMAL);
 	probes_done(probes);
 	return 0;
 }
@@ -422,7 +424,7 @@ static int probes_on_timer(sd_event_source *source, uint64_t due_us, void *userd
 	unsigned int n_begun = 0;
 	struct path_wheel_item *item;
 	/* What lies in the sockets has arrived in time; of what is still there, nobody knows what it is. */
-	bool lost = probes_read(probes);
+	bool lost = probes_read(probes, PROBES_READS_TIMER);
 
 	if (now_us > probes->timer_us + PROBES_STALL_US)
 		probes_extend(probes, now_us - probes->timer_us);

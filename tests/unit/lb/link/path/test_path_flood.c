@@ -15,6 +15,8 @@
 #define RST         0x04u
 #define SYN_ACK     0x12u
 #define STRANGERS   300u /* at once: as many as the socket has room for */
+#define TURN_READS  256u /* of them in one turn of the loop */
+#define TIMEOUT_US  (500 * US_PER_MS)
 
 static const struct mac here_mac = { { 2, 0, 0, 0, 0, 1 } };
 static const struct mac server_mac = { { 2, 0, 0, 0, 0, 9 } };
@@ -104,17 +106,22 @@ static unsigned int heard(const struct fixture *fixture, uint8_t flags, uint8_t 
 	return n;
 }
 
-/* Waits for the SYN of a probe that has a long time to be answered. */
-static void begin(struct fixture *fixture, uint8_t syn[2048])
+/* Waits for the SYN of a probe that has so long to be answered. */
+static void begin_for(struct fixture *fixture, uint64_t timeout_us, uint8_t syn[2048])
 {
-	const struct path_target target = { 0, 0, fixture->vip, PATH_TCP, 80, 30 * US_PER_S,
-		30 * US_PER_S, { NULL, 0 }, { NULL, 0 } };
+	const struct path_target target = { 0, 0, fixture->vip, PATH_TCP, 80, timeout_us,
+		timeout_us, { NULL, 0 }, { NULL, 0 } };
 
 	if (fixture->fd < 0)
 		skip();
 	assert_int_equal(
 		path_probe_set(fixture->probes, 7, &server_mac, &fixture->real, &target, 1), 0);
 	LOOP_UNTIL(fixture->event, DEADLINE_US, heard(fixture, SYN, syn) > 0);
+}
+
+static void begin(struct fixture *fixture, uint8_t syn[2048])
+{
+	begin_for(fixture, 30 * US_PER_S, syn);
 }
 
 /* Answers the SYN, or the one that had a sequence number so much higher. */
@@ -178,6 +185,44 @@ static void probes_that_are_flooded_let_timers_run(void **state)
 	sd_event_source_disable_unref(timer);
 }
 
+/*
+ * The socket, which has been crowded, has so many frames when the probe's time is over. It is read by its timer alone, as
+ * that comes first then.
+ */
+static enum path_verdict verdict_behind(struct fixture *fixture, uint32_t n_frames)
+{
+	uint64_t due_us;
+	uint8_t syn[2048];
+	uint32_t i;
+
+	begin_for(fixture, TIMEOUT_US, syn);
+	/* The timer is late by less than what counts as a stall. */
+	due_us = clock_now_us() + TIMEOUT_US + 50 * US_PER_MS;
+	for (i = 0; i < STRANGERS; i++)
+		answer(fixture, syn, i + 1);
+	assert_true(sd_event_run(fixture->event, 0) > 0);
+	assert_int_equal(fixture->n_results, 0);
+	for (; i < TURN_READS + n_frames; i++)
+		answer(fixture, syn, i + 1);
+	while (clock_now_us() < due_us)
+		;
+	LOOP_UNTIL(fixture->event, DEADLINE_US, fixture->n_results > 0);
+	return fixture->verdict;
+}
+
+/* Three batches and a half: there is no more. */
+static void probes_know_that_a_batch_that_is_not_full_was_the_last(void **state)
+{
+	assert_int_equal(verdict_behind(*state, 3 * PATH_SOCKET_BATCH + PATH_SOCKET_BATCH / 2),
+		PATH_NO_ANSWER);
+}
+
+/* More than one turn of the loop reads. */
+static void probes_read_what_there_is_before_they_judge(void **state)
+{
+	assert_int_equal(verdict_behind(*state, STRANGERS), PATH_NO_ANSWER);
+}
+
 static void probes_reset_some_hundred_strangers_a_second(void **state)
 {
 	struct fixture *fixture = *state;
@@ -209,6 +254,8 @@ int main(void)
 #define LIVE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		LIVE(probes_that_are_flooded_let_timers_run),
+		LIVE(probes_know_that_a_batch_that_is_not_full_was_the_last),
+		LIVE(probes_read_what_there_is_before_they_judge),
 		LIVE(probes_reset_some_hundred_strangers_a_second),
 	};
 
