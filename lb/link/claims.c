@@ -41,6 +41,25 @@ static struct claim *claims_room(struct claims *claims, bool is_known, uint64_t 
 	return claim_has_ended(oldest, now_us) ? oldest : NULL;
 }
 
+/* Somebody who is known would find room. */
+static bool claims_has_room(struct claims *claims, uint64_t now_us)
+{
+	return claims->len < CLAIMS_MAX || claims_oldest(claims, true) ||
+		claim_has_ended(claims_oldest(claims, false), now_us);
+}
+
+static bool claims_ask(struct claims *claims, const struct claimant *claimant, uint64_t now_us)
+{
+	if (!claimant->is_known)
+		return false;
+	if (now_us - claims->asking_us >= CLAIMS_ASK_US) {
+		claims->asking_us = now_us;
+		claims->n_asked = 0;
+	}
+	return claims->n_asked++ < CLAIMS_ASK_MAX &&
+		claimant->is_known(&claimant->mac, claimant->context);
+}
+
 bool claims_add(struct claims *claims, const struct addr *vip, const struct claimant *claimant,
 	uint64_t now_us)
 {
@@ -50,8 +69,11 @@ bool claims_add(struct claims *claims, const struct addr *vip, const struct clai
 
 	claims->seen++;
 	if (is_new) {
-		bool is_known = claimant->is_known && claimant->is_known(mac, claimant->context);
+		bool is_known;
 
+		if (!claims_has_room(claims, now_us))
+			return false;
+		is_known = claims_ask(claims, claimant, now_us);
 		claim = claims_room(claims, is_known, now_us);
 		if (!claim)
 			return false;

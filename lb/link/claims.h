@@ -11,6 +11,9 @@
 #define CLAIMS_MAX     64u              /* pairs of VIP and MAC; more are only counted */
 #define CLAIMS_SAY_US  (60 * US_PER_S)  /* a pair is told of so often */
 #define CLAIMS_KEEP_US (600 * US_PER_S) /* a pair is known so long after its last claim */
+/* Whether a MAC is known is asked so often in CLAIMS_ASK_US: whoever invents MACs makes no more work than that. */
+#define CLAIMS_ASK_MAX 100u
+#define CLAIMS_ASK_US  (100 * US_PER_MS)
 #define CLAIMS_LIVE_US \
 	(180 * US_PER_S) /* after that long without one the VIP counts as ours alone */
 
@@ -27,10 +30,15 @@ struct claim {
 struct claims {
 	struct claim items[CLAIMS_MAX];
 	size_t len;
-	uint64_t seen; /* all, those that found no room too */
+	uint64_t seen;      /* all, those that found no room too */
+	uint64_t asking_us; /* since when `n_asked` were asked for */
+	unsigned int n_asked;
 };
 
-/* Who claims, and whether that is somebody who is known, as a backend: asked of pairs that are new. NULL: nobody is. */
+/*
+ * Who claims, and whether that is somebody who is known, as a backend: asked of pairs that are new, where it matters. NULL:
+ * nobody is.
+ */
 struct claimant {
 	struct mac mac;
 	bool (*is_known)(const struct mac *mac, void *context);
@@ -39,8 +47,9 @@ struct claimant {
 /*
  * Takes one claim. True: it is to be told of now. When there is no room, the stranger that was silent the longest makes
  * room for who is known, and for another stranger if it was silent for CLAIMS_SAY_US; where there is none, so does who is
- * known and was. Else the new pair is only counted. So a flood of invented MACs neither hides a claim that goes on, nor
- * that of a backend, nor fills a log.
+ * known and was. Else the new pair is only counted. Who comes when CLAIMS_ASK_MAX were asked for passes for a stranger,
+ * until a claim of its comes in time. So a flood of invented MACs hides no claim that goes on, nor for long that of a
+ * backend, fills no log, and makes little work.
  */
 _must_check_ bool claims_add(struct claims *claims, const struct addr *vip,
 	const struct claimant *claimant, uint64_t now_us);

@@ -115,6 +115,54 @@ static void claims_of_the_known_alone_go_by_age(void **state)
 	assert_int_equal(number_at(&claims, 1), 1);
 }
 
+/* How often it was asked, and who is known. */
+struct asked {
+	unsigned int n;
+	struct mac known;
+};
+
+static bool is_asked(const struct mac *mac, void *context)
+{
+	struct asked *asked = context;
+
+	asked->n++;
+	return mac_equal(mac, &asked->known);
+}
+
+static void claims_by_invented_macs_ask_little(void **state)
+{
+	struct asked asked = { .known = mac_number(60000) };
+	struct claims claims = { 0 };
+	struct claimant claimant = { .is_known = is_asked, .context = &asked };
+
+	for (unsigned int i = 0; i < 10000; i++) {
+		claimant.mac = mac_number(i);
+		assert_int_equal(
+			claims_add(&claims, &vip, &claimant, START_US + i), i < CLAIMS_MAX);
+	}
+	assert_int_equal(asked.n, CLAIMS_ASK_MAX);
+	assert_int_equal(claims.seen, 10000);
+	/* Who is known passes for a stranger then, and finds room a moment later. */
+	claimant.mac = asked.known;
+	assert_false(claims_add(&claims, &vip, &claimant, START_US + CLAIMS_ASK_US - 1));
+	assert_true(claims_add(&claims, &vip, &claimant, START_US + CLAIMS_ASK_US));
+	assert_int_equal(asked.n, CLAIMS_ASK_MAX + 1);
+}
+
+static void claims_ask_nothing_where_no_answer_helps(void **state)
+{
+	struct asked asked = { .known = mac_number(CLAIMS_MAX) };
+	struct claims claims = { 0 };
+	const struct claimant claimant = { asked.known, is_asked, &asked };
+
+	for (unsigned int i = 0; i < CLAIMS_MAX; i++)
+		assert_true(add_known(&claims, i, START_US));
+	assert_false(claims_add(&claims, &vip, &claimant, START_US + CLAIMS_SAY_US - 1));
+	assert_int_equal(asked.n, 0);
+	assert_true(claims_add(&claims, &vip, &claimant, START_US + CLAIMS_SAY_US));
+	assert_int_equal(asked.n, 1);
+}
+
 static void claims_forgets_what_has_ended(void **state)
 {
 	struct claims claims = { 0 };
@@ -159,6 +207,8 @@ int main(void)
 		cmocka_unit_test(claims_refuses_one_more_than_its_limit),
 		cmocka_unit_test(claims_of_the_known_always_have_room_among_strangers),
 		cmocka_unit_test(claims_of_the_known_alone_go_by_age),
+		cmocka_unit_test(claims_by_invented_macs_ask_little),
+		cmocka_unit_test(claims_ask_nothing_where_no_answer_helps),
 		cmocka_unit_test(claims_forgets_what_has_ended),
 		cmocka_unit_test(claims_keeps_those_of_vips_that_stay),
 	};
