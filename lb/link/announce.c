@@ -341,7 +341,7 @@ static void announce_handle(
 	announce_frame_parse(data, size_bytes, &frame);
 	if (frame.kind == ANNOUNCE_CLAIM)
 		announce_judge_claim(announce, &frame.target, &frame.mac);
-	if (frame.kind == ANNOUNCE_CLAIM && packet_type == PACKET_HOST)
+	if (frame.told.family != AF_UNSPEC && packet_type == PACKET_HOST)
 		announce_judge_answer(announce, &frame);
 	if (frame.kind != ANNOUNCE_REQUEST)
 		return;

@@ -461,6 +461,37 @@ static void a_link_that_is_down_frees_nothing(void **state)
 	assert_int_equal(bench->n_freed, 0);
 }
 
+/* While there is no address to ask from, what tells nobody answers nothing that was asked before. */
+static void what_tells_nobody_is_no_answer(void **state)
+{
+	static const struct mac other = { { 2, 0, 0, 0, 0, 0x77 } };
+	struct bench *bench = bench_of(state);
+	const struct announce_frame question = { .kind = ANNOUNCE_REQUEST,
+		.target = bench->vips[NEW6],
+		.asker = bench->config.probe6,
+		.mac = own,
+		.reply_to = own };
+	uint8_t frame[ANNOUNCE_FRAME_MAX_BYTES];
+	size_t size_bytes = announce_frame_build(&bench->vips[NEW6], &other, &question, frame);
+	uint64_t seen;
+
+	/* From no host: it is believed, and told to nobody. */
+	frame[MAC_LEN] |= 1;
+	bench_hold(bench);
+	bench->has[NEW] = bench->has[NEW6] = false;
+	bench->seen[NEW6].asked = 0;
+	BENCH_AWAIT(bench, bench->seen[NEW6].asked > 0);
+	bench->config.probe6 = (struct addr){ 0 };
+	assert_int_equal(announce_set(bench->announce, &bench->config), 0);
+	for (int i = 0; i < 2; i++) {
+		seen = announce_claims(bench->announce)->seen;
+		bench_send(bench, frame, size_bytes);
+		BENCH_AWAIT(bench, announce_claims(bench->announce)->seen > seen);
+	}
+	assert_non_null(bench_holder(bench, NEW6));
+	assert_true(mac_equal(bench_holder(bench, NEW6), &stranger));
+}
+
 static void a_thousand_are_asked_for_in_batches(void **state)
 {
 	struct bench *bench = bench_of(state);
@@ -509,6 +540,7 @@ int main(void)
 		TEST(what_was_held_is_asked_for_when_all_come_again),
 		TEST(what_a_previous_run_held_is_asked_for),
 		TEST(a_link_that_is_down_frees_nothing),
+		TEST(what_tells_nobody_is_no_answer),
 		TEST(a_thousand_are_asked_for_in_batches),
 	};
 
