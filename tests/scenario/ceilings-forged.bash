@@ -74,6 +74,14 @@ fact connections_find_servers_beside_them hold second 40
 # With 4 and at least 13 that it has, three more are its ceiling.
 fact connections_fill_all_of_them hold third 9
 fact all_of_them_are_full wait_until 10 are_full 3
+# It is in the tables a moment later.
+is_in_force() {
+	local before
+	before=$(lb_json .publications.count)
+	sleep_ms 300
+	[[ $(lb_json .publications.count) == "$before" ]]
+}
+must wait_until 10 is_in_force
 fact who_is_full_takes_no_new_connection not on client timeout 2 bash -c "exec 3<> '/dev/tcp/$VIP/80'"
 fact nobody_serves exits 2 lb status
 fact the_status_says_that_they_are_full says '3 full, 3 of them by the flow table' lb status

@@ -43,6 +43,13 @@ full() {
 has_room() {
 	[[ $(backend_field effective_weight "$1") == 1 ]]
 }
+# What the status says is in the tables a moment later: nothing was published for so long.
+is_in_force() {
+	local before
+	before=$(lb_json .publications.count)
+	sleep_ms 300
+	[[ $(lb_json .publications.count) == "$before" ]]
+}
 # by NAME SERVER
 by() {
 	tool_ask "$1" report | jq ".servers.$2 // 0"
@@ -52,6 +59,7 @@ fact ceilings_are_shown equal "$(backend_field max_connections web1) $(backend_f
 hold first 120
 fact an_agent_that_has_as_many_is_full wait_until 10 full web1 30
 fact a_static_that_has_as_many_is_full wait_until 10 full web3 20
+must wait_until 10 is_in_force
 hold second 40
 fact full_ones_get_no_new_connection equal "$(by second web1) $(by second web3)" "0 0"
 fact all_of_them_go_elsewhere equal "$(by second web2)" 40
@@ -59,6 +67,7 @@ fact what_they_have_they_keep equal "$(tool_ask first round | jq -c '[.open, .br
 stop_pid "${tool_pid[first]}"
 fact below_it_an_agent_has_room_again wait_until 10 has_room web1
 fact below_it_a_static_has_room_again wait_until 10 has_room web3
+must wait_until 10 is_in_force
 hold third 30
 # Of agents is known how many connections their kernels took; a static host has no word of it.
 counted() {
