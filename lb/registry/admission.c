@@ -368,10 +368,10 @@ static int take_place(struct registry *registry, const struct candidate *candida
 	if (moves) {
 		entry = candidate->at_name;
 		departed_end_session(&registry->departed, &entry->backend, now_us);
-		entries_move(&registry->entries, entry, &candidate->request->source);
-		/* A key that is not bound to its name was approved at the old address. */
+		/* A key that is not bound to its name was approved at the old address, and is there. */
 		if (!entry->backend.key_bound)
-			entry->backend.approved = false;
+			departed_keep_approval(registry, &entry->backend);
+		entries_move(&registry->entries, entry, &candidate->request->source);
 	}
 	if (entry) {
 		if (entry->backend.source == BACKEND_STATIC)

@@ -100,6 +100,20 @@ static void remember(struct registry *registry, struct backend *backend)
 	departed_add(&registry->departed, &override);
 }
 
+void departed_keep_approval(struct registry *registry, struct backend *backend)
+{
+	struct registry_override override = { .address = backend->address,
+		.key_bound = backend->key_bound,
+		/* Under adopt = auto everybody is approved: nobody said so. */
+		.approved = backend->approved && registry->config.adopt != REGISTRY_ADOPT_AUTO };
+
+	memcpy(override.name, backend->name, sizeof(override.name));
+	memcpy(override.key_id, backend->key_id, sizeof(override.key_id));
+	backend->approved = false;
+	if (override.approved)
+		departed_add(&registry->departed, &override);
+}
+
 bool departed_approves(const struct registry_override *override, const struct backend *backend)
 {
 	if (!override->approved || !streq(override->name, backend->name))

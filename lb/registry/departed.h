@@ -24,6 +24,8 @@ bool departed_approves(const struct registry_override *override, const struct ba
 void departed_add(struct departed *departed, const struct registry_override *override);
 /* Frees what is remembered of weights. */
 void departed_clear(struct departed *departed);
+/* The backend goes on elsewhere, and is approved no more; whoever comes back to where it was is, as if it had left. */
+void departed_keep_approval(struct registry *registry, struct backend *backend);
 /* Gives the backend what was said of its name or address, and forgets it here. */
 void departed_restore(struct departed *departed, struct backend *backend);
 /* The entry leaves: what was said of it is remembered, its session ends, and it is forgotten. */

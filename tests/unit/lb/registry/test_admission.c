@@ -403,6 +403,32 @@ static void registry_approves_a_name_with_its_key(void **state)
 	assert_is_approved(world, stranger);
 }
 
+/* Somebody with the shared key and its name comes while it is silent, and goes again: it is approved where it was. */
+static void registry_approves_who_comes_back_to_where_it_was(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent, *stranger;
+
+	world->config.adopt = REGISTRY_ADOPT_APPROVE;
+	world_configure(world);
+	agent = world_join(world, "web1", 11, "198.51.100.10");
+	assert_int_equal(registry_approve(world->registry, "web1", true, world->now_us), 0);
+	world_pass(world, MS(1000));
+	stranger = world_agent(world, "web1", 66, "198.51.100.10");
+	agent->answers = false;
+	assert_int_equal(world_register(world, stranger).r, -EAGAIN);
+	world_pass(world, MS(1400));
+	assert_int_equal(world_register(world, stranger).r, 0);
+	agent->id = 0;
+	world_pass(world, MS(1000));
+	assert_int_equal(world_backend(world, "web1")->state, BACKEND_PENDING);
+	assert_false(world_backend(world, "web1")->approved);
+	registry_leave(world->registry, stranger->id, world->now_us);
+	world_drain_actions(world);
+	agent->answers = true;
+	assert_is_approved(world, agent);
+}
+
 static void registry_takes_an_old_approval_for_the_next_key(void **state)
 {
 	struct world *world = *state;
@@ -610,6 +636,7 @@ int main(void)
 		FACT(registry_buries_more_than_it_has_room_for),
 		FACT(registry_waits_for_approval),
 		FACT(registry_approves_a_name_with_its_key),
+		FACT(registry_approves_who_comes_back_to_where_it_was),
 		FACT(registry_takes_an_old_approval_for_the_next_key),
 		FACT(registry_gives_the_configured_weight_back),
 		FACT(registry_gives_an_agent_of_weight_nothing_no_new_flows),
