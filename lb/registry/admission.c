@@ -372,6 +372,7 @@ static int take_place(struct registry *registry, const struct candidate *candida
 		if (!entry->backend.key_bound)
 			departed_keep_approval(registry, &entry->backend);
 		entries_move(&registry->entries, entry, &candidate->request->source);
+		departed_take_approval(&registry->departed, &entry->backend);
 	}
 	if (entry) {
 		if (entry->backend.source == BACKEND_STATIC)
@@ -389,6 +390,7 @@ static int take_place(struct registry *registry, const struct candidate *candida
 		return -ENOMEM;
 	take_key(&entry->backend, candidate->request);
 	departed_restore(&registry->departed, &entry->backend);
+	departed_take_approval(&registry->departed, &entry->backend);
 	entries_add(&registry->entries, entry);
 	begin_agent(entry);
 	*ret_entry = entry;

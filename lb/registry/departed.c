@@ -80,18 +80,27 @@ void departed_clear(struct departed *departed)
 		drop_override(departed, &departed->overrides[departed->n_overrides - 1]);
 }
 
-static void remember(struct registry *registry, struct backend *backend)
+/* Of the backend's name, at its address. */
+static struct registry_override approval_of(
+	const struct registry *registry, const struct backend *backend)
 {
 	struct registry_override override = { .address = backend->address,
-		.admin = backend->admin,
+		.key_bound = backend->key_bound,
 		/* Under adopt = auto everybody is approved: nobody said so. */
 		.approved = backend->source == BACKEND_AGENT && backend->approved &&
-			registry->config.adopt != REGISTRY_ADOPT_AUTO,
-		.rejected = backend->rejected };
+			registry->config.adopt != REGISTRY_ADOPT_AUTO };
 
 	memcpy(override.name, backend->name, sizeof(override.name));
 	memcpy(override.key_id, backend->key_id, sizeof(override.key_id));
-	override.key_bound = backend->key_bound;
+	return override;
+}
+
+static void remember(struct registry *registry, struct backend *backend)
+{
+	struct registry_override override = approval_of(registry, backend);
+
+	override.admin = backend->admin;
+	override.rejected = backend->rejected;
 	if (override.admin == BACKEND_ADMIN_NONE && !weight_is_said(&backend->words) &&
 		!override.rejected && !override.approved)
 		return;
@@ -102,16 +111,24 @@ static void remember(struct registry *registry, struct backend *backend)
 
 void departed_keep_approval(struct registry *registry, struct backend *backend)
 {
-	struct registry_override override = { .address = backend->address,
-		.key_bound = backend->key_bound,
-		/* Under adopt = auto everybody is approved: nobody said so. */
-		.approved = backend->approved && registry->config.adopt != REGISTRY_ADOPT_AUTO };
+	const struct registry_override override = approval_of(registry, backend);
 
-	memcpy(override.name, backend->name, sizeof(override.name));
-	memcpy(override.key_id, backend->key_id, sizeof(override.key_id));
 	backend->approved = false;
 	if (override.approved)
 		departed_add(&registry->departed, &override);
+}
+
+void departed_take_approval(struct departed *departed, struct backend *backend)
+{
+	for (size_t i = departed->n_overrides; !backend->approved && i-- > 0;) {
+		struct registry_override *override = &departed->overrides[i];
+
+		if (!addr_equal(&override->address, &backend->address) ||
+			!departed_approves(override, backend))
+			continue;
+		backend->approved = true;
+		drop_override(departed, override);
+	}
 }
 
 bool departed_approves(const struct registry_override *override, const struct backend *backend)

@@ -26,6 +26,8 @@ void departed_add(struct departed *departed, const struct registry_override *ove
 void departed_clear(struct departed *departed);
 /* The backend goes on elsewhere, and is approved no more; whoever comes back to where it was is, as if it had left. */
 void departed_keep_approval(struct registry *registry, struct backend *backend);
+/* The backend is where it was approved while somebody else had its name, whatever was said of the name since. */
+void departed_take_approval(struct departed *departed, struct backend *backend);
 /* Gives the backend what was said of its name or address, and forgets it here. */
 void departed_restore(struct departed *departed, struct backend *backend);
 /* The entry leaves: what was said of it is remembered, its session ends, and it is forgotten. */

@@ -429,6 +429,50 @@ static void registry_approves_who_comes_back_to_where_it_was(void **state)
 	assert_is_approved(world, agent);
 }
 
+/* That one does not leave but falls silent, and what is said of the name meanwhile is of it alone. */
+static void registry_approves_who_moves_back(void **state)
+{
+	struct world *world = *state;
+	struct world_agent *agent, *stranger;
+
+	world->config.adopt = REGISTRY_ADOPT_APPROVE;
+	world_configure(world);
+	agent = world_join(world, "web1", 11, "198.51.100.10");
+	stranger = world_agent(world, "web1", 66, "198.51.100.10");
+	assert_int_equal(registry_approve(world->registry, "web1", true, world->now_us), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		world_pass(world, MS(1000));
+		agent->answers = false;
+		assert_int_equal(world_register(world, stranger).r, -EAGAIN);
+		world_pass(world, MS(1400));
+		assert_int_equal(world_register(world, stranger).r, 0);
+		agent->id = 0;
+		stranger->answers = true;
+		world_pass(world, MS(1000));
+		assert_false(world_backend(world, "web1")->approved);
+		stranger->answers = false;
+		agent->answers = true;
+		assert_int_equal(world_register(world, agent).r, -EAGAIN);
+		world_pass(world, MS(1400));
+		assert_int_equal(world_register(world, agent).r, 0);
+		stranger->id = 0;
+		assert_true(world_backend(world, "web1")->approved);
+	}
+	world_pass(world, MS(1000));
+	agent->answers = false;
+	assert_int_equal(world_register(world, stranger).r, -EAGAIN);
+	world_pass(world, MS(1400));
+	assert_int_equal(world_register(world, stranger).r, 0);
+	agent->id = 0;
+	assert_int_equal(
+		registry_admin(world->registry, "web1", BACKEND_ADMIN_DRAIN, world->now_us), 0);
+	registry_leave(world->registry, stranger->id, world->now_us);
+	world_drain_actions(world);
+	agent->answers = true;
+	assert_int_equal(world_register(world, agent).r, 0);
+	assert_true(world_backend(world, "web1")->approved);
+}
+
 static void registry_takes_an_old_approval_for_the_next_key(void **state)
 {
 	struct world *world = *state;
@@ -637,6 +681,7 @@ int main(void)
 		FACT(registry_waits_for_approval),
 		FACT(registry_approves_a_name_with_its_key),
 		FACT(registry_approves_who_comes_back_to_where_it_was),
+		FACT(registry_approves_who_moves_back),
 		FACT(registry_takes_an_old_approval_for_the_next_key),
 		FACT(registry_gives_the_configured_weight_back),
 		FACT(registry_gives_an_agent_of_weight_nothing_no_new_flows),
