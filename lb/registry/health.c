@@ -38,19 +38,24 @@ void health_note_flap(struct entry *entry, uint64_t now_us)
 	entry->fade_us = now_us + REGISTRY_FLAP_FADE_US;
 }
 
+uint32_t health_flap_answers(const struct registry *registry, const struct entry *entry)
+{
+	uint32_t flaps = entry->backend.flaps;
+
+	return flaps > 0 ? registry->config.rise << (flaps - 1) : 0;
+}
+
 /*
- * A port where nobody listens any more is a flap, as a word is that takes a better one back (liveness.c): the first is
- * free, and each later one doubles how long it takes until somebody is believed to listen again.
+ * A port where nobody listens any more is a flap, as a word is that takes a better one back (liveness.c): until somebody
+ * is believed to listen again it takes as long as a better word would.
  */
 static void note_ports(const struct registry *registry, struct entry *entry, bool worse,
 	bool better, uint64_t now_us)
 {
-	uint32_t flaps = entry->backend.flaps, answers = 0;
-
 	if (worse && entry->ports_improved) {
-		if (flaps > 0)
-			answers = registry->config.rise << (flaps - 1);
-		entry->ports_until_us = now_us + detection_answers_us(&registry->config, answers);
+		entry->ports_until_us = now_us +
+			detection_answers_us(
+				&registry->config, health_flap_answers(registry, entry));
 		health_note_flap(entry, now_us);
 		entry->ports_improved = false;
 	}

@@ -14,6 +14,8 @@ bool health_serves(const struct registry *registry, const struct entry *entry,
 	const struct entry_service *member);
 /* The backend failed, or took a better word back: what it needs to recover doubles. */
 void health_note_flap(struct entry *entry, uint64_t now_us);
+/* How many good answers a better word waits for after a flap: the first is free, each later one doubles them. */
+uint32_t health_flap_answers(const struct registry *registry, const struct entry *entry);
 /* Its agent is silent; or, where it has none, its neighbour or its path. */
 bool health_is_silent(const struct registry *registry, const struct entry *entry);
 /* By its agent's own words; `*ret_why` "" then. */

@@ -92,7 +92,7 @@ static void note_taken_back(const struct registry *registry, struct entry *entry
 	backend->streak = 0;
 	if (!entry->held && !entry->has_improved)
 		return;
-	entry->hold = backend->flaps ? registry->config.rise << (backend->flaps - 1) : 0;
+	entry->hold = health_flap_answers(registry, entry);
 	entry->has_improved = false;
 	health_note_flap(entry, now_us);
 }
