@@ -2,7 +2,7 @@
 /* Called for each refused message by both daemons. */
 #include "common/log_limit.h"
 
-static bool log_limit_take(struct log_limit_source *entry, uint64_t now_us, uint64_t *ret_silenced)
+bool log_limit_take(struct log_limit_source *entry, uint64_t now_us, uint64_t *ret_silenced)
 {
 	if (entry->logged_us > 0 && now_us - entry->logged_us < LOG_LIMIT_US) {
 		entry->silenced++;

@@ -12,14 +12,20 @@
 #define LOG_LIMIT_SOURCES_MAX (LOG_LIMIT_LINES_MAX - 1)
 #define LOG_LIMIT_US          (60 * US_PER_S)
 
+/* Of one line. All zeros: it was never logged. */
+struct log_limit_source {
+	struct addr source;
+	uint64_t logged_us;
+	uint64_t silenced;
+};
+
 /* All zeros is empty. */
 struct log_limit {
-	struct log_limit_source {
-		struct addr source;
-		uint64_t logged_us;
-		uint64_t silenced;
-	} sources[LOG_LIMIT_SOURCES_MAX], others;
+	struct log_limit_source sources[LOG_LIMIT_SOURCES_MAX], others;
 };
+
+/* True when to log that line now; then `*ret_silenced` counts how often it was not since. */
+bool log_limit_take(struct log_limit_source *entry, uint64_t now_us, uint64_t *ret_silenced);
 
 /*
  * True when to log now; `*ret_silenced` counts what this source (with `*ret_many`: all those that

@@ -5,6 +5,7 @@
 #include "common/os/clock.h"
 #include "common/events/events.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "lb/config/service.h"
 #include "lb/daemon/balancer.h"
 #include "lb/daemon/path_checks.h"
@@ -21,8 +22,6 @@
 /* A backend that flaps gets one line in this time, with what it is then. */
 #define ACTIONS_STATE_LINE_US US_PER_S
 #define ACTIONS_NO_CHECK_US   (60 * US_PER_S)
-/* One that is stalled again and again says so in one line in this time. */
-#define ACTIONS_STALL_LINE_US (60 * US_PER_S)
 
 _Static_assert(SERVICE_TEXT_BYTES == EVENT_SERVICE_BYTES, "a service's text is an event's");
 
@@ -43,8 +42,7 @@ struct actions {
 	bool withheld;                        /* some have changes that are not logged */
 	struct mac *macs;     /* by backend's id: where its frames went until now; zero: unknown */
 	uint64_t no_check_us; /* when it was said that checks cannot be made; 0: never */
-	uint64_t stalled_said_us; /* when it was said that we were stalled; 0: never */
-	uint64_t n_stalls_unsaid; /* since then */
+	struct log_limit_source stalls; /* that we were stalled */
 };
 
 /* The services that the backend belongs to, and that anybody can look up by its state. */
@@ -384,17 +382,12 @@ void actions_flush(struct actions *actions)
 
 static void actions_say_stalled(struct actions *actions, uint64_t stalled_us, uint64_t now_us)
 {
-	if (actions->stalled_said_us > 0 &&
-		now_us < actions->stalled_said_us + ACTIONS_STALL_LINE_US) {
-		actions->n_stalls_unsaid++;
-		return;
-	}
-	log_warning(
-		"stalled for %llu ms; every deadline moves by that much (%llu more times since the last such line)",
-		(unsigned long long)(stalled_us / US_PER_MS),
-		(unsigned long long)actions->n_stalls_unsaid);
-	actions->stalled_said_us = now_us;
-	actions->n_stalls_unsaid = 0;
+	uint64_t silenced;
+
+	if (log_limit_take(&actions->stalls, now_us, &silenced))
+		log_warning(
+			"stalled for %llu ms; every deadline moves by that much (%llu more times since the last such line)",
+			(unsigned long long)(stalled_us / US_PER_MS), (unsigned long long)silenced);
 }
 
 static int actions_on_timer(sd_event_source *source, uint64_t due_us, void *context)
