@@ -34,18 +34,11 @@ static struct claim *claims_room(struct claims *claims, bool is_known, uint64_t 
 	struct claim *oldest = claims_oldest(claims, true);
 
 	if (claims->len < CLAIMS_MAX)
-		return &claims->items[claims->len++];
+		return &claims->items[claims->len];
 	if (oldest && (is_known || claim_has_ended(oldest, now_us)))
 		return oldest;
 	oldest = claims_oldest(claims, false);
 	return claim_has_ended(oldest, now_us) ? oldest : NULL;
-}
-
-/* Somebody who is known would find room. */
-static bool claims_has_room(struct claims *claims, uint64_t now_us)
-{
-	return claims->len < CLAIMS_MAX || claims_oldest(claims, true) ||
-		claim_has_ended(claims_oldest(claims, false), now_us);
 }
 
 static bool claims_ask(struct claims *claims, const struct claimant *claimant, uint64_t now_us)
@@ -71,12 +64,14 @@ bool claims_add(struct claims *claims, const struct addr *vip, const struct clai
 	if (is_new) {
 		bool is_known;
 
-		if (!claims_has_room(claims, now_us))
+		if (!claims_room(claims, true, now_us))
 			return false;
 		is_known = claims_ask(claims, claimant, now_us);
 		claim = claims_room(claims, is_known, now_us);
 		if (!claim)
 			return false;
+		if (claim == &claims->items[claims->len])
+			claims->len++;
 		*claim = (struct claim){ .vip = *vip, .mac = *mac, .is_known = is_known };
 	}
 	claim->count++;

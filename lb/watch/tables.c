@@ -116,7 +116,7 @@ static bool tables_is_due(
 	if (n_said >= TABLES_SAID_EACH_MAX)
 		return false;
 	if (room)
-		*room = (struct tables_said){ .key = key, .at_us = now_us > 0 ? now_us : 1 };
+		*room = (struct tables_said){ .key = key, .at_us = MAX(now_us, (uint64_t)1) };
 	return room;
 }
 
