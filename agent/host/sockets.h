@@ -29,7 +29,7 @@ int sockets_refresh(struct sockets *sockets, uint64_t max_age_us, uint64_t now_u
  * older ones are good enough.
  */
 int sockets_refresh_cheaply(struct sockets *sockets, uint64_t max_age_us, uint64_t now_us);
-/* How long the newest count took. */
+/* How long the newest count took; for tests. */
 uint64_t sockets_cost_us(const struct sockets *sockets);
 /* The count of the idx-th address. */
 uint32_t sockets_established(const struct sockets *sockets, size_t idx);

@@ -80,8 +80,10 @@ void net_expect(struct net *net, const struct addr *sources, size_t n_sources)
 	for (size_t i = 0; i < net->n_expected; i++)
 		net->expected[i] = sources[i];
 	/* One that is new is heard at once: better everybody than not that one. */
-	if (net->guarded && net_admit_expected(net) < 0)
+	if (net->guarded && net_admit_expected(net) < 0) {
 		udp_admit_all(net->fd);
+		net->guarded = false;
+	}
 }
 
 bool net_is_guarded(const struct net *net)

@@ -457,7 +457,7 @@ static void receive_heartbeat(
 	/* Back with our session: no need for another, but for one that a REGISTER on its way has made already. */
 	if (registration->view.state != REGISTER_REGISTERED) {
 		if (registration->handshake == HANDSHAKE_HELLO)
-			registration->handshake = HANDSHAKE_NONE;
+			stop_asking(registration);
 		register_view_set(&registration->view, REGISTER_REGISTERED, now_us, "%s", "");
 	}
 	if (registration->count)
