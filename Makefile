@@ -7,8 +7,8 @@
 # make deps-all   (root) what even optional tests need: servers of six protocols, promtool, a browser
 # make lint       format, static analysis, layers, units
 # make coverage   of the forwarding core and its tables by the unit tests, a line a file
-# make coverage-all  (root) lines of common/, agent/ and lb/ by all unit tests and by SCENARIOS=
-# make fuzz       TRACKING_STEPS of the tracking model, SEEDS of the simulation; each fuzzer for FUZZ_SECONDS under ASan and UBSan
+# make coverage-all  (root) lines of common/, agent/ and lb/ by all unit tests and by SCENARIOS=; fails under COVERAGE_MIN=90 per cent
+# make fuzz       what is too long for make check (doc/testing.md): TRACKING_STEPS= SEEDS= FUZZ_SECONDS= FUZZ=
 # make soak       (root) for HOURS=1, or MINUTES=: what grows
 # make bench      (root) the benchmark, ten minutes; BENCH="xdp packet" ROUNDS= SECONDS_EACH= for less
 # make install    DESTDIR= PREFIX=/usr

@@ -231,6 +231,14 @@ backends_up() {
 		select(.state == "up") | .name] | unique | length') == "$1" ]]
 }
 
+# What the status says is in the tables a moment later: nothing was published for so long.
+is_in_force() {
+	local before
+	before=$(lb_json .publications.count)
+	sleep_ms 300
+	[[ $(lb_json .publications.count) == "$before" ]]
+}
+
 # backends_serve N : exactly so many are up, and in the tables that packets go by, which follow what the status knows.
 backends_serve() {
 	[[ $(lb_json '[.virtual_servers[].backends[] | select(.state == "up" and .share > 0) | .name] |

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Reads tests/verbs.table and asks a verb as it says. Sourced by tests/check-verbs and the scenario verbs, which have a folder
-# $work and set verb_directories.
+# $work and `fact`, and set verb_directories.
 
 # What runs a program, and of which daemon; of those that ask as somebody else, how.
 verb_programs='' verb_directories=() verb_as=()

@@ -74,21 +74,26 @@ fact connections_find_servers_beside_them hold second 40
 # With 4 and at least 13 that it has, three more are its ceiling.
 fact connections_fill_all_of_them hold third 9
 fact all_of_them_are_full wait_until 10 are_full 3
-# It is in the tables a moment later.
-is_in_force() {
-	local before
-	before=$(lb_json .publications.count)
-	sleep_ms 300
-	[[ $(lb_json .publications.count) == "$before" ]]
-}
 must wait_until 10 is_in_force
+dropped() {
+	lb_json '.drops["no-backend"] // 0'
+}
+before=$(dropped)
 fact who_is_full_takes_no_new_connection not on client timeout 2 bash -c "exec 3<> '/dev/tcp/$VIP/80'"
+fact for_want_of_a_backend at_least "$(dropped)" $((before + 1))
 fact nobody_serves exits 2 lb status
 fact the_status_says_that_they_are_full says '3 full, 3 of them by the flow table' lb status
-fact the_log_says_so_once wait_until 5 is_said_once
+must wait_until 5 is_said_once
+said_s=$(lb_json .uptime_s)
 for name in held second third; do
 	fact "none_of_${name}_is_broken" equal "$(tool_ask "$name" round | jq .broken)" 0
 done
+# Each second they are counted again.
+counted_again() {
+	[[ $(lb_json ".uptime_s >= $said_s + 3") == true ]]
+}
+must wait_until 10 counted_again
+fact the_log_says_so_once is_said_once
 must stop_pid "${tool_pid[third]}"
 must stop_pid "${tool_pid[second]}"
 fact below_it_they_serve_again wait_until 10 exits 0 lb status

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # max-connections of an agent and of a static host under HTTP load on nginx. Who has that many gets no new connections, and is counted

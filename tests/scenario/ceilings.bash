@@ -43,13 +43,6 @@ full() {
 has_room() {
 	[[ $(backend_field effective_weight "$1") == 1 ]]
 }
-# What the status says is in the tables a moment later: nothing was published for so long.
-is_in_force() {
-	local before
-	before=$(lb_json .publications.count)
-	sleep_ms 300
-	[[ $(lb_json .publications.count) == "$before" ]]
-}
 # by NAME SERVER
 by() {
 	tool_ask "$1" report | jq ".servers.$2 // 0"

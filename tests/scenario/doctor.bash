@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # The doctors of both programs: a healthy farm is all ok; each thing that is then broken is found under its

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # The HTTP surface of both programs, by curl: each path at http-listen and on the control socket, what is refused, what
@@ -116,7 +117,8 @@ if command -v promtool > /dev/null; then
 	echo '["dsr_active", "dsr_ready{virtual_server=\"web\"}"]' > "$work/wrong"
 	fact one_that_has_none_would_be_found not queries_have_samples "$work/series" "$work/wrong"
 else
-	for name in promtool_finds_no_fault nor_in_an_agents every_query_of_the_dashboard_has_samples every_series_of_the_rules_has_samples; do
+	for name in promtool_finds_no_fault nor_in_an_agents there_are_queries every_query_of_the_dashboard_has_samples \
+		every_series_of_the_rules_has_samples one_that_has_none_would_be_found; do
 		skip_fact "$name" 'no promtool here; tests/deps all brings it'
 	done
 fi

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # The live page in a real browser, as a running balancer serves it: three servers and two hundred, one that dies, a daemon

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# tags: long
 # shellcheck shell=bash
 #
 # A farm in which each real server but one goes bad in another way: each is refused or taken out within three seconds,

@@ -151,10 +151,12 @@ cat > "$work/inside" <<- 'END'
 	}
 	has_the_address() { ip address show dev dsr0 | grep -q 192.0.2.100/24; }
 	beside_keepalived() {
-		local script
+		local script n=0
 		for script in $(sed -n 's/^[[:space:]]*script "\([^ ]*\) ready"$/\1/p' /usr/local/share/keepalived/*.conf); do
 			fact the_samples_ask_the_program_that_is_installed test -x "$script"
+			n=$((n + 1))
 		done
+		fact three_of_them_do test "$n" = 3
 		systemctl stop dsr-lb
 		keepalived_install
 		# The agent here has the balancer's own MAC, and is no server of it.

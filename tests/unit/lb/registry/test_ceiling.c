@@ -20,7 +20,6 @@ static void ceiling_of_an_agent_ends_new_flows_alone(void **state)
 	agent = world_agent(world, "web1", 11, "198.51.100.10");
 	agent->reg.status.max_connections = 100;
 	assert_int_equal(world_register(world, agent).r, 0);
-	agent->answers = true;
 	world_pass(world, MS(1000));
 	backend = world_backend(world, "web1");
 	report(world, agent, 99);
@@ -59,7 +58,6 @@ static void ceiling_of_an_agent_waits_where_it_flaps_alone(void **state)
 	agent = world_agent(world, "web1", 11, "198.51.100.10");
 	agent->reg.status.max_connections = 100;
 	assert_int_equal(world_register(world, agent).r, 0);
-	agent->answers = true;
 	world_pass(world, MS(1000));
 	backend = world_backend(world, "web1");
 	fill_and_empty(world, agent);
@@ -107,9 +105,7 @@ static void ceiling_of_an_agent_that_flaps_makes_few_tables(void **state)
 	const struct backend *backend;
 
 	world_configure(world);
-	agent = world_agent(world, "web1", 11, "198.51.100.10");
-	assert_int_equal(world_register(world, agent).r, 0);
-	agent->answers = true;
+	agent = world_join(world, "web1", 11, "198.51.100.10");
 	world_pass(world, MS(1000));
 	backend = world_backend(world, "web1");
 	alternate(world, agent, 1000, MS(2));
@@ -138,9 +134,7 @@ static void ceiling_of_an_agent_holds_over_sessions(void **state)
 	struct world_agent *agent;
 
 	world_configure(world);
-	agent = world_agent(world, "web1", 11, "198.51.100.10");
-	assert_int_equal(world_register(world, agent).r, 0);
-	agent->answers = true;
+	agent = world_join(world, "web1", 11, "198.51.100.10");
 	world_pass(world, MS(1000));
 	world->n_urgent = 0;
 	for (unsigned int i = 0; i < 100; i++) {
