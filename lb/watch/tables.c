@@ -115,9 +115,11 @@ static bool tables_is_due(
 	}
 	if (n_said >= TABLES_SAID_EACH_MAX)
 		return false;
-	if (room)
-		*room = (struct tables_said){ .key = key, .at_us = MAX(now_us, (uint64_t)1) };
-	return room;
+	if (!room)
+		return false;
+	room->key = key;
+	room->at_us = MAX(now_us, (uint64_t)1);
+	return true;
 }
 
 static void tables_tell(struct events *events, const char *agent, const struct addr *other,
